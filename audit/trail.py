@@ -1,0 +1,156 @@
+"""The trail as the node writes and reads it: an entry in the same transaction as the change that it records.
+
+`Ledger.transaction` is the only way in which the node changes state. A transaction that announces an event and records
+nothing is refused: no entry, no change.
+"""
+
+import platform
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, text
+
+from audit.canonical import canonical
+from audit.chain import GENESIS, Row, link
+from config import metrics
+from domain.clock import Clock, SystemClock
+from domain.errors import IntegrityError
+from store.database import Database
+from store.tables import audit_entries
+from store.unit_of_work import UnitOfWork
+
+
+class Action(StrEnum):
+    """What an entry may record."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    CONFIGURED = "configuration loaded"
+    RECEIVED = "instances received"
+    CONFLICT = "conflicting instance kept aside"
+    QUARANTINED = "unreadable instance kept aside"
+    REFUSED = "association refused"
+    INSTANCE_REFUSED = "instance refused"
+    ASSOCIATION_ENDED = "association ended abnormally"
+    STUDY_COMPLETED = "study completed"
+    STUDY_AMENDED = "study amended"
+    STUDY_STUCK = "study stuck"
+    STUDY_RELEASED = "study released"
+    ROUTED = "models chosen"
+    JOB_LEASED = "inference leased"
+    JOB_LOST = "inference taken back"
+    INFERRED = "inference done"
+    JOB_FAILED = "inference failed"
+    WRITTEN = "results written"
+    DELIVERY_PLANNED = "delivery planned"
+    DELIVERY_STARTED = "delivery started"
+    DELIVERED = "results delivered"
+    DELIVERY_FAILED = "delivery failed"
+    DEAD_LETTER = "event set aside"
+    REPLAYED = "event replayed"
+    READ = "audit log used"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who writes: the role of the process, and the host that it runs on."""
+
+    role: str
+    host: str = platform.node()
+
+
+class Transaction(UnitOfWork):
+    """A unit of work that also appends to the trail."""
+
+    def __init__(self, connection: Connection, actor: Actor, clock: Clock) -> None:
+        super().__init__(connection)
+        self._actor = actor
+        self._clock = clock
+        self._entries: list[dict[str, Any]] = []
+
+    def record(self, action: Action, study: uuid.UUID | None = None, **details: Any) -> None:
+        """Append an entry when this transaction commits. `details` are text, whole numbers, lists and objects."""
+        self._entries.append({"action": action.value, "study": str(study) if study else None, "details": details})
+
+    def flush(self) -> None:
+        if self._rows and not self._entries:
+            raise IntegrityError("a change was announced that the trail does not record")
+        if self._entries:
+            self._take_order()
+            self._append()
+        super().flush()
+
+    def _append(self) -> None:
+        last = self.connection.execute(
+            select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
+        ).one_or_none()
+        number, head = (last.number, bytes(last.hash)) if last else (0, GENESIS)
+        rows = []
+        for fields in self._entries:
+            number += 1
+            entry = canonical({**fields, "number": number, "at": self._at(), "by": vars(self._actor)})
+            head = link(head, entry)
+            rows.append({"number": number, "entry": entry, "hash": head})
+            metrics.audit_entries.labels(fields["action"]).inc()
+        self.connection.execute(insert(audit_entries), rows)
+
+    def _at(self) -> str:
+        return self._clock.now().isoformat(timespec="microseconds")
+
+
+class Ledger:
+    """Hands out transactions that change state and record it."""
+
+    def __init__(self, database: Database, role: str, clock: Clock | None = None) -> None:
+        self.database = database
+        self._actor = Actor(role)
+        self._clock = clock or SystemClock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Change, events and entries, committed together; rolled back together on any exception."""
+        with self.database.transaction() as connection:
+            transaction = Transaction(connection, self._actor, self._clock)
+            yield transaction
+            transaction.flush()
+
+    def record(self, action: Action, **details: Any) -> None:
+        """One entry by itself, for what changes no state of a study: start, stop, configuration."""
+        with self.transaction() as transaction:
+            transaction.record(action, **details)
+
+
+def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
+    """The whole trail in order, read in batches, so that its length does not matter."""
+    last = 0
+    while True:
+        with database.transaction() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT number, entry, hash FROM dicom_node.audit_entries"
+                    " WHERE number > :last ORDER BY number LIMIT :batch"
+                ),
+                {"last": last, "batch": batch},
+            ).all()
+        for row in found:
+            yield Row(row.number, row.entry, bytes(row.hash))
+        if len(found) < batch:
+            return
+        last = found[-1].number
+
+
+def entries_of(database: Database, study: uuid.UUID) -> list[Mapping[str, Any]]:
+    """The entries of one study, oldest first, as parsed JSON."""
+    with database.transaction() as connection:
+        found = connection.execute(
+            text(
+                "SELECT entry::jsonb AS body FROM dicom_node.audit_entries"
+                " WHERE (entry::jsonb) ->> 'study' = :study ORDER BY number"
+            ),
+            {"study": str(study)},
+        ).all()
+    return [row.body for row in found]

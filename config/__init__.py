@@ -1,0 +1,1 @@
+"""Frozen settings, the metrics registry, logging set-up and the default files."""

@@ -1,0 +1,101 @@
+"""Reads settings: defaults < TOML file < `DICOM_NODE_*` variables < command line. Names what is wrong, and where."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from config.settings import Settings
+from config.toml_lines import load, locate
+from domain.errors import ConfigurationError
+
+ENVIRONMENT_PREFIX = "DICOM_NODE_"
+# Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
+_NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
+
+
+def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings, or ConfigurationError with one line for each thing that is wrong.
+
+    `file` defaults to the variable DICOM_NODE_CONFIG; `overrides` is nested as the file is.
+    """
+    chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
+    text, beneath = _read(chosen)
+    above = dict(overrides or {})
+    merged = _merge(_merge(beneath, _environment()), above)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        lines = [_complaint(problem, text, chosen, beneath, above) for problem in error.errors()]
+        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """One line for each `DICOM_NODE_*` variable that sets nothing: most likely a typing error."""
+    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
+    return [
+        f"environment: {name} is not a setting"
+        for name in sorted(os.environ)
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS and name.split("__")[0] not in known
+    ]
+
+
+def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
+    if file is None:
+        return "", {}
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    return text, load(text, file)
+
+
+def _environment() -> dict[str, Any]:
+    return EnvSettingsSource(Settings)()
+
+
+def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _complaint(
+    problem: Mapping[str, Any], text: str, file: Path | None, beneath: Mapping[str, Any], above: Mapping[str, Any]
+) -> str:
+    path = tuple(problem["loc"])
+    name = ".".join(str(part) for part in path)
+    said = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    # A field that is missing is blamed on the table that lacks it.
+    where = path[:-1] if problem["type"] == "missing" else path
+    if _holds(above, where):
+        return f"command line: {name}: {said}"
+    if variable := next(_variables(where), None):
+        return f"environment: {variable}: {said}"
+    if file and _holds(beneath, where):
+        return f"{file}:{locate(text, where)}: {name}: {said}"
+    return f"{file or 'settings'}: {name}: {said}"
+
+
+def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
+    for part in path:
+        if (isinstance(tree, Mapping) and part in tree) or (
+            isinstance(tree, list | tuple) and isinstance(part, int) and part < len(tree)
+        ):
+            tree = tree[part]
+        else:
+            return False
+    return bool(path)
+
+
+def _variables(path: tuple[str | int, ...]) -> Iterator[str]:
+    for depth in range(len(path), 0, -1):
+        name = ENVIRONMENT_PREFIX + "__".join(str(part) for part in path[:depth]).upper()
+        if name in os.environ:
+            yield name

@@ -1,0 +1,195 @@
+"""Every setting of the node: frozen, with its unit and the reason for its default.
+
+Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Caller(Section):
+    """A sender that may associate: without TLS an AE title alone proves nothing, so its address is part of it."""
+
+    aet: AETitle = Field(description="calling AE title")
+    address: str = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+
+
+class Listener(Section):
+    """The network door for DICOM."""
+
+    aet: AETitle = Field("DICOM_NODE", description="our AE title; a call for another one is rejected")
+    host: str = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
+    port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
+    processes: int = Field(1, ge=1, le=64, description="listener processes that share the port")
+    callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
+    trust_loopback: bool = Field(True, description="any AE title may call from this machine")
+    max_associations: int = Field(
+        32, ge=1, description="associations at once in one process; further ones are rejected"
+    )
+    max_pdu: int = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
+    max_instance: int = Field(8 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
+    artim: Seconds = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
+    idle: Seconds = Field(120.0, description="s without a byte from the peer before the association is aborted")
+
+
+class Spool(Section):
+    """The log between the network and the index."""
+
+    segment: int = Field(64 << 20, ge=8 << 20, description="bytes of a segment; a multiple of 4096")
+    capacity: int = Field(2 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700")
+    disk_floor: int = Field(1 << 30, ge=0, description="bytes that must stay free on the spool's disk; below it 0xA700")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.segment % 4096:
+            raise ValueError("segment must be a multiple of 4096 bytes, the alignment of a record")
+        if self.capacity < 2 * self.segment:
+            raise ValueError("capacity must hold two segments at least")
+        return self
+
+
+class Assembly(Section):
+    """When a study counts as complete."""
+
+    settle: Seconds = Field(5.0, description="s of silence after a study's last association has closed")
+    settle_by_modality: dict[str, Seconds] = Field(
+        default_factory=dict, description="s of silence for studies that hold a series of this modality"
+    )
+
+
+class Database(Section):
+    """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
+
+    url: str | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
+    owner_url: str | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+
+
+class Bus(Section):
+    """How events travel. Without a broker, PostgreSQL's own log carries them."""
+
+    kafka: str | None = Field(None, description="HOST:PORT of a Kafka broker, several separated by commas")
+    topic: str = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
+    dead_letters: str = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
+    partitions: int = Field(12, ge=1, description="partitions of a topic that the node creates itself")
+
+
+class Models(Section):
+    """Where model packages lie and how they run."""
+
+    folder: Path | None = Field(None, description="folder of model packages; the shipped ones by default")
+    rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
+    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes every core")
+    timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
+    lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
+    attempts: int = Field(3, ge=1, description="tries of a job whose failure may pass")
+
+
+class Destination(Section):
+    """An archive that results go to."""
+
+    name: str = Field(description="name in `status`, metrics and the trail; the AE title if left out")
+    aet: AETitle = Field(description="its AE title")
+    host: str = Field(description="its address")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="its DICOM port")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        if isinstance(value, str):
+            return parse_destination(value)
+        if isinstance(value, dict) and "name" not in value and "aet" in value:
+            return {**value, "name": value["aet"]}
+        return value
+
+
+class Delivery(Section):
+    """How persistently results are sent."""
+
+    first_delay: Seconds = Field(2.0, description="s until the second attempt")
+    longest_delay: Seconds = Field(900.0, description="s between attempts at most")
+    give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
+    timeout: Seconds = Field(30.0, description="s to wait for an answer of the destination")
+
+
+class Http(Section):
+    """The door for health and figures of each role."""
+
+    host: str = Field("127.0.0.1", description="address of /metrics and /health")
+    port: Port = Field(
+        0, description="port of a role that runs alone; 0 takes a free one and writes it to run/ROLE.json"
+    )
+
+
+class Logging(Section):
+    """What the log looks like."""
+
+    level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is written")
+    format: str = Field("auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, JSON elsewhere")
+
+
+def parse_destination(text: str) -> dict[str, object]:
+    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
+    name, _, rest = text.rpartition("=")
+    aet, at, address = rest.partition("@")
+    host, colon, port = address.rpartition(":")
+    if not (at and colon and aet and host and port.isdigit()):
+        raise ValueError(f"{text!r} is not of the form AET@HOST:PORT")
+    return {"name": name or aet, "aet": aet, "host": host.strip("[]"), "port": int(port)}
+
+
+class Settings(BaseSettings):
+    """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DICOM_NODE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    data: Path = Field(
+        Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
+    )
+    listener: Listener = Listener()
+    spool: Spool = Spool()
+    assembly: Assembly = Assembly()
+    database: Database = Database()
+    bus: Bus = Bus()
+    models: Models = Models()
+    destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
+    delivery: Delivery = Delivery()
+    http: Http = Http()
+    logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> Self:
+        names = [destination.name for destination in self.destinations]
+        if len(set(names)) < len(names):
+            raise ValueError("two destinations have the same name")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first; `config.loading` has put the file beneath and the command line above it."""
+        return (init_settings, env_settings)

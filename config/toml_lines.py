@@ -1,0 +1,85 @@
+"""TOML text to values, and a key's path back to the line that a person has to look at."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from domain.errors import ConfigurationError
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+
+def load(text: str, file: Path) -> dict[str, Any]:
+    """The values in `text`; raises ConfigurationError as `file:line: what is wrong` where it is not TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said, _, place = str(error).partition(" (at ")
+        named = re.match(r"line (\d+)", place)
+        # The parser names no line for what it misses at the end of the document.
+        line = int(named[1]) if named else max(1, len(text.splitlines()))
+        raise ConfigurationError(f"{file}:{line}: not TOML: {said}") from error
+
+
+def locate(text: str, path: KeyPath) -> int:
+    """The line (from 1) of the key at `path`, or of the nearest table or array above it that `text` has.
+
+    Elements of arrays are integers from 0: ("rule", 1, "model") is `model` of the second `[[rule]]`.
+    `text` must be valid TOML.
+    """
+    lines = _key_lines(text)
+    return next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), 1)
+
+
+def _key_lines(text: str) -> dict[KeyPath, int]:
+    lines: dict[KeyPath, int] = {}
+    tables: dict[KeyPath, int] = {}
+    prefix: KeyPath = ()
+    for number, statement, tree in _statements(text):
+        header = statement.lstrip().startswith("[")
+        if header:
+            prefix = _enter(tree, tables)
+            paths: Iterator[KeyPath] = (prefix[:depth] for depth in range(1, len(prefix) + 1))
+        else:
+            paths = (prefix + path for path in _paths(tree))
+        for path in paths:
+            lines.setdefault(path, number)
+    return lines
+
+
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Each header or assignment with its first line: the shortest run of lines that is TOML by itself."""
+    start, pending = 1, ""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        pending = f"{pending}\n{line}" if pending else line
+        try:
+            tree = tomllib.loads(pending)
+        except tomllib.TOMLDecodeError:
+            continue
+        if tree:
+            yield start, pending, tree
+        start, pending = number + 1, ""
+
+
+def _enter(tree: dict[str, Any], tables: dict[KeyPath, int]) -> KeyPath:
+    """The path of the table that a header opens; `tables` counts what each array of tables holds so far."""
+    path: KeyPath = ()
+    node: Any = tree
+    while node:
+        key, node = next(iter(node.items()))
+        path = (*path, key)
+        if isinstance(node, list):
+            tables[path] = tables.get(path, 0) + 1
+            node = node[0]
+        if path in tables:
+            path = (*path, tables[path] - 1)
+    return path
+
+
+def _paths(value: Any) -> Iterator[KeyPath]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield (key,)
+        yield from ((key, *rest) for rest in _paths(inner))

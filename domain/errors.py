@@ -1,0 +1,45 @@
+"""The tree of errors. The type says what happens next.
+
+NodeError
+├── Retryable            try again: the same call may succeed later
+│   └── Unavailable      a server does not answer; wait for it, never count it against the work
+├── Permanent            the same call can never succeed; dead letter, or failed with the reason
+│   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
+│   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
+├── IntegrityError       something was changed, lost or forged; stop and call a person
+└── IllegalTransition    a state table has no such pair; a defect, never an operating condition
+
+Exceptions of libraries are translated where they enter, with `from`.
+"""
+
+
+class NodeError(Exception):
+    """Root of everything that the node raises on purpose. The message says what to do."""
+
+
+class Retryable(NodeError):
+    """The same call may succeed later."""
+
+
+class Unavailable(Retryable):
+    """A server (database, broker, archive) does not answer. Waiting for it costs no attempt."""
+
+
+class Permanent(NodeError):
+    """The same call can never succeed."""
+
+
+class UnusableInput(Permanent):
+    """The study cannot be processed as it is; the message is the reason that `status` prints."""
+
+
+class ConfigurationError(Permanent):
+    """A setting, rules file or model package is wrong; the message names file and line."""
+
+
+class IntegrityError(NodeError):
+    """Something was changed, lost or forged. Nothing goes on until a person has looked."""
+
+
+class IllegalTransition(NodeError):
+    """A state table has no entry for this pair of state and event."""

@@ -1,0 +1,118 @@
+"""What a model found, in the vocabulary of the field and without a single DICOM tag.
+
+`inference_worker` makes Findings, `sr_writer` maps them to DICOM objects, `console` prints them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Code:
+    """A coded concept: value, coding scheme designator (PS3.16 section 8: SCT, DCM, UCUM, LN, ...) and meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number with its unit. `unit` is a UCUM code."""
+
+    name: Code
+    value: float
+    unit: Code
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One labelled region of the mask and what was measured in it.
+
+    `number` is the value of its voxels in the mask and the DICOM segment number, from 1 without gaps.
+    `category` and `type` are the property codes (PS3.3 C.8.20.4); `laterality` where the type needs it.
+    `colour` is the recommended display colour, sRGB 0 to 255.
+    """
+
+    number: int
+    label: str
+    category: Code
+    type: Code
+    colour: tuple[int, int, int]
+    laterality: Code | None = None
+    measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """One slice of the volume: the instance and frame (from 1) that it was read from."""
+
+    sop_instance_uid: str
+    frame_number: int = 1
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A label volume on the source's own grid, kept in the object store under `key`.
+
+    Shape is (slices, rows, columns), one byte a voxel; slice k lies on `Findings.frames[k]`.
+    The object is zlib-compressed raw bytes in C order; `sha256` is that of the uncompressed bytes.
+    """
+
+    key: str
+    sha256: str
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model spoke. `digest` is the SHA-256 of the package; `device_uid` changes whenever the model does."""
+
+    name: str
+    version: str
+    title: str
+    manufacturer: str
+    device_uid: str
+    digest: str
+    demonstration: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that one run of one model found in one series."""
+
+    model: ModelIdentity
+    input_digest: str
+    frames: tuple[SourceFrame, ...]
+    mask: Mask | None
+    segments: tuple[Segment, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Findings":
+        """The findings that `to_json` wrote."""
+        mask = data["mask"]
+        return cls(
+            model=ModelIdentity(**data["model"]),
+            input_digest=data["input_digest"],
+            frames=tuple(SourceFrame(**frame) for frame in data["frames"]),
+            mask=Mask(mask["key"], mask["sha256"], tuple(mask["shape"])) if mask else None,
+            segments=tuple(_segment(segment) for segment in data["segments"]),
+        )
+
+
+def _segment(data: Mapping[str, Any]) -> Segment:
+    red, green, blue = data["colour"]
+    return Segment(
+        number=data["number"],
+        label=data["label"],
+        category=Code(**data["category"]),
+        type=Code(**data["type"]),
+        colour=(red, green, blue),
+        laterality=Code(**data["laterality"]) if data["laterality"] else None,
+        measurements=tuple(Measurement(Code(**m["name"]), m["value"], Code(**m["unit"])) for m in data["measurements"]),
+    )

@@ -1,0 +1,38 @@
+"""Identifiers: random ones inside the node, derived ones for what leaves it.
+
+A result's UID is a function of what the result is, so that a retry, a crash or a duplicate event
+writes the same instance again and never a second one.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+
+# Root of every UID that the node derives; changing it would give every result a second identity.
+_NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
+
+
+def new_id() -> uuid.UUID:
+    """A fresh internal identifier (of a study, a job, an event). Says nothing about the patient."""
+    return uuid.uuid4()
+
+
+def derived_uid(*parts: str) -> str:
+    """A DICOM UID under 2.25 (PS3.5 B.2) that is a pure function of `parts`."""
+    name = "\x1f".join(parts)
+    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
+
+
+def result_uid(study_uid: str, model: str, version: str, input_digest: str, kind: str) -> str:
+    """The UID of one result object, or of its series where `kind` says so."""
+    return derived_uid("result", study_uid, model, version, input_digest, kind)
+
+
+def set_digest(members: Iterable[str]) -> str:
+    """SHA-256 (hex) of a set of digests or UIDs, whatever the order in which they come."""
+    return hashlib.sha256("\n".join(sorted(members)).encode("ascii")).hexdigest()
+
+
+# Identifies the implementation that wrote a file (PS3.7 D.3.3.2), in every file and association of ours.
+IMPLEMENTATION_CLASS_UID = derived_uid("implementation", "dicom-node")
+IMPLEMENTATION_VERSION_NAME = "DICOM_NODE_0_1"

@@ -1,0 +1,126 @@
+"""The three state machines as tables. A pair that is not in a table raises.
+
+A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
+A job     requested → leased → running → succeeded | failed | timed_out; failed → requested while retries last
+A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from domain.errors import IllegalTransition
+
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
+
+
+class StudyState(StrEnum):
+    """Where a study stands."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    AMENDED = "amended"
+    ARCHIVED = "archived"
+    STUCK = "stuck"
+
+
+class StudyEvent(StrEnum):
+    """What happens to a study."""
+
+    INSTANCE = "instance"  # a new instance was indexed
+    SETTLED = "settled"  # its last association has closed and the settle time has passed
+    FAILED = "failed"  # a step after completion cannot go on
+    RELEASED = "released"  # a person, or a later step that succeeded, took it out of stuck
+    ARCHIVE = "archive"
+
+
+class JobState(StrEnum):
+    """Where an inference stands."""
+
+    REQUESTED = "requested"
+    LEASED = "leased"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+
+
+class JobEvent(StrEnum):
+    """What happens to an inference."""
+
+    LEASE = "lease"
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    TIME_OUT = "time_out"
+    RETRY = "retry"
+    LEASE_LOST = "lease_lost"  # its worker died or fell silent
+
+
+class DeliveryState(StrEnum):
+    """Where the results of one job stand on their way to one destination."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    STORED = "stored"
+    COMMITTED = "committed"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+class DeliveryEvent(StrEnum):
+    """What happens to a delivery."""
+
+    SEND = "send"
+    STORE = "store"
+    COMMIT = "commit"
+    FAIL = "fail"
+    RETRY = "retry"
+    REFUSE = "refuse"
+    SENDER_LOST = "sender_lost"  # its process died in mid-association
+
+
+STUDY: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
+    (StudyState.RECEIVING, StudyEvent.INSTANCE): StudyState.RECEIVING,
+    (StudyState.RECEIVING, StudyEvent.SETTLED): StudyState.COMPLETE,
+    (StudyState.COMPLETE, StudyEvent.INSTANCE): StudyState.AMENDED,
+    (StudyState.COMPLETE, StudyEvent.ARCHIVE): StudyState.ARCHIVED,
+    (StudyState.AMENDED, StudyEvent.INSTANCE): StudyState.AMENDED,
+    (StudyState.AMENDED, StudyEvent.SETTLED): StudyState.COMPLETE,
+    (StudyState.ARCHIVED, StudyEvent.INSTANCE): StudyState.AMENDED,
+    (StudyState.STUCK, StudyEvent.INSTANCE): StudyState.AMENDED,
+    (StudyState.STUCK, StudyEvent.RELEASED): StudyState.COMPLETE,
+    **{(state, StudyEvent.FAILED): StudyState.STUCK for state in StudyState},
+}
+
+JOB: Mapping[tuple[JobState, JobEvent], JobState] = {
+    (JobState.REQUESTED, JobEvent.LEASE): JobState.LEASED,
+    (JobState.LEASED, JobEvent.START): JobState.RUNNING,
+    (JobState.LEASED, JobEvent.LEASE_LOST): JobState.REQUESTED,
+    (JobState.RUNNING, JobEvent.LEASE_LOST): JobState.REQUESTED,
+    (JobState.RUNNING, JobEvent.SUCCEED): JobState.SUCCEEDED,
+    (JobState.RUNNING, JobEvent.FAIL): JobState.FAILED,
+    (JobState.RUNNING, JobEvent.TIME_OUT): JobState.TIMED_OUT,
+    (JobState.FAILED, JobEvent.RETRY): JobState.REQUESTED,
+    (JobState.TIMED_OUT, JobEvent.RETRY): JobState.REQUESTED,
+}
+
+DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
+    (DeliveryState.PENDING, DeliveryEvent.SEND): DeliveryState.SENDING,
+    (DeliveryState.SENDING, DeliveryEvent.STORE): DeliveryState.STORED,
+    (DeliveryState.SENDING, DeliveryEvent.FAIL): DeliveryState.FAILED,
+    (DeliveryState.SENDING, DeliveryEvent.REFUSE): DeliveryState.REFUSED,
+    (DeliveryState.SENDING, DeliveryEvent.SENDER_LOST): DeliveryState.PENDING,
+    (DeliveryState.FAILED, DeliveryEvent.RETRY): DeliveryState.PENDING,
+    (DeliveryState.REFUSED, DeliveryEvent.RETRY): DeliveryState.PENDING,
+    (DeliveryState.STORED, DeliveryEvent.COMMIT): DeliveryState.COMMITTED,
+}
+
+
+def advance(table: Mapping[tuple[S, E], S], state: S, event: E) -> S:
+    """The state that follows `state` on `event`; raises IllegalTransition where the table has no such pair."""
+    try:
+        return table[state, event]
+    except KeyError:
+        raise IllegalTransition(f"{type(state).__name__}: no transition from {state} on {event}") from None

@@ -1,0 +1,1 @@
+"""PostgreSQL and the object store: tables, unit of work, outbox, inbox, jobs, migrations."""

@@ -1,0 +1,140 @@
+"""What the indexer asks of the database: which instances are known, and one batch of rows at a time."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from domain.ids import new_id
+from domain.states import StudyState
+from store.tables import (
+    associations,
+    conflicts,
+    inbox,
+    instances,
+    quarantine,
+    series,
+    studies,
+    study_associations,
+)
+
+# Wakes whoever decides about completeness.
+STUDIES_CHANNEL = "dicom_node_studies"
+
+
+@dataclass(frozen=True)
+class Known:
+    """An instance that the index has."""
+
+    study_id: uuid.UUID
+    digest: str
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as it stands, locked for this transaction."""
+
+    id: uuid.UUID
+    uid: str
+    state: StudyState
+    revision: int
+
+
+def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
+    """Whether the indexer has not handled this record before; marks it as handled."""
+    row = {"reader": "index", "event_id": event_id, "handled_at": now}
+    statement = upsert(inbox).values(row).on_conflict_do_nothing().returning(inbox.c.event_id)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def open_associations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note associations; a second time changes nothing."""
+    connection.execute(upsert(associations).values(rows).on_conflict_do_nothing())
+
+
+def close_association(connection: Connection, association: uuid.UUID, at: datetime, outcome: str) -> bool:
+    """Note how an association ended; False where that was known."""
+    statement = (
+        update(associations)
+        .where(associations.c.id == association, associations.c.closed_at.is_(None))
+        .values(closed_at=at, outcome=outcome)
+    )
+    return connection.execute(statement).rowcount > 0
+
+
+def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[str, Known]:
+    """Those of `sop_uids` that the index has."""
+    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest)
+    found = connection.execute(select(*columns).where(instances.c.sop_uid == func.any(list(sop_uids))))
+    return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
+
+
+def lock_studies(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
+    """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
+    wanted = sorted(uids)
+    fresh = [
+        {
+            "id": new_id(),
+            "study_uid": uid,
+            "state": StudyState.RECEIVING,
+            "reason": "its first instance came",
+            "since": now,
+            "first_received": now,
+            "last_received": now,
+        }
+        for uid in wanted
+    ]
+    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
+    found = connection.execute(
+        select(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
+        .where(studies.c.study_uid == func.any(wanted))
+        .order_by(studies.c.id)
+        .with_for_update()
+    )
+    return {row.study_uid: StudyRow(row.id, row.study_uid, StudyState(row.state), row.revision) for row in found}
+
+
+def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
+    """The internal ids of these series by study and UID; those that are new are made."""
+    connection.execute(upsert(series).values([{**row, "id": new_id()} for row in rows]).on_conflict_do_nothing())
+    found = connection.execute(
+        select(series.c.id, series.c.study_id, series.c.series_uid).where(
+            series.c.study_id == func.any([row["study_id"] for row in rows]),
+            series.c.series_uid == func.any([row["series_uid"] for row in rows]),
+        )
+    )
+    return {(row.study_id, row.series_uid): row.id for row in found}
+
+
+def file_instances(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add instances that `known_instances` did not know."""
+    connection.execute(insert(instances), rows)
+
+
+def touch_studies(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set state, reason, since and last_received of studies; each row names its study as `study`."""
+    statement = update(studies).where(studies.c.id == bindparam("study"))
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "reason", "since", "last_received")}
+    connection.execute(statement.values(values), [{**row} for row in rows])
+
+
+def link_associations(connection: Connection, pairs: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
+    """Note which associations (second) brought something of which study (first)."""
+    rows = [{"study_id": study, "association_id": association} for study, association in pairs]
+    connection.execute(upsert(study_associations).values(rows).on_conflict_do_nothing())
+
+
+def file_conflict(connection: Connection, row: Mapping[str, Any]) -> bool:
+    """Note an instance that was kept aside for its other bytes; False where the same was noted before."""
+    statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
+    return connection.execute(statement).one_or_none() is not None
+
+
+def file_quarantined(connection: Connection, row: Mapping[str, Any]) -> bool:
+    """Note an instance that cannot be read; False where the same was noted before."""
+    statement = upsert(quarantine).values(row).on_conflict_do_nothing().returning(quarantine.c.id)
+    return connection.execute(statement).one_or_none() is not None

@@ -1,0 +1,123 @@
+"""Inference jobs as rows with a lease: who works on what, until when, and what came of it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, or_, select, update
+
+from domain.states import JOB, JobEvent, JobState, advance
+from store.tables import instances, jobs
+
+_LIVE = (JobState.LEASED, JobState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One inference, as it stands."""
+
+    id: uuid.UUID
+    study_id: uuid.UUID
+    series_id: uuid.UUID
+    revision: int
+    model: str
+    version: str
+    model_digest: str
+    state: JobState
+    attempts: int
+    requested_at: datetime
+    finished_at: datetime | None
+    findings: dict[str, Any] | None
+
+
+def claim(connection: Connection, owner: str, now: datetime, lease: float) -> Job | None:
+    """Take the oldest job that is due, for `lease` seconds; None where none is. Counts as an attempt."""
+    due = and_(jobs.c.state == JobState.REQUESTED, jobs.c.not_before <= now)
+    job = _pick(connection, due)
+    if job is None:
+        return None
+    state = advance(JOB, advance(JOB, job.state, JobEvent.LEASE), JobEvent.START)
+    _set(
+        connection,
+        job.id,
+        state=state,
+        reason=f"runs at {owner}",
+        since=now,
+        owner=owner,
+        lease_until=now + timedelta(seconds=lease),
+        attempts=job.attempts + 1,
+    )
+    return get(connection, job.id)
+
+
+def renew(connection: Connection, job: uuid.UUID, owner: str, until: datetime) -> bool:
+    """Prolong the lease; False where the job is no longer `owner`'s."""
+    statement = update(jobs).where(jobs.c.id == job, jobs.c.owner == owner, jobs.c.state.in_(_LIVE))
+    return connection.execute(statement.values(lease_until=until)).rowcount > 0
+
+
+def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Job | None:
+    """A job whose lease has run out, or that `owner` held when it died; locked."""
+    gone = jobs.c.lease_until < now
+    return _pick(connection, and_(jobs.c.state.in_(_LIVE), or_(gone, jobs.c.owner == owner) if owner else gone))
+
+
+def lock_own(connection: Connection, job: uuid.UUID, owner: str) -> bool:
+    """Lock the job for its last step; False where another worker has it by now."""
+    statement = select(jobs.c.id).where(jobs.c.id == job, jobs.c.owner == owner, jobs.c.state.in_(_LIVE))
+    return connection.execute(statement.with_for_update()).one_or_none() is not None
+
+
+def move(connection: Connection, job: Job, *happened: JobEvent, now: datetime, reason: str, **values: Any) -> JobState:
+    """Take the job through `happened`, one after the other; the state that it then has."""
+    state = job.state
+    for event in happened:
+        state = advance(JOB, state, event)
+    _set(connection, job.id, state=state, reason=reason, since=now, owner=None, lease_until=None, **values)
+    return state
+
+
+def get(connection: Connection, job: uuid.UUID) -> Job:
+    """The job with this id."""
+    return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+
+
+def objects_of(connection: Connection, job: Job) -> Sequence[tuple[str, str]]:
+    """SOP Instance UID and object key of every instance of the job's input, in one order."""
+    found = connection.execute(
+        select(instances.c.sop_uid, instances.c.object_key)
+        .where(instances.c.series_id == job.series_id, instances.c.revision <= job.revision)
+        .order_by(instances.c.sop_uid)
+    )
+    return [(row.sop_uid, row.object_key) for row in found]
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next job may be taken."""
+    statement = select(func.min(jobs.c.not_before)).where(jobs.c.state == JobState.REQUESTED)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def waiting(connection: Connection) -> tuple[int, datetime | None]:
+    """How many jobs wait, and since when the oldest."""
+    row = connection.execute(
+        select(func.count(), func.min(jobs.c.requested_at)).where(jobs.c.state == JobState.REQUESTED)
+    ).one()
+    return row[0], row[1]
+
+
+def _pick(connection: Connection, condition: Any) -> Job | None:
+    statement = select(jobs).where(condition).order_by(jobs.c.not_before, jobs.c.id).limit(1)
+    row = connection.execute(statement.with_for_update(skip_locked=True)).one_or_none()
+    return _job(row) if row else None
+
+
+def _set(connection: Connection, job: uuid.UUID, **values: Any) -> None:
+    connection.execute(update(jobs).where(jobs.c.id == job).values(**values))
+
+
+def _job(row: Row[Any]) -> Job:
+    fields = {name: getattr(row, name) for name in Job.__dataclass_fields__}
+    return Job(**{**fields, "state": JobState(row.state)})

@@ -1,0 +1,104 @@
+"""The object store: bytes under a key, written whole or not at all.
+
+Keys are relative paths made by the node (never a UID or a name as received). `sync` is the barrier after which
+everything put before survives a loss of power; many puts share one.
+"""
+
+import ctypes
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from domain.errors import Permanent, Retryable
+
+Buffer = bytes | bytearray | memoryview
+
+
+class ObjectStore(Protocol):
+    """What the node needs of a place for bytes."""
+
+    def put(self, key: str, parts: Iterable[Buffer]) -> None:
+        """Store the concatenation of `parts` under `key`, replacing what was there; Retryable where it cannot."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The bytes under `key`; raises Permanent where there are none."""
+        ...
+
+    def path(self, key: str) -> Path:
+        """A local file that holds the bytes under `key`, for readers that want a file."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether something is stored under `key`."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove what is under `key`, if anything is."""
+        ...
+
+    def sync(self) -> None:
+        """Return once every earlier `put` would survive a loss of power."""
+        ...
+
+
+class DirectoryStore:
+    """Objects as files under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._made: set[Path] = set()
+
+    def put(self, key: str, parts: Iterable[Buffer]) -> None:
+        target = self.path(key)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            self._folder(target.parent)
+            with open(draft, "wb", buffering=0) as file:  # noqa: PTH123 - Path.open costs a third more on this path
+                for part in parts:
+                    _write_all(file.fileno(), part)
+            draft.replace(target)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise Retryable(f"object store: {error.strerror} while writing under {self._root}") from error
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self.path(key).read_bytes()
+        except FileNotFoundError as error:
+            raise Permanent(f"object {key} is not in the store") from error
+        except OSError as error:
+            raise Retryable(f"object store: {error.strerror} while reading {key}") from error
+
+    def path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not key or any(part in ("", ".", "..") for part in parts):
+            raise Permanent(f"{key!r} is not a key")
+        return self._root.joinpath(*parts)
+
+    def exists(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def delete(self, key: str) -> None:
+        self.path(key).unlink(missing_ok=True)
+
+    def sync(self) -> None:
+        """One syncfs(2) for all files: an fsync each costs more than the instance itself."""
+        descriptor = os.open(self._root, os.O_RDONLY)
+        try:
+            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
+                raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
+        finally:
+            os.close(descriptor)
+
+    def _folder(self, folder: Path) -> None:
+        if folder not in self._made:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._made.add(folder)
+
+
+def _write_all(descriptor: int, part: Buffer) -> None:
+    view = memoryview(part)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,202 @@
+"""Result objects and their deliveries, as rows."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from domain.ids import new_id
+from domain.states import DELIVERY, DeliveryEvent, DeliveryState, advance
+from store.jobs import Job
+from store.tables import deliveries, delivery_objects, jobs, results
+
+# Wakes whoever delivers.
+DELIVERIES_CHANNEL = "dicom_node_deliveries"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One result object that was written."""
+
+    sop_uid: str
+    kind: str
+    sop_class: str
+    series_uid: str
+    transfer_syntax: str
+    object_key: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The results of one job on their way to one destination."""
+
+    id: uuid.UUID
+    job_id: uuid.UUID
+    study_id: uuid.UUID
+    destination: str
+    state: DeliveryState
+    attempts: int
+    first_attempt: datetime | None
+
+
+def add_results(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note what was written; the same again changes nothing."""
+    connection.execute(upsert(results).values(rows).on_conflict_do_nothing())
+
+
+def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:
+    """The objects of one job, in the order of their UIDs."""
+    found = connection.execute(select(results).where(results.c.job_id == job).order_by(results.c.sop_uid))
+    return [_result(row) for row in found]
+
+
+def predecessors(connection: Connection, job: Job) -> list[Result]:
+    """What the latest earlier run of the same model on the same study wrote."""
+    earlier = (
+        select(jobs.c.id)
+        .join(results, results.c.job_id == jobs.c.id)
+        .where(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.revision < job.revision)
+        .order_by(jobs.c.revision.desc())
+        .limit(1)
+    )
+    found = connection.execute(earlier).scalar_one_or_none()
+    return results_of(connection, found) if found else []
+
+
+def plan_delivery(connection: Connection, job: Job, destination: str, now: datetime) -> uuid.UUID | None:
+    """Make the delivery of a job's results to `destination`; None where it was planned before."""
+    row = {
+        "id": new_id(),
+        "job_id": job.id,
+        "study_id": job.study_id,
+        "destination": destination,
+        "state": DeliveryState.PENDING,
+        "reason": "waits to be sent",
+        "since": now,
+        "not_before": now,
+    }
+    made = connection.execute(
+        upsert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
+    ).scalar_one_or_none()
+    if made:
+        rows = [{"delivery_id": made, "sop_uid": result.sop_uid} for result in results_of(connection, job.id)]
+        connection.execute(upsert(delivery_objects).values(rows))
+    return made
+
+
+def claim(connection: Connection, owner: str, now: datetime, lease: float) -> Delivery | None:
+    """Take the oldest delivery that is due; None where none is. Counts as an attempt."""
+    delivery = _pick(connection, and_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.not_before <= now))
+    if delivery is None:
+        return None
+    _set(
+        connection,
+        delivery.id,
+        state=advance(DELIVERY, delivery.state, DeliveryEvent.SEND),
+        reason=f"is being sent by {owner}",
+        since=now,
+        owner=owner,
+        lease_until=now + timedelta(seconds=lease),
+        attempts=delivery.attempts + 1,
+        first_attempt=delivery.first_attempt or now,
+    )
+    return get_delivery(connection, delivery.id)
+
+
+def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Delivery | None:
+    """A delivery whose sender died: its lease has run out, or `owner` held it before it started anew."""
+    gone = deliveries.c.lease_until < now
+    condition = or_(gone, deliveries.c.owner == owner) if owner else gone
+    return _pick(connection, and_(deliveries.c.state == DeliveryState.SENDING, condition))
+
+
+def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
+    """The objects of a delivery that the destination has not stored yet."""
+    found = connection.execute(
+        select(results)
+        .join(delivery_objects, delivery_objects.c.sop_uid == results.c.sop_uid)
+        .where(delivery_objects.c.delivery_id == delivery, delivery_objects.c.stored.is_(False))
+        .order_by(results.c.kind, results.c.sop_uid)
+    )
+    return [_result(row) for row in found]
+
+
+def note_object(
+    connection: Connection, delivery: uuid.UUID, sop_uid: str, stored: bool, status: int | None, now: datetime
+) -> None:
+    """Keep what the destination said to one object."""
+    statement = update(delivery_objects).where(
+        delivery_objects.c.delivery_id == delivery, delivery_objects.c.sop_uid == sop_uid
+    )
+    connection.execute(statement.values(stored=stored, status=status, at=now))
+
+
+def renew(connection: Connection, delivery: uuid.UUID, owner: str, until: datetime) -> None:
+    """Prolong the lease of a delivery that is going on."""
+    held = update(deliveries).where(deliveries.c.id == delivery, deliveries.c.owner == owner)
+    connection.execute(held.values(lease_until=until))
+
+
+def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
+    """UID, whether it is stored, and the destination's last status, of each object."""
+    columns = (delivery_objects.c.sop_uid, delivery_objects.c.stored, delivery_objects.c.status)
+    statement = select(*columns).where(delivery_objects.c.delivery_id == delivery).order_by(columns[0])
+    return [(row.sop_uid, row.stored, row.status) for row in connection.execute(statement)]
+
+
+def move(
+    connection: Connection,
+    delivery: Delivery,
+    happened: Iterable[DeliveryEvent],
+    now: datetime,
+    reason: str,
+    **values: Any,
+) -> DeliveryState:
+    """Take the delivery through `happened`, one after the other; the state that it then has."""
+    state = delivery.state
+    for event in happened:
+        state = advance(DELIVERY, state, event)
+    _set(connection, delivery.id, state=state, reason=reason, since=now, owner=None, lease_until=None, **values)
+    return state
+
+
+def get_delivery(connection: Connection, delivery: uuid.UUID) -> Delivery:
+    """The delivery with this id."""
+    return _delivery(connection.execute(select(deliveries).where(deliveries.c.id == delivery)).one())
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next pending delivery may be sent."""
+    statement = select(func.min(deliveries.c.not_before)).where(deliveries.c.state == DeliveryState.PENDING)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def waiting(connection: Connection) -> tuple[int, datetime | None]:
+    """How many deliveries wait, and since when the oldest."""
+    row = connection.execute(
+        select(func.count(), func.min(deliveries.c.since)).where(deliveries.c.state == DeliveryState.PENDING)
+    ).one()
+    return row[0], row[1]
+
+
+def _pick(connection: Connection, condition: Any) -> Delivery | None:
+    statement = select(deliveries).where(condition).order_by(deliveries.c.not_before, deliveries.c.id).limit(1)
+    row = connection.execute(statement.with_for_update(skip_locked=True)).one_or_none()
+    return _delivery(row) if row else None
+
+
+def _set(connection: Connection, delivery: uuid.UUID, **values: Any) -> None:
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(**values))
+
+
+def _result(row: Row[Any]) -> Result:
+    return Result(**{name: getattr(row, name) for name in Result.__dataclass_fields__})
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    fields = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
+    return Delivery(**{**fields, "state": DeliveryState(row.state)})

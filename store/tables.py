@@ -1,0 +1,277 @@
+"""The tables. PostgreSQL holds the truth; no column holds a name, a patient id, a birth date or an accession number."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+SCHEMA = "dicom_node"
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+
+def _moment(name: str, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_uid", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
+    _moment("first_received"),
+    _moment("last_received"),
+    Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
+    Index(None, "last_received"),
+)
+
+associations = Table(
+    "associations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("calling_ae", Text, nullable=False),
+    Column("called_ae", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    _moment("opened_at"),
+    _moment("closed_at", nullable=True),
+    Column("outcome", Text),
+    Index("ix_associations_live", "id", postgresql_where=text("closed_at is null")),
+)
+
+study_associations = Table(
+    "study_associations",
+    metadata,
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("association_id", ForeignKey(associations.c.id), nullable=False),
+    PrimaryKeyConstraint("study_id", "association_id"),
+    Index(None, "association_id"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("series_uid", Text, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("series_description", Text, nullable=False),
+    Column("study_description", Text, nullable=False),
+    UniqueConstraint("study_id", "series_uid"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("sop_uid", Text, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("series_id", ForeignKey(series.c.id), nullable=False),
+    Column("association_id", Uuid, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("transfer_syntax", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # SHA-256 of its Part 10 file
+    Column("size", BigInteger, nullable=False),  # bytes of the data set as received
+    Column("object_key", Text, nullable=False),
+    Column("revision", Integer, nullable=False),  # the study's revision that is the first to contain it
+    Column("body_part", Text, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("position", ARRAY(Double)),  # Image Position (Patient), mm
+    Column("orientation", ARRAY(Double)),  # Image Orientation (Patient)
+    Column("slice_spacing", Double),  # mm, where an instance of several frames states it
+    _moment("received_at"),
+    Index(None, "study_id"),
+    Index(None, "series_id"),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sop_uid", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("kept_digest", Text, nullable=False),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("association_id", Uuid, nullable=False),
+    Column("object_key", Text, nullable=False),
+    _moment("received_at"),
+    UniqueConstraint("sop_uid", "digest"),
+    Index(None, "study_id"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("sop_uid", Text, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("association_id", Uuid, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("received_at"),
+    UniqueConstraint("sop_uid", "digest"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("series_id", Uuid),
+    Column("reason", Text, nullable=False),
+    Column("refusals", JSONB, nullable=False),
+    _moment("decided_at"),
+    PrimaryKeyConstraint("study_id", "revision", "model"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("series_id", ForeignKey(series.c.id), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("model_digest", Text, nullable=False),
+    Column("input_set", Text, nullable=False),  # SHA-256 over the digests of its instances
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    _moment("requested_at"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    Column("findings", JSONB),
+    _moment("finished_at", nullable=True),
+    UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
+    Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("sop_uid", Text, primary_key=True),
+    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("series_uid", Text, nullable=False),
+    Column("transfer_syntax", Text, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    _moment("written_at"),
+    Index(None, "study_id"),
+    Index(None, "job_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("first_attempt", nullable=True),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    UniqueConstraint("job_id", "destination"),
+    Index(None, "study_id"),
+    Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
+)
+
+delivery_objects = Table(
+    "delivery_objects",
+    metadata,
+    Column("delivery_id", ForeignKey(deliveries.c.id), nullable=False),
+    Column("sop_uid", ForeignKey(results.c.sop_uid), nullable=False),
+    Column("stored", Boolean, nullable=False, server_default=text("false")),
+    Column("status", Integer),  # the peer's last C-STORE status
+    _moment("at", nullable=True),
+    PrimaryKeyConstraint("delivery_id", "sop_uid"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("event_id", Uuid, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("envelope", JSONB, nullable=False),
+)
+
+offsets = Table(
+    "offsets",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("reader", Text, nullable=False),
+    Column("event_id", Uuid, nullable=False),
+    _moment("handled_at"),
+    PrimaryKeyConstraint("reader", "event_id"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("reader", Text, nullable=False),
+    Column("message", Text, nullable=False),  # the envelope as it arrived, whether it can be read or not
+    Column("event_id", Uuid),
+    Column("study_id", Uuid),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    _moment("at"),
+    _moment("replayed_at", nullable=True),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", Text, nullable=False),  # canonical JSON (RFC 8785)
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 over the previous hash and the entry
+    Index("ix_audit_entries_study", text("((entry::jsonb) ->> 'study')")),
+)
