@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` shows the node at work, `make test` proves it. Both do all of their own set-up.
+
+PYTHON := .venv/bin/python
+# As many test processes as processors, four at the most: each may run a broker, an archive and a database of its own.
+WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
+# A file's tests stay in one process, so that they share its servers and at most WORKERS nodes run at a time.
+# Files go out in the order of collection (acceptance first): the long ones start early and unit tests fill the gaps.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+.DEFAULT_GOAL := help
+.PHONY: help setup counterparts demo test unit check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: setup ## a CT study in, findings out: the whole path on this machine
+	@$(PYTHON) -m console.demo
+
+test: counterparts check ## everything: checks, then unit, contract and acceptance tests
+	@$(PYTHON) -m pytest $(PARALLEL)
+
+unit: setup ## the unit tests alone: no network, no servers
+	@$(PYTHON) -m pytest $(PARALLEL) tests/unit
+
+check: setup ## lint, format, types and the contracts between rooms
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports --no-logo
+
+bench: counterparts setup ## the benchmarks, beside other receivers and senders; takes minutes
+	@$(PYTHON) -m benchmarks
+
+setup: ## the Python environment, from uv.lock
+	@scripts/setup
+
+counterparts: ## the programs that the tests run against (Orthanc, DCMTK, Kafka, ...)
+	@scripts/counterparts || { [ "$$CI" != true ] && echo "counterparts: tests that need them are skipped"; }
+
+clean: ## remove what can be made again; keeps .venv and .counterparts
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-data
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,71 @@
+"""The programs and the real data that tests need, or one line that says how to get them."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALL = "run scripts/counterparts"
+
+
+def on_ci() -> bool:
+    """Whether a missing counterpart is a failure: on the build server nothing is left untested in silence."""
+    return os.environ.get("CI", "").lower() in {"true", "1"}
+
+
+def missing(what: str, remedy: str) -> NoReturn:
+    """Skip the test, or fail it on the build server."""
+    message = f"{what} is not installed: {remedy}"
+    if on_ci():
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def require(program: str) -> str:
+    """The path of a counterpart's program."""
+    # Debian keeps Orthanc in a folder that is not in everybody's path.
+    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"]))
+    if path is None:
+        missing(program, INSTALL)
+    return path
+
+
+def require_file(path: Path) -> Path:
+    """A counterpart's file: a plug-in or a jar."""
+    if not path.exists():
+        missing(str(path), INSTALL)
+    return path
+
+
+def kafka_jars() -> Path:
+    """The folder of Kafka's jars."""
+    folder = ROOT / ".counterparts" / "kafka"
+    if not any(folder.glob("kafka_*.jar")):
+        missing("Apache Kafka", INSTALL)
+    return folder
+
+
+def data_folder() -> Path:
+    """Where the real studies are: DICOM_NODE_TEST_DATA, else `shared/data` beside the repository."""
+    return Path(os.environ.get("DICOM_NODE_TEST_DATA") or ROOT.parent / "shared" / "data").resolve()
+
+
+def data(*parts: str) -> Path:
+    """A file or folder of the real data.
+
+    Skips where the folder is absent as a whole, on the build server too unless DICOM_NODE_TEST_DATA_REQUIRED is true:
+    the studies may not be handed on with the repository. A missing part of a present folder is a failure.
+    """
+    folder = data_folder()
+    if not folder.is_dir():
+        message = f"no real studies in {folder}: set DICOM_NODE_TEST_DATA"
+        if os.environ.get("DICOM_NODE_TEST_DATA_REQUIRED", "").lower() == "true":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    path = folder.joinpath(*parts)
+    if not path.exists():
+        pytest.fail(f"{path} is not in the real data", pytrace=False)
+    return path

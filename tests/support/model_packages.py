@@ -1,0 +1,75 @@
+"""Small model packages for tests: a valid one, and whatever a test makes of it."""
+
+import hashlib
+from pathlib import Path
+
+MANIFEST = """\
+[identity]
+name = "toy"
+version = "1.2.3"
+title = "A toy"
+manufacturer = "dicom-node project"
+device_uid = "2.25.1"
+licence = "Apache-2.0"
+demonstration = true
+
+[conditions]
+modality = ["CT"]
+min_slices = 3
+
+[preprocessing]
+orientation = "LPS"
+spacing_mm = [3.0, 3, 3.0]
+window = [-1000.0, 400.0]
+scale = [0.0, 1.0]
+
+[network]
+file = "network.onnx"
+input = "volume"
+output = "logits"
+multiple = 16
+
+[postprocessing]
+largest_component = true
+fill_holes = true
+
+[[segments]]
+number = 1
+label = "Right lung"
+category = { value = "123037004", scheme = "SCT", meaning = "Anatomical Structure" }
+type = { value = "39607008", scheme = "SCT", meaning = "Lung" }
+colour = [1, 2, 3]
+
+[[segments]]
+number = 2
+label = "Left lung"
+category = { value = "123037004", scheme = "SCT", meaning = "Anatomical Structure" }
+type = { value = "39607008", scheme = "SCT", meaning = "Lung" }
+laterality = { value = "7771000", scheme = "SCT", meaning = "Left" }
+colour = [4, 5, 6]
+
+[[measurements]]
+what = "volume"
+name = { value = "118565006", scheme = "SCT", meaning = "Volume" }
+unit = { value = "ml", scheme = "UCUM", meaning = "milliliter" }
+
+[[measurements]]
+what = "mean"
+name = { value = "112031", scheme = "DCM", meaning = "Attenuation Coefficient" }
+unit = { value = "[hnsf'U]", scheme = "UCUM", meaning = "Hounsfield unit" }
+
+[digests]
+"""
+
+FILES = {"network.onnx": b"not really a network", "card.md": b"# A toy\n"}
+
+
+def write_package(folder: Path, manifest: str = MANIFEST) -> Path:
+    """A package called "toy" under `folder`: `manifest` with the digests of FILES after it. Returns its folder."""
+    package = folder / "toy"
+    package.mkdir(parents=True)
+    for name, data in FILES.items():
+        (package / name).write_bytes(data)
+    digests = "".join(f'"{name}" = "{hashlib.sha256(data).hexdigest()}"\n' for name, data in FILES.items())
+    (package / "manifest.toml").write_text(manifest + digests)
+    return package

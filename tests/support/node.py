@@ -1,0 +1,198 @@
+"""The node as a user runs it: `dicom-node up` as a real process, its roles by name, its command line."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tests.support.counterparts import ROOT
+from tests.support.processes import Process, alive, free_port, kill_pid, tagged, tail, wait_for
+
+T = TypeVar("T")
+
+PROGRAM = (sys.executable, "-m", "console.main")
+ROLES = ("listen", "index", "assemble", "work", "write", "deliver")
+
+
+class Node:
+    """`dicom-node up` on a data folder that outlives it, so that `start` after `kill_all` is a restart."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        destinations: Sequence[str] = (),
+        kafka: str | None = None,
+        database: str | None = None,
+        models: Path | None = None,
+        aet: str = "NODE",
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self.data, self.aet, self.port = data, aet, free_port()
+        self.roles = (*ROLES, "relay") if kafka else ROLES
+        self.log = data.parent / f"{data.name}.log"
+        self._env = {"TEST_NODE": str(data), **(env or {})}
+        self._program = tuple(program)
+        self._options = self._up_options(destinations, {"--kafka": kafka, "--database": database, "--models": models})
+        self._process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        """AET@HOST:PORT, as senders take it."""
+        return f"{self.aet}@127.0.0.1:{self.port}"
+
+    def start(self, timeout: float = 90) -> Self:
+        """Start every role and wait until all of them are ready."""
+        # Supervisor, not kernel, winds down the roles: it gets the chance to when the test run dies.
+        command = [*self._program, "up", *self._options]
+        self._process = Process(command, self.log, env=self._env, cwd=ROOT, orphaned=signal.SIGTERM)
+        self.wait_ready(timeout=timeout)
+        return self
+
+    def wait_ready(self, *roles: str, timeout: float = 60) -> None:
+        """Wait until these roles (all of them by default) say that they are ready."""
+        self.wait_for(lambda: not self.unready(*roles), timeout, "the node to be ready", lambda: self.unready(*roles))
+
+    def unready(self, *roles: str) -> dict[str, str]:
+        """Roles that are not ready, and what each waits for."""
+        if self._process is not None and not self._process.running:
+            raise AssertionError(f"the node ended by itself with status {self._process.code}\n{tail(self.log)}")
+        answers = {role: self._waits_for(role) for role in roles or self.roles}
+        return {role: answer for role, answer in answers.items() if answer}
+
+    def pid(self, role: str) -> int:
+        """The process of a role, or of the supervisor for `up`."""
+        if role == "up":
+            return self.process.pid
+        return int(self._run_file(role)["pid"])
+
+    def kill(self, role: str) -> int:
+        """kill -9 one role's process (or the supervisor's, for `up`) and wait until it is dead. Its pid."""
+        pid = self.pid(role)
+        kill_pid(pid)
+        self.wait_for(lambda: not alive(pid), 10, f"{role} to be dead")
+        return pid
+
+    def wait_restarted(self, role: str, dead: int, timeout: float = 60) -> None:
+        """Wait until another process than `dead` has taken up the role and is ready."""
+
+        def renewed() -> bool:
+            return self.pid(role) != dead and not self.unready(role)
+
+        self.wait_for(renewed, timeout, f"{role} to be started again")
+
+    def kill_all(self) -> None:
+        """kill -9 everything at once, as at a power cut; an embedded database too."""
+        self.process.kill()
+        wait_for(self._kill_what_lives, 30, "the node's processes to be dead")
+
+    def terminate(self, timeout: float = 60) -> int:
+        """Ask the supervisor to wind down and wait; fails where it leaves a process behind. The exit status."""
+        code = self.process.stop(signal.SIGTERM, timeout)
+        left = self._living()
+        assert not left, f"processes {left} outlived the node\n{tail(self.log)}"
+        return code
+
+    def cli(self, *arguments: str, code: int = 0, timeout: float = 60) -> Any:
+        """What `dicom-node ARGUMENTS --json` prints, parsed; fails on another exit status than `code`."""
+        command = [*self._program, *arguments, "--json", "--data", str(self.data)]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **self._env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        said = f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == code, said
+        try:
+            return json.loads(done.stdout)
+        except json.JSONDecodeError as error:
+            raise AssertionError(f"not JSON: {said}") from error
+
+    def get(self, role: str, path: str) -> str:
+        """What a role's HTTP door gives, such as `/metrics`."""
+        with urllib.request.urlopen(self._url(role, path), timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float, what: str, report: Callable[[], object] = str) -> T:
+        """The first true value of `predicate`; after `timeout` s an error with the end of the node's log."""
+        return wait_for(predicate, timeout, what, lambda: f"{report()}\n{tail(self.log, 60)}", interval=0.1)
+
+    @property
+    def process(self) -> Process:
+        """The supervisor."""
+        if self._process is None:
+            raise AssertionError("the node was not started")
+        return self._process
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self._end()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Leave no process behind, in whatever state the test has left the node."""
+        if self._process is not None and self._process.running:
+            self._process.stop(signal.SIGTERM, timeout=20)
+        if self._process is not None:
+            self.kill_all()
+
+    def _up_options(self, destinations: Sequence[str], optional: Mapping[str, object]) -> list[str]:
+        given = [(name, str(value)) for name, value in optional.items() if value is not None]
+        always = [("--data", str(self.data)), ("--aet", self.aet), ("--port", str(self.port))]
+        pairs = [*always, *(("--destination", one) for one in destinations), *given]
+        return [word for pair in pairs for word in pair]
+
+    def _run_file(self, role: str) -> dict[str, Any]:
+        return dict(json.loads((self.data / "run" / f"{role}.json").read_text()))
+
+    def _url(self, role: str, path: str) -> str:
+        return f"http://127.0.0.1:{self._run_file(role)['port']}{path}"
+
+    def _waits_for(self, role: str) -> str:
+        """What a role waits for, "" when it is ready."""
+        try:
+            self.get(role, "/health/ready")
+        except FileNotFoundError:
+            return "has not written its run file"
+        except urllib.error.HTTPError as refusal:
+            return f"{refusal.code}: {refusal.read().decode(errors='replace')}"
+        except OSError as error:
+            return str(error)
+        return ""
+
+    def _kill_what_lives(self) -> bool:
+        living = self._living()
+        for pid in living:
+            kill_pid(pid)
+        return not living
+
+    def _living(self) -> list[int]:
+        """Every process of the node. PostgreSQL is looked for by its own file: it writes over its environment."""
+        return [*tagged(f"TEST_NODE={self.data}"), *self._embedded_database()]
+
+    def _embedded_database(self) -> list[int]:
+        pids = []
+        for file in self.data.rglob("postmaster.pid"):
+            with contextlib.suppress(OSError):
+                pid = int(file.read_text().split()[0])
+                if str(file.parent) in Path(f"/proc/{pid}/cmdline").read_text():
+                    pids.append(pid)
+        return pids

