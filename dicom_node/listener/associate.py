@@ -1,0 +1,165 @@
+"""A-ASSOCIATE-RQ and -AC as bytes (PS3.8 sections 9.3.2 and 9.3.3, PS3.7 annex D.3.3).
+
+Items of unknown types are skipped, as the standard asks, and so is what a sender may propose and we do not negotiate
+(asynchronous operations, user identity, extended negotiation): no answer to it means the default.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dicom_node.listener.pdu import HEAD, AbortReason, PduType, ProtocolError
+from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+_FIXED = struct.Struct(">H2x16s16s32x")
+_ITEM = struct.Struct(">BxH")
+_CONTEXT, _CONTEXT_ANSWER = struct.Struct(">B3x"), struct.Struct(">BxBx")
+_APPLICATION, _CONTEXT_RQ, _CONTEXT_AC, _ABSTRACT, _TRANSFER, _USER = 0x10, 0x20, 0x21, 0x30, 0x40, 0x50
+_MAX_LENGTH, _CLASS_UID, _ROLE, _VERSION_NAME = 0x51, 0x52, 0x54, 0x55
+
+
+@dataclass(frozen=True)
+class ProposedContext:
+    """A presentation context that the peer proposes."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnsweredContext:
+    """Our answer to it; `result` by PS3.8 table 9-18, `transfer_syntax` only where it is 0 (acceptance)."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntax: str | None
+    result: int
+
+
+@dataclass(frozen=True)
+class AssociateRequest:
+    """An A-ASSOCIATE-RQ. `titles` are the two AE titles as received; `roles` map a SOP class to (SCU, SCP) proposed."""
+
+    protocol_version: int
+    titles: bytes
+    called: str
+    calling: str
+    application_context: str
+    contexts: tuple[ProposedContext, ...]
+    max_pdu: int = 0
+    implementation_class_uid: str = ""
+    implementation_version: str = ""
+    roles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def decode_request(body: bytes) -> AssociateRequest:
+    """The request in `body`, what follows a PDU's type and length; raises ProtocolError."""
+    try:
+        return _decode(body)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ cannot be read: {error}") from error
+
+
+def encode_acceptance(
+    request: AssociateRequest,
+    contexts: tuple[AnsweredContext, ...],
+    roles: Mapping[str, tuple[int, int]],
+    max_pdu: int,
+) -> bytes:
+    """The A-ASSOCIATE-AC that answers `request`; `max_pdu` is the longest P-DATA-TF that we take."""
+    user = b"".join(
+        (
+            _item(_MAX_LENGTH, struct.pack(">I", max_pdu)),
+            _item(_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii")),
+            *(_item(_ROLE, _encode_role(uid, *role)) for uid, role in roles.items()),
+            _item(_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+        )
+    )
+    body = b"".join(
+        (
+            # The title fields shall hold what was received, and are not tested (PS3.8 table 9-17).
+            struct.pack(">H2x32s32x", 1, request.titles),
+            _item(_APPLICATION, APPLICATION_CONTEXT.encode("ascii")),
+            *(_encode_context(context) for context in contexts),
+            _item(_USER, user),
+        )
+    )
+    return HEAD.pack(PduType.ASSOCIATE_AC, len(body)) + body
+
+
+def _decode(body: bytes) -> AssociateRequest:
+    version, called, calling = _FIXED.unpack_from(body)
+    application, contexts, user = "", [], b""
+    for kind, item in _items(body[_FIXED.size :]):
+        if kind == _APPLICATION:
+            application = _uid(item)
+        elif kind == _CONTEXT_RQ:
+            contexts.append(_decode_context(item))
+        elif kind == _USER:
+            user = item
+    subitems = list(_items(user))
+    single = dict(subitems)
+    return AssociateRequest(
+        protocol_version=version,
+        titles=called + calling,
+        called=_text(called),
+        calling=_text(calling),
+        application_context=application,
+        contexts=tuple(contexts),
+        max_pdu=struct.unpack(">I", single[_MAX_LENGTH])[0] if _MAX_LENGTH in single else 0,
+        implementation_class_uid=_text(single.get(_CLASS_UID, b"")),
+        implementation_version=_text(single.get(_VERSION_NAME, b"")),
+        roles=dict(_decode_role(item) for kind, item in subitems if kind == _ROLE),
+    )
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while offset < len(data):
+        kind, length = _ITEM.unpack_from(data, offset)
+        offset += _ITEM.size + length
+        if offset > len(data):
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, f"item {kind:#04x} is longer than what holds it")
+        yield kind, data[offset - length : offset]
+
+
+def _decode_context(item: bytes) -> ProposedContext:
+    (ident,) = _CONTEXT.unpack_from(item)
+    abstract, transfers = "", []
+    for kind, value in _items(item[_CONTEXT.size :]):
+        if kind == _ABSTRACT:
+            abstract = _uid(value)
+        elif kind == _TRANSFER:
+            transfers.append(_uid(value))
+    return ProposedContext(ident, abstract, tuple(transfers))
+
+
+def _decode_role(item: bytes) -> tuple[str, tuple[int, int]]:
+    (length,) = struct.unpack_from(">H", item)
+    scu, scp = item[2 + length], item[3 + length]
+    return _uid(item[2 : 2 + length]), (scu, scp)
+
+
+def _encode_role(uid: str, scu: int, scp: int) -> bytes:
+    return struct.pack(">H", len(uid)) + uid.encode("ascii") + bytes((scu, scp))
+
+
+def _encode_context(context: AnsweredContext) -> bytes:
+    # A refused context still carries the item, whose value is not significant (PS3.8 section 9.3.3.2).
+    syntax = (context.transfer_syntax or "1.2.840.10008.1.2").encode("ascii")
+    return _item(_CONTEXT_AC, _CONTEXT_ANSWER.pack(context.id, context.result) + _item(_TRANSFER, syntax))
+
+
+def _item(kind: int, value: bytes) -> bytes:
+    return _ITEM.pack(kind, len(value)) + value
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("ascii").strip("\0 ")
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii", "replace").strip("\0 ")

@@ -1,0 +1,219 @@
+"""The life of one connection: negotiation, dialogue, farewell (the acceptor's half of PS3.8 table 9-10)."""
+
+import logging
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from config.settings import Listener as Settings
+from dicom_node.listener.associate import AssociateRequest, decode_request, encode_acceptance
+from dicom_node.listener.dialogue import Dialogue
+from dicom_node.listener.events import ListenerEvents
+from dicom_node.listener.pdu import (
+    RELEASE_RP,
+    AbortReason,
+    PduType,
+    PeerAborted,
+    PeerGone,
+    PeerSilent,
+    ProtocolError,
+    abort_by_provider,
+    abort_by_user,
+    reject,
+)
+from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
+from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
+from dicom_node.spool import AssociationLog, Close, LogWriter, Peer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Door:
+    """What all connections share. `running` counts accepted associations, under `lock`."""
+
+    settings: Settings
+    policy: AssociationPolicy
+    writer: LogWriter
+    events: ListenerEvents
+    running: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def decide(self, request: AssociateRequest, address: str) -> Acceptance | Rejection:
+        """The policy's answer; an accepted association counts until `leave`."""
+        with self.lock:
+            answer = self.policy.decide(request, address, self.running)
+            self.running += isinstance(answer, Acceptance)
+        return answer
+
+    def leave(self) -> None:
+        """An accepted association has ended."""
+        with self.lock:
+            self.running -= 1
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """How an association ended, why, and the last PDU to send."""
+
+    how: Close
+    reason: str
+    farewell: bytes
+
+
+class Connection:
+    """One accepted connection, served by the thread that calls `run`."""
+
+    def __init__(self, door: Door, connection: socket.socket, address: str) -> None:
+        self._door = door
+        self._socket = connection
+        self._address = address
+        self._stream = PduStream(connection, door.settings.max_pdu, door.settings.idle)
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """End it soon, with an A-ABORT: called from another thread when the node stops."""
+        self._interrupted = True
+        self._shut(socket.SHUT_RD)
+
+    def cut(self) -> None:
+        """End it now: called from another thread where the peer does not even take the A-ABORT."""
+        self._shut(socket.SHUT_RDWR)
+
+    def _shut(self, how: int) -> None:
+        with suppress(OSError):  # it ended by itself meanwhile
+            self._socket.shutdown(how)
+
+    def run(self) -> None:
+        """Serve the connection to its end."""
+        with self._socket:
+            try:
+                self._serve()
+            except (PeerGone, PeerSilent) as error:
+                log.debug("connection from %s ended: %s", self._address, error)
+            except Exception:
+                # The boundary of a thread: a defect here may cost this association, never the listener.
+                log.exception("connection from %s failed", self._address)
+
+    def _serve(self) -> None:
+        request = self._request()
+        if request is None:
+            return
+        try:
+            answer = self._door.decide(request, self._address)
+        except ProtocolError as error:
+            self._refuse_garbage(error, Peer(request.calling, request.called, self._address))
+            return
+        if isinstance(answer, Rejection):
+            self._reject(request, answer)
+        else:
+            self._associate(request, answer)
+
+    def _request(self) -> AssociateRequest | None:
+        nobody = Peer("", "", self._address)
+        try:
+            pdu = self._stream.first(self._door.settings.artim)
+            if isinstance(pdu, ControlPdu) and pdu.kind == PduType.ABORT:
+                return None
+            if isinstance(pdu, Fragment) or pdu.kind != PduType.ASSOCIATE_RQ:
+                raise ProtocolError(AbortReason.UNEXPECTED_PDU, "the first PDU is no A-ASSOCIATE-RQ")
+            return decode_request(pdu.body)
+        except ProtocolError as error:
+            self._refuse_garbage(error, nobody)
+        except PeerSilent:
+            log.warning("connection from %s sent no A-ASSOCIATE-RQ in time", self._address)
+            self._door.events.refused("silent")
+        return None
+
+    def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> None:
+        # Action AA-1: before an association exists an abort is the service user's and has no reason.
+        log.warning("connection from %s aborted: %s", self._address, error)
+        self._door.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
+        self._door.events.refused("protocol")
+        self._part(abort_by_user())
+
+    def _reject(self, request: AssociateRequest, rejection: Rejection) -> None:
+        peer = Peer(request.calling, request.called, self._address)
+        log.warning("association from %s rejected: %s", self._address, rejection.reason)
+        result, source, code = rejection.result, rejection.source, rejection.code
+        self._door.writer.refuse_association(peer, result, source, code, rejection.reason)
+        self._door.events.refused(f"rejected-{result}-{source}-{code}")
+        self._part(reject(result, source, code))
+
+    def _associate(self, request: AssociateRequest, acceptance: Acceptance) -> None:
+        try:
+            peer = Peer(request.calling, request.called, self._address)
+            if acceptance.is_empty:
+                self._door.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
+                self._door.events.refused("no-context")
+            record = self._door.writer.open_association(peer, _details(request, acceptance))
+            self._door.events.opened(peer.calling)
+            ending = self._converse(request, acceptance, record)
+        finally:
+            self._door.leave()
+        if ending.farewell:
+            self._part(ending.farewell)
+
+    def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationLog) -> _Ending:
+        settings = self._door.settings
+        dialogue = Dialogue(
+            self._stream,
+            {context.id: context for context in acceptance.contexts if context.result == ACCEPTED},
+            record,
+            self._door.events,
+            peer_max_pdu=request.max_pdu,
+            max_instance=settings.max_instance,
+        )
+        ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
+        try:
+            self._stream.send(encode_acceptance(request, acceptance.contexts, acceptance.roles, settings.max_pdu))
+            ending = self._listen(dialogue)
+        finally:
+            self._record_end(record, dialogue, ending)
+        return ending
+
+    def _listen(self, dialogue: Dialogue) -> _Ending:
+        try:
+            dialogue.run()
+        except PeerAborted as error:
+            return _Ending(Close.ABORTED_BY_PEER, str(error), b"")
+        except PeerSilent as error:
+            return _Ending(Close.IDLE, str(error), abort_by_user())
+        except ProtocolError as error:
+            return _Ending(Close.ABORTED_BY_US, str(error), abort_by_provider(error.reason))
+        except PeerGone as error:
+            if self._interrupted:
+                return _Ending(Close.ABORTED_BY_US, "the node stops", abort_by_user())
+            return _Ending(Close.LOST, str(error), b"")
+        return _Ending(Close.RELEASED, "", RELEASE_RP)
+
+    def _record_end(self, record: AssociationLog, dialogue: Dialogue, ending: _Ending) -> None:
+        counts = dialogue.counts
+        numbers = {"stored": counts.stored, "refused": counts.refused, "bytes": counts.bytes}
+        self._door.writer.close_association(record, ending.how, ending.reason, **numbers)
+        self._door.events.closed(record.peer.calling, ending.how)
+        extra = {"association": str(record.id), "calling": record.peer.calling, "address": self._address, **numbers}
+        log.info("association %s%s", ending.how, f": {ending.reason}" if ending.reason else "", extra=extra)
+
+    def _part(self, farewell: bytes) -> None:
+        # State Sta13: the requestor closes the connection; ARTIM ends the wait for it.
+        self._stream.send(farewell)
+        self._stream.await_close(self._door.settings.artim)
+
+
+def _details(request: AssociateRequest, acceptance: Acceptance) -> dict[str, object]:
+    return {
+        "implementation_class_uid": request.implementation_class_uid,
+        "implementation_version": request.implementation_version,
+        "max_pdu": request.max_pdu,
+        "contexts": [
+            {
+                "id": context.id,
+                "abstract_syntax": context.abstract_syntax,
+                "transfer_syntax": context.transfer_syntax,
+                "result": context.result,
+            }
+            for context in acceptance.contexts
+        ],
+    }

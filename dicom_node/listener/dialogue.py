@@ -1,0 +1,219 @@
+"""The messages of one accepted association: C-STORE into the log, C-ECHO, and an answer by the book to the rest."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dicom_node.listener.associate import AnsweredContext
+from dicom_node.listener.dimse import (
+    LONGEST_COMMAND,
+    Command,
+    Operation,
+    Status,
+    decode_command,
+    encode_response,
+    is_uid,
+)
+from dicom_node.listener.events import ListenerEvents
+from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
+from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
+from dicom_node.listener.syntaxes import VERIFICATION
+from dicom_node.spool import PART, AssociationLog, LogUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A status that is not success, and the reason in words for the peer and the log."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one association has brought."""
+
+    stored: int = 0
+    refused: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Message:
+    """A request whose data set is on its way."""
+
+    command: Command
+    context: AnsweredContext
+    refusal: Refusal | None
+    started: float
+    size: int = 0
+
+
+def judge(command: Command, abstract_syntax: str) -> Refusal | None:
+    """Why `command` cannot be done in a context of `abstract_syntax` (PS3.7 sections 9.1.1.1.9, 9.1.5.1.4)."""
+    if command.field not in (Operation.C_STORE, Operation.C_ECHO):
+        return Refusal(Status.UNRECOGNIZED_OPERATION, f"operation {command.field:#06x} is not offered")
+    if (command.field == Operation.C_ECHO) != (abstract_syntax == VERIFICATION):
+        return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, "operation does not belong to the context's SOP class")
+    return None if command.field == Operation.C_ECHO else _judge_store(command, abstract_syntax)
+
+
+def _judge_store(command: Command, abstract_syntax: str) -> Refusal | None:
+    if not command.sop_class:
+        return Refusal(Status.CANNOT_UNDERSTAND, "Affected SOP Class UID is missing")
+    if command.sop_class != abstract_syntax:
+        return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
+    if not is_uid(command.sop_instance):
+        return Refusal(Status.INVALID_INSTANCE, "Affected SOP Instance UID is missing or no UID")
+    if not command.has_data_set:
+        return Refusal(Status.CANNOT_UNDERSTAND, "C-STORE without a data set")
+    return None
+
+
+class Dialogue:
+    """Serves one association's messages, one at a time (no asynchronous operations were negotiated)."""
+
+    def __init__(
+        self,
+        stream: PduStream,
+        contexts: Mapping[int, AnsweredContext],
+        log: AssociationLog,
+        events: ListenerEvents,
+        *,
+        peer_max_pdu: int,
+        max_instance: int,
+    ) -> None:
+        self.counts = Counts()
+        self._stream = stream
+        self._contexts = contexts
+        self._log = log
+        self._events = events
+        self._peer_max_pdu = peer_max_pdu
+        self._max_instance = max_instance
+        self._command = bytearray()
+        self._command_context: int | None = None
+        self._message: _Message | None = None
+
+    def run(self) -> None:
+        """Serve until the peer asks for release. Raises PeerAborted, PeerGone, PeerSilent, ProtocolError."""
+        while True:
+            item = self._stream.next()
+            if isinstance(item, Fragment):
+                self._take_fragment(item)
+            elif self._is_release(item):
+                return
+
+    def _is_release(self, pdu: ControlPdu) -> bool:
+        if pdu.kind == PduType.ABORT:
+            raise PeerAborted(f"source {pdu.body[2]}, reason {pdu.body[3]}" if len(pdu.body) == 4 else "no reason")
+        if pdu.kind != PduType.RELEASE_RQ:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"PDU of type {pdu.kind:#04x} within an association")
+        return True
+
+    def _take_fragment(self, fragment: Fragment) -> None:
+        context = self._contexts.get(fragment.context_id)
+        if context is None:
+            text = f"presentation context {fragment.context_id} was not accepted"
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, text)
+        if fragment.control & COMMAND:
+            self._take_command(fragment, context)
+        else:
+            self._take_data(fragment)
+
+    def _take_command(self, fragment: Fragment, context: AnsweredContext) -> None:
+        if self._message is not None or self._command_context not in (None, context.id):
+            raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "a command within another message")
+        start = len(self._command)
+        if start + fragment.length > LONGEST_COMMAND:
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, "command set is too long")
+        self._command += bytes(fragment.length)
+        self._command_context = context.id
+        with memoryview(self._command) as view:
+            self._stream.into(view[start:], more=not fragment.is_last)
+        if fragment.is_last:
+            command = decode_command(self._command)
+            self._command.clear()
+            self._command_context = None
+            self._begin(command, context)
+
+    def _begin(self, command: Command, context: AnsweredContext) -> None:
+        if command.is_response:
+            raise ProtocolError(AbortReason.NOT_SPECIFIED, f"response {command.field:#06x} to a request never made")
+        if command.field == Operation.C_CANCEL:
+            return
+        message = _Message(command, context, judge(command, context.abstract_syntax), time.perf_counter())
+        if not command.has_data_set:
+            self._answer(message)
+            return
+        self._message = message
+        if message.refusal is None:
+            self._log.begin(command.sop_class, command.sop_instance, context.transfer_syntax or "", context.id)
+
+    def _take_data(self, fragment: Fragment) -> None:
+        message = self._message
+        if message is None or message.context.id != fragment.context_id:
+            raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "a data set without a command")
+        message.size += fragment.length
+        if message.size > self._max_instance:
+            self._refuse(message, f"data set is longer than {self._max_instance} bytes")
+        if message.refusal is None:
+            self._store(message, fragment)
+        else:
+            self._stream.skip(fragment.length)
+        if fragment.is_last:
+            self._message = None
+            self._answer(message)
+
+    def _store(self, message: _Message, fragment: Fragment) -> None:
+        log, left = self._log, fragment.length
+        while left:
+            if log.fill == PART and not self._flush(message):
+                self._stream.skip(left)
+                return
+            part = min(left, PART - log.fill)
+            left -= part
+            self._stream.into(log.buffer[log.fill : log.fill + part], more=not left and not fragment.is_last)
+            log.fill += part
+
+    def _flush(self, message: _Message) -> bool:
+        try:
+            self._log.flush()
+        except LogUnavailable as error:
+            self._refuse(message, str(error))
+        return message.refusal is None
+
+    def _refuse(self, message: _Message, reason: str) -> None:
+        message.refusal = message.refusal or Refusal(Status.OUT_OF_RESOURCES, reason)
+        self._log.abandon()
+
+    def _answer(self, message: _Message) -> None:
+        if message.command.field == Operation.C_STORE:
+            self._finish_store(message)
+        refusal = message.refusal
+        status, reason = (refusal.status, refusal.reason) if refusal else (Status.SUCCESS, "")
+        response = encode_response(message.command, status, reason)
+        self._stream.send(command_fragments(message.context.id, response, self._peer_max_pdu))
+        self._count(message)
+
+    def _finish_store(self, message: _Message) -> None:
+        if message.refusal is None and not message.size:
+            message.refusal = Refusal(Status.CANNOT_UNDERSTAND, "data set is empty")
+        if message.refusal is None:
+            try:
+                self._log.commit()
+            except LogUnavailable as error:
+                self._refuse(message, str(error))
+        if message.refusal is not None:
+            command, refusal = message.command, message.refusal
+            self._log.refuse(command.sop_class, command.sop_instance, refusal.status, refusal.reason)
+
+    def _count(self, message: _Message) -> None:
+        caller = self._log.peer.calling
+        if message.command.field == Operation.C_STORE:
+            outcome = message.refusal.status.name.lower() if message.refusal else "stored"
+            self._events.instance(caller, outcome, message.size, time.perf_counter() - message.started)
+            self.counts.stored += message.refusal is None
+            self.counts.refused += message.refusal is not None
+            self.counts.bytes += 0 if message.refusal else message.size
+        elif message.refusal is None:
+            self._events.echo(caller)

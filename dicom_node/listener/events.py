@@ -1,0 +1,47 @@
+"""What the listener tells whoever counts."""
+
+from typing import Protocol
+
+from dicom_node.spool import Close
+
+
+class ListenerEvents(Protocol):
+    """Called from the threads of the associations, so to be quick, and safe to call from many. Must not raise."""
+
+    def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
+        """An instance was answered: `outcome` "stored", or the name of a `Status`; `size` in bytes of its data set.
+
+        `seconds` run from the arrival of its command to the answer.
+        """
+        ...
+
+    def echo(self, caller: str) -> None:
+        """A C-ECHO was answered."""
+        ...
+
+    def opened(self, caller: str) -> None:
+        """An association was accepted."""
+        ...
+
+    def closed(self, caller: str, how: Close) -> None:
+        """An association that was accepted has ended."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """A connection became no association: "rejected-<result>-<source>-<code>", "no-context", "protocol", "silent",
+        "busy"."""
+        ...
+
+
+class NoEvents:
+    """Nobody counts."""
+
+    def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None: ...
+
+    def echo(self, caller: str) -> None: ...
+
+    def opened(self, caller: str) -> None: ...
+
+    def closed(self, caller: str, how: Close) -> None: ...
+
+    def refused(self, reason: str) -> None: ...

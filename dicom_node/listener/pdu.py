@@ -1,0 +1,87 @@
+"""The PDUs of the upper layer that have no variable items (PS3.8 section 9.3), and why an association is aborted."""
+
+import struct
+from enum import IntEnum
+
+from domain.errors import NodeError
+
+HEAD = struct.Struct(">BxI")  # type, length of what follows
+FRAGMENT_HEAD = struct.Struct(">BxIIBB")  # the same, then the PDV's length, context id and control byte
+PDV_HEAD = struct.Struct(">IBB")
+
+RELEASE_RP = HEAD.pack(0x06, 4) + bytes(4)
+# An A-ASSOCIATE-RQ with 128 contexts of 16 transfer syntaxes each is a sixth of this.
+LONGEST_ASSOCIATE = 1 << 20
+
+COMMAND, LAST = 0x01, 0x02  # bits of the message control header (PS3.8 annex E.2)
+
+
+class PduType(IntEnum):
+    """PDU types (PS3.8 section 9.3)."""
+
+    ASSOCIATE_RQ = 0x01
+    ASSOCIATE_AC = 0x02
+    ASSOCIATE_RJ = 0x03
+    DATA = 0x04
+    RELEASE_RQ = 0x05
+    RELEASE_RP = 0x06
+    ABORT = 0x07
+
+
+class AbortReason(IntEnum):
+    """Reasons of the service provider (PS3.8 table 9-26)."""
+
+    NOT_SPECIFIED = 0
+    UNRECOGNIZED_PDU = 1
+    UNEXPECTED_PDU = 2
+    UNRECOGNIZED_PARAMETER = 4
+    UNEXPECTED_PARAMETER = 5
+    INVALID_PARAMETER = 6
+
+
+class ProtocolError(NodeError):
+    """The peer broke the protocol: the association is aborted with `reason` and never gets past this package."""
+
+    def __init__(self, reason: AbortReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class PeerGone(NodeError):
+    """The transport connection ended."""
+
+
+class PeerAborted(NodeError):
+    """The peer sent an A-ABORT."""
+
+
+class PeerSilent(NodeError):
+    """No byte came, or none went, for as long as the settings allow."""
+
+
+def reject(result: int, source: int, code: int) -> bytes:
+    """An A-ASSOCIATE-RJ (PS3.8 table 9-21)."""
+    return HEAD.pack(PduType.ASSOCIATE_RJ, 4) + bytes((0, result, source, code))
+
+
+def abort_by_user() -> bytes:
+    """An A-ABORT of the service user, which gives no reason (PS3.8 table 9-26)."""
+    return HEAD.pack(PduType.ABORT, 4) + bytes(4)
+
+
+def abort_by_provider(reason: AbortReason) -> bytes:
+    """An A-ABORT of the service provider (PS3.8 table 9-26)."""
+    return HEAD.pack(PduType.ABORT, 4) + bytes((0, 0, 2, reason))
+
+
+def command_fragments(context_id: int, command: bytes, longest: int) -> bytes:
+    """P-DATA-TF PDUs with one PDV each that carry `command`; `longest` is the peer's maximum length, 0 for none."""
+    room = max(longest - PDV_HEAD.size, 1) if longest else len(command)
+    pieces = [command[start : start + room] for start in range(0, len(command), room)]
+    return b"".join(
+        FRAGMENT_HEAD.pack(
+            PduType.DATA, len(piece) + 6, len(piece) + 2, context_id, COMMAND | (LAST if piece is pieces[-1] else 0)
+        )
+        + piece
+        for piece in pieces
+    )

@@ -1,0 +1,117 @@
+"""Who may associate, and for what: pure decisions on a decoded request.
+
+Order and codes of rejections follow PS3.8 table 9-21 and the results of contexts table 9-18.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from config.settings import Caller, Listener
+from dicom_node.listener.associate import APPLICATION_CONTEXT, AnsweredContext, AssociateRequest, ProposedContext
+from dicom_node.listener.pdu import AbortReason, ProtocolError
+from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from domain.errors import ConfigurationError
+
+ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """An A-ASSOCIATE-RJ: result, source and reason (PS3.8 table 9-21), and the reason in words."""
+
+    result: int
+    source: int
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """An A-ASSOCIATE-AC; `roles` answers the roles that were proposed, as (SCU, SCP)."""
+
+    contexts: tuple[AnsweredContext, ...]
+    roles: Mapping[str, tuple[int, int]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether not one context was accepted; PS3.8 has no rejection for that, each context says why."""
+        return all(context.result != ACCEPTED for context in self.contexts)
+
+
+class AssociationPolicy:
+    """The settings, digested once. Raises ConfigurationError where a caller's address is none."""
+
+    def __init__(self, settings: Listener) -> None:
+        self._aet = settings.aet
+        self._limit = settings.max_associations
+        self._trust_loopback = settings.trust_loopback
+        self._callers = tuple((caller.aet, _network(caller)) for caller in settings.callers)
+        self._abstract_syntaxes = storage_sop_classes() | {VERIFICATION}
+        self._transfer_syntaxes = transfer_syntaxes()
+
+    def decide(self, request: AssociateRequest, address: str, running: int) -> Acceptance | Rejection:
+        """The answer to `request` from IP `address` while `running` other associations exist.
+
+        Raises ProtocolError where a context's id is not odd or comes twice (PS3.8 section 9.3.2.2).
+        """
+        return self._rejection(request, address, running) or self._acceptance(request)
+
+    def _rejection(self, request: AssociateRequest, address: str, running: int) -> Rejection | None:
+        if not request.protocol_version & 1:
+            return Rejection(1, 2, 2, f"protocol version {request.protocol_version:#06x} is not supported")
+        if request.application_context != APPLICATION_CONTEXT:
+            return Rejection(1, 1, 2, f"application context {request.application_context!r} is not supported")
+        if request.called != self._aet:
+            return Rejection(1, 1, 7, f"called AE title {request.called!r} is not ours")
+        if not self._knows(request.calling, ipaddress.ip_address(address)):
+            return Rejection(1, 1, 3, f"calling AE title {request.calling!r} is not known from {address}")
+        if running >= self._limit:
+            return Rejection(2, 3, 2, f"{running} associations run already, the limit")
+        return None
+
+    def _knows(self, calling: str, address: _Address) -> bool:
+        if not calling:
+            return False
+        if self._trust_loopback and address.is_loopback:
+            return True
+        return any(calling == aet and address in network for aet, network in self._callers)
+
+    def _acceptance(self, request: AssociateRequest) -> Acceptance:
+        ids = [context.id for context in request.contexts]
+        if len(set(ids)) < len(ids) or any(ident % 2 == 0 for ident in ids):
+            raise ProtocolError(
+                AbortReason.INVALID_PARAMETER, f"presentation context ids {ids} are not distinct odd numbers"
+            )
+        contexts = tuple(self._answer(context, request.roles) for context in request.contexts)
+        known = {context.abstract_syntax for context in contexts if context.result == ACCEPTED}
+        # We are SCP of what we accept and never SCU on the peer's association (PS3.7 annex D.3.3.4).
+        roles = {uid: (scu, 0) for uid, (scu, _) in request.roles.items() if uid in known}
+        return Acceptance(contexts, roles)
+
+    def _answer(self, context: ProposedContext, roles: Mapping[str, tuple[int, int]]) -> AnsweredContext:
+        if context.abstract_syntax not in self._abstract_syntaxes:
+            return AnsweredContext(context.id, context.abstract_syntax, None, NO_ABSTRACT_SYNTAX)
+        if not roles.get(context.abstract_syntax, (1, 0))[0]:
+            return AnsweredContext(context.id, context.abstract_syntax, None, USER_REJECTION)
+        for syntax in context.transfer_syntaxes:
+            if syntax in self._transfer_syntaxes:
+                return AnsweredContext(context.id, context.abstract_syntax, syntax, ACCEPTED)
+        return AnsweredContext(context.id, context.abstract_syntax, None, NO_TRANSFER_SYNTAX)
+
+
+def plain_address(address: str) -> str:
+    """An IP address as text, without a zone, an IPv4 address mapped into IPv6 as IPv4."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return str(mapped or parsed)
+
+
+def _network(caller: Caller) -> _Network:
+    try:
+        return ipaddress.ip_network(caller.address, strict=False)
+    except ValueError as error:
+        raise ConfigurationError(f"listener.callers: address of {caller.aet}: {error}") from error

@@ -1,0 +1,47 @@
+"""What the node stores: every storage SOP class and transfer syntax of the standard (PS3.6 annex A).
+
+pydicom's UID dictionary, and what the standard has gained since.
+"""
+
+# The dictionary has no public name; the UIDs that have one are those that are not retired.
+from pydicom._uid_dict import UID_dictionary
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+_LATER_SOP_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.9.100.1",  # Waveform Presentation State
+    "1.2.840.10008.5.1.4.1.1.9.100.2",  # Waveform Acquisition Presentation State
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.8",  # Height Map Segmentation
+)
+_LATER_TRANSFER_SYNTAXES = (
+    "1.2.840.10008.1.2.4.110",  # JPEG XL Lossless
+    "1.2.840.10008.1.2.4.111",  # JPEG XL JPEG Recompression
+    "1.2.840.10008.1.2.4.112",  # JPEG XL
+    "1.2.840.10008.1.2.8.1",  # Deflated Image Frame Compression
+)
+# Their keyword speaks of storage, but nothing is stored under them by C-STORE: services of their own, and DICOMDIR.
+_NO_STORAGE = ("StorageCommitment", "MediaStorageDirectory")
+# Real-time video (PS3.22), MIME and XML are encodings for other transports than a DIMSE data set (PS3.5 section 10).
+_NO_DATA_SET = ("SMPTEST2110", "RFC2557MIME", "XMLEncoding")
+
+
+def storage_sop_classes() -> frozenset[str]:
+    """All storage SOP classes of the standard, retired ones and non-patient objects included; not DICOS, DICONDE."""
+    return frozenset(_LATER_SOP_CLASSES).union(
+        uid
+        for uid, (_, kind, info, _, keyword) in UID_dictionary.items()
+        if kind == "SOP Class"
+        and "Storage" in keyword
+        and not keyword.startswith(_NO_STORAGE)
+        and not info.startswith(("DICOS", "DICONDE"))
+    )
+
+
+def transfer_syntaxes() -> frozenset[str]:
+    """All transfer syntaxes of the standard that can encode a data set on an association, retired ones included."""
+    return frozenset(_LATER_TRANSFER_SYNTAXES).union(
+        uid
+        for uid, (_, kind, _, _, keyword) in UID_dictionary.items()
+        if kind == "Transfer Syntax" and not keyword.startswith(_NO_DATA_SET)
+    )

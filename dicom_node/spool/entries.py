@@ -1,0 +1,90 @@
+"""What a reader of the log gets: one entry for each thing that happened at the network door."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from dicom_node.spool.records import Kind
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Holder(Protocol):
+    """What keeps marks: a segment that is being read."""
+
+    def advance(self) -> None:
+        """Move the durable checkpoint past all leading marks that are done."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Mark:
+    """One record's place in its segment; `done` once the reader's user has taken it over for good."""
+
+    holder: Holder
+    end: int
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened.
+
+    Of one association the entries come in the order in which they happened: ASSOCIATION_OPENED, then INSTANCE
+    and INSTANCE_REFUSED, then ASSOCIATION_CLOSED. After a restart of the reader what was not checkpointed comes
+    again, so that an entry may come twice, with the same `association` and `sequence`. `details` by kind:
+
+    ASSOCIATION_OPENED  implementation_class_uid, implementation_version, max_pdu (of the peer), contexts (a list of
+        id, abstract_syntax, transfer_syntax or null, result by PS3.8 table 9-18)
+    ASSOCIATION_CLOSED  how (a `Close` value), reason (text), stored, refused, bytes; a close that the reader makes up
+        because the listener died in the middle has how = "lost" and no counts
+    ASSOCIATION_REFUSED  result, source, code (PS3.8 table 9-21; null where the association was accepted with no
+        context at all), reason (text)
+    INSTANCE_REFUSED  status (PS3.7 annex C), reason (text); UIDs are empty where the sender gave none
+    INSTANCE  none
+    DAMAGED  reason (text); the UIDs name an instance that was acknowledged and whose bytes on disk no longer match
+        their checksum, and are empty where not even its header does
+    NODE_STARTED, NODE_STOPPED  pid
+    """
+
+    kind: Kind
+    listener: int  # index of the listener process
+    association: UUID  # of the run, for NODE_STARTED, NODE_STOPPED and ASSOCIATION_REFUSED
+    sequence: int  # of this record within its association, from 0
+    received_ns: int  # ns since 1970 UTC, when the last byte had come
+    calling: str  # AE titles without padding
+    called: str
+    address: str  # of the peer, without port
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    context_id: int
+    size: int  # bytes of the data set, of all parts together
+    marks: tuple[Mark, ...] = field(repr=False)
+    read: Callable[[], Iterator[bytes]] = field(repr=False)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def received(self) -> datetime:
+        """When the last byte had come, aware, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.received_ns // 1000)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The data set as the sender encoded it (no preamble, no file meta), in pieces of at most `PART` bytes.
+
+        Valid until the entry is checkpointed. Raises DamagedRecord where the disk gives other bytes than before.
+        """
+        return self.read()
+
+    def data(self) -> bytes:
+        """The whole data set at once; for instances that are known to be small (see `size`)."""
+        pieces = list(self.read())
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def encode_details(details: dict[str, Any]) -> bytes:
+    """Compact JSON, the payload of a record that is no instance."""
+    return json.dumps(details, separators=(",", ":")).encode()

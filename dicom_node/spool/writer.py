@@ -1,0 +1,124 @@
+"""The listener's side of the log."""
+
+import itertools
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from config.settings import Spool
+from dicom_node.spool.association_log import AssociationLog, Peer
+from dicom_node.spool.doorbell import Bell
+from dicom_node.spool.errors import LogUnavailable
+from dicom_node.spool.pool import LOW_DISK, SegmentPool
+from dicom_node.spool.records import Close, Kind
+from dicom_node.spool.runlock import ProcessLock
+
+log = logging.getLogger(__name__)
+
+_TEND = 0.2  # s between looks at the disk and at what the reader has finished
+_NOBODY = Peer("", "", "")
+
+
+class LogWriter:
+    """The log of listener process `index` under `root` (`<data>/spool`).
+
+    Usable from all threads of the process. Raises Unavailable where another process holds this log, OSError where the
+    folder cannot be used. Where no segment can be made (no space), it starts all the same, and refuses instances.
+    """
+
+    def __init__(self, root: Path, index: int, settings: Spool) -> None:
+        folder = root / str(index)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.run = uuid4()
+        self._lock = ProcessLock(folder / "run", str(self.run))
+        self._bell = Bell(root)
+        self._pool = SegmentPool(folder, settings, self.run)
+        self._notes = itertools.count()
+        self._open = 0
+        self._open_lock = threading.Lock()
+        self._unclosed: list[tuple[AssociationLog, dict[str, Any]]] = []
+        self._stopping = threading.Event()
+        self._trouble = ""
+        self._tend(ahead=1)
+        self._note(_NOBODY, Kind.NODE_STARTED, {"pid": os.getpid()})
+        self._steward = threading.Thread(target=self._keep_tending, name="spool-steward", daemon=True)
+        self._pool.wanted.set()
+        self._steward.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why instances are refused or soon will be, for readiness; "" while all is well."""
+        return LOW_DISK if self._pool.low_disk else self._trouble
+
+    def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationLog:
+        """Record the beginning of an association. Never raises for want of room (then each instance does)."""
+        opened = AssociationLog(self._pool, self._bell.ring, uuid4(), peer, itertools.count())
+        self._count(1)
+        opened.open(details)
+        return opened
+
+    def close_association(self, association: AssociationLog, how: Close, reason: str, **counts: int) -> None:
+        """Record the end of an association; kept and tried again where the log has no room now."""
+        details = {"how": how.value, "reason": reason, **counts}
+        if association.close(details):
+            self._count(-1)
+        else:
+            self._unclosed.append((association, details))
+
+    def refuse_association(
+        self, peer: Peer, result: int | None, source: int | None, code: int | None, reason: str
+    ) -> None:
+        """Record an association that we rejected (PS3.8 table 9-21), or accepted without any context (all None)."""
+        details = {"result": result, "source": source, "code": code, "reason": reason}
+        self._note(peer, Kind.ASSOCIATION_REFUSED, details)
+
+    def close(self) -> None:
+        """Record the stop and let go. Associations that are still open count as lost."""
+        self._stopping.set()
+        self._pool.wanted.set()
+        self._steward.join()
+        self._retry_closes()
+        self._note(_NOBODY, Kind.NODE_STOPPED, {"pid": os.getpid()})
+        if not self._open:
+            # A thread that still writes would find its file's number in other hands.
+            self._pool.close()
+        self._lock.close()
+        self._bell.ring()
+        self._bell.close()
+
+    def _note(self, peer: Peer, kind: Kind, details: dict[str, Any]) -> None:
+        note = AssociationLog(self._pool, self._bell.ring, self.run, peer, self._notes)
+        try:
+            note.note(kind, details)
+        except LogUnavailable as error:
+            log.warning("%s not recorded: %s", kind.name, error)
+
+    def _keep_tending(self) -> None:
+        while not self._stopping.is_set():
+            self._pool.wanted.wait(_TEND)
+            self._tend()
+            self._retry_closes()
+
+    def _tend(self, **ahead: int) -> None:
+        try:
+            self._pool.tend(**ahead)
+        except OSError as error:
+            if not self._trouble:
+                log.error("spool cannot be prepared ahead: %s", error)
+            self._trouble = f"spool cannot be prepared ahead: {error}"
+        else:
+            self._trouble = ""
+
+    def _retry_closes(self) -> None:
+        for item in list(self._unclosed):
+            association, details = item
+            if association.close(details):
+                self._unclosed.remove(item)
+                self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._open_lock:
+            self._open += change

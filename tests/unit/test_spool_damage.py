@@ -1,0 +1,104 @@
+"""Bytes that rot: no corrupt record ever comes out, and whatever is whole still does."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dicom_node.spool import Close, Kind, LogReader
+from dicom_node.spool.records import PAGE, PART, padded
+from dicom_node.spool.segment import RECORDS
+from tests.support.spool import PEER, entries, instances, put, writing
+
+SENT = {
+    f"1.2.{number}": os.urandom(size) for number, size in enumerate((9000, 1, 30_000, 4096, 2 * PART + 5, 700, 12_000))
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A log of one segment whose writer has gone, nothing of it checkpointed."""
+    folder = tmp_path_factory.mktemp("damage")
+    with writing(folder) as writer:
+        log = writer.open_association(PEER, {})
+        for uid, data in SENT.items():
+            put(log, uid, data)
+        writer.close_association(log, Close.RELEASED, "")
+    for spare in sorted((folder / "0").glob("*.seg"))[1:]:
+        spare.unlink()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def used() -> int:
+    """Bytes of the segment that hold something, about."""
+    return RECORDS + 5 * PAGE + sum(padded(len(data)) for data in SENT.values())
+
+
+class Patched:
+    """The segment with some bytes changed or cut off, put back as it was at the end."""
+
+    def __init__(self, root: Path, place: int, data: bytes | None) -> None:
+        self._path = root / "0" / "000001.seg"
+        self._place, self._data = place, data
+
+    def __enter__(self) -> None:
+        self._whole = self._path.read_bytes()
+        with self._path.open("r+b") as file:
+            if self._data is None:
+                file.truncate(self._place)
+            else:
+                file.seek(self._place)
+                file.write(self._data)
+
+    def __exit__(self, *_: object) -> None:
+        self._path.write_bytes(self._whole)
+
+
+def test_an_undamaged_log_gives_everything(root: Path) -> None:
+    with Patched(root, 0, b""), LogReader(root) as reader:
+        found = list(entries(reader))
+        assert instances(found) == SENT
+        assert not [entry for entry in found if entry.kind is Kind.DAMAGED]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, used()), change=st.integers(1, 255))
+def test_any_changed_byte_never_yields_a_corrupt_record(root: Path, place: int, change: int) -> None:
+    whole = (root / "0" / "000001.seg").read_bytes()
+    with Patched(root, place, bytes([whole[place] ^ change])), LogReader(root) as reader:
+        found = list(entries(reader))
+        got = instances(found)
+        assert got.items() <= SENT.items()
+        # One byte costs one record at most, and it costs none in silence.
+        assert len(got) >= len(SENT) - 1
+        assert len(got) == len(SENT) or any(entry.kind is Kind.DAMAGED for entry in found)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(length=st.integers(0, used()))
+def test_a_segment_cut_anywhere_yields_what_is_whole(root: Path, length: int) -> None:
+    with Patched(root, length, None), LogReader(root) as reader:
+        found = list(entries(reader))
+        assert list(instances(found).items()) == list(SENT.items())[: len(instances(found))]
+
+
+def test_a_damaged_instance_is_named(root: Path) -> None:
+    with Patched(root, RECORDS + 2 * PAGE + 2000, b"rotten"), LogReader(root) as reader:
+        found = list(entries(reader))
+        (damaged,) = [entry for entry in found if entry.kind is Kind.DAMAGED]
+        assert damaged.sop_instance == "1.2.0"
+        assert "checksum" in damaged.details["reason"]
+        assert list(instances(found)) == list(SENT)[1:]
+
+
+def test_a_damaged_part_condemns_its_instance_and_no_other(root: Path) -> None:
+    start = RECORDS + 2 * PAGE + sum(padded(len(data)) for data in list(SENT.values())[:4])
+    with Patched(root, start + PART // 2, b"rotten"), LogReader(root) as reader:
+        found = list(entries(reader))
+        assert [entry.sop_instance for entry in found if entry.kind is Kind.DAMAGED] == ["1.2.4"]
+        assert set(instances(found)) == set(SENT) - {"1.2.4"}
