@@ -1,0 +1,1 @@
+"""DICOM on the wire and on disk: listener, spool, indexer, assembly, sender."""

@@ -1,0 +1,260 @@
+"""One association that we ask for (PS3.8), on a blocking socket: the protocol under the sender.
+
+pynetdicom is the codec of the negotiation. Its service user is not used: it keeps a whole object in a queue and starts
+the time-out for the answer when the object enters the queue, so that a large object on a slow line can never arrive.
+Here a time-out counts from the last byte that moved.
+"""
+
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
+
+from config.settings import Destination
+from domain.errors import Retryable, Unavailable
+from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+# (abstract syntax, transfer syntax): one presentation context each, so that what is accepted is known exactly.
+Context = tuple[str, str]
+# Context ids are the odd numbers of one byte (PS3.8 9.3.2.2).
+MOST_CONTEXTS = 128
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_ACCEPT, _REJECT, _DATA, _RELEASE_REQUEST, _RELEASE_REPLY, _ABORT = 2, 3, 4, 5, 6, 7
+_PDU = struct.Struct(">BxI")
+_PDV = struct.Struct(">IBB")
+_COMMAND, _LAST = 1, 2
+_OUR_MAX_PDU = 16_384  # answers are a hundred bytes
+_LARGEST_CHUNK = 256 << 10
+_LARGEST_ANSWER = 1 << 20  # an A-ASSOCIATE-AC of 128 contexts is some 10 KB; more is not a DICOM peer
+_ASSOCIATE_HEAD = 68  # bytes of an A-ASSOCIATE-AC before its items (PS3.8 table 9-17)
+_REFUSALS = {  # PS3.8 table 9-18
+    1: "the destination refused it without a reason",
+    2: "the destination refused it without a reason",
+    3: "the destination does not support its SOP class",
+    4: "the destination does not support its transfer syntax",
+}
+
+
+@dataclass(frozen=True)
+class Negotiated:
+    """What the peer agreed to. `accepted` holds a context id each, `refused` a reason each."""
+
+    accepted: Mapping[Context, int]
+    refused: Mapping[Context, str]
+    max_pdu: int
+    implementation: str
+
+
+class Association:
+    """An established association. Every method raises Retryable once the peer is gone, silent or out of order."""
+
+    def __init__(self, connection: socket.socket, negotiated: Negotiated) -> None:
+        self._connection = connection
+        self.negotiated = negotiated
+        # The maximum counts the PDV's own head of six bytes (PS3.8 D.1); fragments are of even length.
+        self._chunk = (min(negotiated.max_pdu or _LARGEST_CHUNK, _LARGEST_CHUNK) - _PDV.size) & ~1
+
+    def request(self, context: Context, command: bytes, data: Iterable[memoryview] = ()) -> bytes:
+        """Send a message and return the command set of its answer.
+
+        `data` are pieces of the encoded data set; none is longer than `chunk`.
+        """
+        number = self.negotiated.accepted[context]
+        with _network_errors():
+            # The command set goes out together with the first piece: two small packets would cost two wake-ups.
+            ahead = _fragment(number, _COMMAND | _LAST, command)
+            for piece, last in _marked(data):
+                self._connection.sendall(ahead + _fragment(number, _LAST if last else 0, piece))
+                ahead = b""
+            if ahead:
+                self._connection.sendall(ahead)
+            return self._answer()
+
+    @property
+    def chunk(self) -> int:
+        """Bytes of a data set that fit into one PDU of this peer."""
+        return self._chunk
+
+    def release(self) -> None:
+        """Take leave by the book (PS3.8 7.2); a peer that does not answer has all of it anyway."""
+        with suppress(Retryable), _network_errors():
+            self._connection.sendall(_PDU.pack(_RELEASE_REQUEST, 4) + bytes(4))
+            while (kind := _read_pdu(self._connection)[0]) != _RELEASE_REPLY:
+                if kind == _RELEASE_REQUEST:  # both ask at once (PS3.8 7.2.2)
+                    self._connection.sendall(_PDU.pack(_RELEASE_REPLY, 4) + bytes(4))
+
+    def abort(self) -> None:
+        """Tell the peer that nothing more comes."""
+        with suppress(OSError):
+            self._connection.sendall(_PDU.pack(_ABORT, 4) + bytes(4))
+
+    def _answer(self) -> bytes:
+        command = bytearray()
+        while True:
+            kind, body = _read_pdu(self._connection)
+            if kind != _DATA:
+                raise Retryable("the destination ended the association instead of answering")
+            for flags, fragment in _fragments(body):
+                command += fragment if flags & _COMMAND else b""
+                if flags == _COMMAND | _LAST:
+                    return bytes(command)
+
+
+@contextmanager
+def associate(
+    destination: Destination, our_aet: str, contexts: Sequence[Context], timeout: float
+) -> Iterator[Association]:
+    """An association with `destination` for `contexts`, at most 128; released at the end, aborted on an exception.
+
+    Raises Unavailable where nobody answers and Retryable where the peer says no.
+    """
+    with _network_errors(f"{destination.host}:{destination.port}"):
+        connection = socket.create_connection((destination.host, destination.port), timeout)
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with _network_errors():
+            connection.sendall(_request(destination.aet, our_aet, contexts))
+            association = Association(connection, _negotiated(*_read_pdu(connection), contexts))
+        try:
+            yield association
+        except BaseException:
+            association.abort()
+            raise
+        association.release()
+
+
+def _request(called: str, calling: str, contexts: Sequence[Context]) -> bytes:
+    largest, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
+    largest.maximum_length_received = _OUR_MAX_PDU
+    implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = _APPLICATION_CONTEXT
+    primitive.called_ae_title = called
+    primitive.calling_ae_title = calling
+    primitive.user_information = [largest, implementation, version]
+    primitive.presentation_context_definition_list = [
+        _numbered(number, context) for number, context in enumerate(contexts)
+    ]
+    pdu = A_ASSOCIATE_RQ()
+    pdu.from_primitive(primitive)
+    return bytes(pdu.encode())
+
+
+def _numbered(number: int, context: Context) -> object:
+    proposal = build_context(context[0], context[1])
+    proposal.context_id = 2 * number + 1
+    return proposal
+
+
+def _negotiated(kind: int, body: bytes, contexts: Sequence[Context]) -> Negotiated:
+    whole = _PDU.pack(kind, len(body)) + body
+    try:
+        if kind == _REJECT:
+            raise Retryable(_rejection(whole))
+        if kind != _ACCEPT:
+            raise Retryable("the destination aborted the association")
+        if len(body) < _ASSOCIATE_HEAD:
+            raise ValueError(f"{len(body)} bytes")
+        return _accepted(whole, contexts)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error) as error:
+        raise Retryable(f"the destination's answer to the association request is malformed: {error}") from error
+
+
+def _accepted(whole: bytes, contexts: Sequence[Context]) -> Negotiated:
+    pdu = A_ASSOCIATE_AC()
+    pdu.decode(whole)
+    answer = pdu.to_primitive()
+    results = {result.context_id: result for result in answer.presentation_context_definition_results_list}
+    accepted, refused = {}, {}
+    for number, context in enumerate(contexts):
+        result = results.get(2 * number + 1)
+        if result is not None and result.result == 0 and context[1] in result.transfer_syntax:
+            accepted[context] = 2 * number + 1
+        else:
+            refused[context] = _REFUSALS.get(result.result if result else 1, _REFUSALS[1])
+    version = (item.implementation_version_name for item in answer.user_information if _names_version(item))
+    return Negotiated(accepted, refused, answer.maximum_length_received or 0, next(version, None) or "")
+
+
+def _names_version(item: object) -> bool:
+    return isinstance(item, ImplementationVersionNameNotification)
+
+
+def _rejection(whole: bytes) -> str:
+    pdu = A_ASSOCIATE_RJ()
+    pdu.decode(whole)
+    lasting = "for good" if pdu.result == 1 else "for the moment"
+    return f"the destination rejected the association {lasting}: {pdu.reason_str}"
+
+
+def _fragment(context: int, flags: int, data: bytes | memoryview) -> bytes:
+    size = len(data)
+    return b"".join((_PDU.pack(_DATA, size + 6), _PDV.pack(size + 2, context, flags), data))
+
+
+def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(body):
+        try:
+            size, _context, flags = _PDV.unpack_from(body, position)
+        except struct.error as error:
+            raise Retryable("the destination sent a malformed P-DATA-TF") from error
+        yield flags & 3, body[position + 6 : position + 4 + size]
+        position += 4 + max(size, 2)
+
+
+def _read_pdu(connection: socket.socket) -> tuple[int, bytes]:
+    kind, size = _PDU.unpack(_read(connection, _PDU.size))
+    if size > _LARGEST_ANSWER:
+        raise Retryable("the peer does not speak DICOM: its answer announces an absurd length")
+    return kind, _read(connection, size)
+
+
+def _read(connection: socket.socket, size: int) -> bytes:
+    buffer = bytearray(size)
+    view = memoryview(buffer)
+    while view:
+        received = connection.recv_into(view)
+        if not received:
+            raise Retryable("the destination closed the connection")
+        view = view[received:]
+    return bytes(buffer)
+
+
+def _marked(pieces: Iterable[memoryview]) -> Iterator[tuple[memoryview, bool]]:
+    """Each piece, and whether it is the last."""
+    iterator = iter(pieces)
+    held = next(iterator, None)
+    for piece in iterator:
+        assert held is not None
+        yield held, False
+        held = piece
+    if held is not None:
+        yield held, True
+
+
+@contextmanager
+def _network_errors(address: str = "") -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        if address:
+            raise Unavailable(f"no connection to {address}: no answer in time") from error
+        raise Retryable("the destination did not answer in time") from error
+    except OSError as error:
+        if address:
+            raise Unavailable(f"no connection to {address}: {error.strerror or error}") from error
+        raise Retryable(f"the connection broke: {error.strerror or error}") from error
