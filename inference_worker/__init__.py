@@ -1,0 +1,1 @@
+"""Volumes in, findings out: geometry, pre- and postprocessing, engines, the child process."""

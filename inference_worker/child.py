@@ -1,0 +1,230 @@
+"""The parent's side of the model process: starts it, hands it tasks, and ends it when it is over its limit.
+
+Models run in a process of their own so that a hang, a crash in native code or memory run wild costs one attempt and
+not the worker. The child (inference_worker.child_main) is given paths of images and of the mask to write; it inherits
+no open file, no setting of the node and no password, for its environment is made of the variables named below.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from domain import errors
+from domain.errors import NodeError, Retryable
+from domain.findings import Findings
+
+# What a Python process and an engine need of the environment; everything else stays behind.
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+
+# Seconds that a child is given to end by itself when its socket is closed, before it is killed.
+_GRACE = 5.0
+
+
+class TimedOut(Retryable):
+    """The model process was over its time limit and was killed."""
+
+
+@dataclass(frozen=True)
+class ChildSettings:
+    """How the model process is started.
+
+    `models` is the folder of packages, `engine` the name of the engine, `threads` how many each model may use.
+    `factory` ("module:function") is called in the child with these three and returns its `Runs`
+    (inference_worker.runs). `start_limit` (s) covers loading, verifying and warming every package.
+    """
+
+    models: Path
+    engine: str
+    threads: int
+    start_limit: float = 300.0
+    factory: str = "inference_worker.loading:load"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run: which package, on which files (one series), and where the compressed mask is to be written."""
+
+    package: str
+    version: str
+    files: tuple[Path, ...]
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the run found, its mask's `key` left empty for whoever stores it, and seconds by step: read, infer, mask."""
+
+    findings: Findings
+    seconds: Mapping[str, float]
+
+
+class ModelChild:
+    """The model process, kept warm between tasks. One thread at a time.
+
+    The thread that starts it must outlive it: Linux sends the signal that ends a child with its parent when the
+    starting thread ends (prctl(2), PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, settings: ChildSettings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None while there is none."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Return once every package is loaded, verified and warm; at once where that is so already.
+
+        Raises TimedOut past the start limit, Retryable where the child died, and what the child raised
+        (ConfigurationError for a package that is wrong, IntegrityError for one that was changed).
+        """
+        if self.pid is not None:
+            return
+        self.stop()
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            self._process = _spawn(theirs, self._settings.threads)
+        setup = {
+            "parent": os.getpid(),
+            "factory": self._settings.factory,
+            "models": str(self._settings.models),
+            "engine": self._settings.engine,
+            "threads": self._settings.threads,
+        }
+        try:
+            self._exchange(setup, self._settings.start_limit, "loading the models")
+        except NodeError:
+            self.stop()
+            raise
+
+    def run(self, task: Task, timeout: float) -> Answer:
+        """The answer to `task`, within `timeout` seconds; starts the child first where none is running.
+
+        Raises TimedOut when the child had to be killed, Retryable when it died or the model failed, UnusableInput
+        when the images make no volume, and other NodeErrors as the child raised them.
+        """
+        self.start()
+        request = {
+            "package": task.package,
+            "version": task.version,
+            "files": [str(path) for path in task.files],
+            "mask": str(task.mask),
+        }
+        answer = self._exchange(request, timeout, "running the model")
+        return Answer(Findings.from_json(answer["findings"]), answer["seconds"])
+
+    def stop(self) -> None:
+        """End the child: it leaves when its socket closes, or is killed a few seconds later. Harmless where none is."""
+        if self._channel:
+            self._channel.close()
+        if self._process:
+            try:
+                self._process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                self._kill()
+        self._process = self._channel = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _exchange(self, message: Mapping[str, Any], timeout: float, doing: str) -> dict[str, Any]:
+        try:
+            reply = self._ask(message, time.monotonic() + timeout)
+        except TimeoutError as error:
+            self._kill()
+            raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
+        except (EOFError, OSError) as error:
+            raise Retryable(f"the model process {self._ending()} while {doing}") from error
+        except BaseException:
+            # An answer that comes after this interruption would be taken for the next task's.
+            self._kill()
+            raise
+        if "error" in reply:
+            raise _raised(reply)
+        return dict(reply["answer"])
+
+    def _ask(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
+        """Send one line and receive one; TimeoutError past `deadline`, EOFError or OSError where the child is gone."""
+        channel = self._channel
+        if channel is None:
+            raise EOFError
+        channel.settimeout(_left(deadline))
+        channel.sendall(json.dumps(message).encode() + b"\n")
+        received = bytearray()
+        while not received.endswith(b"\n"):
+            channel.settimeout(_left(deadline))
+            part = channel.recv(1 << 20)
+            if not part:
+                raise EOFError
+            received += part
+        return dict(json.loads(received))
+
+    def _kill(self) -> None:
+        """End the child and whatever it started (it leads a session of its own), at once, and take its status."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _ending(self) -> str:
+        """How the child ended, in words. It has closed its socket, so that its end is near."""
+        if self._process is None:
+            return "was stopped"
+        try:
+            status = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return "fell silent"
+        if status >= 0:
+            return f"ended with status {status}"
+        name = signal.Signals(-status).name
+        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _spawn(channel: socket.socket, threads: int) -> subprocess.Popen[bytes]:
+    """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "inference_worker.child_main", str(channel.fileno())],
+        env=inherited | own,
+        pass_fds=[channel.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        start_new_session=True,
+    )
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _raised(reply: Mapping[str, str]) -> NodeError:
+    """The error that the child reported, as the same class of domain.errors."""
+    kind = getattr(errors, reply["error"])
+    error: NodeError = kind(reply["message"])
+    return error

@@ -1,0 +1,67 @@
+"""Decodes frames and rescales them into one array.
+
+Values at or beyond Pixel Padding Value (PS3.3 C.7.5.1.1.2) are left as they are: they lie outside the
+reconstructed circle, carry a very low value there (below air in CT), and to replace them would alter the input that
+the digest speaks of. Photometric interpretation MONOCHROME1 turns the display around and not the values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import get_decoder
+
+from domain.errors import UnusableInput
+from inference_worker.frames import DAMAGED, Frame, Scale
+
+Voxels = NDArray[np.int16] | NDArray[np.float32]
+
+_INT16 = np.iinfo(np.int16)
+
+
+def voxels(frames: Sequence[Frame]) -> Voxels:
+    """The frames' values in output units (HU for CT), shape (slices, rows, columns), frames in the order given.
+
+    int16 where that holds every value exactly, else float32. The frames are decoded one after another: the decoders
+    hold Python's lock, so that threads gain nothing, and only one frame beside the result is in memory.
+    """
+    volume: Voxels = np.empty((len(frames), *frames[0].plane.size), np.int16)
+    for k, frame in enumerate(frames):
+        stored = _decoded(frame)
+        if volume.dtype == np.int16 and not _fits(stored, frame.scale):
+            volume = volume.astype(np.float32)
+        _rescale(stored, frame.scale, volume[k])
+    return volume
+
+
+def _decoded(frame: Frame) -> NDArray[np.generic]:
+    """Stored values, signed or unsigned, with the bits above Bits Stored cleared or sign-extended (PS3.5 8.1.1)."""
+    uid = frame.source.sop_instance_uid
+    try:
+        decoder = get_decoder(frame.dataset.file_meta.TransferSyntaxUID)
+        stored, _ = decoder.as_array(frame.dataset, index=frame.index, raw=True)
+    except DAMAGED as error:
+        raise UnusableInput(f"the pixels of {frame.plane.name} cannot be decoded (SOP Instance UID {uid})") from error
+    if stored.shape != frame.plane.size:
+        raise UnusableInput(f"the pixels of {frame.plane.name} have another shape than stated (SOP Instance UID {uid})")
+    return stored
+
+
+def _fits(stored: NDArray[np.generic], scale: Scale) -> bool:
+    """Whether int16 holds every rescaled value exactly."""
+    ends = [float(end) * scale.slope + scale.intercept for end in (stored.min(), stored.max())]
+    whole = scale.slope.is_integer() and scale.intercept.is_integer()
+    return whole and min(ends) >= _INT16.min and max(ends) <= _INT16.max
+
+
+def _rescale(stored: NDArray[Any], scale: Scale, out: NDArray[Any]) -> None:
+    """Writes stored x slope + intercept into `out` (PS3.3 C.11.1.1.2)."""
+    if out.dtype == np.float32:
+        out[:] = stored * np.float64(scale.slope) + scale.intercept
+        return
+    # The result fits, so arithmetic modulo 2**16 ends at it whatever happens in between; no wider copy is made.
+    np.copyto(out, stored, casting="unsafe")
+    if scale.slope != 1:
+        out *= np.int64(scale.slope).astype(np.int16)
+    out += np.int64(scale.intercept).astype(np.int16)

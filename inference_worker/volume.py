@@ -1,0 +1,52 @@
+"""The model's input: one volume in the patient's space, from the files of one series. Owns its digest."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from domain.findings import SourceFrame
+from inference_worker.frames import read
+from inference_worker.geometry import Array, lay_out
+from inference_worker.pixels import Voxels, voxels
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels on a regular grid in the patient. Holds no identity beyond the instances' UIDs.
+
+    `voxels` has shape (slices, rows, columns) in output units (HU for CT), int16 where that is exact, else float32.
+    `affine` (4x4) takes index (k, j, i, 1) to patient LPS mm (x, y, z, 1). Slice k was read from `frames[k]`.
+    `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
+    was encoded, and the same picture in another series is another input, for results refer to their frames.
+    """
+
+    voxels: Voxels
+    affine: Array
+    frames: tuple[SourceFrame, ...]
+    digest: str
+
+
+def build(paths: Sequence[Path]) -> Volume:
+    """The volume that the files of one series make, slices sorted by position along their normal.
+
+    Raises UnusableInput with the reason in a radiographer's words where they make none, and names no person in it;
+    Retryable where a file cannot be opened.
+    """
+    frames = read(paths)
+    grid = lay_out([frame.plane for frame in frames])
+    frames = [frames[one] for one in grid.order]
+    values = voxels(frames)
+    sources = tuple(frame.source for frame in frames)
+    return Volume(values, grid.affine, sources, digest(values, grid.affine, sources))
+
+
+def digest(values: Voxels, affine: Array, frames: Sequence[SourceFrame]) -> str:
+    """SHA-256 (hex) of type, shape, values, affine and frames, little-endian and in C order on every machine."""
+    hasher = hashlib.sha256(f"{values.dtype.name} {values.shape}".encode("ascii"))
+    hasher.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).data)
+    hasher.update(np.ascontiguousarray(affine, "<f8").data)
+    hasher.update("".join(f"{frame.sop_instance_uid} {frame.frame_number}\n" for frame in frames).encode("ascii"))
+    return hasher.hexdigest()

@@ -1,0 +1,114 @@
+"""Reads model packages and proves that they are what they were when they were made.
+
+A package is a folder with `manifest.toml`, an ONNX network, `card.md`, and nothing that its manifest does not list.
+Nothing here runs a model, and no file of a package is a program or a pickle.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.errors import ConfigurationError, IntegrityError
+from domain.findings import ModelIdentity
+from models.manifest import MANIFEST, Manifest, read_manifest
+
+
+@dataclass(frozen=True)
+class Package:
+    """One model package. `digests` maps each file, the manifest included, to the SHA-256 that it must have."""
+
+    folder: Path
+    manifest: Manifest
+    digests: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name by which rules and jobs call the model."""
+        return self.manifest.identity.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the sorted lines "digest, two spaces, name" of every file, as `sha256sum` writes them."""
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.digests.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What findings say of the model that made them."""
+        known = self.manifest.identity
+        return ModelIdentity(
+            name=known.name,
+            version=known.version,
+            title=known.title,
+            manufacturer=known.manufacturer,
+            device_uid=known.device_uid,
+            digest=self.digest,
+            demonstration=known.demonstration,
+        )
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, verified; what was verified is what is returned, not what a second read would find.
+
+        Raises IntegrityError naming the file where it is not listed, is missing or was changed.
+        """
+        path = self.folder / name
+        if name not in self.digests:
+            raise IntegrityError(f"{path}: is not listed in the package's manifest")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise IntegrityError(f"{path}: cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != self.digests[name]:
+            raise IntegrityError(f"{path}: is not the file that the manifest describes (SHA-256 differs)")
+        return data
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The packages of one folder, by name."""
+
+    packages: Mapping[str, Package]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Registry":
+        """Every package in `folder`, in order of name; raises ConfigurationError with file and line.
+
+        A subfolder without a manifest is none of ours. Digests are read here and checked by `verify`.
+        """
+        if not folder.is_dir():
+            raise ConfigurationError(f"{folder}: is not a folder of model packages")
+        manifests = sorted(folder.glob(f"*/{MANIFEST}"))
+        return cls({manifest.parent.name: load_package(manifest.parent) for manifest in manifests})
+
+    def get(self, name: str) -> Package:
+        """The package called `name`; raises ConfigurationError where there is none."""
+        try:
+            return self.packages[name]
+        except KeyError:
+            known = ", ".join(self.packages) or "none"
+            raise ConfigurationError(f"no model package is called {name!r}; known: {known}") from None
+
+
+def load_package(folder: Path) -> Package:
+    """The package in `folder`; raises ConfigurationError where its manifest is wrong or missing."""
+    path = folder / MANIFEST
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    manifest = read_manifest(text, path)
+    return Package(folder, manifest, {**manifest.digests, MANIFEST: hashlib.sha256(data).hexdigest()})
+
+
+def verify(package: Package) -> None:
+    """Read every file; raises IntegrityError naming the first that was changed, is missing, or is not listed."""
+    for name in sorted(package.digests):
+        package.read(name)
+    for path in sorted(package.folder.rglob("*")):
+        name = path.relative_to(package.folder).as_posix()
+        if path.is_symlink():
+            raise IntegrityError(f"{path}: is a link; a package holds its files itself")
+        if path.is_file() and name not in package.digests:
+            raise IntegrityError(f"{path}: is not listed in the package's manifest")

@@ -1,0 +1,1 @@
+"""Makes and evaluates the packages under `models/`. Not installed on a node."""
