@@ -1,0 +1,76 @@
+"""Who made a result: the model's identity in every place where DICOM asks for it, the same in each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
+from highdicom.sr import (
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    ObservationContext,
+    ObserverContext,
+)
+from pydicom.sr.codedict import codes
+
+from domain.findings import ModelIdentity
+from sr_writer.stamp import Stamp
+from sr_writer.wording import ARTIFICIAL_INTELLIGENCE, short, warning
+
+
+def general_equipment(model: ModelIdentity) -> dict[str, Any]:
+    """The General Equipment module (PS3.3 C.7.5.1 and C.7.5.2) as keyword arguments of highdicom's constructors."""
+    return {
+        "manufacturer": short(model.manufacturer),
+        "manufacturer_model_name": short(model.name),
+        "software_versions": short(model.version),
+        "device_serial_number": short(model.digest),
+    }
+
+
+def contributing_equipment(model: ModelIdentity, stamp: Stamp) -> Sequence[ContributingEquipment]:
+    """The item of Contributing Equipment Sequence that names the model as processing equipment."""
+    item = ContributingEquipment(
+        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        contribution_datetime=stamp.moment.replace(microsecond=0),
+        contribution_description=warning(model),
+        **general_equipment(model),
+    )
+    item.DeviceUID = model.device_uid
+    return [item]
+
+
+def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
+    """The model as the algorithm of a segment (PS3.3 10.16)."""
+    return AlgorithmIdentificationSequence(
+        name=short(model.name),
+        version=short(model.version),
+        family=ARTIFICIAL_INTELLIGENCE,
+        source=short(model.manufacturer),
+    )
+
+
+def algorithm_items(model: ModelIdentity) -> AlgorithmIdentification:
+    """The model as the algorithm of a measurement group (PS3.16 TID 4019)."""
+    return AlgorithmIdentification(
+        name=short(model.name),
+        version=short(model.version),
+        manufacturer=short(model.manufacturer),
+        family=ARTIFICIAL_INTELLIGENCE,
+    )
+
+
+def observer(model: ModelIdentity) -> ObservationContext:
+    """The model as the device that observed (PS3.16 TID 1001, 1002, 1004)."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=model.device_uid,
+        name=short(model.title),
+        manufacturer_name=short(model.manufacturer),
+        model_name=short(model.name),
+        serial_number=short(model.digest),
+    )
+    return ObservationContext(
+        observer_device_context=ObserverContext(
+            observer_type=codes.DCM.Device,
+            observer_identifying_attributes=device,
+        )
+    )

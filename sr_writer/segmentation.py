@@ -1,0 +1,162 @@
+"""Findings and their mask as one binary Segmentation (PS3.3 A.51) on the source's own grid."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from highdicom.color import CIELabColor
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
+from highdicom.seg import Segmentation as HighdicomSegmentation
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+
+from domain.errors import UnusableInput
+from domain.findings import Findings, ModelIdentity, Segment
+from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
+from sr_writer.source import Instance, Plane, Source
+from sr_writer.stamp import Stamp
+from sr_writer.wording import concept, content_description, plain, series_description, short, warning
+
+# Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
+_SERIES_NUMBER = 9001
+
+
+def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str, str]:
+    """The tracking identifier and its UID that tie a segment to its measurement group."""
+    return short(f"{model.name}: {segment.label}"), stamp.uid(f"tracking-{segment.number}")
+
+
+def segmentation(findings: Findings, mask: NDArray[np.uint8], source: Source, stamp: Stamp) -> Dataset:
+    """The SEG of all segments, frames without a voxel omitted.
+
+    `mask` holds segment numbers, (slices, rows, columns); at least one voxel has to be set. Identity is left out.
+    Raises UnusableInput where the source's slices do not make a Segmentation (two in one place).
+    """
+    occupied = np.flatnonzero(mask.any(axis=(1, 2)))
+    planes = [source.planes[k] for k in occupied]
+    try:
+        dataset: Dataset = HighdicomSegmentation(
+            source_images=[_stand_in(source, plane, index) for index, plane in enumerate(planes)],
+            pixel_array=mask[occupied],
+            **_description(findings, stamp),
+        )
+    except ValueError as error:
+        raise UnusableInput(f"the slices do not make a segmentation: {error}") from error
+    dataset.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
+    _refer_to(dataset, planes, source)
+    _identify_segments_per_frame(dataset)
+    _settle_dimension_uid(dataset, stamp.uid("SEG-dimensions"))
+    return dataset
+
+
+def _description(findings: Findings, stamp: Stamp) -> dict[str, Any]:
+    model = findings.model
+    return {
+        "segmentation_type": SegmentationTypeValues.BINARY,
+        "segment_descriptions": [_segment(segment, model, stamp) for segment in findings.segments],
+        "series_instance_uid": stamp.uid("SEG-series"),
+        "series_number": _SERIES_NUMBER,
+        "series_description": series_description(model),
+        "sop_instance_uid": stamp.uid("SEG"),
+        "instance_number": 1,
+        "content_label": "AI_SEGMENTATION",
+        "content_description": content_description(model),
+        "contributing_equipment": contributing_equipment(model, stamp),
+        "transfer_syntax_uid": ExplicitVRLittleEndian,
+        **general_equipment(model),
+    }
+
+
+def _segment(segment: Segment, model: ModelIdentity, stamp: Stamp) -> SegmentDescription:
+    tracking_id, tracking_uid = tracking(segment, model, stamp)
+    item = SegmentDescription(
+        segment_number=segment.number,
+        segment_label=short(segment.label),
+        segmented_property_category=concept(segment.category),
+        segmented_property_type=concept(segment.type),
+        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=algorithm(model),
+        tracking_id=tracking_id,
+        tracking_uid=tracking_uid,
+        display_color=CIELabColor.from_rgb(*segment.colour),
+    )
+    item.SegmentDescription = plain(f"{segment.label}. {warning(model)}")
+    if segment.laterality:
+        modified = item.SegmentedPropertyTypeCodeSequence[0]
+        modified.SegmentedPropertyTypeModifierCodeSequence = [concept(segment.laterality)]
+    return item
+
+
+def _stand_in(source: Source, plane: Plane, index: int) -> Dataset:
+    """The slice as a single-frame image with nothing but geometry.
+
+    Without the source's other attributes no odd value of theirs can stop the result, and a frame of an enhanced
+    instance is treated as any slice. The references are set right by `_refer_to`.
+    """
+    image = Dataset()
+    image.SOPClassUID = CTImageStorage
+    image.SOPInstanceUID = f"2.25.{index}"
+    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, source.series_uid
+    image.FrameOfReferenceUID = source.frame_of_reference_uid
+    image.Modality = source.modality
+    image.Rows, image.Columns = source.rows, source.columns
+    image.ImagePositionPatient = list(plane.position)
+    image.ImageOrientationPatient = list(source.orientation)
+    image.PixelSpacing = list(source.pixel_spacing)
+    image.SliceThickness, image.SpacingBetweenSlices = source.slice_thickness, source.slice_spacing
+    image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
+    image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""
+    for keyword, value in source.lossy.items():
+        setattr(image, keyword, value)
+    return image
+
+
+def _refer_to(dataset: Dataset, planes: Sequence[Plane], source: Source) -> None:
+    """Point every reference at the source: the frame's own slice, and all instances that the model has read."""
+    for item in _source_items(dataset):
+        plane = planes[int(item.ReferencedSOPInstanceUID.rpartition(".")[2])]
+        item.ReferencedSOPClassUID = plane.instance.sop_class_uid
+        item.ReferencedSOPInstanceUID = plane.instance.sop_instance_uid
+        if plane.instance.multi_frame:
+            item.ReferencedFrameNumber = plane.frame_number
+    dataset.SourceImageSequence = [reference(instance) for instance in source.instances]
+    series = Dataset()
+    series.SeriesInstanceUID = source.series_uid
+    series.ReferencedInstanceSequence = [reference(instance) for instance in source.instances]
+    dataset.ReferencedSeriesSequence = [series]
+
+
+def _source_items(dataset: Dataset) -> Iterator[Dataset]:
+    """The items of Source Image Sequence by frame, each once: frames of several segments share them."""
+    seen: set[int] = set()
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        item = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        if id(item) not in seen:
+            seen.add(id(item))
+            yield item
+
+
+def reference(instance: Instance) -> Dataset:
+    """A reference to one instance (PS3.3 table 10-11)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = instance.sop_class_uid
+    item.ReferencedSOPInstanceUID = instance.sop_instance_uid
+    return item
+
+
+def _identify_segments_per_frame(dataset: Dataset) -> None:
+    """Segment identification by frame for a single segment too; a shared one is legal, but some viewers miss it."""
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    if "SegmentIdentificationSequence" not in shared:
+        return
+    identification = shared.SegmentIdentificationSequence
+    del shared.SegmentIdentificationSequence
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.SegmentIdentificationSequence = identification
+
+
+def _settle_dimension_uid(dataset: Dataset, uid: str) -> None:
+    """Replace the random UID of the dimension organization, so that the same findings give the same bytes."""
+    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid

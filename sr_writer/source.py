@@ -1,0 +1,185 @@
+"""What the results need to know of their source series: its identity, its instances and the geometry of its slices.
+
+Only headers are read, up to the pixels. A slice is one frame of one instance, so that an enhanced multi-frame
+source and a series of single-frame instances look the same from here on.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import Tag
+
+from domain.errors import Retryable, UnusableInput
+from domain.findings import SourceFrame
+from domain.ids import derived_uid
+from sr_writer.elements import copied
+from sr_writer.identity import IDENTITY, identity
+
+_READ = [
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "FrameOfReferenceUID",
+    "Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness",
+    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "TimezoneOffsetFromUTC",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+_REGION = (int(Tag("BodyPartExamined")), int(Tag("Laterality")))
+
+# What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
+_DAMAGED = (
+    AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError,
+    struct.error, zlib.error, BytesLengthException, InvalidDicomError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of the series."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    multi_frame: bool
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One slice: where it was read from (frames count from 1) and its Image Position (Patient), mm."""
+
+    instance: Instance
+    frame_number: int
+    position: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The series as the results describe it.
+
+    Lengths are in mm. Coordinates keep the decimals that the source wrote. `planes` are in the order of the findings'
+    frames, `instances` in that of their first frame. `identity` and `region` hold encoded elements by tag.
+    A series that names no frame of reference, which a result has to, gets one of its own.
+    """
+
+    study_uid: str
+    series_uid: str
+    modality: str
+    frame_of_reference_uid: str
+    rows: int
+    columns: int
+    orientation: tuple[Any, ...]
+    pixel_spacing: tuple[Any, ...]
+    slice_thickness: float
+    slice_spacing: float
+    planes: tuple[Plane, ...]
+    instances: tuple[Instance, ...]
+    lossy: Mapping[str, Any]
+    time_zone: timezone | None
+    identity: Mapping[int, bytes]
+    region: Mapping[int, bytes]
+
+
+def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame]) -> Source:
+    """The series behind `frames`, from its Part 10 files; other files among `paths` are left aside.
+
+    Raises UnusableInput where a file is damaged, an instance is missing, or a slice has no geometry, Retryable where a
+    file cannot be opened.
+    """
+    if not frames:
+        raise UnusableInput("the findings name no source frame")
+    read = [(path, _header(path, _READ)) for path in paths]
+    headers = {str(header.get("SOPInstanceUID")): (path, header) for path, header in read}
+    missing = {frame.sop_instance_uid for frame in frames} - headers.keys()
+    if missing:
+        raise UnusableInput(f"{len(missing)} source instances of the findings are not there, one is {min(missing)}")
+    try:
+        return _source([(headers[frame.sop_instance_uid], frame.frame_number) for frame in frames])
+    except _DAMAGED as error:
+        raise UnusableInput(f"the source's headers lack what a result needs: {error}") from error
+
+
+def _header(path: Path, tags: Sequence[Any]) -> Dataset:
+    try:
+        return dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    except _DAMAGED as error:
+        raise UnusableInput(f"a source file is damaged: {type(error).__name__}") from error
+
+
+def _source(slices: Sequence[tuple[tuple[Path, Dataset], int]]) -> Source:
+    (path, first), first_frame = slices[0]
+    instances = {str(header.SOPInstanceUID): _instance(header) for (_, header), _ in slices}
+    planes = tuple(
+        Plane(instances[str(header.SOPInstanceUID)], number, _position(header, number))
+        for (_, header), number in slices
+    )
+    orientation = tuple(_geometry(first, first_frame, "PlaneOrientationSequence").ImageOrientationPatient)
+    measures = _geometry(first, first_frame, "PixelMeasuresSequence")
+    thickness = float(measures.get("SliceThickness") or 0.0)
+    spacing = _slice_spacing(orientation, planes) or thickness or 1.0
+    series_uid = str(first.SeriesInstanceUID)
+    full = _header(path, (*IDENTITY, *_REGION))
+    return Source(
+        study_uid=str(first.StudyInstanceUID),
+        series_uid=series_uid,
+        modality=str(first.get("Modality", "")),
+        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or derived_uid("frame of reference", series_uid)),
+        rows=int(first.Rows),
+        columns=int(first.Columns),
+        orientation=orientation,
+        pixel_spacing=tuple(measures.PixelSpacing),
+        slice_thickness=thickness or spacing,
+        slice_spacing=spacing,
+        planes=planes,
+        instances=tuple(instances.values()),
+        lossy={keyword: first[keyword].value for keyword in _READ if keyword.startswith("Lossy") and keyword in first},
+        time_zone=_time_zone(str(first.get("TimezoneOffsetFromUTC", ""))),
+        identity=identity(full),
+        region=copied(full, _REGION),
+    )
+
+
+def _instance(header: Dataset) -> Instance:
+    multi_frame = "PerFrameFunctionalGroupsSequence" in header
+    return Instance(str(header.SOPClassUID), str(header.SOPInstanceUID), multi_frame)
+
+
+def _position(header: Dataset, number: int) -> tuple[Any, ...]:
+    return tuple(_geometry(header, number, "PlanePositionSequence").ImagePositionPatient)
+
+
+def _geometry(header: Dataset, number: int, macro: str) -> Dataset:
+    """Where frame `number` keeps the attributes of a functional group macro (PS3.3 C.7.6.16.1): per frame or shared."""
+    if "PerFrameFunctionalGroupsSequence" not in header:
+        return header
+    groups = header.PerFrameFunctionalGroupsSequence[number - 1]
+    if macro not in groups:
+        groups = header.SharedFunctionalGroupsSequence[0]
+    item: Dataset = groups[macro].value[0]
+    return item
+
+
+def _slice_spacing(orientation: tuple[Any, ...], planes: Sequence[Plane]) -> float:
+    """Mean distance between neighbouring slices along their normal, mm; 0 for a single one."""
+    if len(planes) < 2:
+        return 0.0
+    direction = np.asarray(orientation, dtype=float)
+    normal = np.cross(direction[:3], direction[3:])
+    depth = np.asarray([plane.position for plane in planes], dtype=float) @ normal
+    return float((depth.max() - depth.min()) / (len(planes) - 1))
+
+
+def _time_zone(offset: str) -> timezone | None:
+    """The zone of the source's own times (PS3.3 C.12.1.1.8), None where it states none that can be read."""
+    match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", offset.strip())
+    if not match:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3])
+    return timezone(timedelta(minutes=-minutes if match[1] == "-" else minutes)) if minutes < 24 * 60 else None
