@@ -1,0 +1,1 @@
+"""The `dicom-node` command. The only room that wires the others together."""

@@ -1,0 +1,81 @@
+"""Child processes that are started again when they die, each with its own backoff."""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from domain.retry import RetryPolicy
+
+_log = logging.getLogger(__name__)
+_BACKOFF = RetryPolicy(first=0.2, factor=2, longest=10)
+_SOUND = 30.0  # s of life after which earlier deaths are forgotten
+
+
+class Child:
+    """One process. It leads a process group, so that a terminal's Ctrl-C reaches it through its supervisor alone."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._failures = 0
+        self._due = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def look_after(self) -> None:
+        """Start the process when it is due; called often."""
+        if self._process is not None and _ended(self._process):
+            self._note_death(self._bury(self._process))
+        if self._process is None and time.monotonic() >= self._due:
+            self._start()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def await_end(self, deadline: float) -> None:
+        """Wait until `deadline` (time.monotonic), then kill what is left of its whole group."""
+        if self._process is None:
+            return
+        while not _ended(self._process) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if not _ended(self._process):
+            _log.warning("%s did not stop in time and is killed", self.name)
+        self._bury(self._process)
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, stdin=subprocess.DEVNULL, process_group=0
+        )
+        self._started = time.monotonic()
+
+    def _bury(self, process: subprocess.Popen[bytes]) -> int:
+        # Before it is waited for: until then its group's number cannot belong to anybody else.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        self._process = None
+        return process.wait()
+
+    def _note_death(self, code: int) -> None:
+        now = time.monotonic()
+        self._failures = 1 if now - self._started >= _SOUND else self._failures + 1
+        delay = _BACKOFF.delay(self._failures) or 0.0
+        self._due = now + delay
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        _log.warning("%s %s; it is started again in %g s", self.name, how, delay)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has ended, without waiting for it yet."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -1,0 +1,62 @@
+"""The roles that bring findings home: `write` and `deliver`."""
+
+from datetime import timedelta
+
+from console.events import consume, watch
+from console.process import Context
+from console.tasks import turns, until
+from console.working import owner, queue
+from consumers.delivery import Deliverer, DeliveryPlanner
+from consumers.results import ResultsWriter
+from domain.clock import SystemClock
+from domain.events import EventType
+from domain.retry import RetryPolicy
+from store import results
+from store.results import DELIVERIES_CHANNEL
+
+
+def write(context: Context) -> None:
+    """Findings to DICOM objects."""
+    with consume(context, "results", {EventType.INFERENCE_COMPLETED: ResultsWriter(context.objects)}) as writing:
+        watch(context, writing)
+
+
+def deliver(context: Context) -> None:
+    """Results to their destinations."""
+    settings = context.settings
+    policy = RetryPolicy(
+        first=settings.delivery.first_delay,
+        factor=2,
+        longest=settings.delivery.longest_delay,
+        total=timedelta(seconds=settings.delivery.give_up_after),
+    )
+    deliverer = Deliverer(
+        context.ledger,
+        context.objects,
+        settings.destinations,
+        settings.listener.aet,
+        policy,
+        settings.delivery.timeout,
+        owner("deliver", context),
+    )
+    planner = DeliveryPlanner(settings.destinations)
+    news = context.database.listener(DELIVERIES_CHANNEL)
+    clock = SystemClock()
+    first = True
+
+    with consume(context, "delivery", {EventType.RESULTS_WRITTEN: planner}) as planning:
+
+        def turn() -> None:
+            nonlocal first
+            planning.check()
+            deliverer.take_back(own=first)
+            first = False
+            while not context.stop.is_set() and deliverer.step():
+                context.health.beat()
+            with context.database.transaction() as connection:
+                queue("deliveries", results.waiting(connection), clock.now())
+                due = results.next_due(connection)
+            news.wait(until(due, clock))
+
+        turns(context, turn)
+    news.close()

@@ -1,0 +1,162 @@
+"""A study as people see it in a terminal: the overview, the whole path of one, and why models ran or did not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from console.output import ago, moment, size, state, table
+from console.whereabouts import Whereabouts
+
+Record = Mapping[str, Any]
+Path = Mapping[str, Any]
+
+_ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
+
+
+def overview(studies: Sequence[Record], places: Sequence[Whereabouts], now: datetime) -> RenderableType:
+    """One line a study."""
+    rows = [
+        (
+            one["id"][:_ID],
+            state(one["state"]),
+            place.where,
+            ago(place.since, now),
+            place.why,
+            one["series"] or 0,
+            one["instances"] or 0,
+            moment(one["last_received"]),
+        )
+        for one, place in zip(studies, places, strict=True)
+    ]
+    return table("", ("study", "state", "where", "since", "why", "series", "instances", "last received"), rows)
+
+
+def whole_path(path: Path, place: Whereabouts, now: datetime) -> Iterator[RenderableType]:
+    """Where, since when and why in the first line; then what happened, step by step."""
+    study = path["study"]
+    headline = Text(place.where, style="bold")
+    headline.append(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", style="not bold")
+    yield headline
+    yield Text(f"study {study['id']}, {study['state']}, revision {study['revision']}")
+    yield Text(f"StudyInstanceUID {study['study_uid']}")
+    for title, columns, rows in _sections(path):
+        if rows:
+            yield Text()
+            yield table(title, columns, rows)
+
+
+def explanation(study: Record, series: Sequence[Record], decisions: Sequence[Record]) -> Iterator[RenderableType]:
+    """For each model a line that says whether it ran and why, and a line for each series that it did not want."""
+    if not decisions:
+        yield Text(f"No model has been asked: the study is {study['state']} ({study['reason']}).")
+        return
+    names = {one["id"]: _series_name(one) for one in series}
+    for decision in decisions:
+        chosen = decision["series_id"]
+        verdict = f"runs on {names.get(chosen, 'a series')}" if chosen else "does not run"
+        line = Text(f"{decision['model']} {decision['version']} ", style="bold")
+        line.append(verdict, style="green" if chosen else "yellow")
+        line.append(f": {decision['reason']}", style="not bold")
+        yield line
+        for refused, reasons in decision["refusals"].items():
+            yield Text(f"    not on {names.get(refused, 'a series')}: {'; '.join(reasons)}")
+
+
+def _sections(path: Path) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Any]]]]:
+    yield (
+        "received from",
+        ("calling AE", "address", "from", "to", "ended"),
+        [
+            (one["calling_ae"], one["address"], moment(one["opened_at"]), moment(one["closed_at"]), one["outcome"])
+            for one in path["associations"]
+        ],
+    )
+    yield (
+        "series",
+        ("modality", "instances", "slices", "bytes", "SeriesInstanceUID"),
+        [
+            (one["modality"], one["instances"] or 0, one["slices"] or 0, size(one["bytes"] or 0), one["series_uid"])
+            for one in path["series"]
+        ],
+    )
+    yield (
+        "conflicts: another instance under the same UID was kept aside",
+        ("received", "SOP instance UID", "object"),
+        [(moment(one["received_at"]), one["sop_uid"], one["object_key"]) for one in path["conflicts"]],
+    )
+    yield (
+        "models",
+        ("model", "version", "decided", "runs", "why"),
+        [
+            (
+                one["model"],
+                one["version"],
+                moment(one["decided_at"]),
+                "yes" if one["series_id"] else "no",
+                one["reason"],
+            )
+            for one in path["decisions"]
+        ],
+    )
+    yield (
+        "inference",
+        ("model", "revision", "state", "since", "attempts", "reason"),
+        [
+            (one["model"], one["revision"], state(one["state"]), moment(one["since"]), one["attempts"], one["reason"])
+            for one in path["jobs"]
+        ],
+    )
+    yield "measurements", ("model", "segment", "what", "value", "unit"), _measurements(path["jobs"])
+    yield (
+        "results",
+        ("kind", "bytes", "written", "SOP instance UID"),
+        [(one["kind"], size(one["size"]), moment(one["written_at"]), one["sop_uid"]) for one in path["results"]],
+    )
+    yield (
+        "deliveries",
+        ("to", "state", "since", "attempts", "objects", "reason"),
+        [
+            (
+                one["destination"],
+                state(one["state"]),
+                moment(one["since"]),
+                one["attempts"],
+                _objects(one),
+                one["reason"],
+            )
+            for one in path["deliveries"]
+        ],
+    )
+    yield (
+        "dead letters",
+        ("id", "at", "reader", "error", "replayed"),
+        [
+            (one["id"], moment(one["at"]), one["reader"], one["error"], moment(one["replayed_at"]))
+            for one in path["dead_letters"]
+        ],
+    )
+
+
+def _measurements(jobs: Sequence[Record]) -> list[Sequence[Any]]:
+    return [
+        (job["model"], segment["segment"], one["name"], f"{one['value']:.1f}", one["unit"])
+        for job in jobs
+        for segment in job["findings"] or ()
+        for one in segment["measurements"]
+    ]
+
+
+def _objects(delivery: Record) -> str:
+    return "\n".join(f"{one['kind']}: {_answer(one)}" for one in delivery["objects"])
+
+
+def _answer(one: Record) -> str:
+    status = "" if one["status"] is None else f" ({one['status']:04X})"
+    return ("stored" if one["stored"] else "not stored") + status
+
+
+def _series_name(one: Record) -> str:
+    return f"{one['modality'] or 'series'} with {one['slices'] or 0} slices (...{one['series_uid'][-12:]})"
