@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
-
 from audit.canonical import canonical
 from audit.chain import GENESIS, Row, link
 from config import metrics
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
-from store.database import Database
-from store.tables import audit_entries
+from store import trail
+from store.database import Connection, Database
+from store.trail import TrailRow
 from store.unit_of_work import UnitOfWork
 
 
@@ -85,18 +84,16 @@ class Transaction(UnitOfWork):
         super().flush()
 
     def _append(self) -> None:
-        last = self.connection.execute(
-            select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
-        ).one_or_none()
-        number, head = (last.number, bytes(last.hash)) if last else (0, GENESIS)
+        last = trail.last(self.connection)
+        number, head = (last.number, last.hash) if last else (0, GENESIS)
         rows = []
         for fields in self._entries:
             number += 1
             entry = canonical({**fields, "number": number, "at": self._at(), "by": vars(self._actor)})
             head = link(head, entry)
-            rows.append({"number": number, "entry": entry, "hash": head})
+            rows.append(TrailRow(number, entry, head))
             metrics.audit_entries.labels(fields["action"]).inc()
-        self.connection.execute(insert(audit_entries), rows)
+        trail.add(self.connection, rows)
 
     def _at(self) -> str:
         return self._clock.now().isoformat(timespec="microseconds")
@@ -129,15 +126,8 @@ def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
     last = 0
     while True:
         with database.transaction() as connection:
-            found = connection.execute(
-                text(
-                    "SELECT number, entry, hash FROM dicom_node.audit_entries"
-                    " WHERE number > :last ORDER BY number LIMIT :batch"
-                ),
-                {"last": last, "batch": batch},
-            ).all()
-        for row in found:
-            yield Row(row.number, row.entry, bytes(row.hash))
+            found = trail.after(connection, last, batch)
+        yield from (Row(row.number, row.entry, row.hash) for row in found)
         if len(found) < batch:
             return
         last = found[-1].number
@@ -146,11 +136,4 @@ def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
 def entries_of(database: Database, study: uuid.UUID) -> list[Mapping[str, Any]]:
     """The entries of one study, oldest first, as parsed JSON."""
     with database.transaction() as connection:
-        found = connection.execute(
-            text(
-                "SELECT entry::jsonb AS body FROM dicom_node.audit_entries"
-                " WHERE (entry::jsonb) ->> 'study' = :study ORDER BY number"
-            ),
-            {"study": str(study)},
-        ).all()
-    return [row.body for row in found]
+        return trail.of_study(connection, study)

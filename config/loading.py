@@ -85,12 +85,11 @@ def _complaint(
 
 def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
     for part in path:
-        if (isinstance(tree, Mapping) and part in tree) or (
-            isinstance(tree, list | tuple) and isinstance(part, int) and part < len(tree)
-        ):
-            tree = tree[part]
-        else:
+        # Of a list, the index is the key.
+        held = dict(enumerate(tree)) if isinstance(tree, list | tuple) else tree
+        if not isinstance(held, Mapping) or part not in held:
             return False
+        tree = held[part]
     return bool(path)
 
 

@@ -14,9 +14,10 @@ A rule narrows what the model's own package allows; it never widens it.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -78,13 +79,13 @@ def load_rules(file: Path) -> tuple[Rule, ...]:
     try:
         parsed = _File.model_validate(load(text, file))
     except ValidationError as error:
-        raise ConfigurationError("\n".join(_complaint(problem, text, file) for problem in error.errors())) from error
+        said = sorted(_complaint(problem, text) for problem in error.errors())
+        raise ConfigurationError("\n".join(f"{file}:{line}: {what}" for line, what in said)) from error
     return tuple(Rule(rule.name, rule.model, Conditions(**rule.when.model_dump())) for rule in parsed.rule)
 
 
-def _complaint(problem: object, text: str, file: Path) -> str:
-    assert isinstance(problem, dict)
+def _complaint(problem: Mapping[str, Any], text: str) -> tuple[int, str]:
     path = tuple(problem["loc"])
     name = ".".join(str(part) for part in path)
     said = "is not a key of a rule" if problem["type"] == "extra_forbidden" else problem["msg"]
-    return f"{file}:{locate(text, path)}: {name}: {said.removeprefix('Value error, ')}"
+    return locate(text, path), f"{name}: {said.removeprefix('Value error, ')}"

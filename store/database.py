@@ -12,6 +12,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.errors import Unavailable
 
+__all__ = ["APPLICATION_ROLE", "Connection", "Database", "Notifications"]
+
 # The role that every process of the node works as: INSERT and SELECT on the trail, owner of nothing.
 APPLICATION_ROLE = "dicom_node_app"
 

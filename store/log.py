@@ -116,7 +116,7 @@ class LogReader:
 
     def _notified(self, seconds: float) -> bool:
         assert self._session is not None
-        connection: psycopg.Connection[Any] = self._session.connection.driver_connection  # type: ignore[assignment]
+        connection: Any = self._session.connection.dbapi_connection
         return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
 
     @contextmanager
@@ -131,7 +131,7 @@ class LogReader:
 def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: datetime) -> bool:
     """Note that `reader` handles this event now; False where it has done so before. Waits for one who is at it."""
     row = insert(inbox).values(reader=reader, event_id=event_id, handled_at=at).on_conflict_do_nothing()
-    return connection.execute(row).rowcount == 1
+    return connection.scalar(row.returning(inbox.c.event_id)) is not None
 
 
 def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> None:

@@ -7,6 +7,7 @@ everything put before survives a loss of power; many puts share one.
 import ctypes
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -59,9 +60,12 @@ class DirectoryStore:
                 for part in parts:
                     _write_all(file.fileno(), part)
             draft.replace(target)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise Retryable(f"object store: {error.strerror} while writing under {self._root}") from error
+        except BaseException as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise Retryable(f"object store: {error.strerror} while writing under {self._root}") from error
+            raise
 
     def get(self, key: str) -> bytes:
         try:
