@@ -79,8 +79,8 @@ def assert_same_place(
     points = index @ affine[:3, :3].T + affine[:3, 3]
     inverse = np.linalg.inv(true_affine)
     nearest = (points @ inverse[:3, :3].T + inverse[:3, 3]).round()
-    distance = np.abs(nearest @ true_affine[:3, :3].T + true_affine[:3, 3] - points).max()
-    assert distance < 0.01
+    distance = np.abs(nearest @ true_affine[:3, :3].T + true_affine[:3, 3] - points)
+    assert distance.max(initial=0.0) < 0.01
     back = np.zeros_like(mask)
     back[tuple(nearest.astype(int).T)] = found[tuple(index.T)]
     np.testing.assert_array_equal(back, mask)

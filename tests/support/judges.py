@@ -35,7 +35,10 @@ KNOWN = {
         r"Different information entities for attribute - Element=<AccessionNumber>",
     ),
     # DCMTK, which dcmqi is made of, does not check the characters of some sets, and says so.
-    "dsrdump": (r"VR checker does not support this Specific Character Set",),
+    "dsrdump": (
+        r"VR checker does not support this Specific Character Set",
+        r"Reading unknown/unsupported SpecificCharacterSet \(\\ISO 2022",
+    ),
     "pixelmed": (
         # Its templates are older than the inclusion of TID 4019 in the measurement groups.
         r"\(11100[013],DCM,\"Algorithm (Name|Version|Family)\"\): Content Item not in template",
@@ -43,15 +46,28 @@ KNOWN = {
         # PS3.16 has changed the capitals of this meaning since.
         r"\(121232,DCM,\"Source Series for Segmentation\"\) has different code meaning",
     ),
-    "dcmqi": (r"VR checker does not support this Specific Character Set",),
+    "dcmqi": (
+        r"VR checker does not support this Specific Character Set",
+        r"Reading unknown/unsupported SpecificCharacterSet \(\\ISO 2022",
+    ),
 }
 
 
-def complaints(path: Path) -> list[str]:
-    """What all judges of this kind of object (SEG or SR) say, each sentence with its judge's name."""
+def complaints(path: Path, source: Path | None = None) -> list[str]:
+    """What all judges of this kind of object (SEG or SR) say, each sentence with its judge's name.
+
+    Values that dciodvfy calls wrong in the `source` already are left out: a result takes them over as they are.
+    """
     modality = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"]).Modality
     judges = {"SEG": (dciodvfy, segimage2itkimage, highdicom_reads), "SR": SR_JUDGES}[modality]
-    return [f"{judge.__name__}: {sentence}" for judge in judges for sentence in judge(path)]
+    wrong = {tag for sentence in (dciodvfy(source) if source else ()) for tag in _wrong_values(sentence)}
+    said = [(judge.__name__, sentence) for judge in judges for sentence in judge(path)]
+    return [f"{judge}: {sentence}" for judge, sentence in said if not _wrong_values(sentence) & wrong]
+
+
+def _wrong_values(sentence: str) -> set[str]:
+    """The tags of the elements whose values the sentence finds against their VR."""
+    return set(re.findall(r"\(([0-9a-f]{4},[0-9a-f]{4})\).*(?:for this VR|violates VR)", sentence))
 
 
 def dciodvfy(path: Path) -> list[str]:

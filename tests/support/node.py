@@ -32,6 +32,7 @@ class Node:
         destinations: Sequence[str] = (),
         kafka: str | None = None,
         database: str | None = None,
+        owner: str | None = None,
         models: Path | None = None,
         aet: str = "NODE",
         env: Mapping[str, str] | None = None,
@@ -40,9 +41,13 @@ class Node:
         self.data, self.aet, self.port = data, aet, free_port()
         self.roles = (*ROLES, "relay") if kafka else ROLES
         self.log = data.parent / f"{data.name}.log"
-        self._env = {"TEST_NODE": str(data), **(env or {})}
+        # Not by option: `status` and the other commands are to find the database too.
+        urls = {"URL": database, "OWNER_URL": owner}
+        self._env = {f"DICOM_NODE_DATABASE__{name}": url for name, url in urls.items() if url}
+        self._env |= {"TEST_NODE": str(data), **(env or {})}
+        self._owner = owner
         self._program = tuple(program)
-        self._options = self._up_options(destinations, {"--kafka": kafka, "--database": database, "--models": models})
+        self._options = self._up_options(destinations, {"--kafka": kafka, "--models": models})
         self._process: Process | None = None
 
     @property
@@ -74,6 +79,14 @@ class Node:
         if role == "up":
             return self.process.pid
         return int(self._run_file(role)["pid"])
+
+    def pause(self, role: str) -> None:
+        """Freeze one role's process where it stands."""
+        os.kill(self.pid(role), signal.SIGSTOP)
+
+    def resume(self, role: str) -> None:
+        """End a pause."""
+        os.kill(self.pid(role), signal.SIGCONT)
 
     def kill(self, role: str) -> int:
         """kill -9 one role's process (or the supervisor's, for `up`) and wait until it is dead. Its pid."""
@@ -129,6 +142,11 @@ class Node:
     def wait_for(self, predicate: Callable[[], T], timeout: float, what: str, report: Callable[[], object] = str) -> T:
         """The first true value of `predicate`; after `timeout` s an error with the end of the node's log."""
         return wait_for(predicate, timeout, what, lambda: f"{report()}\n{tail(self.log, 60)}", interval=0.1)
+
+    @property
+    def superuser_url(self) -> str:
+        """SQLAlchemy URL of the database for one who may do everything: the owner's, or the embedded one's."""
+        return self._owner or str(self._run_file("database")["owner_url"])
 
     @property
     def process(self) -> Process:

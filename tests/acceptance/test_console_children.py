@@ -1,0 +1,148 @@
+"""Child processes under a supervisor, as real processes: started again when they die, gone when it goes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from console.children import Child
+from tests.support.counterparts import ROOT
+from tests.support.processes import Process, alive, children, kill_pid, wait_for
+
+SLEEPER = "import time; time.sleep(600)"
+PARENT_OF_ONE = (
+    "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    f"subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); time.sleep(600)"
+)
+# A supervisor whose child asks the kernel for a signal at its death, as every role does.
+SUPERVISOR = """
+import os, subprocess, sys, time
+child = "from console.process import die_with; die_with({}); print('bound', flush=True); import time; time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", child.format(os.getpid())])
+time.sleep(600)
+"""
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", program]
+
+
+@pytest.fixture
+def _ended() -> Iterator[list[Child]]:
+    started: list[Child] = []
+    yield started
+    for one in started:
+        one.await_end(0)
+
+
+def a_child(program: str, ended: list[Child]) -> Child:
+    child = Child("test", python(program), dict(os.environ))
+    ended.append(child)
+    return child
+
+
+def pid_of(child: Child) -> int:
+    assert child.pid is not None
+    return child.pid
+
+
+def test_a_child_that_was_killed_is_started_again(_ended: list[Child]) -> None:
+    child = a_child(SLEEPER, _ended)
+    child.look_after()
+    first = pid_of(child)
+    kill_pid(first)
+
+    def another_runs() -> bool:
+        child.look_after()
+        return child.pid not in {None, first}
+
+    wait_for(another_runs, 10, "the child to be started again")
+
+
+def test_a_child_that_keeps_dying_is_started_ever_more_slowly(_ended: list[Child]) -> None:
+    child = a_child("", _ended)
+    starts: list[int] = []
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        child.look_after()
+        if child.pid and child.pid not in starts:
+            starts.append(child.pid)
+        time.sleep(0.005)
+    # Without a pause between deaths it would be started some forty times; with 0.2, 0.4 and 0.8 s at most four.
+    assert 1 <= len(starts) <= 4
+
+
+def test_a_child_that_obeys_is_not_killed(_ended: list[Child], caplog: pytest.LogCaptureFixture) -> None:
+    child = a_child(SLEEPER, _ended)
+    child.look_after()
+    pid = pid_of(child)
+    child.ask_to_stop()
+    child.await_end(time.monotonic() + 10)
+    assert not alive(pid)
+    assert not caplog.records
+
+
+def test_a_child_that_does_not_stop_is_killed_with_all_that_it_started(_ended: list[Child]) -> None:
+    child = a_child(PARENT_OF_ONE, _ended)
+    child.look_after()
+    pid = pid_of(child)
+    (inner,) = wait_for(lambda: children(pid), 10, "the child's own child")
+    child.ask_to_stop()
+    child.await_end(time.monotonic() + 0.2)
+    wait_for(lambda: not alive(pid) and not alive(inner), 5, "both to be gone")
+
+
+def test_what_a_dead_child_leaves_behind_is_cleared_away(_ended: list[Child]) -> None:
+    child = a_child(PARENT_OF_ONE, _ended)
+    child.look_after()
+    (inner,) = wait_for(lambda: children(pid_of(child)), 10, "the child's own child")
+    kill_pid(pid_of(child))
+
+    def gone() -> bool:
+        child.look_after()
+        return not alive(inner)
+
+    wait_for(gone, 10, "the orphan to be gone")
+
+
+def test_a_terminals_interrupt_does_not_reach_a_child_by_itself(_ended: list[Child]) -> None:
+    child = a_child(SLEEPER, _ended)
+    child.look_after()
+    assert os.getpgid(pid_of(child)) == pid_of(child)
+
+
+def test_a_child_dies_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    supervisor = Process(python(SUPERVISOR), tmp_path / "log", cwd=ROOT)
+    wait_for(lambda: "bound" in (tmp_path / "log").read_text(), 20, "the child to be bound")
+    (child,) = children(supervisor.pid)
+    supervisor.kill()
+    wait_for(lambda: not alive(child), 10, "the child to be gone")
+
+
+def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:
+    program = "from console.process import die_with; die_with(1234567)"
+    assert subprocess.run(python(program), cwd=ROOT, check=False, timeout=60).returncode == 1
+
+
+@pytest.mark.parametrize("role", ["index", "relay", "deliver"])
+def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: str) -> None:
+    command = [sys.executable, "-m", "console.main", role, "--data", str(tmp_path)]
+    ended = subprocess.run(command, cwd=ROOT, check=False, timeout=60, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "--database URL" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_role_that_is_interrupted_while_it_waits_for_its_database_stops_in_silence(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    command = [sys.executable, "-m", "console.main", "index", "--data", str(tmp_path), "--database", url]
+    role = Process(command, tmp_path / "log", cwd=ROOT)
+    wait_for(lambda: (tmp_path / "run" / "index.json").exists(), 20, "the role to begin")
+    assert role.stop(signal.SIGINT) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert not (tmp_path / "run" / "index.json").exists()

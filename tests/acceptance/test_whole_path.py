@@ -1,0 +1,236 @@
+"""A real CT study comes in by C-STORE and goes home as SEG and SR: over either bus, on real parts.
+
+One node for each bus: it gets all slices but ten, the same again, and then the whole study. What was there after each
+step is looked at in its own tests.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import ComprehensiveSRStorage
+
+from tests.support import counterparts, judges
+from tests.support.node import Node
+from tests.support.senders import storescu
+from tests.support.servers import KafkaBroker, Orthanc
+from tests.support.trial import QUICK, Trial, save
+
+pytestmark = pytest.mark.slow
+
+LATE = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the archive and the database held when everything had come to rest."""
+
+    results: list[Dataset]
+    study: dict[str, Any]
+    jobs: list[dict[str, Any]]
+
+    def of(self, modality: str) -> list[Dataset]:
+        return [one for one in self.results if one.Modality == modality]
+
+    def uids(self) -> set[str]:
+        return {one.SOPInstanceUID for one in self.results}
+
+
+@pytest.fixture(scope="module")
+def slices() -> list[Path]:
+    """A chest CT, from its lowest slice to its highest."""
+    files = counterparts.data("ct_chest_lidc0001").glob("*.dcm")
+    return sorted(files, key=lambda file: float(dcmread(file, stop_before_pixels=True).ImagePositionPatient[2]))
+
+
+@pytest.fixture(scope="module")
+def study_uid(slices: Sequence[Path]) -> str:
+    return str(dcmread(slices[0], stop_before_pixels=True).StudyInstanceUID)
+
+
+@pytest.fixture(scope="module", params=["postgres", "kafka"])
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped: Path) -> Iterator[Trial]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as stack:
+        archive = stack.enter_context(Orthanc(_made(folder / "archive")))
+        kafka = stack.enter_context(KafkaBroker(_made(folder / "broker"))) if request.param == "kafka" else None
+        bootstrap = kafka.bootstrap if kafka else None
+        node = Node(
+            folder / "node", destinations=[archive.destination], kafka=bootstrap, models=shipped, env=QUICK
+        )
+        yield Trial(stack.enter_context(node), archive)
+
+
+@pytest.fixture(scope="module")
+def first(trial: Trial, slices: Sequence[Path], study_uid: str, tmp_path_factory: pytest.TempPathFactory) -> Step:
+    """All slices but the ten highest."""
+    storescu(trial.node, _folder(slices[:-LATE], tmp_path_factory))
+    trial.await_home(study_uid)
+    return _step(trial, study_uid)
+
+
+@pytest.fixture(scope="module")
+def again(
+    trial: Trial, first: Step, slices: Sequence[Path], study_uid: str, tmp_path_factory: pytest.TempPathFactory
+) -> Step:
+    """The same once more."""
+    assert first.results
+    storescu(trial.node, _folder(slices[:-LATE], tmp_path_factory))
+    trial.await_closed(2)
+    return _step(trial, study_uid)
+
+
+@pytest.fixture(scope="module")
+def amended(
+    trial: Trial, again: Step, slices: Sequence[Path], study_uid: str, tmp_path_factory: pytest.TempPathFactory
+) -> Step:
+    """The whole study, of which ten slices are new."""
+    assert again.results
+    storescu(trial.node, _folder(slices, tmp_path_factory))
+    trial.await_home(study_uid, revision=2)
+    return _step(trial, study_uid)
+
+
+def test_a_ct_study_by_storescu_comes_home_as_exactly_one_seg_and_one_sr(first: Step) -> None:
+    assert sorted(one.Modality for one in first.results) == ["SEG", "SR"]
+    assert first.study["state"] == "complete"
+
+
+def test_results_carry_the_patient_and_the_study_of_their_source(first: Step, slices: Sequence[Path]) -> None:
+    source = dcmread(slices[0], stop_before_pixels=True)
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "StudyInstanceUID", "StudyID"):
+        assert {one.get(keyword) or None for one in first.results} == {source.get(keyword) or None}
+
+
+def test_no_validator_finds_an_error_in_the_results(first: Step, slices: Sequence[Path], tmp_path: Path) -> None:
+    files = save(first.results, tmp_path)
+    assert {file.name: judges.complaints(file, slices[0]) for file in files} == {file.name: [] for file in files}
+
+
+def test_a_study_that_is_sent_again_adds_nothing(first: Step, again: Step) -> None:
+    assert again.study == first.study
+    assert again.jobs == first.jobs
+    assert again.uids() == first.uids()
+
+
+def test_ten_more_slices_lead_to_results_that_supersede_the_earlier_ones(first: Step, amended: Step) -> None:
+    assert (amended.study["state"], amended.study["revision"]) == ("complete", 2)
+    assert sorted(one.Modality for one in amended.results) == ["SEG", "SEG", "SR", "SR"]
+    assert first.uids() < amended.uids()
+    (report,) = [one for one in amended.of("SR") if one.SOPInstanceUID not in first.uids()]
+    (earlier,) = first.of("SR")
+    named = {
+        instance.ReferencedSOPInstanceUID
+        for study in report.PredecessorDocumentsSequence
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    assert earlier.SOPInstanceUID in named
+    assert report.SeriesInstanceUID == earlier.SeriesInstanceUID or report.SOPClassUID != ComprehensiveSRStorage
+
+
+def test_no_validator_finds_an_error_in_superseding_results(
+    first: Step, amended: Step, slices: Sequence[Path], tmp_path: Path
+) -> None:
+    files = save((one for one in amended.results if one.SOPInstanceUID not in first.uids()), tmp_path)
+    assert {file.name: judges.complaints(file, slices[0]) for file in files} == {file.name: [] for file in files}
+
+
+def test_each_further_slice_is_in_the_superseding_segmentation(
+    first: Step, amended: Step, slices: Sequence[Path]
+) -> None:
+    (segmentation,) = [one for one in amended.of("SEG") if one.SOPInstanceUID not in first.uids()]
+    (series,) = segmentation.ReferencedSeriesSequence
+    assert len(series.ReferencedInstanceSequence) == len(slices)
+
+
+def test_the_audit_chain_verifies_and_tells_the_whole_story_of_the_study(
+    trial: Trial, amended: Step, study_uid: str
+) -> None:
+    assert amended.study["study_uid"] == study_uid
+    assert trial.node.cli("audit", "verify")["intact"] is True
+    told = [entry["action"] for entry in trial.node.cli("audit", "show", "--study", study_uid)["entries"]]
+    story = [
+        "instances received",
+        "study completed",
+        "models chosen",
+        "inference leased",
+        "inference done",
+        "results written",
+        "delivery planned",
+        "delivery started",
+        "results delivered",
+    ]
+    once = list(dict.fromkeys(told))
+    assert [action for action in once if action in story] == story
+    assert told.count("study amended") == 1
+    assert told.count("results delivered") == 2
+
+
+# After the story: what a superuser changes here is put back, except in the last entry, which is why it comes last.
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+@pytest.mark.parametrize("column", ["entry", "hash"])
+def test_one_byte_that_a_superuser_changes_in_any_audit_row_is_found_and_named(
+    trial: Trial, amended: Step, column: str, place: str
+) -> None:
+    assert amended.results
+    last = trial.rows("SELECT max(number) AS n FROM audit_entries")[0]["n"]
+    number = {"first": 1, "middle": last // 2, "last": last}[place]
+    kept = trial.rows("SELECT number, entry, hash FROM audit_entries ORDER BY number")
+    try:
+        _tamper(trial, number, column)
+        verdict = trial.node.cli("audit", "verify", code=1)
+        assert (verdict["intact"], verdict["bad"], verdict["checked"]) == (False, number, number - 1)
+    finally:
+        _put_back(trial, kept)
+    assert trial.node.cli("audit", "verify")["intact"] is True
+
+
+def _tamper(trial: Trial, number: int, column: str) -> None:
+    """Change one byte in the middle of a value, behind the back of the triggers."""
+    change = {
+        "entry": "overlay(entry placing (CASE substr(entry, length(entry) / 2, 1) WHEN 'x' THEN 'y' ELSE 'x' END)"
+        " from length(entry) / 2)",
+        "hash": "set_byte(hash, 16, get_byte(hash, 16) # 1)",
+    }[column]
+    trial.rows(_unseen(f"UPDATE dicom_node.audit_entries SET {column} = {change} WHERE number = {number}"))
+
+
+def _put_back(trial: Trial, kept: Sequence[dict[str, Any]]) -> None:
+    """The trail as it was before; entries that were added to a forged one go with the forgery."""
+    trial.rows(_unseen(f"DELETE FROM dicom_node.audit_entries WHERE number > {kept[-1]['number']}"))
+    for row in kept:
+        entry, digest = row["entry"].replace("'", "''"), bytes(row["hash"]).hex()
+        trial.rows(
+            _unseen(
+                f"UPDATE dicom_node.audit_entries SET entry = '{entry}', hash = '\\x{digest}'"
+                f" WHERE number = {row['number']} AND (entry, hash) <> ('{entry}', '\\x{digest}')"
+            )
+        )
+
+
+def _unseen(statement: str) -> str:
+    """With every trigger off, as nobody but a superuser can have it."""
+    return f"SET session_replication_role = replica; {statement}"
+
+
+def _step(trial: Trial, uid: str) -> Step:
+    trial.await_rest()
+    study = trial.study(uid)
+    return Step(trial.results(uid), study, trial.rows("SELECT * FROM jobs WHERE study_id = %s", study["id"]))
+
+
+def _folder(files: Sequence[Path], factory: pytest.TempPathFactory) -> Path:
+    folder = factory.mktemp("study")
+    for file in files:
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

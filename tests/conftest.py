@@ -1,0 +1,45 @@
+"""Fixtures that every test may ask for. A server starts when the first test wants it, once for each test process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import KafkaBroker, Orthanc, Postgres
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, except two that kafka-python causes at import on Python 3.11 and 3.12 (gone in 3.13)."""
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that stays up; `fresh_database` gives each test its own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker that stays up; topics of tests have names of their own."""
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    with Orthanc(tmp_path_factory.mktemp("orthanc")) as server:
+        yield server
+
+
+@pytest.fixture
+def orthanc(_orthanc: Orthanc) -> Orthanc:
+    """An empty archive that stays up."""
+    _orthanc.clear()
+    return _orthanc
+
+
+@pytest.fixture
+def database_url(postgres: Postgres) -> str:
+    """SQLAlchemy URL of an empty database, as superuser."""
+    return postgres.url(dbname=postgres.fresh_database())

@@ -1,0 +1,231 @@
+"""Log, indexer, assembly and a real PostgreSQL: what was acknowledged is filed once, whatever happens between."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+from sqlalchemy import text
+
+from audit.chain import verify
+from audit.trail import Ledger, rows
+from config.settings import Spool
+from dicom_node.assembly import Assembler
+from dicom_node.indexer import Indexer
+from dicom_node.spool import Close, LogReader, LogWriter
+from domain.assembly import SettlePolicy
+from domain.clock import ManualClock
+from domain.errors import Unavailable
+from store.database import Database
+from store.objects import DirectoryStore
+from store.schema import upgrade
+from tests.support.ingest import SCANNER, encoded, send, store
+from tests.support.phantoms import Phantom
+
+SMALL = Phantom(size=(16, 16), slices=3)
+
+
+@dataclass
+class Bench:
+    """A log, a store and a database."""
+
+    root: Path
+    writer: LogWriter
+    database: Database
+    ledger: Ledger
+    objects: DirectoryStore
+    clock: ManualClock
+
+    def index(self) -> None:
+        """Index all there is, and end as on a clean stop."""
+        with LogReader(self.root / "spool") as reader:
+            indexer = Indexer(reader, self.ledger, self.objects, self.clock)
+            while indexer.step(0.05):
+                pass
+            indexer.close()
+
+    def ask(self, sql: str) -> list[Any]:
+        with self.database.transaction() as connection:
+            return [tuple(row) for row in connection.execute(text(sql))]
+
+    def state(self) -> list[list[Any]]:
+        """Everything that a second time could change."""
+        tables = ("audit_entries", "studies", "series", "instances", "associations", "study_associations", "outbox")
+        return [self.ask(f"SELECT t::text FROM dicom_node.{name} t ORDER BY 1") for name in tables]
+
+    def count(self, table: str) -> int:
+        return int(self.ask(f"SELECT count(*) FROM dicom_node.{table}")[0][0])
+
+    def actions(self) -> list[str]:
+        found = self.ask("SELECT entry::jsonb ->> 'action' FROM dicom_node.audit_entries ORDER BY number")
+        return [row[0] for row in found if row[0] != "started"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
+    upgrade(database_url)
+    database = Database(database_url)
+    clock = ManualClock()
+    writer = LogWriter(tmp_path / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
+    (tmp_path / "objects").mkdir()
+    yield Bench(
+        tmp_path, writer, database, Ledger(database, "test", clock), DirectoryStore(tmp_path / "objects"), clock
+    )
+    writer.close()
+    database.close()
+
+
+def test_a_study_is_filed_with_its_series_instances_and_objects(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets)
+    bench.index()
+    assert bench.ask("SELECT study_uid, state FROM dicom_node.studies") == [(datasets[0].StudyInstanceUID, "receiving")]
+    assert bench.count("studies") == bench.count("series") == 1
+    for uid, key, digest in bench.ask("SELECT sop_uid, object_key, digest FROM dicom_node.instances"):
+        path = bench.objects.path(key)
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        read = dcmread(path)
+        assert read.SOPInstanceUID == uid == read.file_meta.MediaStorageSOPInstanceUID
+        assert read.PixelData == next(one for one in datasets if uid == one.SOPInstanceUID).PixelData
+    assert bench.actions() == ["instances received"]
+
+
+def test_the_same_study_again_changes_nothing(bench: Bench) -> None:
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    before = bench.ask("SELECT * FROM dicom_node.studies"), bench.actions()
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    assert (bench.ask("SELECT * FROM dicom_node.studies"), bench.actions()) == before
+    assert bench.count("instances") == 3
+
+
+def test_the_same_uid_with_other_bytes_is_kept_aside_and_recorded_once(bench: Bench) -> None:
+    send(bench.writer, SMALL.datasets())
+    other = SMALL.datasets()[0]
+    other.SeriesDescription = "changed on its way"
+    send(bench.writer, [other, other])
+    bench.index()
+    ((uid, digest, kept, key),) = bench.ask("SELECT sop_uid, digest, kept_digest, object_key FROM dicom_node.conflicts")
+    assert uid == other.SOPInstanceUID
+    assert digest != kept
+    assert dcmread(bench.objects.path(key)).SeriesDescription == "changed on its way"
+    assert bench.ask(f"SELECT digest FROM dicom_node.instances WHERE sop_uid = '{uid}'") == [(kept,)]
+    assert bench.actions().count("conflicting instance kept aside") == 1
+
+
+def test_two_of_one_uid_in_one_batch_keep_the_first(bench: Bench) -> None:
+    first, second = SMALL.datasets()[0], SMALL.datasets()[0]
+    second.SeriesDescription = "the second"
+    send(bench.writer, [first, second])
+    bench.index()
+    assert bench.count("instances") == bench.count("conflicts") == 1
+    (key,) = bench.ask("SELECT object_key FROM dicom_node.instances")[0]
+    assert dcmread(bench.objects.path(key)).SeriesDescription == SMALL.series_description
+
+
+def test_an_unreadable_instance_is_kept_with_its_reason(bench: Bench) -> None:
+    log = bench.writer.open_association(SCANNER, {})
+    store(log, b"no data set at all", "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4")
+    bench.index()
+    ((uid, reason, key),) = bench.ask("SELECT sop_uid, reason, object_key FROM dicom_node.quarantine")
+    assert uid == "1.2.3.4"
+    assert reason
+    assert bench.objects.get(key).endswith(b"no data set at all")
+    assert bench.count("studies") == 0
+
+
+def test_an_instance_of_many_parts_is_one_object(bench: Bench) -> None:
+    large = Phantom(size=(1200, 1200), slices=2).datasets()
+    for one in large:
+        one.PixelData = one.PixelData * 4
+    send(bench.writer, large[:1])
+    bench.index()
+    ((key, size),) = bench.ask("SELECT object_key, size FROM dicom_node.instances")
+    assert size > 8 << 20
+    assert dcmread(bench.objects.path(key)).PixelData == large[0].PixelData
+
+
+def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) -> None:
+    send(bench.writer, SMALL.datasets())
+    bench.writer.refuse_association(SCANNER, 1, 1, 7, "called AE title not recognised")
+    with LogReader(bench.root / "spool") as reader:
+        indexer = Indexer(reader, bench.ledger, NeverSynced(bench.root / "objects"), bench.clock)
+        with pytest.raises(Unavailable, match="power"):
+            for _ in range(100):
+                indexer.step(0.05)
+    before = bench.state()
+    bench.index()
+    assert bench.state() == before
+    assert bench.count("instances") == 3
+    assert bench.actions().count("association refused") == 1
+
+
+class NeverSynced(DirectoryStore):
+    """The batch commits, the checkpoint never comes."""
+
+    def sync(self) -> None:
+        raise Unavailable("the power went")
+
+
+def test_a_batch_that_the_database_refuses_is_taken_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(bench.writer, SMALL.datasets())
+    with LogReader(bench.root / "spool") as reader:
+        indexer = Indexer(reader, bench.ledger, bench.objects, bench.clock)
+        with monkeypatch.context() as patch:
+            patch.setattr("store.index.file_instances", _away)
+            with pytest.raises(Unavailable):
+                indexer.step(1)
+        assert bench.count("studies") == 0
+        indexer.step(1)
+        indexer.close()
+    assert bench.count("instances") == 3
+
+
+def _away(*_: object) -> None:
+    raise Unavailable("gone in the middle")
+
+
+def test_a_study_is_complete_after_close_and_silence_and_amended_by_a_late_slice(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    log = bench.writer.open_association(SCANNER, {})
+    for one in datasets[:2]:
+        store(log, encoded(one), one.SOPClassUID, one.SOPInstanceUID)
+    bench.index()
+    bench.clock.sleep(60)
+    assert assembler.step() is None
+    assert bench.ask("SELECT state FROM dicom_node.studies") == [("receiving",)]
+    bench.writer.close_association(log, Close.RELEASED, "")
+    bench.index()
+    due = assembler.step()
+    assert due == bench.clock.now() + timedelta(seconds=5)
+    bench.clock.sleep(5)
+    assembler.step()
+    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]
+    send(bench.writer, datasets[2:])
+    bench.index()
+    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("amended", 1)]
+    bench.clock.sleep(5)
+    assembler.step()
+    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 2)]
+    kinds = bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox ORDER BY seq")
+    assert kinds == [("study.completed",), ("study.amended",)]
+    assert bench.ask("SELECT revision FROM dicom_node.instances ORDER BY revision") == [(1,), (1,), (2,)]
+    verdict = verify(rows(bench.database))
+    assert verdict.bad is None
+    assert verdict.checked == bench.count("audit_entries")
+
+
+def test_no_column_and_no_entry_holds_the_patient(bench: Bench) -> None:
+    phantom = replace(SMALL, patient_name="Grepme^Patricia", patient_id="GREP-4711", accession_number="ACC-GREP")
+    send(bench.writer, phantom.datasets())
+    bench.index()
+    tables = bench.ask("SELECT table_name FROM information_schema.tables WHERE table_schema = 'dicom_node'")
+    held = "".join(str(bench.ask(f"SELECT t::text FROM dicom_node.{name} t")) for (name,) in tables)
+    for secret in ("Grepme", "GREP-4711", "ACC-GREP", phantom.birth_date):
+        assert secret not in held

@@ -1,0 +1,300 @@
+"""The sender against archives: Orthanc and DCMTK's storescp, which we did not write, and our own small one.
+
+What Orthanc or storescp cannot be made to do (a refusal, silence, rubbish) a scripted peer does.
+"""
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from config.settings import Destination
+from dicom_node.archive import FolderArchive
+from dicom_node.part10 import head
+from dicom_node.sender import Outgoing, Verdict, echo, outgoing, send
+from domain.errors import Retryable, Unavailable
+from tests.support import counterparts
+from tests.support.processes import free_port
+from tests.support.servers import Orthanc, StorageScp
+
+CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What the tests need of an archive: where it is, and the files that it holds."""
+
+    destination: Destination
+    files: Callable[[], list[bytes]]
+
+
+def at(aet: str, port: int) -> Destination:
+    return Destination(name=aet, aet=aet, host="127.0.0.1", port=port)
+
+
+def orthanc_archive(request: pytest.FixtureRequest, folder: Path) -> Iterator[Archive]:
+    server: Orthanc = request.getfixturevalue("orthanc")
+    files = lambda: [server.file(one) for one in server.get("/instances")]  # noqa: E731
+    yield Archive(at(server.aet, server.dicom_port), files)
+
+
+def storescp_archive(request: pytest.FixtureRequest, folder: Path) -> Iterator[Archive]:
+    with StorageScp(folder) as server:
+        yield Archive(at(server.aet, server.port), lambda: [path.read_bytes() for path in server.files()])
+
+
+def own_archive(request: pytest.FixtureRequest, folder: Path) -> Iterator[Archive]:
+    with FolderArchive(folder / "held", "OURS") as server:
+        yield Archive(at("OURS", server.port), lambda: [path.read_bytes() for path in server.files()])
+
+
+@pytest.fixture(params=[orthanc_archive, storescp_archive, own_archive], ids=["orthanc", "storescp", "own"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Archive]:
+    yield from request.param(request, tmp_path)
+
+
+def element(tag: int, vr: bytes, value: bytes) -> bytes:
+    value += (b"\0" if vr == b"UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value)) + value
+
+
+def an_instance(number: int, sop_class: str = CT, size: int = 0) -> bytes:
+    """A small data set, explicit little endian, with `size` bytes of pixel data."""
+    values = {
+        0x00080016: (b"UI", sop_class),
+        0x00080018: (b"UI", f"1.2.826.0.1.{number}"),
+        0x00080060: (b"CS", "CT"),
+        0x00100010: (b"PN", "Nobody"),
+        0x00100020: (b"LO", "1"),
+        0x0020000D: (b"UI", "1.2.826.0.2"),
+        0x0020000E: (b"UI", "1.2.826.0.3"),
+    }
+    elements = b"".join(element(tag, vr, value.encode()) for tag, (vr, value) in values.items())
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, size) + bytes(size) if size else b""
+    return elements + pixels
+
+
+def an_object(number: int, sop_class: str = CT, size: int = 0) -> Outgoing:
+    uid = f"1.2.826.0.1.{number}"
+    data = head(sop_class, uid, EXPLICIT) + an_instance(number, sop_class, size)
+    return Outgoing(data, sop_class, uid, EXPLICIT)
+
+
+def test_an_archive_answers_an_echo_and_says_its_name(archive: Archive) -> None:
+    answer = echo(archive.destination, "TEST")
+    assert answer.status == 0
+    assert answer.milliseconds > 0
+    assert answer.implementation
+
+
+def test_a_real_study_arrives_byte_for_byte(archive: Archive) -> None:
+    paths = sorted(counterparts.data("ct_chest_lidc0003").glob("*.dcm"))[:20]
+    outcomes = list(send([outgoing(path) for path in paths], archive.destination, "TEST"))
+    assert [(one.verdict, one.status) for one in outcomes] == [(Verdict.STORED, 0)] * len(paths)
+    held = archive.files()
+    assert len(held) == len(paths)
+    for path in paths:
+        data = path.read_bytes()[-200_000:]
+        assert any(one.endswith(data) for one in held), path.name
+
+
+def test_objects_of_several_classes_and_syntaxes_share_an_association(archive: Archive) -> None:
+    paths = sorted(path for path in counterparts.data("syntax_ct").glob("*") if is_part_10(path))
+    one_each = list({one.transfer_syntax: one for one in map(outgoing, paths)}.values())
+    assert len(one_each) > 3
+    outcomes = list(send([*one_each, an_object(9, sop_class=MR)], archive.destination, "TEST"))
+    stored = [one for one in outcomes if one.verdict is Verdict.STORED]
+    assert len(stored) > 3
+    assert len(archive.files()) == len({one.sent.sop_instance for one in stored})  # the same slice, coded differently
+    # An archive may be older than a syntax (high-throughput JPEG 2000), which costs that object alone.
+    assert {one.reason for one in outcomes} <= {"", "the destination does not support its transfer syntax"}
+
+
+def is_part_10(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def test_an_object_of_many_fragments_arrives_whole(archive: Archive) -> None:
+    large = an_object(1, size=3_000_002)
+    assert isinstance(large.file, bytes)
+    (outcome,) = send([large], archive.destination, "TEST")
+    assert outcome.verdict is Verdict.STORED
+    (held,) = archive.files()
+    assert held.endswith(large.file[400:])
+
+
+def test_sending_again_is_harmless(archive: Archive) -> None:
+    for _ in range(2):
+        (outcome,) = send([an_object(1)], archive.destination, "TEST")
+        assert outcome.verdict is Verdict.STORED
+    assert len(archive.files()) == 1
+
+
+def test_a_wrong_called_title_is_worth_another_try(orthanc: Orthanc) -> None:
+    (outcome,) = send([an_object(1)], at("SOMEBODY", orthanc.dicom_port), "TEST")
+    assert outcome.verdict is Verdict.RETRY
+    assert "Called AE title not recognised" in outcome.reason
+
+
+def test_a_frozen_archive_ends_in_a_time_out(orthanc: Orthanc) -> None:
+    orthanc.pause()
+    try:
+        (outcome,) = send([an_object(1, size=50_000_000)], at(orthanc.aet, orthanc.dicom_port), "TEST", timeout=1)
+    finally:
+        orthanc.resume()
+    assert outcome.verdict is Verdict.RETRY
+    assert "in time" in outcome.reason
+
+
+def test_only_the_class_that_the_archive_refuses_is_refused() -> None:
+    def answer(peer: "Script") -> None:
+        peer.accept(lambda number: 0 if number == 1 else 3)
+        peer.respond(0x0000)
+
+    with scripted(answer) as destination:
+        outcomes = list(send([an_object(1), an_object(2, sop_class=MR)], destination, "TEST", timeout=5))
+    assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.REFUSED]
+    assert "does not support its SOP class" in outcomes[1].reason
+
+
+def test_no_accepted_context_at_all_refuses_every_object() -> None:
+    with scripted(lambda peer: peer.accept(lambda number: 4)) as destination:
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=5)
+    assert outcome.verdict is Verdict.REFUSED
+    assert "does not support its transfer syntax" in outcome.reason
+
+
+def test_each_object_has_its_own_status() -> None:
+    def answer(peer: "Script") -> None:
+        peer.accept(lambda number: 0)
+        for status in (0x0000, 0xC001, 0xB000, 0xA700):
+            peer.respond(status)
+
+    with scripted(answer) as destination:
+        outcomes = list(send([an_object(number) for number in range(4)], destination, "TEST", timeout=5))
+    assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.REFUSED, Verdict.STORED, Verdict.RETRY]
+    assert [one.status for one in outcomes] == [0x0000, 0xC001, 0xB000, 0xA700]
+
+
+def test_an_abort_in_the_middle_keeps_what_was_stored() -> None:
+    def answer(peer: "Script") -> None:
+        peer.accept(lambda number: 0)
+        peer.respond(0x0000)
+        peer.read_message()
+        peer.connection.sendall(struct.pack(">BxI4x", 7, 4))
+
+    with scripted(answer) as destination:
+        outcomes = list(send([an_object(number) for number in range(3)], destination, "TEST", timeout=5))
+    assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.RETRY, Verdict.RETRY]
+
+
+def test_a_rejection_says_its_reason() -> None:
+    def answer(peer: "Script") -> None:
+        peer.read_pdu()
+        peer.connection.sendall(struct.pack(">BxIxBBB", 3, 4, 2, 3, 2))
+
+    with scripted(answer) as destination:
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=5)
+    assert outcome.verdict is Verdict.RETRY
+    assert "for the moment" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x00\x00\x00\x00\x04abcd", b"\x63\x00\x00\x00\x00\x00", b""]
+)
+def test_a_peer_that_speaks_no_dicom_is_told_apart_from_silence(rubbish: bytes) -> None:
+    def answer(peer: "Script") -> None:
+        peer.read_pdu()
+        peer.connection.sendall(rubbish)
+
+    with scripted(answer) as destination, pytest.raises(Retryable, match=r"malformed|absurd|aborted|closed"):
+        echo(destination, "TEST", timeout=5)
+
+
+def test_nobody_there_is_unavailable() -> None:
+    with pytest.raises(Unavailable, match="Connection refused"):
+        echo(at("NOBODY", free_port()), "TEST", timeout=2)
+
+
+class Script:
+    """A peer that does as it is told, on one connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def read_pdu(self) -> tuple[int, bytes]:
+        kind, size = struct.unpack(">BxI", self._read(6))
+        return kind, self._read(size)
+
+    def accept(self, result: Callable[[int], int]) -> None:
+        """Answer an A-ASSOCIATE-RQ; `result` says what becomes of each context by its id."""
+        _, body = self.read_pdu()
+        user, contexts, position = b"\x51\x00\x00\x04" + struct.pack(">I", 16_384), b"", 68
+        while position < len(body):
+            kind, size = struct.unpack_from(">BxH", body, position)
+            item = body[position + 4 : position + 4 + size]
+            if kind == 0x20:
+                syntax = item[item.index(b"\x40") :]
+                contexts += struct.pack(">BxHBxBx", 0x21, 4 + len(syntax), item[0], result(item[0])) + syntax
+            position += 4 + size
+        name = b"1.2.840.10008.3.1.1.1"
+        items = struct.pack(">BxH", 0x10, len(name)) + name + contexts + struct.pack(">BxH", 0x50, len(user)) + user
+        self.connection.sendall(struct.pack(">BxI", 2, 68 + len(items)) + body[:68] + items)
+
+    def read_message(self) -> None:
+        """Read P-DATA until the end of a data set."""
+        while True:
+            kind, body = self.read_pdu()
+            position = 0
+            while kind == 4 and position < len(body):
+                size, _, flags = struct.unpack_from(">IBB", body, position)
+                if flags == 2:
+                    return
+                position += 4 + size
+
+    def respond(self, status: int) -> None:
+        """Read a C-STORE request and answer it."""
+        self.read_message()
+        command = struct.pack("<HHIHHHIH", 0, 0x0100, 2, 0x8001, 0, 0x0900, 2, status)
+        head_of = struct.pack(">BxIIBB", 4, len(command) + 6, len(command) + 2, 1, 3)
+        self.connection.sendall(head_of + command)
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = self.connection.recv(size - len(data))
+            if not piece:
+                raise ConnectionError
+            data += piece
+        return data
+
+
+@contextmanager
+def scripted(answer: Callable[[Script], None]) -> Iterator[Destination]:
+    """A peer that follows `answer` for one connection, then answers a release and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def run() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(10)
+                try:
+                    peer = Script(connection)
+                    answer(peer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(4096):
+                        pass
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield at("SCRIPT", server.getsockname()[1])
+        thread.join()

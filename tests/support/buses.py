@@ -1,0 +1,241 @@
+"""The two buses with everything behind them, so that one suite can hold both to the same contract."""
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from audit.trail import Action, Ledger, Transaction
+from config.settings import Bus as Settings
+from consumers.bus import Bus, Message, Subscription
+from consumers.dead_letters import DeadLetterLimit
+from consumers.kafka_bus import KafkaBus, KafkaPublisher
+from consumers.loop import Consumer, Handler
+from consumers.postgres_bus import PostgresBus
+from consumers.relay import Relay
+from domain.clock import SystemClock
+from domain.events import Event, EventType
+from domain.retry import RetryPolicy
+from store import schema
+from store.database import APPLICATION_ROLE, Database
+from store.log import LogEntry
+from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+from tests.support.processes import wait_for
+from tests.support.servers import KafkaBroker, Postgres, Server
+
+QUICK = RetryPolicy(first=0.01, factor=2, longest=0.1, attempts=3)
+
+
+@dataclass
+class Running:
+    """Something that runs in a thread until told to stop; `error` is what ended it before that."""
+
+    stop: threading.Event
+    thread: threading.Thread
+    error: BaseException | None = None
+
+
+@contextmanager
+def in_thread(run: Callable[[], None], stop: threading.Event) -> Iterator[Running]:
+    """Run `run` beside the test; at the end `stop` is set and an error that the test did not look at is raised."""
+
+    def body() -> None:
+        try:
+            run()
+        except BaseException as error:
+            running.error = error
+
+    running = Running(stop, threading.Thread(target=body, daemon=True))
+    running.thread.start()
+    try:
+        yield running
+    finally:
+        stop.set()
+        running.thread.join(60)
+    if running.thread.is_alive():
+        raise AssertionError("it does not stop")
+    if running.error is not None:
+        raise running.error
+
+
+class World:
+    """A database with the node's schema, a bus on it, and what tests do with both."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+        self.dbname = server.fresh_database()
+        schema.upgrade(server.url(dbname=self.dbname))
+        self.database = Database(server.url(APPLICATION_ROLE, self.dbname))
+        self.ledger = Ledger(self.database, "test")
+
+    bus: Bus
+    # What the bus cannot do without, besides PostgreSQL for the inbox.
+    carrier: Server
+
+    def close(self) -> None:
+        """Give up what is open."""
+        self.database.close()
+
+    def poison(self, body: str, key: str) -> None:
+        """Bring a message onto the bus that is no event."""
+        raise NotImplementedError
+
+    def study(self) -> uuid.UUID:
+        """A study that is complete."""
+        study = uuid.uuid4()
+        self.execute(
+            "INSERT INTO dicom_node.studies (id, study_uid, state, reason, since, first_received, last_received)"
+            " VALUES (%s, %s, 'complete', '', now(), now(), now())",
+            study,
+            f"2.25.{study.int}",
+        )
+        return study
+
+    def announce(self, study: uuid.UUID, number: int = 0, kind: EventType = EventType.STUDY_COMPLETED) -> Event:
+        """Commit an event and what records it."""
+        event = Event(kind, study, datetime.now(UTC), {"revision": number, "series": 1, "instances": 1})
+        with self.ledger.transaction() as transaction:
+            transaction.emit(event)
+            transaction.record(Action.STUDY_COMPLETED, study)
+        return event
+
+    def announce_again(self, event: Event) -> None:
+        """Bring the same event onto the bus once more."""
+        row = {"event_id": event.id, "key": str(event.study_id), "topic": EVENTS_TOPIC, "envelope": event.envelope()}
+        with self.ledger.transaction() as transaction:
+            transaction.forward(row)
+            transaction.record(Action.REPLAYED, event.study_id)
+
+    def take(self, subscription: Subscription, count: int, commit: bool = True) -> list[Message]:
+        """The next `count` messages of a subscription."""
+        taken: list[Message] = []
+
+        def enough() -> bool:
+            for message in subscription.poll(0.2):
+                taken.append(message)
+                if commit:
+                    subscription.commit(message)
+            return len(taken) >= count
+
+        wait_for(enough, 60, f"{count} messages", lambda: f"{len(taken)} came", interval=0)
+        return taken
+
+    @contextmanager
+    def consumer(
+        self,
+        group: str,
+        handlers: Mapping[EventType, Handler],
+        policy: RetryPolicy = QUICK,
+        limit: DeadLetterLimit = DeadLetterLimit(5, timedelta(minutes=1)),  # noqa: B008 - frozen
+    ) -> Iterator[Running]:
+        """A consumer at work beside the test."""
+        stop = threading.Event()
+        consumer = Consumer(self.bus, self.ledger, group, handlers, policy, SystemClock(), stop, limit)
+        with in_thread(consumer.run, stop) as running:
+            yield running
+
+    def execute(self, statement: str, *values: Any) -> None:
+        """A statement as superuser."""
+        with self.server.connect(self.dbname) as connection:
+            connection.execute(statement.encode(), values)
+
+    def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query, as superuser."""
+        with self.server.connect(self.dbname) as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def state_of(self, study: uuid.UUID) -> tuple[str, str]:
+        """State and reason of a study."""
+        [(state, reason)] = self.query("SELECT state, reason FROM dicom_node.studies WHERE id = %s", study)
+        return state, reason
+
+    def trail(self) -> list[str]:
+        """The actions on the trail, in order."""
+        rows = self.query("SELECT (entry::jsonb) ->> 'action' FROM dicom_node.audit_entries ORDER BY number")
+        return [action for (action,) in rows]
+
+
+class PostgresWorld(World):
+    """The outbox as the bus."""
+
+    def __init__(self, server: Postgres) -> None:
+        super().__init__(server)
+        self.bus = PostgresBus(self.database)
+        self.carrier = server
+
+    def poison(self, body: str, key: str) -> None:
+        with self.ledger.transaction() as transaction:
+            row = {"event_id": uuid.uuid4(), "key": key, "topic": EVENTS_TOPIC, "envelope": body}
+            transaction.forward(row)
+            transaction.record(Action.READ)
+
+
+class KafkaWorld(World):
+    """A broker, fed by a relay that runs all the time."""
+
+    def __init__(self, server: Postgres, broker: KafkaBroker) -> None:
+        super().__init__(server)
+        names = {"topic": f"{self.dbname}.{uuid.uuid4()}.events", "dead_letters": f"{self.dbname}.{uuid.uuid4()}.dead"}
+        self.settings = Settings(kafka=broker.bootstrap, partitions=3, **names)
+        self.bus = KafkaBus(self.settings)
+        self.carrier = broker
+        self._relaying = ExitStack()
+        self._relaying.enter_context(self.relay())
+
+    def close(self) -> None:
+        self.stop_relay()
+        super().close()
+
+    def stop_relay(self) -> None:
+        """End the relay that runs all the time."""
+        self._relaying.close()
+
+    @contextmanager
+    def relay(self) -> Iterator[Running]:
+        """A relay at work beside the test."""
+        stop = threading.Event()
+        relay = Relay(self.database, KafkaPublisher(self.settings), SystemClock(), stop)
+        with in_thread(relay.run, stop) as running:
+            yield running
+
+    def publish(self, *entries: LogEntry) -> None:
+        """Publish past the relay."""
+        publisher = KafkaPublisher(self.settings)
+        publisher.publish(entries, timeout=30)
+        publisher.close()
+
+    def published(self) -> int:
+        """How many messages the topic of events holds."""
+        consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka)
+        try:
+            every = [TopicPartition(self.settings.topic, number) for number in range(self.settings.partitions)]
+            return sum(consumer.end_offsets(every).values())
+        finally:
+            consumer.close()
+
+    def poison(self, body: str, key: str) -> None:
+        self.publish(LogEntry(0, EVENTS_TOPIC, key, body))
+
+
+def numbering(into: list[int]) -> Handler:
+    """A handler that notes each event's number."""
+
+    def handler(_transaction: Transaction, event: Event) -> None:
+        into.append(event.data["revision"])
+
+    return handler
+
+
+def dead_letters_on(world: World, count: int) -> list[dict[str, Any]]:
+    """What the dead-letter topic holds."""
+    subscription = world.bus.subscribe("reader", DEAD_LETTERS_TOPIC)
+    try:
+        return [json.loads(message.body) for message in world.take(subscription, count)]
+    finally:
+        subscription.close()

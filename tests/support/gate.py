@@ -1,0 +1,83 @@
+"""A gate in front of an archive: it can keep back the archive's answers in the middle of an association."""
+
+import contextlib
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from tests.support.processes import free_port
+
+_CHUNK = 1 << 16
+
+
+class Gate:
+    """Hands bytes on between callers and a loopback port.
+
+    While it withholds, a caller's association is accepted and what it sends arrives, but no later answer comes back:
+    the archive has stored an object and the caller does not know it.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = free_port()
+        #: Set once an answer was kept back.
+        self.withheld = threading.Event()
+        self._archive = port
+        self._open = threading.Event()
+        self._open.set()
+        self._door = socket.create_server(("127.0.0.1", self.port))
+
+    def withhold(self) -> None:
+        """Keep back every answer from now on but the first of an association."""
+        self.withheld.clear()
+        self._open.clear()
+
+    def release(self) -> None:
+        """Let answers pass again."""
+        self._open.set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._serve, name="gate", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+        self._door.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # the door was closed
+            while True:
+                caller, _ = self._door.accept()
+                self._connect(caller)
+
+    def _connect(self, caller: socket.socket) -> None:
+        try:
+            archive = socket.create_connection(("127.0.0.1", self._archive))
+        except OSError:
+            caller.close()
+            return
+        for run, *ends in ((self._questions, caller, archive), (self._answers, archive, caller)):
+            threading.Thread(target=run, args=ends, name="gate", daemon=True).start()
+
+    def _questions(self, caller: socket.socket, archive: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := caller.recv(_CHUNK):
+                archive.sendall(chunk)
+        _hang_up(caller, archive)
+
+    def _answers(self, archive: socket.socket, caller: socket.socket) -> None:
+        first = True
+        with contextlib.suppress(OSError):
+            while chunk := archive.recv(_CHUNK):
+                if not first and not self._open.is_set():
+                    self.withheld.set()
+                    self._open.wait()
+                first = False
+                caller.sendall(chunk)
+        _hang_up(caller, archive)
+
+
+def _hang_up(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

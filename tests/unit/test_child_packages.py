@@ -1,0 +1,42 @@
+"""The model process with a real engine and real packages."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from domain.errors import ConfigurationError, IntegrityError
+from inference_worker.child import ChildSettings, ModelChild, Task
+from inference_worker.loading import load
+from models.registry import Registry
+from tests.support.packages import NAME, VERSION, write_package
+from tests.support.phantoms import Phantom, write
+
+
+def test_a_package_on_a_real_engine_measures_the_phantom(tmp_path: Path) -> None:
+    write_package(tmp_path / "models")
+    phantom = Phantom(slices=20)
+    files = tuple(write(phantom.datasets(), tmp_path / "images"))
+    with ModelChild(ChildSettings(tmp_path / "models", "openvino", 1)) as child:
+        answer = child.run(Task(NAME, VERSION, files, tmp_path / "mask"), 60)
+    bone = answer.findings.segments[1]
+    assert bone.label == "Bone"
+    assert bone.measurements[0].value == pytest.approx(math.pi * 18**2 * 100 / 1000, rel=0.05)
+    assert answer.findings.mask
+    assert answer.findings.mask.shape == (20, 128, 128)
+    assert answer.findings.model == Registry.load(tmp_path / "models").get(NAME).identity
+
+
+def test_a_changed_weight_file_stops_the_start(tmp_path: Path) -> None:
+    folder = write_package(tmp_path)
+    network = folder / "network.onnx"
+    network.write_bytes(network.read_bytes()[:-1] + b"?")
+    child = ModelChild(ChildSettings(tmp_path, "openvino", 1))
+    with pytest.raises(IntegrityError, match=r"network\.onnx"):
+        child.start()
+    assert child.pid is None
+
+
+def test_an_unknown_engine_is_a_wrong_setting(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no engine is called 'abacus'; known: openvino"):
+        load(tmp_path, "abacus", 1)

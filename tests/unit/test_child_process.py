@@ -1,0 +1,204 @@
+"""The model process on good and bad days, with real processes and fake models."""
+
+import hashlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from domain.errors import IntegrityError, Permanent, Retryable, UnusableInput
+from inference_worker.child import ChildSettings, ModelChild, Task, TimedOut
+from inference_worker.volume import build
+from tests.support.phantoms import Phantom, write
+
+
+def settings(factory: str = "load", start_limit: float = 60) -> ChildSettings:
+    return ChildSettings(Path("models"), "fake", 1, start_limit, f"tests.support.fake_runs:{factory}")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    return tuple(write(Phantom(slices=6, size=(40, 40)).datasets(), tmp_path_factory.mktemp("images")))
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[ModelChild]:
+    with ModelChild(settings()) as one:
+        yield one
+
+
+@pytest.fixture
+def task(images: tuple[Path, ...], tmp_path: Path) -> Task:
+    return Task("threshold", "1", images, tmp_path / "mask")
+
+
+def another(task: Task, package: str) -> Task:
+    return Task(package, "1", task.files, task.mask)
+
+
+def test_the_answer_has_findings_mask_and_seconds_by_step(child: ModelChild, task: Task) -> None:
+    answer = child.run(task, 60)
+    volume = build(task.files)
+    assert answer.findings.input_digest == volume.digest
+    assert answer.findings.frames == volume.frames
+    assert set(answer.seconds) == {"read", "infer", "mask"}
+    mask, written = answer.findings.mask, zlib.decompress(task.mask.read_bytes())
+    assert mask is not None
+    assert (mask.key, mask.shape) == ("", volume.voxels.shape)
+    assert mask.sha256 == hashlib.sha256(written).hexdigest()
+    assert np.array_equal(np.frombuffer(written, np.uint8).reshape(mask.shape), volume.voxels < -500)
+
+
+def test_the_child_stays_warm_between_tasks(child: ModelChild, task: Task) -> None:
+    child.run(task, 60)
+    first = child.pid
+    child.run(task, 60)
+    assert child.pid == first
+
+
+@pytest.mark.parametrize(
+    ("package", "kind", "sentence"),
+    [
+        ("refuse", UnusableInput, "there is no chest in this volume"),
+        ("fail", Retryable, "the model failed (RuntimeError); see the worker's log"),
+        ("exhaust", Retryable, "the model needs more memory than there is"),
+        ("absent", Permanent, "model package absent 1 is not installed"),
+    ],
+)
+def test_an_error_arrives_as_what_it_was_and_the_child_goes_on(
+    child: ModelChild, task: Task, package: str, kind: type[Exception], sentence: str
+) -> None:
+    child.start()
+    first = child.pid
+    with pytest.raises(kind) as error:
+        child.run(another(task, package), 60)
+    assert type(error.value) is kind
+    assert str(error.value) == sentence
+    assert child.run(task, 60).findings.mask
+    assert child.pid == first
+
+
+def test_images_that_make_no_volume_are_refused_with_the_reason(child: ModelChild, task: Task) -> None:
+    files = (*task.files[:2], *task.files[3:])
+    with pytest.raises(UnusableInput, match="slices are missing: 1 in all"):
+        child.run(Task("threshold", "1", files, task.mask), 60)
+
+
+def test_a_model_that_hangs_in_native_code_is_killed_at_its_limit_and_replaced(child: ModelChild, task: Task) -> None:
+    child.start()
+    first = child.pid
+    with pytest.raises(TimedOut, match=r"running the model took longer than 0.5 s and was stopped"):
+        child.run(another(task, "hang"), 0.5)
+    assert child.pid is None
+    assert child.run(task, 60).findings.mask
+    assert child.pid not in (None, first)
+
+
+@pytest.mark.parametrize(("package", "ending"), [("crash", "was ended by SIGSEGV"), ("leave", "ended with status 3")])
+def test_a_model_that_takes_its_process_down_is_tried_again_in_a_new_one(
+    child: ModelChild, task: Task, package: str, ending: str
+) -> None:
+    with pytest.raises(Retryable, match=f"the model process {ending} while running the model"):
+        child.run(another(task, package), 60)
+    assert child.run(task, 60).findings.mask
+
+
+def test_a_child_that_died_between_tasks_is_replaced(child: ModelChild, task: Task) -> None:
+    child.start()
+    assert child.pid
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert child.run(task, 60).findings.mask
+
+
+def test_an_interrupted_run_leaves_no_answer_for_the_next_one(
+    child: ModelChild, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child.start()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ModelChild, "_ask", interrupted)
+        child.run(task, 60)
+    assert child.pid is None
+    assert child.run(task, 60).findings.mask
+
+
+def test_the_child_inherits_no_setting_and_no_open_file(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOM_NODE_DATABASE", "postgresql://node:secret@db/node")
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    with (tmp_path / "open").open("w") as handle, ModelChild(settings()) as child:
+        os.set_inheritable(handle.fileno(), True)
+        answer = child.run(another(task, "environment"), 60)
+    seen = answer.findings.model.title
+    assert "PATH" in seen
+    assert "DICOM_NODE" not in seen
+    assert "PGPASSWORD" not in seen
+    # Input, output, errors, the socket, and the folder that is being listed.
+    assert seen.split()[-2] == "5"
+
+
+def test_a_forged_package_is_an_integrity_error_at_the_start_and_again(task: Task) -> None:
+    child = ModelChild(settings("load_forged"))
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=r"^fake: a weight file has been changed$"):
+            child.run(task, 60)
+        assert child.pid is None
+
+
+def test_a_start_that_takes_too_long_is_stopped() -> None:
+    child = ModelChild(settings("load_slowly", start_limit=1))
+    with pytest.raises(TimedOut, match="loading the models took longer than 1 s"):
+        child.start()
+    assert child.pid is None
+
+
+def test_a_child_that_is_killed_while_loading_says_so() -> None:
+    child = ModelChild(settings("load_and_crash"))
+    with pytest.raises(Retryable, match=r"was ended by SIGKILL \(out of memory\?\) while loading the models"):
+        child.start()
+
+
+def test_stop_ends_the_process_and_may_be_repeated() -> None:
+    child = ModelChild(settings())
+    child.start()
+    pid = child.pid
+    child.stop()
+    child.stop()
+    assert pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal on a parent's death is Linux's")
+def test_the_child_dies_with_its_parent_even_in_native_code(task: Task) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from inference_worker.child import ChildSettings, ModelChild, Task\n"
+        "child = ModelChild(ChildSettings(pathlib.Path('m'), 'fake', 1, 60, 'tests.support.fake_runs:load'))\n"
+        "child.start()\n"
+        "print(child.pid, flush=True)\n"
+        "files = tuple(map(pathlib.Path, sys.argv[1:]))\n"
+        "child.run(Task('hang', '1', files, pathlib.Path('mask')), 600)\n"
+    )
+    command = [sys.executable, "-c", program, *map(str, task.files)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout
+        assert parent.stderr
+        watched = os.pidfd_open(int(parent.stdout.readline()))
+        assert b"hanging\n" in iter(parent.stderr.readline, b"")
+        parent.kill()
+    assert select.select([watched], [], [], 30)[0]  # readable once the process has ended
+    os.close(watched)

@@ -1,0 +1,143 @@
+"""Settings and rules: where they come from, and that every mistake is named with its place."""
+
+import json
+import logging
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from config.loading import load_settings
+from config.logs import set_up
+from config.rules import load_rules
+from config.settings import Destination, Logging, parse_destination
+from domain.errors import ConfigurationError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def complaints(path: Path, **overrides: object) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path, overrides)
+    return str(caught.value).splitlines()
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "node.toml", '[listener]\naet = "FILE"\nport = 1\nidle = 9\n[assembly]\nsettle = 2\n')
+    monkeypatch.setenv("DICOM_NODE_LISTENER__AET", "ENVIRONMENT")
+    monkeypatch.setenv("DICOM_NODE_LISTENER__PORT", "2")
+    settings = load_settings(file, {"listener": {"port": 3}})
+    assert (settings.listener.aet, settings.listener.port, settings.listener.idle) == ("ENVIRONMENT", 3, 9)
+    assert settings.assembly.settle == 2
+    assert settings.spool.segment == 64 << 20
+
+
+def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_CONFIG", str(write(tmp_path / "node.toml", 'data = "elsewhere"\n')))
+    assert load_settings().data == Path("elsewhere")
+
+
+def test_every_wrong_key_and_value_is_named_with_its_line(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "node.toml",
+        '\n[listener]\naet = "MUCH_TOO_LONG_A_TITLE"\nprot = 104\n\n[spool]\nsegment = 9000001\n\n'
+        '[[destinations]]\naet = "A"\nhost = "h"\nport = 104\n\n[[destinations]]\naet = "B"\nport = 0\n',
+    )
+    said = complaints(file)
+    assert any(line.startswith(f"{file}:3: listener.aet: ") for line in said)
+    assert f"{file}:4: listener.prot: is not a setting" in said
+    assert any(line.startswith(f"{file}:6: spool: segment must be a multiple of 4096") for line in said)
+    assert any(line.startswith(f"{file}:14: destinations.1.host: ") for line in said)
+    assert any(line.startswith(f"{file}:16: destinations.1.port: ") for line in said)
+
+
+def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
+    assert complaints(write(tmp_path / "node.toml", "[listener]\nport = \n"))[0].startswith(f"{tmp_path}/node.toml:2: ")
+
+
+def test_a_wrong_variable_and_a_wrong_option_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DICOM_NODE_LISTENER__PORT", "99999")
+    monkeypatch.setenv("DICOM_NODE_LISTENR__PORT", "104")
+    said = complaints(write(tmp_path / "node.toml", ""), destinations=["nowhere"])
+    assert any(line.startswith("environment: DICOM_NODE_LISTENER__PORT: ") for line in said)
+    assert "environment: DICOM_NODE_LISTENR__PORT is not a setting" in said
+    assert "command line: destinations.0: 'nowhere' is not of the form AET@HOST:PORT" in said
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert complaints(tmp_path / "none.toml") == [f"{tmp_path}/none.toml: cannot be read: No such file or directory"]
+
+
+def test_two_destinations_of_one_name_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "node.toml", 'destinations = ["A@h:1", "A@g:2"]\n')
+    assert "two destinations have the same name" in complaints(file)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "aet", "host", "port"),
+    [
+        ("PACS@10.0.0.1:104", "PACS", "PACS", "10.0.0.1", 104),
+        ("main=PACS@pacs.example:11112", "main", "PACS", "pacs.example", 11112),
+        ("PACS@[::1]:104", "PACS", "PACS", "::1", 104),
+    ],
+)
+def test_a_destination_is_read_from_one_word(text: str, name: str, aet: str, host: str, port: int) -> None:
+    assert Destination.model_validate(text) == Destination(name=name, aet=aet, host=host, port=port)
+
+
+@pytest.mark.parametrize("text", ["PACS", "PACS@host", "@host:1", "PACS@:1", "PACS@host:x"])
+def test_a_word_that_is_no_destination_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="AET@HOST:PORT"):
+        parse_destination(text)
+
+
+def test_rules_are_read_in_their_order(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "rules.toml",
+        '[[rule]]\nname = "one"\nmodel = "m"\n[rule.when]\nmodality = ["CT"]\nmax_spacing_mm = 2.5\n'
+        '[[rule]]\nname = "two"\nmodel = "m"\n',
+    )
+    first, second = load_rules(file)
+    assert (first.name, first.model, first.conditions.modality) == ("one", "m", ("CT",))
+    assert first.conditions.max_spacing_mm == 2.5
+    assert second.conditions.modality == ()
+
+
+def test_a_wrong_key_in_the_rules_is_named_with_its_line(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "rules.toml",
+        '[[rule]]\nname = "one"\nmodel = "m"\n\n[[rule]]\nname = "two"\nmodel = "m"\n[rule.when]\n'
+        'modalty = ["CT"]\nseries_description = "("\n',
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_rules(file)
+    said = str(caught.value).splitlines()
+    assert said[0] == f"{file}:9: rule.1.when.modalty: is not a key of a rule"
+    assert said[1].startswith(f"{file}:10: rule.1.when.series_description: '(' is not a regular expression")
+
+
+@pytest.fixture
+def root_logger() -> object:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield root
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+def test_a_log_line_is_json_with_its_ids_beside_the_message(root_logger: logging.Logger) -> None:
+    stream = StringIO()
+    set_up(Logging(), "work", stream)
+    root_logger.info("inference ended", extra={"study": "s", "job": "j"})
+    line = json.loads(stream.getvalue())
+    assert (line["role"], line["message"], line["study"], line["job"]) == ("work", "inference ended", "s", "j")
+
+
+def test_a_readable_log_line_carries_the_same(root_logger: logging.Logger) -> None:
+    stream = StringIO()
+    set_up(Logging(format="text"), "work", stream)
+    root_logger.warning("inference ended", extra={"study": "s"})
+    assert "work     WARNING inference ended study=s" in stream.getvalue()

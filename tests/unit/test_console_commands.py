@@ -1,0 +1,134 @@
+"""The command line without a node: help, usage, configuration, packages, and errors as one line."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from console.main import _WHERE, app
+from tests.support.processes import free_port
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DICOM_NODE_")]:
+        monkeypatch.delenv(name)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_every_command_explains_itself() -> None:
+    for name in _WHERE:
+        result = run(name, "--help")
+        assert result.exit_code == 0, name
+        assert "Usage" in result.stdout
+
+
+def test_the_first_help_lists_the_commands_of_people_and_not_those_of_the_supervisor() -> None:
+    shown = run("--help").stdout
+    assert all(name in shown for name in _WHERE if name != "keep-database")
+    assert "keep-database" not in shown
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["echo"], ["echo", "nonsense"], ["status", "--last", "0"]])
+def test_a_wrong_usage_ends_with_code_2(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Usage" in result.stderr
+
+
+def test_a_peer_that_is_not_there_is_one_line_and_code_1() -> None:
+    result = run("echo", f"NOBODY@127.0.0.1:{free_port()}")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "Connection refused" in result.stderr
+
+
+def test_debug_keeps_the_exception() -> None:
+    result = run("--debug", "echo", f"NOBODY@127.0.0.1:{free_port()}")
+    assert "Connection refused" in str(result.exception)
+    assert not result.stderr
+
+
+def test_an_ae_title_that_is_too_long_is_wrong_usage() -> None:
+    assert run("echo", "SEVENTEEN_LETTERS@127.0.0.1:104").exit_code == 2
+    assert run("echo", "A@127.0.0.1:104", "--aet", "SEVENTEEN_LETTERS").exit_code == 2
+
+
+def test_a_folder_where_no_node_has_run_has_no_status(tmp_path: Path) -> None:
+    result = run("status", "--data", tmp_path)
+    assert result.exit_code == 1
+    assert "no node has run there" in result.stderr
+
+
+def test_sending_what_is_no_dicom_counts_it_and_fails(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    result = run("send", tmp_path, "--to", "X@127.0.0.1:104", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["skipped"] == 1
+
+
+def test_a_right_configuration_shows_each_setting_with_its_meaning(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    models = tmp_path / "models"
+    models.mkdir()
+    file.write_text(f'[listener]\naet = "OURS"\n[models]\nfolder = "{models}"\n')
+    result = run("config", "check", file)
+    assert result.exit_code == 0, result.stderr
+    assert "OURS" in result.stdout
+    assert "our AE title" in result.stdout
+    assert result.stdout.endswith("OK\n")
+
+
+def test_every_mistake_is_named_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('[listener]\naett = "OURS"\nport = 99999\n\n[assembly]\nsettle = -1\n')
+    result = run("config", "check", file)
+    assert result.exit_code == 1
+    for line in (2, 3, 6):
+        assert f"{file}:{line}: " in result.stderr
+
+
+def test_rules_and_models_are_checked_with_the_settings(tmp_path: Path) -> None:
+    rules, models = tmp_path / "rules.toml", tmp_path / "models"
+    models.mkdir()
+    rules.write_text('[[rule]]\nname = "a"\nmodel = "unknown"\n[rule.when]\nmodality = ["CT"]\n')
+    file = tmp_path / "node.toml"
+    file.write_text(f'[models]\nfolder = "{models}"\nrules = "{rules}"\n')
+    result = run("config", "check", file, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["complaints"] == [f"{rules}: rule 'a': there is no model package 'unknown'"]
+    rules.write_text('[[rule]]\nname = "a"\nmodel = "unknown"\n[rule.when]\nmodalities = ["CT"]\n')
+    assert f"{rules}:5: " in run("config", "check", file).stderr
+    file.write_text(f'[models]\nfolder = "{tmp_path / "gone"}"\n')
+    assert "is not a folder of model packages" in run("config", "check", file).stderr
+
+
+def test_a_variable_that_sets_nothing_is_most_likely_a_typing_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_LISTENNER__PORT", "104")
+    result = run("config", "check")
+    assert result.exit_code == 1
+    assert "DICOM_NODE_LISTENNER__PORT is not a setting" in result.stderr
+
+
+def test_settings_are_shown_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_DATABASE__URL", "postgresql://node:secret@db/node")
+    assert "secret" not in run("config", "show").stdout
+    assert json.loads(run("config", "show", "--json").stdout)["database"]["url"] == "postgresql://node:***@db/node"
+
+
+def test_up_with_wrong_settings_names_all_of_them_and_starts_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    result = run("up", "--data", data, "--aet", "SEVENTEEN_LETTERS", "--destination", "nonsense", "--port", "70000")
+    assert result.exit_code == 1
+    assert result.stderr.count("command line: ") == 3
+    assert not data.exists()
+
+
+def test_a_folder_without_packages_lists_none(tmp_path: Path) -> None:
+    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": []}

@@ -1,0 +1,96 @@
+"""Live while the main loop beats, ready while nothing is missing."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from config.settings import Http
+from console.health import Health, HealthServer, run_file, running
+from tests.support.http import fetch
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_role_is_ready_once_its_main_loop_has_begun() -> None:
+    health = Health()
+    assert health.report() == {"ready": False, "waiting_for": ["its main loop"]}
+    health.beat()
+    assert health.report() == {"ready": True, "waiting_for": []}
+
+
+def test_a_role_says_what_it_waits_for_in_the_order_of_the_waits() -> None:
+    health = Health()
+    health.beat()
+    for what in ("PostgreSQL", "Kafka", "PostgreSQL"):
+        health.waiting(what)
+    assert health.report()["waiting_for"] == ["PostgreSQL", "Kafka"]
+    health.ready("PostgreSQL")
+    assert health.report() == {"ready": False, "waiting_for": ["Kafka"]}
+
+
+def test_published_facts_stand_in_the_report() -> None:
+    health = Health()
+    health.publish(dicom_port=104)
+    assert health.report()["dicom_port"] == 104
+
+
+def test_a_loop_that_no_longer_comes_round_is_not_live() -> None:
+    seconds = Seconds()
+    health = Health(limit=60, now=seconds)
+    seconds.now = 59
+    assert health.alive()
+    seconds.now = 61
+    assert not health.alive()
+    health.beat()
+    assert health.alive()
+
+
+def test_waiting_for_a_server_is_life_too() -> None:
+    seconds = Seconds()
+    health = Health(limit=60, now=seconds)
+    seconds.now = 61
+    health.waiting("PostgreSQL")
+    assert health.alive()
+
+
+def test_the_door_answers_by_the_health_and_leaves_its_address(tmp_path: Path) -> None:
+    health = Health()
+    with HealthServer(health, Http(), tmp_path, "work", {"url": "somewhere"}) as server:
+        facts = running(tmp_path, "work")
+        assert facts is not None
+        assert (facts["pid"], facts["port"], facts["role"], facts["url"]) == (
+            os.getpid(),
+            server.port,
+            "work",
+            "somewhere",
+        )
+        address = f"http://127.0.0.1:{server.port}"
+        assert fetch(f"{address}/health/ready")[0] == 503
+        assert json.loads(fetch(f"{address}/health/ready")[1])["waiting_for"] == ["its main loop"]
+        health.beat()
+        assert fetch(f"{address}/health/ready")[0] == 200
+        assert fetch(f"{address}/health/live") == (200, b'{"alive": true}')
+        assert b"dicom_node_instances" in fetch(f"{address}/metrics")[1]
+        assert fetch(f"{address}/elsewhere")[0] == 404
+    assert not run_file(tmp_path, "work").exists()
+    assert running(tmp_path, "work") is None
+
+
+def test_a_hanging_role_answers_that_it_is_not_live(tmp_path: Path) -> None:
+    with HealthServer(Health(limit=-1), Http(), tmp_path, "work") as server:
+        assert fetch(f"http://127.0.0.1:{server.port}/health/live")[0] == 503
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999}', "not JSON"])
+def test_a_file_that_outlived_its_process_counts_for_nothing(tmp_path: Path, content: str) -> None:
+    run_file(tmp_path, "work").parent.mkdir()
+    run_file(tmp_path, "work").write_text(content)
+    assert running(tmp_path, "work") is None

@@ -1,0 +1,133 @@
+"""Completeness, routing and retry: pure decisions."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.assembly import SettlePolicy, StudyFacts, decide
+from domain.events import Event, EventType
+from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
+from domain.ids import derived_uid, new_id, result_uid, set_digest
+from domain.retry import RetryPolicy
+from domain.routing import Conditions, SeriesFacts, choose, unmet
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POLICY = SettlePolicy(5, {"MR": 60})
+CHEST = SeriesFacts(
+    series_id="a",
+    modality="CT",
+    sop_classes=frozenset({"1.2.840.10008.5.1.4.1.1.2"}),
+    body_parts=frozenset({"CHEST"}),
+    series_description="Thorax 1.0 lung",
+    study_description="CT chest",
+    calling_aes=frozenset({"CT1"}),
+    slices=120,
+    spacing_mm=1.0,
+)
+
+
+def test_a_study_waits_for_its_last_association() -> None:
+    verdict = decide(StudyFacts(2, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(days=1))
+    assert (verdict.complete, verdict.ask_again) == (False, None)
+    assert "2 association(s)" in verdict.reason
+
+
+def test_a_study_waits_for_silence_and_says_until_when() -> None:
+    verdict = decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=4.9))
+    assert (verdict.complete, verdict.ask_again) == (False, NOW + timedelta(seconds=5))
+    assert decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=5)).complete
+
+
+def test_the_longest_settle_time_of_its_modalities_decides() -> None:
+    facts = StudyFacts(0, NOW, frozenset({"CT", "MR"}))
+    assert not decide(facts, POLICY, NOW + timedelta(seconds=59)).complete
+    assert decide(facts, POLICY, NOW + timedelta(seconds=60)).complete
+
+
+def test_a_shorter_settle_time_of_a_modality_counts() -> None:
+    policy = SettlePolicy(5, {"CR": 1})
+    assert decide(StudyFacts(0, NOW, frozenset({"CR"})), policy, NOW + timedelta(seconds=1)).complete
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        (Conditions(modality=("MR",)), "modality is CT, not MR"),
+        (Conditions(sop_class=("1.2.3",)), "SOP class 1.2.840.10008.5.1.4.1.1.2 is not wanted"),
+        (Conditions(body_part=("HEAD", "")), "body part is CHEST, not HEAD or absent"),
+        (Conditions(series_description="^head"), "series description does not match '^head'"),
+        (Conditions(study_description="brain"), "study description does not match 'brain'"),
+        (Conditions(calling_ae=("CT2",)), "came from CT1, not CT2"),
+        (Conditions(min_slices=200), "has 120 slices, fewer than 200"),
+        (Conditions(max_slices=100), "has 120 slices, more than 100"),
+        (Conditions(min_spacing_mm=2), "slices lie 1 mm apart, closer than 2 mm"),
+        (Conditions(max_spacing_mm=0.5), "slices lie 1 mm apart, farther than 0.5 mm"),
+    ],
+)
+def test_each_condition_that_is_not_met_is_a_sentence(conditions: Conditions, reason: str) -> None:
+    assert unmet(conditions, CHEST) == (reason,)
+
+
+def test_what_asks_nothing_is_met() -> None:
+    assert unmet(Conditions(), CHEST) == ()
+    assert unmet(Conditions(body_part=("chest",), series_description="LUNG", max_spacing_mm=1), CHEST) == ()
+    assert unmet(Conditions(body_part=("",)), replace(CHEST, body_parts=frozenset({""}))) == ()
+
+
+def test_spacing_that_cannot_be_told_does_not_pass() -> None:
+    unknown = replace(CHEST, spacing_mm=None)
+    assert unmet(Conditions(max_spacing_mm=5), unknown) == ("distance between slices cannot be told",)
+
+
+def test_the_series_with_the_most_slices_is_chosen_and_the_others_learn_why_not() -> None:
+    thick, scout = replace(CHEST, series_id="b", slices=40), replace(CHEST, series_id="c", modality="SR")
+    choice = choose([Conditions(modality=("CT",)), Conditions(min_slices=10)], [thick, scout, CHEST])
+    assert choice.series_id == "a"
+    assert "suits the model better" in choice.refusals["b"][0]
+    assert choice.refusals["c"] == ("modality is SR, not CT",)
+
+
+@given(st.permutations([replace(CHEST, series_id=name, slices=n) for name, n in (("a", 5), ("b", 9), ("c", 9))]))
+def test_the_choice_does_not_depend_on_the_order(series: list[SeriesFacts]) -> None:
+    assert choose([Conditions()], series).series_id == "b"
+
+
+def test_retries_grow_to_a_ceiling_and_end() -> None:
+    policy = RetryPolicy(first=2, factor=2, longest=30, attempts=6)
+    assert [policy.delay(n) for n in range(1, 7)] == [2, 4, 8, 16, 30, None]
+    assert RetryPolicy(1, 2, 900).delay(10_000) == 900
+    days = RetryPolicy(1, 2, 900, total=timedelta(days=7))
+    assert days.delay(500, timedelta(days=6.9)) == 900
+    assert days.delay(500, timedelta(days=7)) is None
+
+
+def test_a_result_has_the_same_uid_each_time_and_another_one_for_each_part_of_what_it_is() -> None:
+    whole = ("1.2.3", "ct_lung", "1.0", "ab", "SEG")
+    uid = result_uid(*whole)
+    assert uid == result_uid(*whole)
+    assert uid.startswith("2.25.")
+    assert len(uid) <= 64
+    others = {result_uid(*[*whole[:at], whole[at] + "x", *whole[at + 1 :]]) for at in range(5)}
+    assert len(others | {uid}) == 6
+    assert derived_uid("a", "b") != derived_uid("ab")
+
+
+def test_a_set_of_inputs_has_one_digest_in_any_order() -> None:
+    assert set_digest(["b", "a"]) == set_digest(["a", "b"]) != set_digest(["a"])
+
+
+def test_findings_survive_json() -> None:
+    code = Code("39607008", "SCT", "Lung")
+    segment = Segment(1, "Left lung", code, code, (1, 2, 3), code, (Measurement(code, 2.5, code),))
+    model = ModelIdentity("m", "1", "t", "x", "2.25.1", "d", True)
+    findings = Findings(model, "i", (SourceFrame("1.2", 3),), Mask("k", "s", (1, 2, 3)), (segment,))
+    assert Findings.from_json(findings.to_json()) == findings
+    assert Findings.from_json(replace(findings, mask=None).to_json()).mask is None
+
+
+def test_an_event_survives_its_envelope() -> None:
+    event = Event(EventType.STUDY_COMPLETED, new_id(), NOW, {"revision": 1})
+    assert Event.from_envelope(event.envelope()) == event

@@ -1,0 +1,116 @@
+"""What docs/events publishes is what the node says and still understands."""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.bus import Message
+from domain.errors import Permanent
+from domain.events import VERSION, Event, EventType
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "events"
+SAMPLES = sorted(path for path in FOLDER.glob("samples/*.json") if not path.name.startswith("dead-letter"))
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return dict(json.loads((FOLDER / name).read_text()))
+
+
+def _check(value: object, schema: str) -> None:
+    jsonschema.validate(
+        value, _schema(schema), jsonschema.Draft202012Validator, format_checker=jsonschema.FormatChecker()
+    )
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample_ever_published_is_read_by_todays_code(path: Path) -> None:
+    envelope = json.loads(path.read_text())
+    event = Event.from_envelope(envelope)
+    assert (event.type, str(event.id), str(event.study_id)) == (envelope["type"], envelope["id"], envelope["subject"])
+    assert event.data == envelope["data"]
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample_keeps_the_schemas_of_its_version(path: Path) -> None:
+    envelope = json.loads(path.read_text())
+    assert envelope["dataschema"] == f"{path.stem}.schema.json"
+    _check(envelope, "envelope.v1.schema.json")
+    _check(envelope["data"], envelope["dataschema"])
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.schema.json")), ids=lambda path: path.name)
+def test_every_schema_is_one_and_bears_its_files_name(path: Path) -> None:
+    schema = json.loads(path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == path.name
+    assert schema["additionalProperties"] is True
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_todays_version_of_every_type_has_a_schema_and_a_sample(kind: EventType) -> None:
+    assert (FOLDER / f"{kind}.v{VERSION}.schema.json").is_file()
+    assert (FOLDER / "samples" / f"{kind}.v{VERSION}.json").is_file()
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) -> None:
+    event = Event(kind, uuid.uuid4(), datetime(2026, 1, 1, tzinfo=UTC), {})
+    _check(event.envelope(), "envelope.v1.schema.json")
+    assert Event.from_envelope(event.envelope()) == event
+
+
+def test_a_schema_refuses_data_without_a_field_that_it_requires() -> None:
+    with pytest.raises(jsonschema.ValidationError, match="'instances' is a required property"):
+        _check({"revision": 1, "series": 1}, "study.completed.v1.schema.json")
+
+
+def test_a_field_of_tomorrow_passes_todays_schema() -> None:
+    _check({"revision": 1, "series": 1, "instances": 1, "tomorrow": True}, "study.completed.v1.schema.json")
+
+
+def test_the_dead_letters_sample_keeps_its_schema() -> None:
+    _check(json.loads((FOLDER / "samples" / "dead-letter.v1.json").read_text()), "dead-letter.v1.schema.json")
+
+
+def test_asyncapi_lists_every_type_with_its_schema() -> None:
+    document = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text())
+    messages = document["components"]["messages"]
+    assert set(messages) == {*EventType, "dead-letter"}
+    assert set(document["channels"]["events"]["messages"]) == set(EventType)
+    for kind in EventType:
+        _envelope, special = messages[kind]["payload"]["allOf"]
+        assert special["properties"]["type"]["const"] == kind
+        assert special["properties"]["data"]["$ref"] == f"./{kind}.v{VERSION}.schema.json"
+
+
+def test_every_file_that_asyncapi_refers_to_is_there() -> None:
+    for name in _references(yaml.safe_load((FOLDER / "asyncapi.yaml").read_text())):
+        assert name.startswith("#/") or (FOLDER / name).is_file(), name
+
+
+def _references(node: object) -> list[str]:
+    if isinstance(node, dict):
+        return [node["$ref"]] if "$ref" in node else [one for value in node.values() for one in _references(value)]
+    return [one for value in node for one in _references(value)] if isinstance(node, list) else []
+
+
+@given(
+    st.binary(max_size=200)
+    | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)
+)
+def test_a_message_that_is_no_event_is_refused_in_words_that_quote_nothing(body: bytes) -> None:
+    with pytest.raises(Permanent, match=r"^the message cannot be read as an event of the node$"):
+        _ = Message(body, "key", 0, 0).event
+
+
+def test_json_that_is_nested_too_deep_is_refused_like_any_other_message() -> None:
+    with pytest.raises(Permanent, match="cannot be read"):
+        _ = Message(b"[" * 100_000, "key", 0, 0).event

@@ -1,0 +1,172 @@
+"""docker-compose.yml: every role is there, may do no more than it must, and installs no more than it needs."""
+
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ("listen", "index", "assemble", "relay", "work", "write", "deliver")
+COUNTERPARTS = ("kafka", "postgres", "orthanc")
+WITHOUT_ENGINE = ("migrate", "listen", "index", "assemble", "relay", "deliver")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "docker-compose.yml").read_text()))
+
+
+@pytest.fixture(scope="module")
+def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return dict(compose["services"])
+
+
+def test_every_role_and_its_counterparts_are_services(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == {"migrate", *ROLES, *COUNTERPARTS}
+    assert all(services[role]["command"] == [role] for role in ROLES)
+
+
+@pytest.mark.parametrize("role", ["migrate", *ROLES])
+def test_a_role_has_no_privilege(role: str, services: dict[str, dict[str, Any]]) -> None:
+    service = services[role]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].split(":")[0] not in {"0", "root"}
+    assert not {"privileged", "cap_add", "devices", "pid"} & set(service)
+
+
+@pytest.mark.parametrize("name", COUNTERPARTS)
+def test_a_counterpart_can_gain_no_privilege(name: str, services: dict[str, dict[str, Any]]) -> None:
+    assert services[name]["cap_drop"] == ["ALL"]
+    assert services[name]["security_opt"] == ["no-new-privileges:true"]
+    assert re.search(r":[0-9]", services[name]["image"]), "an image without a version changes under our feet"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_is_healthy_when_it_says_that_it_is_ready(role: str, services: dict[str, dict[str, Any]]) -> None:
+    port = services[role]["environment"]["DICOM_NODE_HTTP__PORT"]
+    assert f"http://127.0.0.1:{port}/health/ready" in services[role]["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role not in {"assemble", "relay"}])
+def test_roles_that_read_or_write_objects_share_one_volume(role: str, services: dict[str, dict[str, Any]]) -> None:
+    assert services[role]["volumes"] == ["data:/data"]
+
+
+def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[str, Any]]) -> None:
+    knowing = {name for name, service in services.items() if "database_owner_url" in _secrets(service)}
+    assert knowing == {"migrate"}
+    assert _secrets(services["listen"]) == set()
+
+
+def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
+    for service in services.values():
+        for name, value in service["environment"].items():
+            assert not re.search(r"password(?!_file$)", name, re.IGNORECASE)
+            assert "://" not in str(value) or "@" not in str(value)
+
+
+def test_nothing_is_published_beyond_this_machine_unless_somebody_says_so(services: dict[str, dict[str, Any]]) -> None:
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(re.match(r"(\$\{DICOM_NODE_PUBLISH:-)?127\.0\.0\.1:", port) for port in ports)
+
+
+def test_everything_that_a_service_names_exists(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    for service in services.values():
+        assert _secrets(service) <= set(compose["secrets"])
+        assert set(service["networks"]) <= set(compose["networks"])
+        assert set(service.get("depends_on", ())) <= set(services)
+        assert {volume.partition(":")[0] for volume in service.get("volumes", ())} <= {
+            *compose["volumes"],
+            "./deploy/postgres",
+        }
+
+
+def test_every_setting_is_one_that_the_node_knows(services: dict[str, dict[str, Any]]) -> None:
+    for role in ("migrate", *ROLES):
+        secrets = [entry["target"] for entry in services[role].get("secrets", ())]
+        for variable in [*services[role]["environment"], *secrets]:
+            _field(variable)
+
+
+def test_the_broker_is_the_one_that_the_tests_run(services: dict[str, dict[str, Any]]) -> None:
+    tested = re.search(r"<version>(4[\d.]+)</version>", (ROOT / "scripts" / "kafka" / "pom.xml").read_text())
+    assert tested is not None
+    assert services["kafka"]["image"] == f"apache/kafka:{tested[1]}"
+
+
+@pytest.mark.parametrize("role", WITHOUT_ENGINE)
+def test_the_image_of_the_listener_has_no_extras(role: str, services: dict[str, dict[str, Any]]) -> None:
+    assert services[role]["build"]["args"] == {"EXTRAS": ""}
+    assert services[role]["image"] == "dicom-node:node"
+
+
+def test_without_extras_no_engine_is_installed() -> None:
+    installed = _locked({"dicom-node"}, extras=frozenset())
+    assert {"pynetdicom", "sqlalchemy"} <= installed
+    assert not installed & {"torch", "openvino", "onnx", "onnxruntime", "numpy", "scipy", "highdicom", "pillow"}
+
+
+def test_the_workers_image_has_an_engine_and_cannot_learn() -> None:
+    installed = _locked({"dicom-node"}, extras=frozenset({"worker"}))
+    assert "openvino" in installed
+    assert "torch" not in installed
+
+
+def test_the_image_is_built_from_what_the_wheel_is_made_of() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    allowed = set(re.findall(r"^!(\S+)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= allowed
+
+
+def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "DICOM_NODE_DATABASE__URL").write_text("postgresql+psycopg://app:a b@postgres/db")
+    (tmp_path / "secrets" / "other").write_text("not a setting")
+    program = tmp_path / "dicom-node"
+    program.write_text('#!/bin/sh\necho "$*|$DICOM_NODE_DATABASE__URL|${other-unset}"\n')
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SECRETS": str(tmp_path / "secrets")}
+    command = [str(ROOT / "deploy" / "entrypoint"), "index", "--verbose"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+    assert said == "index --verbose|postgresql+psycopg://app:a b@postgres/db|unset\n"
+
+
+def _secrets(service: dict[str, Any]) -> set[str]:
+    return {entry if isinstance(entry, str) else entry["source"] for entry in service.get("secrets", ())}
+
+
+def _field(variable: str) -> None:
+    """Follow DICOM_NODE_SECTION__FIELD through the settings; fails where there is no such field."""
+    fields: Any = Settings.model_fields
+    for part in variable.removeprefix("DICOM_NODE_").lower().split("__"):
+        assert part in fields, variable
+        fields = getattr(fields[part].annotation, "model_fields", {})
+
+
+def _locked(names: set[str], extras: frozenset[str]) -> set[str]:
+    """Everything that the lock file installs for the project with `extras`, as names."""
+    packages = {package["name"]: package for package in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    seen: set[tuple[str, frozenset[str]]] = set()
+    waiting = [(name, extras) for name in names]
+    while waiting:
+        name, wanted = waiting.pop()
+        if (name, wanted) in seen:
+            continue
+        seen.add((name, wanted))
+        optional = packages[name].get("optional-dependencies", {})
+        needed = [
+            *packages[name].get("dependencies", []),
+            *(one for extra in wanted for one in optional.get(extra, [])),
+        ]
+        waiting.extend((one["name"], frozenset(one.get("extra", []))) for one in needed)
+    return {name for name, _ in seen}

@@ -1,0 +1,62 @@
+"""The import contracts speak of every room: a new package fails here until somebody has placed it."""
+
+import configparser
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Packages in the repository that are no rooms: nothing that runs on a node imports them.
+BESIDE = {"benchmarks", "tests"}
+
+
+@pytest.fixture(scope="module")
+def rooms() -> set[str]:
+    """Folders at the root that Python can import."""
+    return {init.parent.name for init in ROOT.glob("*/__init__.py")} - BESIDE
+
+
+@pytest.fixture(scope="module")
+def contracts() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read_string((ROOT / ".importlinter").read_text())
+    return parser
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_every_room_is_checked(rooms: set[str], contracts: configparser.ConfigParser) -> None:
+    assert set(contracts["importlinter"]["root_packages"].split()) == rooms
+
+
+def test_every_room_has_its_layer(rooms: set[str], contracts: configparser.ConfigParser) -> None:
+    layers = contracts["importlinter:contract:layers"]["layers"].replace("|", " ").split()
+    assert sorted(layers) == sorted(rooms)
+
+
+def test_every_room_is_in_the_wheel_and_under_the_type_checker(rooms: set[str], project: dict[str, Any]) -> None:
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == rooms
+    assert set(project["tool"]["mypy"]["packages"]) == rooms
+
+
+def test_every_library_that_the_project_installs_has_an_owner(
+    contracts: configparser.ConfigParser, project: dict[str, Any]
+) -> None:
+    extras = project["project"]["optional-dependencies"]
+    listed = [*project["project"]["dependencies"], *(line for lines in extras.values() for line in lines)]
+    installed = {_import_name(line) for line in listed} - {"dicom_node"}
+    owned = {name for section in contracts.values() for name in section.get("protected_modules", "").split()}
+    # pylibjpeg and its decoders are plug-ins that pydicom finds by itself; Pillow is highdicom's.
+    assert installed - owned <= {"pillow", "pylibjpeg", "pylibjpeg_libjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle"}
+
+
+def _import_name(requirement: str) -> str:
+    """The module of `name[extra]>=version`; kafka-python's is the one that its name does not give."""
+    name = requirement.partition(">")[0].partition("[")[0].strip()
+    return {"kafka-python": "kafka"}.get(name, name.replace("-", "_"))

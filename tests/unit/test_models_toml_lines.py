@@ -1,0 +1,106 @@
+"""A wrong key is blamed on the line that holds it."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.toml_lines import load, locate
+from domain.errors import ConfigurationError
+
+TEXT = '''\
+# a comment
+name = "x"
+inline = { a = 1, b = { c = 2 } }
+"quoted key" = 3
+many = [
+    "one",  # [not.a.header]
+    "two",
+]
+prose = """
+[neither]
+this = "is a table"
+"""
+
+[table]
+key = 1
+dotted.deep = 2
+
+[table.inner]
+key = 3
+
+[[rule]]
+model = "a"
+
+[rule.when]
+modality = ["CT"]
+
+[[rule]]
+model = "b"
+[rule.when]
+modality = ["MR"]
+[[rule.part]]
+x = 1
+[[rule.part]]
+x = 2
+'''
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("name",), 'name = "x"'),
+        (("inline", "b", "c"), "inline = { a = 1, b = { c = 2 } }"),
+        (("quoted key",), '"quoted key" = 3'),
+        (("many", 1), "many = ["),
+        (("prose",), 'prose = """'),
+        (("table",), "[table]"),
+        (("table", "dotted", "deep"), "dotted.deep = 2"),
+        (("table", "inner", "key"), "key = 3"),
+        (("table", "inner", "absent"), "[table.inner]"),
+        (("rule", 0, "model"), 'model = "a"'),
+        (("rule", 1, "model"), 'model = "b"'),
+        (("rule", 0, "when", "modality", 0), 'modality = ["CT"]'),
+        (("rule", 1, "when", "modality"), 'modality = ["MR"]'),
+        (("rule", 1, "part", 1, "x"), "x = 2"),
+        (("nowhere",), "# a comment"),
+        ((), "# a comment"),
+    ],
+)
+def test_a_path_leads_to_its_line(path: tuple[str | int, ...], line: str) -> None:
+    assert TEXT.splitlines()[locate(TEXT, path) - 1] == line
+
+
+def test_line_endings_of_windows_count_once() -> None:
+    assert locate(TEXT.replace("\n", "\r\n"), ("rule", 1, "model")) == locate(TEXT, ("rule", 1, "model"))
+
+
+KEYS = st.text("abc", min_size=1, max_size=3)
+TREES = st.dictionaries(KEYS, st.dictionaries(KEYS, st.integers(), max_size=3), max_size=4)
+
+
+@given(TREES)
+def test_every_key_of_any_two_level_file_is_found(tree: dict[str, dict[str, int]]) -> None:
+    text = "".join(
+        f"[{name}]\n" + "".join(f"{key} = {n}\n" for key, n in table.items()) for name, table in tree.items()
+    )
+    assert tomllib.loads(text) == tree
+    for name, table in tree.items():
+        for key, number in table.items():
+            assert text.splitlines()[locate(text, (name, key)) - 1] == f"{key} = {number}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a = 1\nb = \n", 2), ("a = 1\na = 2\n", 2), ("[t\n", 1), ('a = 1\n\nb = """x\n', 3)]
+)
+def test_what_is_not_toml_is_named_with_file_and_line(text: str, line: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"^rules.toml:{line}: not TOML: [^(]*$"):
+        load(text, Path("rules.toml"))
+
+
+def test_what_is_toml_is_read() -> None:
+    values: dict[str, Any] = load(TEXT, Path("rules.toml"))
+    assert values["rule"][1]["part"] == [{"x": 1}, {"x": 2}]

@@ -1,0 +1,237 @@
+import io
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+
+from domain.findings import Code, Findings, Measurement
+from sr_writer.results import Predecessor, ResultObject, write
+from tests.support import phantoms
+from tests.support.findings import (
+    HOUNSFIELD,
+    LEFT_LUNG,
+    MILLILITRE,
+    MODEL,
+    MOMENT,
+    RIGHT_LUNG,
+    VOLUME,
+    boxes,
+    findings_on,
+    measured,
+)
+from tests.support.phantoms import Phantom
+
+SMALL = Phantom(slices=4, size=(16, 16))
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return phantoms.write(SMALL.datasets(), tmp_path)
+
+
+@pytest.fixture
+def mask() -> NDArray[np.uint8]:
+    return boxes(4, 16, 16)
+
+
+def opened(result: ResultObject) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(result.part10))
+
+
+def report_of(findings: Findings, mask: NDArray[np.uint8] | None, paths: list[Path]) -> Dataset:
+    return opened(write(findings, mask, paths, (), MOMENT)[-1])
+
+
+def items(parent: Dataset, name: str) -> list[Dataset]:
+    """The content items below `parent` with this concept name, at any depth."""
+    found = []
+    for item in parent.get("ContentSequence", ()):
+        if item.ConceptNameCodeSequence[0].CodeMeaning == name:
+            found.append(item)
+        found.extend(items(item, name))
+    return found
+
+
+def only(parent: Dataset, name: str) -> Any:
+    (item,) = items(parent, name)
+    return item
+
+
+def comment(report: Dataset) -> str:
+    return str(only(report, "Comment").TextValue)
+
+
+def test_each_segment_has_a_group_that_points_at_it_with_its_measurements(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    seg, sr = write(findings_on(paths, mask), mask, paths, (), MOMENT)
+    content = highdicom.sr.srread(io.BytesIO(sr.part10)).content
+    groups = content.get_volumetric_roi_measurement_groups()
+    assert [group.tracking_identifier for group in groups] == ["ct_lung: Right lung", "ct_lung: Left lung"]
+    for group, segment, described in zip(groups, (RIGHT_LUNG, LEFT_LUNG), opened(seg).SegmentSequence, strict=True):
+        assert group.tracking_uid == described.TrackingUID
+        assert group.referenced_segment.referenced_sop_instance_uid == seg.sop_instance_uid
+        assert group.referenced_segment.referenced_segment_numbers == [segment.number]
+        assert group.finding_type.value == "39607008"
+        (site,) = group.finding_sites
+        assert segment.laterality
+        assert (site.value.value, site.laterality.value) == ("39607008", segment.laterality.value)
+        volume, attenuation = group.get_measurements()
+        assert (volume.name.value, volume.unit.value) == ("118565006", "ml")
+        assert volume.value == pytest.approx(segment.measurements[0].value, rel=1e-5)
+        assert (attenuation.name.value, attenuation.unit.value) == ("112031", "[hnsf'U]")
+        assert attenuation.derivation == codes.SCT.Mean
+        assert attenuation.value == pytest.approx(segment.measurements[1].value, rel=1e-5)
+
+
+def test_a_measurement_named_mean_is_the_mean_attenuation(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    mean = Measurement(Code("373098007", "SCT", "Mean"), -800.0, HOUNSFIELD)
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(mean,)), LEFT_LUNG))
+    first = items(report_of(findings, mask, paths), "Measurement Group")[0]
+    number = only(first, "Attenuation Coefficient")
+    assert number.MeasuredValueSequence[0].NumericValue == -800
+    assert only(number, "Derivation").ConceptCodeSequence[0].CodeMeaning == "Mean"
+
+
+def test_a_mean_of_something_else_keeps_its_name(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    mean = Measurement(Code("373098007", "SCT", "Mean"), 812.0, Code("1", "UCUM", "no units"))
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(mean,)), LEFT_LUNG))
+    first = items(report_of(findings, mask, paths), "Measurement Group")[0]
+    assert only(first, "Mean").MeasuredValueSequence[0].NumericValue == 812
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_measurement_without_a_value_is_left_out_and_named(
+    value: float, paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=measured(1, value)), LEFT_LUNG))
+    report = report_of(findings, mask, paths)
+    right, left = items(report, "Measurement Group")
+    assert items(right, "Attenuation Coefficient") == []
+    assert len(items(left, "Attenuation Coefficient")) == len(items(right, "Volume")) == 1
+    assert comment(report).endswith("Could not be measured: Attenuation Coefficient of Right lung.")
+
+
+def test_measurements_are_printed_with_no_more_digits_than_they_have(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    volume = Measurement(VOLUME, 2534.718938172654, MILLILITRE)
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(volume,)), LEFT_LUNG))
+    first = items(report_of(findings, mask, paths), "Measurement Group")[0]
+    assert str(only(first, "Volume").MeasuredValueSequence[0].NumericValue) == "2534.72"
+
+
+def test_the_model_is_the_same_wherever_it_is_named(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT)):
+        (equipment,) = dataset.ContributingEquipmentSequence
+        assert equipment.PurposeOfReferenceCodeSequence[0].CodeValue == "109102"
+        for place in (dataset, equipment):
+            assert (place.Manufacturer, place.ManufacturerModelName) == (MODEL.manufacturer, MODEL.name)
+            assert (place.SoftwareVersions, place.DeviceUID) == (MODEL.version, MODEL.device_uid)
+            assert place.DeviceSerialNumber == MODEL.digest
+    group = items(dataset, "Measurement Group")[0]
+    assert only(dataset, "Device Observer UID").UID == MODEL.device_uid  # noqa: SIM300
+    assert (
+        only(dataset, "Device Observer Model Name").TextValue == only(group, "Algorithm Name").TextValue == MODEL.name
+    )
+    assert only(dataset, "Device Observer Manufacturer").TextValue == MODEL.manufacturer
+    assert only(group, "Algorithm Version").TextValue == MODEL.version
+    assert only(group, "Algorithm Family").ConceptCodeSequence[0].CodeValue == "123110"
+
+
+def test_it_is_complete_preliminary_unverified_and_says_so_in_words(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    report = report_of(findings_on(paths, mask), mask, paths)
+    assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
+    assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
+    assert report.SeriesDescription.startswith("AI generated, not verified")
+    assert comment(report) == "AI generated, not verified; demonstration model, not for clinical use."
+    product = replace(MODEL, demonstration=False)
+    assert comment(report_of(findings_on(paths, mask, model=product), mask, paths)) == "AI generated, not verified."
+
+
+def test_a_segment_without_a_voxel_is_reported_as_the_others_and_named(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    mask[mask == 1] = 0
+    report = report_of(findings_on(paths, mask), mask, paths)
+    references = [one.ReferencedSOPSequence[0].ReferencedSegmentNumber for one in items(report, "Referenced Segment")]
+    assert references == [1, 2]
+    assert comment(report).endswith("No voxel was marked as: Right lung.")
+
+
+@pytest.mark.parametrize("empty", [None, np.zeros((4, 16, 16), np.uint8)])
+def test_where_no_voxel_is_marked_there_is_a_report_alone(paths: list[Path], empty: NDArray[np.uint8] | None) -> None:
+    (sr,) = write(findings_on(paths), empty, paths, (), MOMENT)
+    assert sr.kind == "SR"
+    assert comment(opened(sr)).endswith("The model marked no voxel, so there is no segmentation.")
+    assert len(items(opened(sr), "Measurement Group")) == 2
+
+
+def test_findings_without_segments_make_a_report_without_measurements(paths: list[Path]) -> None:
+    (sr,) = write(findings_on(paths, segments=()), None, paths, (), MOMENT)
+    assert items(opened(sr), "Imaging Measurements") == []
+    assert comment(opened(sr)).startswith("AI generated, not verified")
+
+
+def test_all_images_and_the_segmentation_are_its_evidence(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    findings = findings_on(paths, mask)
+    seg, sr = write(findings, mask, paths, (), MOMENT)
+    report = opened(sr)
+    (study,) = report.CurrentRequestedProcedureEvidenceSequence
+    evidence = {
+        str(series.SeriesInstanceUID): [str(one.ReferencedSOPInstanceUID) for one in series.ReferencedSOPSequence]
+        for series in study.ReferencedSeriesSequence
+    }
+    images = [frame.sop_instance_uid for frame in findings.frames]
+    assert evidence == {SMALL.uid("1", "series"): images, seg.series_instance_uid: [seg.sop_instance_uid]}
+    listed = [item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in items(report, "Source")]
+    assert listed == images
+
+
+def test_it_names_the_report_that_it_supersedes(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    earlier = (
+        Predecessor("SEG", "1.2.840.10008.5.1.4.1.1.66.4", "2.25.11", "2.25.12"),
+        Predecessor("SR", "1.2.840.10008.5.1.4.1.1.88.34", "2.25.21", "2.25.22"),
+    )
+    seg, sr = map(opened, write(findings_on(paths, mask), mask, paths, earlier, MOMENT))
+    (study,) = sr.PredecessorDocumentsSequence
+    assert study.StudyInstanceUID == SMALL.uid("study")
+    (series,) = study.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == "2.25.22"
+    assert [one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence] == ["2.25.21"]
+    assert "PredecessorDocumentsSequence" not in seg
+    assert "PredecessorDocumentsSequence" not in report_of(findings_on(paths, mask), mask, paths)
+
+
+@pytest.mark.parametrize(
+    ("modality", "code"), [("CT", "25045-6"), ("MR", "25056-3"), ("DX", "43468-8"), ("", "363679005")]
+)
+def test_the_procedure_reported_follows_the_modality(
+    modality: str, code: str, mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    datasets = SMALL.datasets()
+    for dataset in datasets:
+        dataset.Modality = modality
+    paths = phantoms.write(datasets, tmp_path)
+    report = report_of(findings_on(paths, mask), mask, paths)
+    assert only(report, "Procedure reported").ConceptCodeSequence[0].CodeValue == code
+
+
+def test_text_of_a_model_is_written_in_characters_that_every_set_has(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    model = replace(MODEL, manufacturer="Universität Zürich\\KI\n", title="Lungen 肺")
+    segments = (replace(RIGHT_LUNG, label="Rechter Lungenflügel"), LEFT_LUNG)
+    for result in write(findings_on(paths, mask, segments, model), mask, paths, (), MOMENT):
+        dataset = opened(result)
+        assert dataset.Manufacturer == "Universitat Zurich?KI?"
+        assert dataset.SeriesDescription.endswith("Lungen ?")
+        assert b"Rechter Lungenflugel" in result.part10

@@ -1,0 +1,189 @@
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from domain.errors import Retryable, UnusableInput
+from domain.findings import SourceFrame
+from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, result_uid
+from sr_writer.results import ResultObject, write
+from tests.support import phantoms
+from tests.support.findings import MODEL, MOMENT, boxes, findings_on
+from tests.support.phantoms import Phantom
+
+SMALL = Phantom(slices=4, size=(16, 16))
+
+
+@pytest.fixture
+def mask() -> NDArray[np.uint8]:
+    return boxes(4, 16, 16)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return phantoms.write(SMALL.datasets(), tmp_path)
+
+
+def opened(result: ResultObject) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(result.part10))
+
+
+def test_the_same_findings_give_the_same_bytes_whatever_the_order_of_the_files(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    findings = findings_on(paths, mask)
+    first = write(findings, mask, paths, (), MOMENT)
+    assert write(findings, mask.copy(), paths[::-1], (), MOMENT) == first
+    assert write(findings, mask, paths, (), MOMENT + timedelta(seconds=1)) != first
+
+
+def test_uids_are_functions_of_study_model_version_input_and_kind(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    findings = findings_on(paths, mask)
+    seg, sr = write(findings, mask, paths, (), MOMENT)
+    study = SMALL.uid("study")
+    for result in (seg, sr):
+        key = (study, "ct_lung", "1.0.0", findings.input_digest)
+        assert result.sop_instance_uid == result_uid(*key, result.kind)
+        assert result.series_instance_uid == result_uid(*key, f"{result.kind}-series")
+    others = [
+        replace(findings, input_digest="ef" * 32),
+        replace(findings, model=replace(MODEL, version="1.0.1")),
+        replace(findings, model=replace(MODEL, name="ct_lung_2")),
+    ]
+    uids = {seg.sop_instance_uid, sr.sop_instance_uid}
+    for other in others:
+        uids.update(one.sop_instance_uid for one in write(other, mask, paths, (), MOMENT))
+    assert len(uids) == 8
+
+
+def test_what_is_said_of_an_object_is_what_its_file_says(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    for result in write(findings_on(paths, mask), mask, paths, (), MOMENT):
+        dataset = opened(result)
+        meta = dataset.file_meta
+        assert result.part10[128:132] == b"DICM"
+        assert (dataset.SOPClassUID, meta.MediaStorageSOPClassUID) == (result.sop_class_uid,) * 2
+        assert (dataset.SOPInstanceUID, meta.MediaStorageSOPInstanceUID) == (result.sop_instance_uid,) * 2
+        assert dataset.SeriesInstanceUID == result.series_instance_uid
+        assert meta.TransferSyntaxUID == result.transfer_syntax_uid == ExplicitVRLittleEndian
+        assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
+        assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [("+0900", ("20260102", "120405", "+0900")), ("-0430", ("20260101", "223405", "-0430"))],
+)
+def test_times_are_in_the_zone_of_the_source(
+    offset: str, expected: tuple[str, ...], mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    datasets = SMALL.datasets()
+    for dataset in datasets:
+        dataset.TimezoneOffsetFromUTC = offset
+    paths = phantoms.write(datasets, tmp_path)
+    for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT)):
+        for what in ("Content", "Series", "InstanceCreation"):
+            moment = (dataset[f"{what}Date"].value, dataset[f"{what}Time"].value, dataset.TimezoneOffsetFromUTC)
+            assert moment == expected
+
+
+@pytest.mark.parametrize("offset", [None, "", "CET", "+9999"])
+def test_without_a_zone_of_the_source_times_are_in_the_zone_that_was_given(
+    offset: str | None, mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    datasets = SMALL.datasets()
+    for dataset in datasets:
+        if offset is not None:
+            dataset.TimezoneOffsetFromUTC = offset
+    paths = phantoms.write(datasets, tmp_path)
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=1)))
+    for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), moment)):
+        assert (dataset.ContentTime, dataset.TimezoneOffsetFromUTC) == ("030405", "+0100")
+
+
+def test_a_time_without_zone_is_refused(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        write(findings_on(paths, mask), mask, paths, (), MOMENT.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_sources_of_other_encodings_give_the_same_objects(
+    syntax: str, paths: list[Path], mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    other = phantoms.write(replace(SMALL, transfer_syntax=syntax).datasets(), tmp_path / "other")
+    findings = findings_on(paths, mask)
+    assert write(findings, mask, other, (), MOMENT) == write(findings, mask, paths, (), MOMENT)
+
+
+def test_files_that_the_findings_do_not_name_are_left_aside(
+    paths: list[Path], mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    foreign = phantoms.write(replace(SMALL, series="2").datasets(), tmp_path / "foreign")
+    findings = findings_on(paths, mask)
+    assert write(findings, mask, foreign + paths, (), MOMENT) == write(findings, mask, paths, (), MOMENT)
+
+
+def test_a_missing_source_instance_is_named(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    findings = findings_on(paths, mask)
+    with pytest.raises(UnusableInput, match=findings.frames[2].sop_instance_uid):
+        write(findings, mask, paths[:2] + paths[3:], (), MOMENT)
+
+
+def test_findings_without_frames_are_refused(paths: list[Path]) -> None:
+    with pytest.raises(UnusableInput, match="no source frame"):
+        write(replace(findings_on(paths), frames=()), None, paths, (), MOMENT)
+
+
+def test_a_frame_that_the_instance_does_not_have_is_refused(tmp_path: Path, mask: NDArray[np.uint8]) -> None:
+    paths = phantoms.write([SMALL.enhanced()], tmp_path)
+    findings = findings_on(paths, mask)
+    beyond = (*findings.frames[:3], SourceFrame(findings.frames[0].sop_instance_uid, 5))
+    with pytest.raises(UnusableInput, match="headers lack"):
+        write(replace(findings, frames=beyond), mask, paths, (), MOMENT)
+
+
+@pytest.mark.parametrize("keyword", ["ImagePositionPatient", "PixelSpacing", "StudyInstanceUID"])
+def test_a_source_without_geometry_or_study_is_refused(keyword: str, mask: NDArray[np.uint8], tmp_path: Path) -> None:
+    datasets = SMALL.datasets()
+    for dataset in datasets:
+        delattr(dataset, keyword)
+    paths = phantoms.write(datasets, tmp_path)
+    with pytest.raises(UnusableInput, match=keyword):
+        write(findings_on(paths, mask), mask, paths, (), MOMENT)
+
+
+def test_results_of_a_source_without_frame_of_reference_share_one_of_their_own(
+    mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    datasets = SMALL.datasets()
+    for dataset in datasets:
+        del dataset.FrameOfReferenceUID
+    paths = phantoms.write(datasets, tmp_path)
+    seg, sr = map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT))
+    assert seg.FrameOfReferenceUID.startswith("2.25.")
+    assert str(seg.FrameOfReferenceUID) in str(sr)
+
+
+def test_a_file_that_is_not_dicom_is_unusable_and_one_that_is_gone_is_tried_again(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    findings = findings_on(paths, mask)
+    paths[1].write_bytes(b"not DICOM at all")
+    with pytest.raises(UnusableInput, match="damaged"):
+        write(findings, mask, paths, (), MOMENT)
+    paths[1].unlink()
+    with pytest.raises(Retryable, match="cannot be opened"):
+        write(findings, mask, paths, (), MOMENT)
+
+
+def test_moments_before_noon_in_utc_have_six_digits(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    early = datetime(2026, 1, 2, 0, 0, 7, 999_999, tzinfo=UTC)
+    for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), early)):
+        assert (dataset.ContentDate, dataset.ContentTime) == ("20260102", "000007")
+        assert dataset.ContributingEquipmentSequence[0].ContributionDateTime.startswith("20260102000007")
