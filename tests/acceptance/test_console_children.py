@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,17 +64,43 @@ def test_a_child_that_was_killed_is_started_again(_ended: list[Child]) -> None:
     wait_for(another_runs, 10, "the child to be started again")
 
 
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(_ended: list[Child]) -> None:
-    child = a_child("", _ended)
-    starts: list[int] = []
-    deadline = time.monotonic() + 1.5
-    while time.monotonic() < deadline:
+    seconds = Seconds()
+    child = Child("test", python(SLEEPER), dict(os.environ), seconds)
+    _ended.append(child)
+    for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10):
+        die(child)
+        seconds.now += pause - 0.01
         child.look_after()
-        if child.pid and child.pid not in starts:
-            starts.append(child.pid)
-        time.sleep(0.005)
-    # Without a pause between deaths it would be started some forty times; with 0.2, 0.4 and 0.8 s at most four.
-    assert 1 <= len(starts) <= 4
+        assert child.pid is None, pause
+        seconds.now += 0.02
+    seconds.now += 10
+    die(child, after=lambda: setattr(seconds, "now", seconds.now + 31))
+    seconds.now += 0.21
+    child.look_after()
+    assert child.pid is not None, "thirty sound seconds make up for the past"
+
+
+def die(child: Child, after: Callable[[], None] = lambda: None) -> None:
+    """Start the child, let `after` pass, and kill it."""
+    child.look_after()
+    pid = pid_of(child)
+    after()
+    kill_pid(pid)
+
+    def noticed() -> bool:
+        child.look_after()
+        return child.pid is None
+
+    wait_for(noticed, 10, "the death to be noticed")
 
 
 def test_a_child_that_obeys_is_not_killed(_ended: list[Child], caplog: pytest.LogCaptureFixture) -> None:
@@ -142,7 +168,7 @@ def test_a_role_that_is_interrupted_while_it_waits_for_its_database_stops_in_sil
     url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     command = [sys.executable, "-m", "console.main", "index", "--data", str(tmp_path), "--database", url]
     role = Process(command, tmp_path / "log", cwd=ROOT)
-    wait_for(lambda: (tmp_path / "run" / "index.json").exists(), 20, "the role to begin")
+    wait_for((tmp_path / "run" / "index.json").exists, 20, "the role to begin")
     assert role.stop(signal.SIGINT) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not (tmp_path / "run" / "index.json").exists()

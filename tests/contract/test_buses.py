@@ -24,6 +24,8 @@ from tests.support.processes import wait_for
 from tests.support.servers import KafkaBroker, Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
+# kafka-python leaves a socket whose connection was refused to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 @pytest.fixture(params=["postgres", "kafka"])

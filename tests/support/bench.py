@@ -1,0 +1,84 @@
+"""A log, an object store and a database with nobody at work on them: a test moves each step, on its own clock."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from sqlalchemy import text
+
+from audit.chain import verify
+from audit.trail import Ledger, rows
+from config.settings import Spool
+from dicom_node.assembly import Assembler
+from dicom_node.indexer import Indexer
+from dicom_node.spool import LogReader, LogWriter
+from domain.assembly import SettlePolicy
+from domain.clock import ManualClock
+from store.database import Database
+from store.objects import DirectoryStore
+from store.schema import upgrade
+from tests.support.ingest import send
+
+
+@dataclass
+class Bench:
+    """A log, a store and a database."""
+
+    root: Path
+    writer: LogWriter
+    database: Database
+    ledger: Ledger
+    objects: DirectoryStore
+    clock: ManualClock
+
+    def index(self) -> None:
+        """Index all there is, and end as on a clean stop."""
+        with LogReader(self.root / "spool") as reader:
+            indexer = Indexer(reader, self.ledger, self.objects, self.clock)
+            while indexer.step(0.05):
+                pass
+            indexer.close()
+
+    def ask(self, sql: str) -> list[Any]:
+        with self.database.transaction() as connection:
+            return [tuple(row) for row in connection.execute(text(sql))]
+
+    def state(self) -> list[list[Any]]:
+        """Everything that a second time could change."""
+        tables = ("audit_entries", "studies", "series", "instances", "associations", "study_associations", "outbox")
+        return [self.ask(f"SELECT t::text FROM dicom_node.{name} t ORDER BY 1") for name in tables]
+
+    def count(self, table: str) -> int:
+        return int(self.ask(f"SELECT count(*) FROM dicom_node.{table}")[0][0])
+
+    def actions(self) -> list[str]:
+        found = self.ask("SELECT entry::jsonb ->> 'action' FROM dicom_node.audit_entries ORDER BY number")
+        return [row[0] for row in found if row[0] != "started"]
+
+    def receive(self, datasets: Iterable[Dataset]) -> None:
+        """A study comes, is indexed and completes."""
+        send(self.writer, datasets)
+        self.index()
+        self.clock.sleep(5)
+        Assembler(self.ledger, SettlePolicy(5, {}), self.clock).step()
+
+    def chain_holds(self) -> bool:
+        """Whether the trail verifies, and has something to verify."""
+        verdict = verify(rows(self.database))
+        return verdict.bad is None and verdict.checked > 0
+
+
+@contextmanager
+def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
+    """A bench under `root` on an empty database."""
+    upgrade(database_url)
+    database = Database(database_url)
+    clock = ManualClock()
+    writer = LogWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
+    (root / "objects").mkdir()
+    yield Bench(root, writer, database, Ledger(database, "test", clock), DirectoryStore(root / "objects"), clock)
+    writer.close()
+    database.close()
