@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from domain.retry import RetryPolicy
@@ -18,8 +18,15 @@ _SOUND = 30.0  # s of life after which earlier deaths are forgotten
 class Child:
     """One process. It leads a process group, so that a terminal's Ctrl-C reaches it through its supervisor alone."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
+        self._now = now
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,13 +43,14 @@ class Child:
         """Start the process when it is due; called often."""
         if self._process is not None and _ended(self._process):
             self._note_death(self._bury(self._process))
-        if self._process is None and time.monotonic() >= self._due:
+        if self._process is None and self._now() >= self._due:
             self._start()
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
         if self._process is not None:
-            self._process.terminate()
+            # Popen's own way would wait for a process that has ended, before its group is cleared away.
+            os.kill(self._process.pid, signal.SIGTERM)
 
     def await_end(self, deadline: float) -> None:
         """Wait until `deadline` (time.monotonic), then kill what is left of its whole group."""
@@ -58,7 +66,7 @@ class Child:
         self._process = subprocess.Popen(
             self._command, env=self._environment, stdin=subprocess.DEVNULL, process_group=0
         )
-        self._started = time.monotonic()
+        self._started = self._now()
 
     def _bury(self, process: subprocess.Popen[bytes]) -> int:
         # Before it is waited for: until then its group's number cannot belong to anybody else.
@@ -68,7 +76,7 @@ class Child:
         return process.wait()
 
     def _note_death(self, code: int) -> None:
-        now = time.monotonic()
+        now = self._now()
         self._failures = 1 if now - self._started >= _SOUND else self._failures + 1
         delay = _BACKOFF.delay(self._failures) or 0.0
         self._due = now + delay

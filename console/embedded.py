@@ -77,8 +77,8 @@ def _postmaster(folder: Path) -> int | None:
 
 
 @contextmanager
-def reading_url(settings: Settings) -> Iterator[str]:
-    """URL of the database that a command reads: the configured one, or the data folder's, started if nobody runs it.
+def reading(settings: Settings) -> Iterator[Database]:
+    """The database that a command reads: the configured one, or the data folder's, started if nobody runs it.
 
     Raises ConfigurationError where there is none, or where its schema is not this release's.
     """
@@ -87,9 +87,9 @@ def reading_url(settings: Settings) -> Iterator[str]:
         try:
             if not schema_is_ready(database):
                 raise ConfigurationError("the database's schema is not this release's: run dicom-node database upgrade")
+            yield database
         finally:
             database.close()
-        yield url
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """The roles between the log and the models: `index` and `assemble`."""
 
+import time
+
 from config import metrics
 from config.rules import Rule, load_rules
 from config.settings import Settings
 from console.events import consume
 from console.packages import installed
 from console.process import Context
-from console.tasks import turns, until
+from console.tasks import Seldom, turns, until
 from consumers.routing import Router
 from dicom_node.assembly import Assembler
 from dicom_node.indexer import Indexer
@@ -18,6 +20,8 @@ from store import queries
 from store.index import STUDIES_CHANNEL
 
 _POLL = 0.5
+# Seconds between looks at figures that cost a look at everything.
+_FIGURES = 2.0
 
 
 def index(context: Context) -> None:
@@ -27,11 +31,17 @@ def index(context: Context) -> None:
     with LogReader(spool) as reader:
         indexer = Indexer(reader, context.ledger, context.objects)
 
-        def turn() -> None:
-            indexer.step(_POLL)
+        def measure() -> None:
             backlog = meter.measure()
             metrics.spool_bytes.set(backlog.bytes)
             metrics.queue_depth.labels("log").set(backlog.records)
+            metrics.queue_age.labels("log").set(backlog.age(time.time_ns()))
+
+        figures = Seldom(_FIGURES, measure)
+
+        def turn() -> None:
+            indexer.step(_POLL)
+            figures()
 
         turns(context, turn)
         indexer.close()
@@ -49,11 +59,16 @@ def assemble(context: Context) -> None:
 
     with consume(context, "routing", handlers) as routing:
 
+        def count() -> None:
+            for state, number in queries.studies_by_state(context.database).items():
+                metrics.studies.labels(state).set(number)
+
+        figures = Seldom(_FIGURES, count)
+
         def turn() -> None:
             routing.check()
             due = assembler.step()
-            for state, count in queries.studies_by_state(context.database).items():
-                metrics.studies.labels(state).set(count)
+            figures()
             news.wait(until(due, clock))
 
         turns(context, turn)

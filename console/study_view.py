@@ -13,6 +13,7 @@ from console.whereabouts import Whereabouts
 Record = Mapping[str, Any]
 Path = Mapping[str, Any]
 
+_UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
 
 
@@ -142,7 +143,7 @@ def _sections(path: Path) -> Iterator[tuple[str, Sequence[str], Sequence[Sequenc
 
 def _measurements(jobs: Sequence[Record]) -> list[Sequence[Any]]:
     return [
-        (job["model"], segment["segment"], one["name"], f"{one['value']:.1f}", one["unit"])
+        (job["model"], segment["segment"], one["name"], f"{one['value']:.1f}", _UNITS.get(one["unit"], one["unit"]))
         for job in jobs
         for segment in job["findings"] or ()
         for one in segment["measurements"]

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -32,6 +33,22 @@ def turns(context: Context, turn: Callable[[], None]) -> None:
                 _log.info("goes on")
             failures, missing = 0, ""
             context.health.beat()
+
+
+class Seldom:
+    """A call that is made at most once in `seconds`, for figures that a busy loop would spend itself on."""
+
+    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._call = call
+        self._due = 0.0
+
+    def __call__(self) -> None:
+        """Make the call, if it is time."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + self._seconds
+            self._call()
 
 
 def until(due: datetime | None, clock: Clock) -> float:

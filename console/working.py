@@ -34,6 +34,7 @@ def work(context: Context) -> None:
         settings.models.lease,
         settings.data / "work",
         owner("work", context),
+        alive=context.health.beat,
     )
     news = context.database.listener(JOBS_CHANNEL)
     warm = _Warm(context, child)
@@ -78,6 +79,7 @@ class _Warm:
         self._context = context
         self._child = child
         self._digests: list[str] | None = None
+        self._fault = ""
 
     def refresh(self) -> None:
         """Start the process where it has not these packages. A wrong package is said once here, and by each job."""
@@ -90,6 +92,9 @@ class _Warm:
             self._child.stop()
             self._child.start()
             _log.info("models are warm", extra={"models": len(digests)})
+            self._fault = ""
         except (ConfigurationError, IntegrityError, Retryable) as error:
-            _log.error("models cannot be loaded: %s", error)
+            if str(error) != self._fault:
+                _log.error("models cannot be loaded: %s", error)
+            self._fault = str(error)
         self._context.health.ready("the models to be warm")

@@ -7,7 +7,7 @@ that only takes long does not.
 import logging
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 class Worker:
     """One worker: one model process. `name` is the owner of its leases; `lease` is in seconds.
 
-    `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store.
+    `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `alive` is
+    called while a model runs, for whoever wonders about a loop that does not come round.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Worker:
         scratch: Path,
         name: str = "",
         clock: Clock | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
         self._objects = objects
@@ -58,6 +60,7 @@ class Worker:
         self._scratch = scratch
         self._name = name or f"worker@{socket.gethostname()}"
         self._clock = clock or SystemClock()
+        self._alive = alive
 
     def take_back(self, own: bool = False) -> None:
         """Jobs whose worker died are requested again; with `own` also those of an earlier life of this worker."""
@@ -121,6 +124,7 @@ class Worker:
 
         def renew() -> None:
             while not done.wait(self._lease / 3):
+                self._alive()
                 until = self._clock.now() + timedelta(seconds=self._lease)
                 try:
                     with self._ledger.database.transaction() as connection:

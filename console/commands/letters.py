@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from audit.trail import Ledger
-from console.embedded import reading_url
+from console.embedded import reading
 from console.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.output import moment, print_json, screen, table
 from consumers import dead_letters
-from store.database import Database
 
 app = typer.Typer()
 group = typer.Typer(help="Events that no attempt could handle.", no_args_is_help=True)
@@ -20,10 +19,8 @@ app.add_typer(group, name="dead-letters")
 @group.command("list")
 def list_letters(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
     """The dead letters, oldest first, each with what went wrong."""
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         found = dead_letters.list_dead_letters(source)
-        source.close()
     if as_json:
         print_json({"dead_letters": [vars(one) for one in found]})
         return
@@ -54,8 +51,6 @@ def replay(
 
     Example:  dicom-node dead-letters replay 7 --data trial
     """
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
-        source.close()
     typer.echo(f"dead letter {number} goes to {letter.reader} again")

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from console import study_view
-from console.embedded import reading_url
+from console.embedded import reading
 from console.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.output import moment, print_json, screen, table
 from console.whereabouts import whereabouts
 from store import queries
-from store.database import Database
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
@@ -39,13 +38,11 @@ def status(
 
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
     """
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
             _print_list(queries.latest_studies(source, last), as_json)
         else:
             _print_path(queries.study_path(source, queries.find_study(source, study)), as_json)
-        source.close()
 
 
 @app.command()
@@ -56,11 +53,9 @@ def explain(
 
     Example:  dicom-node explain 3f2a --data trial
     """
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         path = queries.study_path(source, queries.find_study(source, study))
         decisions = queries.latest_decisions(source, uuid.UUID(path["study"]["id"]))
-        source.close()
     if as_json:
         print_json({"study": path["study"], "series": path["series"], "models": decisions})
         return
@@ -78,10 +73,8 @@ def list_quarantine(
     as_json: Json = False,
 ) -> None:
     """The instances, newest first, each with the reason."""
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         found = queries.quarantined(source, last)
-        source.close()
     if as_json:
         print_json({"quarantine": found})
         return

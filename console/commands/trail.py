@@ -10,7 +10,7 @@ import typer
 
 from audit.chain import verify as follow
 from audit.trail import Action, Ledger, entries_of, rows
-from console.embedded import reading_url
+from console.embedded import reading
 from console.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.output import complain, moment, print_json, screen, table
 from store import queries
@@ -35,11 +35,9 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
 
     Example:  dicom-node audit verify --data trial
     """
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         verdict = follow(rows(source))
         _record(source, what="verify", entries=verdict.checked, bad=verdict.bad)
-        source.close()
     if as_json:
         print_json(
             {
@@ -72,10 +70,8 @@ def show(
 
     Example:  dicom-node audit show --study 3f2a --data trial
     """
-    with reading_url(settings_from(config, data=data, database__url=database)) as url:
-        source = Database(url, pool_size=1)
+    with reading(settings_from(config, data=data, database__url=database)) as source:
         found = _entries(source, study, last)
-        source.close()
     if as_json:
         print_json({"entries": found})
         return

@@ -74,7 +74,11 @@ def up(
     with embedded.sole_supervisor(settings.data):
         for warning in _checked(settings):
             complain(f"WARNING: {warning}")
-        Supervisor(settings, stop, lambda reports: _banner(settings, reports), complain).run()
+        Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say).run()
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _checked(settings: Settings) -> list[str]:

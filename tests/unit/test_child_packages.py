@@ -27,14 +27,15 @@ def test_a_package_on_a_real_engine_measures_the_phantom(tmp_path: Path) -> None
     assert answer.findings.model == Registry.load(tmp_path / "models").get(NAME).identity
 
 
-def test_a_changed_weight_file_stops_the_start(tmp_path: Path) -> None:
+def test_a_changed_weight_file_fails_its_own_runs_and_no_others(tmp_path: Path) -> None:
     folder = write_package(tmp_path)
     network = folder / "network.onnx"
     network.write_bytes(network.read_bytes()[:-1] + b"?")
-    child = ModelChild(ChildSettings(tmp_path, "openvino", 1))
-    with pytest.raises(IntegrityError, match=r"network\.onnx"):
-        child.start()
-    assert child.pid is None
+    files = tuple(write(Phantom(slices=3, size=(16, 16)).datasets(), tmp_path / "images"))
+    with ModelChild(ChildSettings(tmp_path, "openvino", 1)) as child:
+        for _ in range(2):
+            with pytest.raises(IntegrityError, match=r"network\.onnx"):
+                child.run(Task(NAME, VERSION, files, tmp_path / "mask"), 60)
 
 
 def test_an_unknown_engine_is_a_wrong_setting(tmp_path: Path) -> None:
