@@ -1,24 +1,17 @@
-"""The roles that bring findings home: `write` and `deliver`."""
+"""The role `deliver`: results to their destinations."""
 
 from datetime import timedelta
 
-from console.events import consume, watch
+from console.events import consume
 from console.process import Context
 from console.tasks import turns, until
 from console.working import owner, queue
 from consumers.delivery import Deliverer, DeliveryPlanner
-from consumers.results import ResultsWriter
 from domain.clock import SystemClock
 from domain.events import EventType
 from domain.retry import RetryPolicy
 from store import results
 from store.results import DELIVERIES_CHANNEL
-
-
-def write(context: Context) -> None:
-    """Findings to DICOM objects."""
-    with consume(context, "results", {EventType.INFERENCE_COMPLETED: ResultsWriter(context.objects)}) as writing:
-        watch(context, writing)
 
 
 def deliver(context: Context) -> None:

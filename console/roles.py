@@ -14,7 +14,7 @@ _WHERE: Mapping[str, str] = {
     "index": "console.receiving",
     "assemble": "console.receiving",
     "work": "console.working",
-    "write": "console.delivering",
+    "write": "console.writing",
     "deliver": "console.delivering",
     "relay": "console.events",
 }
