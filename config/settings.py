@@ -48,7 +48,7 @@ class Listener(Section):
 class Spool(Section):
     """The log between the network and the index."""
 
-    segment: int = Field(64 << 20, ge=8 << 20, description="bytes of a segment; a multiple of 4096")
+    segment: int = Field(32 << 20, ge=8 << 20, description="bytes of a segment; a multiple of 4096")
     capacity: int = Field(2 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700")
     disk_floor: int = Field(1 << 30, ge=0, description="bytes that must stay free on the spool's disk; below it 0xA700")
 

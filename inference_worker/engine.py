@@ -30,7 +30,7 @@ class Engine(Protocol):
     def infer(self, volume: Float) -> Float:
         """Logits (1, labels, z, y, x) of `volume` (1, 1, z, y, x).
 
-        Raises Permanent where they are not finite or lie on another grid: such an output means nothing.
+        Raises Permanent where input or output are not finite, or the output lies on another grid: it means nothing.
         """
         ...
 
@@ -60,6 +60,9 @@ class OpenVinoEngine:
     def infer(self, volume: Float) -> Float:
         if self._compiled is None:
             raise ConfigurationError("no network is loaded")
+        # Rectifiers turn what is not a number into 0, so the output alone would not show it.
+        if not _finite(volume):
+            raise Permanent("the network's input is not finite")
         try:
             logits = self._compiled(volume)[0]
         except RuntimeError as error:
@@ -75,10 +78,14 @@ def checked(logits: npt.NDArray[Any], shape: tuple[int, ...]) -> Float:
     """`logits` if they are finite and lie on the grid of an input of `shape`; raises Permanent otherwise."""
     if logits.ndim != 5 or logits.shape[0] != 1 or logits.shape[2:] != shape[2:]:
         raise Permanent(f"the network's output has shape {logits.shape} for an input of {shape}")
-    # A sum is finite only where every term is, and takes no mask as large as the logits.
-    if not np.isfinite(np.sum(logits, dtype=np.float64)):
+    if not _finite(logits):
         raise Permanent("the network's output is not finite")
     return np.asarray(logits, np.float32)
+
+
+def _finite(values: npt.NDArray[Any]) -> bool:
+    # A sum is finite only where every term is, and takes no mask as large as the values.
+    return bool(np.isfinite(np.sum(values, dtype=np.float64)))
 
 
 def _check_names(model: Any, wanted: Network) -> None:

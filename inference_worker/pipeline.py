@@ -40,7 +40,7 @@ class Pipeline:
         manifest = self._package.manifest
         grid = grid_for(volume.voxels.shape, volume.affine, manifest.preprocessing.spacing_mm)
         prepared = prepare(volume.voxels, grid, manifest.preprocessing, manifest.network.multiple)
-        mask = label(self._engine.infer(prepared), grid, labels=len(manifest.segments) + 1)
+        mask = label(self._engine.infer(prepared), grid, len(manifest.segments) + 1, manifest.postprocessing.close_mm)
         clean(mask, len(manifest.segments), manifest.postprocessing)
         return mask
 

@@ -19,24 +19,50 @@ Box: TypeAlias = tuple[slice, ...]
 _SURE = 0.99
 
 
-def label(logits: Float, grid: Grid, labels: int) -> Labels:
+def label(logits: Float, grid: Grid, labels: int, close_mm: float = 0.0) -> Labels:
     """The likeliest label of each voxel of the source's grid, in the source's own order.
 
     `logits` has shape (1, labels, z, y, x) on the network's grid and may be padded at the far ends. Probabilities
-    are interpolated linearly, then compared, so that borders are finer than the network's voxels. Raises
-    ConfigurationError where the network's labels are not as many as the manifest's.
+    are interpolated linearly, then compared, so that borders are finer than the network's voxels. Before that each
+    label is closed by a ball of radius `close_mm`. Raises ConfigurationError where the network's labels are not as
+    many as the manifest's.
     """
     if logits.shape[1] != labels:
         raise ConfigurationError(f"the network gives {logits.shape[1]} labels, its manifest {labels} with background")
     heads, backs, lefts = grid.axes
     likely = _softmax(logits[0, :, : heads.new_size, : backs.new_size, : lefts.new_size])
     mask = np.zeros([axis.size for axis in grid.axes], np.uint8)
+    # A closing adds nothing outside the box: it never leaves the smallest box around what it closes.
     box = box_of(likely[0] < _SURE, margin=1)
     if box:
+        close(likely[1:], tuple(axis.new_spacing for axis in grid.axes), close_mm)
         # Outside the box all is background, so only the weights of the box's voxels count.
         weights = [axis.back()[:, part] for axis, part in zip(grid.axes, box, strict=True)]
         _interpolate(likely[(slice(None), *box)], weights, mask)
     return np.ascontiguousarray(grid.orientation.source(mask))
+
+
+def close(shares: Float, spacing: tuple[float, ...], radius: float) -> None:
+    """Give to each label (axis 0 of `shares`) the background that a ball of `radius` mm cannot reach, in place.
+
+    That is a morphological closing. Background that more than one label would close over stays background.
+    """
+    if radius <= 0:
+        return
+    gained = np.stack([_closed(share > 0.5, spacing, radius) for share in shares]) & (shares.max(axis=0) <= 0.5)
+    gained &= gained.sum(axis=0) == 1
+    shares[:, gained.any(axis=0)] = 0
+    shares[gained] = 1
+
+
+def _closed(mask: npt.NDArray[np.bool_], spacing: tuple[float, ...], radius: float) -> npt.NDArray[np.bool_]:
+    if not mask.any():
+        return mask
+    margin = [int(radius / step) + 2 for step in spacing]
+    padded = np.pad(mask, [(size, size) for size in margin])
+    reached = ndimage.distance_transform_edt(~padded, sampling=spacing) <= radius
+    closed = ndimage.distance_transform_edt(reached, sampling=spacing) > radius
+    return np.asarray(closed[tuple(slice(size, -size) for size in margin)])
 
 
 def _softmax(logits: Float) -> Float:

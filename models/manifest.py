@@ -64,8 +64,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Postprocessing:
-    """What is done to the mask of each label: keep the largest component alone, fill the holes in it."""
+    """What is done to the mask of each label.
 
+    On the network's grid it is closed by a ball of radius `close_mm` (0 for not); then, on the source's, the largest
+    component is kept alone and the holes in it are filled.
+    """
+
+    close_mm: float
     largest_component: bool
     fill_holes: bool
 
@@ -139,6 +144,8 @@ def _check_running(document: Document, manifest: Manifest) -> None:
     for key, (low, high) in (("window", before.window), ("scale", before.scale)):
         if low >= high:
             document.wrong(("preprocessing", key), "must rise")
+    if manifest.postprocessing.close_mm < 0:
+        document.wrong(("postprocessing", "close_mm"), "must be 0 or more")
     if network.multiple < 1:
         document.wrong(("network", "multiple"), "must be 1 or more")
     if network.file not in manifest.digests:

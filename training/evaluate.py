@@ -17,7 +17,7 @@ import numpy.typing as npt
 from inference_worker.engine import OpenVinoEngine
 from inference_worker.pipeline import Pipeline
 from inference_worker.volume import Volume
-from models.registry import load_package, verify
+from models.registry import load_package
 from training import cases
 from training.annotations import Nodule, read_nodules
 from training.lung_labels import LEFT, RIGHT
@@ -43,9 +43,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Figures:
-    """Dice against the classical labels on the source's grid, and the nodules that a reader outlined."""
+    """Dice against the classical labels on the source's grid, and the nodules that a reader outlined.
 
-    package: str
+    `network` is the SHA-256 of the network that was evaluated.
+    """
+
+    network: str
     dice_lungs: float
     dice_right: float
     dice_left: float
@@ -56,13 +59,12 @@ class Figures:
 def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) -> Figures:
     """The figures of one package on the CT in `case`, with the nodules of the LIDC file `annotations`."""
     package = load_package(package_folder)
-    verify(package)
     source = cases.read(case)
     findings, mask = Pipeline(package, OpenVinoEngine()).run(source)
     truth = cases.classical(source)
     nodules = read_nodules(annotations) if annotations else ()
     return Figures(
-        package=package.digest,
+        network=package.digests[package.manifest.network.file],
         dice_lungs=dice(mask > 0, truth > 0),
         dice_right=dice(mask == RIGHT, truth == RIGHT),
         dice_left=dice(mask == LEFT, truth == LEFT),

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from inference_worker.postprocessing import box_of
+
 RIGHT, LEFT = 1, 2
 
 # Aerated lung and soft tissue meet half-way between about -850 and +50 HU.
@@ -34,9 +36,15 @@ def lung_labels(voxels: npt.NDArray[Any], spacing: Spacing) -> npt.NDArray[np.ui
     `spacing` is mm in that order. Raises ValueError where no two lungs are found.
     """
     air = _air_inside(voxels < LUNG_BELOW_HU)
-    airways = _airways(voxels, air, spacing)
-    sides = _split(air & ~_dilate(airways, AIRWAY_WALL_MM, spacing), spacing)
-    return _smooth(sides, airways, spacing)
+    # Lungs lie in the box of the air; a margin of one voxel keeps its faces from counting as the volume's.
+    box = box_of(air, margin=1)
+    if box is None:
+        raise ValueError("no air is seen inside the body")
+    airways = _airways(voxels, air, spacing)[box]
+    sides = _split(air[box] & ~_dilate(airways, AIRWAY_WALL_MM, spacing), spacing)
+    labels = np.zeros(air.shape, np.uint8)
+    labels[box] = _smooth(sides, airways, spacing)
+    return labels
 
 
 def _air_inside(air: Bool) -> Bool:
@@ -140,8 +148,11 @@ def _dilate(mask: Bool, radius: float, spacing: Spacing) -> Bool:
 
 def _close(mask: Bool, radius: float, spacing: Spacing) -> Bool:
     """Closing by a ball of `radius` mm, on a margin of air so that the volume's faces do not count as tissue."""
-    margin = [int(np.ceil(radius / step)) + 1 for step in spacing]
-    padded = np.pad(mask, [(m, m) for m in margin])
-    grown = _dilate(padded, radius, spacing)
-    closed = _core(grown, radius, spacing)
-    return np.asarray(closed[tuple(slice(m, -m) for m in margin)] | mask, bool)
+    box = box_of(mask)
+    result = mask.copy()
+    if box is not None:
+        margin = [int(np.ceil(radius / step)) + 1 for step in spacing]
+        padded = np.pad(mask[box], [(m, m) for m in margin])
+        closed = _core(_dilate(padded, radius, spacing), radius, spacing)
+        result[box] |= closed[tuple(slice(m, -m) for m in margin)]
+    return result

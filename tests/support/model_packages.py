@@ -30,6 +30,7 @@ output = "logits"
 multiple = 16
 
 [postprocessing]
+close_mm = 0
 largest_component = true
 fill_holes = true
 

@@ -35,12 +35,12 @@ def test_an_engine_has_a_name_with_a_version() -> None:
 
 
 def test_an_input_that_makes_no_number_is_refused(engine: OpenVinoEngine) -> None:
-    with pytest.raises(Permanent, match="not finite"):
+    with pytest.raises(Permanent, match="input is not finite"):
         engine.infer(np.full((1, 1, 32, 32, 32), np.nan, np.float32))
 
 
 def test_an_input_that_the_network_cannot_take_is_refused(engine: OpenVinoEngine) -> None:
-    with pytest.raises(Permanent, match=r"cannot run the network on \(1, 1, 17, 16, 16\)"):
+    with pytest.raises(Permanent, match=r"\(1, 1, 17, 16, 16\)"):
         engine.infer(np.zeros((1, 1, 17, 16, 16), np.float32))
 
 

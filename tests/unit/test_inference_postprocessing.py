@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError
 from domain.findings import Code, Segment
-from inference_worker.postprocessing import Labels, clean, label, measure
+from inference_worker.postprocessing import Labels, clean, close, label, measure
 from inference_worker.preprocessing import grid_for, resample
 from models.manifest import Postprocessing, Wanted
 from tests.support.phantoms import AXIAL, CORONAL, OBLIQUE, SAGITTAL, Phantom
 
-BOTH = Postprocessing(largest_component=True, fill_holes=True)
-NEITHER = Postprocessing(largest_component=False, fill_holes=False)
+BOTH = Postprocessing(close_mm=0.0, largest_component=True, fill_holes=True)
+NEITHER = Postprocessing(close_mm=0.0, largest_component=False, fill_holes=False)
 ML, HU = Code("ml", "UCUM", "milliliter"), Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 WANTED = (Wanted("volume", Code("1", "X", "V"), ML), Wanted("mean", Code("2", "X", "M"), HU))
 SEGMENT = Segment(1, "box", Code("3", "X", "C"), Code("4", "X", "T"), (0, 0, 0))
@@ -59,6 +59,26 @@ def test_where_nothing_is_likely_nothing_is_labelled() -> None:
 def test_another_number_of_labels_than_the_manifest_s_is_a_wrong_package() -> None:
     with pytest.raises(ConfigurationError, match="3 labels, its manifest 2"):
         label(np.zeros((1, 3, 16, 16, 16), np.float32), grid_for((9, 9, 9), np.eye(4), (3.0, 3.0, 3.0)), 2)
+
+
+def test_closing_takes_in_a_bite_at_the_border_and_leaves_what_two_labels_share() -> None:
+    shares = np.zeros((2, 30, 30, 40), np.float32)
+    shares[0, 5:25, 5:25, 5:18], shares[1, 5:25, 5:25, 20:35] = 1, 1
+    bite = (slice(13, 16), slice(13, 16), slice(5, 9))
+    shares[0][bite] = 0
+    before = shares.copy()
+    close(shares, (3.0, 3.0, 3.0), 9.0)
+    gained = (shares - before)[0] > 0
+    # At the face itself a ball of three voxels enters an opening of three by one voxel.
+    assert gained[13:16, 13:16, 6:9].all() and gained.sum() == 27
+    assert np.array_equal(shares[1], before[1])
+
+
+def test_closing_by_nothing_changes_nothing() -> None:
+    shares = np.random.default_rng(2).random((2, 9, 9, 9), np.float32)
+    before = shares.copy()
+    close(shares, (3.0, 3.0, 3.0), 0.0)
+    assert np.array_equal(shares, before)
 
 
 def ring() -> Labels:

@@ -48,6 +48,7 @@ def test_a_manifest_is_read_into_the_field_s_own_types(tmp_path: Path) -> None:
         ("spacing_mm = [3.0, 3, 3.0]", "spacing_mm = [3.0, 0, 3.0]", "preprocessing.spacing_mm: must be above 0"),
         ("window = [-1000.0, 400.0]", "window = [400.0, -1000.0]", "preprocessing.window: must rise"),
         ('file = "network.onnx"', 'file = "other.onnx"', "network.file: is not listed"),
+        ("close_mm = 0", "close_mm = -1", "postprocessing.close_mm: must be 0 or more"),
         ("multiple = 16", "multiple = 0", "network.multiple: must be 1 or more"),
         ("number = 2", "number = 3", "segments.1.number: must be 2"),
         ("colour = [4, 5, 6]", "colour = [4, 5, 256]", "segments.1.colour: must be three numbers"),

@@ -65,8 +65,12 @@ def test_lungs_that_touch_are_parted() -> None:
 
 
 def test_a_body_without_lungs_is_said_to_have_none() -> None:
-    with pytest.raises(ValueError, match="no two lungs"):
+    with pytest.raises(ValueError, match="no air"):
         lung_labels(np.full(SHAPE, 40, np.int16), SPACING)
+    voxels, truth = thorax()
+    voxels[truth > 0] = 40
+    with pytest.raises(ValueError, match="no two lungs"):
+        lung_labels(voxels, SPACING)
 
 
 def test_outlines_of_nodules_are_read_and_filled(tmp_path: Path) -> None:
