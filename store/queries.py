@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, Table, Text, cast, func, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from domain.errors import Permanent
+from domain.states import StudyState
 from store.database import Database
 from store.tables import (
     SCHEMA,
@@ -51,10 +52,10 @@ def known_revisions() -> list[str]:
 
 
 def studies_by_state(database: Database) -> dict[str, int]:
-    """How many studies are in each state."""
+    """How many studies are in each state; a state that none is in counts 0, so that its figure falls back."""
     with database.transaction() as connection:
         found = connection.execute(select(studies.c.state, func.count()).group_by(studies.c.state))
-        return {row[0]: row[1] for row in found}
+        return {state.value: 0 for state in StudyState} | {row[0]: int(row[1]) for row in found}
 
 
 def latest_studies(database: Database, limit: int) -> list[Record]:
@@ -123,16 +124,10 @@ def study_path(database: Database, study: uuid.UUID) -> Record:
 
 
 def latest_decisions(database: Database, study: uuid.UUID) -> list[Record]:
-    """For each model the newest decision, with the series' facts that people know them by."""
-    newest = _of(decisions, study).distinct(decisions.c.model).order_by(decisions.c.model, decisions.c.revision.desc())
+    """For each model, in order of name, its newest decision."""
     with database.transaction() as connection:
-        return _records(connection, newest)
-
-
-def series_of(database: Database, study: uuid.UUID) -> list[Record]:
-    """The series of a study with the number of their instances and slices."""
-    with database.transaction() as connection:
-        return _records(connection, _series_of(study))
+        found = _records(connection, _of(decisions, study).order_by(decisions.c.model, decisions.c.revision))
+    return list({one["model"]: one for one in found}.values())
 
 
 def quarantined(database: Database, limit: int) -> list[Record]:

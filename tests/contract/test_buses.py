@@ -1,27 +1,25 @@
 """One contract, two buses: PostgreSQL's own log, and Kafka with the relay before it. Both on real servers."""
 
+import logging
 import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
-import kafka as client
 import pytest
 
 from audit.chain import verify
 from audit.trail import Action, Transaction, rows
-from config.settings import Bus as Settings
 from consumers.dead_letters import DeadLetterLimit, TooManyDeadLetters, list_dead_letters, replay
-from consumers.kafka_bus import KafkaBus
 from consumers.loop import Handler
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
 from domain.events import Event, EventType
 from store.database import Database
-from store.log import LogEntry, LogReader
+from store.log import LogReader
 from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, numbering
 from tests.support.processes import wait_for
-from tests.support.servers import KafkaBroker, Postgres
+from tests.support.servers import Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
@@ -29,18 +27,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 
 @pytest.fixture(params=["postgres", "kafka"])
-def world(request: pytest.FixtureRequest, postgres: Postgres) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, postgres: Postgres, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    # Its log records hold errors that hold sockets, beyond the end of the test.
+    caplog.set_level(logging.CRITICAL, logger="kafka")
     if request.param == "postgres":
         made: World = PostgresWorld(postgres)
     else:
         made = KafkaWorld(postgres, request.getfixturevalue("kafka"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def kafka_world(postgres: Postgres, kafka: KafkaBroker) -> Iterator[KafkaWorld]:
-    made = KafkaWorld(postgres, kafka)
     yield made
     made.close()
 
@@ -329,22 +322,6 @@ def test_the_carrier_stopped_and_started_again_in_the_middle_delays_and_loses_no
     assert handled == list(expected)
 
 
-@pytest.mark.slow
-def test_postgresql_stopped_and_started_again_in_the_middle_delays_and_loses_nothing(kafka_world: KafkaWorld) -> None:
-    study = kafka_world.study()
-    handled: list[int] = []
-    with kafka_world.consumer("group", {COMPLETED: numbering(handled)}):
-        for number in range(5):
-            kafka_world.announce(study, number)
-        wait_for(lambda: handled, 60, "an event")
-        kafka_world.server.stop(immediate=True)
-        kafka_world.server.start()
-        for number in range(5, 10):
-            kafka_world.announce(study, number)
-        wait_for(lambda: 9 in handled, 120, "the last event", lambda: str(handled))
-    assert sorted(set(handled)) == list(range(10))
-
-
 def test_a_session_that_is_cut_gives_the_group_to_whoever_reads_next(postgres: Postgres) -> None:
     world = PostgresWorld(postgres)
     study = uuid.uuid4()
@@ -375,71 +352,7 @@ def test_a_second_reader_waits_while_the_first_is_there(postgres: Postgres) -> N
     world.close()
 
 
-def test_what_was_published_before_its_place_was_written_is_published_again_and_handled_once(
-    kafka_world: KafkaWorld,
-) -> None:
-    study = kafka_world.study()
-    for number in range(3):
-        kafka_world.announce(study, number)
-    handled: list[int] = []
-    with kafka_world.consumer("group", {COMPLETED: numbering(handled)}):
-        wait_for(lambda: len(handled) == 3, 60, "the events")
-        # As after a relay that was killed in between: its place is behind what the broker has.
-        kafka_world.stop_relay()
-        kafka_world.execute("UPDATE dicom_node.offsets SET seq = 0 WHERE reader = 'relay'")
-        with kafka_world.relay():
-            kafka_world.announce(study, 3)
-            wait_for(lambda: 3 in handled, 60, "the event after them")
-    assert handled == [0, 1, 2, 3]
-    assert kafka_world.published() == 7
-
-
-def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
-    study = uuid.uuid4()
-    with kafka_world.relay():
-        for number in range(50):
-            kafka_world.announce(study, number)
-        subscription = kafka_world.bus.subscribe("readers")
-        taken = kafka_world.take(subscription, 50)
-        assert subscription.poll(1) == []
-        subscription.close()
-    assert [message.event.data["revision"] for message in taken] == list(range(50))
-
-
-def test_messages_on_the_broker_follow_the_cloudevents_binding(kafka_world: KafkaWorld) -> None:
-    event = kafka_world.announce(uuid.uuid4(), 1)
-    consumer = client.KafkaConsumer(
-        kafka_world.settings.topic, bootstrap_servers=kafka_world.settings.kafka, auto_offset_reset="earliest"
-    )
-    record = next(consumer)
-    consumer.close()
-    assert record.headers == [("content-type", b"application/cloudevents+json; charset=UTF-8")]
-    assert record.key == str(event.study_id).encode()
-
-
-def test_a_broker_that_is_not_there_is_said_to_be_unavailable() -> None:
-    bus = KafkaBus(Settings(kafka="127.0.0.1:1"))
-    with pytest.raises(Unavailable, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
-        bus.subscribe("group").poll(0.1)
-
-
 def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
     database = Database("postgresql+psycopg://postgres@127.0.0.1:1/postgres")
     with pytest.raises(Unavailable, match="PostgreSQL does not answer"):
         LogReader(database, "group", ["events"]).read(0.1)
-
-
-@pytest.mark.slow
-def test_a_broker_that_is_away_leaves_no_threads_behind_while_it_is_waited_for(kafka_world: KafkaWorld) -> None:
-    subscription = kafka_world.bus.subscribe("group")
-    kafka_world.carrier.stop()
-    try:
-        before = threading.active_count()
-        for _ in range(5):
-            with pytest.raises(Unavailable):
-                subscription.poll(0.1)
-        assert threading.active_count() <= before
-        with pytest.raises(Unavailable):
-            kafka_world.publish(LogEntry(0, "events", "", "{}"))
-    finally:
-        kafka_world.carrier.start()
