@@ -35,17 +35,19 @@ def deliver(context: Context) -> None:
     planner = DeliveryPlanner(settings.destinations)
     news = context.database.listener(DELIVERIES_CHANNEL)
     clock = SystemClock()
-    first = True
+    # Whether a delivery of ours may lie about: from an earlier life of this process, or a turn that was cut short.
+    left = True
 
     with consume(context, "delivery", {EventType.RESULTS_WRITTEN: planner}) as planning:
 
         def turn() -> None:
-            nonlocal first
+            nonlocal left
             planning.check()
-            deliverer.take_back(own=first)
-            first = False
+            deliverer.take_back(own=left)
+            left = True
             while not context.stop.is_set() and deliverer.step():
                 context.health.beat()
+            left = False
             with context.database.transaction() as connection:
                 queue("deliveries", results.waiting(connection), clock.now())
                 due = results.next_due(connection)

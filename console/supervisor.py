@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from config.settings import Settings
@@ -176,7 +177,7 @@ def _report(settings: Settings, child: Child) -> Report:
     except urllib.error.HTTPError as error:
         with error:
             return {**json.load(error), "address": address}
-    except OSError:
+    except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
         return {"ready": False, "waiting_for": ["its health door"]}
 
 

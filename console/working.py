@@ -39,15 +39,17 @@ def work(context: Context) -> None:
     news = context.database.listener(JOBS_CHANNEL)
     warm = _Warm(context, child)
     clock = SystemClock()
-    first = True
+    # Whether a job of ours may lie about: from an earlier life of this process, or a turn that was cut short.
+    left = True
 
     def turn() -> None:
-        nonlocal first
-        worker.take_back(own=first)
-        first = False
+        nonlocal left
+        worker.take_back(own=left)
+        left = True
         warm.refresh()
         while not context.stop.is_set() and worker.step():
             context.health.beat()
+        left = False
         with context.database.transaction() as connection:
             queue("jobs", jobs.waiting(connection), clock.now())
             due = jobs.next_due(connection)

@@ -43,7 +43,8 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, psycopg.Error) as error:
+            # psycopg's own errors come from taking the role, which no migration may have made yet.
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
         except DBAPIError as error:
             if error.connection_invalidated:

@@ -43,7 +43,7 @@ class EmbeddedPostgres:
         self._started = before is None or not before.is_running()
         try:
             self._server = get_server(self._folder, cleanup_mode=None)
-        except (subprocess.SubprocessError, AssertionError) as error:
+        except (subprocess.SubprocessError, AssertionError, OSError) as error:
             raise Unavailable(f"the embedded PostgreSQL did not start; its log is {self._folder / 'log'}") from error
         self._uri = self._server.get_uri()
         return self

@@ -182,11 +182,23 @@ def has_open_letters(connection: Connection, study: uuid.UUID) -> bool:
 
 
 def move_study(
-    connection: Connection, study: uuid.UUID, event: StudyEvent, reason: str, at: datetime
+    connection: Connection,
+    study: uuid.UUID,
+    event: StudyEvent,
+    reason: str,
+    at: datetime,
+    revision: int | None = None,
 ) -> StudyState | None:
-    """Apply `event` to a study and return its state; None where there is no such study, or no such move for it."""
-    row = connection.execute(select(studies.c.state).where(studies.c.id == study).with_for_update()).one_or_none()
+    """Apply `event` to a study and return its state; None where there is no such study, or no such move for it.
+
+    A failure moves nothing where newer instances have come, or a later revision than the one that it concerns: what
+    becomes of those decides where the study ends, and a study that were stuck meanwhile would not be completed.
+    """
+    columns = (studies.c.state, studies.c.revision)
+    row = connection.execute(select(*columns).where(studies.c.id == study).with_for_update()).one_or_none()
     if row is None or (StudyState(row.state), event) not in STUDY:
+        return None
+    if event is StudyEvent.FAILED and (row.state == StudyState.AMENDED or row.revision > (revision or row.revision)):
         return None
     state = advance(STUDY, StudyState(row.state), event)
     connection.execute(update(studies).where(studies.c.id == study).values(state=state, reason=reason, since=at))

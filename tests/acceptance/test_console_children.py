@@ -113,6 +113,17 @@ def test_a_child_that_obeys_is_not_killed(_ended: list[Child], caplog: pytest.Lo
     assert not caplog.records
 
 
+def test_a_child_that_died_just_before_the_stop_is_no_trouble(_ended: list[Child]) -> None:
+    child = a_child(SLEEPER, _ended)
+    child.look_after()
+    pid = pid_of(child)
+    kill_pid(pid)
+    wait_for(lambda: not alive(pid), 10, "the child to be dead")
+    child.ask_to_stop()
+    child.await_end(time.monotonic() + 10)
+    assert child.pid is None
+
+
 def test_a_child_that_does_not_stop_is_killed_with_all_that_it_started(_ended: list[Child]) -> None:
     child = a_child(PARENT_OF_ONE, _ended)
     child.look_after()

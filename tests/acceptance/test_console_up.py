@@ -1,0 +1,152 @@
+"""`dicom-node up` as a user runs it: it starts again what dies, shares its database, and leaves nothing behind."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.health import running
+from tests.support.counterparts import ROOT
+from tests.support.node import Node
+from tests.support.processes import alive, children, free_port
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with own_folder() as folder, Node(folder / "data", models=folder / "models") as node:
+        yield node
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
+    with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
+        (Path(name) / "models").mkdir()
+        yield Path(name)
+
+
+def dicom_node(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "console.main", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
+    node.wait_for(lambda: "The node is up" in node.log.read_text(), 30, "the banner")
+    for fact in (node.address, str(node.data), "results go to", "/health/ready"):
+        assert fact in node.log.read_text()
+
+
+def test_status_asks_the_running_nodes_database(node: Node) -> None:
+    assert node.cli("status") == {"studies": []}
+
+
+def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> None:
+    entries = node.cli("audit", "show")["entries"]
+    for role in ("index", "assemble", "work", "write", "deliver"):
+        assert {one["action"] for one in entries if one["by"]["role"] == role} >= {"started", "configuration loaded"}
+    assert node.cli("audit", "verify")["intact"]
+
+
+def test_a_second_node_on_the_same_folder_is_refused(node: Node) -> None:
+    second = dicom_node("up", "--data", str(node.data), "--port", str(free_port()))
+    assert second.returncode == 1
+    assert "another `dicom-node up` runs" in second.stderr
+    assert not node.unready()
+
+
+def test_a_port_that_somebody_has_is_said_before_anything_starts(node: Node, tmp_path: Path) -> None:
+    second = dicom_node("up", "--data", str(tmp_path / "data"), "--port", str(node.port))
+    assert second.returncode == 1
+    assert f"{node.port} cannot be opened" in second.stderr
+
+
+@pytest.mark.parametrize("role", ["listen", "assemble", "database"])
+def test_whatever_is_killed_is_started_again(node: Node, role: str) -> None:
+    dead = node.kill(role)
+    node.wait_restarted(role, dead)
+    node.wait_ready()
+    assert node.cli("status") == {"studies": []}
+
+
+def test_a_database_server_that_ends_by_itself_is_started_again(node: Node) -> None:
+    keeper, before = node.pid("database"), postmaster(node)
+    os.kill(before, signal.SIGINT)
+    node.wait_for(lambda: kept(node).get("pid", keeper) != keeper, 60, "the database to be started again")
+    assert postmaster(node) != before
+    node.wait_ready()
+
+
+def test_a_killed_supervisor_takes_everything_along_and_the_next_one_goes_on(node: Node) -> None:
+    processes = [*children(node.pid("up")), postmaster(node)]
+    node.process.kill()
+    node.wait_for(lambda: not any(map(alive, processes)), 30, "every process to be gone")
+    assert node.cli("status") == {"studies": []}, "a command starts the database for itself"
+    assert not list(node.data.rglob("postmaster.pid")), "and stops it again"
+    node.start()
+    assert node.cli("audit", "verify")["intact"]
+
+
+def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
+    assert node.terminate() == 0
+    stopped = [one for one in node.cli("audit", "show")["entries"] if one["action"] == "stopped"]
+    assert {one["by"]["role"] for one in stopped[-5:]} == {"index", "assemble", "work", "write", "deliver"}
+    assert "Traceback" not in node.log.read_text()
+    node.start()
+
+
+def kept(node: Node) -> dict[str, Any]:
+    """What the database's keeper says of itself; nothing while there is none."""
+    return running(node.data, "database") or {}
+
+
+def postmaster(node: Node) -> int:
+    return int((node.data / "database" / "postmaster.pid").read_text().split()[0])
+
+
+@pytest.mark.parametrize("moment", ["WARNING", "started", "The node is up"])
+def test_control_c_at_any_moment_leaves_no_process_and_no_traceback(moment: str) -> None:
+    """At once, while the roles start, and when all are up; in a terminal of its own, as a person would."""
+    with own_folder() as folder:
+        data, log = folder / "data", folder / "log"
+        options = ["--data", str(data), "--models", str(folder / "models"), "--port", str(free_port())]
+        pid = in_a_terminal([sys.executable, "-m", "console.main", "up", *options], log, moment)
+        assert not alive(pid)
+        assert "Traceback" not in log.read_text(), log.read_text()
+        assert not list(data.rglob("postmaster.pid"))
+        assert not list((data / "run").glob("*.json"))
+
+
+def in_a_terminal(command: list[str], log: Path, moment: str) -> int:
+    """Run `command` in a terminal, type Control-C when `moment` shows on it, and read on to the end. Its process id."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execv(command[0], command)
+    shown, typed = b"", False
+    while chunk := _read(terminal):
+        shown += chunk
+        log.write_bytes(shown)
+        if moment.encode() in shown and not typed:
+            os.write(terminal, b"\x03")
+            typed = True
+    os.close(terminal)
+    os.waitpid(pid, 0)
+    assert typed, shown.decode()
+    return pid
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the last process of a terminal has ended
+        return b""
