@@ -158,8 +158,9 @@ def _item(kind: int, value: bytes) -> bytes:
 
 
 def _uid(value: bytes) -> str:
-    return value.decode("ascii").strip("\0 ")
+    # A byte more than the longest UID keeps what is too long from passing for one, and records short.
+    return value[:65].decode("ascii").strip("\0 ")
 
 
 def _text(value: bytes) -> str:
-    return value.decode("ascii", "replace").strip("\0 ")
+    return value[:64].decode("ascii", "replace").strip("\0 ")

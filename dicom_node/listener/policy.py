@@ -84,7 +84,7 @@ class AssociationPolicy:
         ids = [context.id for context in request.contexts]
         if len(set(ids)) < len(ids) or any(ident % 2 == 0 for ident in ids):
             raise ProtocolError(
-                AbortReason.INVALID_PARAMETER, f"presentation context ids {ids} are not distinct odd numbers"
+                AbortReason.INVALID_PARAMETER, f"ids of {len(ids)} presentation contexts are not distinct and odd"
             )
         contexts = tuple(self._answer(context, request.roles) for context in request.contexts)
         known = {context.abstract_syntax for context in contexts if context.result == ACCEPTED}

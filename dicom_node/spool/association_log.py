@@ -136,7 +136,7 @@ class AssociationLog:
             self._opening = None
 
     def _event(self, kind: Kind, details: dict[str, Any], about: _Instance = _NONE) -> None:
-        payload = encode_details(details)[:PART]
+        payload = encode_details(details)
         frame = memoryview(bytearray(padded(len(payload))))
         frame[HEADER : HEADER + len(payload)] = payload
         self._write(kind, frame, len(payload), about)

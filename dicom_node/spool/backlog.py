@@ -36,10 +36,11 @@ class BacklogMeter:
     def measure(self) -> Backlog:
         """The backlog now; nothing where the log does not exist yet."""
         folders = listener_folders(self._root) if self._root.is_dir() else []
-        for _, folder in folders:
-            for _, path in segment_files(folder):
-                if path not in self._scouts:
-                    self._scouts[path] = _Scout(path)
+        paths = {path for _, folder in folders for _, path in segment_files(folder)}
+        for path in self._scouts.keys() - paths:
+            self._scouts.pop(path).close()
+        for path in paths - self._scouts.keys():
+            self._scouts[path] = _Scout(path)
         for scout in self._scouts.values():
             scout.look()
         waiting = [scout.waiting for scout in self._scouts.values() if scout.waiting]

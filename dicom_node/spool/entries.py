@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from dicom_node.spool.records import Kind
+from dicom_node.spool.records import PART, Kind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,5 +86,6 @@ class Entry:
 
 
 def encode_details(details: dict[str, Any]) -> bytes:
-    """Compact JSON, the payload of a record that is no instance."""
-    return json.dumps(details, separators=(",", ":")).encode()
+    """Compact JSON, the payload of a record that is no instance; at most PART bytes."""
+    encoded = json.dumps(details, separators=(",", ":")).encode()
+    return encoded if len(encoded) <= PART else b'{"reason":"details are too long to be recorded"}'

@@ -30,6 +30,9 @@ _AHEAD = 4
 # s that a full log makes a sender wait for the reader before it refuses. Slowing a sender that is faster than the
 # index is better than refusing its instance; when the database is gone, waiting for each instance helps nobody.
 _GRACE = 1.0
+# s to wait for a segment that may be made but is not yet: the disk of a busy machine takes seconds at worst.
+_MAKING = 15.0
+FULL = "log is full"
 LOW_DISK = "free space of the spool's disk is below its floor"
 
 
@@ -71,13 +74,21 @@ class SegmentPool:
         self._bytes = 0
         self._last = 0
         self._full_since: float | None = None
+        self._can_grow = True
         self.wanted = threading.Event()  # set when `tend` should come at once
         self.low_disk = False
         self._adopt()
 
+    @property
+    def full(self) -> bool:
+        """Whether the last one who needed a free segment got none."""
+        return self._full_since is not None
+
     def acquire(self) -> OpenSegment:
         """A segment with room for any record; raises LogUnavailable when there is none."""
         with self._changed:
+            if not self._has_room():
+                self._wait_for_room()
             if self._partial:
                 return self._partial.pop()
             fd, old = self._take_free()
@@ -110,9 +121,11 @@ class SegmentPool:
         usage = os.statvfs(self._folder)
         spare = usage.f_bavail * usage.f_frsize - self._settings.disk_floor
         self.low_disk = spare < 0
-        while len(self._free) < ahead and self._may_grow() and spare >= self._settings.segment:
+        self._can_grow = spare >= self._settings.segment
+        while len(self._free) < ahead and self._may_grow() and self._can_grow:
             self._grow()
             spare -= self._settings.segment
+            self._can_grow = spare >= self._settings.segment
 
     def close(self) -> None:
         """Close the files. What was written stays for the reader."""
@@ -122,22 +135,26 @@ class SegmentPool:
 
     def _take_free(self) -> tuple[int, SegmentHeader]:
         if not self._free:
-            self._reclaim()
-        if not self._free:
-            self._wait_for_free()
-        if not self._free:
-            raise LogUnavailable("log is full, or its disk is")
+            raise LogUnavailable(LOW_DISK if self.low_disk else FULL)
         self._full_since = None
+        self.wanted.set()
         return self._free.popleft()
 
-    def _wait_for_free(self) -> None:
-        now = time.monotonic()
-        self._full_since = self._full_since or now
-        deadline = self._full_since + _GRACE
-        while not self._free and (left := deadline - time.monotonic()) > 0:
-            self.wanted.set()
-            self._changed.wait(min(left, 0.02))
+    def _has_room(self) -> bool:
+        if not self._partial and not self._free:
             self._reclaim()
+        return bool(self._partial or self._free)
+
+    def _wait_for_room(self) -> None:
+        begun = time.monotonic()
+        since = self._full_since or begun
+        while not self._has_room():
+            making = self._can_grow and self._may_grow()
+            if self.low_disk or time.monotonic() > (begun + _MAKING if making else since + _GRACE):
+                self._full_since = since
+                return
+            self.wanted.set()
+            self._changed.wait(0.02)
 
     def _reclaim(self) -> None:
         for number, (fd, header) in list(self._ended.items()):
@@ -162,7 +179,11 @@ class SegmentPool:
     def _grow(self) -> None:
         number = self._last + 1
         path = segment_path(self._folder, number)
-        make_segment(path, number, self._settings.segment)
+        try:
+            make_segment(path, number, self._settings.segment)
+        except OSError:
+            self._can_grow = False
+            raise
         fd, header = self._open(number, path) or (None, None)
         if fd is None or header is None:
             raise OSError(f"{path} does not give back what was written to it")

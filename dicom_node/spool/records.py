@@ -50,6 +50,9 @@ class Close(StrEnum):
     LOST = "lost"  # the connection broke, or the listener died
 
 
+_KINDS = frozenset(Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record's header. `previous_*` name the segment that the association has just left and where it left it."""
@@ -120,7 +123,7 @@ def unpack(header: bytes, epoch: int, salt: bytes) -> Record | None:
     if _CRC.unpack_from(header, _CRC_AT)[0] != crc32c(header[:_CRC_AT]):
         return None
     _, version, kind, context_id, its_epoch, its_salt, *numbers = _FIELDS.unpack_from(header)
-    if version != VERSION or its_epoch != epoch or its_salt != salt:
+    if version != VERSION or its_epoch != epoch or its_salt != salt or kind not in _KINDS:
         return None
     association, sequence, received_ns, length, total, part, payload_crc, *left_and_texts = numbers
     previous_segment, previous_epoch, previous_end, *texts = left_and_texts

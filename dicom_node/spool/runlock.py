@@ -16,7 +16,7 @@ class ProcessLock:
     """A file locked until `close` or the end of the process; raises Unavailable if another process holds it."""
 
     def __init__(self, path: Path, text: str = "") -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._fd)
         except OSError as error:

@@ -59,7 +59,7 @@ class Checkpoint:
 def make_segment(path: Path, number: int, size: int) -> None:
     """Make a free segment of `size` bytes at `path`, each block written and synced; raises OSError."""
     draft = path.with_suffix(".new")
-    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o640)
+    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         # Space that is only reserved is converted at its first write, which costs the journal's commit that this saves.
         zeroes = bytes(_ZEROES)

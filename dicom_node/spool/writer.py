@@ -12,7 +12,7 @@ from config.settings import Spool
 from dicom_node.spool.association_log import AssociationLog, Peer
 from dicom_node.spool.doorbell import Bell
 from dicom_node.spool.errors import LogUnavailable
-from dicom_node.spool.pool import LOW_DISK, SegmentPool
+from dicom_node.spool.pool import FULL, LOW_DISK, SegmentPool
 from dicom_node.spool.records import Close, Kind
 from dicom_node.spool.runlock import ProcessLock
 
@@ -31,7 +31,8 @@ class LogWriter:
 
     def __init__(self, root: Path, index: int, settings: Spool) -> None:
         folder = root / str(index)
-        folder.mkdir(parents=True, exist_ok=True)
+        # Data sets name patients: nobody else's eyes.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.run = uuid4()
         self._lock = ProcessLock(folder / "run", str(self.run))
         self._bell = Bell(root)
@@ -51,7 +52,7 @@ class LogWriter:
     @property
     def trouble(self) -> str:
         """Why instances are refused or soon will be, for readiness; "" while all is well."""
-        return LOW_DISK if self._pool.low_disk else self._trouble
+        return LOW_DISK if self._pool.low_disk else FULL if self._pool.full else self._trouble
 
     def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationLog:
         """Record the beginning of an association. Never raises for want of room (then each instance does)."""

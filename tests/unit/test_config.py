@@ -32,7 +32,7 @@ def test_the_command_line_beats_the_environment_beats_the_file(tmp_path: Path, m
     settings = load_settings(file, {"listener": {"port": 3}})
     assert (settings.listener.aet, settings.listener.port, settings.listener.idle) == ("ENVIRONMENT", 3, 9)
     assert settings.assembly.settle == 2
-    assert settings.spool.segment == 64 << 20
+    assert settings.spool.segment == 32 << 20
 
 
 def test_the_environment_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
