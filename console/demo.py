@@ -210,7 +210,7 @@ def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], d
     screen.facts(
         [
             *files,
-            ("archive", stage.archive.where()),
+            ("archive", _shown(stage.folder / "archive") + "; stays up with --keep"),
             ("the study's way", f"{command} status {study} {node}"),
             ("why a model ran", f"{command} explain {study} {node}"),
             ("who did what", f"{command} audit show --study {study} {node}"),

@@ -22,7 +22,7 @@ class Screen:
     def __init__(self, begun: datetime) -> None:
         self._begun = begun
         self._terminal = sys.stdout.isatty()
-        self._console = Console(highlight=False, soft_wrap=not self._terminal, width=None if self._terminal else 200)
+        self._console = Console(highlight=False, soft_wrap=True, width=None if self._terminal else 200)
 
     def heading(self, text: str) -> None:
         """A chapter."""

@@ -12,12 +12,15 @@ import numpy as np
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 
 from domain.errors import UnusableInput
-from sr_writer.source import DAMAGED
 
-# Items of a measurement report that tell a reader nothing: its language, the list of its images, what repeats its maker.
-_LEFT_OUT = frozenset({"121049", "111028", "121016", "111001", "111003", "122405", "123110", "C0034375-empty"})
+# What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
+_DAMAGED = (AttributeError, EOFError, IndexError, KeyError, RuntimeError, TypeError, ValueError, InvalidDicomError)
+
+# Items that tell a reader nothing: the report's language, the list of its images, what repeats its maker.
+_LEFT_OUT = frozenset({"121049", "111028", "121016", "111000", "111001", "111003", "122405"})
 _WITHOUT_WORDS = frozenset({"UIDREF", "IMAGE", "SCOORD", "SCOORD3D"})
 # The identifier of a tracked finding names its group, so it needs no line of its own.
 _TRACKING, _GROUP = "112039", "125007"
@@ -34,8 +37,13 @@ class SeenSegment:
 
 @dataclass(frozen=True, eq=False)
 class SeenSegmentation:
-    """A binary segmentation. `planes` holds segment number, Image Position (Patient) in mm and mask of each frame."""
+    """A binary segmentation; `warning` is what it says of itself to everybody who looks at it.
 
+    `sources` are the SOP instances that it was made from. `planes` holds segment number, Image Position (Patient) in mm
+    and mask, shape (rows, columns), of each frame.
+    """
+
+    warning: str
     segments: tuple[SeenSegment, ...]
     sources: frozenset[str]
     planes: tuple[tuple[int, tuple[float, ...], NDArray[np.uint8]], ...]
@@ -63,6 +71,7 @@ def read_segmentation(part10: bytes) -> SeenSegmentation:
         masks = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
         frames = zip(dataset.PerFrameFunctionalGroupsSequence, masks, strict=True)
         return SeenSegmentation(
+            warning=str(dataset.get("ImageComments", "")),
             segments=tuple(_segment(item) for item in dataset.SegmentSequence),
             sources=frozenset(
                 str(instance.ReferencedSOPInstanceUID)
@@ -71,7 +80,7 @@ def read_segmentation(part10: bytes) -> SeenSegmentation:
             ),
             planes=tuple((_number(groups), _position(groups), mask) for groups, mask in frames),
         )
-    except DAMAGED as error:
+    except _DAMAGED as error:
         raise UnusableInput(f"it is not a segmentation that can be read: {type(error).__name__}") from error
 
 
@@ -83,7 +92,7 @@ def report_text(part10: bytes) -> str:
     try:
         dataset = dcmread(BytesIO(part10))
         return "\n".join((*_head(dataset), "", *_lines(dataset, 0)))
-    except DAMAGED as error:
+    except _DAMAGED as error:
         raise UnusableInput(f"it is not a report that can be read: {type(error).__name__}") from error
 
 

@@ -1,0 +1,148 @@
+"""`make demo` as a user runs it: to its end, twice in a row, and interrupted at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support import phantoms
+from tests.support.counterparts import ROOT, data
+from tests.support.packages import NAME, write_package
+from tests.support.phantoms import Phantom
+from tests.support.processes import Process, alive, kill_pid, tagged, tail, wait_for
+
+pytestmark = pytest.mark.slow
+
+DEMO = (sys.executable, "-m", "console.demo")
+NOT_VERIFIED = "AI generated, not verified"
+
+
+def demonstrate(place: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> str:
+    """What a demonstration in `place` says; fails where it does not come to its end."""
+    command = [*DEMO, *map(str, arguments), "--data", str(place)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{tail(place / 'node.log')}"
+    return done.stdout
+
+
+def coloured(png: bytes) -> float:
+    """The share of pixels with a colour: everything else on the picture is grey."""
+    pixels = np.asarray(Image.open(BytesIO(png)).convert("RGB"), np.int16)
+    return float((pixels.max(axis=2) - pixels.min(axis=2) > 30).mean())
+
+
+def left(place: Path, tag: str) -> list[int]:
+    """Processes of a demonstration that still run. PostgreSQL writes over its environment, so its own file names it."""
+    found = tagged(tag)
+    for file in place.rglob("postmaster.pid"):
+        pid = int(file.read_text().split()[0])
+        found += [pid] if alive(pid) else []
+    return found
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder with a model that is quick."""
+    write_package(tmp_path / "models")
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A small study of the user's own."""
+    phantoms.write(Phantom(slices=24, size=(64, 64), spacing=(5.0, 6.0, 6.0)).datasets(), tmp_path / "study")
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def running(tmp_path: Path, models: Path, study: Path) -> Iterator[tuple[Process, Path, str]]:
+    """A demonstration that has just begun, its folder, and the variable by which its processes are found."""
+    place = tmp_path / "demo"
+    tag = f"TEST_DEMO={place}"
+    command = [*DEMO, str(study), "--data", str(place), "--models", str(models), "--keep"]
+    process = Process(command, tmp_path / "demo.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
+    yield process, place, tag
+    process.kill()
+    wait_for(lambda: not [kill_pid(pid) for pid in left(place, tag)], 30, "the demonstration to be dead")
+
+
+def test_the_demonstration_without_any_data_shows_the_lungs_of_a_phantom(tmp_path: Path) -> None:
+    said = demonstrate(tmp_path / "demo", env={"DICOM_NODE_TEST_DATA": str(tmp_path / "nothing")})
+    findings = tmp_path / "demo" / "findings" / "ct_lung"
+
+    for step in ("received", "complete", "model chosen", "inferred", "written", "delivered"):
+        assert f" s  {step}" in said
+    report = (findings / "report.txt").read_text()
+    assert report in said
+    assert NOT_VERIFIED in report
+    assert "Right lung" in report
+    assert "Volume" in report
+    assert coloured((findings / "segmentation.png").read_bytes()) > 0.1
+
+
+def test_the_demonstration_on_a_real_chest_ct_runs_again_and_keeps_the_earlier_findings(tmp_path: Path) -> None:
+    data("ct_chest_lidc0003")
+    place = tmp_path / "demo"
+
+    demonstrate(place)
+    first = (place / "findings" / "ct_lung" / "segmentation.dcm").read_bytes()
+    said = demonstrate(place)
+
+    assert "140 instances" in said
+    picture = (place / "findings" / "ct_lung" / "segmentation.png").read_bytes()
+    assert coloured(picture) > 0.1
+    assert len(picture) < 400_000
+    earlier = list((place / "earlier").rglob("segmentation.dcm"))
+    assert [file.read_bytes() for file in earlier] == [first]
+
+
+def test_a_user_may_bring_a_study_and_models(tmp_path: Path, models: Path, study: Path) -> None:
+    said = demonstrate(tmp_path / "demo", study, "--models", models)
+    assert str(study) in said
+    assert coloured((tmp_path / "demo" / "findings" / NAME / "segmentation.png").read_bytes()) > 0.01
+
+
+def test_a_study_that_no_model_wants_ends_with_the_reasons(tmp_path: Path) -> None:
+    phantoms.write(Phantom(slices=3, size=(64, 64)).datasets(), tmp_path / "study")
+    command = [*DEMO, str(tmp_path / "study"), "--data", str(tmp_path / "demo")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 1
+    assert "ct_lung" in done.stderr
+    assert "fewer than 20" in done.stderr
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    command = [*DEMO, "--data", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("moment", ["A node and an archive", "node up", "complete", "stay up until Ctrl-C"])
+def test_ctrl_c_leaves_no_process_behind(running: tuple[Process, Path, str], moment: str) -> None:
+    process, place, tag = running
+    wait_for(lambda: moment in process.log.read_text(), 120, moment, lambda: tail(process.log))
+
+    process.send(signal.SIGINT)
+
+    assert process.wait(60) in {0, 130}
+    assert left(place, tag) == []
+
+
+def test_a_killed_demonstration_leaves_no_process_behind(running: tuple[Process, Path, str]) -> None:
+    process, place, tag = running
+    wait_for(lambda: "node up" in process.log.read_text(), 120, "node up", lambda: tail(process.log))
+
+    process.kill()
+
+    wait_for(lambda: not left(place, tag), 60, "its servers to end", lambda: str(left(place, tag)))

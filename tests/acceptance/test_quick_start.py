@@ -1,0 +1,61 @@
+"""docs/quick-start.md does what it says: its commands, in its order, in an empty folder."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.counterparts import ROOT
+from tests.support.processes import free_port, kill_pid, tagged, wait_for
+
+pytestmark = pytest.mark.slow
+
+# So that the test finds its ports free; nothing else of the page is changed.
+PORTS = ("11112", "4242")
+
+
+def script() -> str:
+    """Every shell block of the page; the first command that fails ends it."""
+    page = (ROOT / "docs" / "quick-start.md").read_text("utf-8")
+    for port in PORTS:
+        page = page.replace(port, str(free_port()))
+    return "\n".join(["set -eu", *re.findall(r"```sh\n(.*?)```", page, re.DOTALL)])
+
+
+def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the page's commands as a user would who has made the environment and activated it."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    program = subprocess.Popen(
+        ["bash", "-c", script()],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "TEST_QUICK_START": str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        said, _ = program.communicate(timeout=280)
+    finally:
+        end(folder)
+    return subprocess.CompletedProcess("bash", program.returncode, said)
+
+
+def end(folder: Path) -> None:
+    """Wind down what a page that was cut short has left running, so that PostgreSQL ends too."""
+    for pid in tagged(f"TEST_QUICK_START={folder}"):
+        kill_pid(pid, signal.SIGTERM)
+    wait_for(lambda: not tagged(f"TEST_QUICK_START={folder}"), 60, "what the page started to end")
+
+
+def test_the_page_leads_from_nothing_to_findings_in_an_archive_and_a_trail_that_verifies(tmp_path: Path) -> None:
+    done = run(tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    for said in ("The node is up", "stored 96 of 96 instances", "results stored at ARCHIVE", "ct_lung", "intact: "):
+        assert said in done.stdout
+    assert len(list((tmp_path / "trial-archive").glob("*.dcm"))) == 2

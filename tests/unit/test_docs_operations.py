@@ -1,0 +1,73 @@
+"""docs/operations.md says of every setting, figure and health door what the code says, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from config import metrics
+from config.settings import Section, Settings
+from tests.support.counterparts import ROOT
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
+
+
+def settings_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """A row of the table of settings for each setting, in the order of the file."""
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from settings_rows(field.annotation, f"{key}.")
+            continue
+        yield f"| `{key}` | {_default(field)} | {field.description} |"
+        for item in _items(field):
+            yield from settings_rows(item, f"{key}[].")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "-" if "if left out" in (field.description or "") else "must be given"
+    value = field.get_default(call_default_factory=True)
+    return "-" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _items(field: FieldInfo) -> list[type[Section]]:
+    """The section that a list holds, if any."""
+    return [one for one in get_args(field.annotation) if isinstance(one, type) and issubclass(one, Section)]
+
+
+def figure_rows() -> Iterator[str]:
+    """A row of the table of figures for each metric."""
+    for family in metrics.REGISTRY.collect():
+        labels = ", ".join(f"`{label}`" for label in _labels(family.name)) or "-"
+        total = "_total" if family.type == "counter" else ""
+        yield f"| `{family.name}{total}` | {family.type} | {labels} | {family.documentation} |"
+
+
+def _labels(name: str) -> tuple[str, ...]:
+    collectors: Any = metrics.REGISTRY._names_to_collectors
+    return tuple(collectors[name]._labelnames)
+
+
+def table(heading: str) -> list[str]:
+    """The rows of the first table under a heading."""
+    section = re.split(r"^#+ ", OPERATIONS.partition(f"# {heading}\n")[2], flags=re.MULTILINE)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def test_the_table_of_settings_is_complete_and_true() -> None:
+    expected = list(settings_rows(Settings))
+    assert table("Settings") == expected, "the table should be:\n" + "\n".join(expected)
+
+
+def test_the_table_of_figures_is_complete_and_true() -> None:
+    expected = list(figure_rows())
+    assert table("Figures") == expected, "the table should be:\n" + "\n".join(expected)
+
+
+def test_every_health_door_is_named() -> None:
+    for door in ("/metrics", "/health/live", "/health/ready"):
+        assert f"`{door}`" in OPERATIONS

@@ -1,0 +1,144 @@
+"""The documents agree with the program: their commands exist, their links lead somewhere, what they name is there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from audit.trail import Action
+from console.main import app
+from console.roles import ROLES
+from domain import states
+from domain.states import DELIVERY, JOB, STUDY
+from tests.support.counterparts import ROOT
+
+DOCUMENTS = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+)
+# Outside of the project, nothing of the place where it is made belongs into it.
+FOREIGN = re.compile(r"(?<![\w.])/(work|tmp|root|home)/|\bsession\b|\bissues? #?\d", re.IGNORECASE)
+
+
+def text(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+def commands(document: str) -> Iterator[str]:
+    """Every `dicom-node ...` in code, inline or in a block, up to what the shell would end it by."""
+    code = re.findall(r"```[a-z]*\n(.*?)```", document, re.DOTALL) + re.findall(r"`([^`\n]+)`", document)
+    code += re.findall(r"^    (.+)$", document, re.MULTILINE)
+    for piece in code:
+        for line in piece.splitlines():
+            yield from (found.strip() for found in re.findall(r"(?:^|/|\s)dicom-node (\S[^|;&#`]*)", line))
+
+
+def parsed(words: list[str]) -> None:
+    """Fail where a word is no command or option; placeholders in capitals stand for themselves."""
+    command: Any = typer.main.get_command(app)
+    context = typer.Context(command)
+    while hasattr(command, "get_command") and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"there is no command {name}"
+        command = found
+    known = {option for parameter in command.params for option in parameter.opts}
+    unknown = {word for word in words if word.startswith("--")} - known - {"--help"}
+    assert not unknown, f"{command.name} has no {unknown}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_document_exists(document: Path) -> None:
+    for command in commands(text(document)):
+        words = shlex.split(re.split(r"\s{2,}", command)[0].replace("FILES…", "FILES"))
+        parsed(words)
+
+
+def test_the_documents_do_show_commands() -> None:
+    assert len([command for document in DOCUMENTS for command in commands(text(document))]) > 30
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(document)):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        assert path.exists(), f"{target} is not there"
+        if anchor:
+            assert anchor in anchors(text(path)), f"{target}: no such heading"
+
+
+def anchors(document: str) -> set[str]:
+    """The anchors of a document's headings, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", document, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_document_speaks_of_the_project_alone(document: Path) -> None:
+    assert FOREIGN.findall(text(document)) == []
+
+
+def test_the_first_screen_of_the_readme_has_the_two_commands_that_matter() -> None:
+    first = text(ROOT / "README.md").splitlines()[:10]
+    assert any(line.startswith("make demo ") for line in first)
+    assert any(line.startswith("make test ") for line in first)
+
+
+def test_the_readme_names_every_role() -> None:
+    readme = text(ROOT / "README.md")
+    assert [role for role in ROLES if f"`dicom-node {role}`" not in readme] == []
+
+
+def test_the_picture_in_the_readme_is_small() -> None:
+    assert 10_000 < (ROOT / "docs" / "images" / "demo.png").stat().st_size < 400_000
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text(folder / "README.md"))
+    assert listed == sorted(path.name for path in folder.glob("0*.md"))
+
+
+def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
+    rows = [
+        re.sub(r"[;,]", " ", line) for line in text(ROOT / "docs" / "audit.md").splitlines() if line.startswith("| ")
+    ]
+    words = {word for row in rows for word in row.split("|")[1].split()}
+    assert [action.value for action in Action if not set(action.value.split()) <= words] == []
+
+
+@pytest.mark.parametrize("heading", ["study", "job", "delivery"])
+def test_the_tables_of_states_are_those_of_the_code(heading: str) -> None:
+    table = {"study": STUDY, "job": JOB, "delivery": DELIVERY}[heading]
+    assert drawn(heading) == {(state.value, event.value): after.value for (state, event), after in table.items()}
+
+
+def drawn(heading: str) -> dict[tuple[str, str], str]:
+    """The table of states under a heading's first cell in the architecture."""
+    lines = iter(text(ROOT / "docs" / "architecture.md").splitlines())
+    events = next(cells(line)[1:] for line in lines if line.startswith(f"| {heading} |"))
+    found = {}
+    next(lines)
+    for line in lines:
+        if not line.startswith("|"):
+            return found
+        names, *after = cells(line)
+        for state in names.split(", "):
+            found |= {(state, event): one for event, one in zip(events, after, strict=True) if one}
+    return found
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def test_every_state_of_the_code_is_in_the_architecture() -> None:
+    named = text(ROOT / "docs" / "architecture.md")
+    every = [*states.StudyState, *states.JobState, *states.DeliveryState]
+    assert [state for state in every if state.value not in named] == []
