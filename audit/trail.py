@@ -51,6 +51,7 @@ class Action(StrEnum):
     DELIVERY_FAILED = "delivery failed"
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
+    RETRIED = "study tried again"
     READ = "audit log used"
 
 

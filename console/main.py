@@ -23,6 +23,7 @@ _WHERE: Mapping[str, str] = {
     "echo": "network",
     "status": "studies",
     "explain": "studies",
+    "retry": "recovery",
     "quarantine": "studies",
     "dead-letters": "letters",
     "audit": "trail",

@@ -156,13 +156,15 @@ class Deliverer:
             connection, now = transaction.connection, self._clock.now()
             results.move(connection, delivery, [happened], now, reason)
             said = f"{delivery.destination}: {reason}"
-            move_study(connection, delivery.study_id, StudyEvent.FAILED, said, now)
+            revision = jobs.get(connection, delivery.job_id).revision
+            stuck = move_study(connection, delivery.study_id, StudyEvent.FAILED, said, now, revision)
             data = {**_announced(delivery), "state": state}
             transaction.emit(Event(EventType.DELIVERY_FAILED, delivery.study_id, now, data))
             transaction.record(
                 Action.DELIVERY_FAILED, delivery.study_id, **_about(delivery), reason=reason, state=state
             )
-            transaction.record(Action.STUDY_STUCK, delivery.study_id, reason=said)
+            if stuck:
+                transaction.record(Action.STUDY_STUCK, delivery.study_id, reason=said)
 
 
 def _announced(delivery: Delivery) -> dict[str, Any]:

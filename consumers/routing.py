@@ -40,7 +40,8 @@ class Router:
         """Decide for every package; a revision that a newer one has overtaken is left to that one."""
         revision = int(event.data["revision"])
         rules = self._rules()
-        if routing.lock_revision(transaction.connection, event.study_id) != revision:
+        _, now_at = routing.lock_revision(transaction.connection, event.study_id)
+        if now_at != revision:
             return
         series = facts(routing.slices(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.manifest.identity.name)

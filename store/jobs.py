@@ -64,6 +64,12 @@ def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Job |
     return _pick(connection, and_(jobs.c.state.in_(_LIVE), or_(gone, jobs.c.owner == owner) if owner else gone))
 
 
+def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The study's jobs that failed or timed out, locked."""
+    ended = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.FAILED, JobState.TIMED_OUT)))
+    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id).with_for_update())]
+
+
 def lock_own(connection: Connection, job: uuid.UUID, owner: str) -> bool:
     """Lock the job for its last step; False where another worker has it by now."""
     statement = select(jobs.c.id).where(jobs.c.id == job, jobs.c.owner == owner, jobs.c.state.in_(_LIVE))

@@ -114,6 +114,19 @@ def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Deliv
     return _pick(connection, and_(deliveries.c.state == DeliveryState.SENDING, condition))
 
 
+def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """The study's deliveries that were given up or refused, locked."""
+    states = (DeliveryState.FAILED, DeliveryState.REFUSED)
+    ended = select(deliveries).where(deliveries.c.study_id == study, deliveries.c.state.in_(states))
+    return [_delivery(row) for row in connection.execute(ended.order_by(deliveries.c.id).with_for_update())]
+
+
+def hurry(connection: Connection, study: uuid.UUID, now: datetime) -> int:
+    """Let the study's pending deliveries be tried now instead of at the end of their pause; how many there are."""
+    pending = and_(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.PENDING)
+    return connection.execute(update(deliveries).where(pending).values(not_before=now)).rowcount
+
+
 def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     """The objects of a delivery that the destination has not stored yet."""
     found = connection.execute(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import new_id, set_digest
 from domain.routing import Choice
-from domain.states import JobState
+from domain.states import JobState, StudyState
 from store.tables import decisions, instances, jobs, studies
 
 # Wakes the workers.
@@ -65,10 +65,11 @@ def slices(connection: Connection, study: uuid.UUID, revision: int) -> Sequence[
     return [SliceRow(**row) for row in found.mappings()]
 
 
-def lock_revision(connection: Connection, study: uuid.UUID) -> int:
-    """The study's revision, its row locked."""
-    statement = select(studies.c.revision).where(studies.c.id == study).with_for_update()
-    return int(connection.execute(statement).scalar_one())
+def lock_revision(connection: Connection, study: uuid.UUID) -> tuple[StudyState, int]:
+    """The study's state and revision, its row locked."""
+    statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study).with_for_update()
+    row = connection.execute(statement).one()
+    return StudyState(row.state), row.revision
 
 
 def note_decision(

@@ -1,5 +1,6 @@
 """Routing, the worker and delivery on a real PostgreSQL: leases, retries, and reasons that a person can read."""
 
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from config.settings import Destination
 from consumers import delivery as delivery_module
 from consumers.delivery import Deliverer, DeliveryPlanner
 from consumers.results import ResultsWriter
+from consumers.retrying import Retried, retry
 from consumers.routing import Router
 from dicom_node.sender import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
@@ -28,6 +30,7 @@ from inference_worker.worker import Worker
 from models.registry import Registry
 from tests.support.bench import Bench, open_bench
 from tests.support.findings import LUNGS
+from tests.support.ingest import send
 from tests.support.packages import write_package
 from tests.support.phantoms import Phantom
 
@@ -355,3 +358,50 @@ def test_a_mask_that_was_changed_in_the_store_is_not_written_as_a_result(bench: 
     bench.objects.put(key, [zlib.compress(bytes(4 * 16 * 16))])
     with pytest.raises(Permanent, match="not the one that the model made"):
         write_and_plan(bench)
+
+
+def test_a_person_tries_a_failed_study_again(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [UnusableInput("not today")])).step()
+    digests = [package.digest for package in registry.packages.values()]
+    assert retry(bench.ledger, _study_id(bench), digests, bench.clock.now()) == Retried(0, 1, 0)
+    assert job(bench)[0] == "requested"
+    route(bench, registry)
+    assert bench.count("jobs") == 1
+    assert worker(bench, FakeChild(registry)).step()
+    assert job(bench)[0] == "succeeded"
+    assert study(bench)[0] == "complete"
+    assert bench.chain_holds()
+
+
+def test_a_package_that_was_mended_gets_a_job_of_its_own_on_a_retry(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [UnusableInput("not with this one")])).step()
+    package = registry.get("body_and_bone")
+    mended = Registry({"body_and_bone": replace(package, digests={**package.digests, "card.md": "0" * 64})})
+    digests = [one.digest for one in mended.packages.values()]
+    assert retry(bench.ledger, _study_id(bench), digests, bench.clock.now()) == Retried(0, 0, 0)
+    route(bench, mended)
+    assert sorted(bench.ask("SELECT state FROM dicom_node.jobs")) == [("failed",), ("requested",)]
+
+
+def test_a_person_sends_refused_results_again(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
+    assert retry(written.ledger, _study_id(written), [], written.clock.now()).deliveries == 1
+    assert study(written)[0] == "complete"
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert delivery(written)[0] == "stored"
+
+
+def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    with pytest.raises(Permanent, match="goes on by itself"):
+        retry(bench.ledger, _study_id(bench), [], bench.clock.now())
+
+
+def _study_id(bench: Bench) -> uuid.UUID:
+    ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
+    return uuid.UUID(str(found))
