@@ -213,11 +213,13 @@ class Worker:
     def _end(self, transaction: Transaction, job: Job, how: JobEvent, reason: str) -> None:
         now = self._clock.now()
         state = jobs.move(transaction.connection, job, how, now=now, reason=reason, finished_at=now)
-        move_study(transaction.connection, job.study_id, StudyEvent.FAILED, f"{job.model}: {reason}", now)
+        said = f"{job.model}: {reason}"
+        stuck = move_study(transaction.connection, job.study_id, StudyEvent.FAILED, said, now, job.revision)
         data = {**_announced(job), "state": state.value, "attempts": job.attempts}
         transaction.emit(Event(EventType.INFERENCE_FAILED, job.study_id, now, data))
         transaction.record(Action.JOB_FAILED, job.study_id, **_about(job), reason=reason, state=state.value)
-        transaction.record(Action.STUDY_STUCK, job.study_id, reason=f"{job.model}: {reason}")
+        if stuck:
+            transaction.record(Action.STUDY_STUCK, job.study_id, reason=said)
 
 
 def _announced(job: Job) -> dict[str, str | int]:
