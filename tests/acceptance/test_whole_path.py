@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset, dcmread
-from pydicom.uid import ComprehensiveSRStorage
 
 from tests.support import counterparts, judges
 from tests.support.node import Node
@@ -59,9 +58,7 @@ def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         archive = stack.enter_context(Orthanc(_made(folder / "archive")))
         kafka = stack.enter_context(KafkaBroker(_made(folder / "broker"))) if request.param == "kafka" else None
         bootstrap = kafka.bootstrap if kafka else None
-        node = Node(
-            folder / "node", destinations=[archive.destination], kafka=bootstrap, models=shipped, env=QUICK
-        )
+        node = Node(folder / "node", destinations=[archive.destination], kafka=bootstrap, models=shipped, env=QUICK)
         yield Trial(stack.enter_context(node), archive)
 
 
@@ -109,6 +106,7 @@ def test_results_carry_the_patient_and_the_study_of_their_source(first: Step, sl
 def test_no_validator_finds_an_error_in_the_results(first: Step, slices: Sequence[Path], tmp_path: Path) -> None:
     files = save(first.results, tmp_path)
     assert {file.name: judges.complaints(file, slices[0]) for file in files} == {file.name: [] for file in files}
+    assert judges.dcentvfy([*files, *slices[:3]]) == []
 
 
 def test_a_study_that_is_sent_again_adds_nothing(first: Step, again: Step) -> None:
@@ -130,7 +128,6 @@ def test_ten_more_slices_lead_to_results_that_supersede_the_earlier_ones(first: 
         for instance in series.ReferencedSOPSequence
     }
     assert earlier.SOPInstanceUID in named
-    assert report.SeriesInstanceUID == earlier.SeriesInstanceUID or report.SOPClassUID != ComprehensiveSRStorage
 
 
 def test_no_validator_finds_an_error_in_superseding_results(
@@ -171,51 +168,44 @@ def test_the_audit_chain_verifies_and_tells_the_whole_story_of_the_study(
     assert told.count("results delivered") == 2
 
 
-# After the story: what a superuser changes here is put back, except in the last entry, which is why it comes last.
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-@pytest.mark.parametrize("column", ["entry", "hash"])
+@pytest.mark.parametrize("column", ["number", "entry", "hash"])
 def test_one_byte_that_a_superuser_changes_in_any_audit_row_is_found_and_named(
     trial: Trial, amended: Step, column: str, place: str
 ) -> None:
     assert amended.results
-    last = trial.rows("SELECT max(number) AS n FROM audit_entries")[0]["n"]
-    number = {"first": 1, "middle": last // 2, "last": last}[place]
     kept = trial.rows("SELECT number, entry, hash FROM audit_entries ORDER BY number")
+    number = {"first": 1, "middle": len(kept) // 2, "last": len(kept)}[place]
     try:
-        _tamper(trial, number, column)
+        _forge(trial, f"UPDATE audit_entries SET {column} = {FORGED[column]} WHERE number = {number}")
         verdict = trial.node.cli("audit", "verify", code=1)
         assert (verdict["intact"], verdict["bad"], verdict["checked"]) == (False, number, number - 1)
     finally:
         _put_back(trial, kept)
-    assert trial.node.cli("audit", "verify")["intact"] is True
 
 
-def _tamper(trial: Trial, number: int, column: str) -> None:
-    """Change one byte in the middle of a value, behind the back of the triggers."""
-    change = {
-        "entry": "overlay(entry placing (CASE substr(entry, length(entry) / 2, 1) WHEN 'x' THEN 'y' ELSE 'x' END)"
-        " from length(entry) / 2)",
-        "hash": "set_byte(hash, 16, get_byte(hash, 16) # 1)",
-    }[column]
-    trial.rows(_unseen(f"UPDATE dicom_node.audit_entries SET {column} = {change} WHERE number = {number}"))
+# Each changes one byte. What is no JSON any more would not get past the table's index, so of an entry it is the year.
+FORGED = {
+    "number": "number # (1::bigint << 40)",
+    "entry": """overlay(entry placing '3' from position('"at":"' in entry) + 6)""",
+    "hash": "set_byte(hash, 16, get_byte(hash, 16) # 1)",
+}
+
+
+def _forge(trial: Trial, statement: str) -> None:
+    """Change the trail as nobody but a superuser can: with every trigger off."""
+    with trial.superuser() as connection:
+        connection.execute("SET session_replication_role = replica")
+        assert connection.execute(statement.encode()).rowcount == 1
 
 
 def _put_back(trial: Trial, kept: Sequence[dict[str, Any]]) -> None:
     """The trail as it was before; entries that were added to a forged one go with the forgery."""
-    trial.rows(_unseen(f"DELETE FROM dicom_node.audit_entries WHERE number > {kept[-1]['number']}"))
-    for row in kept:
-        entry, digest = row["entry"].replace("'", "''"), bytes(row["hash"]).hex()
-        trial.rows(
-            _unseen(
-                f"UPDATE dicom_node.audit_entries SET entry = '{entry}', hash = '\\x{digest}'"
-                f" WHERE number = {row['number']} AND (entry, hash) <> ('{entry}', '\\x{digest}')"
-            )
-        )
-
-
-def _unseen(statement: str) -> str:
-    """With every trigger off, as nobody but a superuser can have it."""
-    return f"SET session_replication_role = replica; {statement}"
+    with trial.superuser() as connection, connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute("DELETE FROM audit_entries")
+        add = "INSERT INTO audit_entries (number, entry, hash) VALUES (%(number)s, %(entry)s, %(hash)s)"
+        connection.cursor().executemany(add, kept)
 
 
 def _step(trial: Trial, uid: str) -> Step:

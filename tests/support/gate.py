@@ -42,22 +42,21 @@ class Gate:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
+        _hang_up(self._door)  # wakes the thread that accepts
         self._door.close()
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):  # the door was closed
             while True:
                 caller, _ = self._door.accept()
-                self._connect(caller)
+                threading.Thread(target=self._connect, args=(caller,), name="gate", daemon=True).start()
 
     def _connect(self, caller: socket.socket) -> None:
-        try:
-            archive = socket.create_connection(("127.0.0.1", self._archive))
-        except OSError:
-            caller.close()
-            return
-        for run, *ends in ((self._questions, caller, archive), (self._answers, archive, caller)):
-            threading.Thread(target=run, args=ends, name="gate", daemon=True).start()
+        with caller, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._archive)) as archive:
+            back = threading.Thread(target=self._answers, args=(archive, caller), name="gate", daemon=True)
+            back.start()
+            self._questions(caller, archive)
+            back.join()
 
     def _questions(self, caller: socket.socket, archive: socket.socket) -> None:
         with contextlib.suppress(OSError):

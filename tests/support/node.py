@@ -115,11 +115,10 @@ class Node:
         assert not left, f"processes {left} outlived the node\n{tail(self.log)}"
         return code
 
-    def cli(self, *arguments: str, code: int = 0, timeout: float = 60) -> Any:
-        """What `dicom-node ARGUMENTS --json` prints, parsed; fails on another exit status than `code`."""
-        command = [*self._program, *arguments, "--json", "--data", str(self.data)]
+    def run(self, *arguments: str, code: int = 0, timeout: float = 60) -> str:
+        """What `dicom-node ARGUMENTS` prints; fails on another exit status than `code`."""
         done = subprocess.run(
-            command,
+            [*self._program, *arguments, "--data", str(self.data)],
             cwd=ROOT,
             env={**os.environ, **self._env},
             capture_output=True,
@@ -127,12 +126,16 @@ class Node:
             timeout=timeout,
             check=False,
         )
-        said = f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == code, said
+        assert done.returncode == code, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def cli(self, *arguments: str, code: int = 0, timeout: float = 60) -> Any:
+        """What `dicom-node ARGUMENTS --json` prints, parsed; fails on another exit status than `code`."""
+        said = self.run(*arguments, "--json", code=code, timeout=timeout)
         try:
-            return json.loads(done.stdout)
+            return json.loads(said)
         except json.JSONDecodeError as error:
-            raise AssertionError(f"not JSON: {said}") from error
+            raise AssertionError(f"{' '.join(arguments)} printed no JSON: {said}") from error
 
     def get(self, role: str, path: str) -> str:
         """What a role's HTTP door gives, such as `/metrics`."""

@@ -39,6 +39,7 @@ output = "logits"
 multiple = 1
 
 [postprocessing]
+close_mm = 0
 largest_component = true
 fill_holes = false
 

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,15 @@ from tests.support.servers import Orthanc
 
 Row = Mapping[str, Any]
 
-# A test has no five seconds for every study, and archives that come back are not asked again in a quarter of an hour.
-QUICK = {"DICOM_NODE_ASSEMBLY__SETTLE": "1", "DICOM_NODE_DELIVERY__LONGEST_DELAY": "4"}
+# A test has no five seconds for every study, no quarter of an hour for an archive that comes back, and no disk for a
+# log of gigabytes.
+QUICK = {
+    "DICOM_NODE_ASSEMBLY__SETTLE": "1",
+    "DICOM_NODE_DELIVERY__LONGEST_DELAY": "4",
+    "DICOM_NODE_SPOOL__SEGMENT": str(8 << 20),
+    "DICOM_NODE_SPOOL__CAPACITY": str(256 << 20),
+    "DICOM_NODE_SPOOL__DISK_FLOOR": "0",
+}
 
 # Nothing is under way: no study open, no event unhandled by the group that wants it, no job, no delivery.
 _UNDER_WAY = """
@@ -54,12 +62,18 @@ class Trial:
     def __init__(self, node: Node, archive: Orthanc) -> None:
         self.node, self.archive = node, archive
 
-    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """What the node's database answers to its superuser; each statement commits by itself."""
+    @contextmanager
+    def superuser(self) -> Iterator["psycopg.Connection[dict[str, Any]]"]:
+        """A connection to the node's database that may do everything; each statement commits by itself."""
         url = self.node.superuser_url.replace("+psycopg", "")
         with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
             connection.execute("SET search_path = dicom_node")
-            answer = connection.execute(query, values)
+            yield connection
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """What the node's database answers to its superuser."""
+        with self.superuser() as connection:
+            answer = connection.execute(query.encode(), values)
             return answer.fetchall() if answer.description else []
 
     def study(self, uid: str) -> dict[str, Any]:

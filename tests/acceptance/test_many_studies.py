@@ -1,0 +1,71 @@
+"""Several scanners at once: studies that come interleaved over ten associations are each one study."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from dicom_node.sender import Outgoing
+from tests.support.node import Node
+from tests.support.senders import acknowledged, instance, paced
+from tests.support.servers import Orthanc
+from tests.support.trial import QUICK, Trial, small
+
+pytestmark = pytest.mark.slow
+
+# No common divisor: each association brings something of every study.
+STUDIES, ASSOCIATIONS = 7, 10
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory, thresholds: Path, archive: Orthanc) -> Iterator[Trial]:
+    data = tmp_path_factory.mktemp("many") / "node"
+    with Node(data, destinations=[archive.destination], models=thresholds, env=QUICK) as node:
+        yield Trial(node, archive)
+
+
+def test_studies_that_ten_associations_bring_interleaved_are_each_complete_once_with_one_set_of_results(
+    trial: Trial,
+) -> None:
+    phantoms = [small(f"interleaved {number}") for number in range(STUDIES)]
+    slices = [instance(one) for together in zip(*(one.datasets() for one in phantoms), strict=True) for one in together]
+    done = _send_at_once(trial.node, [slices[number::ASSOCIATIONS] for number in range(ASSOCIATIONS)])
+    assert len(done) == len(slices)
+    uids = [phantom.uid("study") for phantom in phantoms]
+    for phantom, uid in zip(phantoms, uids, strict=True):
+        trial.await_home(uid)
+        assert len(trial.indexed(uid)) == phantom.slices
+        assert trial.study(uid)["revision"] == 1
+    trial.assert_one_set(*uids)
+
+
+def test_the_same_study_from_two_scanners_at_once_is_one_study_with_one_set_of_results(trial: Trial) -> None:
+    phantom = small("from two scanners")
+    slices = [instance(one) for one in phantom.datasets()]
+    done = _send_at_once(trial.node, [slices, slices[::-1]])
+    assert len(done) == 2 * len(slices)
+    trial.await_home(phantom.uid("study"))
+    trial.assert_one_set(phantom.uid("study"))
+
+
+def _send_at_once(node: Node, shares: Sequence[Sequence[Outgoing]]) -> list[str]:
+    """Send each share in an association of its own, none of which ends before all have begun. UIDs of what was done."""
+    together = threading.Barrier(len(shares), timeout=60)
+    done: list[str] = []
+
+    def scanner(number: int) -> None:
+        outcomes = []
+        for outcome in paced(node, shares[number], f"SCANNER{number}"):
+            outcomes.append(outcome)
+            # At the first slice and in the middle, so that the associations keep step.
+            if len(outcomes) in {1, len(shares[number]) // 2}:
+                together.wait()
+        done.extend(acknowledged(outcomes))
+
+    threads = [threading.Thread(target=scanner, args=(number,), daemon=True) for number in range(len(shares))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return done
