@@ -17,7 +17,7 @@ from consumers.bus import Message
 from domain.errors import NodeError, Permanent
 from domain.events import Event, EventType
 from domain.states import StudyEvent, StudyState
-from store import log
+from store import jobs, log
 from store.database import Database
 from store.log import DeadLetter
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
@@ -102,8 +102,8 @@ def list_dead_letters(database: Database) -> list[DeadLetter]:
 def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
     """Let the group that failed handle this dead letter's event again; other groups know it from their inbox.
 
-    The study leaves `stuck` once nothing else of it is set aside. Raises Permanent where there is no such dead letter,
-    it was replayed before, or its message cannot be read as an event; Unavailable.
+    The study leaves `stuck` once nothing else of it is set aside or has failed. Raises Permanent where there is no
+    such dead letter, it was replayed before, or its message cannot be read as an event; Unavailable.
     """
     with ledger.transaction() as transaction:
         letter = log.take_dead_letter(transaction.connection, number)
@@ -137,7 +137,8 @@ def _stop_study(transaction: Transaction, study: uuid.UUID, error: NodeError, at
 
 
 def _release_study(transaction: Transaction, study: uuid.UUID, at: datetime) -> None:
-    if log.has_open_letters(transaction.connection, study):
+    connection = transaction.connection
+    if log.has_open_letters(connection, study) or jobs.ended_badly(connection, study):
         return
     if log.move_study(transaction.connection, study, StudyEvent.RELEASED, "", at) is not None:
         transaction.record(Action.STUDY_RELEASED, study)

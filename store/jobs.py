@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
 from domain.states import JOB, JobEvent, JobState, advance
-from store.tables import instances, jobs
+from store.tables import instances, jobs, studies
 
 _LIVE = (JobState.LEASED, JobState.RUNNING)
 
@@ -65,8 +65,10 @@ def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Job |
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The study's jobs that failed or timed out, locked."""
-    ended = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.FAILED, JobState.TIMED_OUT)))
+    """The jobs of the study's present revision that failed or timed out, locked."""
+    present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
+    states = (JobState.FAILED, JobState.TIMED_OUT)
+    ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
     return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id).with_for_update())]
 
 

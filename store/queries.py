@@ -136,6 +136,12 @@ def quarantined(database: Database, limit: int) -> list[Record]:
         return _records(connection, select(quarantine).order_by(quarantine.c.received_at.desc()).limit(limit))
 
 
+def quarantine_size(database: Database) -> int:
+    """How many instances were kept aside because they could not be read."""
+    with database.transaction() as connection:
+        return connection.scalar(select(func.count()).select_from(quarantine)) or 0
+
+
 def last_entries(database: Database, count: int) -> list[Mapping[str, Any]]:
     """The newest entries of the trail, oldest first, as parsed JSON."""
     body = text("entry::jsonb AS body")

@@ -40,7 +40,7 @@ def status(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
-            _print_list(queries.latest_studies(source, last), as_json)
+            _print_list(queries.latest_studies(source, last), queries.quarantine_size(source), as_json)
         else:
             _print_path(queries.study_path(source, queries.find_study(source, study)), as_json)
 
@@ -84,13 +84,16 @@ def list_quarantine(
     )
 
 
-def _print_list(found: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+def _print_list(found: Sequence[Mapping[str, Any]], unreadable: int, as_json: bool) -> None:
     places = [whereabouts(one, one["jobs"], one["results"], one["deliveries"]) for one in found]
     if as_json:
-        print_json({"studies": [{**one, **vars(place)} for one, place in zip(found, places, strict=True)]})
+        listed = [{**one, **vars(place)} for one, place in zip(found, places, strict=True)]
+        print_json({"studies": listed, "quarantined": unreadable})
         return
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
+    if unreadable:
+        out.print(f"{unreadable} instance(s) could not be read and were kept aside: dicom-node quarantine list")
 
 
 def _print_path(path: Mapping[str, Any], as_json: bool) -> None:

@@ -118,6 +118,7 @@ def test_a_study_that_cannot_be_used_ends_in_a_state_with_a_reason(
 
 def test_an_instance_cut_in_its_header_is_kept_aside_with_the_reason(trial: Trial, sent: Mapping[str, Sent]) -> None:
     cut = sent["cut in the header"].instances[10]
+    assert trial.node.cli("status")["quarantined"] == 1
     (kept,) = trial.node.cli("quarantine", "list")["quarantine"]
     assert kept["sop_uid"] == cut.sop_instance
     assert "ends within" in kept["reason"]
