@@ -1,5 +1,6 @@
 """The roles between the log and the models: `index` and `assemble`."""
 
+import os
 import time
 
 from config import metrics
@@ -20,12 +21,15 @@ from store import queries
 from store.index import STUDIES_CHANNEL
 
 _POLL = 0.5
+_LATER = 10
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
 
 
 def index(context: Context) -> None:
     """The log into the object store and the index."""
+    # A sender waits for the listener, and nobody for the index: where processors are few, the listener comes first.
+    os.nice(_LATER)
     spool = context.settings.data / "spool"
     meter = BacklogMeter(spool)
     with LogReader(spool) as reader:

@@ -44,11 +44,19 @@ def file(entry: Entry, objects: ObjectStore) -> Filed | Unreadable:
     digest = hashlib.sha256(meta)
     for chunk in chunks():
         digest.update(chunk)
-    key = f"instances/{digest.hexdigest()[:2]}/{digest.hexdigest()}.dcm"
+    key = _key(read, digest.hexdigest())
     objects.put(key, _pieces(meta, chunks))
     if isinstance(read, Header):
         return Filed(entry, digest.hexdigest(), key, read)
     return Unreadable(entry, digest.hexdigest(), key, read)
+
+
+def _key(read: Header | str, digest: str) -> str:
+    """A study's objects lie together: file systems place a folder's files side by side, and spread folders."""
+    if isinstance(read, str):
+        return f"unreadable/{digest[:2]}/{digest}.dcm"
+    study = hashlib.sha256(read.study_uid.encode()).hexdigest()[:32]
+    return f"instances/{study[:2]}/{study}/{digest}.dcm"
 
 
 def _chunks(entry: Entry) -> Callable[[], Iterator[bytes]]:

@@ -1,0 +1,22 @@
+"""The list of benchmarks, and the command that runs one of them or all: `python -m benchmarks [NAME] [OPTIONS]`."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from benchmarks import ingest
+
+BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {"ingest": ingest.run}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the benchmark that the first argument names, with the others as its options; all of them where none does."""
+    named = bool(arguments) and not arguments[0].startswith("-")
+    if named and arguments[0] not in BENCHMARKS:
+        sys.exit(f"there is no benchmark {arguments[0]}; there are: {', '.join(BENCHMARKS)}")
+    print(f"benchmarks: {', '.join(BENCHMARKS)}")
+    for name in [arguments[0]] if named else BENCHMARKS:
+        BENCHMARKS[name](arguments[1:] if named else arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
