@@ -74,11 +74,13 @@ def run(arguments: Sequence[str]) -> None:
     os.environ.pop("TCP_NODELAY", None)
     folder = Path(tempfile.mkdtemp(prefix="dicom-node-ingest-", dir=options.folder))
     try:
+        disk = machine.synced_write(folder)
         with DurablePostgres() as postgres:
             print(f"making the studies in {folder}", flush=True)
             site = Site(folder, postgres, studies.small("warm-up", 20).write(folder / "studies"), rounds)
             text = "\n\n".join(step(site, sizes) for step in _STEPS)
-        text = report.frame(machine.describe(folder), _versions(), rounds, text)
+        where = report.machine(machine.describe(folder), disk, machine.synced_write(folder))
+        text = report.frame(where, _versions(), rounds, text)
     finally:
         shutil.rmtree(folder)
     print(f"\n{text}")

@@ -9,17 +9,22 @@ from benchmarks.table import megabytes, seconds, table
 _READING = """Seconds from the start of the senders to their end, the median of {rounds} round(s) in which the
 receivers take turns; what takes longer than three seconds is measured once. In brackets: how many times this node's
 time that is. Every receiver is started afresh in an empty folder, takes 20 slices to warm up, and is counted at the end
-to hold every instance; nothing is deleted meanwhile. What is dirty in the page cache is written back (`sync`) before
-each measurement. The senders' own work (starting, reading their files) is in every figure, this node's too.
+to hold every instance. What is dirty in the page cache is written back (`sync`) before each measurement, and nothing is
+deleted between them. The senders' own work (starting, reading their files) is in every figure, this node's too.
 
 Only this node and Orthanc have synced the data to disk when they answer, and only they index it; the others answer
 while the data is in the page cache alone. "Index behind" is how long after the senders' end the last row was committed,
 in a PostgreSQL that syncs its commits. Peak memory is that of the receiver's own processes, without PostgreSQL."""
 
 
+def machine(where: str, before: float, after: float) -> str:
+    """Where it ran, and how busy others kept its disk: milliseconds of a synced write before and after it all."""
+    return f"{where}. A synced write of 40 KB took {before:.2f} ms before all this and {after:.2f} ms after it."
+
+
 def frame(where: str, versions: Sequence[str], rounds: int, tables: str) -> str:
     """The section around its tables."""
-    return f"{where}.\n\nVersions: {'; '.join(versions)}.\n\n{_READING.format(rounds=rounds)}\n\n{tables}"
+    return f"{where}\n\nVersions: {'; '.join(versions)}.\n\n{_READING.format(rounds=rounds)}\n\n{tables}"
 
 
 def one_association(
