@@ -38,8 +38,8 @@ def send(writer: LogWriter, instances: Iterable[tuple[str, bytes]]) -> None:
     writer.close_association(log, Close.RELEASED, "")
 
 
-def entries(reader: LogReader, timeout: float = 0.0) -> Iterator[Entry]:
-    """All entries until there are none for `timeout` s."""
+def entries(reader: LogReader, timeout: float = 0.1) -> Iterator[Entry]:
+    """All entries until there are none for `timeout` s, which is longer than a new segment may go unnoticed."""
     while batch := reader.poll(timeout):
         yield from batch
 
