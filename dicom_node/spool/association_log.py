@@ -51,7 +51,7 @@ class AssociationLog:
     """
 
     def __init__(
-        self, pool: SegmentPool, ring: Callable[[], None], ident: UUID, peer: Peer, sequence: Iterator[int]
+        self, pool: SegmentPool, ring: Callable[[bool], None], ident: UUID, peer: Peer, sequence: Iterator[int]
     ) -> None:
         self.id = ident
         self.peer = peer
@@ -160,7 +160,7 @@ class AssociationLog:
             except OSError as error:
                 raise LogUnavailable(f"spool cannot be written: {error}") from error
         self._left = (0, 0, 0)
-        self._ring()
+        self._ring(kind not in (Kind.INSTANCE, Kind.PART))
 
     def _write_once(self, kind: Kind, frame: memoryview, length: int, payload_crc: int, instance: _Instance) -> None:
         segment = self._segment_for(len(frame))

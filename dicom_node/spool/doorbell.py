@@ -4,9 +4,11 @@ import contextlib
 import os
 import select
 import socket
+import time
 from pathlib import Path
 
 _NAME = "doorbell"
+_QUIET = 0.02  # s; waking another process costs the listener as much as a tenth of an instance
 _LONGEST = 100  # bytes of a Unix socket's path; the kernel takes 108 with its end
 
 
@@ -16,9 +18,14 @@ class Bell:
     def __init__(self, root: Path) -> None:
         self._place = _Place(root)
         self._socket = _socket()
+        self._quiet_until = 0.0
 
-    def ring(self) -> None:
-        """Wake the reader if there is one."""
+    def ring(self, urgent: bool = True) -> None:
+        """Wake the reader if there is one; what is not urgent (one more instance) wakes it every 20 ms at the most."""
+        now = time.monotonic()
+        if not urgent and now < self._quiet_until:
+            return
+        self._quiet_until = now + _QUIET
         # No reader, or one with enough wake-ups in its queue: both are as well.
         with contextlib.suppress(OSError):
             self._socket.sendto(b"\1", self._place.address)
