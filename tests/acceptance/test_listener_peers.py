@@ -14,6 +14,7 @@ from dicom_node.spool import Entry, Kind
 from tests.support.counterparts import data
 from tests.support.listening import Door, listening, program
 from tests.support.processes import Process, answers, free_port, wait_for
+from tests.support.senders import keep_responses_for_their_request
 
 # What GDCM's sender says of itself after the last response: it aborts in its own clean-up, the transfer is whole.
 _GDCM_ABORTS = -6
@@ -106,6 +107,7 @@ def test_every_transfer_syntax_is_kept_as_received(door: Door, monkeypatch: pyte
         peer.add_requested_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
     association = peer.associate("127.0.0.1", door.port, ae_title="NODE")
     assert association.is_established
+    keep_responses_for_their_request(association)
     assert [association.send_c_store(path).Status for path in files] == [0] * len(files)
     association.release()
     found = door.read(Kind.ASSOCIATION_CLOSED)

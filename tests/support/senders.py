@@ -1,11 +1,13 @@
 """Those who send studies to the node: DCMTK's storescu as a scanner, and a sender that a test can stop in mid-study."""
 
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom.association import Association
 
 from config.settings import Destination
 from dicom_node.part10 import head
@@ -47,3 +49,34 @@ def paced(node: Node, instances: Sequence[Outgoing], aet: str = "SCANNER") -> It
 def acknowledged(outcomes: Iterable[Outcome]) -> list[str]:
     """SOP Instance UIDs of those that were answered with success."""
     return [one.sent.sop_instance for one in outcomes if one.verdict is Verdict.STORED]
+
+
+def keep_responses_for_their_request(association: Association) -> None:
+    """Close a gap in pynetdicom's requestor: its own thread may take a response that comes at once.
+
+    That thread says that it is paused, asks whether it may go on, and only then takes the word back. A request that is
+    made in between believes it paused, and the thread goes on to swallow the response; against a receiver that
+    answers within a tenth of a millisecond this was seen now and then. Here the answer to "may I go on" and the word
+    are changed under one lock.
+    """
+    association._reactor_checkpoint = _Checkpoint(association)
+
+
+class _Checkpoint(threading.Event):
+    def __init__(self, association: Association) -> None:
+        super().__init__()
+        self._association = association
+        self._turn = threading.Lock()
+        self.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        while True:
+            super().wait(timeout)
+            with self._turn:
+                if self.is_set():
+                    self._association._is_paused = False
+                    return True
+
+    def clear(self) -> None:
+        with self._turn:
+            super().clear()
