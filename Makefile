@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup counterparts demo test unit check bench clean
+.PHONY: help setup everything counterparts demo test unit check bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -16,7 +16,7 @@ help: ## this list
 demo: setup ## a CT study in, findings out: the whole path on this machine
 	@$(PYTHON) -m console.demo
 
-test: counterparts check ## everything: checks, then unit, contract and acceptance tests
+test: counterparts everything check ## everything: checks, then unit, contract and acceptance tests
 	@$(PYTHON) -m pytest $(PARALLEL)
 
 unit: setup ## the unit tests alone: no network, no servers
@@ -28,11 +28,14 @@ check: setup ## lint, format, types and the contracts between rooms
 	@$(PYTHON) -m mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: counterparts setup ## the benchmarks, beside other receivers and senders; takes minutes
+bench: counterparts everything ## the benchmarks, beside other receivers and senders; takes minutes
 	@$(PYTHON) -m benchmarks
 
 setup: ## the Python environment, from uv.lock
 	@scripts/setup
+
+everything: ## the same with every engine, PyTorch and the training pipeline (about 3 GB to download)
+	@scripts/setup --all
 
 counterparts: ## the programs that the tests run against (Orthanc, DCMTK, Kafka, ...)
 	@scripts/counterparts || { [ "$$CI" != true ] && echo "counterparts: tests that need them are skipped"; }

@@ -1,6 +1,7 @@
 """The import contracts speak of every room: a new package fails here until somebody has placed it."""
 
 import configparser
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Packages in the repository that are no rooms: nothing that runs on a node imports them.
 BESIDE = {"benchmarks", "tests"}
+
+# What the worker imports by name when it is asked for, since a worker may lack it.
+BY_NAME = {"captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite"}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +56,19 @@ def test_every_library_that_the_project_installs_has_an_owner(
     listed = [*project["project"]["dependencies"], *(line for lines in extras.values() for line in lines)]
     installed = {_import_name(line) for line in listed} - {"dicom_node"}
     owned = {name for section in contracts.values() for name in section.get("protected_modules", "").split()}
-    # pylibjpeg and its decoders are plug-ins that pydicom finds by itself; onnx is what torch's exporter imports.
-    assert installed - owned <= {"onnx", "pylibjpeg", "pylibjpeg_libjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle"}
+    # pylibjpeg and its decoders are plug-ins that pydicom finds by itself; onnx is what torch's exporter imports,
+    # scikit-image and PyYAML what MONAI does.
+    found = {"onnx", "pylibjpeg", "pylibjpeg_libjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "scikit_image", "pyyaml"}
+    assert installed - owned - BY_NAME <= found
+
+
+@pytest.mark.parametrize("library", sorted(BY_NAME))
+def test_what_a_worker_may_lack_is_named_by_the_worker_alone(library: str, rooms: set[str]) -> None:
+    module = {"pytorch_ignite": "ignite"}.get(library, library)
+    imported = re.compile(rf'import_module\(\s*"{module}\b|^\s*(import|from) {module}\b', re.MULTILINE)
+    files = (file for room in rooms for file in (ROOT / room).rglob("*.py"))
+    users = {file.relative_to(ROOT).parts[0] for file in files if imported.search(file.read_text())}
+    assert users <= {"inference_worker"}
 
 
 def _import_name(requirement: str) -> str:
