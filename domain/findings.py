@@ -19,11 +19,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number with its unit. `unit` is a UCUM code."""
+    """One number with its unit. `unit` is a UCUM code.
+
+    `derivation` says how it came of the values that it sums up (mean, maximum, ...; PS3.16 CID 7464), where it does.
+    """
 
     name: Code
     value: float
     unit: Code
+    derivation: Code | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,25 @@ class Segment:
     colour: tuple[int, int, int]
     laterality: Code | None = None
     measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a classifier holds one finding, 0 to 1, in one image (`frame`, an index) or in the whole input (None).
+
+    It is reported as present from `threshold` on.
+    """
+
+    label: str
+    finding: Code
+    probability: float
+    threshold: float
+    frame: int | None = None
+
+    @property
+    def present(self) -> bool:
+        """Whether the model reports the finding."""
+        return self.probability >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -66,6 +89,23 @@ class Mask:
 
 
 @dataclass(frozen=True)
+class Map:
+    """Where in the source a model looked for what `label` names, kept in the object store under `key`.
+
+    `method` is its algorithm in words. Shape is (frames, rows, columns), 32-bit little-endian floats from 0 to 1; frame
+    k lies on `Findings.frames[frames[k]]`. The object is zlib-compressed raw bytes in C order; `sha256` is that of the
+    uncompressed bytes.
+    """
+
+    label: str
+    method: str
+    key: str
+    sha256: str
+    shape: tuple[int, int, int]
+    frames: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ModelIdentity:
     """Which model spoke. `digest` is the SHA-256 of the package; `device_uid` changes whenever the model does."""
 
@@ -80,13 +120,21 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that one run of one model found in one series."""
+    """Everything that one run of one model found.
+
+    `frames` are those of the series that the results refer to. `engine` is what ran the network; `remarks` are
+    sentences that a reader of the results must know ("1 missing slice was interpolated").
+    """
 
     model: ModelIdentity
     input_digest: str
     frames: tuple[SourceFrame, ...]
     mask: Mask | None
     segments: tuple[Segment, ...]
+    likelihoods: tuple[Likelihood, ...] = ()
+    maps: tuple[Map, ...] = ()
+    engine: str = ""
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
@@ -102,7 +150,27 @@ class Findings:
             frames=tuple(SourceFrame(**frame) for frame in data["frames"]),
             mask=Mask(mask["key"], mask["sha256"], tuple(mask["shape"])) if mask else None,
             segments=tuple(_segment(segment) for segment in data["segments"]),
+            likelihoods=tuple(_likelihood(one) for one in data.get("likelihoods", ())),
+            maps=tuple(_map(one) for one in data.get("maps", ())),
+            engine=data.get("engine", ""),
+            remarks=tuple(data.get("remarks", ())),
         )
+
+
+def _likelihood(data: Mapping[str, Any]) -> Likelihood:
+    return Likelihood(**{**data, "finding": Code(**data["finding"])})
+
+
+def _map(data: Mapping[str, Any]) -> Map:
+    frames, rows, columns = data["shape"]
+    return Map(**{**data, "shape": (frames, rows, columns), "frames": tuple(data["frames"])})
+
+
+def _measurement(data: Mapping[str, Any]) -> Measurement:
+    derivation = data.get("derivation")
+    return Measurement(
+        Code(**data["name"]), data["value"], Code(**data["unit"]), Code(**derivation) if derivation else None
+    )
 
 
 def _segment(data: Mapping[str, Any]) -> Segment:
@@ -114,5 +182,5 @@ def _segment(data: Mapping[str, Any]) -> Segment:
         type=Code(**data["type"]),
         colour=(red, green, blue),
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
-        measurements=tuple(Measurement(Code(**m["name"]), m["value"], Code(**m["unit"])) for m in data["measurements"]),
+        measurements=tuple(_measurement(one) for one in data["measurements"]),
     )

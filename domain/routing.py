@@ -5,7 +5,7 @@ is not met becomes a sentence, so that "why did it not run" has an answer for ea
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -14,7 +14,8 @@ class SeriesFacts:
     """What routing may know of one series: gathered over all of its slices, never from the first alone.
 
     `spacing_mm` is the largest distance between neighbouring slices, None where it cannot be told.
-    `slices` counts frames, so that one enhanced multi-frame instance of 60 frames has 60.
+    `slices` counts frames, so that one enhanced multi-frame instance of 60 frames has 60. `views` are View Positions,
+    `ages` the patient's age in years as each slice states or implies it, `contrast` whether any slice names an agent.
     """
 
     series_id: str
@@ -26,6 +27,12 @@ class SeriesFacts:
     calling_aes: frozenset[str]
     slices: int
     spacing_mm: float | None
+    views: frozenset[str] = frozenset()
+    ages: frozenset[float] = frozenset()
+    image_types: frozenset[str] = frozenset()
+    photometric: frozenset[str] = frozenset()
+    contrast: bool = False
+    burned_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,10 @@ class Conditions:
     """What a series must be. An empty tuple or None asks nothing.
 
     `body_part` compares without regard to case; "" stands for a series that states none. Descriptions are
-    regular expressions, searched without regard to case. Spacing is in mm between neighbouring slices.
+    regular expressions, searched without regard to case; a `not_` pattern must not be found. Spacing is in mm between
+    neighbouring slices. `view` compares as `body_part` does. A series that states no age meets no age limit. Of
+    `not_image_type` (values of Image Type, such as "LOCALIZER" or "DERIVED") no slice may have any. `burned_in` false
+    refuses images that say that text is burned into them.
     """
 
     modality: tuple[str, ...] = ()
@@ -46,14 +56,41 @@ class Conditions:
     max_slices: int | None = None
     min_spacing_mm: float | None = None
     max_spacing_mm: float | None = None
+    not_series_description: str | None = None
+    view: tuple[str, ...] = ()
+    photometric: tuple[str, ...] = ()
+    not_image_type: tuple[str, ...] = ()
+    min_age: float | None = None
+    max_age: float | None = None
+    contrast: bool | None = None
+    burned_in: bool | None = None
+
+
+PATTERNS = ("series_description", "study_description", "not_series_description")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One input of a model: its name in the package's manifest, and what its series must be."""
+
+    name: str
+    conditions: Sequence[Conditions]
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The series that a model gets, if any, and for each other series the reasons why not."""
+    """The series that each input of a model gets, if every one found its own; and why each other series was left.
 
-    series_id: str | None
-    refusals: dict[str, tuple[str, ...]]
+    `inputs` is empty where the model does not run. Results refer to the first input's series.
+    """
+
+    inputs: Mapping[str, str]
+    refusals: Mapping[str, tuple[str, ...]]
+
+    @property
+    def series_id(self) -> str | None:
+        """The first input's series, None where the model does not run."""
+        return next(iter(self.inputs.values()), None)
 
 
 def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
@@ -62,22 +99,46 @@ def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
         *_membership(conditions, series),
         *_pattern("series description", conditions.series_description, series.series_description),
         *_pattern("study description", conditions.study_description, series.study_description),
+        *_excluded(conditions, series),
         *_bounds("slices", series.slices, conditions.min_slices, conditions.max_slices),
         *_spacing(conditions, series.spacing_mm),
+        *_age(conditions, series.ages),
     )
 
 
-def choose(wanted: Sequence[Conditions], series: Sequence[SeriesFacts]) -> Choice:
-    """The series that meets all of `wanted` and has the most slices, then the finest spacing, then the lowest id."""
-    refusals = {
-        one.series_id: tuple(dict.fromkeys(reason for conditions in wanted for reason in unmet(conditions, one)))
-        for one in series
-    }
-    fit = [one for one in series if not refusals[one.series_id]]
-    fit.sort(key=lambda one: (-one.slices, one.spacing_mm or 0.0, one.series_id))
-    for other in fit[1:]:
-        refusals[other.series_id] = ("another series of the study suits the model better (more slices or finer)",)
-    return Choice(fit[0].series_id if fit else None, {k: v for k, v in refusals.items() if v})
+def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts]) -> Choice:
+    """For each input in turn the series, not taken yet, that meets its conditions best; all or none.
+
+    Best has the most slices, then the finest spacing, then the lowest id.
+    """
+    inputs: dict[str, str] = {}
+    refusals: dict[str, list[str]] = {one.series_id: [] for one in series}
+    for one in wanted:
+        left = [candidate for candidate in series if candidate.series_id not in inputs.values()]
+        said = "" if len(wanted) == 1 else f"as {one.name}: "
+        unfit = {candidate.series_id: _reasons(one, candidate) for candidate in left}
+        fit = sorted((candidate for candidate in left if not unfit[candidate.series_id]), key=_rank)
+        for candidate in fit[1:]:
+            unfit[candidate.series_id] = ("another series of the study suits the model better (more slices or finer)",)
+        for identifier, reasons in unfit.items():
+            refusals[identifier] += [said + reason for reason in reasons]
+        if fit:
+            inputs[one.name] = fit[0].series_id
+    whole = len(inputs) == len(wanted)
+    taken = set(inputs.values()) if whole else set()
+    for identifier in set(inputs.values()) - taken:
+        missing = ", ".join(one.name for one in wanted if one.name not in inputs)
+        refusals[identifier] = [f"would do, but the study has no series for {missing}"]
+    kept = {key: tuple(reasons) for key, reasons in refusals.items() if reasons and key not in taken}
+    return Choice(inputs if whole else {}, kept)
+
+
+def _reasons(wanted: Wanted, series: SeriesFacts) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reason for one in wanted.conditions for reason in unmet(one, series)))
+
+
+def _rank(series: SeriesFacts) -> tuple[int, float, str]:
+    return -series.slices, series.spacing_mm or 0.0, series.series_id
 
 
 def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
@@ -89,6 +150,12 @@ def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
     parts = {part.upper() for part in series.body_parts} or {""}
     if conditions.body_part and not parts & {part.upper() for part in conditions.body_part}:
         reasons.append(f"body part is {_either(sorted(parts))}, not {_either(conditions.body_part)}")
+    views = {view.upper() for view in series.views} or {""}
+    if conditions.view and not views <= {view.upper() for view in conditions.view}:
+        reasons.append(f"view is {_either(sorted(views))}, not {_either(conditions.view)}")
+    if conditions.photometric and not series.photometric <= set(conditions.photometric):
+        has = _either(sorted(series.photometric))
+        reasons.append(f"photometric interpretation is {has}, not {_either(conditions.photometric)}")
     if conditions.calling_ae and not series.calling_aes & set(conditions.calling_ae):
         reasons.append(f"came from {_either(sorted(series.calling_aes))}, not {_either(conditions.calling_ae)}")
     return reasons
@@ -98,6 +165,34 @@ def _pattern(what: str, pattern: str | None, text: str) -> list[str]:
     if pattern is None or re.search(pattern, text, re.IGNORECASE):
         return []
     return [f"{what} does not match {pattern!r}"]
+
+
+def _excluded(conditions: Conditions, series: SeriesFacts) -> list[str]:
+    reasons = []
+    pattern = conditions.not_series_description
+    if pattern is not None and re.search(pattern, series.series_description, re.IGNORECASE):
+        reasons.append(f"series description matches {pattern!r}, which is not wanted")
+    unwanted = series.image_types & set(conditions.not_image_type)
+    if unwanted:
+        reasons.append(f"image type is {_either(sorted(unwanted))}, which is not wanted")
+    if conditions.contrast is not None and series.contrast != conditions.contrast:
+        reasons.append("no contrast agent is named" if conditions.contrast else "a contrast agent is named")
+    if conditions.burned_in is False and series.burned_in:
+        reasons.append("text is burned into its pixels")
+    return reasons
+
+
+def _age(conditions: Conditions, ages: frozenset[float]) -> list[str]:
+    low, high = conditions.min_age, conditions.max_age
+    if low is None and high is None:
+        return []
+    if not ages:
+        return ["the patient's age is not stated"]
+    if low is not None and min(ages) < low:
+        return [f"the patient is younger than {low:g} years"]
+    if high is not None and max(ages) > high:
+        return [f"the patient is older than {high:g} years"]
+    return []
 
 
 def _bounds(what: str, value: int, low: int | None, high: int | None) -> list[str]:

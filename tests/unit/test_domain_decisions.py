@@ -12,7 +12,7 @@ from domain.events import Event, EventType
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Conditions, SeriesFacts, choose, unmet
+from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, unmet
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = SettlePolicy(5, {"MR": 60})
@@ -26,6 +26,11 @@ CHEST = SeriesFacts(
     calling_aes=frozenset({"CT1"}),
     slices=120,
     spacing_mm=1.0,
+    ages=frozenset({41.0}),
+    image_types=frozenset({"DERIVED", "SECONDARY"}),
+    photometric=frozenset({"MONOCHROME1"}),
+    contrast=True,
+    burned_in=True,
 )
 
 
@@ -65,6 +70,14 @@ def test_a_shorter_settle_time_of_a_modality_counts() -> None:
         (Conditions(max_slices=100), "has 120 slices, more than 100"),
         (Conditions(min_spacing_mm=2), "slices lie 1 mm apart, closer than 2 mm"),
         (Conditions(max_spacing_mm=0.5), "slices lie 1 mm apart, farther than 0.5 mm"),
+        (Conditions(view=("PA", "AP")), "view is absent, not PA or AP"),
+        (Conditions(photometric=("MONOCHROME2",)), "photometric interpretation is MONOCHROME1, not MONOCHROME2"),
+        (Conditions(not_image_type=("DERIVED",)), "image type is DERIVED, which is not wanted"),
+        (Conditions(not_series_description="lung"), "series description matches 'lung', which is not wanted"),
+        (Conditions(min_age=60), "the patient is younger than 60 years"),
+        (Conditions(max_age=18), "the patient is older than 18 years"),
+        (Conditions(contrast=False), "a contrast agent is named"),
+        (Conditions(burned_in=False), "text is burned into its pixels"),
     ],
 )
 def test_each_condition_that_is_not_met_is_a_sentence(conditions: Conditions, reason: str) -> None:
@@ -84,7 +97,7 @@ def test_spacing_that_cannot_be_told_does_not_pass() -> None:
 
 def test_the_series_with_the_most_slices_is_chosen_and_the_others_learn_why_not() -> None:
     thick, scout = replace(CHEST, series_id="b", slices=40), replace(CHEST, series_id="c", modality="SR")
-    choice = choose([Conditions(modality=("CT",)), Conditions(min_slices=10)], [thick, scout, CHEST])
+    choice = choose([wanted("ct", Conditions(modality=("CT",)), Conditions(min_slices=10))], [thick, scout, CHEST])
     assert choice.series_id == "a"
     assert "suits the model better" in choice.refusals["b"][0]
     assert choice.refusals["c"] == ("modality is SR, not CT",)
@@ -92,7 +105,28 @@ def test_the_series_with_the_most_slices_is_chosen_and_the_others_learn_why_not(
 
 @given(st.permutations([replace(CHEST, series_id=name, slices=n) for name, n in (("a", 5), ("b", 9), ("c", 9))]))
 def test_the_choice_does_not_depend_on_the_order(series: list[SeriesFacts]) -> None:
-    assert choose([Conditions()], series).series_id == "b"
+    assert choose([wanted("ct", Conditions())], series).series_id == "b"
+
+
+def wanted(name: str, *conditions: Conditions) -> Wanted:
+    return Wanted(name, conditions)
+
+
+def test_each_input_finds_a_series_of_its_own_or_none_runs() -> None:
+    before, after = replace(CHEST, series_id="b", contrast=False), replace(CHEST, series_id="c", slices=90)
+    both = [wanted("plain", Conditions(contrast=False)), wanted("contrast", Conditions(contrast=True))]
+    choice = choose(both, [after, before])
+    assert (choice.inputs, choice.series_id) == ({"plain": "b", "contrast": "c"}, "b")
+    assert choose([wanted("one", Conditions()), wanted("two", Conditions())], [CHEST, after]).inputs == {
+        "one": "a",
+        "two": "c",
+    }
+    lacking = choose(both, [before])
+    assert lacking == Choice({}, {"b": ("would do, but the study has no series for contrast",)})
+
+
+def test_an_age_that_is_not_stated_meets_no_limit() -> None:
+    assert unmet(Conditions(max_age=18), replace(CHEST, ages=frozenset())) == ("the patient's age is not stated",)
 
 
 def test_retries_grow_to_a_ceiling_and_end() -> None:
