@@ -56,10 +56,11 @@ def explanation(study: Record, series: Sequence[Record], decisions: Sequence[Rec
         return
     names = {one["id"]: _series_name(one) for one in series}
     for decision in decisions:
-        chosen = decision["series_id"]
-        verdict = f"runs on {names.get(chosen, 'a series')}" if chosen else "does not run"
+        chosen = list(decision["inputs"].values()) or [decision["series_id"]]
+        series_names = " and ".join(names.get(one, "a series") for one in chosen)
+        verdict = f"runs on {series_names}" if decision["series_id"] else "does not run"
         line = Text(f"{decision['model']} {decision['version']} ", style="bold")
-        line.append(verdict, style="green" if chosen else "yellow")
+        line.append(verdict, style="green" if decision["series_id"] else "yellow")
         line.append(f": {decision['reason']}", style="not bold")
         yield line
         for refused, reasons in decision["refusals"].items():

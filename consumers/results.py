@@ -30,7 +30,9 @@ class ResultsWriter:
         job = jobs.get(connection, uuid.UUID(event.data["job"]))
         assert job.findings is not None and job.finished_at is not None
         findings = Findings.from_json(job.findings)
-        sources = self._sources(dict(jobs.objects_of(connection, job)), findings)
+        # The results refer to the first input alone.
+        keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
+        sources = self._sources(keys, findings)
         earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
         written = write(findings, mask, sources, earlier, job.finished_at)

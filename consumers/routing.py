@@ -9,7 +9,8 @@ from config.rules import Rule
 from dicom_node.frames import largest_gap
 from domain.clock import Clock, SystemClock
 from domain.events import Event, EventType
-from domain.routing import Choice, Conditions, SeriesFacts, choose
+from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
+from models.manifest import Input
 from models.registry import Package
 from store import routing
 from store.assembly import note_progress
@@ -62,14 +63,14 @@ class Router:
         series: Sequence[SeriesFacts],
     ) -> str | None:
         identity = package.manifest.identity
-        choice, reason = decide(identity.name, package.manifest.conditions, rules, series)
+        choice, reason = decide(identity.name, package.manifest.inputs, rules, series)
         routing.note_decision(
             transaction.connection, study, revision, identity.name, identity.version, choice, reason, self._clock.now()
         )
         if choice.series_id is None:
             return None
         wanted = WantedJob(
-            study, uuid.UUID(choice.series_id), revision, identity.name, identity.version, package.digest
+            study, uuid.UUID(choice.series_id), choice.inputs, revision, identity.name, identity.version, package.digest
         )
         self._request(transaction, wanted)
         return identity.name
@@ -88,20 +89,25 @@ class Router:
 
 
 def decide(
-    model: str, conditions: Conditions, rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]
+    model: str, inputs: Sequence[Input], rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]
 ) -> tuple[Choice, str]:
     """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
     if rules is None:
-        choice = choose([conditions], series)
+        choice = choose(_wanted(inputs), series)
         return choice, "a series meets its intended use" if choice.series_id else "no series meets its intended use"
     own = [rule for rule in rules if rule.model == model]
     if not own:
-        return Choice(None, {}), "no rule names this model"
-    choices = [(rule, choose([conditions, rule.conditions], series)) for rule in own]
+        return Choice({}, {}), "no rule names this model"
+    choices = [(rule, choose(_wanted(inputs, rule.conditions), series)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             return choice, f"rule {rule.name!r} and its intended use are met"
     return choices[-1][1], f"no series meets both its intended use and rule {choices[-1][0].name!r}"
+
+
+def _wanted(inputs: Sequence[Input], *more: Conditions) -> list[Wanted]:
+    """What each input's series must be. A rule's conditions narrow every input's alike."""
+    return [Wanted(one.name, (one.conditions, *more)) for one in inputs]
 
 
 def facts(slices: Sequence[SliceRow]) -> list[SeriesFacts]:
@@ -121,6 +127,12 @@ def _series(rows: Sequence[SliceRow]) -> SeriesFacts:
         calling_aes=frozenset(row.calling_ae for row in rows if row.calling_ae),
         slices=sum(row.frames for row in rows),
         spacing_mm=_spacing(rows),
+        views=frozenset(row.view for row in rows),
+        ages=frozenset(row.age for row in rows if row.age is not None),
+        image_types=frozenset(word for row in rows for word in row.image_type.split("\\") if word),
+        photometric=frozenset(row.photometric for row in rows),
+        contrast=any(row.contrast for row in rows),
+        burned_in=any(row.burned_in for row in rows),
     )
 
 

@@ -18,15 +18,18 @@ from domain.errors import UnusableInput
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
-CHARACTER_SET, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0016, 0x0008_0018
+CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018
+STUDY_DATE, BIRTH_DATE, AGE = 0x0008_0020, 0x0010_0030, 0x0010_1010
 MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION = 0x0008_0060, 0x0008_1030, 0x0008_103E
-BODY_PART, SPACING_BETWEEN_SLICES = 0x0018_0015, 0x0018_0088
+CONTRAST, BODY_PART, SPACING_BETWEEN_SLICES, VIEW = 0x0018_0010, 0x0018_0015, 0x0018_0088, 0x0018_5101
 STUDY, SERIES = 0x0020_000D, 0x0020_000E
 POSITION, ORIENTATION, FRAMES = 0x0020_0032, 0x0020_0037, 0x0028_0008
+PHOTOMETRIC, BURNED_IN = 0x0028_0004, 0x0028_0301
 _WANTED = frozenset(
     (
         *(CHARACTER_SET, SOP_CLASS, SOP_INSTANCE, MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION, BODY_PART),
         *(SPACING_BETWEEN_SLICES, STUDY, SERIES, POSITION, ORIENTATION, FRAMES),
+        *(IMAGE_TYPE, STUDY_DATE, BIRTH_DATE, AGE, CONTRAST, VIEW, PHOTOMETRIC, BURNED_IN),
     )
 )
 _LAST = max(_WANTED)
@@ -47,7 +50,8 @@ class OutOfData(UnusableInput):
 class Header:
     """What the index keeps of an instance. Texts are decoded; absent ones are empty, absent numbers None.
 
-    `position` (mm) and `orientation` are those of a single-frame image (PS3.3 C.7.6.2).
+    `position` (mm) and `orientation` are those of a single-frame image (PS3.3 C.7.6.2). `age` (years) is as stated, or
+    from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named.
     """
 
     study_uid: str
@@ -62,6 +66,12 @@ class Header:
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     slice_spacing: float | None
+    view: str
+    image_type: str
+    photometric: str
+    contrast: bool
+    burned_in: bool
+    age: float | None
 
 
 def read_header(data: bytes, transfer_syntax: str) -> Header:
@@ -90,7 +100,28 @@ def read_header(data: bytes, transfer_syntax: str) -> Header:
         position=_numbers(found, POSITION, 3),
         orientation=_numbers(found, ORIENTATION, 6),
         slice_spacing=(_numbers(found, SPACING_BETWEEN_SLICES, 1) or (None,))[0],
+        view=_ascii(found, VIEW).upper(),
+        image_type=_ascii(found, IMAGE_TYPE).upper(),
+        photometric=_ascii(found, PHOTOMETRIC),
+        contrast=_ascii(found, CONTRAST) not in ("", "NONE", "NO"),
+        burned_in=_ascii(found, BURNED_IN) == "YES",
+        age=age(_ascii(found, AGE), _ascii(found, BIRTH_DATE), _ascii(found, STUDY_DATE)),
     )
+
+
+def age(stated: str, born: str, studied: str) -> float | None:
+    """The patient's age in years from Patient's Age (AS, PS3.5 section 6.2), else from two dates (DA), else None.
+
+    >>> age("018M", "", ""), age("", "20000229", "20260301")
+    (1.5, 26.0)
+    """
+    years = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}.get(stated[-1:])
+    if years and stated[:-1].isdigit():
+        return int(stated[:-1]) / years
+    if not (len(born) == len(studied) == 8 and (born + studied).isdigit()) or studied < born:
+        return None
+    before = studied[4:] < born[4:]
+    return float(int(studied[:4]) - int(born[:4]) - before)
 
 
 def _walk(data: bytes, transfer_syntax: str) -> dict[int, bytes]:

@@ -229,5 +229,11 @@ def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
         "position": list(header.position) if header.position else None,
         "orientation": list(header.orientation) if header.orientation else None,
         "slice_spacing": header.slice_spacing,
+        "view": header.view,
+        "image_type": header.image_type,
+        "photometric": header.photometric,
+        "contrast": header.contrast,
+        "burned_in": header.burned_in,
+        "age": header.age,
         "received_at": entry.received,
     }

@@ -1,7 +1,6 @@
 """Inference jobs as rows with a lease: who works on what, until when, and what came of it."""
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,12 +29,15 @@ class Job:
     requested_at: datetime
     finished_at: datetime | None
     findings: dict[str, Any] | None
+    inputs: dict[str, str]
 
 
-def claim(connection: Connection, owner: str, now: datetime, lease: float) -> Job | None:
-    """Take the oldest job that is due, for `lease` seconds; None where none is. Counts as an attempt."""
-    due = and_(jobs.c.state == JobState.REQUESTED, jobs.c.not_before <= now)
-    job = _pick(connection, due)
+def claim(connection: Connection, owner: str, now: datetime, lease: float, like: Job | None = None) -> Job | None:
+    """Take the oldest job that is due, for `lease` seconds; None where none is. Counts as an attempt.
+
+    With `like`, one of the same model, version and digest.
+    """
+    job = _pick(connection, and_(_due(now), *(_same_model(like) if like else ())))
     if job is None:
         return None
     state = advance(JOB, advance(JOB, job.state, JobEvent.LEASE), JobEvent.START)
@@ -50,6 +52,13 @@ def claim(connection: Connection, owner: str, now: datetime, lease: float) -> Jo
         attempts=job.attempts + 1,
     )
     return get(connection, job.id)
+
+
+def peek(connection: Connection, now: datetime) -> Job | None:
+    """The oldest job that is due, left where it is; None where none is."""
+    row = connection.execute(select(jobs).where(_due(now)).order_by(jobs.c.not_before, jobs.c.id).limit(1))
+    found = row.one_or_none()
+    return _job(found) if found else None
 
 
 def renew(connection: Connection, job: uuid.UUID, owner: str, until: datetime) -> bool:
@@ -92,14 +101,22 @@ def get(connection: Connection, job: uuid.UUID) -> Job:
     return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
 
-def objects_of(connection: Connection, job: Job) -> Sequence[tuple[str, str]]:
-    """SOP Instance UID and object key of every instance of the job's input, in one order."""
+def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, str]]]:
+    """SOP Instance UID and object key of every instance of each of the job's inputs, in one order.
+
+    A job that an earlier release requested names its one series and no input, which is then called "".
+    """
+    inputs = job.inputs or {"": str(job.series_id)}
     found = connection.execute(
-        select(instances.c.sop_uid, instances.c.object_key)
-        .where(instances.c.series_id == job.series_id, instances.c.revision <= job.revision)
+        select(instances.c.series_id, instances.c.sop_uid, instances.c.object_key)
+        .where(
+            instances.c.series_id.in_([uuid.UUID(one) for one in inputs.values()]),
+            instances.c.revision <= job.revision,
+        )
         .order_by(instances.c.sop_uid)
     )
-    return [(row.sop_uid, row.object_key) for row in found]
+    rows = [(str(row.series_id), row.sop_uid, row.object_key) for row in found]
+    return {name: [(uid, key) for one, uid, key in rows if one == series] for name, series in inputs.items()}
 
 
 def next_due(connection: Connection) -> datetime | None:
@@ -114,6 +131,14 @@ def waiting(connection: Connection) -> tuple[int, datetime | None]:
         select(func.count(), func.min(jobs.c.requested_at)).where(jobs.c.state == JobState.REQUESTED)
     ).one()
     return row[0], row[1]
+
+
+def _due(now: datetime) -> Any:
+    return and_(jobs.c.state == JobState.REQUESTED, jobs.c.not_before <= now)
+
+
+def _same_model(job: Job) -> tuple[Any, ...]:
+    return jobs.c.model == job.model, jobs.c.version == job.version, jobs.c.model_digest == job.model_digest
 
 
 def _pick(connection: Connection, condition: Any) -> Job | None:

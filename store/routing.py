@@ -20,7 +20,8 @@ JOBS_CHANNEL = "dicom_node_jobs"
 _SLICES = text(
     """
     SELECT s.id AS series_id, s.modality, s.series_description, s.study_description,
-           i.sop_class, i.body_part, i.frames, i.position, i.orientation, i.slice_spacing, a.calling_ae
+           i.sop_class, i.body_part, i.frames, i.position, i.orientation, i.slice_spacing, a.calling_ae,
+           i.view, i.image_type, i.photometric, i.contrast, i.burned_in, i.age
     FROM dicom_node.instances i
     JOIN dicom_node.series s ON s.id = i.series_id
     LEFT JOIN dicom_node.associations a ON a.id = i.association_id
@@ -45,14 +46,21 @@ class SliceRow:
     orientation: Sequence[float] | None
     slice_spacing: float | None
     calling_ae: str | None
+    view: str
+    image_type: str
+    photometric: str
+    contrast: bool
+    burned_in: bool
+    age: float | None
 
 
 @dataclass(frozen=True)
 class WantedJob:
-    """An inference that routing asks for."""
+    """An inference that routing asks for: `inputs` are the series of the model's inputs, `series_id` the first's."""
 
     study_id: uuid.UUID
     series_id: uuid.UUID
+    inputs: Mapping[str, str]
     revision: int
     model: str
     version: str
@@ -89,6 +97,7 @@ def note_decision(
         "model": model,
         "version": version,
         "series_id": uuid.UUID(choice.series_id) if choice.series_id else None,
+        "inputs": dict(choice.inputs),
         "reason": reason,
         "refusals": {series: list(reasons) for series, reasons in choice.refusals.items()},
         "decided_at": now,
@@ -102,11 +111,13 @@ def request_job(connection: Connection, wanted: WantedJob, now: datetime) -> uui
     """Make the job; None where the same model has this very input already."""
     digests = connection.execute(
         select(instances.c.digest).where(
-            instances.c.series_id == wanted.series_id, instances.c.revision <= wanted.revision
+            instances.c.series_id.in_([uuid.UUID(one) for one in wanted.inputs.values()]),
+            instances.c.revision <= wanted.revision,
         )
     ).scalars()
     row: Mapping[str, Any] = {
         **vars(wanted),
+        "inputs": dict(wanted.inputs),
         "id": new_id(),
         "input_set": set_digest(digests),
         "state": JobState.REQUESTED,

@@ -105,6 +105,12 @@ instances = Table(
     Column("position", ARRAY(Double)),  # Image Position (Patient), mm
     Column("orientation", ARRAY(Double)),  # Image Orientation (Patient)
     Column("slice_spacing", Double),  # mm, where an instance of several frames states it
+    Column("view", Text, nullable=False, server_default=""),  # View Position
+    Column("image_type", Text, nullable=False, server_default=""),  # its values, parted by backslashes
+    Column("photometric", Text, nullable=False, server_default=""),
+    Column("contrast", Boolean, nullable=False, server_default=text("false")),  # names an agent
+    Column("burned_in", Boolean, nullable=False, server_default=text("false")),  # says that text is in its pixels
+    Column("age", Double),  # the patient's, in years
     _moment("received_at"),
     Index(None, "study_id"),
     Index(None, "series_id"),
@@ -147,6 +153,7 @@ decisions = Table(
     Column("model", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("series_id", Uuid),
+    Column("inputs", JSONB, nullable=False, server_default=text("'{}'")),  # the series of each input by its name
     Column("reason", Text, nullable=False),
     Column("refusals", JSONB, nullable=False),
     _moment("decided_at"),
@@ -163,6 +170,7 @@ jobs = Table(
     Column("model", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("model_digest", Text, nullable=False),
+    Column("inputs", JSONB, nullable=False, server_default=text("'{}'")),  # series by input; {}: the one above alone
     Column("input_set", Text, nullable=False),  # SHA-256 over the digests of its instances
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),

@@ -11,6 +11,7 @@ DECISION = {
     "version": "1.0.0",
     "series_id": "s1",
     "reason": "a series meets its intended use",
+    "inputs": {"ct": "s1"},
     "refusals": {},
     "decided_at": "2026-01-01T08:00:07+00:00",
 }

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from dicom_node.frames import frame_spacing, largest_gap
-from dicom_node.header import DEFLATED, Header, OutOfData, read_header
+from dicom_node.header import DEFLATED, Header, OutOfData, age, read_header
 from domain.errors import UnusableInput
 from tests.support.counterparts import data_folder
 from tests.support.phantoms import AXIAL, Phantom, write
@@ -73,8 +73,32 @@ def _same(header: Header, peer: Dataset, path: Path) -> None:
     assert header.sop_uid == str(peer.SOPInstanceUID), path
     assert header.modality == str(peer.get("Modality") or ""), path
     assert header.series_description == str(peer.get("SeriesDescription") or ""), path
+    assert header.view == str(peer.get("ViewPosition") or "").upper(), path
+    assert header.photometric == str(peer.get("PhotometricInterpretation") or ""), path
+    assert header.burned_in == (peer.get("BurnedInAnnotation") == "YES"), path
     if peer.get("ImagePositionPatient"):
         assert header.position == tuple(float(x) for x in peer.ImagePositionPatient), path
+
+
+@pytest.mark.parametrize(
+    ("stated", "born", "studied", "years"),
+    [
+        ("045Y", "19000101", "20260101", 45),
+        ("018M", "", "", 1.5),
+        ("010W", "", "", pytest.approx(0.19, abs=0.01)),
+        ("003D", "", "", pytest.approx(0.008, abs=0.001)),
+        ("", "20000229", "20260228", 25),
+        ("", "20000229", "20260301", 26),
+        ("old", "20200101", "20260101", 6),
+        ("", "20200101", "", None),
+        ("", "20260102", "20260101", None),
+        ("Y", "", "", None),
+    ],
+)
+def test_the_age_is_what_is_stated_or_the_years_from_birth_to_the_study(
+    stated: str, born: str, studied: str, years: float | None
+) -> None:
+    assert age(stated, born, studied) == years
 
 
 def test_every_prefix_of_a_data_set_is_read_or_refused(tmp_path: Path) -> None:
