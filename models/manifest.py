@@ -1,25 +1,21 @@
-"""What a model package says of itself: `manifest.toml` as frozen dataclasses, every key checked.
+"""What a model package says of itself: `manifest.toml` as frozen dataclasses.
 
-Tables of the file: [identity] who it is, [conditions] its intended use, [preprocessing] [network] [postprocessing]
-how it is run, [[segments]] what the voxels of its mask mean, [[measurements]] what is measured in each segment,
-[digests] the SHA-256 of every other file of the package.
+Tables of the file: [identity] who it is; [[inputs]] which series it reads, with their intended use as
+[inputs.conditions]; [[preprocessing]], [network] and [[postprocessing]] how it is run (the steps: models/steps.py);
+[[guards]] what input and output are refused; [[segments]], [[measurements]], [[findings]] and [[maps]] what comes out;
+[golden] a sample to prove an installation with; [digests] the SHA-256 of every other file of the package.
+models/checks.py checks their sense.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from domain.findings import Code, Segment
 from domain.routing import Conditions
-from models.tables import Document
+from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
-
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
 
 @dataclass(frozen=True)
@@ -36,54 +32,97 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Preprocessing:
-    """How a volume becomes the network's input.
+class Input:
+    """One series that the network reads, found by `conditions`, its intended use.
 
-    `orientation` is "LPS": axes towards head, back and left. `spacing_mm` is the network's grid in that order.
-    Values are clipped to `window` (output units, HU for CT), which becomes `scale`.
+    `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
+    radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
+    every result then says.
     """
 
-    orientation: str
-    spacing_mm: tuple[float, float, float]
-    window: tuple[float, float]
-    scale: tuple[float, float]
+    name: str
+    conditions: Conditions
+    kind: str = "volume"
+    missing_slices: int = 0
 
 
 @dataclass(frozen=True)
 class Network:
-    """The ONNX file and how to feed it: `input` is (1, 1, z, y, x) with sides that are multiples of `multiple`.
+    """The network's file and how to feed it.
 
-    `output` is (1, labels, z, y, x), logits; label 0 is the background, label n is segment n.
+    `kind` is "onnx", "torchscript", or "bundle" (a MONAI bundle, whose own inference.json does everything; `file` is
+    its folder inside the package). `shape` is that of `input`: batch, channels, then the space (z, y, x, or y, x); 0 is
+    free, then a multiple of `multiple`. `outputs` are the names of its outputs: the first is what [[postprocessing]]
+    begins with, others are for maps. A free space larger than `window` is passed in windows of that size that overlap
+    by the share `overlap` and are blended by a Gaussian. `batch` images go through at once. `tolerance` is the largest
+    difference of the first output, after its softmax or sigmoid, that another engine or precision may show.
     """
 
     file: str
-    input: str
-    output: str
-    multiple: int
+    kind: str = "onnx"
+    input: str = "volume"
+    outputs: tuple[str, ...] = ("logits",)
+    shape: tuple[int, ...] = (1, 1, 0, 0, 0)
+    multiple: int = 1
+    window: tuple[int, ...] = ()
+    overlap: float = 0.25
+    batch: int = 1
+    tolerance: float = 1e-3
 
 
 @dataclass(frozen=True)
-class Postprocessing:
-    """What is done to the mask of each label.
+class Quantity:
+    """One measurement of each segment, with its codes.
 
-    On the network's grid it is closed by a ball of radius `close_mm` (0 for not); then, on the source's, the largest
-    component is kept alone and the holes in it are filled.
+    `what` is "volume" (ml), "mean", "deviation", "minimum", "maximum" or "median" of the source's voxels, "long_axis",
+    "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), or "count" (of
+    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`.
     """
-
-    close_mm: float
-    largest_component: bool
-    fill_holes: bool
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One measurement of each segment: `what` is "volume" (ml) or "mean" (of the voxels), with its codes.
-
-    The concept is that of the quantity alone; that a mean was taken is the writer's to code as its derivation."""
 
     what: str
     name: Code
     unit: Code
+    segment: int = 0
+    derivation: Code | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Channel `channel` (from 0) of a classifier: what it finds, and from which probability on that is reported."""
+
+    channel: int
+    label: str
+    code: Code
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A map for each finding that is present (or with `always` for each).
+
+    `method` is "cam" (the network's output `output` holds them: (batch, channels, ...)), "grad_cam" (TorchScript, whose
+    output `output` holds the activations), "integrated_gradients" (TorchScript), or "occlusion" (any engine; squares of
+    the share `patch` of the image's side are hidden in turn).
+    """
+
+    method: str
+    output: str = ""
+    patch: float = 0.125
+    always: bool = False
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A sample: `input` (npz: for each input NAME the arrays NAME.voxels and NAME.affine) and what comes of it.
+
+    `expected` (npz) holds `mask` (labels on the first input's grid) or `probabilities` (images, findings). An engine
+    has passed with a Dice of `dice` for each segment, and probabilities no farther off than `tolerance`.
+    """
+
+    input: str
+    expected: str
+    dice: float = 0.99
+    tolerance: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -91,85 +130,14 @@ class Manifest:
     """One package's manifest."""
 
     identity: Identity
-    conditions: Conditions
-    preprocessing: Preprocessing
+    inputs: tuple[Input, ...]
     network: Network
-    postprocessing: Postprocessing
-    segments: tuple[Segment, ...]
-    measurements: tuple[Wanted, ...]
     digests: Mapping[str, str]
-
-
-def read_manifest(text: str, file: Path) -> Manifest:
-    """The manifest in `text`; raises ConfigurationError as `file:line: key: what is wrong`.
-
-    `file` is where the text was read: it is named in errors, and its folder must bear the model's name.
-    """
-    document = Document(text, file)
-    manifest = document.build(Manifest)
-    _check_identity(document, manifest.identity)
-    _check_conditions(document, manifest.conditions)
-    _check_running(document, manifest)
-    _check_segments(document, manifest)
-    _check_digests(document, manifest)
-    return manifest
-
-
-def _check_identity(document: Document, identity: Identity) -> None:
-    if not _NAME.fullmatch(identity.name) or identity.name != document.file.parent.name:
-        document.wrong(("identity", "name"), "must be the folder's name: lower-case letters, digits and underscores")
-    if not _UID.fullmatch(identity.device_uid) or len(identity.device_uid) > 64:
-        document.wrong(("identity", "device_uid"), "is not a UID (PS3.5 section 9.1)")
-    # Manufacturer, model name and version go into elements of 64 characters (LO, PS3.5 section 6.2).
-    for field in fields(identity):
-        value: Any = getattr(identity, field.name)
-        if isinstance(value, str) and not 0 < len(value) <= 64:
-            document.wrong(("identity", field.name), "must have 1 to 64 characters")
-
-
-def _check_conditions(document: Document, conditions: Conditions) -> None:
-    for key in ("series_description", "study_description"):
-        try:
-            re.compile(getattr(conditions, key) or "")
-        except re.error as error:
-            document.wrong(("conditions", key), f"is not a regular expression: {error}")
-
-
-def _check_running(document: Document, manifest: Manifest) -> None:
-    before, network = manifest.preprocessing, manifest.network
-    if before.orientation != "LPS":
-        document.wrong(("preprocessing", "orientation"), 'must be "LPS"')
-    if min(before.spacing_mm) <= 0:
-        document.wrong(("preprocessing", "spacing_mm"), "must be above 0")
-    for key, (low, high) in (("window", before.window), ("scale", before.scale)):
-        if low >= high:
-            document.wrong(("preprocessing", key), "must rise")
-    if manifest.postprocessing.close_mm < 0:
-        document.wrong(("postprocessing", "close_mm"), "must be 0 or more")
-    if network.multiple < 1:
-        document.wrong(("network", "multiple"), "must be 1 or more")
-    if network.file not in manifest.digests:
-        document.wrong(("network", "file"), "is not listed under [digests]")
-
-
-def _check_segments(document: Document, manifest: Manifest) -> None:
-    if not 1 <= len(manifest.segments) <= 255:
-        document.wrong(("segments",), "must be 1 to 255 tables")
-    for at, segment in enumerate(manifest.segments):
-        if segment.number != at + 1:
-            document.wrong(("segments", at, "number"), f"must be {at + 1}: numbers rise from 1 without gaps")
-        if not all(0 <= part <= 255 for part in segment.colour):
-            document.wrong(("segments", at, "colour"), "must be three numbers from 0 to 255")
-        if segment.measurements:
-            document.wrong(("segments", at, "measurements"), "are measured, not stated")
-    for at, wanted in enumerate(manifest.measurements):
-        if wanted.what not in ("volume", "mean"):
-            document.wrong(("measurements", at, "what"), 'must be "volume" or "mean"')
-
-
-def _check_digests(document: Document, manifest: Manifest) -> None:
-    for name, digest in manifest.digests.items():
-        if not _SHA256.fullmatch(digest):
-            document.wrong(("digests", name), "is not a SHA-256 in lower-case hex")
-        if Path(name).is_absolute() or ".." in Path(name).parts or name == MANIFEST:
-            document.wrong(("digests", name), "must be another file inside the package")
+    preprocessing: tuple[Before, ...] = ()
+    postprocessing: tuple[After, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    measurements: tuple[Quantity, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    maps: tuple[Explanation, ...] = ()
+    golden: Golden | None = None

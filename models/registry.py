@@ -1,7 +1,9 @@
 """Reads model packages and proves that they are what they were when they were made.
 
-A package is a folder with `manifest.toml`, an ONNX network, `card.md`, and nothing that its manifest does not list.
-Nothing here runs a model, and no file of a package is a program or a pickle.
+A package is a folder with `manifest.toml`, a network, `card.md`, and nothing that its manifest does not list but the
+signature of the manifest itself.
+Nothing here runs a model, and no file of a package is a program or a pickle, but for what a MONAI bundle holds
+(models/bundles.py says what that may be).
 """
 
 import hashlib
@@ -11,7 +13,8 @@ from pathlib import Path
 
 from domain.errors import ConfigurationError, IntegrityError
 from domain.findings import ModelIdentity
-from models.manifest import MANIFEST, Manifest, read_manifest
+from models.checks import read_manifest
+from models.manifest import MANIFEST, SIGNATURE, Manifest
 
 
 @dataclass(frozen=True)
@@ -110,5 +113,5 @@ def verify(package: Package) -> None:
         name = path.relative_to(package.folder).as_posix()
         if path.is_symlink():
             raise IntegrityError(f"{path}: is a link; a package holds its files itself")
-        if path.is_file() and name not in package.digests:
+        if path.is_file() and name not in {*package.digests, SIGNATURE}:
             raise IntegrityError(f"{path}: is not listed in the package's manifest")

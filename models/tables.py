@@ -3,7 +3,9 @@
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from math import isfinite
 from pathlib import Path
+from types import NoneType
 from typing import Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from config.toml_lines import KeyPath, load, locate
@@ -44,16 +46,33 @@ class Document:
 
     def _value(self, hint: Any, value: Any, path: KeyPath) -> Any:
         if get_origin(hint) in (Union, types.UnionType):
-            return self._value(get_args(hint)[0], value, path)
+            options = get_args(hint)
+            return self._value(options[0], value, path) if NoneType in options else self._one_of(options, value, path)
         if get_origin(hint) is tuple:
             return self._tuple(get_args(hint), value, path)
         if get_origin(hint) is not None:
+            if not isinstance(value, Mapping):
+                self.wrong(path, "must be a table")
             return {key: self._value(get_args(hint)[1], one, (*path, key)) for key, one in value.items()}
         if is_dataclass(hint):
             return self._table(cast(type, hint), value, path)
         # TOML has one true and Python counts it as 1; a whole number is a number.
         fits = isinstance(value, (int, float) if hint is float else hint) and isinstance(value, bool) == (hint is bool)
-        return hint(value) if fits else self.wrong(path, f"must be {_WORDS[hint]}")
+        if not fits or (hint is float and not isfinite(value)):
+            self.wrong(path, f"must be {_WORDS[hint]}")
+        return hint(value)
+
+    def _one_of(self, options: tuple[Any, ...], value: Any, path: KeyPath) -> Any:
+        """A table that names which of `options` (models.steps) it is by their common `key`."""
+        key, words = options[0].key, {option.word: option for option in options}
+        if not isinstance(value, Mapping):
+            self.wrong(path, "must be a table")
+        word = value.get(key)
+        if word is None:
+            self.wrong((*path, key), f"is missing; known are {', '.join(words)}")
+        if not isinstance(word, str) or word not in words:
+            self.wrong((*path, key), f"is not known here; known are {', '.join(words)}")
+        return self._table(words[word], {name: one for name, one in value.items() if name != key}, path)
 
     def _tuple(self, hints: tuple[Any, ...], value: Any, path: KeyPath) -> tuple[Any, ...]:
         if not isinstance(value, list):

@@ -13,26 +13,52 @@ device_uid = "2.25.1"
 licence = "Apache-2.0"
 demonstration = true
 
-[conditions]
+[[inputs]]
+name = "ct"
+missing_slices = 1
+
+[inputs.conditions]
 modality = ["CT"]
 min_slices = 3
 
-[preprocessing]
-orientation = "LPS"
-spacing_mm = [3.0, 3, 3.0]
-window = [-1000.0, 400.0]
-scale = [0.0, 1.0]
+[[preprocessing]]
+step = "orientation"
+axes = "SPL"
+
+[[preprocessing]]
+step = "window"
+low = -1000.0
+high = 400.0
+
+[[preprocessing]]
+step = "spacing"
+mm = [3.0, 3, 3.0]
+
+[[preprocessing]]
+step = "pad"
+multiple = 16
 
 [network]
 file = "network.onnx"
 input = "volume"
-output = "logits"
+outputs = ["logits"]
 multiple = 16
 
-[postprocessing]
-close_mm = 0
-largest_component = true
-fill_holes = true
+[[postprocessing]]
+step = "softmax"
+
+[[postprocessing]]
+step = "to_source"
+
+[[postprocessing]]
+step = "largest_component"
+
+[[postprocessing]]
+step = "fill_holes"
+
+[[guards]]
+check = "extent"
+least = [50.0, 0.0, 0.0]
 
 [[segments]]
 number = 1

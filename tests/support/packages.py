@@ -23,25 +23,37 @@ device_uid = "2.25.1"
 licence = "Apache-2.0"
 demonstration = true
 
-[conditions]
+[[inputs]]
+name = "ct"
+[inputs.conditions]
 modality = ["CT"]
 
-[preprocessing]
-orientation = "LPS"
-spacing_mm = [3.0, 3.0, 3.0]
-window = [-1000.0, 400.0]
-scale = [0.0, 1.0]
+[[preprocessing]]
+step = "orientation"
+axes = "SPL"
+
+[[preprocessing]]
+step = "window"
+low = -1000.0
+high = 400.0
+
+[[preprocessing]]
+step = "spacing"
+mm = [3.0, 3.0, 3.0]
 
 [network]
 file = "network.onnx"
 input = "volume"
-output = "logits"
-multiple = 1
+outputs = ["logits"]
 
-[postprocessing]
-close_mm = 0
-largest_component = true
-fill_holes = false
+[[postprocessing]]
+step = "softmax"
+
+[[postprocessing]]
+step = "to_source"
+
+[[postprocessing]]
+step = "largest_component"
 
 [[segments]]
 number = 1

@@ -7,7 +7,9 @@ import pytest
 
 from domain.errors import ConfigurationError
 from domain.findings import Code
-from models.manifest import Manifest, read_manifest
+from models import steps
+from models.checks import read_manifest
+from models.manifest import Manifest
 from tests.support.model_packages import MANIFEST, write_package
 
 
@@ -20,13 +22,32 @@ def test_a_manifest_is_read_into_the_field_s_own_types(tmp_path: Path) -> None:
     path = write_package(tmp_path) / "manifest.toml"
     manifest = read_manifest(path.read_text(), path)
     assert manifest.identity.demonstration is True
-    assert (manifest.conditions.modality, manifest.conditions.min_slices) == (("CT",), 3)
-    assert manifest.conditions.max_spacing_mm is None
-    assert manifest.preprocessing.spacing_mm == (3.0, 3.0, 3.0)
+    (ct,) = manifest.inputs
+    assert (ct.name, ct.kind, ct.missing_slices) == ("ct", "volume", 1)
+    assert (ct.conditions.modality, ct.conditions.min_slices, ct.conditions.max_spacing_mm) == (("CT",), 3, None)
+    assert manifest.preprocessing == (
+        steps.Orientation("SPL"),
+        steps.Window(-1000.0, 400.0),
+        steps.Spacing((3.0, 3.0, 3.0)),
+        steps.Pad(multiple=16),
+    )
+    assert manifest.postprocessing == (steps.Softmax(), steps.ToSource(), steps.LargestComponent(), steps.FillHoles())
+    assert manifest.guards == (steps.Extent(least=(50.0, 0.0, 0.0)),)
+    assert (manifest.network.outputs, manifest.network.shape) == (("logits",), (1, 1, 0, 0, 0))
     assert [segment.number for segment in manifest.segments] == [1, 2]
     assert manifest.segments[0].laterality is None
     assert manifest.segments[1].laterality == Code("7771000", "SCT", "Left")
     assert manifest.measurements[1].unit.value == "[hnsf'U]"
+
+
+CLOSE = 'step = "close"\nmm = 1'
+FINDING = """
+[[findings]]
+channel = 0
+label = "Effusion"
+code = { value = "60046008", scheme = "SCT", meaning = "Pleural effusion" }
+threshold = 0.5
+"""
 
 
 @pytest.mark.parametrize(
@@ -38,38 +59,75 @@ def test_a_manifest_is_read_into_the_field_s_own_types(tmp_path: Path) -> None:
         ('name = "toy"', 'name = "other"', "identity.name: must be the folder's name"),
         ('device_uid = "2.25.1"', 'device_uid = "2.25.01"', "identity.device_uid: is not a UID"),
         ("demonstration = true", "demonstration = 1", "identity.demonstration: must be true or false"),
-        ('modality = ["CT"]', 'modality = "CT"', "conditions.modality: must be an array"),
-        ('modality = ["CT"]', "modality = [1]", "conditions.modality.0: must be a text"),
-        ("min_slices = 3", "min_slices = true", "conditions.min_slices: must be a whole number"),
-        ("min_slices = 3", "min_slice = 3", "conditions.min_slice: is not a key here"),
-        ("min_slices = 3", 'series_description = "("', "conditions.series_description: is not a regular expression"),
-        ('orientation = "LPS"', 'orientation = "RAS"', "preprocessing.orientation: must be"),
-        ("spacing_mm = [3.0, 3, 3.0]", "spacing_mm = [3.0]", "preprocessing.spacing_mm: must have 3 elements"),
-        ("spacing_mm = [3.0, 3, 3.0]", "spacing_mm = [3.0, 0, 3.0]", "preprocessing.spacing_mm: must be above 0"),
-        ("window = [-1000.0, 400.0]", "window = [400.0, -1000.0]", "preprocessing.window: must rise"),
+        ('name = "ct"', 'name = "C T"', "inputs.0.name: must be lower-case letters"),
+        ("missing_slices = 1", "missing_slices = -1", "inputs.0.missing_slices: must be 0 or more"),
+        ("missing_slices = 1", 'kind = "movie"', 'inputs.0.kind: must be "volume" or "images"'),
+        ("missing_slices = 1", "slices = 1", "inputs.0.slices: is not a key here"),
+        ('modality = ["CT"]', 'modality = "CT"', "inputs.0.conditions.modality: must be an array"),
+        ('modality = ["CT"]', "modality = [1]", "inputs.0.conditions.modality.0: must be a text"),
+        ("min_slices = 3", "min_slices = true", "inputs.0.conditions.min_slices: must be a whole number"),
+        ("min_slices = 3", "min_slice = 3", "inputs.0.conditions.min_slice: is not a key here"),
+        ("min_slices = 3", 'series_description = "("', "inputs.0.conditions.series_description: is not a regular"),
+        ("min_slices = 3", 'not_series_description = "("', "inputs.0.conditions.not_series_description: is not a reg"),
+        ('step = "orientation"', 'step = "turn"', "preprocessing.0.step: is not known here; known are orientation, "),
+        ('step = "orientation"', 'step = "argmax"', "preprocessing.0.step: is not known here"),
+        ('axes = "SPL"', 'axes = "SPX"', "preprocessing.0.axes: must name three directions"),
+        ('axes = "SPL"', 'axes = "SIP"', "preprocessing.0.axes: must name three directions"),
+        ('axes = "SPL"', 'axes = "SPL"\nlow = 1', "preprocessing.0.low: is not a key here; known are axes"),
+        ("low = -1000.0", "low = -inf", "preprocessing.1.low: must be a number"),
+        ("low = -1000.0", "low = 400", "preprocessing.1.low: must be below high"),
+        ("high = 400.0", "high = 400.0\nto = [1, 0]", "preprocessing.1.to: must rise"),
+        ("mm = [3.0, 3, 3.0]", "mm = [3.0]", "preprocessing.2.mm: must have 3 elements"),
+        ("mm = [3.0, 3, 3.0]", "mm = [3.0, 0, 3.0]", "preprocessing.2.mm: must be above 0"),
+        ("mm = [3.0, 3, 3.0]", 'mm = [3, 3, 3]\nhow = "cubic"', "preprocessing.2.how: must be one of mean, linear"),
         ('file = "network.onnx"', 'file = "other.onnx"', "network.file: is not listed"),
-        ("close_mm = 0", "close_mm = -1", "postprocessing.close_mm: must be 0 or more"),
-        ("multiple = 16", "multiple = 0", "network.multiple: must be 1 or more"),
+        ('file = "network.onnx"', 'file = "network.onnx"\nkind = "pickle"', 'network.kind: must be "onnx"'),
+        ('outputs = ["logits"]', "outputs = []", "network.outputs: must name one output or more"),
+        ('outputs = ["logits"]', 'outputs = ["logits"]\nshape = [1, 1]', "network.shape: must be batch, channels"),
+        ('outputs = ["logits"]', 'outputs = ["x"]\nshape = [1, 1, 8, 8]', "network.shape: must have 3 sizes in space"),
+        ('outputs = ["logits"]', 'outputs = ["x"]\nwindow = [8, 8]', "network.window: must have a size above 0"),
+        ('outputs = ["logits"]', 'outputs = ["x"]\noverlap = 1', "network.overlap: must be 0 or more and below 1"),
+        ('outputs = ["logits"]', 'outputs = ["x"]\nbatch = 0', "network.batch: must be 1 or more"),
+        ('"logits"]\nmultiple = 16', '"logits"]\nmultiple = 0', "network.multiple: must be 1 or more"),
+        ('step = "softmax"', 'step = "close"\nmm = 0', "postprocessing.0.mm: must be above 0"),
+        ('step = "softmax"', 'step = "relabel"\nlabels = [0, 3]', "postprocessing.0.labels: must be numbers of seg"),
+        ('step = "softmax"', 'step = "to_source"', 'postprocessing: must have the step "to_source" once'),
+        ('check = "extent"', 'check = "weight"', "guards.0.check: is not known here; known are value_share, "),
+        ("least = [50.0, 0.0, 0.0]", "least = [1e9, 0.0, 0.0]", "guards.0.least: must not be above most"),
         ("number = 2", "number = 3", "segments.1.number: must be 2"),
         ("colour = [4, 5, 6]", "colour = [4, 5, 256]", "segments.1.colour: must be three numbers"),
         ("colour = [4, 5, 6]", "colour = [4, 5, 6]\nmeasurements = []\nx = 1", "segments.1.x: is not a key here"),
-        ('what = "mean"', 'what = "median"', 'measurements.1.what: must be "volume" or "mean"'),
+        ('what = "mean"', 'what = "mode"', "measurements.1.what: must be one of volume, mean"),
+        ('what = "mean"', 'what = "mean"\nsegment = 3', "measurements.1.segment: must be the number of a segment"),
         ("[digests]", '[digests]\n"../key" = "' + "0" * 64 + '"', "digests.../key: must be another file"),
         ("[digests]", '[digests]\n"x" = "abc"', "digests.x: is not a SHA-256"),
+        ("[digests]", FINDING.replace("0.5", "1.0") + "[digests]", "findings.0.threshold: must lie between 0 and 1"),
+        ("[digests]", FINDING * 2 + "[digests]", "findings.1.channel: must be 0 or more, and a channel of its own"),
+        ("[digests]", '[[maps]]\nmethod = "guess"\n[digests]', "maps.0.method: must be one of cam, grad_cam"),
+        ("[digests]", '[[maps]]\nmethod = "cam"\n[digests]', "maps.0.output: must be one of the network's outputs"),
+        ("[digests]", '[golden]\ninput = "a"\nexpected = "b"\n[digests]', "golden.input: is not listed under"),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_file_and_line(right: str, wrong: str, said: str) -> None:
-    text = MANIFEST.replace(right, wrong)
-    line = text[: text.index(wrong)].count("\n") + 1 + wrong.count("\n")
-    with pytest.raises(ConfigurationError, match=re.escape(f"models/toy/manifest.toml:{line}: {said}")):
+    assert right in MANIFEST
+    text = MANIFEST.replace(right, wrong, 1)
+    with pytest.raises(ConfigurationError, match=re.escape(said)) as raised:
         read(text)
+    file, line, key, _ = str(raised.value).split(":", 3)
+    assert file == "models/toy/manifest.toml"
+    first = text[: text.index(wrong)].count("\n") + 1
+    blamed = text.splitlines()[int(line) - 1]
+    last = [part for part in key.strip().split(".") if not part.isdigit()][-1]
+    assert first <= int(line) <= first + wrong.count("\n") or last in blamed
 
 
 @pytest.mark.parametrize(
     ("missing", "table", "said"),
     [
         ('licence = "Apache-2.0"\n', "[identity]", "identity.licence: is missing"),
-        ('output = "logits"\n', "[network]", "network.output: is missing"),
+        ('file = "network.onnx"\n', "[network]", "network.file: is missing"),
+        ('axes = "SPL"\n', "[[preprocessing]]", "preprocessing.0.axes: is missing"),
+        ('step = "softmax"\n', "[[postprocessing]]", "postprocessing.0.step: is missing; known are softmax, "),
     ],
 )
 def test_a_missing_key_is_blamed_on_its_table(missing: str, table: str, said: str) -> None:
@@ -80,5 +138,14 @@ def test_a_missing_key_is_blamed_on_its_table(missing: str, table: str, said: st
 
 
 def test_a_missing_table_is_said_to_be_missing() -> None:
-    with pytest.raises(ConfigurationError, match="segments: is missing"):
+    with pytest.raises(
+        ConfigurationError, match=r"segments: must be one table or more where there are no \[\[findings"
+    ):
         read(MANIFEST.partition("[[segments]]")[0] + "[digests]\n")
+    with pytest.raises(ConfigurationError, match="network: is missing"):
+        read(MANIFEST.partition("[network]")[0] + "[[postprocessing]]" + MANIFEST.partition("[[postprocessing]]")[2])
+
+
+def test_a_table_that_should_map_names_to_values_is_one() -> None:
+    with pytest.raises(ConfigurationError, match="digests: must be a table"):
+        read_manifest("digests = 3\n" + MANIFEST.replace("[digests]", ""), Path("models/toy/manifest.toml"))
