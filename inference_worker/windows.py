@@ -1,0 +1,219 @@
+"""A network over an input of any size: at once, in batches, or in overlapping windows that are blended.
+
+Blending is that of MONAI's sliding_window_inference with mode="gaussian": windows lie on a grid, the last of each row
+moved back inside; an input smaller than a window is filled up with zeros on both sides; each window's output counts
+with a Gaussian of 0.125 of the window's side around its centre, and with 0.001 at the least.
+"""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from domain.errors import Permanent
+from inference_worker.engines.checked import check_grid
+from inference_worker.engines.protocol import Engine, Float, OutOfMemory
+from models.manifest import Network
+
+_log = logging.getLogger(__name__)
+
+_SIGMA, _LEAST = 0.125, 1e-3
+
+Space = tuple[int, ...]
+Place = tuple[slice, ...]
+
+
+class Windowed:
+    """An engine that takes an input of any size, by `infer` over the engine that it wraps."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._network: Network | None = None
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    def load(self, network: bytes, wanted: Network) -> None:
+        self._network = None
+        self._engine.load(network, wanted)
+        self._network = wanted
+
+    def infer(self, batch: Float) -> Mapping[str, Float]:
+        return infer(self._engine, batch, self._network) if self._network else self._engine.infer(batch)
+
+
+def infer(engine: Engine, batch: Float, network: Network) -> dict[str, Float]:
+    """The outputs that the manifest names, of `batch` (n, channels, z, y, x) or (n, channels, y, x) of any size.
+
+    In windows where the manifest has a window, at once otherwise; at most `network.batch` items at a time. Where memory
+    runs out, once more with half the window (half the space, where there is none). Raises Permanent where that
+    does not fit either, where the network allows no smaller input, or where it gives what cannot be blended.
+    """
+    try:
+        return _outputs(engine, batch, network)
+    except OutOfMemory as error:
+        reason = str(error)
+    # Outside the handler, which holds on to the frames of the first try and all that is in them.
+    less = smaller(network, batch.shape)
+    if less is None:
+        raise Permanent(f"{reason}; the network takes no smaller input")
+    _log.warning("out of memory; trying again in windows of %s, %d at a time", less.window, less.batch)
+    try:
+        return _outputs(engine, batch, less)
+    except OutOfMemory as error:
+        raise Permanent(f"{error}; and before, with more: {reason}") from error
+
+
+def smaller(network: Network, shape: tuple[int, ...]) -> Network | None:
+    """`network` with what may fit where `shape` did not; None where it takes nothing less.
+
+    Several items that went through whole go one by one; otherwise windows of half the size, one at a time.
+    """
+    alone = network.batch if network.shape[0] else 1
+    if not network.window and min(network.batch, shape[0]) > alone:
+        return replace(network, batch=alone)
+    side = _side(network, shape[2:])
+    halves = tuple(
+        one if fixed else _half(one, network.multiple) for one, fixed in zip(side, network.shape[2:], strict=True)
+    )
+    return None if halves == side else replace(network, window=halves, batch=alone)
+
+
+def _half(side: int, multiple: int) -> int:
+    """Half of `side` as a multiple, rounded up, for a window is better a little larger than one more."""
+    return min(side, math.ceil(side / 2 / multiple) * multiple)
+
+
+def _side(network: Network, space: Space) -> Space:
+    """The window's size: what the network's shape fixes, the manifest's window, or else all of `space`."""
+    sides = network.window or space
+    return tuple(fixed or side for fixed, side in zip(network.shape[2:], sides, strict=True))
+
+
+def _outputs(engine: Engine, batch: Float, network: Network) -> dict[str, Float]:
+    side = _side(network, batch.shape[2:]) if network.window else batch.shape[2:]
+    if side == batch.shape[2:]:
+        return _joined(engine, batch, network)
+    blended = [_blended(engine, item, side, network) for item in batch]
+    return {name: np.stack([one[name] for one in blended]) for name in network.outputs}
+
+
+def _joined(engine: Engine, batch: Float, network: Network) -> dict[str, Float]:
+    """`batch` through the network, as many at a time as it takes, and the outputs joined again."""
+    count = network.shape[0] or network.batch
+    if len(batch) == count or (len(batch) < count and not network.shape[0]):
+        return dict(engine.infer(batch))
+    parts = [_filled(engine, batch[start : start + count], network) for start in range(0, len(batch), count)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in network.outputs}
+
+
+def _filled(engine: Engine, items: Float, network: Network) -> Mapping[str, Float]:
+    """The outputs of `items`, with the last repeated where the network takes one number of them alone."""
+    lacking = max(0, network.shape[0] - len(items))
+    if not lacking:
+        return engine.infer(items)
+    filled = np.concatenate([items, np.repeat(items[-1:], lacking, axis=0)])
+    return {name: output[: len(items)] for name, output in engine.infer(filled).items()}
+
+
+def _blended(engine: Engine, item: Float, side: Space, network: Network) -> dict[str, Float]:
+    """The outputs (channels, space) of one item (channels, space), in windows of `side`."""
+    space = item.shape[1:]
+    item, inside = _padded(item, side)
+    weight = gaussian(side)
+    weights = np.zeros(item.shape[1:], np.float32)
+    sums: dict[str, Float] = {}
+    for place, outputs in _windows(engine, item, side, network):
+        weights[place] += weight
+        for name in network.outputs:
+            _add(sums, name, outputs[name], item.shape[1:], place, weight)
+    for total in sums.values():
+        np.divide(total, weights, out=total)
+    return {name: total[(slice(None), *inside)] if space != weights.shape else total for name, total in sums.items()}
+
+
+def _add(sums: dict[str, Float], name: str, output: Float, space: Space, place: Place, weight: Float) -> None:
+    if name not in sums:
+        sums[name] = np.zeros((len(output), *space), np.float32)
+    sums[name][(slice(None), *place)] += output * weight
+
+
+def _windows(engine: Engine, item: Float, side: Space, network: Network) -> Iterator[tuple[Place, dict[str, Float]]]:
+    """Each window's place and outputs (channels, side).
+
+    A window that holds one value throughout, as the air around a body does, gives what the last with that value gave.
+    """
+    waiting: list[Place] = []
+    count = network.shape[0] or network.batch
+    known: dict[tuple[float, ...], dict[str, Float]] = {}
+    for place in places(item.shape[1:], side, network.overlap):
+        value = _constant(item[(slice(None), *place)])
+        if value is None:
+            waiting.append(place)
+        elif value in known:
+            yield place, known[value]
+        else:
+            known = {value: next(_run(engine, item, [place], network))[1]}
+            yield place, known[value]
+        if len(waiting) == count:
+            yield from _run(engine, item, waiting, network)
+            waiting = []
+    yield from _run(engine, item, waiting, network)
+
+
+def _run(
+    engine: Engine, item: Float, where: Sequence[Place], network: Network
+) -> Iterator[tuple[Place, dict[str, Float]]]:
+    if not where:
+        return
+    outputs = _filled(engine, np.stack([item[(slice(None), *place)] for place in where]), network)
+    for name, output in outputs.items():
+        check_grid(name, output, tuple(one.stop - one.start for one in where[0]))
+    for at, place in enumerate(where):
+        yield place, {name: output[at] for name, output in outputs.items()}
+
+
+def _constant(window: Float) -> tuple[float, ...] | None:
+    """The value of each channel if it has only one throughout."""
+    values = tuple(float(channel.flat[0]) for channel in window)
+    # A glance at the middle first: most windows differ there, and are spared the whole comparison.
+    middle = tuple(size // 2 for size in window.shape[1:])
+    if any(float(channel[middle]) != value for channel, value in zip(window, values, strict=True)):
+        return None
+    return values if all(np.all(channel == value) for channel, value in zip(window, values, strict=True)) else None
+
+
+def _padded(item: Float, side: Space) -> tuple[Float, Place]:
+    """`item` (channels, space) with zeros on both sides where it is smaller than `side`, and where it lies in that."""
+    lacking = [max(0, want - have) for want, have in zip(side, item.shape[1:], strict=True)]
+    inside = tuple(slice(lack // 2, lack // 2 + have) for lack, have in zip(lacking, item.shape[1:], strict=True))
+    if not any(lacking):
+        return item, inside
+    return np.pad(item, [(0, 0), *((lack // 2, lack - lack // 2) for lack in lacking)]), inside
+
+
+def places(space: Space, side: Space, overlap: float) -> list[Place]:
+    """Where the windows lie: every (1 - `overlap`) of `side`, the last of each axis moved back inside `space`."""
+    axes = [_starts(size, window, overlap) for size, window in zip(space, side, strict=True)]
+    return [
+        tuple(slice(start, start + size) for start, size in zip(starts, side, strict=True)) for starts in product(*axes)
+    ]
+
+
+def _starts(size: int, window: int, overlap: float) -> list[int]:
+    step = max(1, int(window * (1 - overlap)))
+    return [min(start, size - window) for start in range(0, size - window + step, step)]
+
+
+def gaussian(side: Space) -> Float:
+    """The weight of each voxel of a window of `side`."""
+    weight = np.ones((), np.float32)
+    for size in side:
+        offset = np.arange(size, dtype=np.float32) - (size - 1) / 2
+        along = np.exp(-(offset**2) / np.float32(2 * (_SIGMA * size) ** 2))
+        weight = np.multiply.outer(weight, along.astype(np.float32))
+    return np.maximum(weight, np.float32(max(_LEAST, float(weight.min()))))
