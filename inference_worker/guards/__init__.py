@@ -1,0 +1,101 @@
+"""The checks by which a package refuses input that its model was not made for, and output that cannot be.
+
+What each checks: models/steps.py. A refusal says what is wrong in a radiographer's words, the figures, and the check.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from domain.errors import UnusableInput
+from inference_worker.guards import figures
+from inference_worker.guards.figures import Source
+from inference_worker.guards.likeness import correlation, template
+from models.steps import (
+    Check,
+    Detail,
+    Enclosed,
+    Extent,
+    Guard,
+    Likeness,
+    NoScreenCapture,
+    QuantileBetween,
+    SegmentVolume,
+    ValueShare,
+)
+
+__all__ = ["refuse_input", "refuse_output", "template"]
+
+Read: TypeAlias = Callable[[str], bytes]
+
+_DIRECTIONS = ("from feet to head", "from front to back", "from right to left")
+_STRANGE = "does not look like what the model was made for"
+
+
+def refuse_input(guards: Sequence[Guard], source: Source, read: Read) -> None:
+    """Raise UnusableInput for the first of `guards` that `source` breaks; those of the output are passed over.
+
+    `read` gives a file of the package. Raises ConfigurationError where a guard's file is no template for such a source,
+    or where the guard is for volumes alone, or for pictures alone.
+    """
+    for guard in guards:
+        if isinstance(guard, Extent):
+            _refuse_extent(guard, source)
+        else:
+            _refuse(guard, source, read)
+
+
+def refuse_output(guards: Sequence[Guard], volumes_ml: Mapping[int, float]) -> None:
+    """Raise UnusableInput where a segment's volume (`volumes_ml`, by its number) is none that it can have."""
+    for guard in guards:
+        if isinstance(guard, SegmentVolume):
+            whole = guard.segment == 0
+            found = sum(volumes_ml.values()) if whole else volumes_ml.get(guard.segment, 0.0)
+            what = "all segments together have" if whole else f"segment {guard.segment} has"
+            said = f"the images may not be what the model was made for, its result is implausible: {what}"
+            _between(guard, said, found, (guard.least, guard.most), " ml")
+
+
+def _refuse(guard: Guard, source: Source, read: Read) -> None:
+    it = figures.called(source)
+    match guard:
+        case ValueShare(above, least, most):
+            said = f"the {it} {_STRANGE}: the share of its values above {above:g} is"
+            _between(guard, said, figures.share_above(source, above), (least, most))
+        case QuantileBetween(quantile, least, most):
+            said = f"the {it} {_STRANGE}: quantile {quantile:g} of its values is"
+            _between(guard, said, figures.quantile(source, quantile), (least, most))
+        case NoScreenCapture(most):
+            said = f"the {it} looks like a screen capture: the share of neighbouring pixels that jump is"
+            _between(guard, said, figures.jumps(source), (0, most))
+        case Likeness(file, least, of):
+            said = f"the {it} does not look like {of}: likeness"
+            _between(guard, said, correlation(source, file, read(file)), (least, 1.01))
+        case Detail(least, most):
+            said = f"the {it} has not the structure of a living body, a phantom perhaps: detail"
+            _between(guard, said, figures.detail(source), (least, most))
+        case Enclosed(below, least, most):
+            said = f"the {it} {_STRANGE}: what lies below {below:g} inside the body has"
+            _between(guard, said, figures.enclosed(source, below), (least, most), " ml")
+
+
+def _refuse_extent(guard: Extent, source: Source) -> None:
+    lengths = figures.extent(source)
+    for way, mm, least, most in zip(_DIRECTIONS, lengths, guard.least, guard.most, strict=True):
+        if mm is not None:
+            _between(guard, f"the {figures.called(source)} measures {way}", mm, (least, most), " mm")
+
+
+def _between(guard: Check, said: str, found: float, limits: tuple[float, float], unit: str = "") -> None:
+    """Raise unless `found` lies between `limits`; what is not a number does not."""
+    least, most = limits
+    if not least <= found <= most:
+        wanted = (
+            f"at most {_figure(most)}{unit} is accepted"
+            if found > most
+            else f"at least {_figure(least)}{unit} is wanted"
+        )
+        raise UnusableInput(f"{said} {_figure(found)}{unit}, {wanted} (check {guard.word})")
+
+
+def _figure(number: float) -> str:
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
