@@ -1,0 +1,27 @@
+"""How strongly a network's output speaks for a finding, in a figure that does not saturate as probabilities do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from models.steps import After, Sigmoid, Softmax
+
+
+def is_logit(postprocessing: Sequence[After]) -> bool:
+    """Whether evidence is log-odds, for the first output is made a probability by a step."""
+    return any(isinstance(step, Sigmoid | Softmax) for step in postprocessing)
+
+
+def evidence(given: Any, channel: int, postprocessing: Sequence[After]) -> Any:
+    """The evidence (n,) for finding `channel` in `given` (n, channels), NumPy's or torch's.
+
+    That is its log-odds: the logit before a sigmoid, the logit less the logarithm of the others' sum before a softmax.
+    Without either it is the value itself.
+    """
+    if not any(isinstance(step, Softmax) for step in postprocessing):
+        return given[:, channel]
+    xp = array_namespace(given)
+    others = xp.concat([given[:, :channel], given[:, channel + 1 :]], axis=1)
+    highest = xp.max(others, axis=1, keepdims=True)
+    return given[:, channel] - highest[:, 0] - xp.log(xp.sum(xp.exp(others - highest), axis=1))
