@@ -5,6 +5,7 @@ not the worker. The child (inference_worker.child_main) is given paths of images
 no open file, no setting of the node and no password, for its environment is made of the variables named below.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,10 @@ class TimedOut(Retryable):
     """The model process was over its time limit and was killed."""
 
 
+class _Lost(Exception):
+    """The child hung or died while it had several tasks in hand."""
+
+
 @dataclass(frozen=True)
 class ChildSettings:
     """How the model process is started.
@@ -51,20 +56,36 @@ class ChildSettings:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: which package, on which files (one series), and where the compressed mask is to be written."""
+    """One run: which package, on which files (those of one series for each input), and where its arrays are written.
+
+    `scratch` is a path in a folder that exists: mask and maps are written beside it (`mask_file`, `map_file`).
+    """
 
     package: str
     version: str
-    files: tuple[Path, ...]
-    mask: Path
+    files: Mapping[str, Sequence[Path]]
+    scratch: Path
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the run found, its mask's `key` left empty for whoever stores it, and seconds by step: read, infer, mask."""
+    """What the run found, the keys of its arrays left empty for whoever stores them, and the seconds of each step.
+
+    Steps are "read" (of the files, beside other work), "infer" and "write" (of the arrays).
+    """
 
     findings: Findings
     seconds: Mapping[str, float]
+
+
+def mask_file(scratch: Path) -> Path:
+    """Where the compressed mask of a task is written."""
+    return scratch.with_name(f"{scratch.name}.mask")
+
+
+def map_file(scratch: Path, number: int) -> Path:
+    """Where compressed map `number` (from 0) of a task is written."""
+    return scratch.with_name(f"{scratch.name}.map{number}")
 
 
 class ModelChild:
@@ -78,6 +99,7 @@ class ModelChild:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._received = bytearray()
 
     @property
     def pid(self) -> int | None:
@@ -93,6 +115,7 @@ class ModelChild:
         if self.pid is not None:
             return
         self.stop()
+        self._received = bytearray()
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = _spawn(theirs, self._settings.threads)
@@ -109,21 +132,49 @@ class ModelChild:
             self.stop()
             raise
 
-    def run(self, task: Task, timeout: float) -> Answer:
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
         """The answer to `task`, within `timeout` seconds; starts the child first where none is running.
 
-        Raises TimedOut when the child had to be killed, Retryable when it died or the model failed, UnusableInput
-        when the images make no volume, and other NodeErrors as the child raised them.
+        The files of `upcoming` are read meanwhile. Raises TimedOut when the child had to be killed, Retryable when it
+        died or the model failed, UnusableInput when the images make no input, and other NodeErrors as the child raised
+        them.
         """
         self.start()
-        request = {
-            "package": task.package,
-            "version": task.version,
-            "files": [str(path) for path in task.files],
-            "mask": str(task.mask),
-        }
-        answer = self._exchange(request, timeout, "running the model")
-        return Answer(Findings.from_json(answer["findings"]), answer["seconds"])
+        return _answer(self._exchange(_request([task], upcoming), timeout, "running the model"))
+
+    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
+        """What came of each task of one package that reads images; they share the network's batches.
+
+        `timeout` (s) is for each answer after the one before. Where the child hangs or dies, each task that is not
+        answered yet runs by itself, so that only the one to blame fails.
+        """
+        if len(tasks) == 1:
+            return [self._outcome(tasks[0], timeout)]
+        answered: list[Answer | NodeError] = []
+        with contextlib.suppress(_Lost):
+            self.start()
+            answered.extend(self._replies(_request(tasks, None), len(tasks), timeout))
+        return answered + [self._outcome(task, timeout) for task in tasks[len(answered) :]]
+
+    def _outcome(self, task: Task, timeout: float) -> Answer | NodeError:
+        try:
+            return self.run(task, timeout)
+        except NodeError as error:
+            return error
+
+    def _replies(self, request: Mapping[str, Any], count: int, timeout: float) -> Iterator[Answer | NodeError]:
+        """Each reply to `request`; raises _Lost where the child hangs (it is killed) or dies."""
+        try:
+            self._send(request, time.monotonic() + timeout)
+            for _ in range(count):
+                reply = self._receive(time.monotonic() + timeout)
+                yield _raised(reply) if "error" in reply else _answer(reply["answer"])
+        except (TimeoutError, EOFError, OSError) as error:
+            self._kill()
+            raise _Lost from error
+        except BaseException:
+            self._kill()
+            raise
 
     def stop(self) -> None:
         """End the child: it leaves when its socket closes, or is killed a few seconds later. Harmless where none is."""
@@ -162,20 +213,29 @@ class ModelChild:
         return dict(reply["answer"])
 
     def _ask(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        """Send one line and receive one; TimeoutError past `deadline`, EOFError or OSError where the child is gone."""
-        channel = self._channel
-        if channel is None:
+        """Send a message, receive one; TimeoutError past `deadline`, EOFError or OSError where the child is gone."""
+        self._send(message, deadline)
+        return self._receive(deadline)
+
+    def _send(self, message: Mapping[str, Any], deadline: float) -> None:
+        if self._channel is None:
             raise EOFError
-        channel.settimeout(_left(deadline))
-        channel.sendall(json.dumps(message).encode() + b"\n")
-        received = bytearray()
-        while not received.endswith(b"\n"):
-            channel.settimeout(_left(deadline))
-            part = channel.recv(1 << 20)
+        self._channel.settimeout(_left(deadline))
+        self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        """The next line. What came behind it is kept: replies to a request may arrive together."""
+        if self._channel is None:
+            raise EOFError
+        while b"\n" not in self._received:
+            self._channel.settimeout(_left(deadline))
+            part = self._channel.recv(1 << 20)
             if not part:
                 raise EOFError
-            received += part
-        return dict(json.loads(received))
+            self._received += part
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received = bytearray(rest)
+        return dict(json.loads(line))
 
     def _kill(self) -> None:
         """End the child and whatever it started (it leads a session of its own), at once, and take its status."""
@@ -214,6 +274,19 @@ def _spawn(channel: socket.socket, threads: int) -> subprocess.Popen[bytes]:
         stdout=2,
         start_new_session=True,
     )
+
+
+def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:
+    return {"tasks": [_said(task) for task in tasks], "next": _said(upcoming) if upcoming else None}
+
+
+def _said(task: Task) -> dict[str, Any]:
+    files = {name: [str(path) for path in paths] for name, paths in task.files.items()}
+    return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
+
+
+def _answer(answer: Mapping[str, Any]) -> Answer:
+    return Answer(Findings.from_json(answer["findings"]), answer["seconds"])
 
 
 def _left(deadline: float) -> float:

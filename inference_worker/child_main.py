@@ -1,7 +1,9 @@
-"""The model process itself: loads every package, then answers one task after another until its parent is gone.
+"""The model process itself: loads every package, then answers one request after another until its parent is gone.
 
-Started by inference_worker.child as `python -m inference_worker.child_main SOCKET`. Messages are JSON, a line each: the
-set-up comes first, then tasks; each is answered by {"answer": ...} or by {"error": class, "message": sentence}.
+Started by inference_worker.child as `python -m inference_worker.child_main SOCKET`. Messages are JSON, a line each:
+the set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task, in their
+order, are answered by {"answer": ...} or by {"error": class, "message": sentence}. Files are read and decoded by
+threads beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
 import contextlib
@@ -17,10 +19,11 @@ import sys
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +31,20 @@ from numpy.typing import NDArray
 from domain import errors
 from domain.errors import NodeError, Permanent
 from domain.findings import Mask
-from inference_worker.runs import Run, Runs
-from inference_worker.volume import build
+from inference_worker import images, volume
+from inference_worker.child import map_file, mask_file
+from inference_worker.images import Images
+from inference_worker.runs import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.volume import Volume
+from models.manifest import Input
 
 log = logging.getLogger(__name__)
+
+Task: TypeAlias = Mapping[str, Any]
+Reading: TypeAlias = Future[tuple[Sources, float]]
+
+# Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
+_READERS = 2
 
 
 def main(descriptor: int) -> None:
@@ -40,10 +53,13 @@ def main(descriptor: int) -> None:
         setup = json.loads(lines.readline())
         _end_with(setup["parent"])
         _be_first_when_memory_ends()
-        runs: dict[tuple[str, str], Run] = {}
+        runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, setup))
-        for line in lines:
-            _send(channel, _reply(_answer, runs, json.loads(line)))
+        with ThreadPoolExecutor(_READERS, "reader") as pool:
+            desk = Desk(runs, pool)
+            for line in lines:
+                for reply in desk.replies(json.loads(line)):
+                    _send(channel, reply)
 
 
 def _end_with(parent: int) -> None:
@@ -73,34 +89,100 @@ def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str,
         return {"error": "Retryable", "message": f"the model failed ({type(error).__name__}); see the worker's log"}
 
 
-def _load(runs: dict[tuple[str, str], Run], setup: Mapping[str, Any]) -> dict[str, Any]:
+def _load(runs: dict[tuple[str, str], Loaded], setup: Mapping[str, Any]) -> dict[str, Any]:
     module, _, function = setup["factory"].partition(":")
     factory = getattr(importlib.import_module(module), function)
     runs.update(factory(Path(setup["models"]), setup["engine"], setup["threads"]))
     return {}
 
 
-def _answer(runs: Runs, task: Mapping[str, Any]) -> dict[str, Any]:
-    run = runs.get((task["package"], task["version"]))
-    if run is None:
-        raise Permanent(f"model package {task['package']} {task['version']} is not installed")
+class Desk:
+    """Where tasks wait for their turn while their files are being read."""
+
+    def __init__(self, runs: Runs, pool: Executor) -> None:
+        self._runs, self._pool = runs, pool
+        self._readings: dict[str, Reading] = {}
+
+    def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The reply to each task of the request, as it is ready."""
+        tasks = request["tasks"]
+        readings = [self._reading(task) for task in tasks]
+        self._readings = {}  # what was read ahead and not asked for is let go
+        if request["next"]:
+            self._readings[_key(request["next"])] = self._reading(request["next"])
+        together = self._together(tasks, readings) if len(tasks) > 1 else None
+        if together:
+            yield from together
+            return
+        for task, reading in zip(tasks, readings, strict=True):
+            yield _reply(self._answer, task, reading)
+
+    def _reading(self, task: Task) -> Reading:
+        return self._readings.pop(_key(task), None) or self._pool.submit(self._read, task)
+
+    def _loaded(self, task: Task) -> Loaded:
+        loaded = self._runs.get((task["package"], task["version"]))
+        if loaded is None:
+            raise Permanent(f"model package {task['package']} {task['version']} is not installed")
+        return loaded
+
+    def _read(self, task: Task) -> tuple[Sources, float]:
+        """The task's inputs, and the seconds that they took."""
+        began = time.perf_counter()
+        inputs = self._loaded(task).inputs
+        # A job that an earlier release requested does not name its input.
+        files = {name or inputs[0].name: [Path(one) for one in paths] for name, paths in task["files"].items()}
+        sources = {one.name: _source(one, files[one.name]) for one in inputs}
+        return sources, time.perf_counter() - began
+
+    def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
+        sources, seconds = reading.result()
+        began = time.perf_counter()
+        outcome = self._loaded(task).run(sources)
+        return _written(outcome, Path(task["scratch"]), {"read": seconds, "infer": time.perf_counter() - began})
+
+    def _together(self, tasks: Sequence[Task], readings: Sequence[Reading]) -> list[dict[str, Any]] | None:
+        """The replies to tasks of one package that reads images, in one run; None where each must go by itself."""
+        began = time.perf_counter()
+        try:
+            loaded = self._loaded(tasks[0])
+            (name,) = {source for reading in readings for source in reading.result()[0]}
+            each = [reading.result()[0][name] for reading in readings]
+            outcome = loaded.run({name: join([one for one in each if isinstance(one, Images)])})
+            seconds = {"read": max(reading.result()[1] for reading in readings), "infer": time.perf_counter() - began}
+            parts = split(outcome, [one for one in each if isinstance(one, Images)])
+        except (NodeError, ValueError):  # each by itself then says what is wrong with it
+            return None
+        return [_reply(_written, part, Path(task["scratch"]), seconds) for task, part in zip(tasks, parts, strict=True)]
+
+
+def _key(task: Task) -> str:
+    return json.dumps([task["package"], task["version"], task["files"]], sort_keys=True)
+
+
+def _source(wanted: Input, files: Sequence[Path]) -> Volume | Images:
+    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices)
+
+
+def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The answer, its arrays written as domain.findings.Mask and Map say: SCRATCH.mask, SCRATCH.map0, ..."""
     began = time.perf_counter()
-    volume = build([Path(file) for file in task["files"]])
-    read = time.perf_counter()
-    findings, mask = run(volume)
-    inferred = time.perf_counter()
-    findings = replace(findings, mask=_written(mask, Path(task["mask"])))
-    written = time.perf_counter()
-    seconds = {"read": read - began, "infer": inferred - read, "mask": written - inferred}
-    return {"findings": findings.to_json(), "seconds": seconds}
+    findings = outcome.findings
+    if outcome.mask is not None:
+        sha256 = _pack(outcome.mask, np.uint8, mask_file(scratch))
+        slices, rows, columns = outcome.mask.shape
+        findings = replace(findings, mask=Mask(key="", sha256=sha256, shape=(slices, rows, columns)))
+    digests = [_pack(one, "<f4", map_file(scratch, number)) for number, one in enumerate(outcome.maps)]
+    maps = tuple(replace(one, sha256=digest) for one, digest in zip(findings.maps, digests, strict=True))
+    findings = replace(findings, maps=maps)
+    return {"findings": findings.to_json(), "seconds": {**seconds, "write": time.perf_counter() - began}}
 
 
-def _written(mask: NDArray[np.uint8], path: Path) -> Mask:
-    """Write the mask as domain.findings.Mask says. Level 1: label volumes shrink a hundredfold at any level."""
-    slices, rows, columns = mask.shape
-    content = np.ascontiguousarray(mask, np.uint8).data
+def _pack(array: NDArray[Any], kind: Any, path: Path) -> str:
+    """Write zlib-compressed raw bytes; their SHA-256. Level 1: label volumes shrink a hundredfold at any level."""
+    content = np.ascontiguousarray(array, kind).data
     path.write_bytes(zlib.compress(content, 1))
-    return Mask(key="", sha256=hashlib.sha256(content).hexdigest(), shape=(slices, rows, columns))
+    return hashlib.sha256(content).hexdigest()
 
 
 def _send(channel: socket.socket, message: Mapping[str, Any]) -> None:

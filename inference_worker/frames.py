@@ -71,16 +71,17 @@ def read(paths: Sequence[Path]) -> list[Frame]:
     Raises UnusableInput for what cannot be a slice of one volume, Retryable where a file cannot be opened.
     """
     names = [f"file {number} of {len(paths)}" for number in range(1, len(paths) + 1)]
-    datasets = [_dataset(path, name) for path, name in zip(paths, names, strict=True)]
+    datasets = [opened(path, name, _READ) for path, name in zip(paths, names, strict=True)]
     frames = [frame for dataset, name in zip(datasets, names, strict=True) for frame in _checked(dataset, name)]
     _same(datasets, "SeriesInstanceUID", "the images belong to {} series; one is wanted")
     _same(datasets, "FrameOfReferenceUID", "the images lie in {} frames of reference; their positions do not compare")
     return frames
 
 
-def _dataset(path: Path, name: str) -> FileDataset:
+def opened(path: Path, name: str, tags: Sequence[str]) -> FileDataset:
+    """The elements `tags` of the file at `path`, which is called `name` in errors; raises as `read` does."""
     try:
-        dataset = dcmread(path, specific_tags=list(_READ))
+        dataset = dcmread(path, specific_tags=list(tags))
     except InvalidDicomError as error:
         raise UnusableInput(f"{name} is not a DICOM file") from error
     except OSError as error:
@@ -104,13 +105,18 @@ def _checked(dataset: FileDataset, file: str) -> list[Frame]:
 
 def _check(dataset: FileDataset) -> None:
     """Refuse what is not a slice image that the pixel decoders can be asked for."""
-    name = _name(dataset)
+    name = name_of(dataset)
     kind = uid.UID(str(dataset.get("SOPClassUID", "")))
     if kind not in _SLICES:
         raise UnusableInput(f"{name} is not a CT, MR or PET slice but {kind.name or 'of no stated class'}")
     for word, what in (("LOCALIZER", "a localizer (scout)"), ("MOSAIC", "a mosaic of many slices in one image")):
         if word in _words(dataset):
             raise UnusableInput(f"{name} is {what}, which is no slice of a volume")
+    check_pixels(dataset, name)
+
+
+def check_pixels(dataset: FileDataset, name: str) -> None:
+    """Refuse what the pixel decoders cannot be asked for."""
     if "PixelData" not in dataset or not dataset.file_meta.get("TransferSyntaxUID"):
         raise UnusableInput(f"{name} has no pixel data, or does not state their encoding")
     if dataset.get("SamplesPerPixel", 1) != 1 or not str(dataset.get("PhotometricInterpretation")).startswith("MONO"):
@@ -132,14 +138,15 @@ def _same(datasets: Sequence[Dataset], keyword: str, sentence: str) -> None:
         raise UnusableInput(sentence.format(len(values)))
 
 
-def _name(dataset: Dataset) -> str:
+def name_of(dataset: Dataset) -> str:
+    """What errors call an instance."""
     number = dataset.get("InstanceNumber")
     return f"image {number}" if number is not None else f"instance {dataset.SOPInstanceUID}"
 
 
 def _frames(dataset: FileDataset) -> Iterator[Frame]:
     """The instance's frames. A classic image is its own only functional group."""
-    name = _name(dataset)
+    name = name_of(dataset)
     if "PerFrameFunctionalGroupsSequence" not in dataset:
         if int(dataset.get("NumberOfFrames") or 1) != 1:
             raise UnusableInput(f"{name} has several frames but no functional groups that say where they lie")
@@ -166,16 +173,16 @@ def _lookup(groups: Sequence[Dataset]) -> Lookup:
 
 
 def _frame(dataset: FileDataset, index: int, name: str, find: Lookup) -> Frame:
-    rows, columns = _numbers((dataset.get("Rows"), dataset.get("Columns")), 2, f"the size of {name}")
+    rows, columns = numbers((dataset.get("Rows"), dataset.get("Columns")), 2, f"the size of {name}")
     return Frame(
         source=SourceFrame(str(dataset.SOPInstanceUID), index + 1),
         plane=Plane(
             name=name,
-            position=_numbers(find("PlanePositionSequence", "ImagePositionPatient"), 3, f"the position of {name}"),
-            orientation=_numbers(
+            position=numbers(find("PlanePositionSequence", "ImagePositionPatient"), 3, f"the position of {name}"),
+            orientation=numbers(
                 find("PlaneOrientationSequence", "ImageOrientationPatient"), 6, f"the orientation of {name}"
             ),
-            spacing=_numbers(find("PixelMeasuresSequence", "PixelSpacing"), 2, f"the pixel spacing of {name}"),
+            spacing=numbers(find("PixelMeasuresSequence", "PixelSpacing"), 2, f"the pixel spacing of {name}"),
             size=(int(rows), int(columns)),
         ),
         scale=_scale(dataset, name, find),
@@ -192,7 +199,7 @@ def _scale(dataset: Dataset, name: str, find: Lookup) -> Scale:
     stated = (find(macro, "RescaleSlope"), find(macro, "RescaleIntercept"))
     if stated == (None, None) and dataset.get("Modality") != "CT":
         return Scale()
-    slope, intercept = _numbers(stated, 2, f"the rescale of {name}")
+    slope, intercept = numbers(stated, 2, f"the rescale of {name}")
     # US is "unspecified"; writers of CT put it where they mean HU. Anything else is an energy or material map.
     unit = find(macro, "RescaleType") or "HU"
     if dataset.get("Modality") == "CT" and unit not in ("HU", "US"):
@@ -202,7 +209,7 @@ def _scale(dataset: Dataset, name: str, find: Lookup) -> Scale:
     return Scale(slope, intercept)
 
 
-def _numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
+def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
     """`value` as `count` finite numbers; raises UnusableInput where it is absent or not that."""
     try:
         numbers = tuple(float(number) for number in value)

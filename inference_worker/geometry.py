@@ -49,17 +49,22 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A regular stack: slice k is `planes[order[k]]`; `affine` (4x4) takes index (k, j, i, 1) to patient mm."""
+    """A regular stack; `affine` (4x4) takes index (k, j, i, 1) to patient mm.
+
+    `order` are the planes from the first slice to the last, without the slices at the indices `missing`.
+    """
 
     order: tuple[int, ...]
     affine: Array
+    missing: tuple[int, ...] = ()
 
 
-def lay_out(planes: Sequence[Plane]) -> Grid:
+def lay_out(planes: Sequence[Plane], may_miss: int = 0) -> Grid:
     """The regular stack that the planes make, sorted by position along their normal.
 
-    Raises UnusableInput where planes differ in size, pixel spacing or orientation, share a position, are shifted
-    against one another as by a tilted gantry, or are not evenly spaced; a missing slice is told from uneven spacing.
+    Up to `may_miss` slices may be missing, each between two that are there. Raises UnusableInput where planes differ in
+    size, pixel spacing or orientation, share a position, are shifted against one another as by a tilted gantry, or are
+    not evenly spaced; a missing slice is told from uneven spacing.
     """
     if len(planes) < 2:
         raise UnusableInput(f"the series has {len(planes) or 'no'} slice; a volume needs at least two")
@@ -68,11 +73,12 @@ def lay_out(planes: Sequence[Plane]) -> Grid:
     normal = np.cross(row, column)
     along = np.array([plane.position for plane in planes]) @ normal
     order = tuple(int(one) for one in np.argsort(along, kind="stable"))
-    step = _step([planes[one] for one in order], along[list(order)], normal)
+    missing = _missing(along[list(order)], may_miss)
+    step = _step([planes[one] for one in order], along[list(order)], normal, missing)
     between_rows, between_columns = planes[0].spacing
     affine = np.eye(4)
     affine[:3] = np.column_stack((step, column * between_rows, row * between_columns, planes[order[0]].position))
-    return Grid(order, affine + 0.0)  # -0.0 becomes 0.0: the same place has the same bytes
+    return Grid(order, affine + 0.0, missing)  # -0.0 becomes 0.0: the same place has the same bytes
 
 
 def _refuse_mixture(planes: Sequence[Plane]) -> None:
@@ -114,13 +120,24 @@ def _directions(plane: Plane) -> tuple[Array, Array]:
     return row, column / np.linalg.norm(column)
 
 
-def _step(planes: Sequence[Plane], along: Array, normal: Array) -> Array:
+def _missing(along: Array, most: int) -> tuple[int, ...]:
+    """Indices, in the whole stack, of up to `most` slices that are missing singly between their neighbours."""
+    gaps = np.diff(along)
+    usual = float(np.median(gaps)) or 1.0
+    wide = np.flatnonzero(np.rint(gaps / usual) == 2)
+    if not 0 < wide.size <= most:
+        return ()
+    return tuple(int(k) + 1 + before for before, k in enumerate(wide))
+
+
+def _step(planes: Sequence[Plane], along: Array, normal: Array, missing: Sequence[int]) -> Array:
     """The vector (mm) from each slice to the next; `planes` are in order, `along` are their positions on the normal."""
     _refuse_shared_positions(planes, along)
     positions = np.array([plane.position for plane in planes], np.float64)
-    step: Array = (positions[-1] - positions[0]) / (len(planes) - 1)
+    index = np.delete(np.arange(len(planes) + len(missing)), missing)
+    step: Array = (positions[-1] - positions[0]) / index[-1]
     _refuse_lean(positions, normal)
-    off = positions - np.arange(len(planes))[:, None] * step
+    off = positions - index[:, None] * step
     off -= (off.max(axis=0) + off.min(axis=0)) / 2  # the first slice is no surer of its place than the others
     allowed = min(_OFF_PLACE_MM, _OFF_PLACE_SHARE * float(step @ normal))
     if np.abs(off @ normal).max() > allowed:

@@ -1,49 +1,211 @@
-"""One model from volume to findings: prepare, infer, label, clean, measure."""
+"""One package on one engine: what its manifest says is done, from the series that were read to what was found."""
 
+import hashlib
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from domain.errors import UnusableInput
-from domain.findings import Findings, Segment
-from inference_worker.engine import Engine
-from inference_worker.postprocessing import Labels, clean, label, measure
-from inference_worker.preprocessing import grid_for, prepare
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.errors import ConfigurationError
+from domain.findings import Findings, Likelihood, Map
+from inference_worker.engines import cuda
+from inference_worker.engines.protocol import Engine
+from inference_worker.explain import Explained, Explainer
+from inference_worker.guards import refuse_input, refuse_output
+from inference_worker.images import Images
+from inference_worker.runs import Outcome, Sources
+from inference_worker.vocabulary import inputs, outputs
+from inference_worker.vocabulary.arrays import Labelled, Sampled, home, on
+from inference_worker.vocabulary.grids import Grid
+from inference_worker.vocabulary.measuring import measure, volumes_ml
+from inference_worker.vocabulary.returning import values_on_source
 from inference_worker.volume import Volume
 from models.registry import Package
+
+Float = NDArray[np.float32]
 
 
 class Pipeline:
     """A package on an engine, loaded and warm once constructed.
 
-    Construction raises IntegrityError where the network is not the one that the manifest describes, and
-    ConfigurationError where the engine cannot load it.
+    `device` is where steps are carried out: "" is the CPU with NumPy, others are torch's names, None is whatever this
+    machine has. Construction raises IntegrityError where the network is not the one that the manifest describes, and
+    ConfigurationError where the engine cannot load it or the manifest wants what no pipeline does.
     """
 
-    def __init__(self, package: Package, engine: Engine) -> None:
-        self._package, self._engine = package, engine
-        network = package.manifest.network
+    def __init__(self, package: Package, engine: Engine, device: str | None = None) -> None:
+        self._package, self._manifest, self._engine = package, package.manifest, engine
+        self._device = best_device() if device is None else device
+        network, images = package.manifest.network, package.manifest.inputs[0].kind == "images"
+        if package.manifest.segments and (images or package.manifest.findings):
+            raise ConfigurationError(f"{package.name}: [[segments]] come of a volume, and not beside [[findings]]")
         engine.load(package.read(network.file), network)
+        explained = bool(package.manifest.maps) and images
+        self._explainer = Explainer(package.manifest, engine.infer, package.read) if explained else None
 
-    def run(self, volume: Volume) -> tuple[Findings, Labels]:
-        """The findings in `volume`, and the mask: (slices, rows, columns) on the volume's own grid, one byte a voxel.
+    def run(self, sources: Sources) -> Outcome:
+        """What the model finds in `sources`; a mask has no slices that were interpolated.
 
-        `Findings.mask` is None; who stores the mask fills it in. Raises UnusableInput where the model finds none of
-        its structures, for then there is no result to show.
+        Raises UnusableInput where the package's guards refuse input or output, or a step cannot be made of the values.
         """
-        mask = self._mask(volume)
-        if not mask.any():
-            names = ", ".join(segment.label for segment in self._package.manifest.segments)
-            raise UnusableInput(f"the model {self._package.name} finds none of its structures in the series: {names}")
-        segments = tuple(self._measured(segment, mask, volume) for segment in self._package.manifest.segments)
-        return Findings(self._package.identity, volume.digest, volume.frames, None, segments), mask
+        given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
+        volumes = {name: one for name, one in given if isinstance(one, Volume)}
+        if volumes:
+            return self._of_volumes(volumes)
+        (images,) = (one for _, one in given if isinstance(one, Images))
+        return self._of_images(images)
 
-    def _mask(self, volume: Volume) -> Labels:
-        manifest = self._package.manifest
-        grid = grid_for(volume.voxels.shape, volume.affine, manifest.preprocessing.spacing_mm)
-        prepared = prepare(volume.voxels, grid, manifest.preprocessing, manifest.network.multiple)
-        mask = label(self._engine.infer(prepared), grid, len(manifest.segments) + 1, manifest.postprocessing.close_mm)
-        clean(mask, len(manifest.segments), manifest.postprocessing)
-        return mask
+    def _of_volumes(self, volumes: Mapping[str, Volume]) -> Outcome:
+        for volume in volumes.values():
+            refuse_input(self._manifest.guards, volume, self._package.read)
+        first = next(iter(volumes.values()))
+        raw = {name: inputs.of_volume(one, self._device) for name, one in volumes.items()}
+        prepared = inputs.prepare(raw, self._manifest.preprocessing)
+        del raw
+        (given,) = self._inferred([_plain(prepared)])
+        findings = replace(self._findings(_digest(volumes), first), remarks=_remarks(volumes))
+        if self._manifest.segments:
+            return self._segmented(self._first(given, prepared), first, findings)
+        return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))
 
-    def _measured(self, segment: Segment, mask: Labels, volume: Volume) -> Segment:
-        wanted = self._package.manifest.measurements
-        return replace(segment, measurements=measure(segment, mask, volume.voxels, volume.affine, wanted))
+    def _segmented(self, given: Sampled, source: Volume, findings: Findings) -> Outcome:
+        segments = self._manifest.segments
+        done = outputs.finish(given, self._manifest.postprocessing, Grid(source.voxels.shape, source.affine))
+        if not isinstance(done, Labelled) or done.values.max(initial=0) > len(segments):
+            raise ConfigurationError(f"{self._package.name}: its steps do not end in labels up to {len(segments)}")
+        mask = done.values
+        refuse_output(self._manifest.guards, volumes_ml(mask, source.affine, len(segments)))
+        measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measurements)
+        kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
+        return Outcome(replace(findings, segments=measured), kept)
+
+    def _of_images(self, images: Images) -> Outcome:
+        for picture in images.pictures:
+            refuse_input(self._manifest.guards, picture, self._package.read)
+        wanted = self._manifest.preprocessing
+        raw = (inputs.of_picture(picture, wanted, self._device) for picture in images.pictures)
+        prepared = [inputs.prepare({"": one}, wanted) for one in raw]
+        given = self._inferred([_plain(one) for one in prepared])
+        findings = self._findings(images.digest, images)
+        likelihoods = [
+            likelihood
+            for k, (one, grid) in enumerate(zip(given, prepared, strict=True))
+            for likelihood in self._likelihoods(self._first(one, grid), k)
+        ]
+        maps, arrays = [], []
+        for k, picture in enumerate(images.pictures):
+            for explained in self._explained(prepared[k], given[k], picture.values.shape):
+                maps.append(_map(explained, k))
+                arrays.append(explained.values[None])
+        return Outcome(replace(findings, likelihoods=tuple(likelihoods), maps=tuple(maps)), None, tuple(arrays))
+
+    def _findings(self, digest: str, source: Volume | Images) -> Findings:
+        return Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name)
+
+    def _inferred(self, prepared: Sequence[Float]) -> list[dict[str, Float]]:
+        """What the network gives for each input (channels, *space), by the name of its output, without a batch axis."""
+        for one in prepared:
+            self._check(one.shape)
+        found = []
+        for batch in _batches(prepared, self._manifest.network.batch):
+            given = self._engine.infer(np.stack(batch))
+            found += [{name: output[k] for name, output in given.items()} for k in range(len(batch))]
+        return found
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        """Raise ConfigurationError where the steps do not end in what the network reads."""
+        network = self._manifest.network
+        fits = len(shape) == len(network.shape) - 1 and all(
+            size == wanted or (wanted == 0 and (axis == 0 or size % network.multiple == 0))
+            for axis, (size, wanted) in enumerate(zip(shape, network.shape[1:], strict=True))
+        )
+        if not fits:
+            wanted = f"{network.shape[1:]} (0: a multiple of {network.multiple})"
+            raise ConfigurationError(f"{self._package.name}: its steps make {shape}, its network reads {wanted}")
+
+    def _first(self, given: Mapping[str, Float], prepared: Sampled) -> Sampled:
+        """The first output where the network's input lay."""
+        output = given[self._manifest.network.outputs[0]]
+        if self._manifest.segments and output.shape[1:] != prepared.values.shape[1:]:
+            raise ConfigurationError(
+                f"{self._package.name}: its network gives {output.shape} for an input of {tuple(prepared.values.shape)}"
+            )
+        return Sampled(on(self._device, output), prepared.affine)
+
+    def _likelihoods(self, given: Sampled, frame: int | None) -> tuple[Likelihood, ...]:
+        done = outputs.finish(given, self._manifest.postprocessing)
+        shares = home(done.values).reshape(-1)
+        most = max(one.channel for one in self._manifest.findings)
+        if most >= len(shares) or done.values.shape[0] != len(shares):
+            raise ConfigurationError(f"{self._package.name}: channel {most} is wanted of {tuple(done.values.shape)}")
+        if shares.min() < 0 or shares.max() > 1:
+            raise ConfigurationError(f"{self._package.name}: its output is no probability; is a step sigmoid missing?")
+        return tuple(
+            Likelihood(one.label, one.code, float(shares[one.channel]), one.threshold, frame)
+            for one in self._manifest.findings
+        )
+
+    def _explained(
+        self, prepared: Sampled, given: Mapping[str, Float], shape: tuple[int, ...]
+    ) -> tuple[Explained, ...]:
+        if self._explainer is None:
+            return ()
+        source = Grid(shape, np.eye(3))
+
+        def to_source(values: Float) -> Float:
+            return np.asarray(values_on_source(Sampled(values[None], prepared.affine), source)[0])
+
+        return self._explainer.maps(_plain(prepared), given, to_source)
+
+
+def best_device() -> str:
+    """The first GPU by torch's name, where there is one and torch to use it; "" otherwise."""
+    # The driver first: importing torch takes seconds, which a machine without a GPU is spared.
+    if not cuda.gpus() or importlib.util.find_spec("torch") is None:
+        return ""
+    import torch  # noqa: PLC0415  # only where it is installed
+
+    return "cuda:0" if torch.cuda.is_available() else ""
+
+
+def _plain(prepared: Sampled) -> Float:
+    return np.ascontiguousarray(home(prepared.values), np.float32)
+
+
+def _batches(prepared: Sequence[Float], most: int) -> Iterator[list[Float]]:
+    """Neighbours of one shape together, `most` at the most."""
+    batch: list[Float] = []
+    for one in prepared:
+        if batch and (len(batch) == most or one.shape != batch[0].shape):
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
+
+
+def _map(explained: Explained, frame: int) -> Map:
+    rows, columns = explained.values.shape
+    content = np.ascontiguousarray(explained.values, "<f4")
+    digest = hashlib.sha256(content.data).hexdigest()
+    return Map(explained.label, explained.method, "", digest, (1, rows, columns), (frame,))
+
+
+def _digest(volumes: Mapping[str, Volume]) -> str:
+    """The one volume's digest; of several the SHA-256 (hex) of the lines "name digest"."""
+    if len(volumes) == 1:
+        return next(iter(volumes.values())).digest
+    return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
+
+
+def _remarks(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
+    """A sentence for each volume that was not complete."""
+    said = []
+    for name, volume in volumes.items():
+        count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
+        if count:
+            said.append(f"{count} missing slice{of} was interpolated" if count == 1 else
+                        f"{count} missing slices{of} were interpolated")  # fmt: skip
+    return tuple(said)

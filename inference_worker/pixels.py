@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import FileDataset
 from pydicom.pixels.decoders.base import get_decoder
 
 from domain.errors import UnusableInput
@@ -28,23 +29,26 @@ def voxels(frames: Sequence[Frame]) -> Voxels:
     """
     volume: Voxels = np.empty((len(frames), *frames[0].plane.size), np.int16)
     for k, frame in enumerate(frames):
-        stored = _decoded(frame)
+        stored = decoded(frame.dataset, frame.index, frame.plane.size, frame.plane.name)
         if volume.dtype == np.int16 and not _fits(stored, frame.scale):
             volume = volume.astype(np.float32)
         _rescale(stored, frame.scale, volume[k])
     return volume
 
 
-def _decoded(frame: Frame) -> NDArray[np.generic]:
-    """Stored values, signed or unsigned, with the bits above Bits Stored cleared or sign-extended (PS3.5 8.1.1)."""
-    uid = frame.source.sop_instance_uid
+def decoded(dataset: FileDataset, index: int, size: tuple[int, int], name: str) -> NDArray[np.generic]:
+    """Stored values, signed or unsigned, with the bits above Bits Stored cleared or sign-extended (PS3.5 8.1.1).
+
+    `index` is the frame, `size` its rows and columns, `name` what errors call it.
+    """
+    uid = dataset.SOPInstanceUID
     try:
-        decoder = get_decoder(frame.dataset.file_meta.TransferSyntaxUID)
-        stored, _ = decoder.as_array(frame.dataset, index=frame.index, raw=True)
+        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+        stored, _ = decoder.as_array(dataset, index=index, raw=True)
     except DAMAGED as error:
-        raise UnusableInput(f"the pixels of {frame.plane.name} cannot be decoded (SOP Instance UID {uid})") from error
-    if stored.shape != frame.plane.size:
-        raise UnusableInput(f"the pixels of {frame.plane.name} have another shape than stated (SOP Instance UID {uid})")
+        raise UnusableInput(f"the pixels of {name} cannot be decoded (SOP Instance UID {uid})") from error
+    if stored.shape != size:
+        raise UnusableInput(f"the pixels of {name} have another shape than stated (SOP Instance UID {uid})")
     return stored
 
 

@@ -1,16 +1,76 @@
-"""What the model process calls: for each package one function from volume to findings and mask."""
+"""What the model process calls: for each package one function from its inputs to what it found."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.findings import Findings
+from inference_worker.images import Images
 from inference_worker.volume import Volume
+from models.manifest import Input
 
-# Findings without their mask, and the mask itself: (slices, rows, columns) on the volume's grid.
-Run: TypeAlias = Callable[[Volume], tuple[Findings, NDArray[np.uint8]]]
+# What was read for each input of the manifest, by its name.
+Sources: TypeAlias = Mapping[str, Volume | Images]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one run found, its arrays still in hand: `Findings.mask` is None, the keys of `Findings.maps` are empty.
+
+    `mask` is (slices, rows, columns) of segment numbers, slice k on frame k of the findings; None for a model without
+    segments. `maps` are the arrays of `Findings.maps`, in that order, 32-bit floats.
+    """
+
+    findings: Findings
+    mask: NDArray[np.uint8] | None = None
+    maps: tuple[NDArray[np.float32], ...] = ()
+
+
+Run: TypeAlias = Callable[[Sources], Outcome]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A package that is ready: what is to be read for it, and its run. One that cannot run refuses each with why."""
+
+    inputs: tuple[Input, ...]
+    run: Run
+
 
 # By name and version of the package. Whoever returns it has verified each package and made one pass with it.
-Runs: TypeAlias = Mapping[tuple[str, str], Run]
+Runs: TypeAlias = Mapping[tuple[str, str], Loaded]
+
+
+def join(several: Sequence[Images]) -> Images:
+    """The images of several series as one, so that a network sees them at once."""
+    digest = hashlib.sha256("".join(one.digest for one in several).encode("ascii")).hexdigest()
+    return Images(tuple(picture for one in several for picture in one.pictures), digest)
+
+
+def split(outcome: Outcome, several: Sequence[Images]) -> list[Outcome]:
+    """The outcome of `join(several)` as that of each."""
+    parts, start = [], 0
+    for one in several:
+        end = start + len(one.pictures)
+        parts.append(_part(outcome, one, range(start, end)))
+        start = end
+    return parts
+
+
+def _part(outcome: Outcome, images: Images, frames: range) -> Outcome:
+    found = outcome.findings
+    likelihoods = tuple(
+        replace(one, frame=one.frame - frames.start)
+        for one in found.likelihoods
+        if one.frame is not None and one.frame in frames
+    )
+    kept = [k for k, one in enumerate(found.maps) if set(one.frames) <= set(frames)]
+    maps = tuple(
+        replace(found.maps[k], frames=tuple(frame - frames.start for frame in found.maps[k].frames)) for k in kept
+    )
+    findings = replace(found, input_digest=images.digest, frames=images.frames, likelihoods=likelihoods, maps=maps)
+    return Outcome(findings, None, tuple(outcome.maps[k] for k in kept))

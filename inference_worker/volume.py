@@ -18,7 +18,8 @@ class Volume:
     """Voxels on a regular grid in the patient. Holds no identity beyond the instances' UIDs.
 
     `voxels` has shape (slices, rows, columns) in output units (HU for CT), int16 where that is exact, else float32.
-    `affine` (4x4) takes index (k, j, i, 1) to patient LPS mm (x, y, z, 1). Slice k was read from `frames[k]`.
+    `affine` (4x4) takes index (k, j, i, 1) to patient LPS mm (x, y, z, 1). `filled` are the indices of slices that the
+    series lacks and that were interpolated; the others were read from `frames`, in order.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
     """
@@ -27,20 +28,31 @@ class Volume:
     affine: Array
     frames: tuple[SourceFrame, ...]
     digest: str
+    filled: tuple[int, ...] = ()
 
 
-def build(paths: Sequence[Path]) -> Volume:
+def build(paths: Sequence[Path], missing_slices: int = 0) -> Volume:
     """The volume that the files of one series make, slices sorted by position along their normal.
 
-    Raises UnusableInput with the reason in a radiographer's words where they make none, and names no person in it;
+    Up to `missing_slices` slices that are missing one by one are interpolated from their two neighbours. Raises
+    UnusableInput with the reason in a radiographer's words where the files make no volume, and names no person in it;
     Retryable where a file cannot be opened.
     """
     frames = read(paths)
-    grid = lay_out([frame.plane for frame in frames])
+    grid = lay_out([frame.plane for frame in frames], missing_slices)
     frames = [frames[one] for one in grid.order]
-    values = voxels(frames)
+    values = _with_filled(voxels(frames), grid.missing)
     sources = tuple(frame.source for frame in frames)
-    return Volume(values, grid.affine, sources, digest(values, grid.affine, sources))
+    return Volume(values, grid.affine, sources, digest(values, grid.affine, sources), grid.missing)
+
+
+def _with_filled(values: Voxels, missing: Sequence[int]) -> Voxels:
+    """`values` with a slice at each index of `missing`: the mean of its neighbours, rounded where values are whole."""
+    for k in missing:  # ascending, so that each index is that of the whole stack
+        between = (values[k - 1].astype(np.float32) + values[k]) / 2
+        whole = np.rint(between) if values.dtype == np.int16 else between
+        values = np.insert(values, k, whole.astype(values.dtype), axis=0)
+    return values
 
 
 def digest(values: Voxels, affine: Array, frames: Sequence[SourceFrame]) -> str:

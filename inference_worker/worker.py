@@ -1,4 +1,4 @@
-"""Takes jobs, one at a time, and gives each a warm model process with a hard limit of time.
+"""Takes jobs and gives each a warm model process with a hard limit of time.
 
 The lease is renewed while the model runs, so that a worker that dies loses its job to another within seconds, and one
 that only takes long does not.
@@ -7,7 +7,7 @@ that only takes long does not.
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ from domain.events import Event, EventType
 from domain.findings import Findings
 from domain.retry import RetryPolicy
 from domain.states import JobEvent, JobState, StudyEvent
-from inference_worker.child import Answer, ModelChild, Task, TimedOut
+from inference_worker.child import Answer, ModelChild, Task, TimedOut, map_file, mask_file
 from store import jobs
 from store.assembly import note_progress
 from store.jobs import Job
@@ -35,7 +35,8 @@ class Worker:
     """One worker: one model process. `name` is the owner of its leases; `lease` is in seconds.
 
     `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `alive` is
-    called while a model runs, for whoever wonders about a loop that does not come round.
+    called while a model runs, for whoever wonders about a loop that does not come round; `together` gives how many jobs
+    of a model may run at once, which is 1 but for models that read images.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Worker:
         name: str = "",
         clock: Clock | None = None,
         alive: Callable[[], None] = lambda: None,
+        together: Callable[[str], int] = lambda model: 1,
     ) -> None:
         self._ledger = ledger
         self._objects = objects
@@ -58,6 +60,7 @@ class Worker:
         self._timeout = timeout
         self._lease = lease
         self._scratch = scratch
+        self._together = together
         self._name = name or f"worker@{socket.gethostname()}"
         self._clock = clock or SystemClock()
         self._alive = alive
@@ -72,54 +75,73 @@ class Worker:
                 self._lost(transaction, lost)
 
     def step(self) -> bool:
-        """Run one job that is due; False where none is. Raises Unavailable where the database does not answer."""
-        job = self._claim()
-        if job is None:
+        """Run what is due; False where nothing is. Raises Unavailable where the database does not answer.
+
+        That is one job, or several of one model that reads images: `together` says how many of it.
+        """
+        claimed = self._claim()
+        if not claimed:
             return False
         begun = self._clock.now()
-        outcome = self._run(job)
-        seconds = (self._clock.now() - begun).total_seconds()
-        metrics.inference_seconds.labels(job.model, outcome).observe(seconds)
-        _log.info(
-            "inference ended", extra={"study": job.study_id, "job": job.id, "model": job.model, "outcome": outcome}
-        )
+        with self._leases_kept(claimed):
+            outcomes = self._infer(claimed)
+            for job, outcome in zip(claimed, outcomes, strict=True):
+                self._settled(job, outcome, (self._clock.now() - begun).total_seconds())
         return True
 
-    def _claim(self) -> Job | None:
+    def _claim(self) -> list[Job]:
         with self._ledger.transaction() as transaction:
-            job = jobs.claim(transaction.connection, self._name, self._clock.now(), self._lease)
-            if job:
+            first = jobs.claim(transaction.connection, self._name, self._clock.now(), self._lease)
+            if first is None:
+                return []
+            claimed = [first]
+            while len(claimed) < self._together(first.model):
+                another = jobs.claim(transaction.connection, self._name, self._clock.now(), self._lease, like=first)
+                if another is None:
+                    break
+                claimed.append(another)
+            for job in claimed:
                 now = self._clock.now()
                 note_progress(transaction.connection, job.study_id, f"{job.model} runs", now)
                 transaction.record(Action.JOB_LEASED, job.study_id, **_about(job), worker=self._name)
-            return job
+            return claimed
 
-    def _run(self, job: Job) -> str:
+    def _infer(self, claimed: Sequence[Job]) -> Sequence[Answer | NodeError]:
+        """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
+        with self._ledger.database.transaction() as connection:
+            tasks = [self._task(job, jobs.objects_of(connection, job)) for job in claimed]
+            after = jobs.peek(connection, self._clock.now())
+            upcoming = self._task(after, jobs.objects_of(connection, after)) if after else None
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        if len(tasks) > 1:
+            return self._child.run_together(tasks, self._timeout)
         try:
-            with self._lease_kept(job):
-                answer = self._infer(job)
-            self._succeeded(job, answer)
-            return JobState.SUCCEEDED
+            return [self._child.run(tasks[0], self._timeout, upcoming)]
+        except NodeError as error:
+            return [error]
+
+    def _task(self, job: Job, objects: Mapping[str, Sequence[tuple[str, str]]]) -> Task:
+        files = {name: tuple(self._objects.path(key) for _, key in found) for name, found in objects.items()}
+        return Task(job.model, job.version, files, self._scratch / str(job.id))
+
+    def _settled(self, job: Job, outcome: Answer | NodeError, seconds: float) -> None:
+        try:
+            if isinstance(outcome, NodeError):
+                raise outcome
+            self._succeeded(job, outcome)
+            state: str = JobState.SUCCEEDED
         except Unavailable:
             raise
         except TimedOut as error:
-            return self._failed(job, JobEvent.TIME_OUT, error)
+            state = self._failed(job, JobEvent.TIME_OUT, error)
         except (Permanent, Retryable, IntegrityError) as error:
-            return self._failed(job, JobEvent.FAIL, error)
-
-    def _infer(self, job: Job) -> Answer:
-        with self._ledger.database.transaction() as connection:
-            inputs = jobs.objects_of(connection, job)
-        files = tuple(self._objects.path(key) for _, key in inputs)
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        return self._child.run(Task(job.model, job.version, files, self._mask(job)), self._timeout)
-
-    def _mask(self, job: Job) -> Path:
-        return self._scratch / f"{job.id}.mask"
+            state = self._failed(job, JobEvent.FAIL, error)
+        metrics.inference_seconds.labels(job.model, state).observe(seconds)
+        _log.info("inference ended", extra={"study": job.study_id, "job": job.id, "model": job.model, "outcome": state})
 
     @contextmanager
-    def _lease_kept(self, job: Job) -> Iterator[None]:
-        """Renew the lease three times within its length, from a thread, while the model runs."""
+    def _leases_kept(self, claimed: Sequence[Job]) -> Iterator[None]:
+        """Renew the leases three times within their length, from a thread, while the model runs."""
         done = threading.Event()
 
         def renew() -> None:
@@ -128,9 +150,10 @@ class Worker:
                 until = self._clock.now() + timedelta(seconds=self._lease)
                 try:
                     with self._ledger.database.transaction() as connection:
-                        jobs.renew(connection, job.id, self._name, until)
+                        for job in claimed:
+                            jobs.renew(connection, job.id, self._name, until)
                 except NodeError as error:
-                    _log.warning("lease not renewed", extra={"job": job.id, "reason": str(error)})
+                    _log.warning("leases not renewed", extra={"jobs": len(claimed), "reason": str(error)})
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)
         thread.start()
@@ -141,7 +164,7 @@ class Worker:
             thread.join()
 
     def _succeeded(self, job: Job, answer: Answer) -> None:
-        findings = self._keep_mask(job, answer)
+        findings = self._keep_arrays(job, answer)
         with self._ledger.transaction() as transaction:
             if not jobs.lock_own(transaction.connection, job.id, self._name):
                 return  # another worker has it by now, and will come to the same
@@ -164,22 +187,33 @@ class Worker:
                 **_about(job),
                 model_digest=job.model_digest,
                 input_digest=findings.input_digest,
+                engine=findings.engine,
                 mask=findings.mask.sha256 if findings.mask else "",
+                maps=[one.sha256 for one in findings.maps],
                 milliseconds={step: round(seconds * 1000) for step, seconds in answer.seconds.items()},
             )
 
-    def _keep_mask(self, job: Job, answer: Answer) -> Findings:
+    def _keep_arrays(self, job: Job, answer: Answer) -> Findings:
+        """The findings with the keys under which their arrays are stored."""
         findings = answer.findings
         if findings.model.digest != job.model_digest:
             raise Permanent(f"package {job.model} was changed since this job was requested; send the study again")
-        if findings.mask is None:
-            return findings
-        key = f"masks/{findings.mask.sha256[:2]}/{job.id}"
-        draft = self._mask(job)
+        scratch = self._scratch / str(job.id)
+        mask = findings.mask
+        if mask:
+            mask = replace(mask, key=self._keep(f"masks/{mask.sha256[:2]}/{job.id}", mask_file(scratch)))
+        maps = tuple(
+            replace(one, key=self._keep(f"maps/{one.sha256[:2]}/{job.id}.{number}", map_file(scratch, number)))
+            for number, one in enumerate(findings.maps)
+        )
+        if mask or maps:
+            self._objects.sync()
+        return replace(findings, mask=mask, maps=maps)
+
+    def _keep(self, key: str, draft: Path) -> str:
         self._objects.put(key, [draft.read_bytes()])
-        self._objects.sync()
         draft.unlink()
-        return replace(findings, mask=replace(findings.mask, key=key))
+        return key
 
     def _failed(self, job: Job, how: JobEvent, error: NodeError) -> str:
         """Try again after a pause, or end the job with its reason where that cannot help or was tried enough."""

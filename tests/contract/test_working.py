@@ -2,7 +2,7 @@
 
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -20,12 +20,12 @@ from consumers.results import ResultsWriter
 from consumers.retrying import Retried, retry
 from consumers.routing import Router
 from dicom_node.sender import Outcome, Outgoing, Verdict
-from domain.errors import Permanent, Retryable, UnusableInput
+from domain.errors import NodeError, Permanent, Retryable, UnusableInput
 from domain.events import Event
 from domain.findings import Findings, Mask, SourceFrame
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
-from inference_worker.child import Answer, Task, TimedOut
+from inference_worker.child import Answer, Task, TimedOut, mask_file
 from inference_worker.worker import Worker
 from models.registry import Registry
 from tests.support.bench import Bench, open_bench
@@ -58,10 +58,13 @@ class FakeChild:
     registry: Registry
     answers: list[Exception | None] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
+    upcoming: list[Task | None] = field(default_factory=list)
+    together: list[int] = field(default_factory=list)
     during: Any = None
 
-    def run(self, task: Task, timeout: float) -> Answer:
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
         self.tasks.append(task)
+        self.upcoming.append(upcoming)
         if self.during:
             self.during()
         answer = self.answers.pop(0) if self.answers else None
@@ -69,11 +72,22 @@ class FakeChild:
             raise answer
         mask = np.zeros((4, 16, 16), np.uint8)
         mask[1, 2, 3], mask[2, 4:9, 4:9] = 1, 2
-        task.mask.write_bytes(zlib.compress(mask.tobytes(), 1))
+        mask_file(task.scratch).write_bytes(zlib.compress(mask.tobytes(), 1))
         model = self.registry.get(task.package).identity
         frames = tuple(SourceFrame(one.SOPInstanceUID) for one in SMALL.datasets())
         kept = Mask("", sha256(mask.tobytes()).hexdigest(), (4, 16, 16))
         return Answer(Findings(model, "in", frames, kept, LUNGS), {"infer": 0.1})
+
+    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
+        self.together.append(len(tasks))
+        return [outcome(self.run, task, timeout) for task in tasks]
+
+
+def outcome(run: Callable[..., Answer], *arguments: object) -> Answer | NodeError:
+    try:
+        return run(*arguments)
+    except NodeError as error:
+        return error
 
 
 def events(bench: Bench, kind: str) -> list[Event]:
@@ -88,7 +102,7 @@ def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None)
             router(transaction, event)
 
 
-def worker(bench: Bench, child: FakeChild, name: str = "w1") -> Worker:
+def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) -> Worker:
     return Worker(
         bench.ledger,
         bench.objects,
@@ -99,6 +113,7 @@ def worker(bench: Bench, child: FakeChild, name: str = "w1") -> Worker:
         bench.root / "work",
         name,
         bench.clock,  # type: ignore[arg-type]
+        together=lambda model: together,
     )
 
 
@@ -405,3 +420,35 @@ def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:
 def _study_id(bench: Bench) -> uuid.UUID:
     ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
     return uuid.UUID(str(found))
+
+
+def test_the_job_that_is_due_next_is_read_ahead_and_left_where_it_is(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    bench.receive(replace(SMALL, study="2").datasets())
+    route(bench, registry)
+    child = FakeChild(registry)
+    one = worker(bench, child)
+    assert one.step()
+    (first,), (ahead,) = child.tasks, child.upcoming
+    assert ahead and ahead.files != first.files
+    assert bench.ask("SELECT state, count(*) FROM dicom_node.jobs GROUP BY state ORDER BY state") == [
+        ("requested", 1),
+        ("succeeded", 1),
+    ]
+    assert one.step()
+    assert (child.tasks[1].files, child.upcoming[1]) == (ahead.files, None)
+
+
+def test_jobs_of_a_model_that_reads_images_run_together_and_each_ends_by_itself(
+    bench: Bench, registry: Registry
+) -> None:
+    for name in "123":
+        bench.receive(replace(SMALL, study=name).datasets())
+    route(bench, registry)
+    child = FakeChild(registry, [None, UnusableInput("no chest"), None])
+    assert worker(bench, child, together=8).step()
+    assert child.together == [3]
+    assert bench.ask("SELECT state, count(*) FROM dicom_node.jobs GROUP BY state ORDER BY state") == [
+        ("failed", 1),
+        ("succeeded", 2),
+    ]

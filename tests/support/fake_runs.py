@@ -3,17 +3,20 @@
 import ctypes
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.errors import IntegrityError, UnusableInput
-from domain.findings import Findings, ModelIdentity
-from inference_worker.runs import Run, Runs
+from domain.findings import Code, Findings, Likelihood, Map, ModelIdentity
+from domain.routing import Conditions
+from inference_worker.images import Images
+from inference_worker.runs import Loaded, Outcome, Runs, Sources
 from inference_worker.volume import Volume
+from models.manifest import Input
 
-Result = tuple[Findings, NDArray[np.uint8]]
+VOLUME = (Input("ct", Conditions()),)
 
 
 def findings(volume: Volume, title: str = "") -> Findings:
@@ -21,47 +24,78 @@ def findings(volume: Volume, title: str = "") -> Findings:
     return Findings(model, volume.digest, volume.frames, None, ())
 
 
-def threshold(volume: Volume) -> Result:
-    return findings(volume), (volume.voxels < -500).astype(np.uint8)
+def threshold(volume: Volume) -> Outcome:
+    return Outcome(findings(volume), (volume.voxels < -500).astype(np.uint8))
 
 
-def environment(volume: Volume) -> Result:
+def pause(volume: Volume) -> Outcome:
+    """Long enough for a few small files to be read meanwhile."""
+    time.sleep(1)
+    return threshold(volume)
+
+
+def environment(volume: Volume) -> Outcome:
     inherited = sorted(os.environ)
     descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    return findings(volume, f"{inherited} {descriptors} {os.getpid()}"), np.zeros((1, 1, 1), np.uint8)
+    return Outcome(findings(volume, f"{inherited} {descriptors} {os.getpid()}"), np.zeros((1, 1, 1), np.uint8))
 
 
-def hang(volume: Volume) -> Result:
+def hang(volume: Volume) -> Outcome:
     # In native code and with Python's lock held, as the worst of engines does: no Python signal handler runs.
     os.write(2, b"hanging\n")
     ctypes.PyDLL(None).sleep(600)
     raise AssertionError("was not stopped")
 
 
-def crash(volume: Volume) -> Result:
+def crash(volume: Volume) -> Outcome:
     ctypes.string_at(0)
     raise AssertionError("did not crash")
 
 
-def leave(volume: Volume) -> Result:
+def leave(volume: Volume) -> Outcome:
     os._exit(3)
 
 
-def exhaust(volume: Volume) -> Result:
-    return findings(volume), np.zeros(1 << 60, np.uint8)
+def exhaust(volume: Volume) -> Outcome:
+    return Outcome(findings(volume), np.zeros(1 << 60, np.uint8))
 
 
-def fail(volume: Volume) -> Result:
+def fail(volume: Volume) -> Outcome:
     raise RuntimeError("Secret^Name")
 
 
-def refuse(volume: Volume) -> Result:
+def refuse(volume: Volume) -> Outcome:
     raise UnusableInput("there is no chest in this volume")
 
 
 def load(models: Path, engine: str, threads: int) -> Runs:
-    runs: list[Run] = [threshold, environment, hang, crash, leave, exhaust, fail, refuse]
-    return {(run.__name__, "1"): run for run in runs}
+    faked = (threshold, pause, environment, hang, crash, leave, exhaust, fail, refuse)
+    runs = {(model.__name__, "1"): Loaded(VOLUME, on_ct(model)) for model in faked}
+    return {**runs, ("brightness", "1"): Loaded((Input("image", Conditions(), "images"),), brightness)}
+
+
+def brightness(sources: Sources) -> Outcome:
+    """A likelihood and a map of each image; a white one takes the process down."""
+    images = sources["image"]
+    assert isinstance(images, Images)
+    shown = [picture.shown for picture in images.pictures]
+    if any(one.min() == 1 for one in shown):
+        ctypes.string_at(0)
+    bright = Code("373573001", "SCT", "Clinical finding present")
+    found = tuple(Likelihood("bright", bright, float(one.mean()), 0.5, k) for k, one in enumerate(shown))
+    maps = tuple(Map("bright", "brightness", "", "", (1, *one.shape), (k,)) for k, one in enumerate(shown))
+    model = ModelIdentity("fake", "1", str(len(shown)), "Phantom Works", "2.25.1", "0" * 64, demonstration=True)
+    findings = Findings(model, images.digest, images.frames, None, (), found, maps)
+    return Outcome(findings, None, tuple(one[None] for one in shown))
+
+
+def on_ct(model: Callable[[Volume], Outcome]) -> Callable[[Sources], Outcome]:
+    def run(sources: Sources) -> Outcome:
+        volume = sources["ct"]
+        assert isinstance(volume, Volume)
+        return model(volume)
+
+    return run
 
 
 def load_forged(models: Path, engine: str, threads: int) -> Runs:

@@ -1,6 +1,7 @@
 """Findings as a lung model would make them, for tests of what becomes of findings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
+from domain.findings import Code, Findings, Likelihood, Map, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STRUCTURE = Code("123037004", "SCT", "Anatomical Structure")
@@ -16,6 +17,9 @@ LUNG = Code("39607008", "SCT", "Lung")
 RIGHT, LEFT = Code("24028007", "SCT", "Right"), Code("7771000", "SCT", "Left")
 VOLUME, MILLILITRE = Code("118565006", "SCT", "Volume"), Code("ml", "UCUM", "milliliter")
 ATTENUATION, HOUNSFIELD = Code("112031", "DCM", "Attenuation Coefficient"), Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+
+MEAN = Code("373098007", "SCT", "Mean")
+PNEUMONIA, CARDIOMEGALY = Code("233604007", "SCT", "Pneumonia"), Code("8186001", "SCT", "Cardiomegaly")
 
 MODEL = ModelIdentity(
     name="ct_lung",
@@ -30,9 +34,10 @@ MODEL = ModelIdentity(
 
 def measured(volume_ml: float, attenuation_hu: float) -> tuple[Measurement, ...]:
     """Volume and mean attenuation."""
-    return (Measurement(VOLUME, volume_ml, MILLILITRE), Measurement(ATTENUATION, attenuation_hu, HOUNSFIELD))
+    return (Measurement(VOLUME, volume_ml, MILLILITRE), Measurement(ATTENUATION, attenuation_hu, HOUNSFIELD, MEAN))
 
 
+CLASSIFIER = replace(MODEL, name="cxr_findings", title="Findings in chest radiographs", device_uid="2.25.987654321")
 RIGHT_LUNG = Segment(1, "Right lung", STRUCTURE, LUNG, (230, 120, 60), RIGHT, measured(2534.7189, -812.34))
 LEFT_LUNG = Segment(2, "Left lung", STRUCTURE, LUNG, (60, 120, 230), LEFT, measured(2210.5, -805.0))
 LUNGS = (RIGHT_LUNG, LEFT_LUNG)
@@ -57,6 +62,30 @@ def findings_on(
     """The findings of `model` on all frames of the files."""
     kept = None if mask is None else Mask("masks/1", "0" * 64, (mask.shape[0], mask.shape[1], mask.shape[2]))
     return Findings(model, "cd" * 32, frames_of(paths), kept, segments)
+
+
+def likelihoods(frame: int | None = None) -> tuple[Likelihood, ...]:
+    """One finding that the model reports and one that it does not."""
+    return (
+        Likelihood("Pneumonia", PNEUMONIA, 0.95536, 0.5, frame),
+        Likelihood("Cardiomegaly", CARDIOMEGALY, 0.034, 0.25, frame),
+    )
+
+
+def classified(paths: Sequence[Path]) -> Findings:
+    """What a classifier makes of each image of the files by itself, with everything that findings can hold besides."""
+    frames = frames_of(paths)
+    return Findings(
+        model=CLASSIFIER,
+        input_digest="ef" * 32,
+        frames=frames,
+        mask=None,
+        segments=(),
+        likelihoods=tuple(one for index in range(len(frames)) for one in likelihoods(index)),
+        maps=(Map("Pneumonia", "class activation map", "maps/1", "0" * 64, (1, 8, 8), (0,)),),
+        engine="OpenVINO on CPU",
+        remarks=("The radiograph was stored inverted, and was turned.",),
+    )
 
 
 def boxes(slices: int, rows: int, columns: int) -> NDArray[np.uint8]:

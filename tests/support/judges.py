@@ -41,8 +41,12 @@ KNOWN = {
     ),
     "pixelmed": (
         # Its templates are older than the inclusion of TID 4019 in the measurement groups.
-        r"\(11100[013],DCM,\"Algorithm (Name|Version|Family)\"\): Content Item not in template",
+        r"\(11100[0-3],DCM,\"Algorithm (Name|Version|Family|Parameters)\"\): Content Item not in template",
         r"\(122405,DCM,\"Algorithm Manufacturer\"\): Content Item not in template",
+        # Its TID 1501 is older than the qualitative evaluations in it.
+        r"\(121052,DCM,\"Presence of property\"\): Content Item not in template",
+        # Its context group 100 is of 2019; radiography has been added since.
+        r"Code \(43468-8,LN,\"XR unspecified body region\"\) not found in context group 100",
         # PS3.16 has changed the capitals of this meaning since.
         r"\(121232,DCM,\"Source Series for Segmentation\"\) has different code meaning",
     ),

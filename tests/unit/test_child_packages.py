@@ -18,7 +18,7 @@ def test_a_package_on_a_real_engine_measures_the_phantom(tmp_path: Path) -> None
     phantom = Phantom(slices=20)
     files = tuple(write(phantom.datasets(), tmp_path / "images"))
     with ModelChild(ChildSettings(tmp_path / "models", "openvino", 1)) as child:
-        answer = child.run(Task(NAME, VERSION, files, tmp_path / "mask"), 60)
+        answer = child.run(Task(NAME, VERSION, {"ct": files}, tmp_path / "one"), 60)
     bone = answer.findings.segments[1]
     assert bone.label == "Bone"
     assert bone.measurements[0].value == pytest.approx(math.pi * 18**2 * 100 / 1000, rel=0.05)
@@ -35,9 +35,9 @@ def test_a_changed_weight_file_fails_its_own_runs_and_no_others(tmp_path: Path) 
     with ModelChild(ChildSettings(tmp_path, "openvino", 1)) as child:
         for _ in range(2):
             with pytest.raises(IntegrityError, match=r"network\.onnx"):
-                child.run(Task(NAME, VERSION, files, tmp_path / "mask"), 60)
+                child.run(Task(NAME, VERSION, {"ct": files}, tmp_path / "one"), 60)
 
 
 def test_an_unknown_engine_is_a_wrong_setting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no engine is called 'abacus'; known: openvino"):
+    with pytest.raises(ConfigurationError, match=r"no engine is called 'abacus'; known: auto, .*openvino"):
         load(tmp_path, "abacus", 1)

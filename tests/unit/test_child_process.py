@@ -3,20 +3,23 @@
 import hashlib
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from domain.errors import IntegrityError, Permanent, Retryable, UnusableInput
-from inference_worker.child import ChildSettings, ModelChild, Task, TimedOut
+from inference_worker.child import Answer, ChildSettings, ModelChild, Task, TimedOut, map_file, mask_file
 from inference_worker.volume import build
 from tests.support.phantoms import Phantom, write
+from tests.support.radiographs import Radiograph
 
 
 def settings(factory: str = "load", start_limit: float = 60) -> ChildSettings:
@@ -36,20 +39,20 @@ def child() -> Iterator[ModelChild]:
 
 @pytest.fixture
 def task(images: tuple[Path, ...], tmp_path: Path) -> Task:
-    return Task("threshold", "1", images, tmp_path / "mask")
+    return Task("threshold", "1", {"ct": images}, tmp_path / "one")
 
 
 def another(task: Task, package: str) -> Task:
-    return Task(package, "1", task.files, task.mask)
+    return Task(package, "1", task.files, task.scratch)
 
 
 def test_the_answer_has_findings_mask_and_seconds_by_step(child: ModelChild, task: Task) -> None:
     answer = child.run(task, 60)
-    volume = build(task.files)
+    volume = build(task.files["ct"])
     assert answer.findings.input_digest == volume.digest
     assert answer.findings.frames == volume.frames
-    assert set(answer.seconds) == {"read", "infer", "mask"}
-    mask, written = answer.findings.mask, zlib.decompress(task.mask.read_bytes())
+    assert set(answer.seconds) == {"read", "infer", "write"}
+    mask, written = answer.findings.mask, zlib.decompress(mask_file(task.scratch).read_bytes())
     assert mask is not None
     assert (mask.key, mask.shape) == ("", volume.voxels.shape)
     assert mask.sha256 == hashlib.sha256(written).hexdigest()
@@ -86,9 +89,9 @@ def test_an_error_arrives_as_what_it_was_and_the_child_goes_on(
 
 
 def test_images_that_make_no_volume_are_refused_with_the_reason(child: ModelChild, task: Task) -> None:
-    files = (*task.files[:2], *task.files[3:])
+    files = {"ct": (*task.files["ct"][:2], *task.files["ct"][3:])}
     with pytest.raises(UnusableInput, match="slices are missing: 1 in all"):
-        child.run(Task("threshold", "1", files, task.mask), 60)
+        child.run(Task("threshold", "1", files, task.scratch), 60)
 
 
 def test_a_model_that_hangs_in_native_code_is_killed_at_its_limit_and_replaced(child: ModelChild, task: Task) -> None:
@@ -116,6 +119,71 @@ def test_a_child_that_died_between_tasks_is_replaced(child: ModelChild, task: Ta
     os.kill(child.pid, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert child.run(task, 60).findings.mask
+
+
+@pytest.fixture
+def radiographs(tmp_path: Path) -> list[Task]:
+    """Three tasks of one radiograph each, darker and darker."""
+    return [radiograph(tmp_path, number, 200 - 60 * number) for number in range(3)]
+
+
+def radiograph(folder: Path, number: int, grey: int) -> Task:
+    pixels = np.full((20, 30), grey, np.uint8)
+    files = write([Radiograph(pixels, series=str(number)).dataset()], folder / f"images{number}")
+    return Task("brightness", "1", {"image": files}, folder / f"task{number}")
+
+
+def test_radiographs_of_several_jobs_run_at_once_and_each_job_has_its_own_answer(
+    child: ModelChild, radiographs: list[Task]
+) -> None:
+    answers = child.run_together(radiographs, 60)
+    alone = child.run(radiographs[1], 60)
+    assert [answer.findings.model.title for answer in answers if isinstance(answer, Answer)] == ["3", "3", "3"]
+    for task, answer, grey in zip(radiographs, answers, (200, 140, 80), strict=True):
+        assert isinstance(answer, Answer)
+        (found,), (drawn,) = answer.findings.likelihoods, answer.findings.maps
+        assert (found.frame, drawn.frames, drawn.shape) == (0, (0,), (1, 20, 30))
+        assert found.probability == pytest.approx(grey / 255)
+        values = np.frombuffer(zlib.decompress(map_file(task.scratch, 0).read_bytes()), "<f4")
+        assert values == pytest.approx(grey / 255)
+    middle = answers[1]
+    assert isinstance(middle, Answer)
+    assert (middle.findings.input_digest, middle.findings.frames) == (
+        alone.findings.input_digest,
+        alone.findings.frames,
+    )
+
+
+def test_of_jobs_that_ran_at_once_only_the_one_that_crashed_its_process_fails(
+    child: ModelChild, radiographs: list[Task], tmp_path: Path
+) -> None:
+    answers = child.run_together([*radiographs, radiograph(tmp_path, 3, 255)], 60)
+    assert [type(answer) for answer in answers] == [Answer, Answer, Answer, Retryable]
+    assert "was ended by SIGSEGV" in str(answers[3])
+
+
+def test_of_jobs_that_ran_at_once_one_that_cannot_be_read_leaves_the_others_alone(
+    child: ModelChild, radiographs: list[Task], images: tuple[Path, ...]
+) -> None:
+    broken = images[0].with_name("broken.dcm")
+    broken.write_bytes(b"no image")
+    answers = child.run_together([radiographs[0], replace(radiographs[1], files={"image": [broken]})], 60)
+    assert isinstance(answers[0], Answer)
+    assert isinstance(answers[1], UnusableInput)
+
+
+def test_the_files_of_the_next_task_are_read_while_the_model_runs(
+    child: ModelChild, task: Task, tmp_path: Path
+) -> None:
+    own = tmp_path / "copies"
+    own.mkdir()
+    copies = [Path(shutil.copy(path, own)) for path in task.files["ct"]]
+    upcoming = replace(task, files={"ct": copies})
+    child.run(another(task, "pause"), 60, upcoming)
+    shutil.rmtree(own)
+    assert child.run(upcoming, 60).findings.mask
+    with pytest.raises(Retryable, match="cannot be opened"):
+        child.run(upcoming, 60)
 
 
 def test_an_interrupted_run_leaves_no_answer_for_the_next_one(
@@ -190,9 +258,9 @@ def test_the_child_dies_with_its_parent_even_in_native_code(task: Task) -> None:
         "child.start()\n"
         "print(child.pid, flush=True)\n"
         "files = tuple(map(pathlib.Path, sys.argv[1:]))\n"
-        "child.run(Task('hang', '1', files, pathlib.Path('mask')), 600)\n"
+        "child.run(Task('hang', '1', {'ct': files}, pathlib.Path('one')), 600)\n"
     )
-    command = [sys.executable, "-c", program, *map(str, task.files)]
+    command = [sys.executable, "-c", program, *map(str, task.files["ct"])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as parent:
         assert parent.stdout

@@ -52,6 +52,23 @@ def test_a_missing_slice_is_named_with_its_neighbours() -> None:
     assert "between image 3 (5.00 mm) and image 4 (10.00 mm), where 2.50 mm is the usual distance" in reason
 
 
+def test_single_missing_slices_may_be_allowed_and_keep_their_place() -> None:
+    grid = lay_out(stack(0, 2.5, 7.5, 10, 15, 17.5), may_miss=2)
+    assert (grid.order, grid.missing) == ((0, 1, 2, 3, 4, 5), (2, 5))
+    assert grid.affine[2, 0] == 2.5
+    assert lay_out(stack(0, 2.5, 5, 7.5), may_miss=2).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("positions", "allowed"), [((0, 2.5, 7.5, 10, 15), 1), ((0, 2.5, 5, 12.5, 15), 2), ((0, 2.5, 7.0, 9.5, 12.0), 1)]
+)
+def test_more_missing_slices_than_are_allowed_two_in_a_row_and_uneven_ones_are_refused(
+    positions: tuple[float, ...], allowed: int
+) -> None:
+    with pytest.raises(UnusableInput, match=r"slices are (missing|unevenly spaced)"):
+        lay_out(stack(*positions), may_miss=allowed)
+
+
 def test_uneven_spacing_is_told_from_a_missing_slice() -> None:
     reason = refused(stack(0, 2.5, 5, 8.5, 11))
     assert "slices are unevenly spaced: from 2.50 mm to 3.50 mm" in reason

@@ -1,0 +1,68 @@
+"""Radiographs as a viewer shows them, and what is no radiograph."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset, Sequence
+
+from domain.errors import UnusableInput
+from inference_worker.images import build
+from tests.support.phantoms import Phantom, write
+from tests.support.radiographs import Radiograph
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(8, 32)
+
+
+def test_without_a_window_the_range_that_the_bits_can_hold_is_shown(tmp_path: Path) -> None:
+    (picture,) = build(write([Radiograph(RAMP).dataset()], tmp_path)).pictures
+    assert np.array_equal(picture.values, RAMP)
+    assert picture.shown == pytest.approx(RAMP / 255)
+    assert picture.spacing == (0.2, 0.2)
+
+
+def test_the_window_is_applied_as_the_standard_says(tmp_path: Path) -> None:
+    (picture,) = build(write([Radiograph(RAMP, modality="DX", window=(100, 51)).dataset()], tmp_path)).pictures
+    # PS3.3 C.11.2.1.2.1: (x - (c - 0.5)) / (w - 1) + 0.5
+    assert picture.shown == pytest.approx(np.clip((RAMP - 99.5) / 50 + 0.5, 0, 1), abs=1e-6)
+
+
+def test_monochrome1_is_turned_round_on_display_and_keeps_its_values(tmp_path: Path) -> None:
+    (picture,) = build(write([Radiograph(RAMP, photometric="MONOCHROME1").dataset()], tmp_path)).pictures
+    assert np.array_equal(picture.values, RAMP)
+    assert picture.shown == pytest.approx(1 - RAMP / 255)
+
+
+def test_a_table_of_values_is_followed(tmp_path: Path) -> None:
+    dataset, table = Radiograph(RAMP).dataset(), Dataset()
+    table.LUTDescriptor, table.LUTExplanation = [256, 0, 12], "square"
+    table.add_new("LUTData", "OW", np.round((np.arange(256) / 255) ** 2 * 4095).astype("<u2").tobytes())
+    dataset.VOILUTSequence = Sequence([table])
+    (picture,) = build(write([dataset], tmp_path)).pictures
+    assert picture.shown == pytest.approx((RAMP / 255) ** 2, abs=0.0003)
+
+
+def test_the_images_of_a_series_come_in_the_order_of_their_numbers_with_a_digest_of_what_is_seen(
+    tmp_path: Path,
+) -> None:
+    two = [Radiograph(RAMP, number=2), Radiograph(RAMP[::-1], number=1)]
+    paths = write([one.dataset() for one in two], tmp_path / "a")
+    images = build(paths)
+    assert [picture.values[0, 0] for picture in images.pictures] == [224, 0]
+    assert build(paths[::-1]).digest == images.digest
+    darker = [replace(one, window=(200, 50)).dataset() for one in two]
+    assert build(write(darker, tmp_path / "b")).digest != images.digest
+
+
+def test_what_is_no_single_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnusableInput, match="has several frames; a single picture is wanted"):
+        build(write([Phantom(slices=4, size=(16, 16)).enhanced()], tmp_path / "a"))
+    colour = Radiograph(RAMP).dataset()
+    colour.SamplesPerPixel, colour.PhotometricInterpretation, colour.PlanarConfiguration = 3, "RGB", 0
+    with pytest.raises(UnusableInput, match="image 1 is a colour image"):
+        build(write([colour], tmp_path / "b"))
+    short = Radiograph(RAMP).dataset()
+    short.PixelData = short.PixelData[:-100]
+    with pytest.raises(UnusableInput, match="the pixels of image 1 cannot be decoded"):
+        build(write([short], tmp_path / "c"))
