@@ -14,7 +14,7 @@ from pydicom.sr.codedict import codes
 
 from domain.findings import ModelIdentity
 from sr_writer.stamp import Stamp
-from sr_writer.wording import ARTIFICIAL_INTELLIGENCE, short, warning
+from sr_writer.wording import ARTIFICIAL_INTELLIGENCE, plain, short, warning
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:
@@ -49,11 +49,12 @@ def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
     )
 
 
-def algorithm_items(model: ModelIdentity) -> AlgorithmIdentification:
-    """The model as the algorithm of a measurement group (PS3.16 TID 4019)."""
+def algorithm_items(model: ModelIdentity, parameters: Sequence[str] = ()) -> AlgorithmIdentification:
+    """The model as the algorithm of a measurement group (PS3.16 TID 4019); `parameters` say how it was run."""
     return AlgorithmIdentification(
         name=short(model.name),
         version=short(model.version),
+        parameters=[plain(one) for one in parameters],
         manufacturer=short(model.manufacturer),
         family=ARTIFICIAL_INTELLIGENCE,
     )

@@ -1,4 +1,8 @@
-"""One run's findings as the objects that go home: a SEG where a voxel was marked, and always an SR."""
+"""One run's findings as the objects that go home: a SEG where a voxel was marked, and always an SR.
+
+Where there is both a SEG and what a classifier found, the latter goes into an SR of its own (see `report`). Maps stay
+where they are kept: no object here holds them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +17,11 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from domain.errors import IntegrityError
-from domain.findings import Findings, ModelIdentity
+from domain.findings import Findings, Likelihood
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from sr_writer.elements import encoded, joined
 from sr_writer.equipment import contributing_equipment
-from sr_writer.report import report
+from sr_writer.report import reports
 from sr_writer.segmentation import segmentation
 from sr_writer.source import Source, read_source
 from sr_writer.stamp import Stamp, stamp_of
@@ -26,7 +30,7 @@ from sr_writer.wording import warning
 
 @dataclass(frozen=True)
 class Predecessor:
-    """A result of an earlier run on the same study that the new one supersedes. `kind` is "SEG" or "SR"."""
+    """A result of an earlier run on the same study that the new one supersedes; `kind` as in `ResultObject`."""
 
     kind: str
     sop_class_uid: str
@@ -36,7 +40,7 @@ class Predecessor:
 
 @dataclass(frozen=True)
 class ResultObject:
-    """One finished object; `kind` is "SEG" or "SR", `part10` the whole file."""
+    """One finished object; `kind` is "SEG", "SR" or "SR-LIKELIHOODS", `part10` the whole file."""
 
     kind: str
     sop_class_uid: str
@@ -53,36 +57,52 @@ def write(
     predecessors: Sequence[Predecessor],
     content_time: datetime,
 ) -> tuple[ResultObject, ...]:
-    """The results of one run: SEG first, then the SR that refers to it; no SEG where no voxel is marked.
+    """The results of one run: SEG first, then the SRs; no SEG where no voxel is marked.
 
     `mask` is (slices, rows, columns), each voxel the number of its segment or 0; slice k lies on frame k of the
     findings. `sources` are Part 10 files that hold all of those frames. `content_time` is aware and constant over the
-    retries of a job: with it, the same input gives the same bytes. Of the predecessors the SR names the SRs; a
+    retries of a job: with it, the same input gives the same bytes. Of the predecessors each SR names the SRs; a
     Segmentation has no attribute to name its own.
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
-    IntegrityError for a mask that is not of these findings.
+    IntegrityError for a mask that is not of these findings, or likelihoods that are none.
     """
-    source = read_source(sources, findings.frames)
+    for likelihood in findings.likelihoods:
+        _check(likelihood, len(findings.frames))
+    source = read_source(sources, findings.frames, volumetric=mask is not None)
     stamp = stamp_of(findings, source, content_time)
     present = _present(findings, mask, source)
-    seg = segmentation(findings, mask, source, stamp) if mask is not None and present else None
-    sr = report(findings, seg, present, source, stamp)
-    earlier = [predecessor for predecessor in predecessors if predecessor.kind == "SR"]
-    if earlier:
-        sr.PredecessorDocumentsSequence = [_predecessors(earlier, source.study_uid)]
-    objects = [("SR", sr, source.identity)]
-    if seg is not None:
-        seg.ImageComments = warning(findings.model)
-        objects.insert(0, ("SEG", seg, {**source.identity, **source.region}))
-    return tuple(_finished(kind, one, whose, findings.model, stamp) for kind, one, whose in objects)
+    seg = _segmentation(findings, mask, source, stamp) if present else None
+    earlier = [predecessor for predecessor in predecessors if predecessor.kind != "SEG"]
+    finished = [] if seg is None else [_finished("SEG", seg, {**source.identity, **source.region}, findings, stamp)]
+    for kind, sr in reports(findings, seg, present, source, stamp):
+        if earlier:
+            sr.PredecessorDocumentsSequence = [_predecessors(earlier, source.study_uid)]
+        finished.append(_finished(kind, sr, source.identity, findings, stamp))
+    return tuple(finished)
+
+
+def _segmentation(findings: Findings, mask: NDArray[np.uint8] | None, source: Source, stamp: Stamp) -> Dataset:
+    assert mask is not None and source.volume is not None  # a voxel is marked, and a mask makes the source volumetric
+    seg = segmentation(findings, mask, source, source.volume, stamp)
+    seg.ImageComments = warning(findings.model)
+    return seg
+
+
+def _check(likelihood: Likelihood, frames: int) -> None:
+    """A probability is from 0 to 1, not NaN, and of an image that the findings are about."""
+    if not 0 <= likelihood.probability <= 1:
+        raise IntegrityError(f"the probability of {likelihood.label} is {likelihood.probability}")
+    if likelihood.frame is not None and not 0 <= likelihood.frame < frames:
+        raise IntegrityError(f"{likelihood.label} is of image {likelihood.frame} of {frames}")
 
 
 def _present(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> frozenset[int]:
     """The numbers of the segments that have a voxel."""
     if mask is None:
         return frozenset()
-    expected = (len(source.planes), source.rows, source.columns)
+    assert source.volume is not None  # a mask has made the source volumetric
+    expected = (len(source.frames), source.volume.rows, source.volume.columns)
     if mask.shape != expected or mask.dtype != np.uint8:
         raise IntegrityError(f"the mask is {mask.dtype} {mask.shape}, its source is uint8 {expected}")
     # Slice by slice: counting takes eight times the memory of what it counts.
@@ -111,7 +131,7 @@ def _predecessor(one: Predecessor) -> Dataset:
 
 
 def _finished(
-    kind: str, dataset: Dataset, identity: Mapping[int, bytes], model: ModelIdentity, stamp: Stamp
+    kind: str, dataset: Dataset, identity: Mapping[int, bytes], findings: Findings, stamp: Stamp
 ) -> ResultObject:
     """The object with its times, its maker and the patient's identity, as a file."""
     for what in ("InstanceCreation", "Series", "Content"):
@@ -119,9 +139,9 @@ def _finished(
         setattr(dataset, f"{what}Time", stamp.time)
     dataset.TimezoneOffsetFromUTC = stamp.time_zone
     dataset.ContentQualification = "RESEARCH"
-    dataset.DeviceUID = model.device_uid
+    dataset.DeviceUID = findings.model.device_uid
     # highdicom adds itself here; the model is the one processing equipment.
-    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
+    dataset.ContributingEquipmentSequence = contributing_equipment(findings.model, stamp)
     return ResultObject(
         kind=kind,
         sop_class_uid=str(dataset.SOPClassUID),

@@ -1,6 +1,6 @@
 """Findings and their mask as one binary Segmentation (PS3.3 A.51) on the source's own grid."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from domain.errors import UnusableInput
 from domain.findings import Findings, ModelIdentity, Segment
 from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
-from sr_writer.source import Instance, Plane, Source
+from sr_writer.source import Instance, Source, Volume
 from sr_writer.stamp import Stamp
 from sr_writer.wording import concept, content_description, plain, series_description, short, warning
 
@@ -27,24 +27,23 @@ def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str,
     return short(f"{model.name}: {segment.label}"), stamp.uid(f"tracking-{segment.number}")
 
 
-def segmentation(findings: Findings, mask: NDArray[np.uint8], source: Source, stamp: Stamp) -> Dataset:
-    """The SEG of all segments, frames without a voxel omitted.
+def segmentation(findings: Findings, mask: NDArray[np.uint8], source: Source, volume: Volume, stamp: Stamp) -> Dataset:
+    """The SEG of all segments, frames without a voxel omitted; `volume` is the source's.
 
     `mask` holds segment numbers, (slices, rows, columns); at least one voxel has to be set. Identity is left out.
     Raises UnusableInput where the source's slices do not make a Segmentation (two in one place).
     """
     occupied = np.flatnonzero(mask.any(axis=(1, 2)))
-    planes = [source.planes[k] for k in occupied]
     try:
         dataset: Dataset = HighdicomSegmentation(
-            source_images=[_stand_in(source, plane, index) for index, plane in enumerate(planes)],
+            source_images=[_stand_in(source, volume, k) for k in occupied.tolist()],
             pixel_array=mask[occupied],
             **_description(findings, stamp),
         )
     except ValueError as error:
         raise UnusableInput(f"the slices do not make a segmentation: {error}") from error
     dataset.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
-    _refer_to(dataset, planes, source)
+    _refer_to(dataset, source)
     _identify_segments_per_frame(dataset)
     _settle_dimension_uid(dataset, stamp.uid("SEG-dimensions"))
     return dataset
@@ -88,23 +87,23 @@ def _segment(segment: Segment, model: ModelIdentity, stamp: Stamp) -> SegmentDes
     return item
 
 
-def _stand_in(source: Source, plane: Plane, index: int) -> Dataset:
-    """The slice as a single-frame image with nothing but geometry.
+def _stand_in(source: Source, volume: Volume, k: int) -> Dataset:
+    """Slice k as a single-frame image with nothing but geometry.
 
     Without the source's other attributes no odd value of theirs can stop the result, and a frame of an enhanced
     instance is treated as any slice. The references are set right by `_refer_to`.
     """
     image = Dataset()
     image.SOPClassUID = CTImageStorage
-    image.SOPInstanceUID = f"2.25.{index}"
+    image.SOPInstanceUID = f"2.25.{k}"
     image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, source.series_uid
-    image.FrameOfReferenceUID = source.frame_of_reference_uid
+    image.FrameOfReferenceUID = volume.frame_of_reference_uid
     image.Modality = source.modality
-    image.Rows, image.Columns = source.rows, source.columns
-    image.ImagePositionPatient = list(plane.position)
-    image.ImageOrientationPatient = list(source.orientation)
-    image.PixelSpacing = list(source.pixel_spacing)
-    image.SliceThickness, image.SpacingBetweenSlices = source.slice_thickness, source.slice_spacing
+    image.Rows, image.Columns = volume.rows, volume.columns
+    image.ImagePositionPatient = list(volume.positions[k])
+    image.ImageOrientationPatient = list(volume.orientation)
+    image.PixelSpacing = list(volume.pixel_spacing)
+    image.SliceThickness, image.SpacingBetweenSlices = volume.slice_thickness, volume.slice_spacing
     image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
     image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""
     for keyword, value in source.lossy.items():
@@ -112,14 +111,14 @@ def _stand_in(source: Source, plane: Plane, index: int) -> Dataset:
     return image
 
 
-def _refer_to(dataset: Dataset, planes: Sequence[Plane], source: Source) -> None:
+def _refer_to(dataset: Dataset, source: Source) -> None:
     """Point every reference at the source: the frame's own slice, and all instances that the model has read."""
     for item in _source_items(dataset):
-        plane = planes[int(item.ReferencedSOPInstanceUID.rpartition(".")[2])]
-        item.ReferencedSOPClassUID = plane.instance.sop_class_uid
-        item.ReferencedSOPInstanceUID = plane.instance.sop_instance_uid
-        if plane.instance.multi_frame:
-            item.ReferencedFrameNumber = plane.frame_number
+        frame = source.frames[int(item.ReferencedSOPInstanceUID.rpartition(".")[2])]
+        item.ReferencedSOPClassUID = frame.instance.sop_class_uid
+        item.ReferencedSOPInstanceUID = frame.instance.sop_instance_uid
+        if frame.instance.multi_frame:
+            item.ReferencedFrameNumber = frame.number
     dataset.SourceImageSequence = [reference(instance) for instance in source.instances]
     series = Dataset()
     series.SeriesInstanceUID = source.series_uid

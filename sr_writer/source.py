@@ -1,4 +1,4 @@
-"""What the results need to know of their source series: its identity, its instances and the geometry of its slices.
+"""What the results need to know of their source series: its identity, its images and, of slices, their geometry.
 
 Only headers are read, up to the pixels. A slice is one frame of one instance, so that an enhanced multi-frame
 source and a series of single-frame instances look the same from here on.
@@ -27,9 +27,9 @@ from sr_writer.identity import IDENTITY, identity
 
 _READ = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "FrameOfReferenceUID",
-    "Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness",
-    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "TimezoneOffsetFromUTC",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "NumberOfFrames", "Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing",
+    "SliceThickness", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "TimezoneOffsetFromUTC", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 _REGION = (int(Tag("BodyPartExamined")), int(Tag("Laterality")))
 
@@ -39,37 +39,37 @@ _DAMAGED = (
     struct.error, zlib.error, BytesLengthException, InvalidDicomError,
 )  # fmt: skip
 
+_PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of the series."""
+    """One instance of the series; `pixel_spacing` (between rows, between columns, mm) where all its frames share it."""
 
     sop_class_uid: str
     sop_instance_uid: str
     multi_frame: bool
+    rows: int
+    columns: int
+    pixel_spacing: tuple[Any, ...] | None
 
 
 @dataclass(frozen=True)
-class Plane:
-    """One slice: where it was read from (frames count from 1) and its Image Position (Patient), mm."""
+class Frame:
+    """One image that the findings are about: an instance and which frame of it, from 1."""
 
     instance: Instance
-    frame_number: int
-    position: tuple[Any, ...]
+    number: int
 
 
 @dataclass(frozen=True)
-class Source:
-    """The series as the results describe it.
+class Volume:
+    """How the frames of a series lie in the patient. Lengths are in mm, with the decimals that the source wrote.
 
-    Lengths are in mm. Coordinates keep the decimals that the source wrote. `planes` are in the order of the findings'
-    frames, `instances` in that of their first frame. `identity` and `region` hold encoded elements by tag.
-    A series that names no frame of reference, which a result has to, gets one of its own.
+    `positions` holds the Image Position (Patient) of each frame. A series that names no frame of reference, which its
+    results have to, gets one of its own.
     """
 
-    study_uid: str
-    series_uid: str
-    modality: str
     frame_of_reference_uid: str
     rows: int
     columns: int
@@ -77,19 +77,35 @@ class Source:
     pixel_spacing: tuple[Any, ...]
     slice_thickness: float
     slice_spacing: float
-    planes: tuple[Plane, ...]
+    positions: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The series as the results describe it.
+
+    `frames` are in the order of the findings' frames, `instances` in that of their first frame. `volume` is None where
+    the images have no place in the patient, as radiographs have none. `identity` and `region` hold encoded elements by
+    tag.
+    """
+
+    study_uid: str
+    series_uid: str
+    modality: str
+    frames: tuple[Frame, ...]
     instances: tuple[Instance, ...]
+    volume: Volume | None
     lossy: Mapping[str, Any]
     time_zone: timezone | None
     identity: Mapping[int, bytes]
     region: Mapping[int, bytes]
 
 
-def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame]) -> Source:
+def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric: bool) -> Source:
     """The series behind `frames`, from its Part 10 files; other files among `paths` are left aside.
 
-    Raises UnusableInput where a file is damaged, an instance is missing, or a slice has no geometry, Retryable where a
-    file cannot be opened.
+    Raises UnusableInput where a file is damaged, an instance is missing, or, if the results are `volumetric`, a slice
+    has no place in the patient; Retryable where a file cannot be opened.
     """
     if not frames:
         raise UnusableInput("the findings name no source frame")
@@ -98,8 +114,9 @@ def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame]) -> Source:
     missing = {frame.sop_instance_uid for frame in frames} - headers.keys()
     if missing:
         raise UnusableInput(f"{len(missing)} source instances of the findings are not there, one is {min(missing)}")
+    path = headers[frames[0].sop_instance_uid][0]
     try:
-        return _source([(headers[frame.sop_instance_uid], frame.frame_number) for frame in frames])
+        return _source(path, [(headers[one.sop_instance_uid][1], one.frame_number) for one in frames], volumetric)
     except _DAMAGED as error:
         raise UnusableInput(f"the source's headers lack what a result needs: {error}") from error
 
@@ -113,32 +130,18 @@ def _header(path: Path, tags: Sequence[Any]) -> Dataset:
         raise UnusableInput(f"a source file is damaged: {type(error).__name__}") from error
 
 
-def _source(slices: Sequence[tuple[tuple[Path, Dataset], int]]) -> Source:
-    (path, first), first_frame = slices[0]
-    instances = {str(header.SOPInstanceUID): _instance(header) for (_, header), _ in slices}
-    planes = tuple(
-        Plane(instances[str(header.SOPInstanceUID)], number, _position(header, number))
-        for (_, header), number in slices
-    )
-    orientation = tuple(_geometry(first, first_frame, "PlaneOrientationSequence").ImageOrientationPatient)
-    measures = _geometry(first, first_frame, "PixelMeasuresSequence")
-    thickness = float(measures.get("SliceThickness") or 0.0)
-    spacing = _slice_spacing(orientation, planes) or thickness or 1.0
-    series_uid = str(first.SeriesInstanceUID)
+def _source(path: Path, slices: Sequence[tuple[Dataset, int]], volumetric: bool) -> Source:
+    """The series; `path` is the file of its first slice."""
+    first, _ = slices[0]
+    instances = {str(header.SOPInstanceUID): _instance(header) for header, _ in slices}
     full = _header(path, (*IDENTITY, *_REGION))
     return Source(
         study_uid=str(first.StudyInstanceUID),
-        series_uid=series_uid,
+        series_uid=str(first.SeriesInstanceUID),
         modality=str(first.get("Modality", "")),
-        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or derived_uid("frame of reference", series_uid)),
-        rows=int(first.Rows),
-        columns=int(first.Columns),
-        orientation=orientation,
-        pixel_spacing=tuple(measures.PixelSpacing),
-        slice_thickness=thickness or spacing,
-        slice_spacing=spacing,
-        planes=planes,
+        frames=tuple(_frame(instances[str(header.SOPInstanceUID)], header, number) for header, number in slices),
         instances=tuple(instances.values()),
+        volume=_volume(slices) if volumetric or all(_has_place(*one) for one in slices) else None,
         lossy={keyword: first[keyword].value for keyword in _READ if keyword.startswith("Lossy") and keyword in first},
         time_zone=_time_zone(str(first.get("TimezoneOffsetFromUTC", ""))),
         identity=identity(full),
@@ -147,8 +150,53 @@ def _source(slices: Sequence[tuple[tuple[Path, Dataset], int]]) -> Source:
 
 
 def _instance(header: Dataset) -> Instance:
-    multi_frame = "PerFrameFunctionalGroupsSequence" in header
-    return Instance(str(header.SOPClassUID), str(header.SOPInstanceUID), multi_frame)
+    spacing = header.get("PixelSpacing")
+    return Instance(
+        sop_class_uid=str(header.SOPClassUID),
+        sop_instance_uid=str(header.SOPInstanceUID),
+        multi_frame="PerFrameFunctionalGroupsSequence" in header or _frame_count(header) > 1,
+        rows=int(header.Rows),
+        columns=int(header.Columns),
+        pixel_spacing=tuple(spacing) if spacing else None,
+    )
+
+
+def _frame_count(header: Dataset) -> int:
+    return int(header.get("NumberOfFrames") or 1)
+
+
+def _frame(instance: Instance, header: Dataset, number: int) -> Frame:
+    if not 1 <= number <= _frame_count(header):
+        raise UnusableInput(f"instance {instance.sop_instance_uid} has no frame {number}")
+    return Frame(instance, number)
+
+
+def _has_place(header: Dataset, number: int) -> bool:
+    """Whether the frame states where in the patient it lies (PS3.3 C.7.6.2, C.7.6.16.2.3)."""
+    if "PerFrameFunctionalGroupsSequence" not in header:
+        return all(header.get(keyword) for keyword in _PLACE)
+    groups = (header.PerFrameFunctionalGroupsSequence[number - 1], *header.SharedFunctionalGroupsSequence[:1])
+    return any("PlanePositionSequence" in one for one in groups)
+
+
+def _volume(slices: Sequence[tuple[Dataset, int]]) -> Volume:
+    first, first_frame = slices[0]
+    orientation = tuple(_geometry(first, first_frame, "PlaneOrientationSequence").ImageOrientationPatient)
+    measures = _geometry(first, first_frame, "PixelMeasuresSequence")
+    positions = tuple(_position(header, number) for header, number in slices)
+    thickness = float(measures.get("SliceThickness") or 0.0)
+    spacing = _slice_spacing(orientation, positions) or thickness or 1.0
+    own = derived_uid("frame of reference", str(first.SeriesInstanceUID))
+    return Volume(
+        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or own),
+        rows=int(first.Rows),
+        columns=int(first.Columns),
+        orientation=orientation,
+        pixel_spacing=tuple(measures.PixelSpacing),
+        slice_thickness=thickness or spacing,
+        slice_spacing=spacing,
+        positions=positions,
+    )
 
 
 def _position(header: Dataset, number: int) -> tuple[Any, ...]:
@@ -166,14 +214,14 @@ def _geometry(header: Dataset, number: int, macro: str) -> Dataset:
     return item
 
 
-def _slice_spacing(orientation: tuple[Any, ...], planes: Sequence[Plane]) -> float:
+def _slice_spacing(orientation: tuple[Any, ...], positions: Sequence[tuple[Any, ...]]) -> float:
     """Mean distance between neighbouring slices along their normal, mm; 0 for a single one."""
-    if len(planes) < 2:
+    if len(positions) < 2:
         return 0.0
     direction = np.asarray(orientation, dtype=float)
     normal = np.cross(direction[:3], direction[3:])
-    depth = np.asarray([plane.position for plane in planes], dtype=float) @ normal
-    return float((depth.max() - depth.min()) / (len(planes) - 1))
+    depth = np.asarray(positions, dtype=float) @ normal
+    return float((depth.max() - depth.min()) / (len(positions) - 1))
 
 
 def _time_zone(offset: str) -> timezone | None:

@@ -14,9 +14,11 @@ DEMONSTRATION = "demonstration model, not for clinical use"
 
 COMMENT = CodedConcept("121106", "DCM", "Comment")
 ARTIFICIAL_INTELLIGENCE = CodedConcept("123110", "DCM", "Artificial Intelligence")
-MEAN = CodedConcept("373098007", "SCT", "Mean")
-ATTENUATION = CodedConcept("112031", "DCM", "Attenuation Coefficient")
-HOUNSFIELD = "[hnsf'U]"
+CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
+PERCENT = CodedConcept("%", "UCUM", "Percent")
+PRESENCE = CodedConcept("121052", "DCM", "Presence of property")
+PRESENT = CodedConcept("52101004", "SCT", "Present")
+ABSENT = CodedConcept("272519000", "SCT", "Absent")
 ANATOMICAL_STRUCTURE = ("123037004", "SCT")
 
 # CID 100 "Quantitative Diagnostic Imaging Procedures": nothing in the source names the body region in this code set.

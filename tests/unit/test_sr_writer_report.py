@@ -16,6 +16,7 @@ from domain.findings import Code, Findings, Measurement
 from sr_writer.results import Predecessor, ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import (
+    ATTENUATION,
     HOUNSFIELD,
     LEFT_LUNG,
     MILLILITRE,
@@ -92,20 +93,26 @@ def test_each_segment_has_a_group_that_points_at_it_with_its_measurements(
         assert attenuation.value == pytest.approx(segment.measurements[1].value, rel=1e-5)
 
 
-def test_a_measurement_named_mean_is_the_mean_attenuation(paths: list[Path], mask: NDArray[np.uint8]) -> None:
-    mean = Measurement(Code("373098007", "SCT", "Mean"), -800.0, HOUNSFIELD)
-    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(mean,)), LEFT_LUNG))
+@pytest.mark.parametrize("derivation", [None, Code("56851009", "SCT", "Maximum")])
+def test_a_measurement_is_derived_as_the_findings_say(
+    derivation: Code | None, paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    attenuation = Measurement(ATTENUATION, -800.0, HOUNSFIELD, derivation)
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(attenuation,)), LEFT_LUNG))
     first = items(report_of(findings, mask, paths), "Measurement Group")[0]
     number = only(first, "Attenuation Coefficient")
     assert number.MeasuredValueSequence[0].NumericValue == -800
-    assert only(number, "Derivation").ConceptCodeSequence[0].CodeMeaning == "Mean"
+    stated = [item.ConceptCodeSequence[0].CodeValue for item in items(number, "Derivation")]
+    assert stated == ([derivation.value] if derivation else [])
 
 
-def test_a_mean_of_something_else_keeps_its_name(paths: list[Path], mask: NDArray[np.uint8]) -> None:
-    mean = Measurement(Code("373098007", "SCT", "Mean"), 812.0, Code("1", "UCUM", "no units"))
-    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, measurements=(mean,)), LEFT_LUNG))
-    first = items(report_of(findings, mask, paths), "Measurement Group")[0]
-    assert only(first, "Mean").MeasuredValueSequence[0].NumericValue == 812
+def test_what_ran_the_model_and_every_remark_can_be_read(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    remarks = ("1 missing slice was interpolated.", "The series was cut to 300 slices.")
+    findings = replace(findings_on(paths, mask), engine="OpenVINO on CPU", remarks=remarks)
+    report = report_of(findings, mask, paths)
+    assert [str(item.TextValue) for item in items(report, "Comment")[1:]] == list(remarks)
+    for group in items(report, "Measurement Group"):
+        assert only(group, "Algorithm Parameters").TextValue == "Run by OpenVINO on CPU"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -178,7 +185,7 @@ def test_where_no_voxel_is_marked_there_is_a_report_alone(paths: list[Path], emp
 def test_findings_without_segments_make_a_report_without_measurements(paths: list[Path]) -> None:
     (sr,) = write(findings_on(paths, segments=()), None, paths, (), MOMENT)
     assert items(opened(sr), "Imaging Measurements") == []
-    assert comment(opened(sr)).startswith("AI generated, not verified")
+    assert comment(opened(sr)) == "AI generated, not verified; demonstration model, not for clinical use."
 
 
 def test_all_images_and_the_segmentation_are_its_evidence(paths: list[Path], mask: NDArray[np.uint8]) -> None:

@@ -1,0 +1,130 @@
+"""Measurement groups: what was found, one group for each segment and for each finding that a classifier looked for.
+
+A segment has TID 1411 of PS3.16 where there is a segmentation, which also lists a segment without a voxel, else TID
+1501. What a classifier looked for has TID 1501: the finding, how certain the model is of it, 0 to 100 % (Certainty of
+Finding, as in TID 4006), and whether it is reported as present (CID 240), the image it was sought in beside it.
+"""
+
+import math
+
+from highdicom.sr import (
+    ContentItem,
+    FindingSite,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    ReferencedSegment,
+    SourceImageForMeasurementGroup,
+    SourceSeriesForSegmentation,
+    TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from pydicom.dataset import Dataset
+
+from domain import findings as domain
+from domain.findings import Findings, Likelihood, Segment
+from sr_writer.equipment import algorithm_items
+from sr_writer.segmentation import tracking
+from sr_writer.source import Frame, Source
+from sr_writer.stamp import Stamp
+from sr_writer.wording import ABSENT, ANATOMICAL_STRUCTURE, CERTAINTY, PERCENT, PRESENCE, PRESENT, concept, plain
+
+
+def segment_groups(findings: Findings, seg: Dataset | None, source: Source, stamp: Stamp) -> list[ContentItem]:
+    """The measurements of each segment, which refer to `seg` where there is one."""
+    return [item for segment in findings.segments for item in _segment(segment, findings, seg, source, stamp)]
+
+
+def likelihood_groups(findings: Findings, source: Source, stamp: Stamp) -> list[ContentItem]:
+    """What a classifier looked for, also what it did not find."""
+    return [
+        item
+        for number, likelihood in enumerate(findings.likelihoods, 1)
+        for item in _likelihood(likelihood, stamp.uid(f"tracking-likelihood-{number}"), findings, source)
+    ]
+
+
+def _segment(
+    segment: Segment, findings: Findings, seg: Dataset | None, source: Source, stamp: Stamp
+) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
+    identifier, uid = tracking(segment, findings.model, stamp)
+    content = {
+        "tracking_identifier": TrackingIdentifier(uid=uid, identifier=identifier),
+        "finding_type": concept(segment.type),
+        "finding_sites": _sites(segment),
+        "algorithm_id": algorithm_items(findings.model, _run_by(findings)),
+        "measurements": [_measurement(one) for one in segment.measurements if math.isfinite(one.value)],
+    }
+    if seg is None:
+        return MeasurementsAndQualitativeEvaluations(**content)
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        referenced_segment=ReferencedSegment(
+            sop_class_uid=seg.SOPClassUID,
+            sop_instance_uid=seg.SOPInstanceUID,
+            segment_number=segment.number,
+            source_series=SourceSeriesForSegmentation(source.series_uid),
+        ),
+        **content,
+    )
+
+
+def _sites(segment: Segment) -> list[FindingSite]:
+    """Where the finding is, which the findings say only of a finding that is itself an anatomical structure."""
+    if (segment.category.value, segment.category.scheme) != ANATOMICAL_STRUCTURE:
+        return []
+    laterality = concept(segment.laterality) if segment.laterality else None
+    return [FindingSite(concept(segment.type), laterality=laterality)]
+
+
+def _measurement(measurement: domain.Measurement) -> Measurement:
+    """One number (PS3.16 TID 300)."""
+    return Measurement(
+        name=concept(measurement.name),
+        value=_six_digits(measurement.value),
+        unit=concept(measurement.unit),
+        derivation=concept(measurement.derivation) if measurement.derivation else None,
+    )
+
+
+def _likelihood(
+    likelihood: Likelihood, uid: str, findings: Findings, source: Source
+) -> MeasurementsAndQualitativeEvaluations:
+    threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
+    return MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(uid=uid, identifier=_identifier(likelihood, findings)),
+        finding_type=concept(likelihood.finding),
+        algorithm_id=algorithm_items(findings.model, [threshold, *_run_by(findings)]),
+        measurements=[Measurement(CERTAINTY, _six_digits(100 * likelihood.probability), PERCENT)],
+        qualitative_evaluations=[QualitativeEvaluation(PRESENCE, PRESENT if likelihood.present else ABSENT)],
+        source_images=[_image(frame) for frame in _looked_at(likelihood, source)],
+    )
+
+
+def _identifier(likelihood: Likelihood, findings: Findings) -> str:
+    """The finding's name and, where there are several images, which one."""
+    name, images = f"{findings.model.name}: {likelihood.label}", len(findings.frames)
+    if likelihood.frame is not None and images > 1:
+        name += f", image {likelihood.frame + 1} of {images}"
+    return plain(name)
+
+
+def _looked_at(likelihood: Likelihood, source: Source) -> tuple[Frame, ...]:
+    """The images to name; a whole volume is named by the image library already."""
+    if likelihood.frame is not None:
+        return (source.frames[likelihood.frame],)
+    return () if source.volume else source.frames
+
+
+def _image(frame: Frame) -> SourceImageForMeasurementGroup:
+    instance = frame.instance
+    numbers = [frame.number] if instance.multi_frame else None
+    return SourceImageForMeasurementGroup(instance.sop_class_uid, instance.sop_instance_uid, numbers)
+
+
+def _run_by(findings: Findings) -> list[str]:
+    return [f"Run by {findings.engine}"] if findings.engine else []
+
+
+def _six_digits(value: float) -> float:
+    """More digits than any measurement here has, fewer than a float prints."""
+    return float(f"{value:.6g}")
