@@ -1,9 +1,9 @@
-"""The training run's settings, read from a TOML file whose comments explain them."""
+"""The settings of ct_lung's training run, read from a TOML file whose comments explain them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.tables import Document
+from training.recipe import Schedule, read_recipe
 
 
 @dataclass(frozen=True)
@@ -16,22 +16,6 @@ class Data:
     crop: tuple[int, int, int]
     phantom_share: float
     window_hu: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: steps, samples a step, warm-up steps, AdamW's rates.
-
-    Batch statistics are no longer updated after the share `freeze_statistics_at` of the steps, so that the network
-    learns at last with the very statistics that it will have when it is used.
-    """
-
-    steps: int
-    batch: int
-    warm_up: int
-    learning_rate: float
-    weight_decay: float
-    freeze_statistics_at: float
 
 
 @dataclass(frozen=True)
@@ -64,4 +48,4 @@ class Config:
 
 def read_config(path: Path) -> Config:
     """The settings in `path`; raises ConfigurationError with file and line."""
-    return Document(path.read_text("utf-8"), path).build(Config)
+    return read_recipe(path, Config)

@@ -7,25 +7,20 @@
 
 import argparse
 import logging
-import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
-from tqdm import tqdm
 
+from models.digests import write_digests
 from training import cases, samples
-from training.config import Config, Schedule, read_config
-from training.packaging import write_digests
+from training import export as onnx
+from training.config import Config, read_config
+from training.fit import Batch, fit
 from training.phantoms import Sample
 from training.unet import UNet
 
 log = logging.getLogger(__name__)
-
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def main() -> None:
@@ -50,33 +45,9 @@ def train(config: Config, real: Sample) -> UNet:
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     network: UNet = UNet(config.channels, classes=3).to(memory_format=torch.channels_last_3d)
-    plan = config.schedule
-    optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, plan))
-    average = math.nan
-    progress = tqdm(_batches(config, real), total=plan.steps, unit="step", mininterval=10)
-    for step, (volumes, targets) in enumerate(progress):
-        network.train(step < plan.freeze_statistics_at * plan.steps)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(volumes)
-        error = loss(logits.float(), targets)
-        optimizer.zero_grad()
-        error.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        rate.step()
-        average = error.item() if math.isnan(average) else 0.97 * average + 0.03 * error.item()
-        progress.set_postfix(loss=f"{average:.4f}", refresh=False)
-    log.info("trained for %d steps, loss %.4f", plan.steps, average)
-    network.eval()
-    return network
-
-
-def rate_at(step: int, plan: Schedule) -> float:
-    """The share of the learning rate at `step`: linear warm-up, then a half cosine down to nothing."""
-    if step < plan.warm_up:
-        return (step + 1) / plan.warm_up
-    return 0.5 * (1 + math.cos(math.pi * (step - plan.warm_up) / max(1, plan.steps - plan.warm_up)))
+    rng = np.random.default_rng(config.seed)
+    # One generator draws all batches in their order, so a run cannot go on from a checkpoint; it is short enough.
+    return fit(network, lambda _: _batch(rng, config, real), loss, config.schedule)
 
 
 def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -89,29 +60,11 @@ def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def export(network: UNet, path: Path) -> None:
     """Write `network` as ONNX: input "volume" (1, 1, z, y, x) of any multiple of 16, output "logits"."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     axes = {2: "z", 3: "y", 4: "x"}
-    torch.onnx.export(
-        network.to(memory_format=torch.contiguous_format),
-        (torch.zeros(1, 1, *[2 * network.multiple] * 3),),
-        str(path),
-        input_names=["volume"],
-        output_names=["logits"],
-        dynamic_axes={"volume": axes, "logits": axes},
-        opset_version=17,
-        dynamo=False,
+    example = torch.zeros(1, 1, *[2 * network.multiple] * 3)
+    onnx.export(
+        network, example, path, input_name="volume", output_names=["logits"], dynamic={"volume": axes, "logits": axes}
     )
-
-
-def _batches(config: Config, real: Sample) -> Iterator[Batch]:
-    """Batches in the order of one seeded generator, each made while the network works on the one before."""
-    rng = np.random.default_rng(config.seed)
-    with ThreadPoolExecutor(1) as maker:
-        coming = maker.submit(_batch, rng, config, real)
-        for _ in range(config.schedule.steps - 1):
-            batch, coming = coming.result(), maker.submit(_batch, rng, config, real)
-            yield batch
-        yield coming.result()
 
 
 def _batch(rng: np.random.Generator, config: Config, real: Sample) -> Batch:

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from inference_worker.engine import OpenVinoEngine
+from inference_worker.engines.openvino import OpenVinoEngine
 from inference_worker.pipeline import Pipeline
 from inference_worker.volume import Volume
 from models.registry import load_package
 from training import cases
 from training.annotations import Nodule, read_nodules
 from training.lung_labels import LEFT, RIGHT
+from training.metrics import dice
 
 Bool = npt.NDArray[np.bool_]
 
@@ -60,7 +61,9 @@ def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) 
     """The figures of one package on the CT in `case`, with the nodules of the LIDC file `annotations`."""
     package = load_package(package_folder)
     source = cases.read(case)
-    findings, mask = Pipeline(package, OpenVinoEngine()).run(source)
+    (wanted,) = package.manifest.inputs
+    outcome = Pipeline(package, OpenVinoEngine()).run({wanted.name: source})
+    mask = np.zeros(source.voxels.shape, np.uint8) if outcome.mask is None else outcome.mask
     truth = cases.classical(source)
     nodules = read_nodules(annotations) if annotations else ()
     return Figures(
@@ -68,15 +71,9 @@ def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) 
         dice_lungs=dice(mask > 0, truth > 0),
         dice_right=dice(mask == RIGHT, truth == RIGHT),
         dice_left=dice(mask == LEFT, truth == LEFT),
-        volumes_ml={segment.label: segment.measurements[0].value for segment in findings.segments},
+        volumes_ml={segment.label: segment.measurements[0].value for segment in outcome.findings.segments},
         nodules=tuple(_held(nodule, source, mask > 0, truth > 0) for nodule in nodules),
     )
-
-
-def dice(one: Bool, other: Bool) -> float:
-    """Twice the common voxels over the sum of both; 1 where both are empty."""
-    total = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / total if total else 1.0
 
 
 def annotations_of(case: Path) -> Path | None:

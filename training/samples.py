@@ -1,11 +1,16 @@
 """Training samples: random views of one CT, and phantoms, on the network's grid."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from inference_worker import preprocessing
+from inference_worker.vocabulary.arrays import Sampled
+from inference_worker.vocabulary.inputs import prepare
 from inference_worker.volume import Volume
+from models.steps import Before, Orientation, Spacing, Window
 from training import phantoms
 from training.cases import Labels
 from training.config import Augmentation, Data
@@ -15,9 +20,13 @@ from training.phantoms import Float, Rng, Sample
 
 def on_grid(source: Volume, labels: Labels, spacing: float, window: tuple[float, float]) -> Sample:
     """A CT and its labels (both in the source's order) on an isotropic grid of `spacing` mm, in canonical order."""
-    grid = preprocessing.grid_for(source.voxels.shape, source.affine, (spacing,) * 3)
-    shares = [preprocessing.resample(labels == side, grid, (0, 1)) for side in (RIGHT, LEFT)]
-    return Sample(preprocessing.resample(source.voxels, grid, window), np.stack(shares))
+    turn, grid = Orientation("SPL"), Spacing((spacing, spacing, spacing))
+
+    def sampled(values: npt.NDArray[Any], *steps: Before) -> Float:
+        return np.asarray(prepare({"": Sampled(values[None], source.affine)}, steps).values[0])
+
+    shares = [sampled(labels == side, turn, grid) for side in (RIGHT, LEFT)]
+    return Sample(sampled(source.voxels, turn, Window(*window, to=window), grid), np.stack(shares))
 
 
 def draw(rng: Rng, real: Sample, data: Data, change: Augmentation) -> Sample:

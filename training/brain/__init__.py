@@ -1,0 +1,1 @@
+"""Makes and evaluates models/brain_tumor: three regions of a brain tumour on four MR sequences."""

@@ -1,0 +1,1 @@
+"""Chest radiographs: the network, the public layouts, phantoms, and the making of models/cxr_findings."""
