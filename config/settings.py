@@ -91,10 +91,16 @@ class Models(Section):
 
     folder: Path | None = Field(None, description="folder of model packages; the shipped ones by default")
     rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
+    engine: str = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes every core")
+    together: int = Field(16, ge=1, description="jobs on radiographs that share the network's batches at the most")
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
     attempts: int = Field(3, ge=1, description="tries of a job whose failure may pass")
+    trusted_keys: tuple[Path, ...] = Field(
+        (), description="public keys (PEM, Ed25519) that packages may be signed with"
+    )
+    require_signature: bool = Field(False, description="refuse packages that none of the trusted keys has signed")
 
 
 class Destination(Section):

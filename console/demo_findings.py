@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference_worker.preprocessing import orientation_of, spacings_of
+from inference_worker.vocabulary.grids import orientation_of, spacings_of
 from inference_worker.volume import build
 from sr_writer.preview import picture
 from sr_writer.reading import read_segmentation, report_text

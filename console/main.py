@@ -28,6 +28,7 @@ _WHERE: Mapping[str, str] = {
     "dead-letters": "letters",
     "audit": "trail",
     "models": "packages",
+    "doctor": "doctor",
     "config": "configuration",
     "database": "schema",
     "listen": "role",

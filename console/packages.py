@@ -1,10 +1,13 @@
-"""Which model packages this node has: those of the configured folder, or the shipped ones."""
+"""Which model packages this node has, those of the configured folder or the shipped ones, and whether to trust them."""
 
 from pathlib import Path
 
 import models
 from config.settings import Settings
-from models.registry import Package, Registry
+from domain.errors import ConfigurationError, IntegrityError
+from models.manifest import MANIFEST
+from models.registry import Package, Registry, load_package, verify
+from models.signing import Signature, TrustedKey, require, signature_of, trusted_keys
 
 
 def folder(settings: Settings) -> Path:
@@ -12,6 +15,62 @@ def folder(settings: Settings) -> Path:
     return settings.models.folder or Path(models.__file__).parent
 
 
+def own_folder(settings: Settings) -> Path:
+    """The folder that packages are added to; raises ConfigurationError where only the shipped ones are known."""
+    if settings.models.folder is None:
+        raise ConfigurationError("new packages go into a folder of your own: give --models DIR, or set models.folder")
+    return settings.models.folder
+
+
 def installed(settings: Settings) -> list[Package]:
     """Every package, read anew; raises ConfigurationError with file and line."""
     return list(Registry.load(folder(settings)).packages.values())
+
+
+def one(settings: Settings, name: str) -> Package:
+    """The package called `name`, or the one in the folder `name` if it is a package's; raises ConfigurationError."""
+    if (Path(name) / MANIFEST).is_file():
+        return load_package(Path(name).resolve())
+    return Registry.load(folder(settings)).get(name)
+
+
+def some(settings: Settings, names: list[str]) -> list[Package]:
+    """The packages called `names`, or every installed one."""
+    return [one(settings, name) for name in names] if names else installed(settings)
+
+
+def keys(settings: Settings) -> tuple[TrustedKey, ...]:
+    """The keys that packages may be signed with; raises ConfigurationError."""
+    return trusted_keys(settings.models.trusted_keys)
+
+
+def changed(package: Package) -> str:
+    """Which file of `package` is not what its manifest says, "" where each is."""
+    try:
+        verify(package)
+    except IntegrityError as error:
+        return str(error)
+    return ""
+
+
+def fault(package: Package, settings: Settings) -> str:
+    """Why `package` must not run, "" where nothing speaks against it: its files, and the signature that is wanted."""
+    try:
+        if settings.models.require_signature:
+            require(package, keys(settings))
+    except IntegrityError as error:
+        return str(error)
+    return changed(package)
+
+
+def engine_cache(settings: Settings) -> Path:
+    """Where engines keep what they have compiled for this machine."""
+    return settings.data / "engines"
+
+
+def signature(package: Package, settings: Settings) -> Signature | str:
+    """Who vouches for `package`; a sentence where its manifest was changed."""
+    try:
+        return signature_of(package, keys(settings))
+    except IntegrityError as error:
+        return str(error)

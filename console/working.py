@@ -6,6 +6,7 @@ import socket
 from datetime import datetime
 
 from config import metrics
+from config.settings import Settings
 from console.packages import folder, installed
 from console.process import Context, process_name
 from console.tasks import turns, until
@@ -24,7 +25,7 @@ def work(context: Context) -> None:
     """Run jobs until told to stop."""
     settings = context.settings
     threads = settings.models.threads or os.cpu_count() or 1
-    child = ModelChild(ChildSettings(folder(settings), "openvino", threads))
+    child = ModelChild(ChildSettings(folder(settings), settings.models.engine, threads))
     worker = Worker(
         context.ledger,
         context.objects,
@@ -35,6 +36,7 @@ def work(context: Context) -> None:
         settings.data / "work",
         owner("work", context),
         alive=context.health.beat,
+        together=lambda model: _together(settings, model),
     )
     news = context.database.listener(JOBS_CHANNEL)
     warm = _Warm(context, child)
@@ -60,6 +62,12 @@ def work(context: Context) -> None:
     finally:
         child.stop()
         news.close()
+
+
+def _together(settings: Settings, model: str) -> int:
+    """How many jobs of a model share the network's batches: several only where it reads image by image."""
+    images = (one for one in installed(settings) if one.name == model and one.manifest.inputs[0].kind == "images")
+    return settings.models.together if next(images, None) else 1
 
 
 def owner(role: str, context: Context) -> str:

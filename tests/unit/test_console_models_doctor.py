@@ -1,0 +1,105 @@
+"""`doctor` says what is lacking and how to get it, and by its exit code whether that matters."""
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from console import examination
+from console.main import app
+from tests.support.model_packages import write_package
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DICOM_NODE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings with which nothing is lacking on a machine that has every extra."""
+    write_package(tmp_path / "packages")
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f'data = "{tmp_path / "data"}"\n[listener]\nport = 0\n[spool]\ndisk_floor = 0\ncapacity = 67108864\n'
+        f'[models]\nfolder = "{tmp_path / "packages"}"\n'
+    )
+    return file
+
+
+def looks(config: Path, code: int) -> dict[str, dict[str, Any]]:
+    result = CliRunner().invoke(app, ["doctor", "--config", str(config), "--json"])
+    assert result.exit_code == code, result.output
+    said = json.loads(result.stdout)
+    assert said["ok"] is (code == 0)
+    return {one["what"]: one for one in said["looks"]}
+
+
+def test_a_machine_that_has_what_is_needed_is_told_so(config: Path) -> None:
+    found = looks(config, 0)
+    assert found["DICOM port"]["mark"] == "ok"
+    assert found["disk"]["mark"] == "ok"
+    assert found["database"]["said"] == "embedded, in the data folder"
+    assert found["engine openvino"]["mark"] == "ok"
+    assert found["model toy"] == {
+        "what": "model toy",
+        "mark": "noted",
+        "said": "whole, unsigned; has no golden sample to test it with",
+    }
+
+
+def test_people_get_a_table(config: Path) -> None:
+    result = CliRunner().invoke(app, ["doctor", "--config", str(config)])
+    assert result.exit_code == 0
+    assert "embedded, in the data folder" in result.stdout
+
+
+def test_a_port_that_somebody_else_has_is_lacking(config: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config.write_text(config.read_text().replace("port = 0", f"port = {port}"))
+        found = looks(config, 1)["DICOM port"]
+    assert found["mark"] == "lacking"
+    assert f"127.0.0.1:{port} is taken: Address already in use" in found["said"]
+
+
+def test_a_full_disk_is_lacking(config: Path) -> None:
+    config.write_text(config.read_text().replace("disk_floor = 0", f"disk_floor = {1 << 60}"))
+    assert looks(config, 1)["disk"]["mark"] == "lacking"
+
+
+def test_a_database_that_does_not_answer_is_lacking(config: Path) -> None:
+    config.write_text(config.read_text() + '[database]\nurl = "postgresql+psycopg://nobody@127.0.0.1:9/none"\n')
+    found = looks(config, 1)["database"]
+    assert found["mark"] == "lacking"
+    assert "PostgreSQL does not answer" in found["said"]
+
+
+def test_a_changed_package_and_an_unsigned_one_where_signatures_are_required_are_lacking(config: Path) -> None:
+    (config.parent / "packages" / "toy" / "card.md").write_text("other words")
+    assert "card.md: is not the file" in looks(config, 1)["model toy"]["said"]
+    config.write_text(config.read_text() + "require_signature = true\n")
+    assert "the package is unsigned" in looks(config, 1)["model toy"]["said"]
+
+
+def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
+    manifest = config.parent / "packages" / "toy" / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('version = "1.2.3"', "version = 3"))
+    assert "manifest.toml:3: identity.version: must be a text" in looks(config, 1)["models"]["said"]
+
+
+def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = {"captum": "noted", "highdicom": "lacking"}
+    real = examination.find_spec
+    monkeypatch.setattr(examination, "find_spec", lambda name: None if name in missing else real(name))
+    found = looks(config, 1)
+    assert found["extra explain"]["mark"] == "noted"
+    assert found["extra results"]["mark"] == "lacking"
+    assert "pip install 'dicom-node[results]'" in found["extra results"]["said"]
