@@ -167,6 +167,10 @@ def _segments(document: Document, manifest: Manifest) -> None:
             document.wrong(("segments", at, "colour"), "must be three numbers from 0 to 255")
         if segment.measurements:
             document.wrong(("segments", at, "measurements"), "are measured, not stated")
+    _measurements(document, manifest)
+
+
+def _measurements(document: Document, manifest: Manifest) -> None:
     for at, wanted in enumerate(manifest.measurements):
         _coded(document, ("measurements", at), wanted)
         if wanted.what not in QUANTITIES:
