@@ -29,7 +29,7 @@ def test_every_make_command_that_a_page_shows_is_a_target(page: str, shown: set[
 
 
 def test_make_test_installs_checks_and_runs_everything(targets: dict[str, str]) -> None:
-    assert targets["test"].split("##")[0].split() == ["counterparts", "check"]
+    assert targets["test"].split("##")[0].split() == ["counterparts", "everything", "check"]
     assert "pytest $(PARALLEL)\n" in targets["test"] + "\n"
 
 
