@@ -3,9 +3,13 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import ingest
+from benchmarks import engines, inference, ingest
 
-BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {"ingest": ingest.run}
+BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
+    "ingest": ingest.run,
+    "inference": inference.run,
+    "engines": engines.run,
+}
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -79,12 +79,27 @@ def make(
     device: str = AUTO,
     cache: Path | None = None,
     agrees: Callable[[Engine], bool] | None = None,
+    gpu_memory: int = 0,
 ) -> Engine:
     """An engine for networks of `kind`, for inputs of any size (windows.Windowed), with nothing loaded yet.
 
     `threads` of the CPU (0: all). `device` "cpu" looks at no GPU, "cuda" insists on one. `cache` is the folder for
-    what TensorRT compiles, without which TensorRT is not used; `agrees` is its check of FP16 (TensorRtEngine). Raises
-    ConfigurationError where the engine is unknown, does not read `kind`, or what it needs is missing.
+    what TensorRT compiles, without which TensorRT is not used; `agrees` is its check of FP16 (TensorRtEngine);
+    `gpu_memory` (bytes, 0: all) is what it may take of a GPU's. Raises as `placed` does.
+    """
+    chosen, where = placed(name, kind, device, cache)
+    if chosen == "tensorrt" and cache:
+        check = (lambda engine: agrees(Windowed(engine))) if agrees else None
+        return Windowed(TensorRtEngine(cache, check, memory=gpu_memory))
+    if chosen == "openvino":
+        return Windowed(OpenVinoEngine(threads))
+    return Windowed((OnnxRuntimeEngine if chosen == "onnxruntime" else TorchEngine)(threads, where, gpu_memory))
+
+
+def placed(name: str, kind: str, device: str = AUTO, cache: Path | None = None) -> tuple[str, str]:
+    """Which engine `make` takes on this machine, and its device: "cpu" or "cuda".
+
+    Raises ConfigurationError where the engine is unknown, does not read `kind`, or what it needs is missing.
     """
     if name == "tensorrt" and cache is None:
         raise ConfigurationError("the engine tensorrt needs a folder to keep what it compiles")
@@ -92,11 +107,7 @@ def make(
     chosen, where = decide(name, kind, facts if cache else Facts(facts.installed, facts.on_gpu - {"tensorrt"}))
     if device == "cuda" and where != "cuda":
         raise ConfigurationError(f"nothing here runs a network of the kind {kind!r} on a GPU with the engine {name}")
-    if chosen == "tensorrt" and cache:
-        return Windowed(TensorRtEngine(cache, (lambda engine: agrees(Windowed(engine))) if agrees else None))
-    if chosen == "openvino":
-        return Windowed(OpenVinoEngine(threads))
-    return Windowed((OnnxRuntimeEngine if chosen == "onnxruntime" else TorchEngine)(threads, where))
+    return chosen, where
 
 
 def look(kind: str, device: str = AUTO) -> Facts:
@@ -108,6 +119,11 @@ def look(kind: str, device: str = AUTO) -> Facts:
     if device == "cpu" or not cuda.gpus():
         return Facts(installed)
     return Facts(installed, frozenset(name for name in installed if _uses_gpu(name)))
+
+
+def uses_gpu(name: str = AUTO) -> bool:
+    """Whether the engine `name` ("auto": any) can use a GPU of this machine; imports the libraries that might."""
+    return bool(cuda.gpus()) and any(_uses_gpu(one) for one in LIBRARIES if name in (AUTO, one) and _installed(one))
 
 
 def available() -> tuple[Found, ...]:

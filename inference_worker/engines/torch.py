@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -26,10 +26,10 @@ class TorchEngine(CheckedEngine):
     TorchScript's outputs are named by the manifest, in their order; a dictionary's by itself.
     """
 
-    def __init__(self, threads: int = 0, device: str = "cpu") -> None:
+    def __init__(self, threads: int = 0, device: str = "cpu", memory: int = 0) -> None:
         """On `device` "cpu", with `threads` (0: all), or "cuda". Raises ConfigurationError where that is missing.
 
-        Torch counts its threads for the process, not for the engine.
+        Torch counts its threads for the process, not for the engine; so it does `memory` (`keep_within`).
         """
         super().__init__()
         self._library = imported("torch")
@@ -40,6 +40,8 @@ class TorchEngine(CheckedEngine):
         self._threads, self._device = threads or len(os.sched_getaffinity(0)), device
         self._names: tuple[str, ...] = ()
         self.module: Any = None
+        if device == "cuda":
+            keep_within(memory)
 
     @property
     def name(self) -> str:
@@ -48,8 +50,9 @@ class TorchEngine(CheckedEngine):
     def _open(self, network: bytes, wanted: Network) -> Ports:
         self._library.set_num_threads(self._threads)
         if wanted.kind == "onnx":
+            convert = converter().convert
             model, ports = _read_onnx(network)
-            self.module, self._names = _converted(model).to(self._device).eval(), ports.outputs
+            self.module, self._names = _converted(convert, model).to(self._device).eval(), ports.outputs
             return ports
         _refuse_other_than_torchscript(network, wanted)
         with warnings.catch_warnings():
@@ -72,21 +75,29 @@ class TorchEngine(CheckedEngine):
         return dict(zip(self._names, outputs if isinstance(outputs, tuple | list) else (outputs,), strict=False))
 
 
+def keep_within(memory: int) -> None:
+    """Let this process's Torch take at most `memory` bytes of its first GPU, for all that it does there; 0: all."""
+    cuda = imported("torch").cuda
+    if memory and cuda.is_available():
+        total = cuda.get_device_properties(0).total_memory
+        cuda.set_per_process_memory_fraction(min(1.0, memory / total), 0)
+
+
 def _read_onnx(network: bytes) -> tuple[Any, Ports]:
     """The ONNX model in `network`, and its ports; raises RuntimeError where it is none that can be converted."""
-    converter()
     try:
         model = import_module("onnx").load_from_string(network)
     except Exception as error:  # protobuf's exceptions share no class with any other's
         raise RuntimeError(f"it is no ONNX: {error}") from error
     weights = {one.name for one in model.graph.initializer}
     inputs = {one.name: _declared(one) for one in model.graph.input if one.name not in weights}
+    outputs = tuple(one.name for one in model.graph.output)
     for k, node in enumerate(model.graph.node):
-        # Torch writes Python of the nodes' names and runs it, so nothing of the file's may be in them.
+        # Torch writes Python with the nodes' names in it and runs that: nothing that a file says may be among them.
         node.name = f"node{k}"
-        if node.domain not in ("", "ai.onnx"):
-            raise RuntimeError(f"it has the operator {node.op_type!r} of {node.domain!r}, which is not ONNX's own")
-    return model, Ports(inputs, tuple(one.name for one in model.graph.output))
+        if node.domain or (len(node.output) > 1 and set(node.output) & set(outputs)):
+            raise RuntimeError(f"onnx2torch does not convert its operator {node.domain} {node.op_type}")
+    return model, Ports(inputs, outputs)
 
 
 def _declared(value: Any) -> tuple[int, ...]:
@@ -94,10 +105,10 @@ def _declared(value: Any) -> tuple[int, ...]:
     return tuple(size.dim_value for size in value.type.tensor_type.shape.dim)
 
 
-def _converted(model: Any) -> Any:
+def _converted(convert: Callable[[Any], Any], model: Any) -> Any:
     """Torch's network that does what `model` says; raises RuntimeError where onnx2torch cannot make it."""
     try:
-        return converter().convert(model)
+        return convert(model)
     except Exception as error:  # its converters look up, index and assert what a file may not hold
         raise RuntimeError(f"onnx2torch cannot convert it: {type(error).__name__} {error}".strip()) from error
 

@@ -34,6 +34,8 @@ NVIDIA = Facts(ALL, frozenset({"tensorrt", "onnxruntime", "torch"}))
         ("openvino", "onnx", NVIDIA, ("openvino", "cpu")),
         ("onnxruntime", "onnx", NVIDIA, ("onnxruntime", "cuda")),
         ("onnxruntime", "onnx", CPU, ("onnxruntime", "cpu")),
+        ("torch", "onnx", NVIDIA, ("torch", "cuda")),
+        ("torch", "onnx", CPU, ("torch", "cpu")),
         # One that is named is tried, and says itself what it lacks.
         ("tensorrt", "onnx", CPU, ("tensorrt", "cuda")),
         ("torch", "torchscript", Facts(frozenset()), ("torch", "cpu")),
@@ -54,7 +56,6 @@ def test_the_machine_decides(name: str, kind: str, facts: Facts, decided: tuple[
             r"kind 'torchscript': pip install 'dicom-node\[torch\]'",
         ),
         ("openvino", "torchscript", CPU, "openvino reads no 'torchscript'; torch do"),
-        ("torch", "onnx", CPU, "torch reads no 'onnx'"),
         ("caffe", "onnx", CPU, "no engine is called 'caffe'; known: auto, tensorrt, openvino, onnxruntime, torch"),
         ("auto", "bundle", CPU, "no engine reads a network of the kind 'bundle'"),
     ],
