@@ -93,6 +93,17 @@ class Models(Section):
     rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
     engine: str = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes every core")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|(auto|cuda):\d+(,(auto|cuda):\d+)*)$",
+        description="auto, cpu, or a GPU by number: cuda:0 (auto:0: where an engine can use it); several by commas",
+    )
+    memory_gb: float = Field(
+        0.0, ge=0, description="GB of memory that a model process may take; 0: three quarters of the machine's"
+    )
+    gpu_memory_gb: float = Field(
+        0.0, ge=0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
+    )
     together: int = Field(16, ge=1, description="jobs on radiographs that share the network's batches at the most")
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")

@@ -43,6 +43,9 @@ Destinations = Annotated[
 Settle = Annotated[
     float | None, typer.Option("--settle", metavar="S", help="Seconds of silence that complete a study. (default: 5)")
 ]
+Device = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help="Where models run: auto, cpu, or a GPU such as cuda:0.")
+]
 Supervisor = Annotated[int | None, typer.Option("--supervisor", hidden=True)]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from config.settings import Settings
 from console.children import Child
+from console.devices import devices
 from console.embedded import KEEPER
 from console.health import running
 from console.process import process_name
@@ -128,8 +129,9 @@ class Supervisor:
 def role_processes(settings: Settings) -> list[str]:
     """The names of the processes that `up` runs, in the order of a study's way."""
     listeners = [process_name("listen", index) for index in range(settings.listener.processes)]
+    workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
-    return [*listeners, "index", "assemble", *relay, "work", "write", "deliver"]
+    return [*listeners, "index", "assemble", *relay, *workers, "write", "deliver"]
 
 
 def environment(settings: Settings, name: str = "") -> dict[str, str]:

@@ -1,13 +1,13 @@
 """The role `work`: inference."""
 
 import logging
-import os
 import socket
 from datetime import datetime
 
 from config import metrics
 from config.settings import Settings
-from console.packages import folder, installed
+from console.devices import setup
+from console.packages import installed
 from console.process import Context, process_name
 from console.tasks import turns, until
 from domain.clock import SystemClock
@@ -24,8 +24,7 @@ _log = logging.getLogger(__name__)
 def work(context: Context) -> None:
     """Run jobs until told to stop."""
     settings = context.settings
-    threads = settings.models.threads or os.cpu_count() or 1
-    child = ModelChild(ChildSettings(folder(settings), settings.models.engine, threads))
+    child = ModelChild(ChildSettings(setup(settings, context.index)))
     worker = Worker(
         context.ledger,
         context.objects,

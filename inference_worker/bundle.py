@@ -9,14 +9,13 @@ reads tensors alone.
 """
 
 import contextlib
-import hashlib
 import logging
 import shutil
 import sys
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +29,7 @@ from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_so
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
-from inference_worker.runs import Outcome, Sources
+from inference_worker.runs import Outcome, Sources, input_digest, remarks
 from inference_worker.vocabulary.arrays import Labelled
 from inference_worker.vocabulary.grids import Grid
 from inference_worker.vocabulary.labels import relabel
@@ -105,13 +104,13 @@ class BundleModel:
         for volume in volumes.values():
             refuse_input(self._manifest.guards, volume, self._package.read)
         first, *_ = volumes.values()
-        mask, remarks = self._mask(list(volumes.values()))
+        mask, moved = self._mask(list(volumes.values()))
         segments = self._manifest.segments
         refuse_output(self._manifest.guards, volumes_ml(mask, first.affine, len(segments)))
         measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measurements)
         findings = Findings(
-            self._package.identity, _digest(volumes), first.frames, None, measured, engine=self.name,
-            remarks=(*_filled(volumes), *remarks),
+            self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
+            remarks=(*remarks(volumes), *moved),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))
 
@@ -300,18 +299,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-def _digest(volumes: Mapping[str, Volume]) -> str:
-    """One input's own digest, or the SHA-256 of "name digest" lines."""
-    if len(volumes) == 1:
-        return next(iter(volumes.values())).digest
-    return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
-
-
-def _filled(volumes: Mapping[str, Volume]) -> Iterator[str]:
-    """A sentence for each volume that was not complete."""
-    for name, volume in volumes.items():
-        count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
-        if count:
-            yield f"{count} missing slice{'s' * (count > 1)}{of} {'were' if count > 1 else 'was'} interpolated"

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,12 +22,16 @@ from typing import Any, Self
 from domain import errors
 from domain.errors import NodeError, Retryable
 from domain.findings import Findings
+from inference_worker.setup import Setup, visible
 
 # What a Python process and an engine need of the environment; everything else stays behind.
-_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
 
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
+
+# How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
+_DEATHS = 2
 
 
 class TimedOut(Retryable):
@@ -35,21 +39,19 @@ class TimedOut(Retryable):
 
 
 class _Lost(Exception):
-    """The child hung or died while it had several tasks in hand."""
+    """The child hung, died or ran out of memory while it had several tasks in hand."""
 
 
 @dataclass(frozen=True)
 class ChildSettings:
     """How the model process is started.
 
-    `models` is the folder of packages, `engine` the name of the engine, `threads` how many each model may use.
-    `factory` ("module:function") is called in the child with these three and returns its `Runs`
-    (inference_worker.runs). `start_limit` (s) covers loading, verifying and warming every package.
+    `factory` ("module:function") is called in the child with `setup` and with a function that is to be told the name
+    of each package before it is loaded; it returns the child's `Runs` (inference_worker.runs). `start_limit` (s) is
+    for each package to be loaded, verified and warm.
     """
 
-    models: Path
-    engine: str
-    threads: int
+    setup: Setup
     start_limit: float = 300.0
     factory: str = "inference_worker.loading:load"
 
@@ -100,6 +102,9 @@ class ModelChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._received = bytearray()
+        self._loading = ""
+        self._deaths: dict[str, int] = {}
+        self._barred: dict[str, str] = {}
 
     @property
     def pid(self) -> int | None:
@@ -109,28 +114,38 @@ class ModelChild:
     def start(self) -> None:
         """Return once every package is loaded, verified and warm; at once where that is so already.
 
-        Raises TimedOut past the start limit, Retryable where the child died, and what the child raised
-        (ConfigurationError for a package that is wrong, IntegrityError for one that was changed).
+        A package that hangs or kills the process while it is loaded is left out from then on, and refuses its own
+        tasks with that reason. Raises TimedOut or Retryable where no package is to blame, and what the child raised
+        (ConfigurationError where the set-up is wrong).
         """
-        if self.pid is not None:
-            return
-        self.stop()
-        self._received = bytearray()
+        while self.pid is None:
+            try:
+                self._begin()
+                return
+            except NodeError as error:
+                self._end()
+                if not (isinstance(error, Retryable) and self._blamed(error)):
+                    raise
+
+    def _begin(self) -> None:
+        self._end()
+        self._received, self._loading = bytearray(), ""
         self._channel, theirs = socket.socketpair()
+        setup = replace(self._settings.setup, barred=self._barred)
         with theirs:
-            self._process = _spawn(theirs, self._settings.threads)
-        setup = {
-            "parent": os.getpid(),
-            "factory": self._settings.factory,
-            "models": str(self._settings.models),
-            "engine": self._settings.engine,
-            "threads": self._settings.threads,
-        }
-        try:
-            self._exchange(setup, self._settings.start_limit, "loading the models")
-        except NodeError:
-            self.stop()
-            raise
+            self._process = _spawn(theirs, setup)
+        message = {"parent": os.getpid(), "factory": self._settings.factory, "setup": setup.to_json()}
+        self._exchange(message, self._settings.start_limit, "loading the models")
+
+    def _blamed(self, error: Retryable) -> bool:
+        """Whether it happened in the loading of one package, which is barred at the second death at last."""
+        name = self._loading
+        if not name:
+            return False
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if isinstance(error, TimedOut) or self._deaths[name] == _DEATHS:
+            self._barred[name] = str(error)
+        return True
 
     def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
         """The answer to `task`, within `timeout` seconds; starts the child first where none is running.
@@ -163,11 +178,13 @@ class ModelChild:
             return error
 
     def _replies(self, request: Mapping[str, Any], count: int, timeout: float) -> Iterator[Answer | NodeError]:
-        """Each reply to `request`; raises _Lost where the child hangs (it is killed) or dies."""
+        """Each reply to `request`; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
         try:
             self._send(request, time.monotonic() + timeout)
             for _ in range(count):
                 reply = self._receive(time.monotonic() + timeout)
+                if reply.get("spent"):
+                    raise EOFError
                 yield _raised(reply) if "error" in reply else _answer(reply["answer"])
         except (TimeoutError, EOFError, OSError) as error:
             self._kill()
@@ -177,7 +194,14 @@ class ModelChild:
             raise
 
     def stop(self) -> None:
-        """End the child: it leaves when its socket closes, or is killed a few seconds later. Harmless where none is."""
+        """End the child: it leaves when its socket closes, or is killed a few seconds later. Harmless where none is.
+
+        The next one tries every package again.
+        """
+        self._end()
+        self._deaths, self._barred = {}, {}
+
+    def _end(self) -> None:
         if self._channel:
             self._channel.close()
         if self._process:
@@ -198,7 +222,7 @@ class ModelChild:
 
     def _exchange(self, message: Mapping[str, Any], timeout: float, doing: str) -> dict[str, Any]:
         try:
-            reply = self._ask(message, time.monotonic() + timeout)
+            reply = self._ask(message, timeout)
         except TimeoutError as error:
             self._kill()
             raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
@@ -209,13 +233,22 @@ class ModelChild:
             self._kill()
             raise
         if "error" in reply:
+            if reply.get("spent"):
+                self._end()
             raise _raised(reply)
         return dict(reply["answer"])
 
-    def _ask(self, message: Mapping[str, Any], deadline: float) -> dict[str, Any]:
-        """Send a message, receive one; TimeoutError past `deadline`, EOFError or OSError where the child is gone."""
-        self._send(message, deadline)
-        return self._receive(deadline)
+    def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """Send a message, receive the reply; TimeoutError past `timeout`, EOFError or OSError where the child is gone.
+
+        Each package that the child begins to load meanwhile has that time anew.
+        """
+        self._send(message, time.monotonic() + timeout)
+        while True:
+            reply = self._receive(time.monotonic() + timeout)
+            if "loading" not in reply:
+                return reply
+            self._loading = reply["loading"]
 
     def _send(self, message: Mapping[str, Any], deadline: float) -> None:
         if self._channel is None:
@@ -258,14 +291,14 @@ class ModelChild:
         return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _spawn(channel: socket.socket, threads: int) -> subprocess.Popen[bytes]:
+def _spawn(channel: socket.socket, setup: Setup) -> subprocess.Popen[bytes]:
     """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    own = {
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "OMP_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-    }
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
+    gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if gpus is not None:
+        own["CUDA_VISIBLE_DEVICES"] = gpus
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "inference_worker.child_main", str(channel.fileno())],
         env=inherited | own,

@@ -2,7 +2,9 @@
 
 Started by inference_worker.child as `python -m inference_worker.child_main SOCKET`. Messages are JSON, a line each:
 the set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task, in their
-order, are answered by {"answer": ...} or by {"error": class, "message": sentence}. Files are read and decoded by
+order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the set-up it
+says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that ran out:
+engines keep what they took, so that this process is of no use any more. Files are read and decoded by
 threads beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
@@ -13,6 +15,7 @@ import importlib
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -33,8 +36,10 @@ from domain.errors import NodeError, Permanent
 from domain.findings import Mask
 from inference_worker import images, volume
 from inference_worker.child import map_file, mask_file
+from inference_worker.engines.checked import says_memory
 from inference_worker.images import Images
 from inference_worker.runs import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.setup import Setup
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -50,11 +55,13 @@ _READERS = 2
 def main(descriptor: int) -> None:
     """Serve the socket of this file descriptor until the parent closes it."""
     with socket.socket(fileno=descriptor) as channel, channel.makefile("r", encoding="utf-8") as lines:
-        setup = json.loads(lines.readline())
-        _end_with(setup["parent"])
+        told = json.loads(lines.readline())
+        _end_with(told["parent"])
         _be_first_when_memory_ends()
+        setup = Setup.from_json(told["setup"])
+        _take_no_more_than(setup.memory or _machine_memory() * 3 // 4)
         runs: dict[tuple[str, str], Loaded] = {}
-        _send(channel, _reply(_load, runs, setup))
+        _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
             desk = Desk(runs, pool)
             for line in lines:
@@ -76,23 +83,43 @@ def _be_first_when_memory_ends() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
 
 
+def _take_no_more_than(limit: int) -> None:
+    """Have requests for memory fail, as errors with a reason, once this process has `limit` bytes (getrlimit(2)).
+
+    Counted is what it may write to and shares with nobody: a GPU's address space, which is reserved, is not.
+    """
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _machine_memory() -> int:
+    """Bytes of memory of this machine, or of its container where that has less (cgroup v2)."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    except (OSError, ValueError):  # no such group, or it says "max"
+        return machine
+
+
 def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
     try:
         return {"answer": work(*arguments)}
     except NodeError as error:
         known = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
-        return {"error": known, "message": str(error)}
+        return {"error": known, "message": str(error), "spent": says_memory(error)}
     except MemoryError:
-        return {"error": "Retryable", "message": "the model needs more memory than there is"}
+        return {"error": "Retryable", "message": "the model needs more memory than there is", "spent": True}
     except Exception as error:  # the process boundary: a model or an engine may raise anything
         log.exception("the model failed")
         return {"error": "Retryable", "message": f"the model failed ({type(error).__name__}); see the worker's log"}
 
 
-def _load(runs: dict[tuple[str, str], Loaded], setup: Mapping[str, Any]) -> dict[str, Any]:
-    module, _, function = setup["factory"].partition(":")
-    factory = getattr(importlib.import_module(module), function)
-    runs.update(factory(Path(setup["models"]), setup["engine"], setup["threads"]))
+def _load(
+    runs: dict[tuple[str, str], Loaded], factory: str, setup: Setup, loading: Callable[[str], None]
+) -> dict[str, Any]:
+    module, _, function = factory.partition(":")
+    runs.update(getattr(importlib.import_module(module), function)(setup, loading))
     return {}
 
 

@@ -1,37 +1,42 @@
 """Makes the runs of a folder of model packages: each verified, loaded by its engine, and warm."""
 
 import logging
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from domain.errors import ConfigurationError, NodeError
+from domain.errors import ConfigurationError, NodeError, Permanent
 from inference_worker.engines.choice import AUTO
 from inference_worker.engines.libraries import LIBRARIES
 from inference_worker.runs import Loaded, Outcome, Run, Runs, Sources
+from inference_worker.setup import Setup
 from inference_worker.trying import runner
 from models.registry import Package, Registry
+from models.signing import TrustedKey, trusted_keys
 
 _log = logging.getLogger(__name__)
 
 
-def load(models: Path, engine: str, threads: int, cache: Path | None = None) -> Runs:
-    """The runs of every package in `models` by the engine called `engine` ("auto": the best that this machine has).
+def load(setup: Setup, loading: Callable[[str], None] = lambda name: None) -> Runs:
+    """The runs of every package of `setup`; `loading` is told the name of each before it is loaded.
 
-    `threads` of the CPU for each (0: all); `cache` is the folder for what TensorRT compiles, without which it is not
-    used. A package that was changed, or that no engine can load, fails each of its own runs with that reason and none
-    of the others'. Raises ConfigurationError where a manifest is wrong or `engine` is unknown.
+    A package that was changed, that nobody trusted has signed where that is asked for, that no engine can load, or that
+    is barred fails each of its own runs with that reason and none of the others'. Raises ConfigurationError where a
+    manifest or a key is wrong, or the engine is unknown.
     """
-    if engine not in (AUTO, *LIBRARIES):
-        raise ConfigurationError(f"no engine is called {engine!r}; known: {', '.join((AUTO, *LIBRARIES))}")
-    packages = Registry.load(models).packages.values()
-    return {
-        (one.name, one.manifest.identity.version): Loaded(one.manifest.inputs, _run(one, engine, threads, cache))
-        for one in packages
-    }
+    if setup.engine not in (AUTO, *LIBRARIES):
+        raise ConfigurationError(f"no engine is called {setup.engine!r}; known: {', '.join((AUTO, *LIBRARIES))}")
+    keys = None if setup.keys is None else trusted_keys(setup.keys)
+    runs = {}
+    for one in Registry.load(setup.models).packages.values():
+        loading(one.name)
+        runs[one.name, one.manifest.identity.version] = Loaded(one.manifest.inputs, _run(one, setup, keys))
+    return runs
 
 
-def _run(package: Package, engine: str, threads: int, cache: Path | None) -> Run:
+def _run(package: Package, setup: Setup, keys: Sequence[TrustedKey] | None) -> Run:
     try:
-        return runner(package, engine, threads, cache)
+        if package.name in setup.barred:
+            raise Permanent(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")
+        return runner(package, setup.engine, setup.threads, setup.cache, keys, setup.kind, setup.gpu_memory)
     except NodeError as error:
         _log.error("package %s cannot run: %s", package.name, error)
         return _refusal(error)

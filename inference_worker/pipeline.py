@@ -15,7 +15,7 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
-from inference_worker.runs import Outcome, Sources
+from inference_worker.runs import Outcome, Sources, input_digest, remarks
 from inference_worker.vocabulary import inputs, outputs
 from inference_worker.vocabulary.arrays import Labelled, Sampled, home, on
 from inference_worker.vocabulary.grids import Grid
@@ -65,7 +65,7 @@ class Pipeline:
         prepared = inputs.prepare(raw, self._manifest.preprocessing)
         del raw
         (given,) = self._inferred([_plain(prepared)])
-        findings = replace(self._findings(_digest(volumes), first), remarks=_remarks(volumes))
+        findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
         if self._manifest.segments:
             return self._segmented(self._first(given, prepared), first, findings)
         return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))
@@ -191,21 +191,3 @@ def _map(explained: Explained, frame: int) -> Map:
     content = np.ascontiguousarray(explained.values, "<f4")
     digest = hashlib.sha256(content.data).hexdigest()
     return Map(explained.label, explained.method, "", digest, (1, rows, columns), (frame,))
-
-
-def _digest(volumes: Mapping[str, Volume]) -> str:
-    """The one volume's digest; of several the SHA-256 (hex) of the lines "name digest"."""
-    if len(volumes) == 1:
-        return next(iter(volumes.values())).digest
-    return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
-
-
-def _remarks(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
-    """A sentence for each volume that was not complete."""
-    said = []
-    for name, volume in volumes.items():
-        count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
-        if count:
-            said.append(f"{count} missing slice{of} was interpolated" if count == 1 else
-                        f"{count} missing slices{of} were interpolated")  # fmt: skip
-    return tuple(said)

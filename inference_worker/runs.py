@@ -1,7 +1,7 @@
 """What the model process calls: for each package one function from its inputs to what it found."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -43,6 +43,21 @@ class Loaded:
 
 # By name and version of the package. Whoever returns it has verified each package and made one pass with it.
 Runs: TypeAlias = Mapping[tuple[str, str], Loaded]
+
+
+def input_digest(volumes: Mapping[str, Volume]) -> str:
+    """The one volume's digest; of several the SHA-256 (hex) of the lines "name digest"."""
+    if len(volumes) == 1:
+        return next(iter(volumes.values())).digest
+    return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
+
+
+def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:
+    """A sentence for each volume that was not complete."""
+    for name, volume in volumes.items():
+        count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
+        if count:
+            yield f"{count} missing slice{'s' * (count > 1)}{of} {'were' if count > 1 else 'was'} interpolated"
 
 
 def join(several: Sequence[Images]) -> Images:

@@ -6,12 +6,14 @@ from pathlib import Path
 from domain.errors import ConfigurationError
 from inference_worker import golden, images, volume
 from inference_worker.bundle import BundleModel
-from inference_worker.engines.choice import AUTO, available, decide, look, make
+from inference_worker.bundle_tensorrt import TensorRT
+from inference_worker.engines.choice import AUTO, available, decide, look, make, placed
 from inference_worker.engines.comparison import Row, compare
 from inference_worker.engines.protocol import Engine, Float
+from inference_worker.engines.torch import keep_within
 from inference_worker.golden import Verdict
 from inference_worker.images import Images
-from inference_worker.pipeline import Pipeline
+from inference_worker.pipeline import Pipeline, best_device
 from inference_worker.runs import Outcome, Run, Sources
 from inference_worker.volume import Volume
 from models.manifest import Input, Manifest, Network
@@ -25,19 +27,35 @@ def runner(
     threads: int = 0,
     cache: Path | None = None,
     keys: Sequence[TrustedKey] | None = None,
+    device: str = AUTO,
+    gpu_memory: int = 0,
 ) -> Run:
     """The run of `package`, verified and warm; where `keys` are given, one of them must have signed it.
 
-    Raises IntegrityError where a file was changed or the signature is missing, ConfigurationError where the engine is
-    missing or cannot load the network.
+    `device` is "auto", "cpu" or "cuda", which is the first GPU and nothing else; `gpu_memory` (bytes) is what a network
+    may take of it, 0 all. Raises IntegrityError where a file was changed or the signature is missing,
+    ConfigurationError where the engine is missing or cannot load the network.
     """
     if keys is not None:
         require(package, keys)
     verify(package)
     kind = package.manifest.network.kind
     if kind == "bundle":
-        return BundleModel(package).run
-    return Pipeline(package, make(engine, kind, threads, cache=cache, agrees=agreement(package))).run
+        return _bundle(package, engine, cache, device, gpu_memory)
+    _, where = placed(engine, kind, device, cache)
+    steps = best_device() if where == "cuda" else ""
+    if steps:
+        keep_within(gpu_memory)
+    made = make(engine, kind, threads, device, cache, agreement(package), gpu_memory)
+    return Pipeline(package, made, steps).run
+
+
+def _bundle(package: Package, engine: str, cache: Path | None, device: str, gpu_memory: int) -> Run:
+    """A bundle's run: behind TensorRT only where that is named, for the bundle's own way is what was tested."""
+    if gpu_memory and device != "cpu":
+        keep_within(gpu_memory)
+    place = {AUTO: "", "cuda": "cuda:0"}.get(device, device)
+    return BundleModel(package, place, TensorRT(cache) if engine == "tensorrt" and cache else None).run
 
 
 def agreement(package: Package) -> Callable[[Engine], bool] | None:

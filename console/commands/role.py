@@ -13,6 +13,7 @@ from console.options import (
     Data,
     DatabaseUrl,
     Destinations,
+    Device,
     Host,
     HttpPort,
     Kafka,
@@ -32,7 +33,6 @@ _ABOUT: Mapping[str, str] = {
     "index": "Bring what the listeners logged into the object store and the index.",
     "assemble": "Find out which studies are complete, and which models they want.",
     "relay": "Carry events from PostgreSQL to Kafka.",
-    "work": "Run models on studies.",
     "write": "Write findings as DICOM objects.",
     "deliver": "Send results to their destinations.",
 }
@@ -57,6 +57,32 @@ def listen(
         config, data=data, listener__aet=aet, listener__port=port, listener__host=host, http__port=http_port
     )
     _become("listen", settings, index, supervisor)
+
+
+@app.command(rich_help_panel=_PANEL)
+def work(
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    models: ModelFolder = None,
+    device: Device = None,
+    http_port: HttpPort = None,
+    index: Annotated[int, typer.Option("--index", help="Number of this worker, from 0, where there are several.")] = 0,
+    supervisor: Supervisor = None,
+) -> None:
+    """Run models on studies, on one device.
+
+    Example:  dicom-node work --database URL --data /srv/node --device cuda:1
+    """
+    settings = settings_from(
+        config,
+        data=data,
+        database__url=database,
+        models__folder=models,
+        models__device=device,
+        http__port=http_port,
+    )
+    _become("work", settings, index, supervisor)
 
 
 @app.command(hidden=True)

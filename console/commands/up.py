@@ -11,12 +11,14 @@ from config import logs
 from config.rules import load_rules
 from config.settings import Settings
 from console import embedded, packages
+from console.devices import spread
 from console.options import (
     Aet,
     Config,
     Data,
     DatabaseUrl,
     Destinations,
+    Device,
     Host,
     HttpPort,
     Kafka,
@@ -46,6 +48,7 @@ def up(
     kafka: Kafka = None,
     database: DatabaseUrl = None,
     settle: Settle = None,
+    device: Device = None,
     http_port: HttpPort = None,
     config: Config = None,
 ) -> None:
@@ -64,6 +67,7 @@ def up(
         destinations=destination,
         models__folder=models,
         models__rules=rules,
+        models__device=device,
         bus__kafka=kafka,
         database__url=database,
         assembly__settle=settle,
@@ -74,7 +78,7 @@ def up(
     with embedded.sole_supervisor(settings.data):
         for warning in _checked(settings):
             complain(f"WARNING: {warning}")
-        Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say).run()
+        Supervisor(spread(settings), stop, lambda reports: _banner(settings, reports), _say).run()
 
 
 def _say(line: str) -> None:

@@ -107,17 +107,20 @@ class Driver:
 class Memory:
     """Named buffers on the GPU that grow as they must and are kept from one use to the next."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, driver: Driver, limit: int = 0) -> None:
+        """`limit` (bytes) is for all buffers together; 0 is whatever the GPU has."""
+        self._driver, self._limit = driver, limit
         self._held: dict[str, tuple[int, int]] = {}
 
     def of(self, name: str, size: int) -> int:
-        """The address of at least `size` bytes; what they held is lost."""
+        """The address of at least `size` bytes; what they held is lost. Raises MemoryError past the limit."""
         address, held = self._held.get(name, (0, 0))
         if held >= max(size, 1):
             return address
         if held:
             self._drop(name)
+        if self._limit and sum(taken for _, taken in self._held.values()) + size > self._limit:
+            raise MemoryError(f"out of memory: {size} bytes more would exceed the limit of {self._limit}")
         self._held[name] = self._driver.take(max(size, 1)), max(size, 1)
         return self._held[name][0]
 

@@ -17,13 +17,16 @@ CUDA = "CUDAExecutionProvider"
 class OnnxRuntimeEngine(CheckedEngine):
     """ONNX in 32-bit floats."""
 
-    def __init__(self, threads: int = 0, device: str = "cpu") -> None:
-        """On `device` "cpu", with `threads` (0: all), or "cuda". Raises ConfigurationError where that is missing."""
+    def __init__(self, threads: int = 0, device: str = "cpu", memory: int = 0) -> None:
+        """On `device` "cpu", with `threads` (0: all), or "cuda", with `memory` bytes of it at most (0: all).
+
+        Raises ConfigurationError where that is missing.
+        """
         super().__init__()
         self._library = imported("onnxruntime")
         if device == "cuda" and CUDA not in self._library.get_available_providers():
             raise ConfigurationError(f"this ONNX Runtime has no CUDA: {LIBRARIES['onnxruntime'].install}")
-        self._threads, self._device = threads, device
+        self._threads, self._device, self._memory = threads, device, memory
         self._session: Any = None
         self.failures = (MemoryError, RuntimeError, ValueError, *_failures())
 
@@ -57,7 +60,8 @@ class OnnxRuntimeEngine(CheckedEngine):
     def _providers(self) -> list[Any]:
         cpu = ["CPUExecutionProvider"]
         # TF32 has the mantissa of a 16-bit float; whoever wants that asks TensorRT for it, which checks the result.
-        return [(CUDA, {"use_tf32": "0"}), *cpu] if self._device == "cuda" else cpu
+        options = {"use_tf32": "0"} | ({"gpu_mem_limit": str(self._memory)} if self._memory else {})
+        return [(CUDA, options), *cpu] if self._device == "cuda" else cpu
 
 
 def _shape(declared: Any) -> tuple[int, ...]:

@@ -12,9 +12,12 @@ from models.manifest import Network
 _DIGEST = 32
 
 
-def plan_name(gpu: Gpu, version: str, precision: str, network: bytes, wanted: Network) -> str:
-    """The file's name: GPU, compute capability, TensorRT's version, precision, and a digest of network and shapes."""
-    shapes = repr((wanted.shape, wanted.multiple, wanted.window, wanted.batch, wanted.outputs)).encode()
+def plan_name(gpu: Gpu, version: str, precision: str, network: bytes, wanted: Network, memory: int = 0) -> str:
+    """The file's name: GPU, compute capability, TensorRT's version, precision, and a digest.
+
+    The digest is of the network, its shapes, and the limit of memory (0: none) that it was compiled for.
+    """
+    shapes = repr((wanted.shape, wanted.multiple, wanted.window, wanted.batch, wanted.outputs, memory)).encode()
     digest = hashlib.sha256(hashlib.sha256(network).digest() + shapes).hexdigest()[:32]
     card = re.sub(r"[^a-z0-9]+", "-", gpu.name.lower()).strip("-")
     major, minor = gpu.capability

@@ -28,9 +28,13 @@ class TensorRtEngine(CheckedEngine):
     """ONNX on the first GPU; FP16 where the package's golden sample allows it, otherwise FP32 (without TF32)."""
 
     def __init__(
-        self, cache: Path, agrees: Callable[[Engine], bool] | None = None, driver: cuda.Driver | None = None
+        self,
+        cache: Path,
+        agrees: Callable[[Engine], bool] | None = None,
+        driver: cuda.Driver | None = None,
+        memory: int = 0,
     ) -> None:
-        """Compiled networks are kept in `cache`.
+        """Compiled networks are kept in `cache`. `memory` (bytes, 0: all) is what they may take beside their weights.
 
         `agrees` runs the package's golden sample through the engine that it is given, which is loaded (its load does
         nothing), and says whether the result lies within the package's tolerance; without it FP16 is not tried.
@@ -45,7 +49,8 @@ class TensorRtEngine(CheckedEngine):
         self._driver, self._gpu = found, found.gpus()[0]
         self._cache, self._agrees, self._precision = cache, agrees, "fp32"
         self._log: Any = make_log(self._library)
-        self._memory = cuda.Memory(found)
+        self._limit = memory
+        self._memory = cuda.Memory(found, memory)
         self._stream: int | None = None
         self._engine: Any = None
         self._context: Any = None
@@ -75,12 +80,14 @@ class TensorRtEngine(CheckedEngine):
 
     def _kept(self, network: bytes, wanted: Network) -> Any:
         """The compiled network from the cache, or compiled now where that has none that TensorRT can read."""
-        file = self._cache / plan_name(self._gpu, self._library.__version__, self._precision, network, wanted)
+        file = self._cache / plan_name(
+            self._gpu, self._library.__version__, self._precision, network, wanted, self._limit
+        )
         runtime = self._library.Runtime(self._log)
         plan = read_plan(file)
         engine = runtime.deserialize_cuda_engine(plan) if plan is not None else None
         if engine is None:
-            plan = build_plan(self._library, self._log, network, wanted, self._precision)
+            plan = build_plan(self._library, self._log, network, wanted, self._precision, self._limit)
             write_plan(file, plan)
             engine = runtime.deserialize_cuda_engine(plan)
         return _there(engine, self._log)
@@ -166,8 +173,11 @@ def settle(build: Callable[[str], None], agrees: Callable[[], bool] | None) -> s
     return "fp32"
 
 
-def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precision: str) -> bytes:
-    """`network` (ONNX) compiled for this thread's GPU; minutes. Raises RuntimeError or ConfigurationError."""
+def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precision: str, memory: int = 0) -> bytes:
+    """`network` (ONNX) compiled for this thread's GPU; minutes. Raises RuntimeError or ConfigurationError.
+
+    `memory` (bytes, 0: all) bounds the scratch space of its layers, and so which ways of computing them are taken.
+    """
     builder = library.Builder(log)
     definition = builder.create_network(0)
     parser = library.OnnxParser(definition, log)
@@ -178,6 +188,8 @@ def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precisio
     config = builder.create_builder_config()
     # TF32, which is on unless it is switched off, has the mantissa of FP16, and nothing has shown that it suffices.
     config.clear_flag(library.BuilderFlag.TF32)
+    if memory:
+        config.set_memory_pool_limit(library.MemoryPoolType.WORKSPACE, memory)
     if precision == "fp16":
         config.set_flag(library.BuilderFlag.FP16)
     for index in range(definition.num_inputs):

@@ -224,12 +224,16 @@ class Config:
 
     def __init__(self) -> None:
         self.flags, self.profiles = {BuilderFlag.TF32}, list[Profile]()
+        self.pools: dict[str, int] = {}
 
     def set_flag(self, flag: str) -> None:
         self.flags.add(flag)
 
     def clear_flag(self, flag: str) -> None:
         self.flags.discard(flag)
+
+    def set_memory_pool_limit(self, pool: str, pool_size: int) -> None:
+        self.pools[pool] = pool_size
 
     def add_optimization_profile(self, profile: Profile) -> int:
         self.profiles.append(profile)
@@ -238,6 +242,7 @@ class Config:
 
 class Builder:
     built: list[str]  # the precision of every network compiled, set by `tensorrt`
+    pools: list[dict[str, int]]  # and the limits of its memory
     refuses: frozenset[str]
 
     def __init__(self, logger: Any) -> None:
@@ -256,6 +261,7 @@ class Builder:
         assert BuilderFlag.TF32 not in config.flags
         precision = "fp16" if BuilderFlag.FP16 in config.flags else "fp32"
         self.built.append(precision)
+        self.pools.append(config.pools)
         if precision in self.refuses:
             self._log.log(1, "Requested amount of GPU memory (1073741824 bytes) could not be allocated")
             return None
@@ -269,6 +275,10 @@ class Builder:
 
 class BuilderFlag:
     FP16, TF32 = "fp16", "tf32"
+
+
+class MemoryPoolType:
+    WORKSPACE = "workspace"
 
 
 class TensorIOMode:
@@ -289,12 +299,13 @@ def nptype(_kind: str) -> type[np.float32]:
 
 def tensorrt(refuses: frozenset[str] = frozenset()) -> Any:
     """The module; its Builder.built says what it compiled."""
-    builder = type("Builder", (Builder,), {"built": [], "refuses": refuses})
+    builder = type("Builder", (Builder,), {"built": [], "pools": [], "refuses": refuses})
     shared = (
         ILogger,
         Runtime,
         OnnxParser,
         BuilderFlag,
+        MemoryPoolType,
         TensorIOMode,
         ExecutionContextAllocationStrategy,
         volume,

@@ -4,19 +4,28 @@ import ctypes
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from domain.errors import IntegrityError, UnusableInput
+from domain.errors import IntegrityError, Permanent, UnusableInput
 from domain.findings import Code, Findings, Likelihood, Map, ModelIdentity
 from domain.routing import Conditions
 from inference_worker.images import Images
 from inference_worker.runs import Loaded, Outcome, Runs, Sources
+from inference_worker.setup import Setup
 from inference_worker.volume import Volume
 from models.manifest import Input
 
+Loading = Callable[[str], None]
+
 VOLUME = (Input("ct", Conditions()),)
+
+
+def barred(name: str, why: str) -> Callable[[Volume], Outcome]:
+    def run(volume: Volume) -> Outcome:
+        raise Permanent(f"{name} is barred: {why}")
+
+    return run
 
 
 def findings(volume: Volume, title: str = "") -> Findings:
@@ -60,6 +69,13 @@ def exhaust(volume: Volume) -> Outcome:
     return Outcome(findings(volume), np.zeros(1 << 60, np.uint8))
 
 
+def gobble(volume: Volume) -> Outcome:
+    """Takes memory in pieces, each of which would be granted, until one is not."""
+    taken = []
+    while True:
+        taken.append(np.ones(1 << 24, np.uint8))
+
+
 def fail(volume: Volume) -> Outcome:
     raise RuntimeError("Secret^Name")
 
@@ -68,19 +84,21 @@ def refuse(volume: Volume) -> Outcome:
     raise UnusableInput("there is no chest in this volume")
 
 
-def load(models: Path, engine: str, threads: int) -> Runs:
-    faked = (threshold, pause, environment, hang, crash, leave, exhaust, fail, refuse)
+def load(setup: Setup, loading: Loading) -> Runs:
+    faked = (threshold, pause, environment, hang, crash, leave, exhaust, gobble, fail, refuse)
     runs = {(model.__name__, "1"): Loaded(VOLUME, on_ct(model)) for model in faked}
     return {**runs, ("brightness", "1"): Loaded((Input("image", Conditions(), "images"),), brightness)}
 
 
 def brightness(sources: Sources) -> Outcome:
-    """A likelihood and a map of each image; a white one takes the process down."""
+    """A likelihood and a map of each image; a white one takes the process down, a black one all memory."""
     images = sources["image"]
     assert isinstance(images, Images)
     shown = [picture.shown for picture in images.pictures]
     if any(one.min() == 1 for one in shown):
         ctypes.string_at(0)
+    if not all(one.any() for one in shown):
+        raise MemoryError
     bright = Code("373573001", "SCT", "Clinical finding present")
     found = tuple(Likelihood("bright", bright, float(one.mean()), 0.5, k) for k, one in enumerate(shown))
     maps = tuple(Map("bright", "brightness", "", "", (1, *one.shape), (k,)) for k, one in enumerate(shown))
@@ -98,15 +116,42 @@ def on_ct(model: Callable[[Volume], Outcome]) -> Callable[[Sources], Outcome]:
     return run
 
 
-def load_forged(models: Path, engine: str, threads: int) -> Runs:
-    raise IntegrityError(f"{engine}: a weight file has been changed")
+def load_forged(setup: Setup, loading: Loading) -> Runs:
+    raise IntegrityError(f"{setup.engine}: a weight file has been changed")
 
 
-def load_slowly(models: Path, engine: str, threads: int) -> Runs:
+def load_slowly(setup: Setup, loading: Loading) -> Runs:
     time.sleep(600)
     return {}
 
 
-def load_and_crash(models: Path, engine: str, threads: int) -> Runs:
+def load_and_crash(setup: Setup, loading: Loading) -> Runs:
     os.kill(os.getpid(), 9)
     return {}
+
+
+def load_one_that_hangs_and_one_that_crashes(setup: Setup, loading: Loading) -> Runs:
+    """Neither `hang` nor `crash` gets through its warming up; `threshold` comes after them."""
+    runs: dict[tuple[str, str], Loaded] = {}
+    for name in ("hang", "crash", "threshold"):
+        loading(name)
+        if name in setup.barred:
+            runs[name, "1"] = Loaded(VOLUME, on_ct(barred(name, setup.barred[name])))
+            continue
+        runs[name, "1"] = Loaded(VOLUME, on_ct(threshold))
+        if name == "hang":
+            ctypes.PyDLL(None).sleep(600)
+        if name == "crash":
+            ctypes.string_at(0)
+    return runs
+
+
+def load_once_killed(setup: Setup, loading: Loading) -> Runs:
+    """As where somebody kills the process while it loads: the second time it is left in peace."""
+    loading("threshold")
+    mark = setup.models / "killed"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), 9)
+    barring = barred("threshold", setup.barred["threshold"]) if setup.barred else threshold
+    return {("threshold", "1"): Loaded(VOLUME, on_ct(barring))}

@@ -1,6 +1,7 @@
 """The model process on good and bad days, with real processes and fake models."""
 
 import hashlib
+import json
 import os
 import select
 import shutil
@@ -17,13 +18,16 @@ import pytest
 
 from domain.errors import IntegrityError, Permanent, Retryable, UnusableInput
 from inference_worker.child import Answer, ChildSettings, ModelChild, Task, TimedOut, map_file, mask_file
+from inference_worker.setup import Setup, visible
 from inference_worker.volume import build
 from tests.support.phantoms import Phantom, write
 from tests.support.radiographs import Radiograph
 
 
-def settings(factory: str = "load", start_limit: float = 60) -> ChildSettings:
-    return ChildSettings(Path("models"), "fake", 1, start_limit, f"tests.support.fake_runs:{factory}")
+def settings(factory: str = "load", start_limit: float = 60, models: Path = Path("models")) -> ChildSettings:
+    # Enough memory for NumPy and its threads, and little enough to be used up at once.
+    setup = Setup(models, "fake", 1, memory=1 << 30)
+    return ChildSettings(setup, start_limit, f"tests.support.fake_runs:{factory}")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,6 @@ def test_the_child_stays_warm_between_tasks(child: ModelChild, task: Task) -> No
     [
         ("refuse", UnusableInput, "there is no chest in this volume"),
         ("fail", Retryable, "the model failed (RuntimeError); see the worker's log"),
-        ("exhaust", Retryable, "the model needs more memory than there is"),
         ("absent", Permanent, "model package absent 1 is not installed"),
     ],
 )
@@ -86,6 +89,15 @@ def test_an_error_arrives_as_what_it_was_and_the_child_goes_on(
     assert str(error.value) == sentence
     assert child.run(task, 60).findings.mask
     assert child.pid == first
+
+
+@pytest.mark.parametrize("package", ["exhaust", "gobble"])
+def test_a_process_that_ran_out_of_memory_says_so_and_is_replaced(child: ModelChild, task: Task, package: str) -> None:
+    child.start()
+    with pytest.raises(Retryable, match=r"^the model needs more memory than there is$"):
+        child.run(another(task, package), 60)
+    assert child.pid is None
+    assert child.run(task, 60).findings.mask
 
 
 def test_images_that_make_no_volume_are_refused_with_the_reason(child: ModelChild, task: Task) -> None:
@@ -160,6 +172,17 @@ def test_of_jobs_that_ran_at_once_only_the_one_that_crashed_its_process_fails(
     answers = child.run_together([*radiographs, radiograph(tmp_path, 3, 255)], 60)
     assert [type(answer) for answer in answers] == [Answer, Answer, Answer, Retryable]
     assert "was ended by SIGSEGV" in str(answers[3])
+
+
+def test_of_jobs_that_ran_at_once_only_the_one_that_takes_all_memory_fails(
+    child: ModelChild, radiographs: list[Task], tmp_path: Path
+) -> None:
+    child.start()
+    first = child.pid
+    answers = child.run_together([radiograph(tmp_path, 3, 0), *radiographs], 60)
+    assert [type(answer) for answer in answers] == [Retryable, Answer, Answer, Answer]
+    assert str(answers[0]) == "the model needs more memory than there is"
+    assert child.pid not in (None, first)
 
 
 def test_of_jobs_that_ran_at_once_one_that_cannot_be_read_leaves_the_others_alone(
@@ -238,6 +261,42 @@ def test_a_child_that_is_killed_while_loading_says_so() -> None:
         child.start()
 
 
+def test_a_package_that_hangs_or_crashes_as_it_is_loaded_costs_its_own_tasks_alone(task: Task) -> None:
+    with ModelChild(settings("load_one_that_hangs_and_one_that_crashes", start_limit=3)) as child:
+        assert child.run(task, 60).findings.mask
+        with pytest.raises(Permanent, match="hang is barred: loading the models took longer than 3 s"):
+            child.run(another(task, "hang"), 60)
+        with pytest.raises(Permanent, match="crash is barred: the model process was ended by SIGSEGV while loading"):
+            child.run(another(task, "crash"), 60)
+
+
+def test_a_package_is_not_blamed_for_one_kill_from_outside(task: Task, tmp_path: Path) -> None:
+    with ModelChild(settings("load_once_killed", models=tmp_path)) as child:
+        assert child.run(task, 60).findings.mask
+
+
+@pytest.mark.parametrize(
+    ("device", "inherited", "seen"),
+    [
+        ("auto", None, None),
+        ("auto", "2,3", "2,3"),
+        ("cpu", "2,3", "-1"),
+        ("cuda:1", None, "1"),
+        ("cuda:1", "2,3", "3"),
+        ("auto:0", "GPU-8f2a, GPU-91", "GPU-8f2a"),
+        ("cuda:2", "2,3", "-1"),
+    ],
+)
+def test_a_child_sees_the_one_gpu_that_is_its_own(device: str, inherited: str | None, seen: str | None) -> None:
+    assert visible(device, inherited) == seen
+
+
+def test_the_set_up_arrives_as_it_was_sent() -> None:
+    given = Setup(Path("m"), "torch", 2, "cuda:1", Path("c"), (Path("k.pem"),), 5, 6, {"toy": "hangs"})
+    assert Setup.from_json(json.loads(json.dumps(given.to_json()))) == given
+    assert Setup.from_json(Setup(Path("m")).to_json()) == Setup(Path("m"))
+
+
 def test_stop_ends_the_process_and_may_be_repeated() -> None:
     child = ModelChild(settings())
     child.start()
@@ -254,7 +313,8 @@ def test_the_child_dies_with_its_parent_even_in_native_code(task: Task) -> None:
     program = (
         "import sys, pathlib\n"
         "from inference_worker.child import ChildSettings, ModelChild, Task\n"
-        "child = ModelChild(ChildSettings(pathlib.Path('m'), 'fake', 1, 60, 'tests.support.fake_runs:load'))\n"
+        "from inference_worker.setup import Setup\n"
+        "child = ModelChild(ChildSettings(Setup(pathlib.Path('m'), 'fake', 1), 60, 'tests.support.fake_runs:load'))\n"
         "child.start()\n"
         "print(child.pid, flush=True)\n"
         "files = tuple(map(pathlib.Path, sys.argv[1:]))\n"

@@ -28,8 +28,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Any:
     return made
 
 
-def engine(cache: Path, agrees: Any = None, limit: int = 1 << 30) -> TensorRtEngine:
-    return TensorRtEngine(cache, agrees, cuda.Driver(fake_gpu.Cuda(limit=limit)))
+def engine(cache: Path, agrees: Any = None, limit: int = 1 << 30, memory: int = 0) -> TensorRtEngine:
+    return TensorRtEngine(cache, agrees, cuda.Driver(fake_gpu.Cuda(limit=limit)), memory)
 
 
 @pytest.mark.usefixtures("library")
@@ -126,6 +126,20 @@ def test_memory_that_runs_out_while_compiling_is_told_as_that(tmp_path: Path, mo
     monkeypatch.setitem(sys.modules, "tensorrt", fake_gpu.tensorrt(refuses=frozenset({"fp32"})))
     with pytest.raises(OutOfMemory, match="GPU memory"):
         engine(tmp_path).load(networks.root(), WANTED)
+
+
+def test_a_limit_of_memory_holds_while_compiling_and_while_running_and_has_a_plan_of_its_own(
+    tmp_path: Path, library: Any
+) -> None:
+    limit = 12 * 40**3
+    made = engine(tmp_path, memory=limit)
+    made.load(networks.root(), WANTED)
+    assert library.Builder.pools == [{"workspace": limit}]
+    with pytest.raises(OutOfMemory, match=f"exceed the limit of {limit}"):
+        made.infer(np.ones((1, 1, 48, 48, 48), np.float32))
+    assert made.infer(np.ones((1, 1, 16, 16, 16), np.float32))["logits"].all()
+    engine(tmp_path).load(networks.root(), WANTED)
+    assert library.Builder.pools[1:] == [{}] and len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.usefixtures("library")
