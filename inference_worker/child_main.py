@@ -124,7 +124,7 @@ def _load(
 
 
 class Desk:
-    """Where tasks wait for their turn while their files are being read."""
+    """Where tasks wait for their turn while their files are being read and prepared for the network."""
 
     def __init__(self, runs: Runs, pool: Executor) -> None:
         self._runs, self._pool = runs, pool
@@ -154,13 +154,14 @@ class Desk:
         return loaded
 
     def _read(self, task: Task) -> tuple[Sources, float]:
-        """The task's inputs, and the seconds that they took."""
+        """The task's inputs, prepared as far as may be, and the seconds that they took."""
         began = time.perf_counter()
-        inputs = self._loaded(task).inputs
+        loaded = self._loaded(task)
+        inputs = loaded.inputs
         # A job that an earlier release requested does not name its input.
         files = {name or inputs[0].name: [Path(one) for one in paths] for name, paths in task["files"].items()}
         sources = {one.name: _source(one, files[one.name]) for one in inputs}
-        return sources, time.perf_counter() - began
+        return loaded.prepare(sources), time.perf_counter() - began
 
     def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
         sources, seconds = reading.result()

@@ -28,18 +28,18 @@ def load(setup: Setup, loading: Callable[[str], None] = lambda name: None) -> Ru
     runs = {}
     for one in Registry.load(setup.models).packages.values():
         loading(one.name)
-        runs[one.name, one.manifest.identity.version] = Loaded(one.manifest.inputs, _run(one, setup, keys))
+        runs[one.name, one.manifest.identity.version] = _loaded(one, setup, keys)
     return runs
 
 
-def _run(package: Package, setup: Setup, keys: Sequence[TrustedKey] | None) -> Run:
+def _loaded(package: Package, setup: Setup, keys: Sequence[TrustedKey] | None) -> Loaded:
     try:
         if package.name in setup.barred:
             raise Permanent(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")
         return runner(package, setup.engine, setup.threads, setup.cache, keys, setup.kind, setup.gpu_memory)
     except NodeError as error:
         _log.error("package %s cannot run: %s", package.name, error)
-        return _refusal(error)
+        return Loaded(package.manifest.inputs, _refusal(error))
 
 
 def _refusal(error: NodeError) -> Run:

@@ -15,7 +15,7 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
-from inference_worker.runs import Outcome, Sources, input_digest, remarks
+from inference_worker.runs import Outcome, Prepared, Sources, input_digest, remarks
 from inference_worker.vocabulary import inputs, outputs
 from inference_worker.vocabulary.arrays import Labelled, Sampled, home, on
 from inference_worker.vocabulary.grids import Grid
@@ -45,25 +45,39 @@ class Pipeline:
         explained = bool(package.manifest.maps) and images
         self._explainer = Explainer(package.manifest, engine.infer, package.read) if explained else None
 
+    def prepare(self, sources: Sources) -> Sources:
+        """`sources` with guards on the input and steps before the network done, where they are volumes.
+
+        Images wait, for those of several jobs share the network's batches. Raises UnusableInput as `run` does.
+        """
+        volumes = self._volumes(sources)
+        return Prepared(sources, self._prepared(volumes)) if volumes else sources
+
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
 
         Raises UnusableInput where the package's guards refuse input or output, or a step cannot be made of the values.
         """
-        given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
-        volumes = {name: one for name, one in given if isinstance(one, Volume)}
+        volumes = self._volumes(sources)
         if volumes:
-            return self._of_volumes(volumes)
-        (images,) = (one for _, one in given if isinstance(one, Images))
+            return self._of_volumes(volumes, sources.array if isinstance(sources, Prepared) else None)
+        (images,) = (one for one in sources.values() if isinstance(one, Images))
         return self._of_images(images)
 
-    def _of_volumes(self, volumes: Mapping[str, Volume]) -> Outcome:
+    def _volumes(self, sources: Sources) -> dict[str, Volume]:
+        """The volumes among `sources`, in the manifest's order."""
+        given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
+        return {name: one for name, one in given if isinstance(one, Volume)}
+
+    def _prepared(self, volumes: Mapping[str, Volume]) -> Sampled:
         for volume in volumes.values():
             refuse_input(self._manifest.guards, volume, self._package.read)
-        first = next(iter(volumes.values()))
         raw = {name: inputs.of_volume(one, self._device) for name, one in volumes.items()}
-        prepared = inputs.prepare(raw, self._manifest.preprocessing)
-        del raw
+        return inputs.prepare(raw, self._manifest.preprocessing)
+
+    def _of_volumes(self, volumes: Mapping[str, Volume], ahead: Sampled | None) -> Outcome:
+        prepared = self._prepared(volumes) if ahead is None else ahead
+        first = next(iter(volumes.values()))
         (given,) = self._inferred([_plain(prepared)])
         findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
         if self._manifest.segments:

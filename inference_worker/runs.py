@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,24 @@ class Outcome:
 Run: TypeAlias = Callable[[Sources], Outcome]
 
 
+class Prepared(dict[str, Volume | Images]):
+    """Sources whose steps before the network are done already: `array` is what a pipeline made of them for itself."""
+
+    def __init__(self, sources: Sources, array: Any) -> None:
+        super().__init__(sources)
+        self.array = array
+
+
 @dataclass(frozen=True)
 class Loaded:
-    """A package that is ready: what is to be read for it, and its run. One that cannot run refuses each with why."""
+    """A package that is ready: what is to be read for it, and its run. One that cannot run refuses each with why.
+
+    `prepare` does ahead what can be done beside another network's pass; `run` takes what it gives, or bare sources.
+    """
 
     inputs: tuple[Input, ...]
     run: Run
+    prepare: Callable[[Sources], Sources] = dict
 
 
 # By name and version of the package. Whoever returns it has verified each package and made one pass with it.

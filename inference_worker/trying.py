@@ -14,7 +14,7 @@ from inference_worker.engines.torch import keep_within
 from inference_worker.golden import Verdict
 from inference_worker.images import Images
 from inference_worker.pipeline import Pipeline, best_device
-from inference_worker.runs import Outcome, Run, Sources
+from inference_worker.runs import Loaded, Outcome, Run, Sources
 from inference_worker.volume import Volume
 from models.manifest import Input, Manifest, Network
 from models.registry import Package, verify
@@ -29,8 +29,8 @@ def runner(
     keys: Sequence[TrustedKey] | None = None,
     device: str = AUTO,
     gpu_memory: int = 0,
-) -> Run:
-    """The run of `package`, verified and warm; where `keys` are given, one of them must have signed it.
+) -> Loaded:
+    """`package`, verified and warm; where `keys` are given, one of them must have signed it.
 
     `device` is "auto", "cpu" or "cuda", which is the first GPU and nothing else; `gpu_memory` (bytes) is what a network
     may take of it, 0 all. Raises IntegrityError where a file was changed or the signature is missing,
@@ -41,13 +41,14 @@ def runner(
     verify(package)
     kind = package.manifest.network.kind
     if kind == "bundle":
-        return _bundle(package, engine, cache, device, gpu_memory)
+        return Loaded(package.manifest.inputs, _bundle(package, engine, cache, device, gpu_memory))
     _, where = placed(engine, kind, device, cache)
     steps = best_device() if where == "cuda" else ""
     if steps:
         keep_within(gpu_memory)
     made = make(engine, kind, threads, device, cache, agreement(package), gpu_memory)
-    return Pipeline(package, made, steps).run
+    pipeline = Pipeline(package, made, steps)
+    return Loaded(package.manifest.inputs, pipeline.run, pipeline.prepare)
 
 
 def _bundle(package: Package, engine: str, cache: Path | None, device: str, gpu_memory: int) -> Run:
@@ -70,7 +71,7 @@ def prove(package: Package, engine: str = AUTO, threads: int = 0, cache: Path | 
 
     Raises as `runner` and `golden.check` do.
     """
-    run, said = runner(package, engine, threads, cache), []
+    run, said = runner(package, engine, threads, cache).run, []
 
     def named(sources: Sources) -> Outcome:
         outcome = run(sources)

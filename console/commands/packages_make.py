@@ -69,7 +69,7 @@ def golden(
     settings = settings_from(config, models__folder=models)
     package = packages.one(settings, model)
     sources = samples.thinned(read(package.manifest, series), every)
-    run = runner(package, settings.models.engine, settings.models.threads)
+    run = runner(package, settings.models.engine, settings.models.threads).run
     samples.write(package.folder, package.manifest, sources, run(sources))
     if package.manifest.golden is None:
         manifest = package.folder / MANIFEST

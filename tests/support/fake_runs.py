@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,13 +12,15 @@ from domain.errors import IntegrityError, Permanent, UnusableInput
 from domain.findings import Code, Findings, Likelihood, Map, ModelIdentity
 from domain.routing import Conditions
 from inference_worker.images import Images
-from inference_worker.runs import Loaded, Outcome, Runs, Sources
+from inference_worker.runs import Loaded, Outcome, Prepared, Runs, Sources
 from inference_worker.setup import Setup
 from inference_worker.volume import Volume
 from models.manifest import Input
 
 Loading = Callable[[str], None]
 
+# Whether the model `pause` is running in this process.
+PAUSING = threading.Event()
 VOLUME = (Input("ct", Conditions()),)
 
 
@@ -39,7 +42,9 @@ def threshold(volume: Volume) -> Outcome:
 
 def pause(volume: Volume) -> Outcome:
     """Long enough for a few small files to be read meanwhile."""
+    PAUSING.set()
     time.sleep(1)
+    PAUSING.clear()
     return threshold(volume)
 
 
@@ -87,7 +92,16 @@ def refuse(volume: Volume) -> Outcome:
 def load(setup: Setup, loading: Loading) -> Runs:
     faked = (threshold, pause, environment, hang, crash, leave, exhaust, gobble, fail, refuse)
     runs = {(model.__name__, "1"): Loaded(VOLUME, on_ct(model)) for model in faked}
+    runs["prepared", "1"] = Loaded(VOLUME, told_what_was_prepared, lambda sources: Prepared(sources, PAUSING.is_set()))
     return {**runs, ("brightness", "1"): Loaded((Input("image", Conditions(), "images"),), brightness)}
+
+
+def told_what_was_prepared(sources: Sources) -> Outcome:
+    """Says whether its input was prepared while `pause` ran."""
+    volume = sources["ct"]
+    assert isinstance(sources, Prepared)
+    assert isinstance(volume, Volume)
+    return Outcome(findings(volume, str(sources.array)))
 
 
 def brightness(sources: Sources) -> Outcome:

@@ -195,6 +195,13 @@ def test_of_jobs_that_ran_at_once_one_that_cannot_be_read_leaves_the_others_alon
     assert isinstance(answers[1], UnusableInput)
 
 
+def test_the_next_task_is_prepared_while_the_model_runs(child: ModelChild, task: Task) -> None:
+    upcoming = another(task, "prepared")
+    child.run(another(task, "pause"), 60, upcoming)
+    assert child.run(upcoming, 60).findings.model.title == "True"
+    assert child.run(upcoming, 60).findings.model.title == "False"
+
+
 def test_the_files_of_the_next_task_are_read_while_the_model_runs(
     child: ModelChild, task: Task, tmp_path: Path
 ) -> None:

@@ -103,7 +103,7 @@ def test_steps_are_carried_out_where_the_network_is(
 
     def pipeline(_package: Package, engine: str, device: str) -> Any:
         made.append((engine, device))
-        return SimpleNamespace(run=None)
+        return SimpleNamespace(run=None, prepare=None)
 
     monkeypatch.setattr(trying, "placed", lambda *_: ("onnxruntime", where))
     monkeypatch.setattr(trying, "best_device", lambda: "cuda:0")

@@ -41,7 +41,7 @@ def package(tmp_path: Path) -> Package:
     folder = write_package(tmp_path)
     bare = load_package(folder)
     sources: Sources = {"ct": volume()}
-    golden.write(folder, bare.manifest, sources, runner(bare, "openvino", 1)(sources))
+    golden.write(folder, bare.manifest, sources, runner(bare, "openvino", 1).run(sources))
     manifest = folder / "manifest.toml"
     manifest.write_text(manifest.read_text().replace("\n[digests]", STATED + "\n[digests]"))
     write_digests(folder)
@@ -61,7 +61,7 @@ def test_where_signatures_are_required_only_a_trusted_one_runs(package: Package,
     with pytest.raises(IntegrityError, match="the package is unsigned; trusted keys: us"):
         runner(package, "openvino", 1, keys=trusted)
     sign(package, tmp_path / "us.pem")
-    assert golden.check(package, runner(package, "openvino", 1, keys=trusted)).agrees
+    assert golden.check(package, runner(package, "openvino", 1, keys=trusted).run).agrees
     with pytest.raises(IntegrityError, match="trusted keys: none"):
         runner(package, "openvino", 1, keys=())
 

@@ -14,6 +14,7 @@ from domain.findings import Code, Findings, SourceFrame
 from inference_worker.engines import cuda
 from inference_worker.images import Images, Picture
 from inference_worker.pipeline import Pipeline, best_device
+from inference_worker.runs import Prepared
 from inference_worker.volume import Volume
 from models import steps
 from models.manifest import Explanation, Finding, Input, Manifest, Network
@@ -128,6 +129,20 @@ def test_input_that_a_guard_refuses_never_reaches_the_network(tmp_path: Path) ->
         pipeline = Pipeline(changed(load_package(write_package(tmp_path)), guards=guards), engine)
         pipeline.run({"ct": volume_of(Phantom())})
     assert engine.shapes == []
+
+
+def test_what_was_prepared_ahead_gives_the_same_and_is_refused_for_the_same_reasons(tmp_path: Path) -> None:
+    package = load_package(write_package(tmp_path))
+    sources = {"ct": volume_of(Phantom())}
+    pipeline = Pipeline(package, FakeEngine(lungs))
+    ahead = pipeline.prepare(sources)
+    assert isinstance(ahead, Prepared)
+    one, other = pipeline.run(ahead), pipeline.run(sources)
+    assert one.findings == other.findings
+    assert np.array_equal(one.mask, other.mask)  # type: ignore[arg-type]
+    refusing = Pipeline(changed(package, guards=(steps.ValueShare(above=5000, least=0.5),)), FakeEngine(lungs))
+    with pytest.raises(UnusableInput):
+        refusing.prepare(sources)
 
 
 def test_the_same_volume_gives_the_same_findings_and_mask(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_the_package_answers_as_the_network_does_on_the_middle_square(theirs: An
     shown = np.outer(np.linspace(0, 1, 224), np.linspace(0.2, 0.9, 300) ** 2).astype(np.float32)
     frame = SourceFrame("1.2.3")
     source = Images((Picture(shown, shown, frame, None),), "")
-    found = runner(package, "openvino", 1)({"image": source}).findings
+    found = runner(package, "openvino", 1).run({"image": source}).findings
     network = network_of(read_weights(tmp_path / "weights.pt"), SMALL).eval()
     square = torch.from_numpy(shown[:, 38:262])[None, None] * 2048 - 1024
     with torch.inference_mode():
