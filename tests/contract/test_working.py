@@ -452,3 +452,26 @@ def test_jobs_of_a_model_that_reads_images_run_together_and_each_ends_by_itself(
         ("failed", 1),
         ("succeeded", 2),
     ]
+
+
+def test_a_model_with_two_inputs_gets_a_series_for_each_or_does_not_run(bench: Bench, tmp_path: Path) -> None:
+    folder = write_package(tmp_path / "two")
+    second = '[[inputs]]\nname = "late"\n[inputs.conditions]\nseries_description = "late"\n\n'
+    second += '[[preprocessing]]\nstep = "stack"\n'
+    manifest = (folder / "manifest.toml").read_text()
+    first = manifest.replace('modality = ["CT"]\n', 'modality = ["CT"]\nnot_series_description = "late"\n')
+    (folder / "manifest.toml").write_text(first.replace("[[preprocessing]]\n", second + "\n[[preprocessing]]\n", 1))
+    registry = Registry.load(tmp_path / "two")
+    late = replace(SMALL, series="2", series_description="late phase")
+    bench.receive([*SMALL.datasets(), *late.datasets()])
+    bench.receive(replace(SMALL, study="alone").datasets())
+    route(bench, registry)
+    child = FakeChild(registry)
+    assert worker(bench, child).step()
+    assert {name: len(files) for name, files in child.tasks[0].files.items()} == {"ct": 4, "late": 4}
+    assert len({*child.tasks[0].files["ct"], *child.tasks[0].files["late"]}) == 8
+    assert not worker(bench, child).step()
+    refused = bench.ask("SELECT refusals FROM dicom_node.decisions WHERE series_id IS NULL")
+    assert "would do, but the study has no series for late" in str(refused)
+    write_and_plan(bench)
+    assert bench.count("results") == 2
