@@ -21,10 +21,8 @@ from monai.transforms import (
     FillHoles,
     InvertibleTransform,
     KeepLargestConnectedComponent,
-    Orientation,
     ScaleIntensityRange,
     ScaleIntensityRangePercentiles,
-    Spacing,
     SpatialResample,
 )
 from numpy.typing import NDArray
@@ -84,32 +82,46 @@ class Peer:
         return back
 
 
-class _Conform(InvertibleTransform):  # type: ignore[misc]  # MONAI has no types
-    """A cube of 256 mm in true patient axes, LIA, about the volume's middle; values 0 to 255, a thousandth clipped."""
+class _Onto(InvertibleTransform):  # type: ignore[misc]  # MONAI has no types
+    """MONAI's SpatialResample onto a grid that shares the source's centre, and back; Spacing would move the centre.
 
-    def __init__(self) -> None:
-        self._resample = SpatialResample(mode="bilinear", padding_mode="zeros", align_corners=True)
-        self._scale = ScaleIntensityRangePercentiles(0, 99.9, 0, 255, clip=True)
+    `axes` (3x3) are the directions of the new grid's indices times its spacing in mm, `size` its voxels; without a size
+    it covers the source. `back` is how values return: "bilinear", or "nearest" for labels, which do not mix.
+    """
+
+    def __init__(self, axes: NDArray[np.float64], size: tuple[int, ...] | None, padding: str, back: str) -> None:
+        self._axes, self._size = axes, size
+        self._forth = SpatialResample(mode="bilinear", padding_mode=padding, align_corners=True)
+        self._back = SpatialResample(mode=back, padding_mode=padding, align_corners=True)
+        self._source: MetaTensor | None = None
 
     def __call__(self, image: MetaTensor) -> MetaTensor:
-        axes = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
+        self._source = image
+        source = np.asarray(image.affine)
+        size = self._size or self._covering(source, image.shape[1:])
         affine = np.eye(4)
-        affine[:3, :3] = axes
-        middle = np.asarray(image.affine) @ [*((np.array(image.shape[1:]) - 1) / 2), 1]
-        affine[:3, 3] = middle[:3] - axes @ np.full(3, 127.5)
-        made = self._resample(image, dst_affine=torch.from_numpy(affine), spatial_size=(256, 256, 256))
-        return self._scale(made).round()
+        affine[:3, :3] = self._axes
+        middle = source @ [*((np.array(image.shape[1:]) - 1) / 2), 1]
+        affine[:3, 3] = middle[:3] - self._axes @ ((np.array(size) - 1) / 2)
+        return self._forth(image, dst_affine=torch.from_numpy(affine), spatial_size=size)
 
     def inverse(self, image: MetaTensor) -> MetaTensor:
-        return self._resample.inverse(image)
+        """`image` on the source's grid."""
+        assert self._source is not None
+        return self._back(image, dst_affine=self._source.affine, spatial_size=self._source.shape[1:])
+
+    def _covering(self, source: NDArray[np.float64], shape: Sequence[int]) -> tuple[int, ...]:
+        extent = np.linalg.norm(source[:3, :3], axis=0) * shape
+        along = np.abs(self._axes.T @ source[:3, :3]).argmax(axis=1)
+        return tuple(round(extent[k] / np.linalg.norm(self._axes[:, n])) for n, k in enumerate(along))
 
 
 def lungs(network: Path) -> Peer:
     """models/ct_lung without its closing, for which MONAI has no transform."""
+    towards_head_back_left = 3.0 * np.array([[0, 0, -1.0], [0, -1.0, 0], [1.0, 0, 0]])
     before = [
-        Orientation("SPL"),
         ScaleIntensityRange(-1000, 400, 0, 1, clip=True),
-        Spacing((3.0, 3.0, 3.0), mode="bilinear", padding_mode="border", scale_extent=True),
+        _Onto(towards_head_back_left, None, "border", "bilinear"),
         DivisiblePad(16, method="end"),
     ]
     return Peer(network, before, [KeepLargestConnectedComponent([1, 2], connectivity=1), FillHoles([1, 2], 1)])
@@ -117,8 +129,11 @@ def lungs(network: Path) -> Peer:
 
 def tissues(network: Path, labels: int) -> Peer:
     """MeshNet: a conformed cube, quantiles to 0..1, cut to the foreground, likeliest label, largest component."""
+    left_down_forward = np.array([[-1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
     before = [
-        _Conform(),
+        ScaleIntensityRangePercentiles(0, 99.9, 0, 255),
+        _Onto(left_down_forward, (256, 256, 256), "zeros", "nearest"),
+        lambda image: image.clip(0, 255).round(),
         ScaleIntensityRangePercentiles(5, 95, 0, 1),
         CropForeground(select_fn=lambda values: values > values.min() + 0.2 * (values.max() - values.min())),
     ]
