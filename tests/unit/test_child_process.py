@@ -199,7 +199,6 @@ def test_the_next_task_is_prepared_while_the_model_runs(child: ModelChild, task:
     upcoming = another(task, "prepared")
     child.run(another(task, "pause"), 60, upcoming)
     assert child.run(upcoming, 60).findings.model.title == "True"
-    assert child.run(upcoming, 60).findings.model.title == "False"
 
 
 def test_the_files_of_the_next_task_are_read_while_the_model_runs(
