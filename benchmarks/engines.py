@@ -29,8 +29,7 @@ from inference_worker.engines.protocol import Engine, Float
 from inference_worker.golden import sample
 from inference_worker.pipeline import Pipeline
 from inference_worker.runs import Sources
-from inference_worker.trying import agreement
-from models.manifest import Network
+from inference_worker.trying import Seen, agreement
 from models.registry import Package, Registry, load_package
 from tests.support.brain_packages import BRAINS, write_brain, write_pneumonia
 from tests.support.counterparts import data, data_folder
@@ -80,24 +79,15 @@ class Told:
     pairs: tuple[Pair, ...]
 
 
-class Watched:
-    """An engine that keeps what it is given and what it makes of it."""
+class Watched(Seen):
+    """An engine that keeps what it makes of what it is given, too."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.batches: list[Float] = []
+        super().__init__(engine)
         self.outputs: list[Mapping[str, Float]] = []
 
-    @property
-    def name(self) -> str:
-        return self._engine.name
-
-    def load(self, network: bytes, wanted: Network) -> None:
-        self._engine.load(network, wanted)
-
     def infer(self, batch: Float) -> Mapping[str, Float]:
-        self.batches.append(batch)
-        self.outputs.append(self._engine.infer(batch))
+        self.outputs.append(super().infer(batch))
         return self.outputs[-1]
 
     def seconds(self, repeats: int) -> float:

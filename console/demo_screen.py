@@ -32,7 +32,7 @@ class Screen:
         """Something that happened."""
         seconds = (step.at - self._begun).total_seconds()
         line = Text(f"{seconds:8.2f} s  ", style="dim")
-        line.append(f"{step.name:<14}", style="bold green")
+        line.append(f"{step.name:<16}", style="bold green")
         line.append(step.text, style="not dim")
         self._print(line)
 

@@ -110,7 +110,7 @@ def bench(
     manifest = package.manifest
     if manifest.network.kind == "bundle":
         raise ConfigurationError(f"{package.name}: a bundle runs by MONAI alone; there is nothing to compare it with")
-    seen = _Seen(make(AUTO, manifest.network.kind, threads, "cpu"))
+    seen = Seen(make(AUTO, manifest.network.kind, threads, "cpu"))
     Pipeline(package, seen).run(sources)
     engines = _engines(manifest.network.kind, threads, cache, package)
     network = package.read(manifest.network.file)
@@ -139,7 +139,7 @@ def _reads(name: str, kind: str) -> bool:
     return name in facts.installed
 
 
-class _Seen:
+class Seen:
     """An engine that keeps what it is given once it is loaded."""
 
     def __init__(self, engine: Engine) -> None:

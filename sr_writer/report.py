@@ -25,8 +25,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 from domain.findings import Findings
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.groups import likelihood_groups, segment_groups
+from sr_writer.image_library import image_library
 from sr_writer.items import comment, container
-from sr_writer.library import library
 from sr_writer.source import Instance, Source
 from sr_writer.stamp import Stamp
 from sr_writer.wording import procedure, series_description, warning
@@ -103,7 +103,7 @@ def _root(
         CodeContentItem(
             codes.DCM.ProcedureReported, procedure(source.modality), RelationshipTypeValues.HAS_CONCEPT_MOD
         ),
-        library(source),
+        image_library(source),
     ]
     if groups:
         items.append(container(codes.DCM.ImagingMeasurements, groups))

@@ -26,7 +26,7 @@ _SOURCE_IMAGE = CodedConcept("260753009", "SCT", "Source")
 _Format = tuple[int, int, tuple[Any, ...] | None]
 
 
-def library(source: Source) -> ContainerContentItem:
+def image_library(source: Source) -> ContainerContentItem:
     """All images of the series; those of one size and pixel spacing form a group that states it once."""
     groups: dict[_Format, list[Instance]] = {}
     for instance in source.instances:
