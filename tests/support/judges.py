@@ -25,6 +25,8 @@ _NO_XPATH_LIMITS = [f"-Djdk.xml.xpath{limit}=0" for limit in ("ExprGrpLimit", "E
 
 KNOWN = {
     "dciodvfy": (
+        # Designators of private coding schemes begin with 99 (PS3.16 section 8.2); no list can have them.
+        r"CodingSchemeDesignator.*Unrecognized defined term = <99",
         # Contributing Equipment has had a Device UID since 2018 (PS3.3 C.12.1).
         r"ContributingEquipmentSequence.*DeviceUID.*Attribute is not present in standard DICOM IOD",
         # The source's own attributes are taken over, also where it left them empty.

@@ -1,0 +1,118 @@
+"""The shipped models that were taught by phantoms, through the whole node: on phantoms they run, on people they do not.
+
+The phantoms are the packages' own golden samples, sent as a scanner would send them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.uid import MRImageStorage, generate_uid
+
+from tests.support import judges
+from tests.support.counterparts import ROOT, data
+from tests.support.node import Node
+from tests.support.radiographs import Radiograph
+from tests.support.senders import scan, storescu
+from tests.support.servers import Orthanc
+from tests.support.trial import QUICK, Trial, save
+
+pytestmark = pytest.mark.slow
+
+SEQUENCES = {"t1": "T1 MPRAGE", "t1ce": "T1 MPRAGE post Gd", "t2": "T2 TSE", "flair": "T2 FLAIR"}
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, shipped: Path) -> Iterator[Trial]:
+    folder = tmp_path_factory.mktemp("shipped")
+    with Node(folder / "node", destinations=[archive.destination], models=shipped, env=QUICK) as node:
+        yield Trial(node, archive)
+
+
+def sample(package: str) -> dict[str, NDArray[np.float64]]:
+    with np.load(ROOT / "models" / package / "golden_input.npz") as arrays:
+        return dict(arrays)
+
+
+def radiograph(pixels: NDArray[np.float64]) -> Dataset:
+    dataset = Radiograph(pixels.round().astype(np.uint8), study="shipped", patient_name="Phantom^Chest").dataset()
+    dataset.StudyDescription = "Phantom of a chest"
+    return dataset
+
+
+def magnetic(voxels: NDArray[np.float64], affine: NDArray[np.float64], number: int, name: str) -> list[Dataset]:
+    """One MR series, slice k of `voxels` (slices, rows, columns) where `affine` (index to LPS, mm) says."""
+    step, down, along = (affine[:3, axis] for axis in range(3))
+    made = []
+    for k, plane in enumerate(voxels.astype(np.uint16)):
+        base = Radiograph(plane, study="head", series=str(number), number=k + 1, spacing=None, view="")
+        dataset = replace(base, patient_name="Phantom^Head").dataset()
+        dataset.SOPClassUID, dataset.Modality, dataset.BodyPartExamined = MRImageStorage, "MR", "HEAD"
+        dataset.StudyDescription, dataset.SeriesDescription, dataset.SeriesNumber = "Phantom of a head", name, number
+        del dataset.Laterality, dataset.ViewPosition
+        dataset.FrameOfReferenceUID = generate_uid(entropy_srcs=["head"])
+        dataset.PositionReferenceIndicator = ""
+        dataset.ScanningSequence, dataset.SequenceVariant, dataset.ScanOptions = "RM", "NONE", ""
+        dataset.MRAcquisitionType, dataset.EchoTime, dataset.EchoTrainLength = "3D", "", ""
+        dataset.ImagePositionPatient = list(affine[:3, 3] + k * step)
+        dataset.ImageOrientationPatient = [*(along / np.linalg.norm(along)), *(down / np.linalg.norm(down))]
+        dataset.PixelSpacing = [np.linalg.norm(down), np.linalg.norm(along)]
+        dataset.SliceThickness = np.linalg.norm(step)
+        made.append(dataset)
+    return made
+
+
+def test_a_phantom_radiograph_comes_home_with_the_certainty_of_all_fourteen_findings(
+    trial: Trial, tmp_path: Path
+) -> None:
+    source = radiograph(sample("cxr_findings")["image.0.values"])
+    scan(trial.node, [source], tmp_path / "sent")
+    trial.await_home(str(source.StudyInstanceUID))
+    (report,) = trial.results(str(source.StudyInstanceUID))
+    (file,) = save([report], tmp_path / "home")
+    assert judges.complaints(file, next((tmp_path / "sent").iterdir())) == []
+    text = report.to_json()
+    assert text.count('"Certainty of Finding"') == 14
+    assert "demonstration model, not for clinical use" in text
+    (job,) = trial.rows("SELECT findings FROM jobs JOIN studies s ON s.id = study_id WHERE study_uid = %s",
+                        str(source.StudyInstanceUID))  # fmt: skip
+    present = [one for one in job["findings"]["likelihoods"] if one["probability"] >= one["threshold"]]
+    assert len(job["findings"]["maps"]) == len(present)
+
+
+def test_four_sequences_of_a_phantom_head_come_home_as_one_segmentation(trial: Trial, tmp_path: Path) -> None:
+    arrays = sample("brain_tumor")
+    series = [
+        magnetic(arrays[f"{name}.voxels"], arrays[f"{name}.affine"], number, description)
+        for number, (name, description) in enumerate(SEQUENCES.items(), start=1)
+    ]
+    study = str(series[0][0].StudyInstanceUID)
+    scan(trial.node, [dataset for one in series for dataset in one], tmp_path / "sent")
+    trial.await_home(study)
+    results = trial.results(study)
+    assert sorted(one.Modality for one in results) == ["SEG", "SR"]
+    files = save(results, tmp_path / "home")
+    assert {file.name: judges.complaints(file, next((tmp_path / "sent").iterdir())) for file in files} == {
+        file.name: [] for file in files
+    }
+    (decision,) = [one for one in trial.node.cli("explain", study)["models"] if one["model"] == "brain_tumor"]
+    chosen = {one["id"]: one["series_uid"] for one in trial.node.cli("explain", study)["series"]}
+    assert {name: chosen[one] for name, one in decision["inputs"].items()} == {
+        name: str(one[0].SeriesInstanceUID) for name, one in zip(SEQUENCES, series, strict=True)
+    }
+
+
+def test_a_radiograph_of_a_person_goes_to_no_model_that_has_seen_phantoms_alone(trial: Trial) -> None:
+    source = dcmread(min(data("cxr_paediatric_cr").iterdir()), stop_before_pixels=True)
+    storescu(trial.node, data("cxr_paediatric_cr"))
+    study = str(source.StudyInstanceUID)
+    trial.wait_for(lambda: trial.study(study).get("state") == "complete", "the study to be complete")
+    trial.await_rest()
+    (decision,) = [one for one in trial.node.cli("explain", study)["models"] if one["model"] == "cxr_findings"]
+    assert decision["series_id"] is None
+    assert "study description does not match 'phantom'" in str(decision["refusals"])
+    assert set(trial.home(study)) <= {"CR"}
