@@ -9,6 +9,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from domain.profiles import BUILT_IN, Kind, Profile, Report, Segmentation
+
 AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -114,6 +116,22 @@ class Models(Section):
     require_signature: bool = Field(False, description="refuse packages that none of the trusted keys has signed")
 
 
+class OwnProfile(Section):
+    """Which results the readers behind a destination can show, and as what."""
+
+    objects: tuple[Kind, ...] = Field(
+        min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT"
+    )
+    reports: tuple[Report, ...] = Field(
+        tuple(Report),
+        description="SOP classes of coded reports, the best first; text: a plain report where it takes none of them",
+    )
+    segmentations: tuple[Segmentation, ...] = Field(
+        (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
+    )
+    compress: bool = Field(False, description="send segmentations deflated, or label maps in RLE, where it takes that")
+
+
 class Destination(Section):
     """An archive that results go to."""
 
@@ -121,6 +139,12 @@ class Destination(Section):
     aet: AETitle = Field(description="its AE title")
     host: str = Field(description="its address")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(description="its DICOM port")
+    profile: str = Field("default", description="which results it gets: a profile's name")
+
+    @property
+    def address(self) -> str:
+        """AET@HOST:PORT."""
+        return f"{self.aet}@{self.host}:{self.port}"
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +163,7 @@ class Delivery(Section):
     longest_delay: Seconds = Field(900.0, description="s between attempts at most")
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Seconds = Field(30.0, description="s to wait for an answer of the destination")
+    ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
 
 
 class Http(Section):
@@ -188,6 +213,9 @@ class Settings(BaseSettings):
     bus: Bus = Bus()
     models: Models = Models()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
+    profiles: dict[str, Profile] = Field(
+        {}, description="profiles of the site's own, by name, beside the built-in ones"
+    )
     delivery: Delivery = Delivery()
     http: Http = Http()
     logging: Logging = Logging()
@@ -198,6 +226,24 @@ class Settings(BaseSettings):
         if len(set(names)) < len(names):
             raise ValueError("two destinations have the same name")
         return self
+
+    @model_validator(mode="after")
+    def _known_profiles(self) -> Self:
+        known = {**BUILT_IN, **self.profiles}
+        for destination in self.destinations:
+            if destination.profile not in known:
+                raise ValueError(
+                    f"destination {destination.name} wants the profile {destination.profile!r}; "
+                    f"known are {', '.join(known)}"
+                )
+        return self
+
+    def profile(self, name: str) -> Profile:
+        """The profile of this name: the site's own, else the built-in one."""
+        own = self.profiles.get(name)
+        if own is None:
+            return BUILT_IN[name]
+        return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
 
     @classmethod
     def settings_customise_sources(

@@ -9,8 +9,9 @@ from audit.trail import Action, Transaction
 from domain.clock import Clock, SystemClock
 from domain.events import Event, EventType
 from domain.findings import Findings
+from sr_writer.content import Predecessor
 from sr_writer.masks import unpack
-from sr_writer.results import Predecessor, ResultObject, write
+from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.assembly import note_progress
 from store.jobs import Job
@@ -60,9 +61,9 @@ class ResultsWriter:
             "job_id": job.id,
             "study_id": job.study_id,
             "kind": one.kind,
-            "sop_class": one.sop_class_uid,
+            "sop_class": one.form.sop_class,
             "series_uid": one.series_instance_uid,
-            "transfer_syntax": one.transfer_syntax_uid,
+            "transfer_syntax": one.form.transfer_syntax,
             "object_key": key,
             "digest": digest,
             "size": len(one.part10),

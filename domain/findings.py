@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 
@@ -67,6 +68,35 @@ class Likelihood:
         return self.probability >= self.threshold
 
 
+class Shape(StrEnum):
+    """What the points of a region mean."""
+
+    POINT = "point"  # one point
+    BOX = "box"  # two opposite corners of a rectangle along rows and columns
+    CONTOUR = "contour"  # the corners of a closed outline in order, the first not repeated
+
+
+@dataclass(frozen=True)
+class Region:
+    """A place on one image (`frame`, an index) that the model points at.
+
+    `points` are (column, row) in pixels: (0, 0) is the top left corner of the image's top left pixel, whose centre is
+    (0.5, 0.5) (PS3.3 C.18.6.1.1). `probability`, 0 to 1, is how certain the model is, where it says so; `site` is the
+    part of the body that the finding lies in, `laterality` its side.
+    """
+
+    label: str
+    finding: Code
+    frame: int
+    shape: Shape
+    points: tuple[tuple[float, float], ...]
+    probability: float | None = None
+    site: Code | None = None
+    laterality: Code | None = None
+    colour: tuple[int, int, int] = (255, 190, 70)
+    measurements: tuple[Measurement, ...] = ()
+
+
 @dataclass(frozen=True)
 class SourceFrame:
     """One slice of the volume: the instance and frame (from 1) that it was read from."""
@@ -107,7 +137,11 @@ class Map:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Which model spoke. `digest` is the SHA-256 of the package; `device_uid` changes whenever the model does."""
+    """Which model spoke. `digest` is the SHA-256 of the package; `device_uid` changes whenever the model does.
+
+    `product` says that it may be used as a medical product; every other model's results are called research. `card`
+    holds the sentences of its card that a reader of its results must have: intended use, training data, limits.
+    """
 
     name: str
     version: str
@@ -116,6 +150,8 @@ class ModelIdentity:
     device_uid: str
     digest: str
     demonstration: bool
+    product: bool = False
+    card: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +159,8 @@ class Findings:
     """Everything that one run of one model found.
 
     `frames` are those of the series that the results refer to. `engine` is what ran the network; `remarks` are
-    sentences that a reader of the results must know ("1 missing slice was interpolated").
+    sentences that a reader of the results must know ("1 missing slice was interpolated"). `key_frames` are indices of
+    the images that a reader should see first, where the model names any.
     """
 
     model: ModelIdentity
@@ -135,6 +172,8 @@ class Findings:
     maps: tuple[Map, ...] = ()
     engine: str = ""
     remarks: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
+    key_frames: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
@@ -145,7 +184,7 @@ class Findings:
         """The findings that `to_json` wrote."""
         mask = data["mask"]
         return cls(
-            model=ModelIdentity(**data["model"]),
+            model=ModelIdentity(**{**data["model"], "card": tuple(data["model"].get("card", ()))}),
             input_digest=data["input_digest"],
             frames=tuple(SourceFrame(**frame) for frame in data["frames"]),
             mask=Mask(mask["key"], mask["sha256"], tuple(mask["shape"])) if mask else None,
@@ -154,7 +193,25 @@ class Findings:
             maps=tuple(_map(one) for one in data.get("maps", ())),
             engine=data.get("engine", ""),
             remarks=tuple(data.get("remarks", ())),
+            regions=tuple(_region(one) for one in data.get("regions", ())),
+            key_frames=tuple(data.get("key_frames", ())),
         )
+
+
+def _region(data: Mapping[str, Any]) -> Region:
+    red, green, blue = data["colour"]
+    return Region(
+        label=data["label"],
+        finding=Code(**data["finding"]),
+        frame=data["frame"],
+        shape=Shape(data["shape"]),
+        points=tuple((column, row) for column, row in data["points"]),
+        probability=data["probability"],
+        site=Code(**data["site"]) if data["site"] else None,
+        laterality=Code(**data["laterality"]) if data["laterality"] else None,
+        colour=(red, green, blue),
+        measurements=tuple(_measurement(one) for one in data["measurements"]),
+    )
 
 
 def _likelihood(data: Mapping[str, Any]) -> Likelihood:

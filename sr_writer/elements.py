@@ -37,12 +37,12 @@ def copied(source: Dataset, tags: Iterable[int]) -> dict[int, bytes]:
     return {tag: data for tag, data in wanted if data}
 
 
-def joined(*parts: Mapping[int, bytes]) -> bytes:
-    """A data set: all elements in the order of their tags; a later part replaces an earlier one's element."""
+def merged(*parts: Mapping[int, bytes]) -> list[bytes]:
+    """The elements of a data set in the order of their tags; a later part replaces an earlier one's element."""
     elements: dict[int, bytes] = {}
     for part in parts:
         elements.update(part)
-    return b"".join(elements[tag] for tag in sorted(elements))
+    return [elements[tag] for tag in sorted(elements)]
 
 
 def empty(tag: int) -> bytes:

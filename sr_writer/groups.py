@@ -19,24 +19,24 @@ from highdicom.sr import (
     TrackingIdentifier,
     VolumetricROIMeasurementsAndQualitativeEvaluations,
 )
-from pydicom.dataset import Dataset
 
 from domain import findings as domain
 from domain.findings import Findings, Likelihood, Segment
+from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
-from sr_writer.segmentation import tracking
+from sr_writer.segmentation import reference_to, tracking
 from sr_writer.source import Frame, Source
-from sr_writer.stamp import Stamp
 from sr_writer.wording import ABSENT, ANATOMICAL_STRUCTURE, CERTAINTY, PERCENT, PRESENCE, PRESENT, concept, plain
 
 
-def segment_groups(findings: Findings, seg: Dataset | None, source: Source, stamp: Stamp) -> list[ContentItem]:
-    """The measurements of each segment, which refer to `seg` where there is one."""
-    return [item for segment in findings.segments for item in _segment(segment, findings, seg, source, stamp)]
+def segment_groups(content: Content, refers: str) -> list[ContentItem]:
+    """The measurements of each segment, which refer to the segmentation of the form `refers` where it names one."""
+    return [item for segment in content.findings.segments for item in _segment(segment, content, refers)]
 
 
-def likelihood_groups(findings: Findings, source: Source, stamp: Stamp) -> list[ContentItem]:
+def likelihood_groups(content: Content) -> list[ContentItem]:
     """What a classifier looked for, also what it did not find."""
+    findings, source, stamp = content.findings, content.source, content.stamp
     return [
         item
         for number, likelihood in enumerate(findings.likelihoods, 1)
@@ -45,26 +45,28 @@ def likelihood_groups(findings: Findings, source: Source, stamp: Stamp) -> list[
 
 
 def _segment(
-    segment: Segment, findings: Findings, seg: Dataset | None, source: Source, stamp: Stamp
+    segment: Segment, content: Content, refers: str
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
+    findings, stamp = content.findings, content.stamp
     identifier, uid = tracking(segment, findings.model, stamp)
-    content = {
+    described = {
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=identifier),
         "finding_type": concept(segment.type),
         "finding_sites": _sites(segment),
         "algorithm_id": algorithm_items(findings.model, _run_by(findings)),
         "measurements": [_measurement(one) for one in segment.measurements if math.isfinite(one.value)],
     }
-    if seg is None:
-        return MeasurementsAndQualitativeEvaluations(**content)
+    if not refers:
+        return MeasurementsAndQualitativeEvaluations(**described)
+    sop_class_uid, sop_instance_uid, _ = reference_to(refers, stamp)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         referenced_segment=ReferencedSegment(
-            sop_class_uid=seg.SOPClassUID,
-            sop_instance_uid=seg.SOPInstanceUID,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
             segment_number=segment.number,
-            source_series=SourceSeriesForSegmentation(source.series_uid),
+            source_series=SourceSeriesForSegmentation(content.source.series_uid),
         ),
-        **content,
+        **described,
     )
 
 

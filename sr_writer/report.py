@@ -1,16 +1,17 @@
-"""Findings as measurement reports (PS3.16 TID 1500) without coordinates.
+"""Findings as measurement reports (PS3.16 TID 1500) without coordinates, and what every such report is made of.
 
 Segments of a segmentation (TID 1411) and findings of a classifier (TID 1501) go into reports of their own: the standard
 lets them share one, PixelMed's validator refuses the two templates side by side.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
     CodeContentItem,
     CodedConcept,
     Comprehensive3DSR,
+    ComprehensiveSR,
     ContainerContentItem,
     ContentItem,
     ContentSequence,
@@ -23,56 +24,50 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
+from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
+from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.groups import likelihood_groups, segment_groups
 from sr_writer.image_library import image_library
 from sr_writer.items import comment, container
-from sr_writer.source import Instance, Source
-from sr_writer.stamp import Stamp
-from sr_writer.wording import procedure, series_description, warning
+from sr_writer.segmentation import reference_to
+from sr_writer.source import Source
+from sr_writer.wording import SERIES_NUMBERS, procedure, series_description, warning
 
-_SERIES_NUMBERS = {"SR": 9002, "SR-LIKELIHOODS": 9003}
+_CLASSES = {COMPREHENSIVE_3D_SR: Comprehensive3DSR, COMPREHENSIVE_SR: ComprehensiveSR, ENHANCED_SR: EnhancedSR}
 _ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
 _EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 
 
-def reports(
-    findings: Findings, seg: Dataset | None, present: frozenset[int], source: Source, stamp: Stamp
-) -> list[tuple[str, Dataset]]:
-    """The SRs, each after its kind: one, or two where there is a segmentation and what a classifier found.
-
-    `seg` is the segmentation whose segments `present` have voxels. Identity is left out.
-    """
-    segments, likelihoods = segment_groups(findings, seg, source, stamp), likelihood_groups(findings, source, stamp)
+def drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The report of the segments, or of what a classifier looked for; where there are no segments, of both as one."""
+    findings, segments = content.findings, segment_groups(content, form.refers)
+    likelihoods = likelihood_groups(content)
     first = f"{warning(findings.model)}."
-    said = [first, *findings.remarks]
-    measured = [" ".join([first, *_gaps(findings, present)]), *findings.remarks]
-    if seg is None or not likelihoods:
-        return [
-            _report("SR", _root([*segments, *likelihoods], measured, findings, source), findings, seg, source, stamp)
-        ]
-    return [
-        _report("SR", _root(segments, measured, findings, source), findings, seg, source, stamp),
-        _report("SR-LIKELIHOODS", _root(likelihoods, said, findings, source), findings, None, source, stamp),
+    apart = bool(content.present and likelihoods)
+    if form.kind is Kind.SR:
+        groups = segments if apart else [*segments, *likelihoods]
+        comments = [" ".join([first, *_gaps(findings, content.present)]), *findings.remarks]
+        yield document(content, form, groups, comments)
+    elif apart:
+        yield document(content, form, likelihoods, [first, *findings.remarks])
+
+
+def document(content: Content, form: Form, groups: Sequence[ContentItem], comments: Sequence[str]) -> Draft:
+    """One report in the SOP class of `form`. Its content is the same in each of the three."""
+    findings, source, stamp = content.findings, content.source, content.stamp
+    evidence = [
+        _evidence(source, one.sop_class_uid, one.sop_instance_uid, source.series_uid) for one in source.instances
     ]
-
-
-def _report(
-    kind: str, content: ContainerContentItem, findings: Findings, seg: Dataset | None, source: Source, stamp: Stamp
-) -> tuple[str, Dataset]:
-    """One document after its kind.
-
-    Images without a place in the patient leave nothing that Comprehensive 3D SR could say and Enhanced SR could not,
-    which more archives and viewers take.
-    """
-    sop_class = Comprehensive3DSR if source.volume else EnhancedSR
-    dataset: Dataset = sop_class(
-        evidence=[_evidence(source, instance) for instance in source.instances] + ([] if seg is None else [seg]),
-        content=content,
-        series_instance_uid=stamp.uid(f"{kind}-series"),
-        series_number=_SERIES_NUMBERS[kind],
+    if form.refers:
+        evidence.append(_evidence(source, *reference_to(form.refers, stamp)))
+    dataset: Dataset = _CLASSES[form.sop_class](
+        evidence=evidence,
+        content=_root(groups, comments, findings, source),
+        series_instance_uid=stamp.uid(f"{form.name}-series"),
+        series_number=SERIES_NUMBERS[form.kind],
         series_description=series_description(findings.model),
-        sop_instance_uid=stamp.uid(kind),
+        sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         is_complete=True,
         is_final=False,
@@ -81,14 +76,14 @@ def _report(
         contributing_equipment=contributing_equipment(findings.model, stamp),
         **general_equipment(findings.model),
     )
-    return kind, dataset
+    return Draft(form, dataset)
 
 
-def _evidence(source: Source, instance: Instance) -> Dataset:
+def _evidence(source: Source, sop_class_uid: str, sop_instance_uid: str, series_uid: str) -> Dataset:
     """An instance as far as a reference to it needs; identity comes from the source's own bytes."""
     image = Dataset()
-    image.SOPClassUID, image.SOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
-    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, source.series_uid
+    image.SOPClassUID, image.SOPInstanceUID = sop_class_uid, sop_instance_uid
+    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, series_uid
     image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
     image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""
     return image

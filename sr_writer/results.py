@@ -1,53 +1,68 @@
-"""One run's findings as the objects that go home: a SEG where a voxel was marked, and always an SR.
+"""One run's findings as the objects that go home, each kind in every form that some destination takes."""
 
-Where there is both a SEG and what a classifier found, the latter goes into an SR of its own (see `report`). Maps stay
-where they are kept: no object here holds them.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.filereader import read_dataset
+from pydicom.filewriter import write_dataset, write_file_meta_info
+from pydicom.uid import UID
 
 from domain.errors import IntegrityError
-from domain.findings import Findings, Likelihood
+from domain.findings import Findings, Likelihood, Region
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from sr_writer.elements import encoded, joined
+from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, Form, Kind
+from sr_writer import report, segmentation
+from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
+from sr_writer.elements import encoded, merged
 from sr_writer.equipment import contributing_equipment
-from sr_writer.report import reports
-from sr_writer.segmentation import segmentation
-from sr_writer.source import Source, read_source
-from sr_writer.stamp import Stamp, stamp_of
-from sr_writer.wording import warning
+from sr_writer.segmentation import present_segments
+from sr_writer.source import read_source
+from sr_writer.stamp import stamp_of
 
-
-@dataclass(frozen=True)
-class Predecessor:
-    """A result of an earlier run on the same study that the new one supersedes; `kind` as in `ResultObject`."""
-
-    kind: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
+# What findings are written as where nobody says more.
+PLAIN = (
+    Form(Kind.SEG, SEGMENTATION),
+    Form(Kind.SR, COMPREHENSIVE_3D_SR, refers=Kind.SEG),
+    Form(Kind.SR_LIKELIHOODS, COMPREHENSIVE_3D_SR),
+)
+# Segmentations first: a report refers to one that was written.
+_DRAFTS: Mapping[Kind, Callable[[Content, Form], Iterator[Draft]]] = {
+    Kind.SEG: segmentation.drafts,
+    Kind.SR: report.drafts,
+    Kind.SR_LIKELIHOODS: report.drafts,
+}
+# Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
+_OF_A_REGION = frozenset({Kind.SEG, Kind.PM, Kind.GSPS, Kind.SC})
+# Kinds that name the documents that they supersede (PS3.3 C.17.2).
+_DOCUMENTS = frozenset({Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS, Kind.TEXT})
 
 
 @dataclass(frozen=True)
 class ResultObject:
-    """One finished object; `kind` is "SEG", "SR" or "SR-LIKELIHOODS", `part10` the whole file."""
+    """One finished object in one form; `pieces` make up the whole Part 10 file."""
 
-    kind: str
-    sop_class_uid: str
+    form: Form
     sop_instance_uid: str
     series_instance_uid: str
-    transfer_syntax_uid: str
-    part10: bytes
+    pieces: tuple[Buffer, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What it is for."""
+        return self.form.kind
+
+    @property
+    def part10(self) -> bytes:
+        """The file in one piece."""
+        return b"".join(self.pieces)
 
 
 def write(
@@ -56,70 +71,75 @@ def write(
     sources: Sequence[Path],
     predecessors: Sequence[Predecessor],
     content_time: datetime,
+    forms: Collection[Form] = PLAIN,
+    maps: Sequence[NDArray[np.float32]] = (),
 ) -> tuple[ResultObject, ...]:
-    """The results of one run: SEG first, then the SRs; no SEG where no voxel is marked.
+    """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
 
     `mask` is (slices, rows, columns), each voxel the number of its segment or 0; slice k lies on frame k of the
-    findings. `sources` are Part 10 files that hold all of those frames. `content_time` is aware and constant over the
-    retries of a job: with it, the same input gives the same bytes. Of the predecessors each SR names the SRs; a
-    Segmentation has no attribute to name its own.
+    findings; no SEG is made where no voxel is marked, and a report that should refer to one refers to none. `maps` are
+    the arrays of `findings.maps`. `sources` are Part 10 files that hold all of those frames. `content_time` is aware
+    and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
+    predecessors; no other object has an attribute for it.
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
-    IntegrityError for a mask that is not of these findings, or likelihoods that are none.
+    IntegrityError for a mask, a map, a place or a probability that is not of these findings.
     """
-    for likelihood in findings.likelihoods:
-        _check(likelihood, len(findings.frames))
+    content = _content(findings, mask, sources, predecessors, content_time, maps)
+    made: list[ResultObject] = []
+    for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
+        wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
+        if wanted not in {one.form for one in made}:
+            made += [_finished(draft, content) for draft in _DRAFTS[form.kind](content, wanted)]
+    return tuple(made)
+
+
+def _content(
+    findings: Findings,
+    mask: NDArray[np.uint8] | None,
+    sources: Sequence[Path],
+    predecessors: Sequence[Predecessor],
+    content_time: datetime,
+    maps: Sequence[NDArray[np.float32]],
+) -> Content:
+    _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
-    stamp = stamp_of(findings, source, content_time)
-    present = _present(findings, mask, source)
-    seg = _segmentation(findings, mask, source, stamp) if present else None
-    earlier = [predecessor for predecessor in predecessors if predecessor.kind != "SEG"]
-    finished = [] if seg is None else [_finished("SEG", seg, {**source.identity, **source.region}, findings, stamp)]
-    for kind, sr in reports(findings, seg, present, source, stamp):
-        if earlier:
-            sr.PredecessorDocumentsSequence = [_predecessors(earlier, source.study_uid)]
-        finished.append(_finished(kind, sr, source.identity, findings, stamp))
-    return tuple(finished)
+    present = present_segments(findings, mask, source)
+    regions = findings.regions
+    return Content(
+        findings=findings,
+        source=source,
+        stamp=stamp_of(findings, source, content_time),
+        mask=mask,
+        present=present,
+        maps=tuple(maps),
+        regions=regions,
+        key_frames=key_frames(findings, regions),
+        predecessors=predecessors,
+    )
 
 
-def _segmentation(findings: Findings, mask: NDArray[np.uint8] | None, source: Source, stamp: Stamp) -> Dataset:
-    assert mask is not None and source.volume is not None  # a voxel is marked, and a mask makes the source volumetric
-    seg = segmentation(findings, mask, source, source.volume, stamp)
-    seg.ImageComments = warning(findings.model)
-    return seg
+def _check(findings: Findings) -> None:
+    """A probability is from 0 to 1, not NaN, and everything is of an image that the findings are about."""
+    found: tuple[Likelihood | Region, ...] = (*findings.likelihoods, *findings.regions)
+    for one in found:
+        if one.probability is not None and not 0 <= one.probability <= 1:
+            raise IntegrityError(f"the probability of {one.label} is {one.probability}")
+        if one.frame is not None and not 0 <= one.frame < len(findings.frames):
+            raise IntegrityError(f"{one.label} is of image {one.frame} of {len(findings.frames)}")
 
 
-def _check(likelihood: Likelihood, frames: int) -> None:
-    """A probability is from 0 to 1, not NaN, and of an image that the findings are about."""
-    if not 0 <= likelihood.probability <= 1:
-        raise IntegrityError(f"the probability of {likelihood.label} is {likelihood.probability}")
-    if likelihood.frame is not None and not 0 <= likelihood.frame < frames:
-        raise IntegrityError(f"{likelihood.label} is of image {likelihood.frame} of {frames}")
-
-
-def _present(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> frozenset[int]:
-    """The numbers of the segments that have a voxel."""
-    if mask is None:
-        return frozenset()
-    assert source.volume is not None  # a mask has made the source volumetric
-    expected = (len(source.frames), source.volume.rows, source.volume.columns)
-    if mask.shape != expected or mask.dtype != np.uint8:
-        raise IntegrityError(f"the mask is {mask.dtype} {mask.shape}, its source is uint8 {expected}")
-    # Slice by slice: counting takes eight times the memory of what it counts.
-    counts = sum((np.bincount(labels.reshape(-1), minlength=256) for labels in mask), np.zeros(256, np.int64))
-    numbers = frozenset(np.flatnonzero(counts).tolist()) - {0}
-    unknown = numbers - {segment.number for segment in findings.segments}
-    if unknown:
-        raise IntegrityError(f"the mask holds segment {min(unknown)}, which the findings do not name")
-    return numbers
-
-
-def _predecessors(earlier: Sequence[Predecessor], study_uid: str) -> Dataset:
-    """An item of Predecessor Documents Sequence (PS3.3 C.17.2)."""
+def _predecessors(form: Form, content: Content) -> list[Dataset]:
+    """Predecessor Documents Sequence: the reports that this one supersedes, those most like it where there are any."""
+    documents = [one for one in content.predecessors if one.kind in _DOCUMENTS]
+    of_kind = [one for one in documents if one.kind == form.kind]
+    earlier = [one for one in of_kind if one.sop_class_uid == form.sop_class] or of_kind or documents
+    if not earlier:
+        return []
     item = Dataset()
-    item.StudyInstanceUID = study_uid
+    item.StudyInstanceUID = content.source.study_uid
     item.ReferencedSeriesSequence = [_predecessor(one) for one in earlier]
-    return item
+    return [item]
 
 
 def _predecessor(one: Predecessor) -> Dataset:
@@ -130,36 +150,81 @@ def _predecessor(one: Predecessor) -> Dataset:
     return series
 
 
-def _finished(
-    kind: str, dataset: Dataset, identity: Mapping[int, bytes], findings: Findings, stamp: Stamp
-) -> ResultObject:
+def _finished(draft: Draft, content: Content) -> ResultObject:
     """The object with its times, its maker and the patient's identity, as a file."""
+    dataset, form, source = draft.dataset, draft.form, content.source
+    _sign(dataset, content)
+    if form.kind in _DOCUMENTS and (superseded := _predecessors(form, content)):
+        dataset.PredecessorDocumentsSequence = superseded
+    region = source.region if form.kind in _OF_A_REGION else {}
+    elements = merged(encoded(dataset), draft.elements, source.identity, region)
+    return ResultObject(
+        form=form,
+        sop_instance_uid=str(dataset.SOPInstanceUID),
+        series_instance_uid=str(dataset.SeriesInstanceUID),
+        pieces=_file(dataset, [*elements, *draft.pixels], form),
+    )
+
+
+def _sign(dataset: Dataset, content: Content) -> None:
+    """When it was made, and by what."""
+    model, stamp = content.findings.model, content.stamp
     for what in ("InstanceCreation", "Series", "Content"):
         setattr(dataset, f"{what}Date", stamp.date)
         setattr(dataset, f"{what}Time", stamp.time)
     dataset.TimezoneOffsetFromUTC = stamp.time_zone
-    dataset.ContentQualification = "RESEARCH"
-    dataset.DeviceUID = findings.model.device_uid
+    dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
+    dataset.DeviceUID = model.device_uid
     # highdicom adds itself here; the model is the one processing equipment.
-    dataset.ContributingEquipmentSequence = contributing_equipment(findings.model, stamp)
-    return ResultObject(
-        kind=kind,
-        sop_class_uid=str(dataset.SOPClassUID),
-        sop_instance_uid=str(dataset.SOPInstanceUID),
-        series_instance_uid=str(dataset.SeriesInstanceUID),
-        transfer_syntax_uid=str(ExplicitVRLittleEndian),
-        part10=_file_head(dataset) + joined(encoded(dataset), identity),
-    )
+    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
 
 
-def _file_head(dataset: Dataset) -> bytes:
+def _file(dataset: Dataset, body: Sequence[Buffer], form: Form) -> tuple[Buffer, ...]:
+    """The whole file; `body` is the data set in Explicit VR Little Endian, its Pixel Data as `form` has it."""
+    head = _file_head(dataset, form.transfer_syntax)
+    if form.transfer_syntax == DEFLATED:
+        return (head, *_deflated(body))
+    if form.transfer_syntax == IMPLICIT:
+        return (head, _implicit(body))
+    return (head, *body)
+
+
+def _deflated(body: Sequence[Buffer]) -> Iterator[bytes]:
+    """RFC 1951 without a head (PS3.5 section A.5), of even length."""
+    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    size = 0
+    for piece in (*map(squeeze.compress, body), squeeze.flush()):
+        size += len(piece)
+        yield piece
+    yield b"\0" * (size % 2)
+
+
+def _implicit(body: Sequence[Buffer]) -> bytes:
+    """The data set without value representations; the bytes of every value stay as they are."""
+    dataset = read_dataset(BytesIO(b"".join(body)), is_implicit_VR=False, is_little_endian=True)
+    _unfold(dataset)
+    out = DicomBytesIO()
+    out.is_little_endian = out.is_implicit_VR = True
+    write_dataset(out, dataset)
+    return out.getvalue()
+
+
+def _unfold(dataset: Dataset) -> None:
+    """Read every sequence: pydicom would write the bytes of one that it has not read as they are."""
+    for tag in dataset.keys():  # noqa: SIM118  (iterating would convert every element)
+        if dataset.get_item(tag).VR == "SQ":
+            for item in dataset[tag].value:
+                _unfold(item)
+
+
+def _file_head(dataset: Dataset, transfer_syntax: str) -> bytes:
     """Preamble, prefix and file meta information (PS3.10 section 7.1)."""
     meta = FileMetaDataset()
     meta.FileMetaInformationGroupLength = 0  # counted while it is written
     meta.FileMetaInformationVersion = b"\0\1"
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = UID(transfer_syntax)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     out = DicomBytesIO()

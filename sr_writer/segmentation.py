@@ -11,15 +11,46 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
-from domain.errors import UnusableInput
+from domain.errors import IntegrityError, UnusableInput
 from domain.findings import Findings, ModelIdentity, Segment
+from domain.profiles import Form, Kind, every_form
+from sr_writer.content import Content, Draft
 from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
 from sr_writer.source import Instance, Source, Volume
 from sr_writer.stamp import Stamp
-from sr_writer.wording import concept, content_description, plain, series_description, short, warning
+from sr_writer.wording import SERIES_NUMBERS, concept, content_description, plain, series_description, short, warning
 
-# Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
-_SERIES_NUMBER = 9001
+
+def present_segments(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> frozenset[int]:
+    """The numbers of the segments that have a voxel; raises IntegrityError where the mask is not of these findings."""
+    if mask is None:
+        return frozenset()
+    assert source.volume is not None  # a mask has made the source volumetric
+    expected = (len(source.frames), source.volume.rows, source.volume.columns)
+    if mask.shape != expected or mask.dtype != np.uint8:
+        raise IntegrityError(f"the mask is {mask.dtype} {mask.shape}, its source is uint8 {expected}")
+    # Slice by slice: counting takes eight times the memory of what it counts.
+    counts = sum((np.bincount(labels.reshape(-1), minlength=256) for labels in mask), np.zeros(256, np.int64))
+    numbers = frozenset(np.flatnonzero(counts).tolist()) - {0}
+    unknown = numbers - {segment.number for segment in findings.segments}
+    if unknown:
+        raise IntegrityError(f"the mask holds segment {min(unknown)}, which the findings do not name")
+    return numbers
+
+
+def reference_to(name: str, stamp: Stamp) -> tuple[str, str, str]:
+    """SOP class, SOP instance and series of the segmentation whose form has this name."""
+    (form,) = (one for one in every_form() if one.name == name)
+    return form.sop_class, stamp.uid(name), stamp.uid(f"{name}-series")
+
+
+def drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The SEG of the findings' mask; none where no voxel is marked."""
+    if content.present:
+        assert content.mask is not None and content.source.volume is not None
+        seg = segmentation(content.findings, content.mask, content.source, content.source.volume, content.stamp)
+        seg.ImageComments = warning(content.findings.model)
+        yield Draft(form, seg)
 
 
 def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str, str]:
@@ -55,7 +86,7 @@ def _description(findings: Findings, stamp: Stamp) -> dict[str, Any]:
         "segmentation_type": SegmentationTypeValues.BINARY,
         "segment_descriptions": [_segment(segment, model, stamp) for segment in findings.segments],
         "series_instance_uid": stamp.uid("SEG-series"),
-        "series_number": _SERIES_NUMBER,
+        "series_number": SERIES_NUMBERS[Kind.SEG],
         "series_description": series_description(model),
         "sop_instance_uid": stamp.uid("SEG"),
         "instance_number": 1,

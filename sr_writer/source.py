@@ -44,8 +44,12 @@ _PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of the series; `pixel_spacing` (between rows, between columns, mm) where all its frames share it."""
+    """One instance of the series; `pixel_spacing` (between rows, between columns, mm) where all its frames share it.
 
+    `file` is its Part 10 file.
+    """
+
+    file: Path
     sop_class_uid: str
     sop_instance_uid: str
     multi_frame: bool
@@ -114,9 +118,9 @@ def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric
     missing = {frame.sop_instance_uid for frame in frames} - headers.keys()
     if missing:
         raise UnusableInput(f"{len(missing)} source instances of the findings are not there, one is {min(missing)}")
-    path = headers[frames[0].sop_instance_uid][0]
+    files = {uid: path for uid, (path, _) in headers.items()}
     try:
-        return _source(path, [(headers[one.sop_instance_uid][1], one.frame_number) for one in frames], volumetric)
+        return _source(files, [(headers[one.sop_instance_uid][1], one.frame_number) for one in frames], volumetric)
     except _DAMAGED as error:
         raise UnusableInput(f"the source's headers lack what a result needs: {error}") from error
 
@@ -130,11 +134,12 @@ def _header(path: Path, tags: Sequence[Any]) -> Dataset:
         raise UnusableInput(f"a source file is damaged: {type(error).__name__}") from error
 
 
-def _source(path: Path, slices: Sequence[tuple[Dataset, int]], volumetric: bool) -> Source:
-    """The series; `path` is the file of its first slice."""
+def _source(files: Mapping[str, Path], slices: Sequence[tuple[Dataset, int]], volumetric: bool) -> Source:
+    """The series, whose instances lie in `files` by their UIDs."""
     first, _ = slices[0]
-    instances = {str(header.SOPInstanceUID): _instance(header) for header, _ in slices}
-    full = _header(path, (*IDENTITY, *_REGION))
+    by_uid = {str(header.SOPInstanceUID): header for header, _ in slices}
+    instances = {uid: _instance(files[uid], header) for uid, header in by_uid.items()}
+    full = _header(files[str(first.SOPInstanceUID)], (*IDENTITY, *_REGION))
     return Source(
         study_uid=str(first.StudyInstanceUID),
         series_uid=str(first.SeriesInstanceUID),
@@ -149,9 +154,10 @@ def _source(path: Path, slices: Sequence[tuple[Dataset, int]], volumetric: bool)
     )
 
 
-def _instance(header: Dataset) -> Instance:
+def _instance(file: Path, header: Dataset) -> Instance:
     spacing = header.get("PixelSpacing")
     return Instance(
+        file=file,
         sop_class_uid=str(header.SOPClassUID),
         sop_instance_uid=str(header.SOPInstanceUID),
         multi_frame="PerFrameFunctionalGroupsSequence" in header or _frame_count(header) > 1,

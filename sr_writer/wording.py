@@ -8,9 +8,13 @@ import unicodedata
 from highdicom.sr import CodedConcept
 
 from domain.findings import Code, ModelIdentity
+from domain.profiles import Kind
 
 NOT_VERIFIED = "AI generated, not verified"
 DEMONSTRATION = "demonstration model, not for clinical use"
+
+# Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
+SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(Kind)}
 
 COMMENT = CodedConcept("121106", "DCM", "Comment")
 ARTIFICIAL_INTELLIGENCE = CodedConcept("123110", "DCM", "Artificial Intelligence")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from domain.findings import Findings
-from sr_writer.results import Predecessor, write
+from sr_writer.content import Predecessor
+from sr_writer.results import write
 from tests.support import judges, phantoms
 from tests.support.counterparts import data
 from tests.support.findings import (

@@ -11,10 +11,14 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from sr_writer.elements import copied, empty, encoded, joined
+from sr_writer.elements import copied, empty, encoded, merged
 
 NAME, COMMENTS = int(Tag("PatientName")), int(Tag("PatientComments"))
 PREGNANCY, OTHER_IDS = int(Tag("PregnancyStatus")), int(Tag("OtherPatientIDsSequence"))
+
+
+def joined(*parts: dict[int, bytes]) -> bytes:
+    return b"".join(merged(*parts))
 
 
 def received(dataset: Dataset, syntax: str) -> Dataset:

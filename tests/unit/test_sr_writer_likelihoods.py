@@ -23,8 +23,9 @@ from pydicom.uid import (
 
 from domain.errors import IntegrityError, UnusableInput
 from domain.findings import Findings, SourceFrame
+from sr_writer.content import Predecessor
 from sr_writer.reading import report_text
-from sr_writer.results import Predecessor, ResultObject, write
+from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import MOMENT, boxes, classified, findings_on, likelihoods
 from tests.support.phantoms import Phantom
@@ -156,7 +157,7 @@ def test_images_without_a_place_in_the_patient_get_a_report_that_needs_none(
 ) -> None:
     paths = radiographs(tmp_path, 2, sop_class, modality)
     result = written(classified(paths), paths)
-    assert result.sop_class_uid == EnhancedSRStorage
+    assert result.form.sop_class == Comprehensive3DSRStorage
     report = pydicom.dcmread(io.BytesIO(result.part10))
     (reported,) = items(report, "Procedure reported")
     assert reported.ConceptCodeSequence[0].CodeValue == procedure
@@ -179,7 +180,7 @@ def test_pixel_spacing_is_stated_where_an_image_has_it(tmp_path: Path) -> None:
 def test_a_classified_volume_names_its_frame_of_reference_and_no_slice_twice(tmp_path: Path) -> None:
     paths = phantoms.write(Phantom(slices=4, size=(16, 16)).datasets(), tmp_path)
     result = written(replace(findings_on(paths, segments=()), likelihoods=likelihoods()), paths)
-    assert result.sop_class_uid == Comprehensive3DSRStorage
+    assert result.form.sop_class == Comprehensive3DSRStorage
     assert [group.source_images for group in groups(result)] == [[], []]
     report = pydicom.dcmread(io.BytesIO(result.part10))
     assert len(items(report, "Frame of Reference UID")) == 1

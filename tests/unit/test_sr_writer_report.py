@@ -13,7 +13,8 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes
 
 from domain.findings import Code, Findings, Measurement
-from sr_writer.results import Predecessor, ResultObject, write
+from sr_writer.content import Predecessor
+from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import (
     ATTENUATION,

@@ -68,10 +68,10 @@ def test_what_is_said_of_an_object_is_what_its_file_says(paths: list[Path], mask
         dataset = opened(result)
         meta = dataset.file_meta
         assert result.part10[128:132] == b"DICM"
-        assert (dataset.SOPClassUID, meta.MediaStorageSOPClassUID) == (result.sop_class_uid,) * 2
+        assert (dataset.SOPClassUID, meta.MediaStorageSOPClassUID) == (result.form.sop_class,) * 2
         assert (dataset.SOPInstanceUID, meta.MediaStorageSOPInstanceUID) == (result.sop_instance_uid,) * 2
         assert dataset.SeriesInstanceUID == result.series_instance_uid
-        assert meta.TransferSyntaxUID == result.transfer_syntax_uid == ExplicitVRLittleEndian
+        assert meta.TransferSyntaxUID == result.form.transfer_syntax == ExplicitVRLittleEndian
         assert meta.ImplementationVersionName == IMPLEMENTATION_VERSION_NAME
         assert meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
 

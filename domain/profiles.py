@@ -1,0 +1,271 @@
+"""Which result objects a destination gets: the kinds, the forms that each may take, and the choice among them.
+
+A form is a SOP class in a transfer syntax. A profile says which kinds a destination's readers want; what the
+destination accepts (seen by asking it) decides in which form each goes, and every decision says why.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
+BASIC_TEXT_SR = "1.2.840.10008.5.1.4.1.1.88.11"
+PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
+GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+
+SOP_CLASSES = {
+    SEGMENTATION: "Segmentation",
+    LABEL_MAP_SEGMENTATION: "Label Map Segmentation",
+    COMPREHENSIVE_3D_SR: "Comprehensive 3D SR",
+    COMPREHENSIVE_SR: "Comprehensive SR",
+    ENHANCED_SR: "Enhanced SR",
+    BASIC_TEXT_SR: "Basic Text SR",
+    PARAMETRIC_MAP: "Parametric Map",
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE: "Grayscale Softcopy Presentation State",
+    SECONDARY_CAPTURE: "Secondary Capture",
+    KEY_OBJECT_SELECTION: "Key Object Selection",
+    ENCAPSULATED_PDF: "Encapsulated PDF",
+}
+TRANSFER_SYNTAXES = {
+    IMPLICIT: "Implicit VR Little Endian",
+    EXPLICIT: "Explicit VR Little Endian",
+    DEFLATED: "Deflated Explicit VR Little Endian",
+    RLE: "RLE Lossless",
+}
+
+
+class Kind(StrEnum):
+    """What a result object is for. A run makes those that its findings give something for."""
+
+    SEG = "SEG"  # the segments
+    SR_REGIONS = "SR-REGIONS"  # what lies where, with an outline, a box or a point on an image each
+    SR = "SR"  # the measurements of segments, and image-level findings where there are no segments
+    SR_LIKELIHOODS = "SR-LIKELIHOODS"  # image-level findings beside segments
+    PM = "PM"  # a map of numbers over the images, one object each
+    GSPS = "GSPS"  # outlines and words over the images
+    SC = "SC"  # a page as a picture
+    KOS = "KOS"  # which images to look at first
+    PDF = "PDF"  # the report as pages
+    TEXT = "TEXT"  # the report as plain text
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write a kind of object.
+
+    `refers` is the name of the form of the segmentation that a report refers to, "" for one that refers to none: the
+    report of a destination must not point at an object that the destination does not get.
+    """
+
+    kind: Kind
+    sop_class: str
+    transfer_syntax: str = EXPLICIT
+    refers: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other form, from which its UIDs are derived; the kind alone for the usual one."""
+        usual = _USUAL.get(self.kind)
+        parts = [str(self.kind)]
+        parts += [SOP_CLASSES[self.sop_class]] if self.sop_class != usual else []
+        parts += [TRANSFER_SYNTAXES[self.transfer_syntax]] if self.transfer_syntax != EXPLICIT else []
+        parts += [f"of {self.refers}"] if self.refers not in ("", Kind.SEG) else []
+        parts += ["without segmentation"] if self.kind is Kind.SR and not self.refers else []
+        return "-".join(parts)
+
+    @property
+    def context(self) -> tuple[str, str]:
+        """What an association must have negotiated for it: SOP class and transfer syntax."""
+        return self.sop_class, self.transfer_syntax
+
+
+class Report(StrEnum):
+    """The SOP classes of a coded report, by the names that a profile uses."""
+
+    COMPREHENSIVE_3D = "comprehensive-3d"
+    COMPREHENSIVE = "comprehensive"
+    ENHANCED = "enhanced"
+    TEXT = "text"
+
+
+class Segmentation(StrEnum):
+    """The SOP classes of a segmentation, by the names that a profile uses."""
+
+    BINARY = "binary"
+    LABEL_MAP = "label-map"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the readers behind a destination can show.
+
+    `objects` are the kinds to send; "SR" stands for SR-LIKELIHOODS too. `reports` and `segmentations` are SOP classes
+    in order of preference; `compress` prefers a compressed transfer syntax for segmentations.
+    """
+
+    name: str
+    objects: tuple[Kind, ...]
+    reports: tuple[Report, ...] = tuple(Report)
+    segmentations: tuple[Segmentation, ...] = (Segmentation.BINARY,)
+    compress: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What became of one kind that a profile wants: the form that is sent, None where none can be, and why."""
+
+    kind: Kind
+    form: Form | None
+    why: str
+
+
+_REPORTS = {
+    Report.COMPREHENSIVE_3D: COMPREHENSIVE_3D_SR,
+    Report.COMPREHENSIVE: COMPREHENSIVE_SR,
+    Report.ENHANCED: ENHANCED_SR,
+}
+_SEGMENTATIONS = {Segmentation.BINARY: SEGMENTATION, Segmentation.LABEL_MAP: LABEL_MAP_SEGMENTATION}
+# RLE has no form for single bits (PS3.5 8.2.2, annex G); a whole data set can be deflated whatever is in it.
+_COMPRESSED = {SEGMENTATION: (DEFLATED,), LABEL_MAP_SEGMENTATION: (RLE, DEFLATED)}
+_CODED = (Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS)
+_ONE_CLASS: Mapping[Kind, str] = {
+    Kind.PM: PARAMETRIC_MAP,
+    Kind.GSPS: GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    Kind.SC: SECONDARY_CAPTURE,
+    Kind.KOS: KEY_OBJECT_SELECTION,
+    Kind.PDF: ENCAPSULATED_PDF,
+    Kind.TEXT: BASIC_TEXT_SR,
+}
+# The class of each kind that its UIDs say nothing of.
+_USUAL: Mapping[Kind, str] = {**_ONE_CLASS, Kind.SEG: SEGMENTATION, **dict.fromkeys(_CODED, COMPREHENSIVE_3D_SR)}
+
+# What the node knows of viewers and archives; a site can write its own beside these.
+BUILT_IN: Mapping[str, Profile] = {
+    one.name: one
+    for one in (
+        # Something for every viewer: coded objects for those that read them, pictures and outlines for the rest.
+        Profile("default", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.GSPS, Kind.SC, Kind.KOS)),
+        # OHIF over Orthanc: it draws SEG and outlines in an SR, and has no use for GSPS.
+        Profile("ohif", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.SC, Kind.PDF)),
+        Profile(
+            "weasis",
+            (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF),
+            compress=True,
+        ),
+        # A PACS whose viewer shows pictures, presentation states and pages alone.
+        Profile("classic", (Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF)),
+        # Software that takes a report's text over.
+        Profile("reporting", (Kind.TEXT,)),
+    )
+}
+
+
+def every_form() -> tuple[Form, ...]:
+    """All forms that the node can write: what a destination is asked about."""
+    whole = Profile("", tuple(Kind), segmentations=tuple(Segmentation), compress=True)
+    return tuple(form for kind in Kind for form in forms(kind, whole))
+
+
+def forms(kind: Kind, profile: Profile) -> tuple[Form, ...]:
+    """The forms of `kind` that the profile allows, in order of preference.
+
+    Uncompressed, Explicit VR comes first; Implicit VR, which every peer has to support (PS3.5 section 10.1), last.
+    """
+    if kind is Kind.SEG:
+        classes = [_SEGMENTATIONS[one] for one in profile.segmentations]
+    elif kind in _CODED:
+        classes = [_REPORTS[one] for one in profile.reports if one in _REPORTS]
+    else:
+        classes = [_ONE_CLASS[kind]]
+    return tuple(
+        Form(kind, sop_class, syntax)
+        for sop_class in classes
+        for syntax in (*(_COMPRESSED.get(sop_class, ()) if profile.compress else ()), EXPLICIT, IMPLICIT)
+    )
+
+
+def choose(
+    profile: Profile, accepted: Collection[tuple[str, str]] | None, written: Collection[Form] | None = None
+) -> tuple[Choice, ...]:
+    """The form of each kind that the profile wants, in its order; a coded report that cannot go becomes plain text.
+
+    `accepted` are the (SOP class, transfer syntax) that the destination takes, None where it was never asked: then
+    everything is sent as the profile prefers it. With `written`, only these forms are there to choose from, and kinds
+    of which there is none are left out, for the findings gave nothing for them.
+    """
+    wanted = _expanded(profile.objects)
+    there = None if written is None else {form.kind for form in written}
+    choices: list[Choice] = []
+    # Segmentations first, for a report refers to the one that goes with it.
+    for kind in sorted(wanted, key=lambda one: one is not Kind.SEG):
+        if there is None or kind in there:
+            refers = next((one.form.name for one in choices if one.kind is Kind.SEG and one.form), "")
+            choices.append(_choice(kind, profile, accepted, written, refers if kind is Kind.SR else ""))
+    choices.sort(key=lambda one: wanted.index(one.kind))
+    unsent = [one for one in choices if one.form is None and one.kind in _CODED]
+    if unsent and Report.TEXT in profile.reports and Kind.TEXT not in wanted:
+        text = _choice(Kind.TEXT, profile, accepted, written)
+        choices.append(Choice(text.kind, text.form, f"{unsent[0].why}; {text.why}"))
+    return tuple(choices)
+
+
+def to_write(profile: Profile, accepted: Collection[tuple[str, str]] | None) -> frozenset[Form]:
+    """The forms to write for a destination; for one that was never asked, the reports in every class that may be it."""
+    chosen = {choice.form for choice in choose(profile, accepted) if choice.form}
+    if accepted is None:
+        kinds = [kind for kind in _expanded(profile.objects) if kind in _CODED]
+        reports = {form for kind in kinds for form in forms(kind, profile) if form.transfer_syntax == EXPLICIT}
+        segmented = {form.name for form in chosen if form.kind is Kind.SEG}
+        chosen |= reports | {replace(form, refers=one) for form in reports if form.kind is Kind.SR for one in segmented}
+        if kinds and Report.TEXT in profile.reports:
+            chosen.add(forms(Kind.TEXT, profile)[0])
+    return frozenset(chosen)
+
+
+def _expanded(objects: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Both kinds of report where "SR" stands for them, each kind once."""
+    both = (kind for one in objects for kind in ((one, Kind.SR_LIKELIHOODS) if one is Kind.SR else (one,)))
+    return tuple(dict.fromkeys(both))
+
+
+def _choice(
+    kind: Kind,
+    profile: Profile,
+    accepted: Collection[tuple[str, str]] | None,
+    written: Collection[Form] | None,
+    refers: str = "",
+) -> Choice:
+    allowed = (replace(form, refers=refers) for form in forms(kind, profile))
+    possible = [form for form in allowed if written is None or form in written]
+    taken = [form for form in possible if accepted is None or form.context in accepted]
+    if not taken:
+        return Choice(kind, None, f"left out: {_lacking(possible, kind)}")
+    form = taken[0]
+    said = _named(form)
+    if accepted is None:
+        return Choice(kind, form, f"{said}; what it takes is not known yet")
+    passed = possible[: possible.index(form)]
+    return Choice(kind, form, f"{said}, for {_lacking(passed, kind)}" if passed else said)
+
+
+def _named(form: Form) -> str:
+    name = SOP_CLASSES[form.sop_class]
+    return name if form.transfer_syntax == EXPLICIT else f"{name} in {TRANSFER_SYNTAXES[form.transfer_syntax]}"
+
+
+def _lacking(passed: Collection[Form], kind: Kind) -> str:
+    """What the destination does not take, in words; Implicit VR goes without saying, for it comes after Explicit VR."""
+    if not passed:
+        return f"no {kind} was written in a form that this profile allows"
+    names = dict.fromkeys(_named(form) for form in passed if form.transfer_syntax != IMPLICIT)
+    return f"it takes no {', no '.join(names)}"

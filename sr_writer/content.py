@@ -1,0 +1,96 @@
+"""What every result object of a run is made from, and what each of them is until it is finished.
+
+    def drafts(content: Content, form: Form) -> Iterator[Draft]
+
+is the shape of each module that writes a kind of object: nothing, where the findings give nothing for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from domain.findings import Findings, Region
+from domain.profiles import Form
+from sr_writer.source import Frame, Source
+from sr_writer.stamp import Stamp
+
+Buffer = bytes | bytearray | memoryview
+
+# A list of key images that is longer than this is not looked at.
+_MOST_KEY_FRAMES = 16
+
+
+@dataclass(frozen=True)
+class Predecessor:
+    """A result of an earlier run on the same study that a new one of the same `kind` supersedes."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """An image to look at first: its index among the findings' frames, and why in a few words."""
+
+    frame: int
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """One run's findings beside the images that they are about.
+
+    `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
+    of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
+    `regions` are those of the findings, then an outline of each segment where it is largest.
+    """
+
+    findings: Findings
+    source: Source
+    stamp: Stamp
+    mask: NDArray[np.uint8] | None
+    present: frozenset[int]
+    maps: tuple[NDArray[np.float32], ...]
+    regions: tuple[Region, ...]
+    key_frames: tuple[KeyFrame, ...]
+    predecessors: Sequence[Predecessor] = ()
+
+    def frame(self, index: int) -> Frame:
+        """The image behind an index of the findings."""
+        return self.source.frames[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """An object before the patient's identity, its times and its maker are put in.
+
+    `dataset` holds SOP Instance UID and Series Instance UID; its text is ASCII. `elements` are further elements that
+    are encoded already, in Explicit VR Little Endian, by tag. `pixels` are the pieces of the whole Pixel Data element,
+    its head included, where the data set does not hold it; it comes last in the file.
+    """
+
+    form: Form
+    dataset: Dataset
+    elements: Mapping[int, bytes] = field(default_factory=dict)
+    pixels: Sequence[Buffer] = ()
+
+
+def key_frames(findings: Findings, regions: Sequence[Region]) -> tuple[KeyFrame, ...]:
+    """The images to look at first, each once, in their order: 16 at the most.
+
+    They are those that the model names, those that a region lies on (a segment's outline lies where it is largest) and
+    those of which a classifier reports something.
+    """
+    named = [KeyFrame(index, "named by the model") for index in findings.key_frames]
+    pointed = [KeyFrame(one.frame, one.label) for one in regions]
+    likely = [KeyFrame(one.frame, one.label) for one in findings.likelihoods if one.present and one.frame is not None]
+    reasons: dict[int, list[str]] = {}
+    for one in (*named, *pointed, *likely):
+        if one.frame in reasons or len(reasons) < _MOST_KEY_FRAMES:
+            reasons.setdefault(one.frame, []).append(one.why)
+    return tuple(KeyFrame(index, ", ".join(dict.fromkeys(why))) for index, why in sorted(reasons.items()))
