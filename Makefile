@@ -8,13 +8,17 @@ WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup everything counterparts demo test unit check bench clean
+.PHONY: help setup everything counterparts demo viewer test unit check bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## a CT study in, findings out: the whole path on this machine
 	@$(PYTHON) -m console.demo
+
+viewer: setup ## what `make demo` found, in a radiologist's viewer (OHIF) on this machine
+	@scripts/counterparts --ohif
+	@.venv/bin/dicom-node viewer
 
 test: counterparts everything check ## everything: checks, then unit, contract and acceptance tests
 	@$(PYTHON) -m pytest $(PARALLEL)

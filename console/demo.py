@@ -4,14 +4,11 @@ It starts a node as `dicom-node up` and an archive, sends a study as a scanner w
 shows what arrived at the archive. At the end nothing is left running.
 """
 
-import fcntl
-import os
-import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +19,7 @@ import typer
 from audit.chain import verify
 from audit.trail import Action, Ledger, rows
 from config.settings import Destination
-from console import demo_archive, demo_findings, demo_study
+from console import demo_archive, demo_findings, demo_folder, demo_study
 from console.demo_archive import AET, Archive
 from console.demo_findings import Findings
 from console.demo_screen import Screen
@@ -33,12 +30,11 @@ from console.output import complain, size
 from console.process import stopped_by_signals
 from console.whereabouts import whereabouts
 from dicom_node.sender import Verdict, send
-from domain.errors import ConfigurationError, NodeError, Permanent
+from domain.errors import NodeError, Permanent
 from store import queries
 from store.database import Database
 
 _SCANNER = "CT_SCANNER"
-_MARK = "made-by-the-demonstration"
 _LOOK = 0.2  # s between two looks at the study
 _PATIENCE = 900.0  # s without any progress after which the demonstration gives up
 
@@ -71,7 +67,7 @@ def main(
     """Show the whole path of a study on this machine: received, understood, written, delivered."""
     stop = stopped_by_signals()
     try:
-        with _own(data.absolute()) as place:
+        with demo_folder.fresh(data.absolute()) as place:
             _play(place, folder, models.absolute() if models else None, keep, stop)
     except Interrupted as error:
         complain("interrupted; node and archive are stopped")
@@ -90,14 +86,13 @@ def _play(place: Path, folder: Path | None, models: Path | None, keep: bool, sto
         _open(stage, servers)
         database = Database(stage.node.database(), pool_size=1)
         servers.callback(database.close)
-        if keep:
-            _send(stage, study, f"{AET}@127.0.0.1:{archive.port}", "to the archive, to have the images there as well")
+        _send(stage, study, f"{AET}@127.0.0.1:{archive.port}", "to the archive, where its images are read")
         _send(stage, study, stage.node.address(), "to the node")
         path = _follow(stage, database)
         screen.line(_balance(path))
         with screen.waiting("fetching the results from the archive"):
             findings = _fetch(stage, study, path)
-        _conclude(stage, findings, path, database)
+        _conclude(stage, findings, path, database, keep)
         if keep:
             _stay(stage)
         screen.line()
@@ -190,7 +185,7 @@ def _fetch(stage: Stage, study: Study, path: Mapping[str, Any]) -> list[Findings
     return made
 
 
-def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], database: Database) -> None:
+def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], database: Database, keep: bool) -> None:
     screen = stage.screen
     for one in findings:
         screen.heading("The report, as the archive holds it")
@@ -206,6 +201,7 @@ def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], d
     screen.heading("Where to find it")
     files = [(name, _shown(file)) for one in findings for name, file in one.files.items()]
     study, node = path["study"]["id"][:8], f"--data {_shown(stage.folder / 'node')}"
+    viewer = f"--archive {stage.archive.dicomweb()}" if keep else f"--data {_shown(stage.folder)}"
     command = _shown(Path(sys.executable).with_name("dicom-node"))
     screen.facts(
         [
@@ -214,6 +210,7 @@ def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], d
             ("the study's way", f"{command} status {study} {node}"),
             ("why a model ran", f"{command} explain {study} {node}"),
             ("who did what", f"{command} audit show --study {study} {node}"),
+            *([("how a viewer shows it", f"{command} viewer {viewer}")] if stage.archive.dicomweb() else []),
         ]
     )
 
@@ -231,33 +228,6 @@ def _stay(stage: Stage) -> None:
 
 def _say(screen: Screen, name: str, text: str) -> None:
     screen.step(Step(name, text, datetime.now(UTC)))
-
-
-@contextmanager
-def _own(data: Path) -> Iterator[Path]:
-    """`data` for this demonstration alone. What an earlier one found is put aside; its servers' data are removed."""
-    if data.exists() and not (data / _MARK).exists() and any(data.iterdir()):
-        raise ConfigurationError(f"{data} holds something else than a demonstration: give another --data")
-    data.mkdir(parents=True, exist_ok=True)
-    mark = os.open(data / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _put_aside(data)
-        yield data
-    except BlockingIOError as error:
-        raise ConfigurationError(f"another demonstration runs in {data}") from error
-    finally:
-        os.close(mark)
-
-
-def _put_aside(data: Path) -> None:
-    for name in ("node", "archive", "study"):
-        shutil.rmtree(data / name, ignore_errors=True)
-    found = data / "findings"
-    if found.exists():
-        when = datetime.fromtimestamp(found.stat().st_mtime).strftime("%Y-%m-%d-%H%M%S")
-        (data / "earlier").mkdir(exist_ok=True)
-        found.rename(data / "earlier" / when)
 
 
 if __name__ == "__main__":

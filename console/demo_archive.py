@@ -43,6 +43,10 @@ class Archive(Protocol):
         """Where a person finds what it holds."""
         ...
 
+    def dicomweb(self) -> str:
+        """Root of its DICOMweb services; "" where it has none."""
+        ...
+
     def fetch(self, sop_instance: str) -> bytes:
         """An instance as it holds it, a Part 10 file; raises Permanent where it does not."""
         ...
@@ -69,6 +73,9 @@ class OrthancArchive:
 
     def where(self) -> str:
         return f"http://{_HOST}:{self._http}/app/explorer.html"
+
+    def dicomweb(self) -> str:
+        return f"http://{_HOST}:{self._http}/dicom-web" if _DICOMWEB.exists() else ""
 
     def fetch(self, sop_instance: str) -> bytes:
         found: list[dict[str, Any]] = json.loads(self._ask("/tools/lookup", sop_instance.encode("ascii")))
@@ -120,6 +127,9 @@ class FolderProcess:
 
     def where(self) -> str:
         return str(self._folder)
+
+    def dicomweb(self) -> str:
+        return ""
 
     def fetch(self, sop_instance: str) -> bytes:
         try:

@@ -1,6 +1,8 @@
 """`make demo` as a user runs it: to its end, twice in a row, and interrupted at any moment."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +15,8 @@ import pytest
 from PIL import Image
 
 from tests.support import phantoms
-from tests.support.counterparts import ROOT, data
+from tests.support.counterparts import ROOT, data, require, require_file
+from tests.support.http import fetch
 from tests.support.packages import NAME, write_package
 from tests.support.phantoms import Phantom
 from tests.support.processes import Process, alive, kill_pid, tagged, tail, wait_for
@@ -83,6 +86,7 @@ def test_the_demonstration_without_any_data_shows_the_lungs_of_a_phantom(tmp_pat
         assert f" s  {step}" in said
     report = (findings / "report.txt").read_text()
     assert report in said
+    assert "to the archive, where its images are read" in said
     assert NOT_VERIFIED in report
     assert "Right lung" in report
     assert "Volume" in report
@@ -109,6 +113,29 @@ def test_a_user_may_bring_a_study_and_models(tmp_path: Path, models: Path, study
     said = demonstrate(tmp_path / "demo", study, "--models", models)
     assert str(study) in said
     assert coloured((tmp_path / "demo" / "findings" / NAME / "segmentation.png").read_bytes()) > 0.01
+
+
+def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_archive_with_itself(
+    tmp_path: Path, models: Path, study: Path
+) -> None:
+    require("Orthanc")
+    require_file(Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"))
+    place = tmp_path / "demo"
+    assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
+    (tmp_path / "index.html").write_text("the viewer's pages")
+    command = [sys.executable, "-m", "console.main", "viewer", "--data", place, "--pages", tmp_path, "--port", "0"]
+    process = Process(command, tmp_path / "viewer.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
+    try:
+        wait_for(lambda: "viewer?" in process.log.read_text(), 60, "the studies' addresses", lambda: tail(process.log))
+        (address, uid) = re.findall(r"(http://\S+)/viewer\?StudyInstanceUIDs=(\S+)", process.log.read_text())[0]
+        status, series = fetch(f"{address}/dicom-web/studies/{uid}/series")
+        assert status == 200
+        assert {"CT", "SEG", "SR"} <= {one["00080060"]["Value"][0] for one in json.loads(series)}
+        process.send(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert left(place, f"TEST_DEMO={place}") == []
+    finally:
+        process.kill()
 
 
 def test_a_study_that_no_model_wants_ends_with_the_reasons(tmp_path: Path) -> None:

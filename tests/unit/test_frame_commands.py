@@ -64,6 +64,8 @@ def test_the_list_of_counterparts_names_each_one_and_its_state() -> None:
         "odil",
         "dicom3tools",
         "pixelmed",
+        "chromium",
+        "ohif 3",
         "kafka 4",
         "java",
     ):
