@@ -9,13 +9,14 @@ from typing import Any
 from domain.findings import Code
 from domain.routing import PATTERNS
 from models import steps
+from models.coding import SIDES, fault
 from models.manifest import MANIFEST, SIGNATURE, Manifest
 from models.tables import Document
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
-METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion")
+METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
@@ -45,6 +46,7 @@ def check(document: Document, manifest: Manifest) -> None:
     _after(document, manifest)
     _segments(document, manifest)
     _findings(document, manifest)
+    _maps(document, manifest)
     _guards(document, manifest)
     _digests(document, manifest)
 
@@ -55,6 +57,8 @@ def _identity(document: Document, manifest: Manifest) -> None:
         document.wrong(("identity", "name"), "must be the folder's name: lower-case letters, digits and underscores")
     if not _UID.fullmatch(identity.device_uid) or len(identity.device_uid) > 64:
         document.wrong(("identity", "device_uid"), "is not a UID (PS3.5 section 9.1)")
+    if identity.product and identity.demonstration:
+        document.wrong(("identity", "product"), "must be false for a demonstration")
     # Manufacturer, model name and version go into elements of 64 characters (LO, PS3.5 section 6.2).
     for field in fields(identity):
         value: Any = getattr(identity, field.name)
@@ -180,13 +184,16 @@ def _measurements(document: Document, manifest: Manifest) -> None:
 
 
 def _coded(document: Document, here: tuple[str | int, ...], table: Any) -> None:
-    """The label and the codes of a segment, measurement or finding: LO, and what a code must have (PS3.3 section 8)."""
+    """The label and the codes of a segment, measurement or finding: what the writer of results takes without a look."""
     if not 0 < len(getattr(table, "label", "-")) <= 64:
         document.wrong((*here, "label"), "must have 1 to 64 characters")
     for field in fields(table):
         code = getattr(table, field.name)
-        if isinstance(code, Code) and not (code.value and 0 < len(code.scheme) <= 16 and 0 < len(code.meaning) <= 64):
-            document.wrong((*here, field.name), "must have a value, a scheme (at most 16 characters), a meaning (64)")
+        if isinstance(code, Code) and (found := fault(code, unit=field.name == "unit")):
+            document.wrong((*here, field.name), f"its {' '.join(found)}")
+    side = getattr(table, "laterality", None)
+    if side and (side.value, side.scheme) not in SIDES:
+        document.wrong((*here, "laterality"), f"its value must be one of {', '.join(value for value, _ in SIDES)}")
 
 
 def _findings(document: Document, manifest: Manifest) -> None:
@@ -197,6 +204,11 @@ def _findings(document: Document, manifest: Manifest) -> None:
             document.wrong(("findings", at, "channel"), "must be 0 or more, and a channel of its own")
         if not 0 < one.threshold < 1:
             document.wrong(("findings", at, "threshold"), "must lie between 0 and 1")
+    if manifest.segments and manifest.findings:
+        document.wrong(("findings",), "cannot stand beside [[segments]]: a network gives one or the other")
+
+
+def _maps(document: Document, manifest: Manifest) -> None:
     for at, wanted in enumerate(manifest.maps):
         if wanted.method not in METHODS:
             document.wrong(("maps", at, "method"), f"must be one of {', '.join(METHODS)}")
@@ -206,8 +218,20 @@ def _findings(document: Document, manifest: Manifest) -> None:
             document.wrong(("maps", at, "output"), "must be one of the network's outputs")
         if not 0 < wanted.patch < 1:
             document.wrong(("maps", at, "patch"), "must lie between 0 and 1")
-    if manifest.segments and manifest.findings:
-        document.wrong(("findings",), "cannot stand beside [[segments]]: a network gives one or the other")
+        if (wanted.method == "probability") != bool(manifest.segments):
+            document.wrong(("maps", at, "method"), 'is "probability" beside [[segments]], and only there')
+        if manifest.segments:
+            _probability(document, manifest, at)
+
+
+def _probability(document: Document, manifest: Manifest, at: int) -> None:
+    wanted, first = manifest.maps[at], manifest.postprocessing[:1]
+    if not 0 < len(wanted.label) <= 64:
+        document.wrong(("maps", at, "label"), "must have 1 to 64 characters")
+    if wanted.channel < 0:
+        document.wrong(("maps", at, "channel"), "must be 0 or more")
+    if not isinstance(first[0] if first else None, steps.Softmax | steps.Sigmoid):
+        document.wrong(("maps", at, "method"), "needs softmax or sigmoid as the first step of [[postprocessing]]")
 
 
 def _guards(document: Document, manifest: Manifest) -> None:

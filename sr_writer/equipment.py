@@ -10,11 +10,11 @@ from highdicom.sr import (
     ObservationContext,
     ObserverContext,
 )
-from pydicom.sr.codedict import codes
 
 from domain.findings import ModelIdentity
+from sr_writer import concepts
 from sr_writer.stamp import Stamp
-from sr_writer.wording import ARTIFICIAL_INTELLIGENCE, plain, short, warning
+from sr_writer.wording import concept, plain, short, warning
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def general_equipment(model: ModelIdentity) -> dict[str, Any]:
 def contributing_equipment(model: ModelIdentity, stamp: Stamp) -> Sequence[ContributingEquipment]:
     """The item of Contributing Equipment Sequence that names the model as processing equipment."""
     item = ContributingEquipment(
-        purpose_of_reference=codes.DCM.ProcessingEquipment,
+        purpose_of_reference=concept(concepts.PROCESSING_EQUIPMENT),
         contribution_datetime=stamp.moment.replace(microsecond=0),
         contribution_description=warning(model),
         **general_equipment(model),
@@ -44,7 +44,7 @@ def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:
     return AlgorithmIdentificationSequence(
         name=short(model.name),
         version=short(model.version),
-        family=ARTIFICIAL_INTELLIGENCE,
+        family=concept(concepts.ARTIFICIAL_INTELLIGENCE),
         source=short(model.manufacturer),
     )
 
@@ -56,7 +56,7 @@ def algorithm_items(model: ModelIdentity, parameters: Sequence[str] = ()) -> Alg
         version=short(model.version),
         parameters=[plain(one) for one in parameters],
         manufacturer=short(model.manufacturer),
-        family=ARTIFICIAL_INTELLIGENCE,
+        family=concept(concepts.ARTIFICIAL_INTELLIGENCE),
     )
 
 
@@ -71,7 +71,7 @@ def observer(model: ModelIdentity) -> ObservationContext:
     )
     return ObservationContext(
         observer_device_context=ObserverContext(
-            observer_type=codes.DCM.Device,
+            observer_type=concept(concepts.DEVICE),
             observer_identifying_attributes=device,
         )
     )

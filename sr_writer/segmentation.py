@@ -1,24 +1,38 @@
-"""Findings and their mask as one binary Segmentation (PS3.3 A.51) on the source's own grid."""
+"""Findings and their mask as one Segmentation (PS3.3 A.51) on the source's own grid: binary, or a label map.
 
-from collections.abc import Iterator
-from typing import Any
+A binary one has a frame of bits for each segment in each slice that it is in, a label map one of bytes for each slice
+that has a segment. What there is once is a data set here; frames are bytes of `segment_frames` and `segment_pixels`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from highdicom.color import CIELabColor
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
-from highdicom.seg import Segmentation as HighdicomSegmentation
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.tag import Tag
+from pydicom.valuerep import DSfloat
 
-from domain.errors import IntegrityError, UnusableInput
-from domain.findings import Findings, ModelIdentity, Segment
-from domain.profiles import Form, Kind, every_form
-from sr_writer.content import Content, Draft
-from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
+from domain.errors import IntegrityError
+from domain.findings import Findings, ModelIdentity
+from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, Form, Kind, every_form
+from sr_writer import segment_frames, segment_pixels
+from sr_writer.content import Buffer, Content, Draft
+from sr_writer.segment_items import background, segment_item, tracking
 from sr_writer.source import Instance, Source, Volume
 from sr_writer.stamp import Stamp
-from sr_writer.wording import SERIES_NUMBERS, concept, content_description, plain, series_description, short, warning
+from sr_writer.wording import SERIES_NUMBERS, content_description, series_description, short, warning
+
+__all__ = ["drafts", "present_segments", "reference", "reference_to", "tracking"]
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """What there is for each frame: how many, Per-Frame Functional Groups Sequence and the pieces of Pixel Data."""
+
+    count: int
+    groups: bytes
+    pixels: Sequence[Buffer]
 
 
 def present_segments(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> frozenset[int]:
@@ -29,9 +43,7 @@ def present_segments(findings: Findings, mask: NDArray[np.uint8] | None, source:
     expected = (len(source.frames), source.volume.rows, source.volume.columns)
     if mask.shape != expected or mask.dtype != np.uint8:
         raise IntegrityError(f"the mask is {mask.dtype} {mask.shape}, its source is uint8 {expected}")
-    # Slice by slice: counting takes eight times the memory of what it counts.
-    counts = sum((np.bincount(labels.reshape(-1), minlength=256) for labels in mask), np.zeros(256, np.int64))
-    numbers = frozenset(np.flatnonzero(counts).tolist()) - {0}
+    numbers = segment_pixels.present(mask)
     unknown = numbers - {segment.number for segment in findings.segments}
     if unknown:
         raise IntegrityError(f"the mask holds segment {min(unknown)}, which the findings do not name")
@@ -44,129 +56,6 @@ def reference_to(name: str, stamp: Stamp) -> tuple[str, str, str]:
     return form.sop_class, stamp.uid(name), stamp.uid(f"{name}-series")
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
-    """The SEG of the findings' mask; none where no voxel is marked."""
-    if content.present:
-        assert content.mask is not None and content.source.volume is not None
-        seg = segmentation(content.findings, content.mask, content.source, content.source.volume, content.stamp)
-        seg.ImageComments = warning(content.findings.model)
-        yield Draft(form, seg)
-
-
-def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str, str]:
-    """The tracking identifier and its UID that tie a segment to its measurement group."""
-    return short(f"{model.name}: {segment.label}"), stamp.uid(f"tracking-{segment.number}")
-
-
-def segmentation(findings: Findings, mask: NDArray[np.uint8], source: Source, volume: Volume, stamp: Stamp) -> Dataset:
-    """The SEG of all segments, frames without a voxel omitted; `volume` is the source's.
-
-    `mask` holds segment numbers, (slices, rows, columns); at least one voxel has to be set. Identity is left out.
-    Raises UnusableInput where the source's slices do not make a Segmentation (two in one place).
-    """
-    occupied = np.flatnonzero(mask.any(axis=(1, 2)))
-    try:
-        dataset: Dataset = HighdicomSegmentation(
-            source_images=[_stand_in(source, volume, k) for k in occupied.tolist()],
-            pixel_array=mask[occupied],
-            **_description(findings, stamp),
-        )
-    except ValueError as error:
-        raise UnusableInput(f"the slices do not make a segmentation: {error}") from error
-    dataset.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
-    _refer_to(dataset, source)
-    _identify_segments_per_frame(dataset)
-    _settle_dimension_uid(dataset, stamp.uid("SEG-dimensions"))
-    return dataset
-
-
-def _description(findings: Findings, stamp: Stamp) -> dict[str, Any]:
-    model = findings.model
-    return {
-        "segmentation_type": SegmentationTypeValues.BINARY,
-        "segment_descriptions": [_segment(segment, model, stamp) for segment in findings.segments],
-        "series_instance_uid": stamp.uid("SEG-series"),
-        "series_number": SERIES_NUMBERS[Kind.SEG],
-        "series_description": series_description(model),
-        "sop_instance_uid": stamp.uid("SEG"),
-        "instance_number": 1,
-        "content_label": "AI_SEGMENTATION",
-        "content_description": content_description(model),
-        "contributing_equipment": contributing_equipment(model, stamp),
-        "transfer_syntax_uid": ExplicitVRLittleEndian,
-        **general_equipment(model),
-    }
-
-
-def _segment(segment: Segment, model: ModelIdentity, stamp: Stamp) -> SegmentDescription:
-    tracking_id, tracking_uid = tracking(segment, model, stamp)
-    item = SegmentDescription(
-        segment_number=segment.number,
-        segment_label=short(segment.label),
-        segmented_property_category=concept(segment.category),
-        segmented_property_type=concept(segment.type),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=algorithm(model),
-        tracking_id=tracking_id,
-        tracking_uid=tracking_uid,
-        display_color=CIELabColor.from_rgb(*segment.colour),
-    )
-    item.SegmentDescription = plain(f"{segment.label}. {warning(model)}")
-    if segment.laterality:
-        modified = item.SegmentedPropertyTypeCodeSequence[0]
-        modified.SegmentedPropertyTypeModifierCodeSequence = [concept(segment.laterality)]
-    return item
-
-
-def _stand_in(source: Source, volume: Volume, k: int) -> Dataset:
-    """Slice k as a single-frame image with nothing but geometry.
-
-    Without the source's other attributes no odd value of theirs can stop the result, and a frame of an enhanced
-    instance is treated as any slice. The references are set right by `_refer_to`.
-    """
-    image = Dataset()
-    image.SOPClassUID = CTImageStorage
-    image.SOPInstanceUID = f"2.25.{k}"
-    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, source.series_uid
-    image.FrameOfReferenceUID = volume.frame_of_reference_uid
-    image.Modality = source.modality
-    image.Rows, image.Columns = volume.rows, volume.columns
-    image.ImagePositionPatient = list(volume.positions[k])
-    image.ImageOrientationPatient = list(volume.orientation)
-    image.PixelSpacing = list(volume.pixel_spacing)
-    image.SliceThickness, image.SpacingBetweenSlices = volume.slice_thickness, volume.slice_spacing
-    image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
-    image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""
-    for keyword, value in source.lossy.items():
-        setattr(image, keyword, value)
-    return image
-
-
-def _refer_to(dataset: Dataset, source: Source) -> None:
-    """Point every reference at the source: the frame's own slice, and all instances that the model has read."""
-    for item in _source_items(dataset):
-        frame = source.frames[int(item.ReferencedSOPInstanceUID.rpartition(".")[2])]
-        item.ReferencedSOPClassUID = frame.instance.sop_class_uid
-        item.ReferencedSOPInstanceUID = frame.instance.sop_instance_uid
-        if frame.instance.multi_frame:
-            item.ReferencedFrameNumber = frame.number
-    dataset.SourceImageSequence = [reference(instance) for instance in source.instances]
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_uid
-    series.ReferencedInstanceSequence = [reference(instance) for instance in source.instances]
-    dataset.ReferencedSeriesSequence = [series]
-
-
-def _source_items(dataset: Dataset) -> Iterator[Dataset]:
-    """The items of Source Image Sequence by frame, each once: frames of several segments share them."""
-    seen: set[int] = set()
-    for frame in dataset.PerFrameFunctionalGroupsSequence:
-        item = frame.DerivationImageSequence[0].SourceImageSequence[0]
-        if id(item) not in seen:
-            seen.add(id(item))
-            yield item
-
-
 def reference(instance: Instance) -> Dataset:
     """A reference to one instance (PS3.3 table 10-11)."""
     item = Dataset()
@@ -175,18 +64,121 @@ def reference(instance: Instance) -> Dataset:
     return item
 
 
-def _identify_segments_per_frame(dataset: Dataset) -> None:
-    """Segment identification by frame for a single segment too; a shared one is legal, but some viewers miss it."""
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    if "SegmentIdentificationSequence" not in shared:
+def drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The SEG of the findings' mask; none where no voxel is marked.
+
+    Raises UnusableInput where the source's slices do not make a Segmentation (two in one place).
+    """
+    if not content.present:
         return
-    identification = shared.SegmentIdentificationSequence
-    del shared.SegmentIdentificationSequence
-    for frame in dataset.PerFrameFunctionalGroupsSequence:
-        frame.SegmentIdentificationSequence = identification
+    source, volume, mask = content.source, content.source.volume, content.mask
+    assert volume is not None and mask is not None
+    made = _label_map if form.sop_class == LABEL_MAP_SEGMENTATION else _binary
+    frames = made(np.ascontiguousarray(mask), source, volume, form)
+    elements = segment_frames.references(source) | {"PerFrameFunctionalGroupsSequence": frames.groups}
+    dataset = _head(content, volume, form)
+    dataset.NumberOfFrames = frames.count
+    yield Draft(form, dataset, {int(Tag(keyword)): data for keyword, data in elements.items()}, frames.pixels)
 
 
-def _settle_dimension_uid(dataset: Dataset, uid: str) -> None:
-    """Replace the random UID of the dimension organization, so that the same findings give the same bytes."""
-    for item in (*dataset.DimensionOrganizationSequence, *dataset.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid
+def _binary(mask: NDArray[np.uint8], source: Source, volume: Volume, _: Form) -> _Frames:
+    found = segment_pixels.extents(mask)
+    slices = segment_frames.in_order(found, volume)
+    frames = segment_frames.by_segment(found, slices)
+    groups = segment_frames.groups_by_segment(frames, slices, source, volume)
+    return _Frames(len(frames), groups, tuple(segment_pixels.bits(mask, frames)))
+
+
+def _label_map(mask: NDArray[np.uint8], source: Source, volume: Volume, form: Form) -> _Frames:
+    slices = segment_frames.in_order(segment_pixels.extents(mask), volume)
+    pixels = segment_pixels.run_lengths if form.transfer_syntax == RLE else segment_pixels.labels
+    return _Frames(len(slices), segment_frames.groups_by_slice(slices, source, volume), tuple(pixels(mask, slices)))
+
+
+def _head(content: Content, volume: Volume, form: Form) -> Dataset:
+    """Everything but the frames and the references; patient and study are left out."""
+    dataset = Dataset()
+    _describe(dataset, content, form)
+    _place(dataset, volume)
+    _number_dimensions(dataset, content.stamp.uid(f"{form.name}-dimensions"), form)
+    _encode(dataset, form)
+    _compressed_before(dataset, content.source)
+    model, stamp = content.findings.model, content.stamp
+    segments = [segment_item(segment, model, stamp) for segment in content.findings.segments]
+    if form.sop_class == LABEL_MAP_SEGMENTATION:
+        # Behind the others: some viewers take the place of an item for its number.
+        segments.append(background(model))
+    dataset.SegmentSequence = segments
+    return dataset
+
+
+def _describe(dataset: Dataset, content: Content, form: Form) -> None:
+    """General Series, Equipment and Image (PS3.3 C.7.3.1, C.7.5.1, C.7.6.1), Content Identification (table 10-12)."""
+    model, stamp = content.findings.model, content.stamp
+    dataset.SOPClassUID, dataset.SOPInstanceUID = form.sop_class, stamp.uid(form.name)
+    dataset.Modality, dataset.SeriesInstanceUID = "SEG", stamp.uid(f"{form.name}-series")
+    dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBERS[Kind.SEG], 1
+    dataset.SeriesDescription = series_description(model, Kind.SEG)
+    _made_by(dataset, model)
+    dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.ImageComments = warning(model)
+    dataset.ContentLabel, dataset.ContentDescription = "AI_SEGMENTATION", content_description(model)
+    dataset.ContentCreatorName = ""  # type 2, and no person made it
+
+
+def _made_by(dataset: Dataset, model: ModelIdentity) -> None:
+    dataset.Manufacturer, dataset.ManufacturerModelName = short(model.manufacturer), short(model.name)
+    dataset.DeviceSerialNumber, dataset.SoftwareVersions = short(model.digest), short(model.version)
+
+
+def _place(dataset: Dataset, volume: Volume) -> None:
+    """What all frames share of where they lie, in the source's own digits (PS3.3 C.7.6.16.2.1, C.7.6.16.2.4)."""
+    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = volume.frame_of_reference_uid, ""
+    measures, orientation, shared = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing = list(volume.pixel_spacing)
+    measures.SliceThickness = DSfloat(volume.slice_thickness, auto_format=True)
+    measures.SpacingBetweenSlices = DSfloat(volume.slice_spacing, auto_format=True)
+    orientation.ImageOrientationPatient = list(volume.orientation)
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [orientation]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.Rows, dataset.Columns = volume.rows, volume.columns
+
+
+def _number_dimensions(dataset: Dataset, uid: str, form: Form) -> None:
+    """Multi-frame Dimension (PS3.3 C.7.6.17): what the frames are numbered by."""
+    organization = Dataset()
+    organization.DimensionOrganizationUID = uid
+    dataset.DimensionOrganizationSequence = [organization]
+    segment = ("ReferencedSegmentNumber", "SegmentIdentificationSequence", "Referenced Segment Number")
+    position = ("ImagePositionPatient", "PlanePositionSequence", "Image Position Patient")
+    numbered = (position,) if form.sop_class == LABEL_MAP_SEGMENTATION else (segment, position)
+    dataset.DimensionIndexSequence = [_dimension(uid, *one) for one in numbered]
+
+
+def _dimension(uid: str, keyword: str, group: str, label: str) -> Dataset:
+    item = Dataset()
+    item.DimensionOrganizationUID = uid
+    item.DimensionIndexPointer, item.FunctionalGroupPointer = Tag(keyword), Tag(group)
+    item.DimensionDescriptionLabel = label
+    return item
+
+
+def _encode(dataset: Dataset, form: Form) -> None:
+    """Image Pixel and Segmentation Image (PS3.3 C.7.6.3, C.8.20.2). Segments of one mask do not overlap."""
+    label_map = form.sop_class == LABEL_MAP_SEGMENTATION
+    bits = 8 if label_map else 1
+    dataset.SegmentationType, dataset.SegmentsOverlap = "LABELMAP" if label_map else "BINARY", "NO"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
+    dataset.PhotometricInterpretation, dataset.PresentationLUTShape = "MONOCHROME2", "IDENTITY"
+    if label_map:
+        dataset.PixelPaddingValue = 0
+
+
+def _compressed_before(dataset: Dataset, source: Source) -> None:
+    """Whether the source has lost something to compression (PS3.3 C.8.20.2.2)."""
+    lossy = source.lossy.get("LossyImageCompression") or "00"
+    dataset.LossyImageCompression = lossy
+    if lossy == "01":
+        for keyword, value in source.lossy.items():
+            setattr(dataset, keyword, value)

@@ -1,4 +1,4 @@
-"""The words and codes that results are written in.
+"""The words that results are written in, and how a code is written.
 
 Text that the node adds is ASCII, so that every character set that a source may have declared holds it.
 """
@@ -9,39 +9,46 @@ from highdicom.sr import CodedConcept
 
 from domain.findings import Code, ModelIdentity
 from domain.profiles import Kind
+from sr_writer import concepts
 
+_NAMES = {
+    Kind.SEG: "segments",
+    Kind.SR_REGIONS: "outlines",
+    Kind.SR: "report",
+    Kind.SR_LIKELIHOODS: "findings",
+    Kind.PM: "map",
+    Kind.GSPS: "overlay",
+    Kind.SC: "page",
+    Kind.KOS: "key images",
+    Kind.PDF: "PDF",
+    Kind.TEXT: "text",
+}
 NOT_VERIFIED = "AI generated, not verified"
 DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
 SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(Kind)}
 
-COMMENT = CodedConcept("121106", "DCM", "Comment")
-ARTIFICIAL_INTELLIGENCE = CodedConcept("123110", "DCM", "Artificial Intelligence")
-CERTAINTY = CodedConcept("111012", "DCM", "Certainty of Finding")
-PERCENT = CodedConcept("%", "UCUM", "Percent")
-PRESENCE = CodedConcept("121052", "DCM", "Presence of property")
-PRESENT = CodedConcept("52101004", "SCT", "Present")
-ABSENT = CodedConcept("272519000", "SCT", "Absent")
-ANATOMICAL_STRUCTURE = ("123037004", "SCT")
-
-# CID 100 "Quantitative Diagnostic Imaging Procedures": nothing in the source names the body region in this code set.
-_PROCEDURE = {
-    "CT": CodedConcept("25045-6", "LN", "CT unspecified body region"),
-    "MR": CodedConcept("25056-3", "LN", "MRI unspecified body region"),
-    "PT": CodedConcept("44136-0", "LN", "PET unspecified body region"),
-    "NM": CodedConcept("49118-3", "LN", "NM unspecified body region"),
+_PROCEDURES = {
+    "CR": concepts.RADIOGRAPHY,
+    "CT": concepts.CT,
+    "DX": concepts.RADIOGRAPHY,
+    "MR": concepts.MRI,
+    "NM": concepts.NM,
+    "PT": concepts.PET,
 }
-_MODALITY = {
-    "CR": "Computed Radiography",
-    "CT": "Computed Tomography",
-    "DX": "Digital Radiography",
-    "MR": "Magnetic Resonance",
-    "NM": "Nuclear Medicine",
-    "PT": "Positron emission tomography",
+_MODALITIES = {
+    one.value: one
+    for one in (
+        concepts.COMPUTED_RADIOGRAPHY,
+        concepts.COMPUTED_TOMOGRAPHY,
+        concepts.DIGITAL_RADIOGRAPHY,
+        concepts.MAGNETIC_RESONANCE,
+        concepts.NUCLEAR_MEDICINE,
+        concepts.POSITRON_EMISSION,
+    )
 }
-_ANY_PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
-_RADIOGRAPHY = CodedConcept("43468-8", "LN", "XR unspecified body region")
+_ANATOMY = {(one.value, one.scheme) for one in (concepts.ANATOMICAL_STRUCTURE, concepts.BODY_STRUCTURE)}
 
 
 def concept(code: Code) -> CodedConcept:
@@ -49,14 +56,19 @@ def concept(code: Code) -> CodedConcept:
     return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=short(code.meaning))
 
 
-def procedure(modality: str) -> CodedConcept:
+def is_anatomy(category: Code) -> bool:
+    """Whether a structure of this category (CID 7150) is a part of the body, not something found in it."""
+    return (category.value, category.scheme) in _ANATOMY
+
+
+def procedure(modality: str) -> Code:
     """The procedure reported, of CID 100."""
-    return _RADIOGRAPHY if modality in ("CR", "DX") else _PROCEDURE.get(modality, _ANY_PROCEDURE)
+    return _PROCEDURES.get(modality, concepts.IMAGING_PROCEDURE)
 
 
-def modality(name: str) -> CodedConcept:
+def modality(name: str) -> Code:
     """The modality as CID 29 codes it: the DCM code is the value of Modality."""
-    return CodedConcept(name or "OT", "DCM", _MODALITY.get(name, name or "Other Modality"))
+    return _MODALITIES.get(name) or Code(name or "OT", "DCM", name or "Other Modality")
 
 
 def plain(text: str) -> str:
@@ -71,10 +83,10 @@ def short(text: str) -> str:
     return plain(text)[:64].strip()
 
 
-def series_description(model: ModelIdentity) -> str:
-    """What a list of series shows: that no person has looked, then the model."""
-    kind = " (demonstration)" if model.demonstration else ""
-    return short(f"{NOT_VERIFIED}{kind}: {model.title}")
+def series_description(model: ModelIdentity, kind: Kind) -> str:
+    """What a list of series shows, which often cuts it off: what this one is, that no person has looked, the model."""
+    demonstration = ", demo" if model.demonstration else ""
+    return short(f"AI {_NAMES[kind]}: {NOT_VERIFIED}{demonstration}; {model.title}")
 
 
 def warning(model: ModelIdentity) -> str:

@@ -49,6 +49,8 @@ code = { value = "60046008", scheme = "SCT", meaning = "Pleural effusion" }
 threshold = 0.5
 """
 
+PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
+
 
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
@@ -105,6 +107,9 @@ threshold = 0.5
         ("[digests]", FINDING * 2 + "[digests]", "findings.1.channel: must be 0 or more, and a channel of its own"),
         ("[digests]", '[[maps]]\nmethod = "guess"\n[digests]', "maps.0.method: must be one of cam, grad_cam"),
         ("[digests]", '[[maps]]\nmethod = "cam"\n[digests]', "maps.0.output: must be one of the network's outputs"),
+        ("[digests]", '[[maps]]\nmethod = "occlusion"\n[digests]', 'maps.0.method: is "probability" beside [[seg'),
+        ("[digests]", '[[maps]]\nmethod = "probability"\n[digests]', "maps.0.label: must have 1 to 64 characters"),
+        ("[digests]", PROBABILITY + "channel = -1\n[digests]", "maps.0.channel: must be 0 or more"),
         ("[digests]", '[golden]\ninput = "a"\nexpected = "b"\n[digests]', "golden.input: is not listed under"),
     ],
 )
@@ -119,6 +124,71 @@ def test_a_wrong_key_or_value_is_named_with_file_and_line(right: str, wrong: str
     blamed = text.splitlines()[int(line) - 1]
     last = [part for part in key.strip().split(".") if not part.isdigit()][-1]
     assert first <= int(line) <= first + wrong.count("\n") or last in blamed
+
+
+LUNG = '{ value = "39607008", scheme = "SCT", meaning = "Lung" }'
+LEFT = '{ value = "7771000", scheme = "SCT", meaning = "Left" }'
+ML = '{ value = "ml", scheme = "UCUM", meaning = "milliliter" }'
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (LUNG, LUNG.replace("39607008", ""), "segments.0.type: its value is no code of SNOMED CT"),
+        (
+            LUNG,
+            LUNG.replace("39607008", "39607009"),
+            "segments.0.type: its value is no code of SNOMED CT: its last digit",
+        ),
+        (LUNG, LUNG.replace("39607008", "T-28000"), "segments.0.type: its value is no code of SNOMED CT"),
+        (LUNG, LUNG.replace("39607008", "39607008 "), "segments.0.type: its value is no code of SNOMED CT"),
+        (LUNG, LUNG.replace("SCT", ""), "segments.0.type: its scheme must be one of DCM, FMA, IBSI, LN, NCIt, RADLEX"),
+        (LUNG, LUNG.replace("SCT", "SRT"), "segments.0.type: its scheme must be one of DCM"),
+        (LUNG, LUNG.replace("SCT", "OURS"), "segments.0.type: its scheme must be one of DCM"),
+        (LUNG, LUNG.replace("SCT", "99"), "segments.0.type: its scheme must be one of DCM"),
+        (LUNG, LUNG.replace("SCT", "99" + "A" * 15), "segments.0.type: its scheme must be one of DCM"),
+        (LUNG, LUNG.replace("SCT", "UCUM"), "segments.0.type: its scheme is of units; this is none"),
+        (LUNG, LUNG.replace("SCT", "RADLEX"), "segments.0.type: its value is no code of RadLex"),
+        (LUNG, LUNG.replace("SCT", "LN"), "segments.0.type: its value is no code of LOINC"),
+        (
+            LUNG,
+            LUNG.replace("39607008", "A" * 17).replace("SCT", "99A"),
+            "segments.0.type: its value is no code of 99A",
+        ),
+        (LUNG, LUNG.replace("39607008", r"A\\B").replace("SCT", "99A"), "segments.0.type: its value is no code of 99A"),
+        (LUNG, LUNG.replace("Lung", ""), "segments.0.type: its meaning must have 1 to 64 characters"),
+        (LUNG, LUNG.replace("Lung", "L" * 65), "segments.0.type: its meaning must have 1 to 64 characters"),
+        (LUNG, LUNG.replace("Lung", " "), "segments.0.type: its meaning must have"),
+        (LUNG, LUNG.replace("Lung", r"Lung\\Lobe"), "segments.0.type: its meaning must have"),
+        (LUNG, LUNG.replace("Lung", "肺"), "segments.0.type: its meaning must have 1 to 64 characters, of the Latin"),
+        (LUNG, '{ value = "39607008", scheme = "SCT" }', "segments.0.type.meaning: is missing"),
+        (f"type = {LUNG}", "", "segments.0.type: is missing"),
+        (LEFT, LUNG, "segments.1.laterality: its value must be one of 24028007, 7771000"),
+        (ML, ML.replace("UCUM", "SCT"), "measurements.0.unit: its scheme must be UCUM"),
+        (ML, ML.replace('"ml"', '"cubic cm"'), "measurements.0.unit: its value is no code of Unified Code for Units"),
+        (ML, ML.replace('"ml"', '""'), "measurements.0.unit: its value is no code of Unified Code for Units"),
+        ("[digests]", FINDING.replace("60046008", "") + "[digests]", "findings.0.code: its value is no code of SNOMED"),
+        ("[digests]", FINDING.replace("Pleural effusion", "") + "[digests]", "findings.0.code: its meaning must have"),
+    ],
+)
+def test_a_code_that_no_result_could_carry_is_named_with_file_and_line(right: str, wrong: str, said: str) -> None:
+    assert right in MANIFEST
+    with pytest.raises(ConfigurationError, match=rf"^models/toy/manifest.toml:\d+: {re.escape(said)}"):
+        read(MANIFEST.replace(right, wrong, 1))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '{ value = "RID1301", scheme = "RADLEX", meaning = "lung" }',
+        '{ value = "C12468", scheme = "NCIt", meaning = "Lung" }',
+        '{ value = "C0024109", scheme = "UMLS", meaning = "Lung" }',
+        '{ value = "7195", scheme = "FMA", meaning = "Lung" }',
+        '{ value = "LUNG 1", scheme = "99OURS", meaning = "Lungenflügel" }',
+    ],
+)
+def test_a_code_may_be_of_any_scheme_of_the_standard_or_of_one_s_own(code: str) -> None:
+    assert read(MANIFEST.replace(LUNG, code, 1)).segments[0].type.scheme in code
 
 
 @pytest.mark.parametrize(
