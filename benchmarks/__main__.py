@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import engines, inference, ingest
+from benchmarks import engines, inference, ingest, segmentation
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
     "inference": inference.run,
     "engines": engines.run,
+    "segmentation": segmentation.run,
 }
 
 
