@@ -15,6 +15,7 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
+from inference_worker.probability import probability_maps
 from inference_worker.runs import Outcome, Prepared, Sources, input_digest, remarks
 from inference_worker.vocabulary import inputs, outputs
 from inference_worker.vocabulary.arrays import Labelled, Sampled, home, on
@@ -93,7 +94,10 @@ class Pipeline:
         refuse_output(self._manifest.guards, volumes_ml(mask, source.affine, len(segments)))
         measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measurements)
         kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
-        return Outcome(replace(findings, segments=measured), kept)
+        shares = outputs.shares(given, self._manifest.postprocessing)
+        maps = list(probability_maps(shares, self._manifest.maps, source))
+        found = replace(findings, segments=measured, maps=tuple(one for one, _ in maps))
+        return Outcome(found, kept, tuple(values for _, values in maps))
 
     def _of_images(self, images: Images) -> Outcome:
         for picture in images.pictures:

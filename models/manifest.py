@@ -20,7 +20,11 @@ SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); 
 
 @dataclass(frozen=True)
 class Identity:
-    """Name and maker. `name` is the package's folder; `device_uid` (PS3.5 section 9) changes with the model."""
+    """Name and maker. `name` is the package's folder; `device_uid` (PS3.5 section 9) changes with the model.
+
+    `demonstration` says that its results mean nothing for a patient, `product` that it may be used as a medical
+    product; the results of a model that is neither are called research.
+    """
 
     name: str
     version: str
@@ -29,6 +33,7 @@ class Identity:
     device_uid: str
     licence: str
     demonstration: bool
+    product: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,17 +103,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A map for each finding that is present (or with `always` for each).
+    """A map for each finding that is present (or with `always` for each), or of a segmenting network's probabilities.
 
     `method` is "cam" (the network's output `output` holds them: (batch, channels, ...)), "grad_cam" (TorchScript, whose
     output `output` holds the activations), "integrated_gradients" (TorchScript), or "occlusion" (any engine; squares of
-    the share `patch` of the image's side are hidden in turn).
+    the share `patch` of the image's side are hidden in turn). Beside [[segments]] it is "probability": what softmax or
+    sigmoid, the first of [[postprocessing]], gives for channel `channel` (from 0), named `label`.
     """
 
     method: str
     output: str = ""
     patch: float = 0.125
     always: bool = False
+    channel: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from domain.errors import ConfigurationError, IntegrityError
 from domain.findings import ModelIdentity
+from models.cards import CARD, sentences
 from models.checks import read_manifest
 from models.manifest import MANIFEST, SIGNATURE, Manifest
 
@@ -38,7 +39,7 @@ class Package:
 
     @property
     def identity(self) -> ModelIdentity:
-        """What findings say of the model that made them."""
+        """What findings say of the model that made them. A card that was changed is not quoted; `verify` names it."""
         known = self.manifest.identity
         return ModelIdentity(
             name=known.name,
@@ -48,7 +49,15 @@ class Package:
             device_uid=known.device_uid,
             digest=self.digest,
             demonstration=known.demonstration,
+            product=known.product,
+            card=self._card(),
         )
+
+    def _card(self) -> tuple[str, ...]:
+        try:
+            return sentences(self.read(CARD).decode("utf-8", "replace"))
+        except IntegrityError:
+            return ()  # a list of packages has to show the others, and this one's name
 
     def read(self, name: str) -> bytes:
         """The bytes of one file, verified; what was verified is what is returned, not what a second read would find.

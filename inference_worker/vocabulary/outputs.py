@@ -1,5 +1,6 @@
 """[[postprocessing]]: from the network's first output to labels on the source's grid, or to shares."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,14 @@ def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) 
     for step in wanted:
         now = _after(now, step, source)
     return now
+
+
+def shares(given: Sampled, wanted: Sequence[After]) -> Sampled:
+    """`given` after the steps that make shares of logits: those that stand before any other."""
+    first = itertools.takewhile(lambda one: isinstance(one, steps.Softmax | steps.Sigmoid), wanted)
+    done = finish(given, tuple(first))
+    assert isinstance(done, Sampled)  # neither step makes labels
+    return done
 
 
 def _after(now: Sampled | Labelled, step: After, source: Grid | None) -> Sampled | Labelled:

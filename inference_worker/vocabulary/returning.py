@@ -73,7 +73,7 @@ def values_on_source(given: Sampled, source: Grid) -> Float:
     order, along_each = axes
     values = array_namespace(given.values).permute_dims(given.values, (0, *(1 + axis for axis in order)))
     for axis, line in enumerate(along_each, start=1):
-        values = along(values, operator(weights("mean", line, _reach(line)), values), axis)
+        values = along(values, operator(weights(_how(line, False), line, _reach(line)), values), axis)
     return np.asarray(home(values), np.float32)
 
 

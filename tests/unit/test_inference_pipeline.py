@@ -14,7 +14,9 @@ from domain.findings import Code, Findings, SourceFrame
 from inference_worker.engines import cuda
 from inference_worker.images import Images, Picture
 from inference_worker.pipeline import Pipeline, best_device
+from inference_worker.probability import probability_maps
 from inference_worker.runs import Prepared
+from inference_worker.vocabulary.arrays import Sampled
 from inference_worker.volume import Volume
 from models import steps
 from models.manifest import Explanation, Finding, Input, Manifest, Network
@@ -81,6 +83,37 @@ def test_two_lungs_are_found_where_they_lie_and_measured(tmp_path: Path, phantom
         assert mean.derivation == Code("373098007", "SCT", "Mean")
         x = (np.argwhere(outcome.mask == segment.number) @ phantom.affine()[:3, :3].T + phantom.affine()[:3, 3])[:, 0]
         assert (x < 0).all() if segment.label == "Right lung" else (x > 0).all()
+
+
+def test_how_sure_a_segmenting_network_is_comes_out_as_a_map_on_the_sources_grid(tmp_path: Path) -> None:
+    volume = volume_of(Phantom(slices=60))
+    wanted = (Explanation("probability", channel=1, label="Right lung"),)
+    package = changed(load_package(write_package(tmp_path)), maps=wanted)
+    outcome = Pipeline(package, FakeEngine(lungs)).run({"ct": volume})
+    (found,), (values,) = outcome.findings.maps, outcome.maps
+    assert (found.label, found.method, found.key) == ("Right lung", "probability", "")
+    assert found.shape == values.shape == (len(found.frames), *volume.voxels.shape[1:])
+    assert found.sha256 == hashlib.sha256(values.tobytes()).hexdigest()
+    assert outcome.mask is not None
+    marked = outcome.mask[list(found.frames)] == 1
+    assert values.min() >= 0 and values.max() <= 1
+    assert (values[marked] >= 0.49).mean() > 0.99 and (values[~marked] > 0.51).mean() < 0.01
+
+
+def test_slices_without_anything_likely_and_slices_that_the_series_lacks_have_no_map() -> None:
+    volume = replace(volume_of(Phantom(slices=6, size=(8, 8))), filled=(2,))
+    shares = np.zeros((2, 6, 8, 8), np.float32)
+    shares[1, 1:4, 2:4, 2:4] = 0.7
+    wanted = (Explanation("probability", channel=1, label="Lung"), Explanation("probability", channel=0, label="None"))
+    ((found, values),) = probability_maps(Sampled(shares, volume.affine), wanted, volume)
+    assert (found.label, found.frames, found.shape) == ("Lung", (1, 2), (2, 8, 8))
+    np.testing.assert_allclose(values, shares[1, [1, 3]], atol=1e-6)
+
+
+def test_a_map_of_a_channel_that_the_network_does_not_have_is_a_fault_of_the_package(tmp_path: Path) -> None:
+    package = changed(load_package(write_package(tmp_path)), maps=(Explanation("probability", channel=9, label="x"),))
+    with pytest.raises(ConfigurationError, match="channel 9 of 3"):
+        Pipeline(package, FakeEngine(lungs)).run({"ct": volume_of(Phantom())})
 
 
 def test_findings_name_the_model_the_engine_the_input_and_every_frame(tmp_path: Path) -> None:

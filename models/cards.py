@@ -1,0 +1,48 @@
+"""The sentences of a model's card that everybody who reads its results must have: intended use, training data, limits.
+
+A card is prose in Markdown for people; only the beginning of these three sections is read, as plain text.
+"""
+
+import re
+
+CARD = "card.md"
+
+# The headings by which cards call a section, those of a drafted card among them.
+_HEADINGS = {
+    "Intended use": ("intended use", "what it is for"),
+    "Training data": ("training data", "how it was made"),
+    "Limits": ("limits", "when it fails"),
+}
+_UNWRITTEN = "fill in:"  # what a drafted card says where its author has not written yet
+_MOST = 400  # characters of a section: a page has room for three of these, and readers for no more
+
+_HEADING = re.compile(r"^#{1,6}[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
+_BULLET = re.compile(r"^[ \t]*([-*+]|\d+\.)[ \t]+", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_MARKS = re.compile(r"\*\*|__|`")
+
+
+def sentences(card: str) -> tuple[str, ...]:
+    """Of each of the three sections its first paragraph or list, behind its name; nothing of one that is absent."""
+    parts = _HEADING.split(card)
+    sections = [(heading.lower(), body) for heading, body in zip(parts[1::2], parts[2::2], strict=True)]
+    bodies = dict(reversed(sections))  # what a card quotes of others comes after its own words
+    found = ((name, next((bodies[one] for one in called if one in bodies), "")) for name, called in _HEADINGS.items())
+    texts = ((name, _plain(body)) for name, body in found)
+    return tuple(f"{name}: {text}" for name, text in texts if text and not text.lower().startswith(_UNWRITTEN))
+
+
+def _plain(body: str) -> str:
+    """The first paragraph, or the list, without Markdown's marks."""
+    block = re.split(r"\n[ \t]*\n", body.strip(), maxsplit=1)[0]
+    bare = _MARKS.sub("", _LINK.sub(r"\1", _BULLET.sub("", block)))
+    return _cut(" ".join(bare.split()))
+
+
+def _cut(text: str) -> str:
+    """`text` up to the last sentence that has room, else the last word."""
+    if len(text) <= _MOST:
+        return text
+    head = text[:_MOST]
+    end = head.rfind(". ")
+    return head[: end + 1] if end > 0 else f"{head[: _MOST - 4].rpartition(' ')[0] or head[: _MOST - 4]} ..."
