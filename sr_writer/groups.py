@@ -22,11 +22,12 @@ from highdicom.sr import (
 
 from domain import findings as domain
 from domain.findings import Findings, Likelihood, Segment
+from sr_writer import concepts
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
 from sr_writer.segmentation import reference_to, tracking
 from sr_writer.source import Frame, Source
-from sr_writer.wording import ABSENT, ANATOMICAL_STRUCTURE, CERTAINTY, PERCENT, PRESENCE, PRESENT, concept, plain
+from sr_writer.wording import concept, is_anatomy, plain
 
 
 def segment_groups(content: Content, refers: str) -> list[ContentItem]:
@@ -44,6 +45,33 @@ def likelihood_groups(content: Content) -> list[ContentItem]:
     ]
 
 
+def identifier(label: str, frame: int | None, findings: Findings) -> str:
+    """The tracking identifier: the finding's name and, where there are several images, on which one it is."""
+    images = len(findings.frames)
+    where = f", image {frame + 1} of {images}" if frame is not None and images > 1 else ""
+    return plain(f"{findings.model.name}: {label}{where}")
+
+
+def run_by(findings: Findings) -> list[str]:
+    """What ran the network, as a parameter of the algorithm."""
+    return [f"Run by {findings.engine}"] if findings.engine else []
+
+
+def measured(measurement: domain.Measurement) -> Measurement:
+    """One number (PS3.16 TID 300)."""
+    return Measurement(
+        name=concept(measurement.name),
+        value=_six_digits(measurement.value),
+        unit=concept(measurement.unit),
+        derivation=concept(measurement.derivation) if measurement.derivation else None,
+    )
+
+
+def certainty(probability: float) -> Measurement:
+    """How certain the model is of a finding, 0 to 100 %."""
+    return Measurement(concept(concepts.CERTAINTY), _six_digits(100 * probability), concept(concepts.PERCENT))
+
+
 def _segment(
     segment: Segment, content: Content, refers: str
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
@@ -53,8 +81,8 @@ def _segment(
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=identifier),
         "finding_type": concept(segment.type),
         "finding_sites": _sites(segment),
-        "algorithm_id": algorithm_items(findings.model, _run_by(findings)),
-        "measurements": [_measurement(one) for one in segment.measurements if math.isfinite(one.value)],
+        "algorithm_id": algorithm_items(findings.model, run_by(findings)),
+        "measurements": [measured(one) for one in segment.measurements if math.isfinite(one.value)],
     }
     if not refers:
         return MeasurementsAndQualitativeEvaluations(**described)
@@ -72,42 +100,27 @@ def _segment(
 
 def _sites(segment: Segment) -> list[FindingSite]:
     """Where the finding is, which the findings say only of a finding that is itself an anatomical structure."""
-    if (segment.category.value, segment.category.scheme) != ANATOMICAL_STRUCTURE:
+    if not is_anatomy(segment.category):
         return []
     laterality = concept(segment.laterality) if segment.laterality else None
     return [FindingSite(concept(segment.type), laterality=laterality)]
 
 
-def _measurement(measurement: domain.Measurement) -> Measurement:
-    """One number (PS3.16 TID 300)."""
-    return Measurement(
-        name=concept(measurement.name),
-        value=_six_digits(measurement.value),
-        unit=concept(measurement.unit),
-        derivation=concept(measurement.derivation) if measurement.derivation else None,
-    )
-
-
 def _likelihood(
     likelihood: Likelihood, uid: str, findings: Findings, source: Source
 ) -> MeasurementsAndQualitativeEvaluations:
+    presence = concepts.PRESENT if likelihood.present else concepts.ABSENT
     threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=uid, identifier=_identifier(likelihood, findings)),
+        tracking_identifier=TrackingIdentifier(
+            uid=uid, identifier=identifier(likelihood.label, likelihood.frame, findings)
+        ),
         finding_type=concept(likelihood.finding),
-        algorithm_id=algorithm_items(findings.model, [threshold, *_run_by(findings)]),
-        measurements=[Measurement(CERTAINTY, _six_digits(100 * likelihood.probability), PERCENT)],
-        qualitative_evaluations=[QualitativeEvaluation(PRESENCE, PRESENT if likelihood.present else ABSENT)],
+        algorithm_id=algorithm_items(findings.model, [threshold, *run_by(findings)]),
+        measurements=[certainty(likelihood.probability)],
+        qualitative_evaluations=[QualitativeEvaluation(concept(concepts.PRESENCE), concept(presence))],
         source_images=[_image(frame) for frame in _looked_at(likelihood, source)],
     )
-
-
-def _identifier(likelihood: Likelihood, findings: Findings) -> str:
-    """The finding's name and, where there are several images, which one."""
-    name, images = f"{findings.model.name}: {likelihood.label}", len(findings.frames)
-    if likelihood.frame is not None and images > 1:
-        name += f", image {likelihood.frame + 1} of {images}"
-    return plain(name)
 
 
 def _looked_at(likelihood: Likelihood, source: Source) -> tuple[Frame, ...]:
@@ -121,10 +134,6 @@ def _image(frame: Frame) -> SourceImageForMeasurementGroup:
     instance = frame.instance
     numbers = [frame.number] if instance.multi_frame else None
     return SourceImageForMeasurementGroup(instance.sop_class_uid, instance.sop_instance_uid, numbers)
-
-
-def _run_by(findings: Findings) -> list[str]:
-    return [f"Run by {findings.engine}"] if findings.engine else []
 
 
 def _six_digits(value: float) -> float:

@@ -1,4 +1,4 @@
-"""A mask as it is kept in the object store, back to voxels."""
+"""Masks and maps as they are kept in the object store, back to voxels."""
 
 import hashlib
 import zlib
@@ -7,15 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import Permanent
-from domain.findings import Mask
+from domain.findings import Map, Mask
 
 
 def unpack(packed: bytes, mask: Mask) -> NDArray[np.uint8]:
     """The voxels (slices, rows, columns) of `mask`; raises Permanent where `packed` is not what the model made."""
+    return np.frombuffer(_raw(packed, mask.sha256, f"mask {mask.key}"), np.uint8).reshape(mask.shape)
+
+
+def unpack_map(packed: bytes, kept: Map) -> NDArray[np.float32]:
+    """The values (frames, rows, columns) of a map; raises Permanent where `packed` is not what the model made."""
+    return np.frombuffer(_raw(packed, kept.sha256, f"map {kept.key}"), "<f4").reshape(kept.shape)
+
+
+def _raw(packed: bytes, sha256: str, what: str) -> bytes:
     try:
         raw = zlib.decompress(packed)
     except zlib.error as error:
-        raise Permanent(f"mask {mask.key} is damaged: {error}") from error
-    if hashlib.sha256(raw).hexdigest() != mask.sha256:
-        raise Permanent(f"mask {mask.key} is not the one that the model made")
-    return np.frombuffer(raw, np.uint8).reshape(mask.shape)
+        raise Permanent(f"{what} is damaged: {error}") from error
+    if hashlib.sha256(raw).hexdigest() != sha256:
+        raise Permanent(f"{what} is not the one that the model made")
+    return raw

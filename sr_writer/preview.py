@@ -10,21 +10,17 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw
 
+from sr_writer.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, cover, enlarged, font, write
 from sr_writer.reading import SeenSegment
 from sr_writer.wording import plain
-
-Colour = tuple[int, int, int]
 
 LUNG_WINDOW = (-600.0, 1500.0)  # HU: centre and width
 
 _SCALE = 1.3  # pixels a millimetre
 _MARGIN_MM = 40.0  # shown around the segments
-_FILL, _LINE = 0.26, 0.95  # how much of a segment's colour covers what lies under it and under its contour
 _GAP, _HEAD, _FOOT = 12, 62, 16
-_BACKGROUND, _BLACK = (16, 18, 22), (0, 0, 0)
-_WHITE, _GREY, _AMBER = (236, 238, 240), (150, 156, 164), (255, 190, 70)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +53,13 @@ def picture(
     lines = 24 * len(segments)
     width = sum(panel.width for panel in panels) + _GAP * (len(panels) + 1)
     height = max(panel.height for panel in panels)
-    canvas = Image.new("RGB", (width, _HEAD + height + _FOOT + lines + _FOOT), _BACKGROUND)
+    canvas = Image.new("RGB", (width, _HEAD + height + _FOOT + lines + _FOOT), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
-    draw.text((_GAP, 10), plain(title), _AMBER, _font(22))
-    draw.text((_GAP, 38), plain(subtitle), _GREY, _font(14))
+    draw.text((_GAP, 10), plain(title), AMBER, font(22))
+    draw.text((_GAP, 38), plain(subtitle), GREY, font(14))
     left = _GAP
     for panel in panels:
-        draw.rectangle((left, _HEAD, left + panel.width - 1, _HEAD + height - 1), _BLACK)
+        draw.rectangle((left, _HEAD, left + panel.width - 1, _HEAD + height - 1), BLACK)
         canvas.paste(panel, (left, _HEAD + (height - panel.height) // 2))
         left += panel.width + _GAP
     _write_legend(draw, segments, legend, _HEAD + height + _FOOT)
@@ -112,25 +108,12 @@ def _drawn(panel: _Panel, segments: Sequence[SeenSegment], window: tuple[float, 
     grey = np.clip((panel.values.astype(np.float32) - centre) / width + 0.5, 0, 1) * 255
     image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     for segment in segments:
-        _cover(image, _enlarged(panel.labels == segment.number, size), segment.colour)
+        cover(image, enlarged(panel.labels == segment.number, size), segment.colour)
     draw = ImageDraw.Draw(image)
     for segment in segments:
         _name(draw, panel, segment, size)
     _orient(draw, panel, size)
     return image
-
-
-def _enlarged(mask: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:
-    """The mask on the panel's grid, its border smooth."""
-    wide = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-    return wide.point([0] * 128 + [255] * 128)
-
-
-def _cover(image: Image.Image, mask: Image.Image, colour: Colour) -> None:
-    """Tint what lies under the mask, and draw its contour two pixels wide inside of it."""
-    inner = mask.filter(ImageFilter.MinFilter(5))
-    both = np.where(np.asarray(inner) > 0, _FILL, _LINE) * (np.asarray(mask) > 0)
-    image.paste(colour, (0, 0), Image.fromarray((both * 255).astype(np.uint8)))
 
 
 def _name(draw: ImageDraw.ImageDraw, panel: _Panel, segment: SeenSegment, size: tuple[int, int]) -> None:
@@ -140,34 +123,25 @@ def _name(draw: ImageDraw.ImageDraw, panel: _Panel, segment: SeenSegment, size: 
         return
     x = (columns.mean() + 0.5) / panel.labels.shape[1] * size[0]
     y = (rows.mean() + 0.5) / panel.labels.shape[0] * size[1]
-    _text(draw, (x, y), segment.label, "mm", 15)
+    write(draw, (x, y), segment.label, "mm", 15)
 
 
 def _orient(draw: ImageDraw.ImageDraw, panel: _Panel, size: tuple[int, int]) -> None:
     width, height = size
     places = ((8, height / 2, "lm"), (width - 8, height / 2, "rm"), (width / 2, 6, "ma"), (width / 2, height - 6, "md"))
     for letter, (x, y, anchor) in zip(panel.edges, places, strict=True):
-        _text(draw, (x, y), letter, anchor, 14)
-    _text(draw, (8, 6), panel.name, "la", 14)
-
-
-def _text(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, size: int) -> None:
-    draw.text(at, plain(text), _WHITE, _font(size), anchor=anchor, stroke_width=2, stroke_fill=_BLACK)
+        write(draw, (x, y), letter, anchor, 14)
+    write(draw, (8, 6), panel.name, "la", 14)
 
 
 def _write_legend(draw: ImageDraw.ImageDraw, segments: Sequence[SeenSegment], legend: Sequence[str], top: int) -> None:
     for segment, text in zip(segments, legend, strict=True):
         draw.rectangle((_GAP, top + 3, _GAP + 14, top + 17), segment.colour)
-        draw.text((_GAP + 24, top + 1), plain(text), _WHITE, _font(15))
+        draw.text((_GAP + 24, top + 1), plain(text), WHITE, font(15))
         top += 24
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, right: int, top: int) -> None:
     length = round(100 * _SCALE)
-    draw.line((right - length, top, right, top), _GREY, 3)
-    draw.text((right, top + 6), "10 cm", _GREY, _font(13), anchor="ra")
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that comes with the library, so that a machine without fonts draws the same picture."""
-    return ImageFont.load_default(size)
+    draw.line((right - length, top, right, top), GREY, 3)
+    draw.text((right, top + 6), "10 cm", GREY, font(13), anchor="ra")

@@ -1,72 +1,74 @@
-"""Findings as measurement reports (PS3.16 TID 1500) without coordinates, and what every such report is made of.
+"""Findings as measurement reports (PS3.16 TID 1500), and what every report is made of.
 
-Segments of a segmentation (TID 1411) and findings of a classifier (TID 1501) go into reports of their own: the standard
-lets them share one, PixelMed's validator refuses the two templates side by side.
+Segments of a segmentation (TID 1411), findings of a classifier (TID 1501) and places on images (TID 1410) go into
+reports of their own. The standard lets them share one; PixelMed's validator refuses the first two side by side, and
+viewers refuse a report of places for one group without coordinates.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
-    CodeContentItem,
-    CodedConcept,
     Comprehensive3DSR,
     ComprehensiveSR,
     ContainerContentItem,
     ContentItem,
-    ContentSequence,
     EnhancedSR,
     LanguageOfContentItemAndDescendants,
     RelationshipTypeValues,
 )
 from pydicom.dataset import Dataset
-from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
+from sr_writer import concepts
 from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.groups import likelihood_groups, segment_groups
 from sr_writer.image_library import image_library
-from sr_writer.items import comment, container
+from sr_writer.items import coded, comment, container, root
+from sr_writer.regions import region_groups
 from sr_writer.segmentation import reference_to
 from sr_writer.source import Source
-from sr_writer.wording import SERIES_NUMBERS, procedure, series_description, warning
+from sr_writer.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 
+# highdicom has no class for Basic Text SR, whose header is that of the others (PS3.3 A.35.1 to A.35.3).
 _CLASSES = {COMPREHENSIVE_3D_SR: Comprehensive3DSR, COMPREHENSIVE_SR: ComprehensiveSR, ENHANCED_SR: EnhancedSR}
-_ENGLISH = CodedConcept("en-US", "RFC5646", "English (United States)")
-_EVALUATIONS = CodedConcept("C0034375", "UMLS", "Qualitative Evaluations")
 
 
 def drafts(content: Content, form: Form) -> Iterator[Draft]:
     """The report of the segments, or of what a classifier looked for; where there are no segments, of both as one."""
     findings, segments = content.findings, segment_groups(content, form.refers)
     likelihoods = likelihood_groups(content)
-    first = f"{warning(findings.model)}."
     apart = bool(content.present and likelihoods)
     if form.kind is Kind.SR:
         groups = segments if apart else [*segments, *likelihoods]
-        comments = [" ".join([first, *_gaps(findings, content.present)]), *findings.remarks]
-        yield document(content, form, groups, comments)
+        yield document(content, form, _measurements(content, groups, _gaps(findings, content.present)))
     elif apart:
-        yield document(content, form, likelihoods, [first, *findings.remarks])
+        yield document(content, form, _measurements(content, likelihoods))
 
 
-def document(content: Content, form: Form, groups: Sequence[ContentItem], comments: Sequence[str]) -> Draft:
-    """One report in the SOP class of `form`. Its content is the same in each of the three."""
+def region_drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The report of what lies where; none where nothing does."""
+    if content.regions:
+        yield document(content, form, _measurements(content, region_groups(content)))
+
+
+def document(content: Content, form: Form, tree: ContainerContentItem) -> Draft:
+    """The document whose content is `tree`, in the SOP class of `form`: what stands around it is the same in each."""
     findings, source, stamp = content.findings, content.source, content.stamp
     evidence = [
         _evidence(source, one.sop_class_uid, one.sop_instance_uid, source.series_uid) for one in source.instances
     ]
     if form.refers:
         evidence.append(_evidence(source, *reference_to(form.refers, stamp)))
-    dataset: Dataset = _CLASSES[form.sop_class](
+    dataset: Dataset = _CLASSES.get(form.sop_class, EnhancedSR)(
         evidence=evidence,
-        content=_root(groups, comments, findings, source),
+        content=tree,
         series_instance_uid=stamp.uid(f"{form.name}-series"),
         series_number=SERIES_NUMBERS[form.kind],
-        series_description=series_description(findings.model),
+        series_description=series_description(findings.model, form.kind),
         sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         is_complete=True,
@@ -76,7 +78,17 @@ def document(content: Content, form: Form, groups: Sequence[ContentItem], commen
         contributing_equipment=contributing_equipment(findings.model, stamp),
         **general_equipment(findings.model),
     )
+    dataset.SOPClassUID = form.sop_class
     return Draft(form, dataset)
+
+
+def context(content: Content) -> list[ContentItem]:
+    """What every report says first: its language, what has observed, and of which procedure it is."""
+    return [
+        *LanguageOfContentItemAndDescendants(concept(concepts.LANGUAGE)),
+        *observer(content.findings.model),
+        coded(concepts.PROCEDURE_REPORTED, procedure(content.source.modality), RelationshipTypeValues.HAS_CONCEPT_MOD),
+    ]
 
 
 def _evidence(source: Source, sop_class_uid: str, sop_instance_uid: str, series_uid: str) -> Dataset:
@@ -89,23 +101,15 @@ def _evidence(source: Source, sop_class_uid: str, sop_instance_uid: str, series_
     return image
 
 
-def _root(
-    groups: Sequence[ContentItem], comments: Sequence[str], findings: Findings, source: Source
-) -> ContainerContentItem:
-    items: list[ContentItem] = [
-        *LanguageOfContentItemAndDescendants(_ENGLISH),
-        *observer(findings.model),
-        CodeContentItem(
-            codes.DCM.ProcedureReported, procedure(source.modality), RelationshipTypeValues.HAS_CONCEPT_MOD
-        ),
-        image_library(source),
-    ]
+def _measurements(content: Content, groups: Sequence[ContentItem], gaps: Sequence[str] = ()) -> ContainerContentItem:
+    """The root of TID 1500; `gaps` are sentences that follow the warning in its first comment."""
+    findings = content.findings
+    first = " ".join([f"{warning(findings.model)}.", *gaps])
+    items: list[ContentItem] = [*context(content), image_library(content.source)]
     if groups:
-        items.append(container(codes.DCM.ImagingMeasurements, groups))
-    items.append(container(_EVALUATIONS, [comment(one) for one in comments]))
-    root = ContainerContentItem(codes.DCM.ImagingMeasurementReport, template_id="1500")
-    root.ContentSequence = ContentSequence(items)
-    return root
+        items.append(container(concepts.IMAGING_MEASUREMENTS, groups))
+    items.append(container(concepts.QUALITATIVE_EVALUATIONS, [comment(one) for one in (first, *findings.remarks)]))
+    return root(concepts.MEASUREMENT_REPORT, items, template="1500")
 
 
 def _gaps(findings: Findings, present: frozenset[int]) -> list[str]:

@@ -19,10 +19,22 @@ from domain.errors import IntegrityError
 from domain.findings import Findings, Likelihood, Region
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, Form, Kind
-from sr_writer import report, segmentation
+from sr_writer import (
+    key_objects,
+    parametric_map,
+    pdf_report,
+    presentation_state,
+    report,
+    secondary_capture,
+    segmentation,
+    text_report,
+)
 from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
 from sr_writer.elements import encoded, merged
 from sr_writer.equipment import contributing_equipment
+from sr_writer.outlines import outlines
+from sr_writer.regions import checked
+from sr_writer.schemes import private_schemes
 from sr_writer.segmentation import present_segments
 from sr_writer.source import read_source
 from sr_writer.stamp import stamp_of
@@ -36,11 +48,19 @@ PLAIN = (
 # Segmentations first: a report refers to one that was written.
 _DRAFTS: Mapping[Kind, Callable[[Content, Form], Iterator[Draft]]] = {
     Kind.SEG: segmentation.drafts,
+    Kind.SR_REGIONS: report.region_drafts,
     Kind.SR: report.drafts,
     Kind.SR_LIKELIHOODS: report.drafts,
+    Kind.TEXT: text_report.drafts,
+    Kind.GSPS: presentation_state.drafts,
+    Kind.PM: parametric_map.drafts,
+    Kind.SC: secondary_capture.drafts,
+    Kind.KOS: key_objects.drafts,
+    Kind.PDF: pdf_report.drafts,
 }
 # Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
 _OF_A_REGION = frozenset({Kind.SEG, Kind.PM, Kind.GSPS, Kind.SC})
+_MADE = ("InstanceCreation", "Series", "Content")
 # Kinds that name the documents that they supersede (PS3.3 C.17.2).
 _DOCUMENTS = frozenset({Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS, Kind.TEXT})
 
@@ -90,7 +110,7 @@ def write(
     for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
         wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
         if wanted not in {one.form for one in made}:
-            made += [_finished(draft, content) for draft in _DRAFTS[form.kind](content, wanted)]
+            made += [finished(draft, content) for draft in _DRAFTS[form.kind](content, wanted)]
     return tuple(made)
 
 
@@ -105,7 +125,7 @@ def _content(
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
     present = present_segments(findings, mask, source)
-    regions = findings.regions
+    regions = (*checked(findings.regions, source), *outlines(findings, mask, source))
     return Content(
         findings=findings,
         source=source,
@@ -150,7 +170,7 @@ def _predecessor(one: Predecessor) -> Dataset:
     return series
 
 
-def _finished(draft: Draft, content: Content) -> ResultObject:
+def finished(draft: Draft, content: Content) -> ResultObject:
     """The object with its times, its maker and the patient's identity, as a file."""
     dataset, form, source = draft.dataset, draft.form, content.source
     _sign(dataset, content)
@@ -169,12 +189,16 @@ def _finished(draft: Draft, content: Content) -> ResultObject:
 def _sign(dataset: Dataset, content: Content) -> None:
     """When it was made, and by what."""
     model, stamp = content.findings.model, content.stamp
-    for what in ("InstanceCreation", "Series", "Content"):
+    # A presentation state has creation times of its own instead of the content's (PS3.3 C.11.10).
+    made = ("InstanceCreation", "Series") if "PresentationCreationDate" in dataset else _MADE
+    for what in made:
         setattr(dataset, f"{what}Date", stamp.date)
         setattr(dataset, f"{what}Time", stamp.time)
     dataset.TimezoneOffsetFromUTC = stamp.time_zone
     dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
     dataset.DeviceUID = model.device_uid
+    if schemes := private_schemes(content.findings):
+        dataset.CodingSchemeIdentificationSequence = schemes
     # highdicom adds itself here; the model is the one processing equipment.
     dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
 

@@ -159,7 +159,7 @@ def test_it_is_complete_preliminary_unverified_and_says_so_in_words(paths: list[
     report = report_of(findings_on(paths, mask), mask, paths)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
     assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
-    assert report.SeriesDescription.startswith("AI generated, not verified")
+    assert report.SeriesDescription.startswith("AI report: AI generated, not verified")
     assert comment(report) == "AI generated, not verified; demonstration model, not for clinical use."
     product = replace(MODEL, demonstration=False)
     assert comment(report_of(findings_on(paths, mask, model=product), mask, paths)) == "AI generated, not verified."
@@ -243,3 +243,47 @@ def test_text_of_a_model_is_written_in_characters_that_every_set_has(
         assert dataset.Manufacturer == "Universitat Zurich?KI?"
         assert dataset.SeriesDescription.endswith("Lungen ?")
         assert b"Rechter Lungenflugel" in result.part10
+
+
+def test_the_names_that_viewers_look_for_are_written_to_the_letter(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    report = report_of(findings_on(paths, mask), mask, paths)
+    names = {}
+    pending = [report]
+    while pending:
+        item = pending.pop()
+        (name,) = item.ConceptNameCodeSequence
+        names[name.CodeValue, name.CodingSchemeDesignator] = name.CodeMeaning
+        pending += item.get("ContentSequence", ())
+    for value, meaning in (
+        ("126000", "Imaging Measurement Report"),
+        ("121049", "Language of Content Item and Descendants"),
+        ("121005", "Observer Type"),
+        ("121012", "Device Observer UID"),
+        ("121058", "Procedure reported"),
+        ("111028", "Image Library"),
+        ("126010", "Imaging Measurements"),
+        ("125007", "Measurement Group"),
+        ("112039", "Tracking Identifier"),
+        ("112040", "Tracking Unique Identifier"),
+        ("111001", "Algorithm Name"),
+        ("111003", "Algorithm Version"),
+        ("122405", "Algorithm Manufacturer"),
+        ("111000", "Algorithm Family"),
+        ("121106", "Comment"),
+    ):
+        assert names[value, "DCM"] == meaning
+
+
+def test_a_model_that_is_a_product_says_so(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    product = findings_on(paths, mask, model=replace(MODEL, product=True))
+    assert report_of(product, mask, paths).ContentQualification == "PRODUCT"
+
+
+def test_a_scheme_that_no_standard_knows_is_said_to_be_the_maker_s(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+    own = replace(RIGHT_LUNG, type=Code("LUNG-R", "99OURS", "Right lung"))
+    for result in map(opened, write(findings_on(paths, mask, (own, LEFT_LUNG)), mask, paths, (), MOMENT)):
+        (scheme,) = result.CodingSchemeIdentificationSequence
+        assert scheme.CodingSchemeDesignator == "99OURS"
+        assert scheme.CodingSchemeResponsibleOrganization == MODEL.manufacturer
+    for result in map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT)):
+        assert "CodingSchemeIdentificationSequence" not in result

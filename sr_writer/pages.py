@@ -1,0 +1,230 @@
+"""A run's findings as pages to print: A4, with the words of every result above and below each of them.
+
+Everything but pictures is set line by line, so that no text is too long for a page. The same content gives the same
+bytes. No word names the patient: a page says where to look.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import reportlab
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
+
+from domain.profiles import Kind
+from sr_writer.content import Content
+from sr_writer.drawing import AMBER, Colour, wrapped
+from sr_writer.pictures import WORDS, View, picture, views
+from sr_writer.sentences import Line, lines
+from sr_writer.summary import IDENTITY_ELSEWHERE, maker
+from sr_writer.wording import plain, series_description, warning
+
+_WIDTH, _HEIGHT = A4
+_LEFT, _RIGHT, _TOP, _BOTTOM = 18 * mm, _WIDTH - 18 * mm, _HEIGHT - 21 * mm, 17 * mm
+_SAID = _LEFT + 62 * mm  # where the second column of the table begins
+_GAP = 4 * mm
+_MOST_LINES = 200  # findings; nobody reads on
+_INK, _GREY, _STRIPE = (28, 30, 34), (104, 108, 116), (242, 243, 245)
+_SHARP = 540  # width of a picture in pixels: its words come to 7 points in two columns
+
+_TEXT, _BOLD = "Vera", "VeraBd"  # files that come with the library, embedded as far as they are used
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What is set as a whole: its height, and how it is drawn with its top at y; `leads` stays with what follows."""
+
+    height: float
+    draw: Callable[[Any, float], None]
+    leads: bool = False
+
+
+@dataclass(frozen=True)
+class _Text:
+    """One line: where it begins, font, size and colour."""
+
+    x: float
+    text: str
+    font: str = _TEXT
+    size: float = 9.0
+    colour: Colour = _INK
+
+
+def pages(content: Content) -> bytes:
+    """The PDF."""
+    _fonts()
+    model = content.findings.model
+    out = BytesIO()
+    canvas = Canvas(out, pagesize=A4, invariant=1, pageCompression=1, lang="en")
+    canvas.setTitle(_printable(series_description(model, Kind.PDF)))
+    canvas.setAuthor(_printable(model.manufacturer))
+    canvas.setSubject(warning(model))
+    canvas.setCreator(_printable(f"{model.name} {model.version}"))
+    whole = list(_paged(_blocks(content)))
+    for number, blocks in enumerate(whole, 1):
+        _frame(canvas, warning(model), f"Page {number} of {len(whole)}")
+        top = _TOP
+        for block in blocks:
+            block.draw(canvas, top)
+            top -= block.height
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+def _fonts() -> None:
+    """Make the fonts known, which the library keeps for the whole process; once is enough, twice does no harm."""
+    folder = Path(reportlab.__file__).parent / "fonts"
+    for name in {_TEXT, _BOLD} - set(pdfmetrics.getRegisteredFontNames()):
+        pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
+
+
+def _paged(blocks: Iterator[_Block]) -> Iterator[list[_Block]]:
+    """The blocks of each page; a heading is not the last on its page."""
+    page: list[_Block] = []
+    for block in blocks:
+        if sum(one.height for one in (*page, block)) > _TOP - _BOTTOM:
+            kept = [page.pop()] if page and page[-1].leads else []
+            yield page
+            page = kept
+        page.append(block)
+    yield page
+
+
+def _frame(canvas: Any, said: str, number: str) -> None:
+    """What stands on each page: the words of every result above and below, where the patient is named, which page."""
+    canvas.setFillColorRGB(*_shares(AMBER))
+    canvas.rect(0, _HEIGHT - 13 * mm, _WIDTH, 13 * mm, stroke=0, fill=1)
+    _set(canvas, _HEIGHT - 8.5 * mm, _Text(_LEFT, said, _BOLD, 11))
+    _set(canvas, 13 * mm, _Text(_LEFT, said, size=8, colour=_GREY))
+    _set(canvas, 9 * mm, _Text(_LEFT, IDENTITY_ELSEWHERE, size=8, colour=_GREY))
+    _set(canvas, 9 * mm, _Text(_RIGHT - _length(number, _TEXT, 8), number, size=8, colour=_GREY))
+
+
+def _blocks(content: Content) -> Iterator[_Block]:
+    findings = content.findings
+    yield from _paragraph(findings.model.title, _BOLD, 17, 22)
+    yield from _paragraph(maker(content), colour=_GREY)
+    yield _heading("Findings")
+    yield from _table(content)
+    yield _heading("Key images")
+    yield from _pictures(content)
+    for title, sentences in (("Remarks", findings.remarks), ("The model", findings.model.card)):
+        if sentences:
+            yield _heading(title)
+        for one in sentences:
+            yield from _paragraph(one)
+            yield _space(1.5 * mm)
+
+
+def _table(content: Content) -> Iterator[_Block]:
+    found = lines(content.findings, content.present)
+    for number, line in enumerate(found[:_MOST_LINES]):
+        yield from _finding(line, striped=number % 2 == 0)
+    if not found:
+        yield from _paragraph("The model reports nothing.")
+    if len(found) > _MOST_LINES:
+        yield from _paragraph(f"and {len(found) - _MOST_LINES} more, which the report holds", colour=_GREY)
+
+
+def _pictures(content: Content) -> Iterator[_Block]:
+    """Rows of two pictures, or one larger one; the picture is drawn when its page is, so that one is in memory."""
+    shown = views(content)
+    for start in range(0, len(shown), 2):
+        row = shown[start : start + 2]
+        width = (_RIGHT - _LEFT - _GAP) / 2 if len(shown) > 1 else 125 * mm
+        gap = _GAP if start else 0.0
+        yield _Block(gap + width * (_SHARP + WORDS) / _SHARP, _Pictures(content, row, width, gap))
+
+
+@dataclass(frozen=True, eq=False)
+class _Pictures:
+    """Draws pictures beside each other, each `width` points wide, `gap` below what is above them."""
+
+    content: Content
+    row: Sequence[View]
+    width: float
+    gap: float
+
+    def __call__(self, canvas: Any, top: float) -> None:
+        for column, view in enumerate(self.row):
+            image = picture(self.content, view, (_SHARP, _SHARP + WORDS))
+            height = image.height * self.width / _SHARP
+            left = _LEFT + column * (self.width + _GAP)
+            canvas.drawImage(ImageReader(image), left, top - self.gap - height, self.width, height)
+
+
+def _finding(line: Line, striped: bool) -> Iterator[_Block]:
+    """A row of the table, a block for each of its lines."""
+    name = _broken(_Text(_LEFT + 8 * mm, line.label), _SAID - _LEFT - 11 * mm)
+    said = _broken(_Text(_SAID, line.said), _RIGHT - _SAID - 2 * mm)
+    for number in range(max(len(name), len(said), 1)):
+        texts = (*name[number : number + 1], *said[number : number + 1])
+        yield _row(texts, striped, None if number else line.colour)
+
+
+def _row(texts: Sequence[_Text], striped: bool, swatch: Colour | None) -> _Block:
+    def draw(canvas: Any, top: float) -> None:
+        if striped:
+            canvas.setFillColorRGB(*_shares(_STRIPE))
+            canvas.rect(_LEFT, top - 15, _RIGHT - _LEFT, 15, stroke=0, fill=1)
+        if swatch:
+            canvas.setFillColorRGB(*_shares(swatch))
+            canvas.roundRect(_LEFT + 2 * mm, top - 12, 9, 9, 1.5, stroke=0, fill=1)
+        for text in texts:
+            _set(canvas, top - 11, text)
+
+    return _Block(15, draw)
+
+
+def _heading(said: str) -> _Block:
+    return _Block(30, lambda canvas, top: _set(canvas, top - 21, _Text(_LEFT, said, _BOLD, 12)), leads=True)
+
+
+def _paragraph(
+    said: str, font: str = _TEXT, size: float = 9.0, line: float = 13.0, colour: Colour = _INK
+) -> Iterator[_Block]:
+    for text in _broken(_Text(_LEFT, said, font, size, colour), _RIGHT - _LEFT):
+        yield _Block(line, partial(_set_below, line, text))
+
+
+def _space(height: float) -> _Block:
+    return _Block(height, lambda canvas, top: None)
+
+
+def _broken(text: _Text, width: float) -> list[_Text]:
+    """The text in lines of at most `width` points."""
+    said = wrapped(_printable(text.text), lambda part: _length(part, text.font, text.size), width)
+    return [_Text(text.x, line, text.font, text.size, text.colour) for line in said]
+
+
+def _set_below(line: float, text: _Text, canvas: Any, top: float) -> None:
+    _set(canvas, top - 0.8 * line, text)
+
+
+def _set(canvas: Any, baseline: float, text: _Text) -> None:
+    canvas.setFont(text.font, text.size)
+    canvas.setFillColorRGB(*_shares(text.colour))
+    canvas.drawString(text.x, baseline, text.text)
+
+
+def _length(text: str, font: str, size: float) -> float:
+    return float(pdfmetrics.stringWidth(text, font, size))
+
+
+def _printable(text: str) -> str:
+    """`text` in letters that the font has; what it lacks as results have it elsewhere."""
+    known = pdfmetrics.getFont(_TEXT).face.charToGlyph
+    return "".join(letter if letter.isspace() or ord(letter) in known else plain(letter) for letter in text)
+
+
+def _shares(colour: Colour) -> tuple[float, ...]:
+    return tuple(part / 255 for part in colour)

@@ -1,0 +1,26 @@
+"""Findings as pages in an object of their own (Encapsulated PDF, PS3.3 A.45.1), for sites that keep documents."""
+
+from collections.abc import Iterator
+
+from domain.profiles import Form, Kind
+from sr_writer import concepts
+from sr_writer.content import Content, Draft
+from sr_writer.documents import described
+from sr_writer.pages import pages
+from sr_writer.segmentation import reference
+from sr_writer.wording import concept, series_description
+
+
+def drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The pages; there are some when nothing was found as well, for then they say so."""
+    document = pages(content)
+    dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
+    dataset.AcquisitionDateTime = None  # of several images
+    dataset.DocumentTitle = series_description(content.findings.model, Kind.PDF)
+    dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.SourceInstanceSequence = [reference(one) for one in content.source.instances]
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocumentLength = len(document)
+    dataset.EncapsulatedDocument = document + b"\0" * (len(document) % 2)
+    yield Draft(form, dataset)

@@ -1,0 +1,228 @@
+"""One frame of a source as a viewer first shows it: 8 bits, the source's own window, black as black.
+
+A frame is decoded without the others of its instance, and whatever its values are, they go through a table of at most
+65,536 entries, so that a large radiograph costs little more than its pixels.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, dcmread
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.pixels.utils import pixel_array
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from domain.errors import Retryable, UnusableInput
+from sr_writer.source import Frame
+
+Grey = NDArray[np.uint8]
+
+# Besides group 0028, which comes with the pixels.
+_READ = (
+    "Modality", "BodyPartExamined", "PatientOrientation", "ImageOrientationPatient", "ImagerPixelSpacing",
+    "NominalScannedPixelSpacing", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+)  # fmt: skip
+_TAGS = [int(Tag(keyword)) for keyword in _READ]
+# The functional groups that say how a frame is shown (PS3.3 C.7.6.16.2).
+_MACROS = (
+    "PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence", "PlaneOrientationSequence",
+)  # fmt: skip
+
+_DAMAGED = (
+    AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OverflowError, RuntimeError, TypeError,
+    ValueError, struct.error, zlib.error, BytesLengthException, InvalidDicomError,
+)  # fmt: skip
+
+# HU: centre and width, where a CT states none. What has much of lung's density is looked at as a lung.
+_SOFT_TISSUE, _LUNG = (40.0, 400.0), (-600.0, 1500.0)
+_LUNG_HU, _LUNG_SHARE = (-950.0, -500.0), 0.1
+_ENDS = (0.5, 99.5)  # percentiles that are black and white where nothing states a window
+_SAMPLE = 1 << 16  # values that percentiles are taken from
+
+
+@dataclass(frozen=True, eq=False)
+class Display:
+    """One frame as it is shown: `pixels` are (rows, columns), or (rows, columns, 3) in colour.
+
+    `aspect` is the height of a pixel over its width. `edges` says which way of the patient the left, right, top and
+    bottom edges lie ("R", "L", "A", "P"), "" each where the source does not state it.
+    """
+
+    pixels: Grey
+    aspect: float
+    edges: tuple[str, str, str, str]
+
+
+def display(frame: Frame) -> Display:
+    """The frame, decoded.
+
+    Raises UnusableInput where its pixels cannot be decoded or have the patient's identity in them, Retryable where its
+    file cannot be opened.
+    """
+    try:
+        stored, header = _decoded(frame)
+        _flatten(header, frame.number)
+        if str(header.get("BurnedInAnnotation", "")).upper() == "YES":
+            raise UnusableInput("its pixels say that they name the patient (Burned In Annotation)")
+        return Display(_shown(stored, header), _aspect(header), _edges(header))
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    except _DAMAGED as error:
+        uid = frame.instance.sop_instance_uid
+        raise UnusableInput(f"its pixels cannot be decoded (SOP Instance UID {uid})") from error
+
+
+def _decoded(frame: Frame) -> tuple[NDArray[Any], Dataset]:
+    """The frame's values (colour as RGB, but for a palette's), and the attributes that say how they are shown."""
+    header, path, index = Dataset(), frame.instance.file, frame.number - 1
+    meta = dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True).file_meta
+    if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:  # not readable in parts
+        header = dcmread(path)
+        return pixel_array(header, index=index), header
+    return pixel_array(path, index=index, ds_out=header, specific_tags=_TAGS), header
+
+
+def _flatten(header: Dataset, number: int) -> None:
+    """Put what the functional groups say of frame `number` where a single-frame image has it."""
+    frames, shared = header.get("PerFrameFunctionalGroupsSequence"), header.get("SharedFunctionalGroupsSequence")
+    for group in (*(shared or ())[:1], *(frames or ())[number - 1 : number]):
+        for macro in _MACROS:
+            if group.get(macro):
+                header.update(group[macro].value[0])
+
+
+def _shown(stored: NDArray[Any], header: Dataset) -> Grey:
+    if stored.ndim == 3:
+        return _eight_bits(stored, int(header.BitsStored))
+    if header.PhotometricInterpretation == "PALETTE COLOR":
+        return _eight_bits(apply_color_lut(stored, header), int(header.RedPaletteColorLookupTableDescriptor[2]))
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    inside = _inside(header)
+    sample = stored.reshape(-1)[:: max(1, stored.size // _SAMPLE)]
+    seen = sample[inside(sample)]
+    look = _look(header, _modality_values(seen if seen.size else sample, header))
+    return _by_table(stored, lambda values: np.where(inside(values), look(values), np.uint8(0)))
+
+
+def _by_table(stored: NDArray[Any], look: Callable[[NDArray[Any]], Grey]) -> Grey:
+    """`look` of each value; of small integers, of every value that there can be, then looked up."""
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize > 2:
+        return look(stored)
+    unsigned = np.dtype(f"u{stored.dtype.itemsize}")
+    every = np.arange(1 << 8 * unsigned.itemsize).astype(unsigned).view(stored.dtype)
+    return np.take(look(every), stored.view(unsigned))
+
+
+def _inside(header: Dataset) -> Callable[[NDArray[Any]], NDArray[np.bool_]]:
+    """Which stored values are of the patient: not Pixel Padding Value, nor in its range (PS3.3 C.7.5.1.1.2)."""
+    padding, limit = header.get("PixelPaddingValue"), header.get("PixelPaddingRangeLimit")
+    if padding is None:
+        return lambda values: np.ones(values.shape, np.bool_)
+    low, high = sorted((int(padding), int(padding if limit is None else limit)))
+    return lambda values: (values < low) | (values > high)
+
+
+def _look(header: Dataset, seen: NDArray[Any]) -> Callable[[NDArray[Any]], Grey]:
+    """What makes a grey of stored values: table or window (PS3.3 C.11.2), MONOCHROME1 turned around.
+
+    `seen` are values of the frame after the modality's table or rescale.
+    """
+    inverse = header.PhotometricInterpretation == "MONOCHROME1"
+    window = _stated_window(header) or _window_of(seen, header)
+
+    def look(values: NDArray[Any]) -> Grey:
+        meant = _modality_values(values, header)
+        share = _through_table(meant, header) if header.get("VOILUTSequence") else window(meant)
+        share = np.clip(share, 0, 1)
+        return np.asarray(np.round((1 - share if inverse else share) * 255), np.uint8)
+
+    return look
+
+
+def _modality_values(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    """Stored values after the modality's table or rescale (PS3.3 C.11.1)."""
+    wide = values.astype(np.int64) if values.dtype.kind in "iu" else values
+    return apply_modality_lut(wide, header)
+
+
+def _through_table(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    """The first VOI table's output, 0 to 1."""
+    bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
+    return apply_voi(np.round(values).astype(np.int64), header) / float((1 << bits) - 1)
+
+
+def _stated_window(header: Dataset) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+    """The source's first window, where it has one that can be used; black is 0, white 1."""
+    centres, widths = _numbers(header.get("WindowCenter")), _numbers(header.get("WindowWidth"))
+    if not centres or not widths or not widths[0] > 0:
+        return None
+    centre, width = centres[0], widths[0]
+    function = str(header.get("VOILUTFunction") or "LINEAR")
+    if function == "SIGMOID":
+        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -500, 500)))
+    # PS3.3 C.11.2.1.2.1; a window of width 1 is a threshold.
+    return _linear(centre, width) if function == "LINEAR_EXACT" else _linear(centre - 0.5, max(width - 1, 1e-6))
+
+
+def _linear(centre: float, width: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    return lambda values: (values - centre) / width + 0.5
+
+
+def _window_of(seen: NDArray[Any], header: Dataset) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A window by what is seen: of a CT by tissue, of everything else from its darkest to its brightest part."""
+    if header.get("Modality") == "CT" and header.get("RescaleType", "HU") in ("HU", "US"):
+        low, high = _LUNG_HU
+        body = seen[seen > low]
+        lung = body.size > 0 and np.count_nonzero(body < high) > _LUNG_SHARE * body.size
+        return _linear(*(_LUNG if lung else _SOFT_TISSUE))
+    low, high = (float(value) for value in np.percentile(seen, _ENDS))
+    if not high > low:  # hardly anything but background
+        low, high = float(seen.min()), float(seen.max())
+    return _linear((low + high) / 2, max(high - low, 1e-6))
+
+
+def _eight_bits(colour: NDArray[Any], bits: int) -> Grey:
+    return colour if bits == 8 and colour.dtype == np.uint8 else np.asarray(colour >> max(0, bits - 8), np.uint8)
+
+
+def _aspect(header: Dataset) -> float:
+    """Height of a pixel over its width (PS3.3 10.7.1.3, C.7.6.3.1.7)."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
+        stated = _numbers(header.get(keyword))
+        if len(stated) == 2 and min(stated) > 0:
+            return stated[0] / stated[1]
+    return 1.0
+
+
+def _edges(header: Dataset) -> tuple[str, str, str, str]:
+    """By the direction cosines (PS3.3 C.7.6.2.1.1), else by Patient Orientation, which names right and bottom."""
+    cosines = _numbers(header.get("ImageOrientationPatient"))
+    stated = header.get("PatientOrientation") or ""
+    if len(cosines) == 6:
+        right, bottom = _letters(cosines[:3]), _letters(cosines[3:])
+    else:
+        right, bottom = map(str, stated) if not isinstance(stated, str) and len(stated) == 2 else ("", "")
+    return _opposite(right), right, _opposite(bottom), bottom
+
+
+def _letters(direction: Sequence[float]) -> str:
+    """The ways of the patient that a direction goes, the one that it goes most first."""
+    parts = sorted(zip(direction, ("LR", "PA", "HF"), strict=True), key=lambda one: -abs(one[0]))
+    return "".join(letters[value < 0] for value, letters in parts if abs(value) > 0.35)
+
+
+def _opposite(letters: str) -> str:
+    return letters.translate(str.maketrans("LRAPHF", "RLPAFH"))
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of a value of any multiplicity."""
+    several = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    return [float(one) for one in several if one not in (None, "")]

@@ -1,0 +1,49 @@
+"""Findings as one picture of a page (Secondary Capture Image, PS3.3 A.8.1), for every viewer that shows images."""
+
+from collections.abc import Iterator, Sequence
+
+from pydicom.dataset import Dataset
+
+from domain.profiles import Form
+from sr_writer import concepts
+from sr_writer.content import Content, Draft
+from sr_writer.documents import described
+from sr_writer.pictures import View, views
+from sr_writer.segmentation import reference
+from sr_writer.source import Frame
+from sr_writer.summary import page
+from sr_writer.wording import concept, warning
+
+
+def drafts(content: Content, form: Form) -> Iterator[Draft]:
+    """The page; there is one when nothing was found as well, for then it says so."""
+    picture = page(content)
+    dataset = described(content, form, "OT")
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.PatientOrientation = None  # several images in different orientations
+    dataset.DerivationDescription = "Key images with what was found in them, and a table"
+    dataset.ImageComments = warning(content.findings.model)
+    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = content.stamp.date, content.stamp.time
+    dataset.SourceImageSequence = _shown(content, views(content))
+    for keyword, value in content.source.lossy.items():  # PS3.3 C.7.6.1.1.5: once lossy, always lossy
+        setattr(dataset, keyword, value)
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    dataset.Columns, dataset.Rows = picture.size
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.add_new("PixelData", "OB", picture.tobytes())
+    yield Draft(form, dataset)
+
+
+def _shown(content: Content, shown: Sequence[View]) -> list[Dataset]:
+    """References to the images on the page (PS3.3 C.7.6.1.1.4), an item each."""
+    frames = dict.fromkeys(content.frame(view.frame) for view in shown)
+    return [_reference(frame) for frame in frames]
+
+
+def _reference(frame: Frame) -> Dataset:
+    item = reference(frame.instance)
+    if frame.instance.multi_frame:
+        item.ReferencedFrameNumber = frame.number
+    item.PurposeOfReferenceCodeSequence = [concept(concepts.SOURCE_IMAGE)]
+    return item

@@ -1,0 +1,162 @@
+"""The report as pages: every page says what it is, none says whose it is, and every word can be read."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom import FileDataset
+from pypdf import PdfReader
+
+from domain.profiles import ENCAPSULATED_PDF, Form, Kind
+from tests.support import phantoms, result_cases
+from tests.support.contents import box
+from tests.support.findings import CLASSIFIER, RIGHT_LUNG, findings_on
+from tests.support.phantoms import JAPANESE, Phantom
+from tests.support.result_cases import CARD, REMARKS, Run
+
+FORM = Form(Kind.PDF, ENCAPSULATED_PDF)
+WARNING = "AI generated, not verified; demonstration model, not for clinical use"
+
+
+def document(run: Run) -> FileDataset:
+    (result,) = run.results((FORM,))
+    return pydicom.dcmread(io.BytesIO(result.part10))
+
+
+def reader(run: Run) -> PdfReader:
+    dataset = document(run)
+    return PdfReader(io.BytesIO(dataset.EncapsulatedDocument[: dataset.EncapsulatedDocumentLength]), strict=True)
+
+
+def text(run: Run) -> list[str]:
+    """The words of each page."""
+    return [page.extract_text() for page in reader(run).pages]
+
+
+def many(folder: Path, count: int) -> Run:
+    paths = phantoms.write(Phantom(slices=1, size=(16, 16)).datasets(), folder)
+    regions = tuple(replace(box(0, 1, 1, 5, 5), label=f"Nodule {k}") for k in range(count))
+    return Run(replace(findings_on(paths, segments=()), regions=regions), None, paths)
+
+
+def test_it_is_a_document_of_its_own(tmp_path: Path) -> None:
+    run = result_cases.everything(tmp_path)
+    dataset = document(run)
+    assert (dataset.SOPClassUID, dataset.Modality) == (ENCAPSULATED_PDF, "DOC")
+    assert dataset.MIMETypeOfEncapsulatedDocument == "application/pdf"
+    assert (dataset.BurnedInAnnotation, dataset.VerificationFlag) == ("NO", "UNVERIFIED")
+    assert dataset.DocumentTitle == "AI PDF: AI generated, not verified, demo; Lungs in chest CT"
+    assert dataset.ConceptNameCodeSequence[0].CodeValue == "126000"
+    assert {item.ReferencedSOPInstanceUID for item in dataset.SourceInstanceSequence} == {
+        frame.sop_instance_uid for frame in run.findings.frames
+    }
+    assert dataset.EncapsulatedDocument.startswith(b"%PDF-")
+    assert dataset.EncapsulatedDocumentLength in (
+        len(dataset.EncapsulatedDocument),
+        len(dataset.EncapsulatedDocument) - 1,
+    )
+
+
+def test_it_says_everything(tmp_path: Path) -> None:
+    said = "\n".join(text(result_cases.everything(tmp_path)))
+    for line in (
+        "Lungs in chest CT",
+        "ct_lung 1.0.0, DICOM Node project, OpenVINO on CPU; made 2026-01-02 03:04 (UTC+0000)",
+        "Volume 2535 ml, Attenuation Coefficient (mean) -812.3 HU",
+        "image 5, Area 123.5 mm2, Diameter 14.2 mm",
+        "95.5 %, reported (from 50 % on)",
+        "3.4 %, not reported (from 25 % on)",
+        *CARD,
+        *REMARKS,
+    ):
+        assert line in said
+
+
+@pytest.mark.parametrize("count", [0, 1, 60, 190])
+def test_every_page_has_the_words_of_every_result_and_its_number(count: int, tmp_path: Path) -> None:
+    pages = text(many(tmp_path, count))
+    assert len(pages) >= count // 60
+    for number, page in enumerate(pages, 1):
+        assert page.count(WARNING) == 2
+        assert f"Page {number} of {len(pages)}" in page
+        assert "Patient and study: see the header of this object." in page
+    assert [k for k in range(count) if sum(f"Nodule {k}\n" in page for page in pages) != 1] == []
+
+
+def test_a_model_for_use_is_not_called_a_demonstration(tmp_path: Path) -> None:
+    run = result_cases.segments_alone(tmp_path)
+    model = replace(run.findings.model, demonstration=False)
+    for page in text(replace(run, findings=replace(run.findings, model=model))):
+        assert page.count("AI generated, not verified") == 2
+        assert "emonstration" not in page
+
+
+def test_nobody_is_named_in_its_words_or_its_properties(tmp_path: Path) -> None:
+    who = {"patient_name": "Quuxworth^Ybbsalbert=山田^太郎", "patient_id": "PX-77182-ZK", "birth_date": "19010203"}
+    what = {
+        "accession_number": "ACCXQ90817",
+        "study_description": "CT of Quuxworth",
+        "series_description": "Ybbsalbert",
+    }
+    phantom = Phantom(slices=3, size=(16, 16), charset=JAPANESE, **who, **what)
+    run = result_cases.rich(result_cases.masked(phantom, tmp_path))
+    said = "\n".join(text(run)) + str(reader(run).metadata)
+    for word in ("quuxworth", "ybbsalbert", "山田", "px-77182", "19010203", "1901-02-03", "accxq", "1.2.840", "2.25."):
+        assert word not in said.lower()
+
+
+def test_no_byte_depends_on_who_the_patient_is(tmp_path: Path) -> None:
+    one, two = (
+        document(
+            result_cases.masked(Phantom(slices=3, size=(16, 16), patient_name=name, patient_id=name), tmp_path / name)
+        )
+        for name in ("A", "B")
+    )
+    assert one.EncapsulatedDocument == two.EncapsulatedDocument
+
+
+def test_the_same_findings_give_the_same_bytes(tmp_path: Path) -> None:
+    run = result_cases.everything(tmp_path)
+    assert run.results((FORM,)) == run.results((FORM,))
+
+
+def test_letters_that_the_font_has_are_kept_and_others_do_not_break_it(tmp_path: Path) -> None:
+    run = result_cases.segments_alone(tmp_path)
+    findings = replace(
+        run.findings,
+        segments=(replace(RIGHT_LUNG, label="Größere Lunge, 肺"), *run.findings.segments[1:]),
+        remarks=("Ein Maß: 5 µm \u0007 ≤ (Ende)", "x" * 500, "<b>&amp;</b>"),
+    )
+    said = "\n".join(text(replace(run, findings=findings)))
+    assert "Größere Lunge, ?" in said
+    assert "5 µm" in said
+    assert "<b>&amp;</b>" in said
+    assert said.replace("\n", "").count("x" * 500) == 1
+
+
+def test_a_list_that_nobody_reads_is_cut_and_says_so(tmp_path: Path) -> None:
+    said = "\n".join(text(many(tmp_path, 450)))
+    assert "and 250 more, which the report holds" in said
+    assert "Nodule 200\n" not in said
+
+
+def test_a_heading_is_never_the_last_of_its_page(tmp_path: Path) -> None:
+    run = many(tmp_path, 3)
+    for count in range(44, 56):  # of which one ends where the heading alone has room
+        sentences = tuple(f"Sentence {k}." for k in range(count))
+        model = replace(CLASSIFIER, card=("The last.",))
+        for page in text(replace(run, findings=replace(run.findings, remarks=sentences, model=model)))[:-1]:
+            body = [line for line in page.splitlines() if line and WARNING not in line]
+            assert "The model" not in body or "The last." in body
+
+
+def test_pictures_are_in_it(tmp_path: Path) -> None:
+    pages = reader(result_cases.everything(tmp_path)).pages
+    assert sum(len(page.images) for page in pages) == 4
+
+
+def test_there_are_pages_when_nothing_was_found(tmp_path: Path) -> None:
+    said = "\n".join(text(result_cases.no_segments(tmp_path)))
+    assert "The model reports nothing." in said

@@ -1,0 +1,218 @@
+"""A key picture shows what was found where it was found, says that no person has looked, and names nobody."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from domain.findings import Map, Region, Shape
+from sr_writer.content import Content
+from sr_writer.drawing import AMBER
+from sr_writer.pictures import MOST, WORDS, View, picture, views
+from sr_writer.wording import warning
+from tests.support import phantoms
+from tests.support.contents import NODULE, box, content_of, images, ramp, slices
+from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods
+from tests.support.phantoms import Phantom
+from tests.support.radiographs import Radiograph
+from tests.support.result_cases import Run
+
+SIZE = (400, 400 + WORDS)
+GREEN = (0, 255, 0)
+
+
+def drawn(content: Content, frame: int = 0, on: int | None = None) -> NDArray[np.uint8]:
+    return np.asarray(picture(content, View(frame, "why", on), SIZE))
+
+
+def near(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Which pixels have a colour, about."""
+    return np.asarray((np.abs(pixels.astype(int) - colour) < 40).all(axis=-1))
+
+
+def extent(marked: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is marked."""
+    rows, columns = np.nonzero(marked)
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+def masked(folder: Path, mask: NDArray[np.uint8]) -> Content:
+    count, rows, columns = mask.shape
+    paths = phantoms.write(Phantom(slices=count, size=(rows, columns)).datasets(), folder)
+    return content_of(Run(findings_on(paths, mask), mask, paths))
+
+
+def mapped(folder: Path, values: NDArray[np.float32], frames: tuple[int, ...] = (0,), count: int = 1) -> Content:
+    content = slices(folder, count, size=(16, 16))
+    one = Map("Pneumonia", "class activation map", "m", "0" * 64, values.shape, frames)  # type: ignore[arg-type]
+    return replace(content, findings=replace(content.findings, maps=(one,)), maps=(values,))
+
+
+def test_an_image_has_square_pixels_and_as_much_room_as_there_is(tmp_path: Path) -> None:
+    content = slices(tmp_path, 1, size=(20, 20), spacing=(5.0, 2.0, 1.0))
+    pixels = drawn(content)
+    assert pixels.shape == (400 + WORDS, 400, 3)
+    assert extent(pixels[:400].any(axis=-1))[::2] == (100, 299)
+    wide = slices(tmp_path / "wide", 1, size=(20, 20), spacing=(5.0, 1.0, 2.0))
+    assert drawn(wide).shape == (200 + WORDS, 400, 3)
+
+
+def test_a_box_lies_where_it_was_found(tmp_path: Path) -> None:
+    content = images(
+        [Radiograph(np.full((40, 40), 9, np.uint16)).dataset()], tmp_path, regions=(box(0, 10, 20, 30, 35),)
+    )
+    left, top, right, bottom = extent(near(drawn(content)[:400], GREEN))
+    assert (left, right) == pytest.approx((100, 300), abs=2)
+    assert (top, bottom) == pytest.approx((200, 350), abs=2)
+
+
+@pytest.mark.parametrize("shape", [Shape.POINT, Shape.CONTOUR])
+def test_points_and_outlines_lie_where_they_were_found(shape: Shape, tmp_path: Path) -> None:
+    points = ((20.0, 10.0),) if shape is Shape.POINT else ((10.0, 10.0), (30.0, 10.0), (20.0, 30.0))
+    region = Region("", NODULE, 0, shape, points, colour=GREEN)
+    content = images([Radiograph(np.full((40, 40), 9, np.uint16)).dataset()], tmp_path, regions=(region,))
+    found = extent(near(drawn(content)[:400], GREEN))
+    expected = (184, 84, 216, 116) if shape is Shape.POINT else (100, 100, 300, 300)
+    assert found == pytest.approx(expected, abs=4)
+
+
+def test_a_region_stands_on_its_own_image_alone(tmp_path: Path) -> None:
+    content = slices(tmp_path, 2, size=(16, 16))
+    content = replace(content, findings=replace(content.findings, regions=(box(1, 4, 4, 12, 12),)))
+    assert not near(drawn(content, 0), GREEN).any()
+    assert near(drawn(content, 1), GREEN).any()
+
+
+def test_a_segment_is_tinted_where_it_is_and_its_outline_drawn(tmp_path: Path) -> None:
+    mask = np.zeros((2, 40, 40), np.uint8)
+    mask[0, 10:30, 20:40] = 1
+    content = masked(tmp_path, mask)
+    first, second = drawn(content, 0)[:400].astype(int), drawn(content, 1)[:400].astype(int)
+    red_over_blue = first[..., 0] - first[..., 2] > 25
+    assert extent(red_over_blue) == pytest.approx((200, 100, 399, 299), abs=2)
+    assert near(drawn(content, 0), RIGHT_LUNG.colour).any()
+    assert not (second[..., 0] - second[..., 2] > 25).any()
+
+
+def test_a_map_colours_what_the_model_looked_at_and_nothing_else(tmp_path: Path) -> None:
+    values = np.zeros((1, 8, 8), np.float32)
+    values[0, 2, 5] = 1
+    content = mapped(tmp_path, values)
+    plain, seen = drawn(content)[:400].astype(int), drawn(content, on=0)[:400].astype(int)
+    warm = seen[..., 0] - seen[..., 2] > 60
+    left, top, right, bottom = extent(warm)
+    assert (left + right) / 2 == pytest.approx(275, abs=12)
+    assert (top + bottom) / 2 == pytest.approx(125, abs=12)
+    np.testing.assert_array_equal(seen[:, :150], plain[:, :150])
+
+
+def test_a_map_says_what_its_colours_mean(tmp_path: Path) -> None:
+    content = mapped(tmp_path, np.ones((1, 4, 4), np.float32))
+    scale, bare = (one[410:420, 240:400].astype(int) for one in (drawn(content, on=0), drawn(content)))
+    assert (scale[..., 0] - scale[..., 2] > 100).any()
+    assert not (bare[..., 0] - bare[..., 2] > 100).any()
+
+
+def test_a_map_that_is_not_a_number_somewhere_is_drawn(tmp_path: Path) -> None:
+    values = np.full((1, 4, 4), np.nan, np.float32)
+    content = mapped(tmp_path, values)
+    np.testing.assert_array_equal(drawn(content, on=0)[:400], drawn(content)[:400])
+
+
+def test_every_picture_bears_the_words_of_every_result(tmp_path: Path) -> None:
+    content = slices(tmp_path, 1, size=(16, 16))
+    words = drawn(content)[400:]
+    assert near(words, AMBER).sum() > 500
+    unmarked = replace(
+        content, findings=replace(content.findings, model=replace(content.findings.model, demonstration=False))
+    )
+    assert warning(unmarked.findings.model) != warning(content.findings.model)
+    assert (drawn(unmarked)[400:] != words).any()
+
+
+def test_no_pixel_depends_on_who_the_patient_is(tmp_path: Path) -> None:
+    other = {"patient_name": "Somebody^Else", "patient_id": "X-77", "birth_date": "19991231", "accession_number": "A"}
+    one, two = slices(tmp_path / "1", 2, size=(16, 16)), slices(tmp_path / "2", 2, size=(16, 16), **other)
+    np.testing.assert_array_equal(drawn(one), drawn(two))
+
+
+def test_the_same_image_gives_the_same_picture(tmp_path: Path) -> None:
+    content = mapped(tmp_path, np.ones((1, 4, 4), np.float32))
+    np.testing.assert_array_equal(drawn(content, on=0), drawn(content, on=0))
+
+
+@pytest.mark.parametrize("wrong", ["burned in", "damaged"])
+def test_an_image_that_cannot_be_shown_leaves_its_words(wrong: str, tmp_path: Path) -> None:
+    dataset = Radiograph(ramp()).dataset()
+    if wrong == "burned in":
+        dataset.BurnedInAnnotation = "YES"
+    else:
+        dataset.PixelData = dataset.PixelData[:100]
+    content = images([dataset], tmp_path, regions=(box(0, 1, 1, 9, 9),))
+    pixels = drawn(content)
+    assert not near(pixels, GREEN).any()
+    assert near(pixels[:-WORDS], (236, 238, 240)).any()
+    assert near(pixels[-WORDS:], AMBER).any()
+
+
+def test_long_and_many_names_stay_inside_the_picture(tmp_path: Path) -> None:
+    names = [replace(box(0, 2, 2 + k, 8, 9), label=f"{'a very long name ' * 9}{k}") for k in range(40)]
+    content = images([Radiograph(ramp()).dataset()], tmp_path, regions=tuple(names))
+    assert drawn(content).shape == (400 + WORDS, 400, 3)
+
+
+def test_names_that_would_lie_on_each_other_are_moved_apart(tmp_path: Path) -> None:
+    flat = [Radiograph(np.full((40, 40), 9, np.uint16)).dataset()]
+    once = images(flat, tmp_path, regions=(box(0, 10, 20, 30, 35),))
+    twice = replace(once, findings=replace(once.findings, regions=once.findings.regions * 2))
+    letters = [near(drawn(one)[:400], (127, 255, 127)).sum() for one in (once, twice)]
+    assert letters[1] > 1.5 * letters[0]
+
+
+def test_a_view_for_each_key_image_and_each_map_on_it(tmp_path: Path) -> None:
+    content = mapped(tmp_path, np.ones((1, 4, 4), np.float32), frames=(1,), count=4)
+    findings = replace(content.findings, regions=(box(1, 1, 1, 5, 5, 0.9), box(3, 1, 1, 5, 5, 0.2)))
+    content = replace(
+        content_of(Run(findings, None, [one.file for one in content.source.instances])), maps=content.maps
+    )
+    assert views(content) == (View(1, "Pneumonia", 0), View(3, "Nodule"))
+
+
+def test_of_many_key_images_those_are_shown_that_the_model_named_and_is_surest_of(tmp_path: Path) -> None:
+    regions = tuple(box(k, 1, 1, 5, 5, k / 20) for k in range(12))
+    content = images(Phantom(slices=12, size=(16, 16)).datasets(), tmp_path, regions=regions, key_frames=(2,))
+    assert [view.frame for view in views(content)] == [2, 7, 8, 9, 10, 11]
+    assert len(views(content)) == MOST
+
+
+def test_where_a_classifier_names_no_image_its_maps_do(tmp_path: Path) -> None:
+    values = np.zeros((3, 4, 4), np.float32)
+    values[2, 1, 1] = 0.8
+    content = mapped(tmp_path, values, frames=(0, 1, 3), count=4)
+    content = replace(content, findings=replace(content.findings, likelihoods=likelihoods()))
+    assert views(content) == (View(3, "Pneumonia", 0),)
+
+
+def test_the_probabilities_of_a_segment_do_not_hide_it(tmp_path: Path) -> None:
+    mask = np.zeros((2, 16, 16), np.uint8)
+    mask[1, 4:9, 4:9] = 1
+    content = masked(tmp_path, mask)
+    one = Map("Right lung", "probability", "m", "0" * 64, (1, 16, 16), (1,))
+    content = replace(
+        content, findings=replace(content.findings, maps=(one,)), maps=(np.ones((1, 16, 16), np.float32),)
+    )
+    assert views(content) == (View(1, "Right lung"),)
+
+
+def test_where_nothing_is_marked_one_image_is_shown_and_says_so(tmp_path: Path) -> None:
+    (view,) = views(slices(tmp_path, 5, size=(16, 16)))
+    assert view == View(2, "nothing is marked in any image")
+
+
+def test_the_picture_is_plain_rgb(tmp_path: Path) -> None:
+    image = picture(slices(tmp_path, 1, size=(16, 16)), View(0, "why"), SIZE)
+    assert isinstance(image, Image.Image)
+    assert image.mode == "RGB"
