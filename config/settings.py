@@ -3,10 +3,12 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.profiles import BUILT_IN, Kind, Profile, Report, Segmentation
@@ -192,6 +194,11 @@ def parse_destination(text: str) -> dict[str, object]:
     return {"name": name or aet, "aet": aet, "host": host.strip("[]"), "port": int(port)}
 
 
+def _unknown_profile(name: str, known: Iterable[str]) -> PydanticCustomError:
+    facts = {"name": repr(name), "known": ", ".join(known)}
+    return PydanticCustomError("unknown_profile", "there is no profile {name}; known are {known}", facts)
+
+
 class Settings(BaseSettings):
     """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
 
@@ -213,7 +220,7 @@ class Settings(BaseSettings):
     bus: Bus = Bus()
     models: Models = Models()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
-    profiles: dict[str, Profile] = Field(
+    profiles: dict[str, OwnProfile] = Field(
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )
     delivery: Delivery = Delivery()
@@ -230,12 +237,18 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _known_profiles(self) -> Self:
         known = {**BUILT_IN, **self.profiles}
-        for destination in self.destinations:
-            if destination.profile not in known:
-                raise ValueError(
-                    f"destination {destination.name} wants the profile {destination.profile!r}; "
-                    f"known are {', '.join(known)}"
-                )
+        wrong = [
+            InitErrorDetails(
+                type=_unknown_profile(one.profile, known),
+                loc=("destinations", number, "profile"),
+                input=one.profile,
+            )
+            for number, one in enumerate(self.destinations)
+            if one.profile not in known
+        ]
+        if wrong:
+            # An error of its own keeps the place of the wrong name, and with it the line in the file.
+            raise ValidationError.from_exception_data(type(self).__name__, wrong)
         return self
 
     def profile(self, name: str) -> Profile:

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from console.events import consume
 from console.process import Context
-from console.tasks import turns, until
+from console.tasks import Beside, turns, until
 from console.working import owner, queue
+from consumers.asking import Asker
 from consumers.delivery import Deliverer, DeliveryPlanner
+from consumers.recipients import Recipient, recipients
 from domain.clock import SystemClock
 from domain.events import EventType
 from domain.retry import RetryPolicy
@@ -16,7 +18,7 @@ from store.results import DELIVERIES_CHANNEL
 
 def deliver(context: Context) -> None:
     """Results to their destinations."""
-    settings = context.settings
+    settings, everybody = context.settings, recipients(context.settings)
     policy = RetryPolicy(
         first=settings.delivery.first_delay,
         factor=2,
@@ -26,23 +28,26 @@ def deliver(context: Context) -> None:
     deliverer = Deliverer(
         context.ledger,
         context.objects,
-        settings.destinations,
+        everybody,
         settings.listener.aet,
         policy,
         settings.delivery.timeout,
         owner("deliver", context),
     )
-    planner = DeliveryPlanner(settings.destinations)
+    planner = DeliveryPlanner(everybody)
     news = context.database.listener(DELIVERIES_CHANNEL)
     clock = SystemClock()
     # Whether a delivery of ours may lie about: from an earlier life of this process, or a turn that was cut short.
     left = True
+    asking = [_asking(context, one) for one in everybody]
 
     with consume(context, "delivery", {EventType.RESULTS_WRITTEN: planner}) as planning:
 
         def turn() -> None:
             nonlocal left
             planning.check()
+            for one in asking:
+                one.check()
             deliverer.take_back(own=left)
             left = True
             while not context.stop.is_set() and deliverer.step():
@@ -55,3 +60,19 @@ def deliver(context: Context) -> None:
 
         turns(context, turn)
     news.close()
+    for one in asking:
+        one.check()
+
+
+def _asking(context: Context, recipient: Recipient) -> Beside:
+    """Asks a destination what it takes, in a thread that is not waited for at the end: the peer may be silent."""
+    settings = context.settings
+    asker = Asker(
+        context.database,
+        recipient,
+        settings.listener.aet,
+        settings.delivery.timeout,
+        settings.delivery.ask_again,
+        settings.delivery.longest_delay,
+    )
+    return Beside(context, f"asking {recipient.name}", lambda: asker.run(context.stop), str)

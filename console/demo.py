@@ -178,7 +178,8 @@ def _fetch(stage: Stage, study: Study, path: Mapping[str, Any]) -> list[Findings
     """The results of each model, out of the archive, with what a person wants to see of them."""
     made = []
     for job in path["jobs"]:
-        uids = {one["kind"]: one["sop_uid"] for one in path["results"] if one["job_id"] == job["id"]}
+        sent = (one for one in path["deliveries"] if one["job_id"] == job["id"])
+        uids = {one["kind"]: one["sop_uid"] for delivery in sent for one in delivery["objects"] if one["stored"]}
         held = {kind: stage.archive.fetch(uid) for kind, uid in uids.items()}
         folder = stage.folder / "findings" / job["model"]
         made.append(demo_findings.keep(job, held, study.files, folder))

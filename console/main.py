@@ -29,6 +29,8 @@ _WHERE: Mapping[str, str] = {
     "audit": "trail",
     "models": "packages",
     "doctor": "doctor",
+    "viewer": "viewer",
+    "destinations": "destinations",
     "config": "configuration",
     "database": "schema",
     "listen": "role",

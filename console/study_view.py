@@ -9,6 +9,7 @@ from rich.text import Text
 
 from console.output import ago, moment, size, state, table
 from console.whereabouts import Whereabouts
+from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 
 Record = Mapping[str, Any]
 Path = Mapping[str, Any]
@@ -65,6 +66,16 @@ def explanation(study: Record, series: Sequence[Record], decisions: Sequence[Rec
         yield line
         for refused, reasons in decision["refusals"].items():
             yield Text(f"    not on {names.get(refused, 'a series')}: {'; '.join(reasons)}")
+
+
+def form_name(sop_class: str, transfer_syntax: str) -> str:
+    """A form in words: `Enhanced SR (Explicit)`."""
+    return f"{SOP_CLASSES.get(sop_class, sop_class)} ({syntax_name(transfer_syntax)})"
+
+
+def syntax_name(transfer_syntax: str) -> str:
+    """A transfer syntax in a word or two."""
+    return TRANSFER_SYNTAXES.get(transfer_syntax, transfer_syntax).removesuffix(" VR Little Endian")
 
 
 def _sections(path: Path) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Any]]]]:
@@ -132,6 +143,7 @@ def _sections(path: Path) -> Iterator[tuple[str, Sequence[str], Sequence[Sequenc
             for one in path["deliveries"]
         ],
     )
+    yield "what each destination gets", ("to", "kind", "form", "why"), _choices(path["deliveries"])
     yield (
         "dead letters",
         ("id", "at", "reader", "error", "replayed"),
@@ -151,8 +163,21 @@ def _measurements(jobs: Sequence[Record]) -> list[Sequence[Any]]:
     ]
 
 
+def _choices(deliveries: Sequence[Record]) -> list[Sequence[Any]]:
+    return [
+        (
+            delivery["destination"],
+            one["kind"],
+            form_name(one["sop_class"], one["transfer_syntax"]) if one["sop_class"] else "-",
+            one["why"],
+        )
+        for delivery in deliveries
+        for one in delivery["choices"]
+    ]
+
+
 def _objects(delivery: Record) -> str:
-    return "\n".join(f"{one['kind']}: {_answer(one)}" for one in delivery["objects"])
+    return "\n".join(f"{one['kind']}: {_answer(one)}" for one in delivery["objects"] if not one["dropped"])
 
 
 def _answer(one: Record) -> str:

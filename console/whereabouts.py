@@ -29,7 +29,8 @@ def whereabouts(
         if job["state"] != JobState.SUCCEEDED:
             return Whereabouts(f"inference of {job['model']} {_words(job['state'])}", job["since"], job["reason"])
     for job in current:
-        if not any(result["job_id"] == job["id"] for result in results):
+        # A delivery without results: the findings gave nothing that any destination's readers see.
+        if not any(one["job_id"] == job["id"] for one in (*results, *deliveries)):
             return Whereabouts(f"results of {job['model']} are being written", job["since"], "inference succeeded")
     return _delivery(study, [one for one in deliveries if one["job_id"] in {job["id"] for job in current}])
 

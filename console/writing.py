@@ -2,11 +2,13 @@
 
 from console.events import consume, watch
 from console.process import Context
+from consumers.recipients import recipients
 from consumers.results import ResultsWriter
 from domain.events import EventType
 
 
 def write(context: Context) -> None:
     """Findings to DICOM objects."""
-    with consume(context, "results", {EventType.INFERENCE_COMPLETED: ResultsWriter(context.objects)}) as writing:
+    writer = ResultsWriter(context.objects, recipients(context.settings))
+    with consume(context, "results", {EventType.INFERENCE_COMPLETED: writer}) as writing:
         watch(context, writing)

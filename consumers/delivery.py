@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.settings import Destination
+from consumers.recipients import Recipient
+from consumers.results import write_again
+from dicom_node.prober import probe
 from dicom_node.sender import Outcome, Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
 from domain.events import Event, EventType
@@ -15,30 +18,51 @@ from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, StudyEvent
 from store import jobs, results
 from store.assembly import note_progress
+from store.jobs import Job
 from store.log import move_study
 from store.objects import ObjectStore
 from store.results import Delivery, Result
 
 
 class DeliveryPlanner:
-    """Handles results.written: one delivery for each destination that is configured."""
+    """Handles results.written: one delivery for each of `everybody`, of what its profile and its answers leave.
 
-    def __init__(self, destinations: Sequence[Destination], clock: Clock | None = None) -> None:
-        self._destinations = destinations
+    Results that were written again, for a destination that has come to take others, are chosen from anew.
+    """
+
+    def __init__(self, everybody: Sequence[Recipient], clock: Clock | None = None) -> None:
+        self._everybody = everybody
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
-        """Plan; a repeated event plans nothing twice."""
+        """Plan; a repeated event makes no second delivery."""
         connection, now = transaction.connection, self._clock.now()
         job = jobs.get(connection, uuid.UUID(event.data["job"]))
-        names = [one.name for one in self._destinations]
-        planned = [name for name in names if results.plan_delivery(connection, job, name, now)]
+        if late := [one.name for one in self._everybody if one.answered_anew(connection, event.time)]:
+            self._wait(transaction, job, late, now)
+            return
+        written = [one.form for one in results.results_of(connection, job.id)]
+        planned = {}
+        for one in self._everybody:
+            choices = one.choose(connection, written)
+            if results.plan_delivery(connection, job, one.name, choices, now):
+                planned[one.name] = results.chosen_as_json(choices)
+        names = [one.name for one in self._everybody]
         reason = (
             f"results wait to be sent to {', '.join(names)}" if names else "results kept; no destination is configured"
         )
         note_progress(connection, job.study_id, reason, now)
-        transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=planned)
+        transaction.record(
+            Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=list(planned), choices=planned
+        )
         transaction.wake(results.DELIVERIES_CHANNEL)
+
+    def _wait(self, transaction: Transaction, job: Job, late: Sequence[str], now: datetime) -> None:
+        """Have the results written again, for destinations that answered otherwise since."""
+        reason = f"results are written again: {', '.join(late)} came to take others meanwhile"
+        note_progress(transaction.connection, job.study_id, reason, now)
+        write_again(transaction, job, now)
+        transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=[], reason=reason)
 
 
 class Deliverer:
@@ -48,7 +72,7 @@ class Deliverer:
         self,
         ledger: Ledger,
         objects: ObjectStore,
-        destinations: Sequence[Destination],
+        everybody: Sequence[Recipient],
         our_aet: str,
         policy: RetryPolicy,
         timeout: float,
@@ -57,7 +81,7 @@ class Deliverer:
     ) -> None:
         self._ledger = ledger
         self._objects = objects
-        self._destinations: Mapping[str, Destination] = {one.name: one for one in destinations}
+        self._recipients: Mapping[str, Recipient] = {one.name: one for one in everybody}
         self._our_aet = our_aet
         self._policy = policy
         self._timeout = timeout
@@ -81,11 +105,18 @@ class Deliverer:
         delivery = self._claim()
         if delivery is None:
             return False
-        destination = self._destinations.get(delivery.destination)
-        if destination is None:
+        recipient = self._recipients.get(delivery.destination)
+        if recipient is None:
             self._refused(delivery, "is no longer configured")
             return True
-        outcomes = [self._note(delivery, outcome) for outcome in self._send(delivery, destination)]
+        outcomes = [self._note(delivery, outcome) for outcome in self._send(delivery, recipient.destination)]
+        if any(outcome.unaccepted for outcome in outcomes) or self._nothing_chosen(delivery):
+            self._ask_anew(delivery, recipient, next((one.reason for one in outcomes if one.unaccepted), ""))
+        else:
+            self._ended(delivery, outcomes)
+        return True
+
+    def _ended(self, delivery: Delivery, outcomes: Sequence[Outcome]) -> None:
         missing = [outcome for outcome in outcomes if outcome.verdict is not Verdict.STORED]
         again = [outcome for outcome in missing if outcome.verdict is Verdict.RETRY]
         if again:
@@ -94,7 +125,34 @@ class Deliverer:
             self._refused(delivery, missing[0].reason)
         else:
             self._stored(delivery)
-        return True
+
+    def _nothing_chosen(self, delivery: Delivery) -> bool:
+        """Whether there is something that it should show and it gets nothing: not for findings that give nothing."""
+        return bool(delivery.choices) and not any(one["sop_class"] for one in delivery.choices)
+
+    def _ask_anew(self, delivery: Delivery, recipient: Recipient, refused: str) -> None:
+        """Ask what the destination takes now. What it has come to take is written; else it is refused for good."""
+        seen = probe(recipient.destination, self._our_aet, self._timeout)
+        with self._ledger.transaction() as transaction:
+            recipient.note(transaction.connection, seen, self._clock.now())
+            changed = recipient.answered_anew(transaction.connection, delivery.planned_at)
+            if not seen.error and changed:
+                self._write_again(transaction, delivery, refused or "nothing could be shown there")
+        if seen.error:
+            self._failed(delivery, seen.error)
+        elif not changed:
+            left_out = "; ".join(f"{one['kind']} {one['why']}" for one in delivery.choices)
+            self._refused(delivery, refused or f"nothing can be shown there: {left_out}")
+
+    def _write_again(self, transaction: Transaction, delivery: Delivery, refused: str) -> None:
+        """Wait for results in the forms that the destination takes now; their plan brings the next attempt forward."""
+        connection, now = transaction.connection, self._clock.now()
+        reason = f"{refused}; results are written for what it takes now"
+        due = now + timedelta(seconds=self._policy.longest)
+        results.move(connection, delivery, [DeliveryEvent.FAIL, DeliveryEvent.RETRY], now, reason, not_before=due)
+        note_progress(connection, delivery.study_id, f"{delivery.destination}: {reason}", now)
+        write_again(transaction, jobs.get(connection, delivery.job_id), now)
+        transaction.record(Action.DELIVERY_FAILED, delivery.study_id, **_about(delivery), reason=reason)
 
     def _claim(self) -> Delivery | None:
         with self._ledger.transaction() as transaction:
@@ -108,7 +166,8 @@ class Deliverer:
     def _send(self, delivery: Delivery, destination: Destination) -> Iterator[Outcome]:
         with self._ledger.database.transaction() as connection:
             unsent = results.unsent(connection, delivery.id)
-        return send([self._outgoing(one) for one in unsent], destination, self._our_aet, self._timeout)
+        objects = [self._outgoing(one) for one in unsent]
+        return send(objects, destination, self._our_aet, self._timeout, together=True)
 
     def _outgoing(self, one: Result) -> Outgoing:
         return Outgoing(self._objects.path(one.object_key), one.sop_class, one.sop_uid, one.transfer_syntax)
@@ -126,9 +185,10 @@ class Deliverer:
     def _stored(self, delivery: Delivery) -> None:
         with self._ledger.transaction() as transaction:
             connection, now = transaction.connection, self._clock.now()
-            results.move(connection, delivery, [DeliveryEvent.STORE], now, "stored")
-            note_progress(connection, delivery.study_id, f"results delivered to {delivery.destination}", now)
             objects = [[uid, f"{status or 0:04X}"] for uid, _, status in results.objects_of(connection, delivery.id)]
+            reason = "stored" if objects else "the findings give nothing that its profile shows"
+            results.move(connection, delivery, [DeliveryEvent.STORE], now, reason)
+            note_progress(connection, delivery.study_id, f"results delivered to {delivery.destination}", now)
             transaction.emit(Event(EventType.RESULTS_DELIVERED, delivery.study_id, now, _announced(delivery)))
             transaction.record(Action.DELIVERED, delivery.study_id, **_about(delivery), objects=objects)
 

@@ -2,15 +2,18 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from audit.trail import Action, Transaction
+from consumers.recipients import Recipient, wanted_forms
 from domain.clock import Clock, SystemClock
 from domain.events import Event, EventType
 from domain.findings import Findings
 from sr_writer.content import Predecessor
-from sr_writer.masks import unpack
+from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.assembly import note_progress
@@ -19,15 +22,19 @@ from store.objects import ObjectStore
 
 
 class ResultsWriter:
-    """Handles inference.completed."""
+    """Handles inference.completed: writes what any of `everybody` may get."""
 
-    def __init__(self, objects: ObjectStore, clock: Clock | None = None) -> None:
+    def __init__(self, objects: ObjectStore, everybody: Sequence[Recipient] = (), clock: Clock | None = None) -> None:
         self._objects = objects
+        self._everybody = everybody
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
-        """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs."""
-        connection = transaction.connection
+        """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
+
+        The event's time is the moment from which the destinations' answers were taken.
+        """
+        connection, begun = transaction.connection, self._clock.now()
         job = jobs.get(connection, uuid.UUID(event.data["job"]))
         assert job.findings is not None and job.finished_at is not None
         findings = Findings.from_json(job.findings)
@@ -36,13 +43,15 @@ class ResultsWriter:
         sources = self._sources(keys, findings)
         earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
-        written = write(findings, mask, sources, earlier, job.finished_at)
+        maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
+        forms = wanted_forms(connection, self._everybody)
+        written = write(findings, mask, sources, earlier, job.finished_at, forms, maps)
         rows = [self._keep(job, one) for one in written]
         self._objects.sync()
         results.add_results(connection, rows)
         note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
         data = {"job": str(job.id), "model": job.model, "version": job.version, "objects": len(rows)}
-        transaction.emit(Event(EventType.RESULTS_WRITTEN, job.study_id, self._clock.now(), data))
+        transaction.emit(Event(EventType.RESULTS_WRITTEN, job.study_id, begun, data))
         digests = [[row["kind"], row["sop_uid"], row["digest"]] for row in rows]
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
@@ -53,9 +62,12 @@ class ResultsWriter:
         return [self._objects.path(keys[uid]) for uid in uids]
 
     def _keep(self, job: Job, one: ResultObject) -> dict[str, Any]:
-        digest = hashlib.sha256(one.part10).hexdigest()
+        sha256 = hashlib.sha256()
+        for piece in one.pieces:
+            sha256.update(piece)
+        digest = sha256.hexdigest()
         key = f"results/{digest[:2]}/{digest}.dcm"
-        self._objects.put(key, [one.part10])
+        self._objects.put(key, one.pieces)
         return {
             "sop_uid": one.sop_instance_uid,
             "job_id": job.id,
@@ -64,11 +76,19 @@ class ResultsWriter:
             "sop_class": one.form.sop_class,
             "series_uid": one.series_instance_uid,
             "transfer_syntax": one.form.transfer_syntax,
+            "refers": one.form.refers,
             "object_key": key,
             "digest": digest,
-            "size": len(one.part10),
+            "size": sum(memoryview(piece).nbytes for piece in one.pieces),
             "written_at": self._clock.now(),
         }
+
+
+def write_again(transaction: Transaction, job: Job, now: datetime) -> None:
+    """Have a job's results written for what destinations take by now; what is written already stays as it is."""
+    segments = len(job.findings["segments"]) if job.findings else 0
+    data = {"job": str(job.id), "model": job.model, "version": job.version, "revision": job.revision}
+    transaction.emit(Event(EventType.INFERENCE_COMPLETED, job.study_id, now, {**data, "segments": segments}))
 
 
 def _predecessor(result: results.Result) -> Predecessor:

@@ -38,6 +38,8 @@ _OUR_MAX_PDU = 16_384  # answers are a hundred bytes
 _LARGEST_CHUNK = 256 << 10
 _LARGEST_ANSWER = 1 << 20  # an A-ASSOCIATE-AC of 128 contexts is some 10 KB; more is not a DICOM peer
 _ASSOCIATE_HEAD = 68  # bytes of an A-ASSOCIATE-AC before its items (PS3.8 table 9-17)
+# What pynetdicom's codec raises for an answer that is none.
+_MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, struct.error)
 _REFUSALS = {  # PS3.8 table 9-18
     1: "the destination refused it without a reason",
     2: "the destination refused it without a reason",
@@ -169,7 +171,7 @@ def _negotiated(kind: int, body: bytes, contexts: Sequence[Context]) -> Negotiat
         if len(body) < _ASSOCIATE_HEAD:
             raise ValueError(f"{len(body)} bytes")
         return _accepted(whole, contexts)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error) as error:
+    except _MALFORMED as error:
         raise Retryable(f"the destination's answer to the association request is malformed: {error}") from error
 
 
@@ -254,6 +256,8 @@ def _network_errors(address: str = "") -> Iterator[None]:
         if address:
             raise Unavailable(f"no connection to {address}: no answer in time") from error
         raise Retryable("the destination did not answer in time") from error
+    except UnicodeError as error:
+        raise Unavailable(f"no connection to {address}: that is no name of a host") from error
     except OSError as error:
         if address:
             raise Unavailable(f"no connection to {address}: {error.strerror or error}") from error

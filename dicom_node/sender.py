@@ -60,12 +60,16 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of `sent`; `status` is the peer's C-STORE status where it gave one."""
+    """What became of `sent`; `status` is the peer's C-STORE status where it gave one.
+
+    `unaccepted` says that the peer did not accept the presentation context, so that another form of it may go.
+    """
 
     sent: Outgoing
     verdict: Verdict
     reason: str
     status: int | None = None
+    unaccepted: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,19 +82,27 @@ class Echo:
 
 
 def send(
-    objects: Sequence[Outgoing], destination: Destination, our_aet: str, timeout: float = 30.0
+    objects: Sequence[Outgoing],
+    destination: Destination,
+    our_aet: str,
+    timeout: float = 30.0,
+    together: bool = False,
 ) -> Iterator[Outcome]:
     """Send `objects` and yield one outcome each, as it becomes known; never raises for what the destination does.
 
     More than 128 different pairs of SOP class and transfer syntax take several associations. A rejected association is
     RETRY even where the peer calls it permanent: the usual cause is an AE title that an administrator will enter yet.
-    `timeout` (s) is for each connection, each answer and each pause in the flow.
+    `timeout` (s) is for each connection, each answer and each pause in the flow. With `together` nothing is sent in an
+    association that lacks a presentation context for anything: objects that refer to each other arrive together.
     """
     for batch in _batches(objects):
         waiting = list(batch)
         try:
             contexts = list(dict.fromkeys(one.context for one in batch))
             with associate(destination, our_aet, contexts, timeout) as association:
+                if together and association.negotiated.refused:
+                    yield from _unsent(association, batch)
+                    waiting.clear()
                 while waiting:
                     outcome = _store(association, waiting[0], len(batch) - len(waiting) + 1)
                     del waiting[0]
@@ -162,9 +174,20 @@ def _batches(objects: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
         yield [one for one in objects if one.context in together]
 
 
+def _unsent(association: Association, batch: Sequence[Outgoing]) -> Iterator[Outcome]:
+    for one in batch:
+        refused = _unaccepted(association, one)
+        yield refused or Outcome(one, Verdict.RETRY, "it waits for what goes with it, which the destination refused")
+
+
+def _unaccepted(association: Association, one: Outgoing) -> Outcome | None:
+    reason = association.negotiated.refused.get(one.context)
+    return Outcome(one, Verdict.REFUSED, reason, unaccepted=True) if reason else None
+
+
 def _store(association: Association, one: Outgoing, number: int) -> Outcome:
-    if one.context in association.negotiated.refused:
-        return Outcome(one, Verdict.REFUSED, association.negotiated.refused[one.context])
+    if refused := _unaccepted(association, one):
+        return refused
     command = _command(_C_STORE, one.sop_class, (number - 1) % 0xFFFF + 1, one.sop_instance)
     try:
         with _opened(one.file) as file:

@@ -4,7 +4,7 @@ A form is a SOP class in a transfer syntax. A profile says which kinds a destina
 destination accepts (seen by asking it) decides in which form each goes, and every decision says why.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -153,13 +153,14 @@ _USUAL: Mapping[Kind, str] = {**_ONE_CLASS, Kind.SEG: SEGMENTATION, **dict.fromk
 BUILT_IN: Mapping[str, Profile] = {
     one.name: one
     for one in (
-        # Something for every viewer: coded objects for those that read them, pictures and outlines for the rest.
-        Profile("default", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.GSPS, Kind.SC, Kind.KOS)),
-        # OHIF over Orthanc: it draws SEG and outlines in an SR, and has no use for GSPS.
-        Profile("ohif", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.SC, Kind.PDF)),
+        # Something for every viewer: coded objects for those that read them, pictures and outlines for the rest. No
+        # map, for OHIF 3.13 shows one on the wrong slices and says nothing of it.
+        Profile("default", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS)),
+        # OHIF over Orthanc: it draws SEG and outlines in an SR, and has no use for GSPS and KOS.
+        Profile("ohif", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.SC, Kind.PDF)),
         Profile(
             "weasis",
-            (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF),
+            (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF),
             compress=True,
         ),
         # A PACS whose viewer shows pictures, presentation states and pages alone.
@@ -197,39 +198,31 @@ def forms(kind: Kind, profile: Profile) -> tuple[Form, ...]:
 def choose(
     profile: Profile, accepted: Collection[tuple[str, str]] | None, written: Collection[Form] | None = None
 ) -> tuple[Choice, ...]:
-    """The form of each kind that the profile wants, in its order; a coded report that cannot go becomes plain text.
+    """The form of each kind that the profile wants, in its order; coded reports that cannot go become plain text.
 
-    `accepted` are the (SOP class, transfer syntax) that the destination takes, None where it was never asked: then
-    everything is sent as the profile prefers it. With `written`, only these forms are there to choose from, and kinds
-    of which there is none are left out, for the findings gave nothing for them.
+    `accepted` are the (SOP class, transfer syntax) that the destination takes, None where it never answered: then each
+    kind goes in the form that is taken most widely. With `written`, only these forms are there to choose from, and a
+    kind that the destination would take but of which there is none is not spoken of: the findings gave nothing for it.
     """
     wanted = _expanded(profile.objects)
-    there = None if written is None else {form.kind for form in written}
-    choices: list[Choice] = []
+    there = {form.kind for form in written} if written is not None else set(Kind)
+    choices: dict[Kind, Choice] = {}
     # Segmentations first, for a report refers to the one that goes with it.
     for kind in sorted(wanted, key=lambda one: one is not Kind.SEG):
-        if there is None or kind in there:
-            refers = next((one.form.name for one in choices if one.kind is Kind.SEG and one.form), "")
-            choices.append(_choice(kind, profile, accepted, written, refers if kind is Kind.SR else ""))
-    choices.sort(key=lambda one: wanted.index(one.kind))
-    unsent = [one for one in choices if one.form is None and one.kind in _CODED]
+        if kind in there:
+            choices[kind] = _choice(kind, profile, accepted, written, _referred(kind, choices))
+        elif (choice := _choice(kind, profile, accepted)).form is None:
+            choices[kind] = choice
+    made = [choices[kind] for kind in wanted if kind in choices]
+    unsent = [one for one in made if one.form is None and one.kind in _CODED]
     if unsent and Report.TEXT in profile.reports and Kind.TEXT not in wanted:
-        text = _choice(Kind.TEXT, profile, accepted, written)
-        choices.append(Choice(text.kind, text.form, f"{unsent[0].why}; {text.why}"))
-    return tuple(choices)
+        made.append(_instead(_choice(Kind.TEXT, profile, accepted, written), unsent))
+    return tuple(made)
 
 
 def to_write(profile: Profile, accepted: Collection[tuple[str, str]] | None) -> frozenset[Form]:
-    """The forms to write for a destination; for one that was never asked, the reports in every class that may be it."""
-    chosen = {choice.form for choice in choose(profile, accepted) if choice.form}
-    if accepted is None:
-        kinds = [kind for kind in _expanded(profile.objects) if kind in _CODED]
-        reports = {form for kind in kinds for form in forms(kind, profile) if form.transfer_syntax == EXPLICIT}
-        segmented = {form.name for form in chosen if form.kind is Kind.SEG}
-        chosen |= reports | {replace(form, refers=one) for form in reports if form.kind is Kind.SR for one in segmented}
-        if kinds and Report.TEXT in profile.reports:
-            chosen.add(forms(Kind.TEXT, profile)[0])
-    return frozenset(chosen)
+    """The forms to write for a destination."""
+    return frozenset(choice.form for choice in choose(profile, accepted) if choice.form)
 
 
 def _expanded(objects: tuple[Kind, ...]) -> tuple[Kind, ...]:
@@ -238,24 +231,47 @@ def _expanded(objects: tuple[Kind, ...]) -> tuple[Kind, ...]:
     return tuple(dict.fromkeys(both))
 
 
+def _referred(kind: Kind, choices: Mapping[Kind, Choice]) -> str:
+    """The name of the segmentation that a report of this kind refers to: the one that is sent with it."""
+    segmentation = choices.get(Kind.SEG)
+    return segmentation.form.name if kind is Kind.SR and segmentation and segmentation.form else ""
+
+
 def _choice(
     kind: Kind,
     profile: Profile,
     accepted: Collection[tuple[str, str]] | None,
-    written: Collection[Form] | None,
+    written: Collection[Form] | None = None,
     refers: str = "",
 ) -> Choice:
-    allowed = (replace(form, refers=refers) for form in forms(kind, profile))
-    possible = [form for form in allowed if written is None or form in written]
-    taken = [form for form in possible if accepted is None or form.context in accepted]
-    if not taken:
-        return Choice(kind, None, f"left out: {_lacking(possible, kind)}")
-    form = taken[0]
-    said = _named(form)
+    allowed = [replace(form, refers=refers) for form in forms(kind, profile)]
     if accepted is None:
-        return Choice(kind, form, f"{said}; what it takes is not known yet")
-    passed = possible[: possible.index(form)]
-    return Choice(kind, form, f"{said}, for {_lacking(passed, kind)}" if passed else said)
+        allowed.sort(key=_rareness)
+    taken = [form for form in allowed if accepted is None or form.context in accepted]
+    ready = [form for form in taken if written is None or form in written]
+    if not ready and refers:
+        return _choice(kind, profile, accepted, written)
+    if not ready:
+        return Choice(kind, None, f"left out: {_not_ready(allowed, taken)}")
+    form = ready[0]
+    if accepted is None:
+        return Choice(kind, form, f"{_named(form)}; what it takes is not known yet")
+    passed = allowed[: allowed.index(form)]
+    return Choice(kind, form, f"{_named(form)}, {f'for {_not_ready(passed, taken)}' if passed else 'as preferred'}")
+
+
+def _instead(text: Choice, unsent: Sequence[Choice]) -> Choice:
+    """The choice of the plain text that stands for coded reports."""
+    if text.form is None:
+        return text
+    kinds = " and ".join(one.kind for one in unsent)
+    reason = unsent[0].why.removeprefix("left out: ")
+    return replace(text, why=f"{_named(text.form)} in place of {kinds}, for {reason}")
+
+
+def _rareness(form: Form) -> tuple[bool, bool]:
+    """Uncompressed is taken everywhere, and label maps only by archives of recent years."""
+    return form.transfer_syntax != EXPLICIT, form.sop_class == LABEL_MAP_SEGMENTATION
 
 
 def _named(form: Form) -> str:
@@ -263,9 +279,20 @@ def _named(form: Form) -> str:
     return name if form.transfer_syntax == EXPLICIT else f"{name} in {TRANSFER_SYNTAXES[form.transfer_syntax]}"
 
 
-def _lacking(passed: Collection[Form], kind: Kind) -> str:
-    """What the destination does not take, in words; Implicit VR goes without saying, for it comes after Explicit VR."""
-    if not passed:
-        return f"no {kind} was written in a form that this profile allows"
-    names = dict.fromkeys(_named(form) for form in passed if form.transfer_syntax != IMPLICIT)
-    return f"it takes no {', no '.join(names)}"
+def _not_ready(allowed: Sequence[Form], taken: Sequence[Form]) -> str:
+    """Why none of the forms that are `allowed` can go."""
+    refused = [form for form in allowed if form not in taken]
+    unwritten = [f"{_named(form)} was not written" for form in allowed if form in taken][:1]
+    return "; ".join([_refused(refused, taken)] * bool(refused) + unwritten) or "the profile allows no form of it"
+
+
+def _refused(refused: Sequence[Form], taken: Sequence[Form]) -> str:
+    """What the destination does not take, in words; the transfer syntax where it takes the class in another one."""
+    classes = {form.sop_class for form in taken}
+    names = (
+        f"{SOP_CLASSES[form.sop_class]} in {TRANSFER_SYNTAXES[form.transfer_syntax]}"
+        if form.sop_class in classes
+        else SOP_CLASSES[form.sop_class]
+        for form in refused
+    )
+    return f"it takes no {', no '.join(dict.fromkeys(names))}"

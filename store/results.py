@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import new_id
+from domain.profiles import Choice, Form, Kind
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from store.jobs import Job
 from store.tables import deliveries, delivery_objects, jobs, results
@@ -27,7 +28,13 @@ class Result:
     sop_class: str
     series_uid: str
     transfer_syntax: str
+    refers: str
     object_key: str
+
+    @property
+    def form(self) -> Form:
+        """The form that it was written in."""
+        return Form(Kind(self.kind), self.sop_class, self.transfer_syntax, self.refers)
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,14 @@ class Delivery:
     state: DeliveryState
     attempts: int
     first_attempt: datetime | None
+    choices: Sequence[Mapping[str, str | None]]
+    planned_at: datetime | None
 
 
 def add_results(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note what was written; the same again changes nothing."""
-    connection.execute(upsert(results).values(rows).on_conflict_do_nothing())
+    if rows:
+        connection.execute(upsert(results).values(rows).on_conflict_do_nothing())
 
 
 def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:
@@ -67,25 +77,33 @@ def predecessors(connection: Connection, job: Job) -> list[Result]:
     return results_of(connection, found) if found else []
 
 
-def plan_delivery(connection: Connection, job: Job, destination: str, now: datetime) -> uuid.UUID | None:
-    """Make the delivery of a job's results to `destination`; None where it was planned before."""
-    row = {
-        "id": new_id(),
-        "job_id": job.id,
-        "study_id": job.study_id,
-        "destination": destination,
-        "state": DeliveryState.PENDING,
-        "reason": "waits to be sent",
-        "since": now,
-        "not_before": now,
-    }
-    made = connection.execute(
-        upsert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
-    ).scalar_one_or_none()
-    if made:
-        rows = [{"delivery_id": made, "sop_uid": result.sop_uid} for result in results_of(connection, job.id)]
-        connection.execute(upsert(delivery_objects).values(rows))
-    return made
+def plan_delivery(
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime
+) -> uuid.UUID | None:
+    """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
+
+    None where it is under way or has ended. What is stored stays stored.
+    """
+    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
+    waits = select(deliveries.c.id).where(of_job, deliveries.c.state == DeliveryState.PENDING).with_for_update()
+    delivery = _new_delivery(connection, job, destination, now) or connection.execute(waits).scalar_one_or_none()
+    if delivery:
+        _set(connection, delivery, choices=chosen_as_json(choices), planned_at=now, not_before=now)
+        _send_alone(connection, delivery, _of_forms(connection, job.id, choices))
+    return delivery
+
+
+def chosen_as_json(choices: Sequence[Choice]) -> list[dict[str, str | None]]:
+    """Kind, form and reason of each, for a row and for the trail."""
+    return [
+        {
+            "kind": one.kind,
+            "sop_class": one.form.sop_class if one.form else None,
+            "transfer_syntax": one.form.transfer_syntax if one.form else None,
+            "why": one.why,
+        }
+        for one in choices
+    ]
 
 
 def claim(connection: Connection, owner: str, now: datetime, lease: float) -> Delivery | None:
@@ -132,7 +150,11 @@ def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     found = connection.execute(
         select(results)
         .join(delivery_objects, delivery_objects.c.sop_uid == results.c.sop_uid)
-        .where(delivery_objects.c.delivery_id == delivery, delivery_objects.c.stored.is_(False))
+        .where(
+            delivery_objects.c.delivery_id == delivery,
+            delivery_objects.c.stored.is_(False),
+            delivery_objects.c.dropped.is_(False),
+        )
         .order_by(results.c.kind, results.c.sop_uid)
     )
     return [_result(row) for row in found]
@@ -155,9 +177,10 @@ def renew(connection: Connection, delivery: uuid.UUID, owner: str, until: dateti
 
 
 def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
-    """UID, whether it is stored, and the destination's last status, of each object."""
+    """UID, whether it is stored, and the destination's last status, of each object that is to go."""
     columns = (delivery_objects.c.sop_uid, delivery_objects.c.stored, delivery_objects.c.status)
-    statement = select(*columns).where(delivery_objects.c.delivery_id == delivery).order_by(columns[0])
+    going = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.dropped.is_(False))
+    statement = select(*columns).where(going).order_by(columns[0])
     return [(row.sop_uid, row.stored, row.status) for row in connection.execute(statement)]
 
 
@@ -194,6 +217,37 @@ def waiting(connection: Connection) -> tuple[int, datetime | None]:
         select(func.count(), func.min(deliveries.c.since)).where(deliveries.c.state == DeliveryState.PENDING)
     ).one()
     return row[0], row[1]
+
+
+def _new_delivery(connection: Connection, job: Job, destination: str, now: datetime) -> uuid.UUID | None:
+    row = {
+        "id": new_id(),
+        "job_id": job.id,
+        "study_id": job.study_id,
+        "destination": destination,
+        "state": DeliveryState.PENDING,
+        "reason": "waits to be sent",
+        "since": now,
+        "not_before": now,
+    }
+    made = upsert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
+    return connection.execute(made).scalar_one_or_none()
+
+
+def _of_forms(connection: Connection, job: uuid.UUID, choices: Sequence[Choice]) -> list[str]:
+    """UIDs of the job's results in the forms that were chosen."""
+    forms = {one.form for one in choices}
+    return [one.sop_uid for one in results_of(connection, job) if one.form in forms]
+
+
+def _send_alone(connection: Connection, delivery: uuid.UUID, sop_uids: Sequence[str]) -> None:
+    """Have these objects sent and, of those that are not stored, no others."""
+    if sop_uids:
+        rows = [{"delivery_id": delivery, "sop_uid": one} for one in sop_uids]
+        connection.execute(upsert(delivery_objects).values(rows).on_conflict_do_nothing())
+    unsent = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.stored.is_(False))
+    dropped = delivery_objects.c.sop_uid.not_in(sop_uids)
+    connection.execute(update(delivery_objects).where(unsent).values(dropped=dropped))
 
 
 def _pick(connection: Connection, condition: Any) -> Delivery | None:

@@ -196,6 +196,7 @@ results = Table(
     Column("sop_class", Text, nullable=False),
     Column("series_uid", Text, nullable=False),
     Column("transfer_syntax", Text, nullable=False),
+    Column("refers", Text, nullable=False, server_default=""),  # form of the segmentation that a report refers to
     Column("object_key", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -219,6 +220,8 @@ deliveries = Table(
     _moment("not_before"),
     Column("owner", Text),
     _moment("lease_until", nullable=True),
+    Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
+    _moment("planned_at", nullable=True),  # when that was chosen
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -232,7 +235,21 @@ delivery_objects = Table(
     Column("stored", Boolean, nullable=False, server_default=text("false")),
     Column("status", Integer),  # the peer's last C-STORE status
     _moment("at", nullable=True),
+    Column("dropped", Boolean, nullable=False, server_default=text("false")),  # another form was chosen instead
     PrimaryKeyConstraint("delivery_id", "sop_uid"),
+)
+
+destinations_seen = Table(
+    "destinations_seen",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("address", Text, nullable=False),  # AET@HOST:PORT that was asked
+    Column("accepted", JSONB(none_as_null=True)),  # [SOP class, transfer syntax]; null: it never answered
+    Column("implementation", Text, nullable=False, server_default=""),
+    _moment("seen_at", nullable=True),
+    _moment("changed_at", nullable=True),  # when it first answered as it last did
+    _moment("tried_at"),
+    Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
 )
 
 outbox = Table(

@@ -3,6 +3,7 @@
 The phantoms are the packages' own golden samples, sent as a scanner would send them.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import MRImageStorage, generate_uid
 
+from config.settings import parse_destination
+from domain.profiles import Kind
 from tests.support import judges
 from tests.support.counterparts import ROOT, data
 from tests.support.node import Node
 from tests.support.radiographs import Radiograph
 from tests.support.senders import scan, storescu
 from tests.support.servers import Orthanc
-from tests.support.trial import QUICK, Trial, save
+from tests.support.trial import QUICK, SEGMENTED, Trial, save
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +32,14 @@ SEQUENCES = {"t1": "T1 MPRAGE", "t1ce": "T1 MPRAGE post Gd", "t2": "T2 TSE", "fl
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, shipped: Path) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("shipped")
-    with Node(folder / "node", destinations=[archive.destination], models=shipped, env=QUICK) as node:
-        yield Trial(node, archive)
+    # Weasis shows every kind: a Parametric Map and a PDF as well.
+    destination = {**parse_destination(archive.destination), "profile": "weasis"}
+    env = {**QUICK, "DICOM_NODE_DESTINATIONS": json.dumps([destination])}
+    with Node(folder / "node", models=shipped, env=env) as node:
+        trial = Trial(node, archive)
+        asked = "SELECT 1 FROM destinations_seen WHERE accepted IS NOT NULL"
+        trial.wait_for(lambda: trial.rows(asked), "the archive to be asked", 30)
+        yield trial
 
 
 def sample(package: str) -> dict[str, NDArray[np.float64]]:
@@ -72,19 +81,22 @@ def test_a_phantom_radiograph_comes_home_with_the_certainty_of_all_fourteen_find
     source = radiograph(sample("cxr_findings")["image.0.values"])
     scan(trial.node, [source], tmp_path / "sent")
     trial.await_home(str(source.StudyInstanceUID))
-    (report,) = trial.results(str(source.StudyInstanceUID))
-    (file,) = save([report], tmp_path / "home")
-    assert judges.complaints(file, next((tmp_path / "sent").iterdir())) == []
+    study = str(source.StudyInstanceUID)
+    files = save(trial.results(study), tmp_path / "home")
+    sent = next((tmp_path / "sent").iterdir())
+    assert {file.name: judges.complaints(file, sent) for file in files} == {file.name: [] for file in files}
+    (report,) = [one for one in trial.results(study) if one.Modality == "SR"]
     text = report.to_json()
     assert text.count('"Certainty of Finding"') == 14
     assert "demonstration model, not for clinical use" in text
-    (job,) = trial.rows("SELECT findings FROM jobs JOIN studies s ON s.id = study_id WHERE study_uid = %s",
-                        str(source.StudyInstanceUID))  # fmt: skip
+    (job,) = trial.rows("SELECT findings FROM jobs JOIN studies s ON s.id = study_id WHERE study_uid = %s", study)
     present = [one for one in job["findings"]["likelihoods"] if one["probability"] >= one["threshold"]]
-    assert len(job["findings"]["maps"]) == len(present)
+    assert len(job["findings"]["maps"]) == len(present) > 0
+    # A radiograph has no frame of reference, which a Parametric Map must have: its maps are drawn on the page.
+    assert trial.kinds(study) == sorted([Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF])
 
 
-def test_four_sequences_of_a_phantom_head_come_home_as_one_segmentation(trial: Trial, tmp_path: Path) -> None:
+def test_four_sequences_of_a_phantom_head_come_home_as_one_set_of_results(trial: Trial, tmp_path: Path) -> None:
     arrays = sample("brain_tumor")
     series = [
         magnetic(arrays[f"{name}.voxels"], arrays[f"{name}.affine"], number, description)
@@ -94,7 +106,7 @@ def test_four_sequences_of_a_phantom_head_come_home_as_one_segmentation(trial: T
     scan(trial.node, [dataset for one in series for dataset in one], tmp_path / "sent")
     trial.await_home(study)
     results = trial.results(study)
-    assert sorted(one.Modality for one in results) == ["SEG", "SR"]
+    assert trial.kinds(study) == sorted([*SEGMENTED, Kind.PM, Kind.PDF])
     files = save(results, tmp_path / "home")
     assert {file.name: judges.complaints(file, next((tmp_path / "sent").iterdir())) for file in files} == {
         file.name: [] for file in files

@@ -3,11 +3,8 @@
 What Orthanc or storescp cannot be made to do (a refusal, silence, rubbish) a scripted peer does.
 """
 
-import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,8 @@ from dicom_node.sender import Outgoing, Verdict, echo, outgoing, send
 from domain.errors import Retryable, Unavailable
 from tests.support import counterparts
 from tests.support.processes import free_port
+from tests.support.receivers import Receiver
+from tests.support.scripted import Script, at, scripted
 from tests.support.servers import Orthanc, StorageScp
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
@@ -32,10 +31,6 @@ class Archive:
 
     destination: Destination
     files: Callable[[], list[bytes]]
-
-
-def at(aet: str, port: int) -> Destination:
-    return Destination(name=aet, aet=aet, host="127.0.0.1", port=port)
 
 
 def orthanc_archive(request: pytest.FixtureRequest, folder: Path) -> Iterator[Archive]:
@@ -154,7 +149,7 @@ def test_a_frozen_archive_ends_in_a_time_out(orthanc: Orthanc) -> None:
 
 
 def test_only_the_class_that_the_archive_refuses_is_refused() -> None:
-    def answer(peer: "Script") -> None:
+    def answer(peer: Script) -> None:
         peer.accept(lambda number: 0 if number == 1 else 3)
         peer.respond(0x0000)
 
@@ -162,6 +157,17 @@ def test_only_the_class_that_the_archive_refuses_is_refused() -> None:
         outcomes = list(send([an_object(1), an_object(2, sop_class=MR)], destination, "TEST", timeout=5))
     assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.REFUSED]
     assert "does not support its SOP class" in outcomes[1].reason
+
+
+def test_what_belongs_together_waits_where_the_archive_refuses_a_part_of_it() -> None:
+    with Receiver("CHOOSY", {CT: [EXPLICIT]}) as receiver:
+        objects = [an_object(1), an_object(2, sop_class=MR), an_object(3)]
+        outcomes = list(send(objects, at(receiver.aet, receiver.port), "TEST", timeout=5, together=True))
+        assert receiver.received == []
+        assert [one.verdict for one in outcomes] == [Verdict.RETRY, Verdict.REFUSED, Verdict.RETRY]
+        assert [one.unaccepted for one in outcomes] == [False, True, False]
+        (alone,) = send([objects[0]], at(receiver.aet, receiver.port), "TEST", timeout=5, together=True)
+        assert alone.verdict is Verdict.STORED
 
 
 def test_no_accepted_context_at_all_refuses_every_object() -> None:
@@ -172,7 +178,7 @@ def test_no_accepted_context_at_all_refuses_every_object() -> None:
 
 
 def test_each_object_has_its_own_status() -> None:
-    def answer(peer: "Script") -> None:
+    def answer(peer: Script) -> None:
         peer.accept(lambda number: 0)
         for status in (0x0000, 0xC001, 0xB000, 0xA700):
             peer.respond(status)
@@ -184,7 +190,7 @@ def test_each_object_has_its_own_status() -> None:
 
 
 def test_an_abort_in_the_middle_keeps_what_was_stored() -> None:
-    def answer(peer: "Script") -> None:
+    def answer(peer: Script) -> None:
         peer.accept(lambda number: 0)
         peer.respond(0x0000)
         peer.read_message()
@@ -196,7 +202,7 @@ def test_an_abort_in_the_middle_keeps_what_was_stored() -> None:
 
 
 def test_a_rejection_says_its_reason() -> None:
-    def answer(peer: "Script") -> None:
+    def answer(peer: Script) -> None:
         peer.read_pdu()
         peer.connection.sendall(struct.pack(">BxIxBBB", 3, 4, 2, 3, 2))
 
@@ -210,7 +216,7 @@ def test_a_rejection_says_its_reason() -> None:
     "rubbish", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x02\x00\x00\x00\x00\x04abcd", b"\x63\x00\x00\x00\x00\x00", b""]
 )
 def test_a_peer_that_speaks_no_dicom_is_told_apart_from_silence(rubbish: bytes) -> None:
-    def answer(peer: "Script") -> None:
+    def answer(peer: Script) -> None:
         peer.read_pdu()
         peer.connection.sendall(rubbish)
 
@@ -221,80 +227,3 @@ def test_a_peer_that_speaks_no_dicom_is_told_apart_from_silence(rubbish: bytes) 
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="Connection refused"):
         echo(at("NOBODY", free_port()), "TEST", timeout=2)
-
-
-class Script:
-    """A peer that does as it is told, on one connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-
-    def read_pdu(self) -> tuple[int, bytes]:
-        kind, size = struct.unpack(">BxI", self._read(6))
-        return kind, self._read(size)
-
-    def accept(self, result: Callable[[int], int]) -> None:
-        """Answer an A-ASSOCIATE-RQ; `result` says what becomes of each context by its id."""
-        _, body = self.read_pdu()
-        user, contexts, position = b"\x51\x00\x00\x04" + struct.pack(">I", 16_384), b"", 68
-        while position < len(body):
-            kind, size = struct.unpack_from(">BxH", body, position)
-            item = body[position + 4 : position + 4 + size]
-            if kind == 0x20:
-                syntax = item[item.index(b"\x40") :]
-                contexts += struct.pack(">BxHBxBx", 0x21, 4 + len(syntax), item[0], result(item[0])) + syntax
-            position += 4 + size
-        name = b"1.2.840.10008.3.1.1.1"
-        items = struct.pack(">BxH", 0x10, len(name)) + name + contexts + struct.pack(">BxH", 0x50, len(user)) + user
-        self.connection.sendall(struct.pack(">BxI", 2, 68 + len(items)) + body[:68] + items)
-
-    def read_message(self) -> None:
-        """Read P-DATA until the end of a data set."""
-        while True:
-            kind, body = self.read_pdu()
-            position = 0
-            while kind == 4 and position < len(body):
-                size, _, flags = struct.unpack_from(">IBB", body, position)
-                if flags == 2:
-                    return
-                position += 4 + size
-
-    def respond(self, status: int) -> None:
-        """Read a C-STORE request and answer it."""
-        self.read_message()
-        command = struct.pack("<HHIHHHIH", 0, 0x0100, 2, 0x8001, 0, 0x0900, 2, status)
-        head_of = struct.pack(">BxIIBB", 4, len(command) + 6, len(command) + 2, 1, 3)
-        self.connection.sendall(head_of + command)
-
-    def _read(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            piece = self.connection.recv(size - len(data))
-            if not piece:
-                raise ConnectionError
-            data += piece
-        return data
-
-
-@contextmanager
-def scripted(answer: Callable[[Script], None]) -> Iterator[Destination]:
-    """A peer that follows `answer` for one connection, then answers a release and closes."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def run() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.settimeout(10)
-                try:
-                    peer = Script(connection)
-                    answer(peer)
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(4096):
-                        pass
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield at("SCRIPT", server.getsockname()[1])
-        thread.join()

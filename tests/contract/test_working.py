@@ -2,41 +2,34 @@
 
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from config.rules import Rule
 from config.settings import Destination
 from consumers import delivery as delivery_module
-from consumers.delivery import Deliverer, DeliveryPlanner
-from consumers.results import ResultsWriter
+from consumers.delivery import Deliverer
+from consumers.recipients import Recipient
 from consumers.retrying import Retried, retry
-from consumers.routing import Router
 from dicom_node.sender import Outcome, Outgoing, Verdict
-from domain.errors import NodeError, Permanent, Retryable, UnusableInput
-from domain.events import Event
-from domain.findings import Findings, Mask, SourceFrame
+from domain.errors import Permanent, Retryable, UnusableInput
+from domain.profiles import Kind, Profile, Report
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
-from inference_worker.child import Answer, Task, TimedOut, mask_file
-from inference_worker.worker import Worker
+from inference_worker.child import TimedOut
 from models.registry import Registry
 from tests.support.bench import Bench, open_bench
-from tests.support.findings import LUNGS
 from tests.support.ingest import send
 from tests.support.packages import write_package
-from tests.support.phantoms import Phantom
+from tests.support.working import SMALL, FakeChild, events, route, worker
+from tests.support.working import write_and_plan as write_and_plan_for
 
-SMALL = Phantom(size=(16, 16), slices=4)
-ARCHIVE = Destination(name="PACS", aet="PACS", host="127.0.0.1", port=104)
-POLICY = RetryPolicy(first=1, factor=4, longest=60, attempts=3)
+PLAIN = Profile("plain", (Kind.SEG, Kind.SR), reports=(Report.COMPREHENSIVE_3D,))
+ARCHIVE = Recipient(Destination(name="PACS", aet="PACS", host="127.0.0.1", port=104), PLAIN)
 
 
 @pytest.fixture
@@ -45,86 +38,14 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
         yield made
 
 
+def write_and_plan(bench: Bench, everybody: Sequence[Recipient] = (ARCHIVE,)) -> None:
+    write_and_plan_for(bench, everybody)
+
+
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     write_package(tmp_path / "models")
     return Registry.load(tmp_path / "models")
-
-
-@dataclass
-class FakeChild:
-    """Answers as told: an error is raised, anything else becomes a mask with one voxel of each segment."""
-
-    registry: Registry
-    answers: list[Exception | None] = field(default_factory=list)
-    tasks: list[Task] = field(default_factory=list)
-    upcoming: list[Task | None] = field(default_factory=list)
-    together: list[int] = field(default_factory=list)
-    during: Any = None
-
-    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
-        self.tasks.append(task)
-        self.upcoming.append(upcoming)
-        if self.during:
-            self.during()
-        answer = self.answers.pop(0) if self.answers else None
-        if answer:
-            raise answer
-        mask = np.zeros((4, 16, 16), np.uint8)
-        mask[1, 2, 3], mask[2, 4:9, 4:9] = 1, 2
-        mask_file(task.scratch).write_bytes(zlib.compress(mask.tobytes(), 1))
-        model = self.registry.get(task.package).identity
-        frames = tuple(SourceFrame(one.SOPInstanceUID) for one in SMALL.datasets())
-        kept = Mask("", sha256(mask.tobytes()).hexdigest(), (4, 16, 16))
-        return Answer(Findings(model, "in", frames, kept, LUNGS), {"infer": 0.1})
-
-    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
-        self.together.append(len(tasks))
-        return [outcome(self.run, task, timeout) for task in tasks]
-
-
-def outcome(run: Callable[..., Answer], *arguments: object) -> Answer | NodeError:
-    try:
-        return run(*arguments)
-    except NodeError as error:
-        return error
-
-
-def events(bench: Bench, kind: str) -> list[Event]:
-    found = bench.ask(f"SELECT envelope FROM dicom_node.outbox WHERE envelope ->> 'type' = '{kind}' ORDER BY seq")
-    return [Event.from_envelope(row[0]) for row in found]
-
-
-def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None) -> None:
-    router = Router(registry.packages.values, lambda: rules, bench.clock)
-    for event in [*events(bench, "study.completed"), *events(bench, "study.amended")]:
-        with bench.ledger.transaction() as transaction:
-            router(transaction, event)
-
-
-def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) -> Worker:
-    return Worker(
-        bench.ledger,
-        bench.objects,
-        child,
-        POLICY,
-        10,
-        30,
-        bench.root / "work",
-        name,
-        bench.clock,  # type: ignore[arg-type]
-        together=lambda model: together,
-    )
-
-
-def write_and_plan(bench: Bench, destinations: Sequence[Destination] = (ARCHIVE,)) -> None:
-    for kind, handler in (
-        ("inference.completed", ResultsWriter(bench.objects, bench.clock)),
-        ("results.written", DeliveryPlanner(destinations, bench.clock)),
-    ):
-        for event in events(bench, kind):
-            with bench.ledger.transaction() as transaction:
-                handler(transaction, event)  # type: ignore[operator]
 
 
 def study(bench: Bench) -> tuple[str, str]:
@@ -180,7 +101,8 @@ def test_findings_become_objects_once_and_are_delivered(
     assert worker(bench, FakeChild(registry)).step()
     write_and_plan(bench)
     write_and_plan(bench)
-    assert sorted(bench.ask("SELECT kind FROM dicom_node.results")) == [("SEG",), ("SR",)]
+    written = sorted(bench.ask("SELECT kind, refers FROM dicom_node.results"))
+    assert written == [("SEG", ""), ("SR", "SEG")]
     assert bench.count("deliveries") == 1
     deliver(bench, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("stored",)]
@@ -288,7 +210,8 @@ def deliver(bench: Bench, monkeypatch: pytest.MonkeyPatch, verdicts: Sequence[Ve
     """One attempt against an archive that gives these verdicts in turn; what it was sent."""
     sent: list[str] = []
 
-    def send(objects: Sequence[Outgoing], *_: object) -> Iterator[Outcome]:
+    def send(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator[Outcome]:
+        assert together
         for one, verdict in zip(objects, verdicts, strict=False):
             sent.append(one.sop_class)
             yield Outcome(one, verdict, reason, 0)
@@ -298,9 +221,9 @@ def deliver(bench: Bench, monkeypatch: pytest.MonkeyPatch, verdicts: Sequence[Ve
     return sent
 
 
-def sender(bench: Bench, destinations: Sequence[Destination] = (ARCHIVE,)) -> Deliverer:
+def sender(bench: Bench, everybody: Sequence[Recipient] = (ARCHIVE,)) -> Deliverer:
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    return Deliverer(bench.ledger, bench.objects, destinations, "NODE", policy, 30, "d1", bench.clock)
+    return Deliverer(bench.ledger, bench.objects, everybody, "NODE", policy, 30, "d1", bench.clock)
 
 
 @pytest.fixture

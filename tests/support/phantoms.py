@@ -30,6 +30,7 @@ Points = NDArray[np.float64]
 Body = Callable[[Points], NDArray[np.int16]]
 
 JAPANESE = ("", "ISO 2022 IR 87")
+CHINESE = ("GB18030",)
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from pydicom import Dataset, dcmread
 
+from domain.profiles import Kind
 from tests.support.node import Node
 from tests.support.phantoms import Phantom
 from tests.support.processes import children
@@ -27,6 +28,9 @@ QUICK = {
     "DICOM_NODE_SPOOL__CAPACITY": str(256 << 20),
     "DICOM_NODE_SPOOL__DISK_FLOOR": "0",
 }
+
+# The kinds that an archive gets of findings with segments, in order of their names.
+SEGMENTED = sorted([Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS])
 
 # Nothing is under way: no study open, no event unhandled by the group that wants it, no job, no delivery.
 _UNDER_WAY = """
@@ -116,6 +120,12 @@ class Trial:
             found.setdefault(result.Modality, []).append(result.SOPInstanceUID)
         return found
 
+    def kinds(self, uid: str) -> list[str]:
+        """What the archive holds of a study beside its images: the kinds of the node's results, one for each object."""
+        query = "SELECT sop_uid, kind FROM results JOIN studies ON studies.id = study_id WHERE study_uid = %s"
+        kinds = {row["sop_uid"]: row["kind"] for row in self.rows(query, uid)}
+        return sorted(kinds.get(one, "unknown") for found in self.home(uid).values() for one in found)
+
     def results(self, uid: str) -> list[Dataset]:
         """The results that the archive holds for a study."""
         return [self.result(one["ID"]) for one in self.archive.instances(StudyInstanceUID=uid)]
@@ -125,10 +135,9 @@ class Trial:
         return dcmread(io.BytesIO(self.archive.file(instance)))
 
     def assert_one_set(self, *uids: str) -> None:
-        """After everything has come to rest, the archive holds one SEG and one SR for each study, and nothing else."""
+        """After everything has come to rest, the archive holds one set of results for each study, and nothing else."""
         self.await_rest()
-        held = {uid: {kind: len(found) for kind, found in self.home(uid).items()} for uid in uids}
-        assert held == {uid: {"SEG": 1, "SR": 1} for uid in uids}
+        assert {uid: self.kinds(uid) for uid in uids} == dict.fromkeys(uids, SEGMENTED)
 
     def model_process(self) -> int:
         """The process in which the worker's models run."""

@@ -12,6 +12,7 @@ from config.logs import set_up
 from config.rules import load_rules
 from config.settings import Destination, Logging, parse_destination
 from domain.errors import ConfigurationError
+from domain.profiles import BUILT_IN, Kind, Profile, Report, Segmentation
 
 
 def write(path: Path, text: str) -> Path:
@@ -69,6 +70,30 @@ def test_a_wrong_variable_and_a_wrong_option_are_named(monkeypatch: pytest.Monke
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert complaints(tmp_path / "none.toml") == [f"{tmp_path}/none.toml: cannot be read: No such file or directory"]
+
+
+def test_an_unknown_profile_kind_or_class_is_named_with_its_line(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "node.toml",
+        '[[destinations]]\naet = "A"\nhost = "h"\nport = 104\nprofile = "theirs"\n\n'
+        '[profiles.ours]\nobjects = ["SEG", "SR"]\n',
+    )
+    known = "default, ohif, weasis, classic, reporting, ours"
+    assert complaints(file) == [f"{file}:5: destinations.0.profile: there is no profile 'theirs'; known are {known}"]
+    text = '[profiles.ours]\nobjects = ["SEG", "MESH"]\nreports = ["enhanced", "basic"]\nsegmentation = "binary"\n'
+    said = complaints(write(file, text))
+    assert said[0].startswith(f"{file}:2: profiles.ours.objects.1: Input should be 'SEG', 'SR-REGIONS', ")
+    assert said[1].startswith(f"{file}:3: profiles.ours.reports.1: Input should be 'comprehensive-3d', ")
+    assert said[2] == f"{file}:4: profiles.ours.segmentation: is not a setting"
+
+
+def test_a_site_has_profiles_of_its_own_beside_the_built_in_ones(tmp_path: Path) -> None:
+    text = '[profiles.ours]\nobjects = ["SR", "SEG"]\nreports = ["enhanced"]\nsegmentations = ["label-map", "binary"]\n'
+    settings = load_settings(write(tmp_path / "node.toml", text))
+    assert settings.profile("ours") == Profile(
+        "ours", (Kind.SR, Kind.SEG), (Report.ENHANCED,), (Segmentation.LABEL_MAP, Segmentation.BINARY)
+    )
+    assert settings.profile("classic") is BUILT_IN["classic"]
 
 
 def test_two_destinations_of_one_name_are_refused(tmp_path: Path) -> None:

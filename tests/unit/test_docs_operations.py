@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config import metrics
 from config.settings import Section, Settings
+from domain.profiles import BUILT_IN, Kind
 from tests.support.counterparts import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -23,18 +24,25 @@ def settings_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             continue
         yield f"| `{key}` | {_default(field)} | {field.description} |"
         for item in _items(field):
-            yield from settings_rows(item, f"{key}[].")
+            yield from settings_rows(item, f"{key}.NAME." if get_origin(field.annotation) is dict else f"{key}[].")
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "-" if "if left out" in (field.description or "") else "must be given"
     value = field.get_default(call_default_factory=True)
-    return "-" if value in (None, (), {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return "-" if value in (None, (), {}) else f"`{_as_written(value)}`"
+
+
+def _as_written(value: object) -> str:
+    """A value as the settings file has it."""
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{one}"' for one in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _items(field: FieldInfo) -> list[type[Section]]:
-    """The section that a list holds, if any."""
+    """The section that a list or a table of tables holds, if any."""
     return [one for one in get_args(field.annotation) if isinstance(one, type) and issubclass(one, Section)]
 
 
@@ -66,6 +74,16 @@ def test_the_table_of_settings_is_complete_and_true() -> None:
 def test_the_table_of_figures_is_complete_and_true() -> None:
     expected = list(figure_rows())
     assert table("Figures") == expected, "the table should be:\n" + "\n".join(expected)
+
+
+def test_every_kind_is_explained_and_every_built_in_profile_is_told_as_it_is() -> None:
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table("Destinations and profiles")]
+    kinds, profiles = [row for row in rows if len(row) == 2], [row for row in rows if "`" in row[0]]
+    # "SR" stands for both of its kinds.
+    assert [row[0] for row in kinds] == [kind for kind in Kind if kind is not Kind.SR_LIKELIHOODS]
+    names = "|".join(sorted(Kind, key=len, reverse=True))
+    said = {name.strip("`"): re.findall(rf"\b(?:{names})\b", sends.partition(":")[0]) for name, _, sends in profiles}
+    assert said == {name: list(profile.objects) for name, profile in BUILT_IN.items()}
 
 
 def test_every_health_door_is_named() -> None:

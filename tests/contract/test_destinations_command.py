@@ -1,0 +1,117 @@
+"""`dicom-node destinations` as people type it, against a receiver that takes some classes and no others."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.main import app
+from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
+from store.schema import upgrade
+from tests.support.processes import free_port
+from tests.support.receivers import Receiver
+
+TAKEN = {ENHANCED_SR: [EXPLICIT, IMPLICIT], SECONDARY_CAPTURE: [EXPLICIT]}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver("PACS", TAKEN) as made:
+        yield made
+
+
+@pytest.fixture
+def configured(receiver: Receiver, database_url: str, tmp_path: Path) -> Path:
+    """A settings file with the receiver as destination `ward`, and a database whose schema is there."""
+    upgrade(database_url)
+    file = tmp_path / "node.toml"
+    file.write_text(
+        f'[database]\nurl = "{database_url}"\n[profiles.ours]\nobjects = ["SEG", "SR"]\n'
+        f'[[destinations]]\nname = "ward"\naet = "PACS"\nhost = "127.0.0.1"\nport = {receiver.port}\nprofile = "ours"\n'
+    )
+    return file
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["destinations", *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_any_peer_can_be_asked_and_nothing_is_kept(receiver: Receiver, tmp_path: Path) -> None:
+    answer = json.loads(run("probe", receiver.destination, "--data", tmp_path, "--json").stdout)
+    assert {tuple(one) for one in answer["accepted"]} == {
+        (sop_class, syntax) for sop_class, syntaxes in TAKEN.items() for syntax in syntaxes
+    }
+    assert (answer["profile"], answer["error"], answer["kept"]) == ("default", "", False)
+    assert answer["why_not_kept"] == "PACS is not among the destinations"
+    assert receiver.received == []
+
+
+def test_a_person_sees_what_is_taken_what_is_sent_and_why(receiver: Receiver, tmp_path: Path) -> None:
+    shown = run("probe", receiver.destination, "--profile", "weasis", "--data", tmp_path).stdout
+    (row,) = [line for line in shown.splitlines() if line.strip().startswith("SR ")]
+    assert "Enhanced SR (Explicit, Implicit)" in row
+    assert "for it takes no Comprehensive 3D SR, no Comprehensive SR" in row
+    assert "its profile does not name it" in shown
+    assert "not kept: PACS is not among the destinations" in shown
+
+
+def test_the_answer_of_a_destination_is_kept_and_outlives_its_absence(configured: Path, receiver: Receiver) -> None:
+    assert json.loads(run("show", "ward", "--config", configured, "--json").stdout)["accepted"] is None
+    assert "kept for the deliveries to come" in run("probe", "ward", "--config", configured).stdout
+    shown = json.loads(run("show", "ward", "--config", configured, "--json").stdout)
+    assert len(shown["accepted"]) == 3
+    assert [(one["kind"], one["sop_class"]) for one in shown["choices"]] == [
+        ("SEG", None),
+        ("SR", ENHANCED_SR),
+        ("SR-LIKELIHOODS", ENHANCED_SR),
+    ]
+    receiver.__exit__(None, None, None)
+    assert "did not answer" in run("probe", "ward", "--config", configured, code=1).stderr
+    (listed,) = json.loads(run("list", "--config", configured, "--json").stdout)["destinations"]
+    assert listed["accepted"] == shown["accepted"]
+    assert "no connection" in listed["error"]
+    assert "Connection refused" in run("list", "--config", configured).stdout
+    assert "Enhanced SR (Explicit, Implicit)" in run("show", "ward", "--config", configured).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["probe", f"NOBODY@127.0.0.1:{free_port()}"], "Connection refused"),
+        (["probe", "NOBODY@a..b:104"], "that is no name of a host"),
+        (["probe", "ward"], "there is no destination 'ward'; known are none; or give AET@HOST:PORT"),
+        (["probe", "nonsense@"], "'nonsense@' is not of the form AET@HOST:PORT"),
+        (["probe", "A@b:70000"], "A@b:70000: Input should be less than or equal to 65535"),
+        (["probe", "A@b:104", "--profile", "x"], "there is no profile 'x'; known are default, ohif"),
+        (["show", "ward"], "no node has run there"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line_and_code_1(arguments: Sequence[str], said: str, tmp_path: Path) -> None:
+    result = run(*arguments, "--data", tmp_path, code=1)
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_peer_that_does_not_answer_is_json_too(tmp_path: Path) -> None:
+    result = run("probe", f"NOBODY@127.0.0.1:{free_port()}", "--data", tmp_path, "--json", code=1)
+    answer = json.loads(result.stdout)
+    assert "Connection refused" in answer["error"]
+    assert answer["accepted"] is None
+
+
+def test_without_a_database_the_configured_destinations_are_listed(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path}"\ndestinations = ["A@h:104"]\n')
+    result = run("list", "--config", file)
+    assert "A@h:104" in result.stdout
+    assert "what was seen is not known: no database in" in result.stderr
+
+
+def test_the_profiles_are_listed_with_those_of_the_site(configured: Path) -> None:
+    listed = json.loads(run("profiles", "--config", configured, "--json").stdout)["profiles"]
+    assert [one["name"] for one in listed] == [*BUILT_IN, "ours"]
+    assert "comprehensive-3d, comprehensive, enhanced, text" in run("profiles").stdout

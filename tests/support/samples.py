@@ -1,0 +1,60 @@
+"""The sample files of the documentation, made anew from a phantom: one of each kind of object, and of some forms.
+
+.venv/bin/python -m tests.support.samples      writes docs/samples
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from domain.profiles import ENHANCED_SR, LABEL_MAP_SEGMENTATION, Form, Kind
+from tests.support.counterparts import ROOT
+from tests.support.result_cases import Run, everything, one_slice
+from tests.support.result_files import usual
+
+FOLDER = ROOT / "docs" / "samples"
+# A page as a picture is left out: six megabytes.
+FORMS: Mapping[str, Form] = {
+    "segmentation": usual(Kind.SEG),
+    "segmentation-label-map": replace(usual(Kind.SEG), sop_class=LABEL_MAP_SEGMENTATION),
+    "report-of-regions": usual(Kind.SR_REGIONS),
+    "report-of-regions-enhanced": replace(usual(Kind.SR_REGIONS), sop_class=ENHANCED_SR),
+    "report-of-segments": usual(Kind.SR),
+    "report-of-findings": usual(Kind.SR_LIKELIHOODS),
+    "report-as-text": usual(Kind.TEXT),
+    "parametric-map": usual(Kind.PM),
+    "presentation-state": usual(Kind.GSPS),
+    "key-objects": usual(Kind.KOS),
+    "encapsulated-pdf": usual(Kind.PDF),
+}
+
+
+def samples(folder: Path) -> dict[str, bytes]:
+    """Each sample's file name and bytes; of a kind that has several objects, the first. Sources go to `folder`."""
+    pages = {name: form for name, form in FORMS.items() if form.kind is Kind.PDF}
+    objects = {name: form for name, form in FORMS.items() if name not in pages}
+    # The pages of one image are a third as large as those of five.
+    return {**_made(everything(folder / "series"), objects), **_made(one_slice(folder / "image"), pages)}
+
+
+def _made(run: Run, forms: Mapping[str, Form]) -> dict[str, bytes]:
+    made: dict[Form, bytes] = {}
+    for one in run.results(forms.values(), predecessors=()):
+        made.setdefault(one.form, one.part10)
+    return {f"{name}.dcm": made[form] for name, form in forms.items()}
+
+
+def main() -> None:
+    """Write them, and nothing else into their folder."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = samples(Path(folder))
+    for old in FOLDER.glob("*.dcm"):
+        old.unlink()
+    for name, content in made.items():
+        (FOLDER / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

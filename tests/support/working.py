@@ -1,0 +1,114 @@
+"""The node's handlers from routing to the plan of a delivery, one call each, with a model process of our own making."""
+
+import uuid
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from config.rules import Rule
+from consumers.delivery import DeliveryPlanner
+from consumers.recipients import Recipient
+from consumers.results import ResultsWriter
+from consumers.routing import Router
+from domain.errors import NodeError
+from domain.events import Event
+from domain.findings import Findings, Mask, SourceFrame
+from domain.retry import RetryPolicy
+from inference_worker.child import Answer, Task, mask_file
+from inference_worker.worker import Worker
+from models.registry import Registry
+from tests.support.bench import Bench
+from tests.support.findings import LUNGS
+from tests.support.phantoms import Phantom
+
+SMALL = Phantom(size=(16, 16), slices=4)
+POLICY = RetryPolicy(first=1, factor=4, longest=60, attempts=3)
+
+
+@dataclass
+class FakeChild:
+    """Answers as told: an error is raised, anything else becomes a mask with one voxel of each segment."""
+
+    registry: Registry
+    answers: list[Exception | None] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    upcoming: list[Task | None] = field(default_factory=list)
+    together: list[int] = field(default_factory=list)
+    during: Any = None
+
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
+        self.tasks.append(task)
+        self.upcoming.append(upcoming)
+        if self.during:
+            self.during()
+        answer = self.answers.pop(0) if self.answers else None
+        if answer:
+            raise answer
+        mask = np.zeros((4, 16, 16), np.uint8)
+        mask[1, 2, 3], mask[2, 4:9, 4:9] = 1, 2
+        mask_file(task.scratch).write_bytes(zlib.compress(mask.tobytes(), 1))
+        model = self.registry.get(task.package).identity
+        frames = tuple(SourceFrame(one.SOPInstanceUID) for one in SMALL.datasets())
+        kept = Mask("", sha256(mask.tobytes()).hexdigest(), (4, 16, 16))
+        return Answer(Findings(model, "in", frames, kept, LUNGS), {"infer": 0.1})
+
+    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
+        self.together.append(len(tasks))
+        return [_outcome(self.run, task, timeout) for task in tasks]
+
+
+def _outcome(run: Callable[..., Answer], *arguments: object) -> Answer | NodeError:
+    try:
+        return run(*arguments)
+    except NodeError as error:
+        return error
+
+
+def events(bench: Bench, kind: str) -> list[Event]:
+    """What was announced of this type, in order."""
+    found = bench.ask(f"SELECT envelope FROM dicom_node.outbox WHERE envelope ->> 'type' = '{kind}' ORDER BY seq")
+    return [Event.from_envelope(row[0]) for row in found]
+
+
+def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None) -> None:
+    """Ask the models for every study that is complete."""
+    router = Router(registry.packages.values, lambda: rules, bench.clock)
+    for event in [*events(bench, "study.completed"), *events(bench, "study.amended")]:
+        with bench.ledger.transaction() as transaction:
+            router(transaction, event)
+
+
+def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) -> Worker:
+    """A worker whose model process is `child`."""
+    return Worker(
+        bench.ledger,
+        bench.objects,
+        child,
+        POLICY,
+        10,
+        30,
+        bench.root / "work",
+        name,
+        bench.clock,  # type: ignore[arg-type]
+        together=lambda model: together,
+    )
+
+
+def write_and_plan(bench: Bench, everybody: Sequence[Recipient], handled: set[uuid.UUID] | None = None) -> None:
+    """The results of every inference that is done, and the deliveries of all that is written.
+
+    Events whose ids are in `handled` are left alone, and those that were not are added to it.
+    """
+    done = set() if handled is None else handled
+    for kind, handler in (
+        ("inference.completed", ResultsWriter(bench.objects, everybody, bench.clock)),
+        ("results.written", DeliveryPlanner(everybody, bench.clock)),
+    ):
+        for event in (one for one in events(bench, kind) if one.id not in done):
+            done.add(event.id)
+            with bench.ledger.transaction() as transaction:
+                handler(transaction, event)  # type: ignore[operator]
