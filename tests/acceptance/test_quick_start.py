@@ -8,7 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
+from domain.profiles import (
+    COMPREHENSIVE_3D_SR,
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    KEY_OBJECT_SELECTION,
+    SECONDARY_CAPTURE,
+    SEGMENTATION,
+)
 from tests.support.counterparts import ROOT
 from tests.support.processes import free_port, kill_pid, tagged, wait_for
 
@@ -58,4 +66,15 @@ def test_the_page_leads_from_nothing_to_findings_in_an_archive_and_a_trail_that_
     assert done.returncode == 0, done.stdout
     for said in ("The node is up", "stored 96 of 96 instances", "results stored at ARCHIVE", "ct_lung", "intact: "):
         assert said in done.stdout
-    assert len(list((tmp_path / "trial-archive").glob("*.dcm"))) == 2
+    held = [dcmread(path, stop_before_pixels=True).SOPClassUID for path in (tmp_path / "trial-archive").glob("*.dcm")]
+    # As section 5 lists them.
+    assert sorted(held) == sorted(
+        [
+            SEGMENTATION,
+            COMPREHENSIVE_3D_SR,
+            COMPREHENSIVE_3D_SR,
+            GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+            SECONDARY_CAPTURE,
+            KEY_OBJECT_SELECTION,
+        ]
+    )
