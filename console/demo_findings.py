@@ -9,7 +9,7 @@ from typing import Any
 
 from inference_worker.vocabulary.grids import orientation_of, spacings_of
 from inference_worker.volume import build
-from sr_writer.preview import picture
+from sr_writer.pages.preview import picture
 from sr_writer.reading import read_segmentation, report_text
 
 _SHORT = {"Attenuation Coefficient": "mean attenuation", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}

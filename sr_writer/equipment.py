@@ -12,9 +12,9 @@ from highdicom.sr import (
 )
 
 from domain.findings import ModelIdentity
-from sr_writer import concepts
 from sr_writer.stamp import Stamp
-from sr_writer.wording import concept, plain, short, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import concept, plain, short, warning
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:

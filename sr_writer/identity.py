@@ -7,7 +7,7 @@ Trial Study, with the Specific Character Set in which their bytes are to be read
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from sr_writer.elements import copied, empty
+from sr_writer.encoding.elements import copied, empty
 
 _PATIENT = (
     "PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate "

@@ -21,13 +21,21 @@ from pydicom.valuerep import format_number_as_ds
 from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Map
 from domain.profiles import Form, Kind
-from sr_writer import concepts
 from sr_writer.content import Buffer, Content, Draft
 from sr_writer.equipment import general_equipment
-from sr_writer.segmentation import reference
+from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame, Source, Volume
 from sr_writer.stamp import Stamp
-from sr_writer.wording import SERIES_NUMBERS, concept, content_description, plain, series_description, short, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import (
+    SERIES_NUMBERS,
+    concept,
+    content_description,
+    plain,
+    series_description,
+    short,
+    warning,
+)
 
 _FLOAT_PIXEL_DATA = (0x7FE0, 0x0008)
 _IMAGE_POSITION, _PLANE_POSITION = 0x00200032, 0x00209113

@@ -19,25 +19,20 @@ from domain.errors import IntegrityError
 from domain.findings import Findings, Likelihood, Region
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, Form, Kind
-from sr_writer import (
-    key_objects,
-    parametric_map,
-    pdf_report,
-    presentation_state,
-    report,
-    secondary_capture,
-    segmentation,
-    text_report,
-)
+from sr_writer import parametric_map
 from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
-from sr_writer.elements import encoded, merged
+from sr_writer.encoding.elements import encoded, merged
 from sr_writer.equipment import contributing_equipment
 from sr_writer.outlines import outlines
-from sr_writer.regions import checked
-from sr_writer.schemes import private_schemes
-from sr_writer.segmentation import present_segments
+from sr_writer.pages import pdf_report, secondary_capture
+from sr_writer.reports import key_objects, report, text_report
+from sr_writer.reports.regions import checked
+from sr_writer.segments import segmentation
+from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source
 from sr_writer.stamp import stamp_of
+from sr_writer.states import presentation_state
+from sr_writer.words.schemes import private_schemes
 
 # What findings are written as where nobody says more.
 PLAIN = (

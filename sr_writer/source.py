@@ -22,7 +22,7 @@ from pydicom.tag import Tag
 from domain.errors import Retryable, UnusableInput
 from domain.findings import SourceFrame
 from domain.ids import derived_uid
-from sr_writer.elements import copied
+from sr_writer.encoding.elements import copied
 from sr_writer.identity import IDENTITY, identity
 
 _READ = [

@@ -13,10 +13,10 @@ from domain.profiles import LABEL_MAP_SEGMENTATION, Form, Kind
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
 from sr_writer.results import finished, write
-from sr_writer.segmentation import drafts, present_segments, tracking
+from sr_writer.segments.segmentation import drafts, present_segments, tracking
 from sr_writer.source import read_source
 from sr_writer.stamp import Stamp, stamp_of
-from sr_writer.wording import concept, content_description, series_description, warning
+from sr_writer.words.wording import concept, content_description, series_description, warning
 from tests.support.findings import MODEL, MOMENT
 
 # Bytes that are gathered before they go to the file: pieces are many, and some of them small.

@@ -15,10 +15,10 @@ from dicom_node.listener.policy import AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, Form, Kind, every_form
-from sr_writer import concepts
-from sr_writer.concepts import Concept
 from sr_writer.identity import IDENTITY
 from sr_writer.source import _REGION
+from sr_writer.words import concepts
+from sr_writer.words.concepts import Concept
 from tests.support.samples import FOLDER, FORMS
 
 # What the UID dictionary of pydicom does not have yet (PS3.6 table A-1).

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from domain.findings import Code, Findings, Region, Shape
 from sr_writer.content import Content, key_frames
 from sr_writer.outlines import outlines
-from sr_writer.segmentation import present_segments
+from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source
 from sr_writer.stamp import stamp_of
 from tests.support import phantoms

@@ -15,8 +15,8 @@ from pydicom.uid import UID
 
 from domain.findings import Findings, Segment, SourceFrame
 from sr_writer.content import Content, Draft
-from sr_writer.elements import encoded, merged
-from sr_writer.segmentation import present_segments
+from sr_writer.encoding.elements import encoded, merged
+from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import Frame, Instance, Source, Volume
 from sr_writer.stamp import stamp_of
 from tests.support.findings import MODEL, MOMENT, RIGHT_LUNG

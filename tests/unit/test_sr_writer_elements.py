@@ -11,7 +11,7 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from sr_writer.elements import copied, empty, encoded, merged
+from sr_writer.encoding.elements import copied, empty, encoded, merged
 
 NAME, COMMENTS = int(Tag("PatientName")), int(Tag("PatientComments"))
 PREGNANCY, OTHER_IDS = int(Tag("PregnancyStatus")), int(Tag("OtherPatientIDsSequence"))

@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from domain.errors import Retryable, UnusableInput
-from sr_writer.pixels import Display, display
+from sr_writer.pages.pixels import Display, display
 from tests.support.contents import images, ramp, slices
 from tests.support.phantoms import CORONAL, OBLIQUE, SAGITTAL, Phantom
 from tests.support.radiographs import Radiograph

@@ -12,9 +12,9 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from domain.errors import Retryable
 from domain.findings import Findings, Region, Shape
 from domain.profiles import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, Form, Kind
-from sr_writer.rendering import renderings
 from sr_writer.results import write
 from sr_writer.source import Frame, Instance
+from sr_writer.states.rendering import renderings
 from tests.support import phantoms
 from tests.support.findings import LUNG, MOMENT, PNEUMONIA, classified, findings_on, likelihoods
 from tests.support.phantoms import Phantom

@@ -11,7 +11,7 @@ from PIL import Image
 from domain.errors import UnusableInput
 from inference_worker.phantom import ChestPhantom
 from inference_worker.volume import build
-from sr_writer.preview import picture
+from sr_writer.pages.preview import picture
 from sr_writer.reading import SeenSegment, read_segmentation, report_text
 from sr_writer.results import write
 from tests.support import phantoms

@@ -10,7 +10,7 @@ import pytest
 from pydicom import FileDataset
 
 from domain.profiles import SECONDARY_CAPTURE, Form, Kind
-from sr_writer.drawing import AMBER
+from sr_writer.pages.drawing import AMBER
 from tests.support import phantoms, result_cases
 from tests.support.contents import NODULE, box, ramp
 from tests.support.findings import MODEL, RIGHT_LUNG, classified, findings_on

@@ -18,10 +18,10 @@ from pydicom import Dataset
 
 from domain.findings import Findings, Segment
 from domain.profiles import LABEL_MAP_SEGMENTATION, SEGMENTATION, Form, Kind
-from sr_writer.colours import cielab
+from sr_writer.encoding.colours import cielab
 from sr_writer.equipment import algorithm, general_equipment
 from sr_writer.results import write
-from sr_writer.wording import concept, content_description, series_description
+from sr_writer.words.wording import concept, content_description, series_description
 from tests.support import phantoms
 from tests.support.findings import LUNGS, MODEL, MOMENT, RIGHT_LUNG, boxes, findings_on
 from tests.support.phantoms import CORONAL, OBLIQUE, SAGITTAL, Phantom

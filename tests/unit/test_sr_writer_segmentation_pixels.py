@@ -12,8 +12,8 @@ from pydicom.pixels.decoders import RLELosslessDecoder
 from rle.utils import decode_frame
 
 from domain.profiles import EXPLICIT, LABEL_MAP_SEGMENTATION, RLE, SEGMENTATION, Form, Kind
-from sr_writer import segment_pixels
-from sr_writer.segmentation import drafts
+from sr_writer.segments import pixels as segment_pixels
+from sr_writer.segments.segmentation import drafts
 from tests.support.label_volumes import content_of, dataset_of, segments, source_of
 
 Labels = NDArray[np.uint8]

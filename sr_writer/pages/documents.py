@@ -4,7 +4,7 @@ from pydicom.dataset import Dataset
 
 from domain.profiles import Form
 from sr_writer.content import Content
-from sr_writer.wording import SERIES_NUMBERS, series_description, short
+from sr_writer.words.wording import SERIES_NUMBERS, series_description, short
 
 
 def described(content: Content, form: Form, modality: str) -> Dataset:

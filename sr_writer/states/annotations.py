@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from domain.findings import Region, Shape
-from sr_writer.colours import cielab
 from sr_writer.contours import MOST_POINTS, thinned
+from sr_writer.encoding.colours import cielab
 from sr_writer.source import Instance
-from sr_writer.wording import plain
+from sr_writer.words.wording import plain
 
 # Of what is shown, from its top left corner: the height of a line, where the last one ends, and the margin beside it.
 _LINE, _BOTTOM, _SIDE = 0.04, 0.98, 0.02

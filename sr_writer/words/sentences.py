@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.findings import Findings, Likelihood, Measurement, Region
-from sr_writer.wording import warning
+from sr_writer.words.wording import warning
 
 Colour = tuple[int, int, int]
 

@@ -6,13 +6,13 @@ from highdicom.sr import ContentItem, ImageContentItem
 
 from domain.findings import Code
 from domain.profiles import Form
-from sr_writer import concepts
 from sr_writer.content import Content, Draft
-from sr_writer.items import CONTAINS, container, root, text
-from sr_writer.report import context, document
-from sr_writer.sentences import heads, lines
+from sr_writer.reports.items import CONTAINS, container, root, text
+from sr_writer.reports.report import context, document
 from sr_writer.source import Frame
-from sr_writer.wording import concept
+from sr_writer.words import concepts
+from sr_writer.words.sentences import heads, lines
+from sr_writer.words.wording import concept
 
 
 def drafts(content: Content, form: Form) -> Iterator[Draft]:

@@ -3,10 +3,10 @@
 from pydicom.dataset import Dataset
 
 from domain.findings import Code, ModelIdentity, Segment
-from sr_writer import concepts
-from sr_writer.colours import cielab
+from sr_writer.encoding.colours import cielab
 from sr_writer.stamp import Stamp
-from sr_writer.wording import plain, short, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import plain, short, warning
 
 
 def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str, str]:

@@ -21,11 +21,11 @@ from reportlab.pdfgen.canvas import Canvas
 
 from domain.profiles import Kind
 from sr_writer.content import Content
-from sr_writer.drawing import AMBER, Colour, wrapped
-from sr_writer.pictures import WORDS, View, picture, views
-from sr_writer.sentences import Line, lines
-from sr_writer.summary import IDENTITY_ELSEWHERE, maker
-from sr_writer.wording import plain, series_description, warning
+from sr_writer.pages.drawing import AMBER, Colour, wrapped
+from sr_writer.pages.pictures import WORDS, View, picture, views
+from sr_writer.pages.summary import IDENTITY_ELSEWHERE, maker
+from sr_writer.words.sentences import Line, lines
+from sr_writer.words.wording import plain, series_description, warning
 
 _WIDTH, _HEIGHT = A4
 _LEFT, _RIGHT, _TOP, _BOTTOM = 18 * mm, _WIDTH - 18 * mm, _HEIGHT - 21 * mm, 17 * mm

@@ -9,7 +9,7 @@ from highdicom.sr import CodedConcept
 
 from domain.findings import Code, ModelIdentity
 from domain.profiles import Kind
-from sr_writer import concepts
+from sr_writer.words import concepts
 
 _NAMES = {
     Kind.SEG: "segments",

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from pydicom.dataset import Dataset
 
 from domain.profiles import Form
-from sr_writer import concepts
 from sr_writer.content import Content, Draft
-from sr_writer.documents import described
-from sr_writer.pictures import View, views
-from sr_writer.segmentation import reference
+from sr_writer.pages.documents import described
+from sr_writer.pages.pictures import View, views
+from sr_writer.pages.summary import page
+from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame
-from sr_writer.summary import page
-from sr_writer.wording import concept, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import concept, warning
 
 
 def drafts(content: Content, form: Form) -> Iterator[Draft]:

@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Code, Findings, Measurement
 from models.coding import is_private
-from sr_writer.wording import short
+from sr_writer.words.wording import short
 
 
 def private_schemes(findings: Findings) -> list[Dataset]:

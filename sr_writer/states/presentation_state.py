@@ -13,14 +13,14 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
 from domain.profiles import Form, Kind
-from sr_writer.annotations import annotation
-from sr_writer.colours import cielab
 from sr_writer.content import Content, Draft
-from sr_writer.elements import encoded, merged
+from sr_writer.encoding.colours import cielab
+from sr_writer.encoding.elements import encoded, merged
 from sr_writer.equipment import general_equipment
-from sr_writer.rendering import Rendering, renderings
 from sr_writer.source import Frame, Instance
-from sr_writer.wording import SERIES_NUMBERS, content_description, plain, series_description, warning
+from sr_writer.states.annotations import annotation
+from sr_writer.states.rendering import Rendering, renderings
+from sr_writer.words.wording import SERIES_NUMBERS, content_description, plain, series_description, warning
 
 _LAYER = "AI"
 _AMBER = (255, 190, 70)

@@ -7,11 +7,11 @@ from highdicom.sr import ContentSequence
 from pydicom.dataset import Dataset
 
 from domain.profiles import Form, Kind
-from sr_writer import concepts
 from sr_writer.content import Content, Draft, KeyFrame
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.source import Instance, Source
-from sr_writer.wording import SERIES_NUMBERS, concept, plain, series_description, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import SERIES_NUMBERS, concept, plain, series_description, warning
 
 
 def drafts(content: Content, form: Form) -> Iterator[Draft]:

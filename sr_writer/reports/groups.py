@@ -22,12 +22,12 @@ from highdicom.sr import (
 
 from domain import findings as domain
 from domain.findings import Findings, Likelihood, Segment
-from sr_writer import concepts
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
-from sr_writer.segmentation import reference_to, tracking
+from sr_writer.segments.segmentation import reference_to, tracking
 from sr_writer.source import Frame, Source
-from sr_writer.wording import concept, is_anatomy, plain
+from sr_writer.words import concepts
+from sr_writer.words.wording import concept, is_anatomy, plain
 
 
 def segment_groups(content: Content, refers: str) -> list[ContentItem]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_writer.content import Buffer
-from sr_writer.explicit import UNDEFINED, item, pixel_data_head
+from sr_writer.encoding.explicit import UNDEFINED, item, pixel_data_head
 
 Labels = NDArray[np.uint8]
 # Of one slice: each segment that is in it, with indices of voxels between which it lies.

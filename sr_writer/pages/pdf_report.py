@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from domain.profiles import Form, Kind
-from sr_writer import concepts
 from sr_writer.content import Content, Draft
-from sr_writer.documents import described
-from sr_writer.pages import pages
-from sr_writer.segmentation import reference
-from sr_writer.wording import concept, series_description
+from sr_writer.pages.documents import described
+from sr_writer.pages.pdf_pages import pages
+from sr_writer.segments.segmentation import reference
+from sr_writer.words import concepts
+from sr_writer.words.wording import concept, series_description
 
 
 def drafts(content: Content, form: Form) -> Iterator[Draft]:

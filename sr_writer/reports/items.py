@@ -14,8 +14,8 @@ from highdicom.sr import (
 )
 
 from domain.findings import Code
-from sr_writer import concepts
-from sr_writer.wording import concept, plain
+from sr_writer.words import concepts
+from sr_writer.words.wording import concept, plain
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 

@@ -22,16 +22,16 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
-from sr_writer import concepts
 from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
-from sr_writer.groups import likelihood_groups, segment_groups
-from sr_writer.image_library import image_library
-from sr_writer.items import coded, comment, container, root
-from sr_writer.regions import region_groups
-from sr_writer.segmentation import reference_to
+from sr_writer.reports.groups import likelihood_groups, segment_groups
+from sr_writer.reports.image_library import image_library
+from sr_writer.reports.items import coded, comment, container, root
+from sr_writer.reports.regions import region_groups
+from sr_writer.segments.segmentation import reference_to
 from sr_writer.source import Source
-from sr_writer.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
+from sr_writer.words import concepts
+from sr_writer.words.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 
 # highdicom has no class for Basic Text SR, whose header is that of the others (PS3.3 A.35.1 to A.35.3).
 _CLASSES = {COMPREHENSIVE_3D_SR: Comprehensive3DSR, COMPREHENSIVE_SR: ComprehensiveSR, ENHANCED_SR: EnhancedSR}

@@ -16,12 +16,13 @@ from pydicom.valuerep import DSfloat
 from domain.errors import IntegrityError
 from domain.findings import Findings, ModelIdentity
 from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, Form, Kind, every_form
-from sr_writer import segment_frames, segment_pixels
 from sr_writer.content import Buffer, Content, Draft
-from sr_writer.segment_items import background, segment_item, tracking
+from sr_writer.segments import frames as segment_frames
+from sr_writer.segments import pixels as segment_pixels
+from sr_writer.segments.items import background, segment_item, tracking
 from sr_writer.source import Instance, Source, Volume
 from sr_writer.stamp import Stamp
-from sr_writer.wording import SERIES_NUMBERS, content_description, series_description, short, warning
+from sr_writer.words.wording import SERIES_NUMBERS, content_description, series_description, short, warning
 
 __all__ = ["drafts", "present_segments", "reference", "reference_to", "tracking"]
 

@@ -1,0 +1,1 @@
+"""Documents made of content items: coded reports, plain reports, key object selections."""

@@ -1,0 +1,1 @@
+"""Segmentations: label volumes as binary or label map SEG."""
