@@ -27,7 +27,7 @@ SAID_OTHERWISE = {
 }
 # Context groups that have named the concept, and name another by now.
 OF_ANOTHER_EDITION = {"BODY_STRUCTURE", "FINDINGS", "SUMMARY", "PROCEDURES"}
-MODULES = sorted(Path(sr_writer.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(sr_writer.__file__).parent.rglob("*.py"))
 
 
 def listed(code: Code) -> dict[str, list[int]]:
