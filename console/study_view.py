@@ -1,6 +1,6 @@
 """A study as people see it in a terminal: the overview, the whole path of one, and why models ran or did not."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 
 Record = Mapping[str, Any]
 Path = Mapping[str, Any]
+Look = Callable[[Record], Any]
 
 _UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -79,79 +80,13 @@ def syntax_name(transfer_syntax: str) -> str:
 
 
 def _sections(path: Path) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[Any]]]]:
-    yield (
-        "received from",
-        ("calling AE", "address", "from", "to", "ended"),
-        [
-            (one["calling_ae"], one["address"], moment(one["opened_at"]), moment(one["closed_at"]), one["outcome"])
-            for one in path["associations"]
-        ],
-    )
-    yield (
-        "series",
-        ("modality", "instances", "slices", "bytes", "SeriesInstanceUID"),
-        [
-            (one["modality"], one["instances"] or 0, one["slices"] or 0, size(one["bytes"] or 0), one["series_uid"])
-            for one in path["series"]
-        ],
-    )
-    yield (
-        "conflicts: another instance under the same UID was kept aside",
-        ("received", "SOP instance UID", "object"),
-        [(moment(one["received_at"]), one["sop_uid"], one["object_key"]) for one in path["conflicts"]],
-    )
-    yield (
-        "models",
-        ("model", "version", "decided", "runs", "why"),
-        [
-            (
-                one["model"],
-                one["version"],
-                moment(one["decided_at"]),
-                "yes" if one["series_id"] else "no",
-                one["reason"],
-            )
-            for one in path["decisions"]
-        ],
-    )
-    yield (
-        "inference",
-        ("model", "revision", "state", "since", "attempts", "reason"),
-        [
-            (one["model"], one["revision"], state(one["state"]), moment(one["since"]), one["attempts"], one["reason"])
-            for one in path["jobs"]
-        ],
-    )
-    yield "measurements", ("model", "segment", "what", "value", "unit"), _measurements(path["jobs"])
-    yield (
-        "results",
-        ("kind", "bytes", "written", "SOP instance UID"),
-        [(one["kind"], size(one["size"]), moment(one["written_at"]), one["sop_uid"]) for one in path["results"]],
-    )
-    yield (
-        "deliveries",
-        ("to", "state", "since", "attempts", "objects", "reason"),
-        [
-            (
-                one["destination"],
-                state(one["state"]),
-                moment(one["since"]),
-                one["attempts"],
-                _objects(one),
-                one["reason"],
-            )
-            for one in path["deliveries"]
-        ],
-    )
-    yield "what each destination gets", ("to", "kind", "form", "why"), _choices(path["deliveries"])
-    yield (
-        "dead letters",
-        ("id", "at", "reader", "error", "replayed"),
-        [
-            (one["id"], moment(one["at"]), one["reader"], one["error"], moment(one["replayed_at"]))
-            for one in path["dead_letters"]
-        ],
-    )
+    """Title, columns and rows of each table, in the order of the study's way."""
+    for title, key, columns in _TABLES:
+        yield title, [name for name, _ in columns], [[look(one) for _, look in columns] for one in path[key]]
+        if key == "jobs":
+            yield "measurements", ("model", "segment", "what", "value", "unit"), _measurements(path["jobs"])
+        if key == "deliveries":
+            yield "what each destination gets", ("to", "kind", "form", "why"), _choices(path["deliveries"])
 
 
 def _measurements(jobs: Sequence[Record]) -> list[Sequence[Any]]:
@@ -187,3 +122,100 @@ def _answer(one: Record) -> str:
 
 def _series_name(one: Record) -> str:
     return f"{one['modality'] or 'series'} with {one['slices'] or 0} slices (...{one['series_uid'][-12:]})"
+
+
+def _of(key: str, shown: Callable[[Any], Any] = lambda value: value) -> Look:
+    """A cell: what stands under `key` in a row, as people are shown it."""
+    return lambda one: shown(one[key])
+
+
+# Title, where the rows stand in `status --json`, and each column with what is shown in it.
+_TABLES: tuple[tuple[str, str, tuple[tuple[str, Look], ...]], ...] = (
+    (
+        "received from",
+        "associations",
+        (
+            ("calling AE", _of("calling_ae")),
+            ("address", _of("address")),
+            ("from", _of("opened_at", moment)),
+            ("to", _of("closed_at", moment)),
+            ("ended", _of("outcome")),
+        ),
+    ),
+    (
+        "series",
+        "series",
+        (
+            ("modality", _of("modality")),
+            ("instances", _of("instances", lambda count: count or 0)),
+            ("slices", _of("slices", lambda count: count or 0)),
+            ("bytes", _of("bytes", lambda count: size(count or 0))),
+            ("SeriesInstanceUID", _of("series_uid")),
+        ),
+    ),
+    (
+        "conflicts: another instance under the same UID was kept aside",
+        "conflicts",
+        (
+            ("received", _of("received_at", moment)),
+            ("SOP instance UID", _of("sop_uid")),
+            ("object", _of("object_key")),
+        ),
+    ),
+    (
+        "models",
+        "decisions",
+        (
+            ("model", _of("model")),
+            ("version", _of("version")),
+            ("decided", _of("decided_at", moment)),
+            ("runs", _of("series_id", lambda series: "yes" if series else "no")),
+            ("why", _of("reason")),
+        ),
+    ),
+    (
+        "inference",
+        "jobs",
+        (
+            ("model", _of("model")),
+            ("revision", _of("revision")),
+            ("state", _of("state", state)),
+            ("since", _of("since", moment)),
+            ("attempts", _of("attempts")),
+            ("reason", _of("reason")),
+        ),
+    ),
+    (
+        "results",
+        "results",
+        (
+            ("kind", _of("kind")),
+            ("bytes", _of("size", size)),
+            ("written", _of("written_at", moment)),
+            ("SOP instance UID", _of("sop_uid")),
+        ),
+    ),
+    (
+        "deliveries",
+        "deliveries",
+        (
+            ("to", _of("destination")),
+            ("state", _of("state", state)),
+            ("since", _of("since", moment)),
+            ("attempts", _of("attempts")),
+            ("objects", _objects),
+            ("reason", _of("reason")),
+        ),
+    ),
+    (
+        "dead letters",
+        "dead_letters",
+        (
+            ("id", _of("id")),
+            ("at", _of("at", moment)),
+            ("reader", _of("reader")),
+            ("error", _of("error")),
+            ("replayed", _of("replayed_at", moment)),
+        ),
+    ),
+)
