@@ -123,7 +123,7 @@ def test_the_report_on_a_radiograph_reads_like_a_report(results: Callable[[Case]
     text = judges.report_text(results(NAMED["cr"]).files[Kind.SR][0])
     for line in (
         "Comprehensive 3D SR Document",
-        "AI report: AI generated, not verified, demo; Findings in chest ra",
+        "AI report: AI generated, not verified, demo; Findings in ch",
         '"Procedure reported")=(43468-8,LN,"XR unspecified body region")',
         '"Finding")=(233604007,SCT,"Pneumonia")',
         '"Certainty of Finding")="95.536" (%,UCUM,"Percent")',

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydicom import Dataset
 from pydicom.filewriter import dcmwrite
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -32,6 +32,7 @@ class Receiver:
         self._ae = AE(aet)
         self._ae.require_called_aet = True
         self._server: ThreadedAssociationServer | None = None
+        self._unrestricted = False
         self.accept(contexts, verification)
 
     @property
@@ -62,12 +63,15 @@ class Receiver:
         return paths
 
     def __enter__(self) -> Self:
+        # An archive in this process that takes everything has told the library to, for every SCP here.
+        self._unrestricted, _config.UNRESTRICTED_STORAGE_SERVICE = _config.UNRESTRICTED_STORAGE_SERVICE, False
         handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_ACCEPTED, self._count)]
         self._server = self._ae.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ae.shutdown()
+        _config.UNRESTRICTED_STORAGE_SERVICE = self._unrestricted
 
     def _count(self, _: Any) -> None:
         self.associations += 1
