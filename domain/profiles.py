@@ -110,7 +110,7 @@ class Profile:
     """What the readers behind a destination can show.
 
     `objects` are the kinds to send; "SR" stands for SR-LIKELIHOODS too. `reports` and `segmentations` are SOP classes
-    in order of preference; `compress` prefers a compressed transfer syntax for segmentations.
+    in order of preference; `compress` prefers a compressed transfer syntax for what has pixels.
     """
 
     name: str
@@ -136,7 +136,12 @@ _REPORTS = {
 }
 _SEGMENTATIONS = {Segmentation.BINARY: SEGMENTATION, Segmentation.LABEL_MAP: LABEL_MAP_SEGMENTATION}
 # RLE has no form for single bits (PS3.5 8.2.2, annex G); a whole data set can be deflated whatever is in it.
-_COMPRESSED = {SEGMENTATION: (DEFLATED,), LABEL_MAP_SEGMENTATION: (RLE, DEFLATED)}
+_COMPRESSED = {
+    SEGMENTATION: (DEFLATED,),
+    LABEL_MAP_SEGMENTATION: (RLE, DEFLATED),
+    PARAMETRIC_MAP: (DEFLATED,),
+    SECONDARY_CAPTURE: (DEFLATED,),
+}
 _CODED = (Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS)
 _ONE_CLASS: Mapping[Kind, str] = {
     Kind.PM: PARAMETRIC_MAP,

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from domain.profiles import ENHANCED_SR, LABEL_MAP_SEGMENTATION, Form, Kind
+from domain.profiles import DEFLATED, ENHANCED_SR, LABEL_MAP_SEGMENTATION, Form, Kind
 from tests.support.counterparts import ROOT
 from tests.support.result_cases import Run, everything, one_slice
 from tests.support.result_files import usual
 
 FOLDER = ROOT / "docs" / "samples"
-# A page as a picture is left out: six megabytes.
 FORMS: Mapping[str, Form] = {
     "segmentation": usual(Kind.SEG),
     "segmentation-label-map": replace(usual(Kind.SEG), sop_class=LABEL_MAP_SEGMENTATION),
@@ -27,12 +26,14 @@ FORMS: Mapping[str, Form] = {
     "presentation-state": usual(Kind.GSPS),
     "key-objects": usual(Kind.KOS),
     "encapsulated-pdf": usual(Kind.PDF),
+    # As it is received it is six megabytes.
+    "page-deflated": replace(usual(Kind.SC), transfer_syntax=DEFLATED),
 }
 
 
 def samples(folder: Path) -> dict[str, bytes]:
     """Each sample's file name and bytes; of a kind that has several objects, the first. Sources go to `folder`."""
-    pages = {name: form for name, form in FORMS.items() if form.kind is Kind.PDF}
+    pages = {name: form for name, form in FORMS.items() if form.kind in (Kind.PDF, Kind.SC)}
     objects = {name: form for name, form in FORMS.items() if name not in pages}
     # The pages of one image are a third as large as those of five.
     return {**_made(everything(folder / "series"), objects), **_made(one_slice(folder / "image"), pages)}

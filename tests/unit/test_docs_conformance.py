@@ -6,6 +6,7 @@ from pathlib import Path
 import pydicom
 import pypdf
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from tests.support import air, made_pages, samples
 from tests.support.air import ROWS
@@ -38,8 +39,10 @@ def test_a_sample_is_what_the_node_writes(name: str, made: dict[str, bytes]) -> 
 
 
 def parts(content: bytes) -> object:
-    """The bytes; of pages the header and the words, since what compresses pages differs between machines."""
+    """The bytes; of what is compressed its content, of pages the words, since what compresses differs by machine."""
     dataset = pydicom.dcmread(io.BytesIO(content))
+    if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        return dataset
     if "EncapsulatedDocument" not in dataset:
         return content
     pages = pypdf.PdfReader(io.BytesIO(dataset.EncapsulatedDocument)).pages
@@ -50,7 +53,7 @@ def parts(content: bytes) -> object:
 def test_the_samples_are_small_and_of_nobody() -> None:
     files = sorted(samples.FOLDER.iterdir())
     assert [file.name for file in files] == sorted(f"{name}.dcm" for name in samples.FORMS)
-    assert sum(file.stat().st_size for file in files) < 400_000
+    assert sum(file.stat().st_size for file in files) < 500_000
     assert {str(pydicom.dcmread(file).PatientName) for file in files} == {"Phantom^Chest"}
 
 
