@@ -131,7 +131,7 @@ class OwnProfile(Section):
     segmentations: tuple[Segmentation, ...] = Field(
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
     )
-    compress: bool = Field(False, description="send segmentations, maps and pages deflated, label maps in RLE, where it takes that")
+    compress: bool = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
 
 
 class Destination(Section):

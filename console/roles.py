@@ -5,6 +5,7 @@ So a listener's process loads no index, a delivery's no model, and `dicom-node -
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import cast
 
 from console.process import Context, Role
@@ -20,9 +21,14 @@ _WHERE: Mapping[str, str] = {
 }
 
 
+def module(name: str) -> ModuleType:
+    """The module that holds the role."""
+    return import_module(_WHERE[name])
+
+
 def _role(name: str) -> Role:
     def role(context: Context) -> None:
-        cast(Role, getattr(import_module(_WHERE[name]), name))(context)
+        cast(Role, getattr(module(name), name))(context)
 
     return role
 

@@ -9,7 +9,7 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.settings import Destination
 from consumers.recipients import Recipient
-from consumers.results import write_again
+from consumers.rewriting import write_again
 from dicom_node.prober import probe
 from dicom_node.sender import Outcome, Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock

@@ -3,7 +3,6 @@
 import hashlib
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +81,6 @@ class ResultsWriter:
             "size": sum(memoryview(piece).nbytes for piece in one.pieces),
             "written_at": self._clock.now(),
         }
-
-
-def write_again(transaction: Transaction, job: Job, now: datetime) -> None:
-    """Have a job's results written for what destinations take by now; what is written already stays as it is."""
-    segments = len(job.findings["segments"]) if job.findings else 0
-    data = {"job": str(job.id), "model": job.model, "version": job.version, "revision": job.revision}
-    transaction.emit(Event(EventType.INFERENCE_COMPLETED, job.study_id, now, {**data, "segments": segments}))
 
 
 def _predecessor(result: results.Result) -> Predecessor:

@@ -3,7 +3,9 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,18 @@ def test_the_broker_is_the_one_that_the_tests_run(services: dict[str, dict[str, 
 def test_the_image_of_the_listener_has_no_extras(role: str, services: dict[str, dict[str, Any]]) -> None:
     assert services[role]["build"]["args"] == {"EXTRAS": ""}
     assert services[role]["image"] == "dicom-node:node"
+
+
+@pytest.mark.parametrize("role", [role for role in WITHOUT_ENGINE if role in ROLES])
+def test_a_role_of_an_image_without_extras_starts_without_what_they_bring(role: str) -> None:
+    brought = _locked({"dicom-node"}, frozenset({"worker", "results"})) - _locked({"dicom-node"}, frozenset())
+    names = [name for name, packages in packages_distributions().items() if brought & set(map(str.lower, packages))]
+    assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names)
+    starts = (
+        f"import sys; sys.modules.update(dict.fromkeys({names})); from console.roles import module; module({role!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", starts], capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_without_extras_no_engine_is_installed() -> None:
