@@ -11,7 +11,6 @@ Radiographs have no place in the patient, which a map has to state; theirs go in
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +19,16 @@ from pydicom.valuerep import format_number_as_ds
 
 from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Map
-from domain.profiles import Form, Kind
+from domain.profiles import Form
 from sr_writer.content import Buffer, Content, Draft
-from sr_writer.equipment import general_equipment
+from sr_writer.heading import heading
 from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame, Source, Volume
-from sr_writer.stamp import Stamp
 from sr_writer.words import concepts
 from sr_writer.words.wording import (
-    SERIES_NUMBERS,
     concept,
     content_description,
     plain,
-    series_description,
     short,
     warning,
 )
@@ -70,10 +66,8 @@ def drafts(content: Content, form: Form) -> Iterator[Draft]:
         raise IntegrityError(f"there are {len(content.maps)} of the findings' {len(maps)} maps")
     for number, (one, values) in enumerate(zip(maps, content.maps, strict=True), 1):
         _check(one, values, source, source.volume)
-        name = form.name if number == 1 else f"{form.name}-{number}"
-        dataset = _object(one, content, source.volume, name)
-        dataset.SOPClassUID, dataset.InstanceNumber = form.sop_class, number
-        dataset.SeriesNumber = SERIES_NUMBERS[form.kind]
+        dataset = heading(content, form, "OT", number, own_series=True, title=f"{one.label} ({one.method})")
+        _describe(dataset, one, content, source.volume)
         yield Draft(form, dataset, pixels=_pixels(one, values))
 
 
@@ -102,15 +96,8 @@ def _pixels(one: Map, values: NDArray[np.float32]) -> list[Buffer]:
     return [head, *(known.get(index, empty) for index in slices)]
 
 
-def _object(one: Map, content: Content, volume: Volume, name: str) -> Dataset:
-    stamp, model = content.stamp, content.findings.model
-    dataset = Dataset()
-    dataset.SOPInstanceUID, dataset.SeriesInstanceUID = stamp.uid(name), stamp.uid(f"{name}-series")
-    dataset.Modality = "OT"
-    dataset.SeriesDescription = series_description(replace(model, title=f"{one.label} ({one.method})"), Kind.PM)
-    made_by = general_equipment(model)
-    dataset.Manufacturer, dataset.ManufacturerModelName = made_by["manufacturer"], made_by["manufacturer_model_name"]
-    dataset.SoftwareVersions, dataset.DeviceSerialNumber = made_by["software_versions"], made_by["device_serial_number"]
+def _describe(dataset: Dataset, one: Map, content: Content, volume: Volume) -> None:
+    model = content.findings.model
     dataset.ContentLabel, dataset.ContentDescription = "AI_MAP", content_description(model)
     dataset.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
     dataset.ImageComments = warning(model)
@@ -118,10 +105,9 @@ def _object(one: Map, content: Content, volume: Volume, name: str) -> Dataset:
     dataset.AcquisitionContextSequence = []
     _describe_pixels(dataset, one, content.source)
     _refer(dataset, content.source)
-    _index(dataset, stamp, name)
+    _index(dataset, content.stamp.uid(f"PM-dimensions-{dataset.InstanceNumber}"))
     dataset.SharedFunctionalGroupsSequence = [_shared(dataset, one, content, volume)]
     dataset.PerFrameFunctionalGroupsSequence = list(_frames(one, content.source, volume))
-    return dataset
 
 
 def _describe_pixels(dataset: Dataset, one: Map, source: Source) -> None:
@@ -145,10 +131,10 @@ def _refer(dataset: Dataset, source: Source) -> None:
     dataset.ReferencedSeriesSequence = [series]
 
 
-def _index(dataset: Dataset, stamp: Stamp, name: str) -> None:
+def _index(dataset: Dataset, organization_uid: str) -> None:
     """Frames are told apart by their position (PS3.3 C.7.6.17)."""
     organization, index = Dataset(), Dataset()
-    organization.DimensionOrganizationUID = index.DimensionOrganizationUID = stamp.uid(f"{name}-dimensions")
+    organization.DimensionOrganizationUID = index.DimensionOrganizationUID = organization_uid
     index.DimensionIndexPointer, index.FunctionalGroupPointer = _IMAGE_POSITION, _PLANE_POSITION
     index.DimensionDescriptionLabel = "Image Position (Patient)"
     dataset.DimensionOrganizationSequence, dataset.DimensionIndexSequence = [organization], [index]

@@ -15,14 +15,15 @@ from pydicom.valuerep import DSfloat
 
 from domain.errors import IntegrityError
 from domain.findings import Findings, ModelIdentity
-from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, Form, Kind, every_form
+from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, Form, every_form
 from sr_writer.content import Buffer, Content, Draft
+from sr_writer.heading import heading
 from sr_writer.segments import frames as segment_frames
 from sr_writer.segments import pixels as segment_pixels
 from sr_writer.segments.items import background, segment_item, tracking
 from sr_writer.source import Instance, Source, Volume
 from sr_writer.stamp import Stamp
-from sr_writer.words.wording import SERIES_NUMBERS, content_description, series_description, short, warning
+from sr_writer.words.wording import content_description, warning
 
 __all__ = ["drafts", "present_segments", "reference", "reference_to", "tracking"]
 
@@ -98,8 +99,8 @@ def _label_map(mask: NDArray[np.uint8], source: Source, volume: Volume, form: Fo
 
 def _head(content: Content, volume: Volume, form: Form) -> Dataset:
     """Everything but the frames and the references; patient and study are left out."""
-    dataset = Dataset()
-    _describe(dataset, content, form)
+    dataset = heading(content, form, "SEG")
+    _describe(dataset, content.findings.model)
     _place(dataset, volume)
     _number_dimensions(dataset, content.stamp.uid(f"{form.name}-dimensions"), form)
     _encode(dataset, form)
@@ -113,23 +114,12 @@ def _head(content: Content, volume: Volume, form: Form) -> Dataset:
     return dataset
 
 
-def _describe(dataset: Dataset, content: Content, form: Form) -> None:
-    """General Series, Equipment and Image (PS3.3 C.7.3.1, C.7.5.1, C.7.6.1), Content Identification (table 10-12)."""
-    model, stamp = content.findings.model, content.stamp
-    dataset.SOPClassUID, dataset.SOPInstanceUID = form.sop_class, stamp.uid(form.name)
-    dataset.Modality, dataset.SeriesInstanceUID = "SEG", stamp.uid(f"{form.name}-series")
-    dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBERS[Kind.SEG], 1
-    dataset.SeriesDescription = series_description(model, Kind.SEG)
-    _made_by(dataset, model)
+def _describe(dataset: Dataset, model: ModelIdentity) -> None:
+    """General Image (PS3.3 C.7.6.1) and Content Identification (table 10-12)."""
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ImageComments = warning(model)
     dataset.ContentLabel, dataset.ContentDescription = "AI_SEGMENTATION", content_description(model)
     dataset.ContentCreatorName = ""  # type 2, and no person made it
-
-
-def _made_by(dataset: Dataset, model: ModelIdentity) -> None:
-    dataset.Manufacturer, dataset.ManufacturerModelName = short(model.manufacturer), short(model.name)
-    dataset.DeviceSerialNumber, dataset.SoftwareVersions = short(model.digest), short(model.version)
 
 
 def _place(dataset: Dataset, volume: Volume) -> None:

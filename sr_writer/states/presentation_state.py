@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
-from domain.profiles import Form, Kind
+from domain.profiles import Form
 from sr_writer.content import Content, Draft
 from sr_writer.encoding.colours import cielab
 from sr_writer.encoding.elements import encoded, merged
-from sr_writer.equipment import general_equipment
+from sr_writer.heading import heading
 from sr_writer.source import Frame, Instance
 from sr_writer.states.annotations import annotation
 from sr_writer.states.rendering import Rendering, renderings
-from sr_writer.words.wording import SERIES_NUMBERS, content_description, plain, series_description, warning
+from sr_writer.words.wording import content_description, plain, warning
 
 _LAYER = "AI"
 _AMBER = (255, 190, 70)
@@ -73,16 +73,7 @@ def _lines(findings: Findings, index: int, whole: bool) -> tuple[str, ...]:
 
 def _state(images: Sequence[_Shown], number: int, content: Content, form: Form) -> Dataset:
     model, stamp = content.findings.model, content.stamp
-    state = Dataset()
-    state.SOPClassUID = form.sop_class
-    state.SOPInstanceUID = stamp.uid(form.name if number == 1 else f"{form.name}-{number}")
-    state.Modality = "PR"
-    state.SeriesInstanceUID = stamp.uid(f"{form.name}-series")
-    state.SeriesNumber, state.InstanceNumber = SERIES_NUMBERS[form.kind], number
-    state.SeriesDescription = series_description(model, Kind.GSPS)
-    made_by = general_equipment(model)
-    state.Manufacturer, state.ManufacturerModelName = made_by["manufacturer"], made_by["manufacturer_model_name"]
-    state.SoftwareVersions, state.DeviceSerialNumber = made_by["software_versions"], made_by["device_serial_number"]
+    state = heading(content, form, "PR", number)
     state.ContentLabel, state.ContentDescription = "AI_FINDINGS", content_description(model)
     state.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
     state.PresentationCreationDate, state.PresentationCreationTime = stamp.date, stamp.time
