@@ -27,9 +27,9 @@ from inference_worker.engines import comparison, cuda
 from inference_worker.engines.choice import available, make
 from inference_worker.engines.protocol import Engine, Float
 from inference_worker.golden import sample
+from inference_worker.model_protocol import Sources
+from inference_worker.package_trial import Seen, agreement
 from inference_worker.pipeline import Pipeline
-from inference_worker.runs import Sources
-from inference_worker.trying import Seen, agreement
 from models.registry import Package, Registry, load_package
 from tests.support.brain_packages import BRAINS, write_brain, write_pneumonia
 from tests.support.counterparts import data, data_folder

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from domain.profiles import BUILT_IN, Kind, Profile, Report, Segmentation
+from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 
 AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -121,7 +121,7 @@ class Models(Section):
 class OwnProfile(Section):
     """Which results the readers behind a destination can show, and as what."""
 
-    objects: tuple[Kind, ...] = Field(
+    objects: tuple[ResultKind, ...] = Field(
         min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT"
     )
     reports: tuple[Report, ...] = Field(

@@ -50,7 +50,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Likelihood:
+class FindingProbability:
     """How likely a classifier holds one finding, 0 to 1, in one image (`frame`, an index) or in the whole input (None).
 
     It is reported as present from `threshold` on.
@@ -168,7 +168,7 @@ class Findings:
     frames: tuple[SourceFrame, ...]
     mask: Mask | None
     segments: tuple[Segment, ...]
-    likelihoods: tuple[Likelihood, ...] = ()
+    likelihoods: tuple[FindingProbability, ...] = ()
     maps: tuple[Map, ...] = ()
     engine: str = ""
     remarks: tuple[str, ...] = ()
@@ -214,8 +214,8 @@ def _region(data: Mapping[str, Any]) -> Region:
     )
 
 
-def _likelihood(data: Mapping[str, Any]) -> Likelihood:
-    return Likelihood(**{**data, "finding": Code(**data["finding"])})
+def _likelihood(data: Mapping[str, Any]) -> FindingProbability:
+    return FindingProbability(**{**data, "finding": Code(**data["finding"])})
 
 
 def _map(data: Mapping[str, Any]) -> Map:

@@ -44,7 +44,7 @@ TRANSFER_SYNTAXES = {
 }
 
 
-class Kind(StrEnum):
+class ResultKind(StrEnum):
     """What a result object is for. A run makes those that its findings give something for."""
 
     SEG = "SEG"  # the segments
@@ -60,14 +60,14 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Form:
+class ResultFormat:
     """One way to write a kind of object.
 
     `refers` is the name of the form of the segmentation that a report refers to, "" for one that refers to none: the
     report of a destination must not point at an object that the destination does not get.
     """
 
-    kind: Kind
+    kind: ResultKind
     sop_class: str
     transfer_syntax: str = EXPLICIT
     refers: str = ""
@@ -79,8 +79,8 @@ class Form:
         parts = [str(self.kind)]
         parts += [SOP_CLASSES[self.sop_class]] if self.sop_class != usual else []
         parts += [TRANSFER_SYNTAXES[self.transfer_syntax]] if self.transfer_syntax != EXPLICIT else []
-        parts += [f"of {self.refers}"] if self.refers not in ("", Kind.SEG) else []
-        parts += ["without segmentation"] if self.kind is Kind.SR and not self.refers else []
+        parts += [f"of {self.refers}"] if self.refers not in ("", ResultKind.SEG) else []
+        parts += ["without segmentation"] if self.kind is ResultKind.SR and not self.refers else []
         return "-".join(parts)
 
     @property
@@ -114,7 +114,7 @@ class Profile:
     """
 
     name: str
-    objects: tuple[Kind, ...]
+    objects: tuple[ResultKind, ...]
     reports: tuple[Report, ...] = tuple(Report)
     segmentations: tuple[Segmentation, ...] = (Segmentation.BINARY,)
     compress: bool = False
@@ -124,8 +124,8 @@ class Profile:
 class Choice:
     """What became of one kind that a profile wants: the form that is sent, None where none can be, and why."""
 
-    kind: Kind
-    form: Form | None
+    kind: ResultKind
+    form: ResultFormat | None
     why: str
 
 
@@ -142,17 +142,21 @@ _COMPRESSED = {
     PARAMETRIC_MAP: (DEFLATED,),
     SECONDARY_CAPTURE: (DEFLATED,),
 }
-_CODED = (Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS)
-_ONE_CLASS: Mapping[Kind, str] = {
-    Kind.PM: PARAMETRIC_MAP,
-    Kind.GSPS: GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
-    Kind.SC: SECONDARY_CAPTURE,
-    Kind.KOS: KEY_OBJECT_SELECTION,
-    Kind.PDF: ENCAPSULATED_PDF,
-    Kind.TEXT: BASIC_TEXT_SR,
+_CODED = (ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS)
+_ONE_CLASS: Mapping[ResultKind, str] = {
+    ResultKind.PM: PARAMETRIC_MAP,
+    ResultKind.GSPS: GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    ResultKind.SC: SECONDARY_CAPTURE,
+    ResultKind.KOS: KEY_OBJECT_SELECTION,
+    ResultKind.PDF: ENCAPSULATED_PDF,
+    ResultKind.TEXT: BASIC_TEXT_SR,
 }
 # The class of each kind that its UIDs say nothing of.
-_USUAL: Mapping[Kind, str] = {**_ONE_CLASS, Kind.SEG: SEGMENTATION, **dict.fromkeys(_CODED, COMPREHENSIVE_3D_SR)}
+_USUAL: Mapping[ResultKind, str] = {
+    **_ONE_CLASS,
+    ResultKind.SEG: SEGMENTATION,
+    **dict.fromkeys(_CODED, COMPREHENSIVE_3D_SR),
+}
 
 # What the node knows of viewers and archives; a site can write its own beside these.
 BUILT_IN: Mapping[str, Profile] = {
@@ -160,48 +164,60 @@ BUILT_IN: Mapping[str, Profile] = {
     for one in (
         # Something for every viewer: coded objects for those that read them, pictures and outlines for the rest. No
         # map, for OHIF 3.13 shows one on the wrong slices and says nothing of it.
-        Profile("default", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS)),
+        Profile(
+            "default",
+            (ResultKind.SEG, ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS),
+        ),
         # OHIF over Orthanc: it draws SEG and outlines in an SR, and has no use for GSPS and KOS.
-        Profile("ohif", (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.SC, Kind.PDF)),
+        Profile("ohif", (ResultKind.SEG, ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SC, ResultKind.PDF)),
         Profile(
             "weasis",
-            (Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.PM, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF),
+            (
+                ResultKind.SEG,
+                ResultKind.SR_REGIONS,
+                ResultKind.SR,
+                ResultKind.PM,
+                ResultKind.GSPS,
+                ResultKind.SC,
+                ResultKind.KOS,
+                ResultKind.PDF,
+            ),
             compress=True,
         ),
         # A PACS whose viewer shows pictures, presentation states and pages alone.
-        Profile("classic", (Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF)),
+        Profile("classic", (ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF)),
         # Software that takes a report's text over.
-        Profile("reporting", (Kind.TEXT,)),
+        Profile("reporting", (ResultKind.TEXT,)),
     )
 }
 
 
-def every_form() -> tuple[Form, ...]:
+def every_form() -> tuple[ResultFormat, ...]:
     """All forms that the node can write: what a destination is asked about."""
-    whole = Profile("", tuple(Kind), segmentations=tuple(Segmentation), compress=True)
-    return tuple(form for kind in Kind for form in forms(kind, whole))
+    whole = Profile("", tuple(ResultKind), segmentations=tuple(Segmentation), compress=True)
+    return tuple(form for kind in ResultKind for form in forms(kind, whole))
 
 
-def forms(kind: Kind, profile: Profile) -> tuple[Form, ...]:
+def forms(kind: ResultKind, profile: Profile) -> tuple[ResultFormat, ...]:
     """The forms of `kind` that the profile allows, in order of preference.
 
     Uncompressed, Explicit VR comes first; Implicit VR, which every peer has to support (PS3.5 section 10.1), last.
     """
-    if kind is Kind.SEG:
+    if kind is ResultKind.SEG:
         classes = [_SEGMENTATIONS[one] for one in profile.segmentations]
     elif kind in _CODED:
         classes = [_REPORTS[one] for one in profile.reports if one in _REPORTS]
     else:
         classes = [_ONE_CLASS[kind]]
     return tuple(
-        Form(kind, sop_class, syntax)
+        ResultFormat(kind, sop_class, syntax)
         for sop_class in classes
         for syntax in (*(_COMPRESSED.get(sop_class, ()) if profile.compress else ()), EXPLICIT, IMPLICIT)
     )
 
 
 def choose(
-    profile: Profile, accepted: Collection[tuple[str, str]] | None, written: Collection[Form] | None = None
+    profile: Profile, accepted: Collection[tuple[str, str]] | None, written: Collection[ResultFormat] | None = None
 ) -> tuple[Choice, ...]:
     """The form of each kind that the profile wants, in its order; coded reports that cannot go become plain text.
 
@@ -210,43 +226,43 @@ def choose(
     kind that the destination would take but of which there is none is not spoken of: the findings gave nothing for it.
     """
     wanted = _expanded(profile.objects)
-    there = {form.kind for form in written} if written is not None else set(Kind)
-    choices: dict[Kind, Choice] = {}
+    there = {form.kind for form in written} if written is not None else set(ResultKind)
+    choices: dict[ResultKind, Choice] = {}
     # Segmentations first, for a report refers to the one that goes with it.
-    for kind in sorted(wanted, key=lambda one: one is not Kind.SEG):
+    for kind in sorted(wanted, key=lambda one: one is not ResultKind.SEG):
         if kind in there:
             choices[kind] = _choice(kind, profile, accepted, written, _referred(kind, choices))
         elif (choice := _choice(kind, profile, accepted)).form is None:
             choices[kind] = choice
     made = [choices[kind] for kind in wanted if kind in choices]
     unsent = [one for one in made if one.form is None and one.kind in _CODED]
-    if unsent and Report.TEXT in profile.reports and Kind.TEXT not in wanted:
-        made.append(_instead(_choice(Kind.TEXT, profile, accepted, written), unsent))
+    if unsent and Report.TEXT in profile.reports and ResultKind.TEXT not in wanted:
+        made.append(_instead(_choice(ResultKind.TEXT, profile, accepted, written), unsent))
     return tuple(made)
 
 
-def to_write(profile: Profile, accepted: Collection[tuple[str, str]] | None) -> frozenset[Form]:
+def to_write(profile: Profile, accepted: Collection[tuple[str, str]] | None) -> frozenset[ResultFormat]:
     """The forms to write for a destination."""
     return frozenset(choice.form for choice in choose(profile, accepted) if choice.form)
 
 
-def _expanded(objects: tuple[Kind, ...]) -> tuple[Kind, ...]:
+def _expanded(objects: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
     """Both kinds of report where "SR" stands for them, each kind once."""
-    both = (kind for one in objects for kind in ((one, Kind.SR_LIKELIHOODS) if one is Kind.SR else (one,)))
+    both = (kind for one in objects for kind in ((one, ResultKind.SR_LIKELIHOODS) if one is ResultKind.SR else (one,)))
     return tuple(dict.fromkeys(both))
 
 
-def _referred(kind: Kind, choices: Mapping[Kind, Choice]) -> str:
+def _referred(kind: ResultKind, choices: Mapping[ResultKind, Choice]) -> str:
     """The name of the segmentation that a report of this kind refers to: the one that is sent with it."""
-    segmentation = choices.get(Kind.SEG)
-    return segmentation.form.name if kind is Kind.SR and segmentation and segmentation.form else ""
+    segmentation = choices.get(ResultKind.SEG)
+    return segmentation.form.name if kind is ResultKind.SR and segmentation and segmentation.form else ""
 
 
 def _choice(
-    kind: Kind,
+    kind: ResultKind,
     profile: Profile,
     accepted: Collection[tuple[str, str]] | None,
-    written: Collection[Form] | None = None,
+    written: Collection[ResultFormat] | None = None,
     refers: str = "",
 ) -> Choice:
     allowed = [replace(form, refers=refers) for form in forms(kind, profile)]
@@ -274,24 +290,24 @@ def _instead(text: Choice, unsent: Sequence[Choice]) -> Choice:
     return replace(text, why=f"{_named(text.form)} in place of {kinds}, for {reason}")
 
 
-def _rareness(form: Form) -> tuple[bool, bool]:
+def _rareness(form: ResultFormat) -> tuple[bool, bool]:
     """Uncompressed is taken everywhere, and label maps only by archives of recent years."""
     return form.transfer_syntax != EXPLICIT, form.sop_class == LABEL_MAP_SEGMENTATION
 
 
-def _named(form: Form) -> str:
+def _named(form: ResultFormat) -> str:
     name = SOP_CLASSES[form.sop_class]
     return name if form.transfer_syntax == EXPLICIT else f"{name} in {TRANSFER_SYNTAXES[form.transfer_syntax]}"
 
 
-def _not_ready(allowed: Sequence[Form], taken: Sequence[Form]) -> str:
+def _not_ready(allowed: Sequence[ResultFormat], taken: Sequence[ResultFormat]) -> str:
     """Why none of the forms that are `allowed` can go."""
     refused = [form for form in allowed if form not in taken]
     unwritten = [f"{_named(form)} was not written" for form in allowed if form in taken][:1]
     return "; ".join([_refused(refused, taken)] * bool(refused) + unwritten) or "the profile allows no form of it"
 
 
-def _refused(refused: Sequence[Form], taken: Sequence[Form]) -> str:
+def _refused(refused: Sequence[ResultFormat], taken: Sequence[ResultFormat]) -> str:
     """What the destination does not take, in words; the transfer syntax where it takes the class in another one."""
     classes = {form.sop_class for form in taken}
     names = (

@@ -29,11 +29,11 @@ from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_so
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
-from inference_worker.runs import Outcome, Sources, input_digest, remarks
-from inference_worker.vocabulary.arrays import Labelled
-from inference_worker.vocabulary.grids import Grid
-from inference_worker.vocabulary.labels import relabel
-from inference_worker.vocabulary.measuring import measure, volumes_ml
+from inference_worker.model_protocol import Outcome, Sources, input_digest, remarks
+from inference_worker.transforms.arrays import Labelled
+from inference_worker.transforms.grids import Grid
+from inference_worker.transforms.labels import relabel
+from inference_worker.transforms.measuring import measure, volumes_ml
 from inference_worker.volume import Volume
 from models.bundle_code import ordinary_target
 from models.bundle_manifest import BUNDLE

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from domain.errors import ConfigurationError, Permanent
-from inference_worker.vocabulary.grids import Grid, Real, between, lines, spacings_of
+from inference_worker.transforms.grids import Grid, Real, between, lines, spacings_of
 
 Numbers = npt.NDArray[Any]
 Labels = npt.NDArray[np.uint8]

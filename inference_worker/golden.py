@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from domain.errors import ConfigurationError
 from domain.findings import SourceFrame
 from inference_worker.images import Images, Picture
-from inference_worker.runs import Outcome, Run, Sources
+from inference_worker.model_protocol import Outcome, Run, Sources
 from inference_worker.volume import Volume, digest
 from models.manifest import Golden, Input, Manifest
 from models.registry import Package

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from domain.errors import ConfigurationError, NodeError, Permanent
 from inference_worker.engines.choice import AUTO
 from inference_worker.engines.libraries import LIBRARIES
-from inference_worker.runs import Loaded, Outcome, Run, Runs, Sources
-from inference_worker.setup import Setup
-from inference_worker.trying import runner
+from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_protocol import Loaded, Outcome, Run, Runs, Sources
+from inference_worker.package_trial import runner
 from models.registry import Package, Registry
 from models.signing import TrustedKey, trusted_keys
 
 _log = logging.getLogger(__name__)
 
 
-def load(setup: Setup, loading: Callable[[str], None] = lambda name: None) -> Runs:
+def load(setup: ModelProcessConfig, loading: Callable[[str], None] = lambda name: None) -> Runs:
     """The runs of every package of `setup`; `loading` is told the name of each before it is loaded.
 
     A package that was changed, that nobody trusted has signed where that is asked for, that no engine can load, or that
@@ -32,7 +32,7 @@ def load(setup: Setup, loading: Callable[[str], None] = lambda name: None) -> Ru
     return runs
 
 
-def _loaded(package: Package, setup: Setup, keys: Sequence[TrustedKey] | None) -> Loaded:
+def _loaded(package: Package, setup: ModelProcessConfig, keys: Sequence[TrustedKey] | None) -> Loaded:
     try:
         if package.name in setup.barred:
             raise Permanent(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError
-from domain.findings import Findings, Likelihood, Map
+from domain.findings import FindingProbability, Findings, Map
 from inference_worker.engines import cuda
 from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
+from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, remarks
 from inference_worker.probability import probability_maps
-from inference_worker.runs import Outcome, Prepared, Sources, input_digest, remarks
-from inference_worker.vocabulary import inputs, outputs
-from inference_worker.vocabulary.arrays import Labelled, Sampled, home, on
-from inference_worker.vocabulary.grids import Grid
-from inference_worker.vocabulary.measuring import measure, volumes_ml
-from inference_worker.vocabulary.returning import values_on_source
+from inference_worker.transforms import inputs, outputs
+from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_numpy
+from inference_worker.transforms.grids import Grid
+from inference_worker.transforms.inverse import values_on_source
+from inference_worker.transforms.measuring import measure, volumes_ml
 from inference_worker.volume import Volume
 from models.registry import Package
 
@@ -150,18 +150,18 @@ class Pipeline:
             raise ConfigurationError(
                 f"{self._package.name}: its network gives {output.shape} for an input of {tuple(prepared.values.shape)}"
             )
-        return Sampled(on(self._device, output), prepared.affine)
+        return Sampled(to_device(self._device, output), prepared.affine)
 
-    def _likelihoods(self, given: Sampled, frame: int | None) -> tuple[Likelihood, ...]:
+    def _likelihoods(self, given: Sampled, frame: int | None) -> tuple[FindingProbability, ...]:
         done = outputs.finish(given, self._manifest.postprocessing)
-        shares = home(done.values).reshape(-1)
+        shares = to_numpy(done.values).reshape(-1)
         most = max(one.channel for one in self._manifest.findings)
         if most >= len(shares) or done.values.shape[0] != len(shares):
             raise ConfigurationError(f"{self._package.name}: channel {most} is wanted of {tuple(done.values.shape)}")
         if shares.min() < 0 or shares.max() > 1:
             raise ConfigurationError(f"{self._package.name}: its output is no probability; is a step sigmoid missing?")
         return tuple(
-            Likelihood(one.label, one.code, float(shares[one.channel]), one.threshold, frame)
+            FindingProbability(one.label, one.code, float(shares[one.channel]), one.threshold, frame)
             for one in self._manifest.findings
         )
 
@@ -189,7 +189,7 @@ def best_device() -> str:
 
 
 def _plain(prepared: Sampled) -> Float:
-    return np.ascontiguousarray(home(prepared.values), np.float32)
+    return np.ascontiguousarray(to_numpy(prepared.values), np.float32)
 
 
 def _batches(prepared: Sequence[Float], most: int) -> Iterator[list[Float]]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError
 from domain.findings import Map
-from inference_worker.vocabulary.arrays import Sampled
-from inference_worker.vocabulary.grids import Grid
-from inference_worker.vocabulary.returning import values_on_source
+from inference_worker.transforms.arrays import Sampled
+from inference_worker.transforms.grids import Grid
+from inference_worker.transforms.inverse import values_on_source
 from inference_worker.volume import Volume
 from models.manifest import Explanation
 

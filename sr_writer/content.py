@@ -1,6 +1,6 @@
 """What every result object of a run is made from, and what each of them is until it is finished.
 
-    def drafts(content: Content, form: Form) -> Iterator[Draft]
+    def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]
 
 is the shape of each module that writes a kind of object: nothing, where the findings give nothing for it.
 """
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
-from domain.profiles import Form
+from domain.profiles import ResultFormat
+from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
-from sr_writer.stamp import Stamp
 
 Buffer = bytes | bytearray | memoryview
 
@@ -52,7 +52,7 @@ class Content:
 
     findings: Findings
     source: Source
-    stamp: Stamp
+    stamp: Provenance
     mask: NDArray[np.uint8] | None
     present: frozenset[int]
     maps: tuple[NDArray[np.float32], ...]
@@ -74,7 +74,7 @@ class Draft:
     its head included, where the data set does not hold it; it comes last in the file.
     """
 
-    form: Form
+    form: ResultFormat
     dataset: Dataset
     elements: Mapping[int, bytes] = field(default_factory=dict)
     pixels: Sequence[Buffer] = ()

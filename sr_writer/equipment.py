@@ -12,9 +12,9 @@ from highdicom.sr import (
 )
 
 from domain.findings import ModelIdentity
-from sr_writer.stamp import Stamp
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, plain, short, warning
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, plain, short, warning
+from sr_writer.provenance import Provenance
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def general_equipment(model: ModelIdentity) -> dict[str, Any]:
     }
 
 
-def contributing_equipment(model: ModelIdentity, stamp: Stamp) -> Sequence[ContributingEquipment]:
+def contributing_equipment(model: ModelIdentity, stamp: Provenance) -> Sequence[ContributingEquipment]:
     """The item of Contributing Equipment Sequence that names the model as processing equipment."""
     item = ContributingEquipment(
         purpose_of_reference=concept(concepts.PROCESSING_EQUIPMENT),

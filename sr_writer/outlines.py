@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.findings import Findings, Measurement, Region, Segment, Shape
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import is_anatomy
 from sr_writer.contours import contour
 from sr_writer.source import Source
-from sr_writer.words import concepts
-from sr_writer.words.wording import is_anatomy
 
 
 def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> tuple[Region, ...]:

@@ -19,19 +19,19 @@ from pydicom.valuerep import format_number_as_ds
 
 from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Map
-from domain.profiles import Form
-from sr_writer.content import Buffer, Content, Draft
-from sr_writer.heading import heading
-from sr_writer.segments.segmentation import reference
-from sr_writer.source import Frame, Source, Volume
-from sr_writer.words import concepts
-from sr_writer.words.wording import (
+from domain.profiles import ResultFormat
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import (
     concept,
     content_description,
     plain,
     short,
     warning,
 )
+from sr_writer.common_modules import heading
+from sr_writer.content import Buffer, Content, Draft
+from sr_writer.segments.segmentation import reference
+from sr_writer.source import Frame, Source, Volume
 
 _FLOAT_PIXEL_DATA = (0x7FE0, 0x0008)
 _IMAGE_POSITION, _PLANE_POSITION = 0x00200032, 0x00209113
@@ -54,7 +54,7 @@ _REGIONS = {
 _BODY_PART, _LATERALITY = 0x00180015, 0x00200060
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """A map of each of the findings', where the source lies in the patient.
 
     Raises IntegrityError where an array is not one of numbers from 0 to 1 on the frames of its map.

@@ -16,61 +16,61 @@ from pydicom.filewriter import write_dataset, write_file_meta_info
 from pydicom.uid import UID
 
 from domain.errors import IntegrityError
-from domain.findings import Findings, Likelihood, Region
+from domain.findings import FindingProbability, Findings, Region
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, Form, Kind
+from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, ResultFormat, ResultKind
 from sr_writer import parametric_map
+from sr_writer.codes.schemes import private_schemes
 from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
 from sr_writer.encoding.elements import encoded, merged
 from sr_writer.equipment import contributing_equipment
 from sr_writer.outlines import outlines
 from sr_writer.pages import pdf_report, secondary_capture
+from sr_writer.presentation_states import presentation_state
+from sr_writer.provenance import provenance_of
 from sr_writer.reports import key_objects, report, text_report
 from sr_writer.reports.regions import checked
 from sr_writer.segments import segmentation
 from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source
-from sr_writer.stamp import stamp_of
-from sr_writer.states import presentation_state
-from sr_writer.words.schemes import private_schemes
 
 # What findings are written as where nobody says more.
 PLAIN = (
-    Form(Kind.SEG, SEGMENTATION),
-    Form(Kind.SR, COMPREHENSIVE_3D_SR, refers=Kind.SEG),
-    Form(Kind.SR_LIKELIHOODS, COMPREHENSIVE_3D_SR),
+    ResultFormat(ResultKind.SEG, SEGMENTATION),
+    ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR, refers=ResultKind.SEG),
+    ResultFormat(ResultKind.SR_LIKELIHOODS, COMPREHENSIVE_3D_SR),
 )
 # Segmentations first: a report refers to one that was written.
-_DRAFTS: Mapping[Kind, Callable[[Content, Form], Iterator[Draft]]] = {
-    Kind.SEG: segmentation.drafts,
-    Kind.SR_REGIONS: report.region_drafts,
-    Kind.SR: report.drafts,
-    Kind.SR_LIKELIHOODS: report.drafts,
-    Kind.TEXT: text_report.drafts,
-    Kind.GSPS: presentation_state.drafts,
-    Kind.PM: parametric_map.drafts,
-    Kind.SC: secondary_capture.drafts,
-    Kind.KOS: key_objects.drafts,
-    Kind.PDF: pdf_report.drafts,
+_DRAFTS: Mapping[ResultKind, Callable[[Content, ResultFormat], Iterator[Draft]]] = {
+    ResultKind.SEG: segmentation.drafts,
+    ResultKind.SR_REGIONS: report.region_drafts,
+    ResultKind.SR: report.drafts,
+    ResultKind.SR_LIKELIHOODS: report.drafts,
+    ResultKind.TEXT: text_report.drafts,
+    ResultKind.GSPS: presentation_state.drafts,
+    ResultKind.PM: parametric_map.drafts,
+    ResultKind.SC: secondary_capture.drafts,
+    ResultKind.KOS: key_objects.drafts,
+    ResultKind.PDF: pdf_report.drafts,
 }
 # Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
-_OF_A_REGION = frozenset({Kind.SEG, Kind.PM, Kind.GSPS, Kind.SC})
+_OF_A_REGION = frozenset({ResultKind.SEG, ResultKind.PM, ResultKind.GSPS, ResultKind.SC})
 _MADE = ("InstanceCreation", "Series", "Content")
 # Kinds that name the documents that they supersede (PS3.3 C.17.2).
-_DOCUMENTS = frozenset({Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS, Kind.TEXT})
+_DOCUMENTS = frozenset({ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS, ResultKind.TEXT})
 
 
 @dataclass(frozen=True)
 class ResultObject:
     """One finished object in one form; `pieces` make up the whole Part 10 file."""
 
-    form: Form
+    form: ResultFormat
     sop_instance_uid: str
     series_instance_uid: str
     pieces: tuple[Buffer, ...]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ResultKind:
         """What it is for."""
         return self.form.kind
 
@@ -86,7 +86,7 @@ def write(
     sources: Sequence[Path],
     predecessors: Sequence[Predecessor],
     content_time: datetime,
-    forms: Collection[Form] = PLAIN,
+    forms: Collection[ResultFormat] = PLAIN,
     maps: Sequence[NDArray[np.float32]] = (),
 ) -> tuple[ResultObject, ...]:
     """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
@@ -124,7 +124,7 @@ def _content(
     return Content(
         findings=findings,
         source=source,
-        stamp=stamp_of(findings, source, content_time),
+        stamp=provenance_of(findings, source, content_time),
         mask=mask,
         present=present,
         maps=tuple(maps),
@@ -136,7 +136,7 @@ def _content(
 
 def _check(findings: Findings) -> None:
     """A probability is from 0 to 1, not NaN, and everything is of an image that the findings are about."""
-    found: tuple[Likelihood | Region, ...] = (*findings.likelihoods, *findings.regions)
+    found: tuple[FindingProbability | Region, ...] = (*findings.likelihoods, *findings.regions)
     for one in found:
         if one.probability is not None and not 0 <= one.probability <= 1:
             raise IntegrityError(f"the probability of {one.label} is {one.probability}")
@@ -144,7 +144,7 @@ def _check(findings: Findings) -> None:
             raise IntegrityError(f"{one.label} is of image {one.frame} of {len(findings.frames)}")
 
 
-def _predecessors(form: Form, content: Content) -> list[Dataset]:
+def _predecessors(form: ResultFormat, content: Content) -> list[Dataset]:
     """Predecessor Documents Sequence: the reports that this one supersedes, those most like it where there are any."""
     documents = [one for one in content.predecessors if one.kind in _DOCUMENTS]
     of_kind = [one for one in documents if one.kind == form.kind]
@@ -198,7 +198,7 @@ def _sign(dataset: Dataset, content: Content) -> None:
     dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
 
 
-def _file(dataset: Dataset, body: Sequence[Buffer], form: Form) -> tuple[Buffer, ...]:
+def _file(dataset: Dataset, body: Sequence[Buffer], form: ResultFormat) -> tuple[Buffer, ...]:
     """The whole file; `body` is the data set in Explicit VR Little Endian, its Pixel Data as `form` has it."""
     head = _file_head(dataset, form.transfer_syntax)
     if form.transfer_syntax == DEFLATED:

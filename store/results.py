@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import new_id
-from domain.profiles import Choice, Form, Kind
+from domain.profiles import Choice, ResultFormat, ResultKind
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from store.jobs import Job
 from store.tables import deliveries, delivery_objects, jobs, results
@@ -32,9 +32,9 @@ class Result:
     object_key: str
 
     @property
-    def form(self) -> Form:
+    def form(self) -> ResultFormat:
         """The form that it was written in."""
-        return Form(Kind(self.kind), self.sop_class, self.transfer_syntax, self.refers)
+        return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, self.refers)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def plan_delivery(
 
 
 def chosen_as_json(choices: Sequence[Choice]) -> list[dict[str, str | None]]:
-    """Kind, form and reason of each, for a row and for the trail."""
+    """ResultKind, form and reason of each, for a row and for the trail."""
     return [
         {
             "kind": one.kind,

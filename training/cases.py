@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference_worker import volume
-from inference_worker.vocabulary.grids import orientation_of, spacings_of
+from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import Volume
 from training.lung_labels import lung_labels
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from inference_worker.vocabulary.morphology import box_of
+from inference_worker.transforms.morphology import box_of
 
 RIGHT, LEFT = 1, 2
 

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from inference_worker.vocabulary.arrays import Sampled
-from inference_worker.vocabulary.inputs import prepare
+from inference_worker.transforms.arrays import Sampled
+from inference_worker.transforms.inputs import prepare
 from inference_worker.volume import Volume
 from models.steps import Before, Orientation, Spacing, Window
 from training import phantoms

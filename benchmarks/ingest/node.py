@@ -82,7 +82,7 @@ class Node(Receiver):
         self._connection = self._postgres.connect(self._database)
         door = ["--aet", AET, "--port", str(self.port)]
         for role, options in zip(_ROLES, (door, []), strict=True):
-            command = [sys.executable, "-m", "console.main", role, "--data", str(self._data), *options]
+            command = [sys.executable, "-m", "console.cli.main", role, "--data", str(self._data), *options]
             self._roles[role] = Process(command, self.log, env=self._environment(), cwd=ROOT)
 
     def _environment(self) -> dict[str, str]:

@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 
-from domain.profiles import DEFLATED, EXPLICIT, LABEL_MAP_SEGMENTATION, RLE, SEGMENTATION, Form, Kind
+from domain.profiles import DEFLATED, EXPLICIT, LABEL_MAP_SEGMENTATION, RLE, SEGMENTATION, ResultFormat, ResultKind
 
-FORMS: Mapping[str, Form] = {
-    "binary": Form(Kind.SEG, SEGMENTATION),
-    "binary, deflated": Form(Kind.SEG, SEGMENTATION, DEFLATED),
-    "label map": Form(Kind.SEG, LABEL_MAP_SEGMENTATION),
-    "label map, RLE": Form(Kind.SEG, LABEL_MAP_SEGMENTATION, RLE),
-    "label map, deflated": Form(Kind.SEG, LABEL_MAP_SEGMENTATION, DEFLATED),
+FORMS: Mapping[str, ResultFormat] = {
+    "binary": ResultFormat(ResultKind.SEG, SEGMENTATION),
+    "binary, deflated": ResultFormat(ResultKind.SEG, SEGMENTATION, DEFLATED),
+    "label map": ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION),
+    "label map, RLE": ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION, RLE),
+    "label map, deflated": ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION, DEFLATED),
 }
 # What each side can write besides uncompressed data sets.
 SIDES: Mapping[str, tuple[str, ...]] = {"node": (RLE, DEFLATED), "highdicom": (RLE,), "dcmqi": (DEFLATED,)}
@@ -47,12 +47,12 @@ class Measured:
     resident: int
 
 
-def takes(side: str, form: Form) -> bool:
+def takes(side: str, form: ResultFormat) -> bool:
     """Whether the side can write the form."""
     return form.transfer_syntax == EXPLICIT or form.transfer_syntax in SIDES[side]
 
 
-def measure(side: str, form: Form, folder: Path, out: Path) -> Measured:
+def measure(side: str, form: ResultFormat, folder: Path, out: Path) -> Measured:
     """One side in this process."""
     write = writer(side, form, folder, out)
     if side != "dcmqi":
@@ -77,7 +77,7 @@ def _own() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
 
 
-def writer(side: str, form: Form, folder: Path, out: Path) -> Callable[[], None]:
+def writer(side: str, form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     """What is to be timed."""
     if side == "dcmqi":
         return dcmqi(form, folder, out)
@@ -87,7 +87,7 @@ def writer(side: str, form: Form, folder: Path, out: Path) -> Callable[[], None]
     return write
 
 
-def dcmqi(form: Form, folder: Path, out: Path) -> Callable[[], None]:
+def dcmqi(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     """`itkimage2segimage`."""
     program = program_of_dcmqi()
     command = [

@@ -9,26 +9,26 @@ from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescripti
 
 from benchmarks.segmentation.cases import Case
 from domain.findings import Segment
-from domain.profiles import LABEL_MAP_SEGMENTATION, Form, Kind
+from domain.profiles import LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
+from sr_writer.codes.wording import concept, content_description, series_description, warning
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm, contributing_equipment, general_equipment
+from sr_writer.provenance import Provenance, provenance_of
 from sr_writer.results import finished, write
 from sr_writer.segments.segmentation import drafts, present_segments, tracking
 from sr_writer.source import read_source
-from sr_writer.stamp import Stamp, stamp_of
-from sr_writer.words.wording import concept, content_description, series_description, warning
 from tests.support.findings import MODEL, MOMENT
 
 # Bytes that are gathered before they go to the file: pieces are many, and some of them small.
 _BUFFER = 1 << 20
 
 
-def node(form: Form, folder: Path, out: Path) -> Callable[[], None]:
+def node(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     """This node, the segmentation alone, the source's files read before."""
     case = Case(folder)
     findings, mask = case.findings, case.mask
     source = read_source(case.files, findings.frames, volumetric=True)
-    stamp = stamp_of(findings, source, MOMENT)
+    stamp = provenance_of(findings, source, MOMENT)
 
     def timed() -> None:
         present = present_segments(findings, mask, source)
@@ -40,7 +40,7 @@ def node(form: Form, folder: Path, out: Path) -> Callable[[], None]:
     return timed
 
 
-def node_from_files(form: Form, folder: Path, out: Path) -> Callable[[], None]:
+def node_from_files(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     """This node as a job runs it."""
     case = Case(folder)
     findings, mask, files = case.findings, case.mask, case.files
@@ -53,11 +53,11 @@ def node_from_files(form: Form, folder: Path, out: Path) -> Callable[[], None]:
     return timed
 
 
-def highdicom(form: Form, folder: Path, out: Path) -> Callable[[], None]:
+def highdicom(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     """`highdicom.seg.Segmentation` and its `save_as` with what the node says too, the source's files read before."""
     case = Case(folder)
     mask, headers = case.mask, case.headers()
-    stamp = stamp_of(case.findings, read_source(case.files, case.findings.frames, volumetric=True), MOMENT)
+    stamp = provenance_of(case.findings, read_source(case.files, case.findings.frames, volumetric=True), MOMENT)
     label_map = form.sop_class == LABEL_MAP_SEGMENTATION
     given: dict[str, Any] = {
         "segmentation_type": SegmentationTypeValues.LABELMAP if label_map else SegmentationTypeValues.BINARY,
@@ -66,7 +66,7 @@ def highdicom(form: Form, folder: Path, out: Path) -> Callable[[], None]:
         "series_number": 9001,
         "sop_instance_uid": "2.25.72",
         "instance_number": 1,
-        "series_description": series_description(MODEL, Kind.SEG),
+        "series_description": series_description(MODEL, ResultKind.SEG),
         "content_label": "AI_SEGMENTATION",
         "content_description": content_description(MODEL),
         "contributing_equipment": contributing_equipment(MODEL, stamp),
@@ -80,7 +80,7 @@ def highdicom(form: Form, folder: Path, out: Path) -> Callable[[], None]:
     return timed
 
 
-def _description(segment: Segment, stamp: Stamp) -> SegmentDescription:
+def _description(segment: Segment, stamp: Provenance) -> SegmentDescription:
     identifier, uid = tracking(segment, MODEL, stamp)
     item = SegmentDescription(
         segment_number=segment.number,

@@ -24,18 +24,18 @@ from dicom_node.listener.pdu import (
 )
 from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
-from dicom_node.spool import AssociationLog, Close, LogWriter, Peer
+from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Door:
+class AcceptorState:
     """What all connections share. `running` counts accepted associations, under `lock`."""
 
     settings: Settings
     policy: AssociationPolicy
-    writer: LogWriter
+    writer: SpoolWriter
     events: ListenerEvents
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,7 +65,7 @@ class _Ending:
 class Connection:
     """One accepted connection, served by the thread that calls `run`."""
 
-    def __init__(self, door: Door, connection: socket.socket, address: str) -> None:
+    def __init__(self, door: AcceptorState, connection: socket.socket, address: str) -> None:
         self._door = door
         self._socket = connection
         self._address = address
@@ -155,7 +155,7 @@ class Connection:
         if ending.farewell:
             self._part(ending.farewell)
 
-    def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationLog) -> _Ending:
+    def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationWriter) -> _Ending:
         settings = self._door.settings
         dialogue = Dialogue(
             self._stream,
@@ -188,7 +188,7 @@ class Connection:
             return _Ending(Close.LOST, str(error), b"")
         return _Ending(Close.RELEASED, "", RELEASE_RP)
 
-    def _record_end(self, record: AssociationLog, dialogue: Dialogue, ending: _Ending) -> None:
+    def _record_end(self, record: AssociationWriter, dialogue: Dialogue, ending: _Ending) -> None:
         counts = dialogue.counts
         numbers = {"stored": counts.stored, "refused": counts.refused, "bytes": counts.bytes}
         self._door.writer.close_association(record, ending.how, ending.reason, **numbers)

@@ -18,7 +18,7 @@ from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.syntaxes import VERIFICATION
-from dicom_node.spool import PART, AssociationLog, LogUnavailable
+from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Dialogue:
         self,
         stream: PduStream,
         contexts: Mapping[int, AnsweredContext],
-        log: AssociationLog,
+        log: AssociationWriter,
         events: ListenerEvents,
         *,
         peer_max_pdu: int,
@@ -178,7 +178,7 @@ class Dialogue:
     def _flush(self, message: _Message) -> bool:
         try:
             self._log.flush()
-        except LogUnavailable as error:
+        except SpoolUnavailable as error:
             self._refuse(message, str(error))
         return message.refusal is None
 
@@ -201,7 +201,7 @@ class Dialogue:
         if message.refusal is None:
             try:
                 self._log.commit()
-            except LogUnavailable as error:
+            except SpoolUnavailable as error:
                 self._refuse(message, str(error))
         if message.refusal is not None:
             command, refusal = message.command, message.refusal

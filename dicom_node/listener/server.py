@@ -9,10 +9,10 @@ from pathlib import Path
 
 from config.settings import Listener as Settings
 from config.settings import Spool
-from dicom_node.listener.association import Connection, Door
+from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy, plain_address
-from dicom_node.spool import LogWriter
+from dicom_node.spool import SpoolWriter
 from domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -29,9 +29,9 @@ class Listener:
     Raises Unavailable at `start` where the port cannot be had, ConfigurationError where a caller's address is none.
     """
 
-    def __init__(self, settings: Settings, writer: LogWriter, events: ListenerEvents | None = None) -> None:
+    def __init__(self, settings: Settings, writer: SpoolWriter, events: ListenerEvents | None = None) -> None:
         self._settings = settings
-        self._door = Door(settings, AssociationPolicy(settings), writer, events or NoEvents())
+        self._door = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = False
@@ -133,14 +133,14 @@ def serve(
     *,
     stop: threading.Event,
     events: ListenerEvents | None = None,
-    ready: Callable[[Listener, LogWriter], None] | None = None,
+    ready: Callable[[Listener, SpoolWriter], None] | None = None,
     grace: float = 10.0,
 ) -> None:
     """Run listener process `index` with its log under `root` (`<data>/spool`) until `stop` is set.
 
     `ready` is called once it listens, with what readiness and metrics may ask. Raises Unavailable, ConfigurationError.
     """
-    writer = LogWriter(root, index, spool)
+    writer = SpoolWriter(root, index, spool)
     try:
         listener = Listener(settings, writer, events)
         listener.start()

@@ -1,28 +1,28 @@
 """The log between the network and the index: durable before a sender hears success.
 
-A folder for each listener process holds segments that are filled with zeroes once and then recycled. `LogWriter` is
-the listener's side, `LogReader` the indexer's, `BacklogMeter` anybody's. No database is needed here.
+A folder for each listener process holds segments that are filled with zeroes once and then recycled. `SpoolWriter` is
+the listener's side, `SpoolReader` the indexer's, `BacklogMeter` anybody's. No database is needed here.
 """
 
-from dicom_node.spool.association_log import AssociationLog, Peer
+from dicom_node.spool.association_writer import AssociationWriter, Peer
 from dicom_node.spool.backlog import Backlog, BacklogMeter
 from dicom_node.spool.entries import Entry
-from dicom_node.spool.errors import DamagedRecord, LogUnavailable
-from dicom_node.spool.reader import LogReader
+from dicom_node.spool.errors import DamagedRecord, SpoolUnavailable
+from dicom_node.spool.reader import SpoolReader
 from dicom_node.spool.records import PART, Close, Kind
-from dicom_node.spool.writer import LogWriter
+from dicom_node.spool.writer import SpoolWriter
 
 __all__ = [
     "PART",
-    "AssociationLog",
+    "AssociationWriter",
     "Backlog",
     "BacklogMeter",
     "Close",
     "DamagedRecord",
     "Entry",
     "Kind",
-    "LogReader",
-    "LogUnavailable",
-    "LogWriter",
     "Peer",
+    "SpoolReader",
+    "SpoolUnavailable",
+    "SpoolWriter",
 ]

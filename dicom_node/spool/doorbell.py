@@ -36,7 +36,7 @@ class Bell:
         self._place.close()
 
 
-class Ear:
+class DoorbellListener:
     """The reader's end."""
 
     def __init__(self, root: Path) -> None:

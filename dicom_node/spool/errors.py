@@ -3,7 +3,7 @@
 from domain.errors import IntegrityError, Retryable
 
 
-class LogUnavailable(Retryable):
+class SpoolUnavailable(Retryable):
     """Nothing can be made durable now: log full, disk floor reached, disk unwritable. The message says which.
 
     The sender gets 0xA700 (out of resources) and keeps its instance.

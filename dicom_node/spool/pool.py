@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from config.settings import Spool
-from dicom_node.spool.errors import LogUnavailable
+from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.records import PAGE, PART, Kind, Record, pack, padded
 from dicom_node.spool.segment import (
     RECORDS,
@@ -85,7 +85,7 @@ class SegmentPool:
         return self._full_since is not None
 
     def acquire(self) -> OpenSegment:
-        """A segment with room for any record; raises LogUnavailable when there is none."""
+        """A segment with room for any record; raises SpoolUnavailable when there is none."""
         with self._changed:
             if not self._has_room():
                 self._wait_for_room()
@@ -98,7 +98,7 @@ class SegmentPool:
         except OSError as error:
             with self._changed:
                 self._free.append((fd, old))
-            raise LogUnavailable(f"spool cannot be written: {error}") from error
+            raise SpoolUnavailable(f"spool cannot be written: {error}") from error
         return OpenSegment(fd, header)
 
     def release(self, segment: OpenSegment) -> None:
@@ -135,7 +135,7 @@ class SegmentPool:
 
     def _take_free(self) -> tuple[int, SegmentHeader]:
         if not self._free:
-            raise LogUnavailable(LOW_DISK if self.low_disk else FULL)
+            raise SpoolUnavailable(LOW_DISK if self.low_disk else FULL)
         self._full_since = None
         self.wanted.set()
         return self._free.popleft()

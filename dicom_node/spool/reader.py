@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dicom_node.spool.assembly import Assembly, lost
-from dicom_node.spool.doorbell import Ear
+from dicom_node.spool.doorbell import DoorbellListener
 from dicom_node.spool.entries import Entry, Holder, Mark
 from dicom_node.spool.follower import Follower, Found
+from dicom_node.spool.reassembly import Assembly, lost
 from dicom_node.spool.records import PART, Kind, Record
 from dicom_node.spool.runlock import ProcessLock, living_run
 from dicom_node.spool.segment import listener_folders, segment_files
@@ -18,7 +18,7 @@ _SCAN = 0.2  # s between looks of its own, for rings that were lost
 _LIST = 0.05  # s between looks for new files, which costs more than a look into those that are known
 
 
-class LogReader:
+class SpoolReader:
     """Follows the logs of all listener processes under `root` (`<data>/spool`); one reader at a time, in one thread.
 
     Usable as a context manager. Raises Unavailable where another process reads the log.
@@ -28,7 +28,7 @@ class LogReader:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._lock = ProcessLock(root / "reader")
-        self._ear = Ear(root)
+        self._doorbell = DoorbellListener(root)
         self._followers: dict[tuple[int, int], Follower] = {}
         self._assembly = Assembly()
         self._moved: set[tuple[int, int, int]] = set()
@@ -47,7 +47,7 @@ class LogReader:
             if entries or (left <= 0 and not moved):
                 return entries
             if not moved:
-                self._ear.wait(min(left, _SCAN))
+                self._doorbell.wait(min(left, _SCAN))
 
     def checkpoint(self, entries: Iterable[Entry]) -> None:
         """Declare that all of `entries` are synced and committed; durable on return. Raises Unavailable.
@@ -62,7 +62,7 @@ class LogReader:
         for follower in self._followers.values():
             follower.close()
         self._followers.clear()
-        self._ear.close()
+        self._doorbell.close()
         self._lock.close()
 
     def __enter__(self) -> Self:

@@ -9,9 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 from config.settings import Spool
-from dicom_node.spool.association_log import AssociationLog, Peer
+from dicom_node.spool.association_writer import AssociationWriter, Peer
 from dicom_node.spool.doorbell import Bell
-from dicom_node.spool.errors import LogUnavailable
+from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.pool import FULL, LOW_DISK, SegmentPool
 from dicom_node.spool.records import Close, Kind
 from dicom_node.spool.runlock import ProcessLock
@@ -22,7 +22,7 @@ _TEND = 0.2  # s between looks at the disk and at what the reader has finished
 _NOBODY = Peer("", "", "")
 
 
-class LogWriter:
+class SpoolWriter:
     """The log of listener process `index` under `root` (`<data>/spool`).
 
     Usable from all threads of the process. Raises Unavailable where another process holds this log, OSError where the
@@ -40,7 +40,7 @@ class LogWriter:
         self._notes = itertools.count()
         self._open = 0
         self._open_lock = threading.Lock()
-        self._unclosed: list[tuple[AssociationLog, dict[str, Any]]] = []
+        self._unclosed: list[tuple[AssociationWriter, dict[str, Any]]] = []
         self._stopping = threading.Event()
         self._trouble = ""
         self._tend(ahead=1)
@@ -54,14 +54,14 @@ class LogWriter:
         """Why instances are refused or soon will be, for readiness; "" while all is well."""
         return LOW_DISK if self._pool.low_disk else FULL if self._pool.full else self._trouble
 
-    def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationLog:
+    def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationWriter:
         """Record the beginning of an association. Never raises for want of room (then each instance does)."""
-        opened = AssociationLog(self._pool, self._bell.ring, uuid4(), peer, itertools.count())
+        opened = AssociationWriter(self._pool, self._bell.ring, uuid4(), peer, itertools.count())
         self._count(1)
         opened.open(details)
         return opened
 
-    def close_association(self, association: AssociationLog, how: Close, reason: str, **counts: int) -> None:
+    def close_association(self, association: AssociationWriter, how: Close, reason: str, **counts: int) -> None:
         """Record the end of an association; kept and tried again where the log has no room now."""
         details = {"how": how.value, "reason": reason, **counts}
         if association.close(details):
@@ -91,10 +91,10 @@ class LogWriter:
         self._bell.close()
 
     def _note(self, peer: Peer, kind: Kind, details: dict[str, Any]) -> None:
-        note = AssociationLog(self._pool, self._bell.ring, self.run, peer, self._notes)
+        note = AssociationWriter(self._pool, self._bell.ring, self.run, peer, self._notes)
         try:
             note.note(kind, details)
-        except LogUnavailable as error:
+        except SpoolUnavailable as error:
             log.warning("%s not recorded: %s", kind.name, error)
 
     def _keep_tending(self) -> None:

@@ -17,8 +17,8 @@ from domain.errors import ConfigurationError
 from inference_worker.explain.evidence import evidence, is_logit
 from inference_worker.explain.gradients import Gradients
 from inference_worker.explain.occlusion import occlusion
-from inference_worker.vocabulary.grids import Line
-from inference_worker.vocabulary.weights import weights
+from inference_worker.transforms.grids import Line
+from inference_worker.transforms.weights import weights
 from models.manifest import Explanation, Finding, Manifest
 
 Float: TypeAlias = NDArray[np.float32]

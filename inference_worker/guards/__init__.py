@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from domain.errors import UnusableInput
-from inference_worker.guards import figures
-from inference_worker.guards.figures import Source
+from inference_worker.guards import measures
 from inference_worker.guards.likeness import correlation, template
+from inference_worker.guards.measures import Source
 from models.steps import (
     Check,
     Detail,
@@ -56,33 +56,33 @@ def refuse_output(guards: Sequence[Guard], volumes_ml: Mapping[int, float]) -> N
 
 
 def _refuse(guard: Guard, source: Source, read: Read) -> None:
-    it = figures.called(source)
+    it = measures.called(source)
     match guard:
         case ValueShare(above, least, most):
             said = f"the {it} {_STRANGE}: the share of its values above {above:g} is"
-            _between(guard, said, figures.share_above(source, above), (least, most))
+            _between(guard, said, measures.share_above(source, above), (least, most))
         case QuantileBetween(quantile, least, most):
             said = f"the {it} {_STRANGE}: quantile {quantile:g} of its values is"
-            _between(guard, said, figures.quantile(source, quantile), (least, most))
+            _between(guard, said, measures.quantile(source, quantile), (least, most))
         case NoScreenCapture(most):
             said = f"the {it} looks like a screen capture: the share of neighbouring pixels that jump is"
-            _between(guard, said, figures.jumps(source), (0, most))
+            _between(guard, said, measures.jumps(source), (0, most))
         case Likeness(file, least, of):
             said = f"the {it} does not look like {of}: likeness"
             _between(guard, said, correlation(source, file, read(file)), (least, 1.01))
         case Detail(least, most):
             said = f"the {it} has not the structure of a living body, a phantom perhaps: detail"
-            _between(guard, said, figures.detail(source), (least, most))
+            _between(guard, said, measures.detail(source), (least, most))
         case Enclosed(below, least, most):
             said = f"the {it} {_STRANGE}: what lies below {below:g} inside the body has"
-            _between(guard, said, figures.enclosed(source, below), (least, most), " ml")
+            _between(guard, said, measures.enclosed(source, below), (least, most), " ml")
 
 
 def _refuse_extent(guard: Extent, source: Source) -> None:
-    lengths = figures.extent(source)
+    lengths = measures.extent(source)
     for way, mm, least, most in zip(_DIRECTIONS, lengths, guard.least, guard.most, strict=True):
         if mm is not None:
-            _between(guard, f"the {figures.called(source)} measures {way}", mm, (least, most), " mm")
+            _between(guard, f"the {measures.called(source)} measures {way}", mm, (least, most), " mm")
 
 
 def _between(guard: Check, said: str, found: float, limits: tuple[float, float], unit: str = "") -> None:

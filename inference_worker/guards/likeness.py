@@ -15,10 +15,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from domain.errors import ConfigurationError
-from inference_worker.guards.figures import Float, Source, block_means
+from inference_worker.guards.measures import Float, Source, block_means
 from inference_worker.images import Picture
-from inference_worker.vocabulary.grids import orientation_of
-from inference_worker.vocabulary.weights import mean_weights
+from inference_worker.transforms.grids import orientation_of
+from inference_worker.transforms.weights import mean_weights
 
 Pattern: TypeAlias = npt.NDArray[np.float64]
 

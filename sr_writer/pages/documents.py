@@ -2,12 +2,12 @@
 
 from pydicom.dataset import Dataset
 
-from domain.profiles import Form
+from domain.profiles import ResultFormat
+from sr_writer.common_modules import heading
 from sr_writer.content import Content
-from sr_writer.heading import heading
 
 
-def described(content: Content, form: Form, modality: str) -> Dataset:
+def described(content: Content, form: ResultFormat, modality: str) -> Dataset:
     """The beginning of such an object, with its SC Equipment (PS3.3 C.8.6.1)."""
     dataset = heading(content, form, modality)
     dataset.ConversionType = "WSD"  # made by a workstation

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from domain.findings import Region, Segment, Shape
+from sr_writer.codes.wording import plain
 from sr_writer.pages.drawing import BLACK, WHITE, Colour, cover, enlarged, font, wrapped, write
-from sr_writer.words.wording import plain
 
 _NAMED, _NAMES = 0.002, 8  # share of an image from which on a segment has its name in it; as many as have room
 # From nothing to much: violet, red, yellow, as the share of the value rises; half of what lies beneath stays visible.

@@ -19,13 +19,13 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from domain.profiles import Kind
+from domain.profiles import ResultKind
+from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.wording import plain, series_description, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, Colour, wrapped
 from sr_writer.pages.pictures import WORDS, View, picture, views
 from sr_writer.pages.summary import IDENTITY_ELSEWHERE, maker
-from sr_writer.words.sentences import Line, lines
-from sr_writer.words.wording import plain, series_description, warning
 
 _WIDTH, _HEIGHT = A4
 _LEFT, _RIGHT, _TOP, _BOTTOM = 18 * mm, _WIDTH - 18 * mm, _HEIGHT - 21 * mm, 17 * mm
@@ -64,7 +64,7 @@ def pages(content: Content) -> bytes:
     model = content.findings.model
     out = BytesIO()
     canvas = Canvas(out, pagesize=A4, invariant=1, pageCompression=1, lang="en")
-    canvas.setTitle(_printable(series_description(model, Kind.PDF)))
+    canvas.setTitle(_printable(series_description(model, ResultKind.PDF)))
     canvas.setAuthor(_printable(model.manufacturer))
     canvas.setSubject(warning(model))
     canvas.setCreator(_printable(f"{model.name} {model.version}"))

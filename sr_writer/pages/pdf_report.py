@@ -2,21 +2,21 @@
 
 from collections.abc import Iterator
 
-from domain.profiles import Form, Kind
+from domain.profiles import ResultFormat, ResultKind
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, series_description
 from sr_writer.content import Content, Draft
 from sr_writer.pages.documents import described
 from sr_writer.pages.pdf_pages import pages
 from sr_writer.segments.segmentation import reference
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, series_description
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The pages; there are some when nothing was found as well, for then they say so."""
     document = pages(content)
     dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
     dataset.AcquisitionDateTime = None  # of several images
-    dataset.DocumentTitle = series_description(content.findings.model, Kind.PDF)
+    dataset.DocumentTitle = series_description(content.findings.model, ResultKind.PDF)
     dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [reference(one) for one in content.source.instances]

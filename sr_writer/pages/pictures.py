@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 
 from domain.errors import UnusableInput
 from domain.findings import Map
+from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, font, wrapped
 from sr_writer.pages.overlays import heat_colours, lay_heat, lay_region, lay_segments, write_names, write_sides
 from sr_writer.pages.pixels import Display, display
-from sr_writer.words.wording import plain, warning
 
 MOST = 6  # pictures of one run; a reader does not look at more, and the report names the others
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sr_writer.codes.wording import plain
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, cover, enlarged, font, write
 from sr_writer.reading import SeenSegment
-from sr_writer.words.wording import plain
 
 LUNG_WINDOW = (-600.0, 1500.0)  # HU: centre and width
 

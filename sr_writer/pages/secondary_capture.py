@@ -4,18 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
 
-from domain.profiles import Form
+from domain.profiles import ResultFormat
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, warning
 from sr_writer.content import Content, Draft
 from sr_writer.pages.documents import described
 from sr_writer.pages.pictures import View, views
 from sr_writer.pages.summary import page
 from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, warning
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The page; there is one when nothing was found as well, for then it says so."""
     picture = page(content)
     dataset = described(content, form, "OT")

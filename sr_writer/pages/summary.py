@@ -9,11 +9,11 @@ from itertools import chain
 
 from PIL import Image, ImageDraw
 
+from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, font, wrapped
 from sr_writer.pages.pictures import WORDS, picture, views
-from sr_writer.words.sentences import Line, lines
-from sr_writer.words.wording import plain, warning
 
 WIDTH = 1440
 IDENTITY_ELSEWHERE = "Patient and study: see the header of this object."

@@ -21,13 +21,13 @@ from highdicom.sr import (
 )
 
 from domain import findings as domain
-from domain.findings import Findings, Likelihood, Segment
+from domain.findings import FindingProbability, Findings, Segment
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, is_anatomy, plain
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
 from sr_writer.segments.segmentation import reference_to, tracking
 from sr_writer.source import Frame, Source
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, is_anatomy, plain
 
 
 def segment_groups(content: Content, refers: str) -> list[ContentItem]:
@@ -107,7 +107,7 @@ def _sites(segment: Segment) -> list[FindingSite]:
 
 
 def _likelihood(
-    likelihood: Likelihood, uid: str, findings: Findings, source: Source
+    likelihood: FindingProbability, uid: str, findings: Findings, source: Source
 ) -> MeasurementsAndQualitativeEvaluations:
     presence = concepts.PRESENT if likelihood.present else concepts.ABSENT
     threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
@@ -123,7 +123,7 @@ def _likelihood(
     )
 
 
-def _looked_at(likelihood: Likelihood, source: Source) -> tuple[Frame, ...]:
+def _looked_at(likelihood: FindingProbability, source: Source) -> tuple[Frame, ...]:
     """The images to name; a whole volume is named by the image library already."""
     if likelihood.frame is not None:
         return (source.frames[likelihood.frame],)

@@ -5,10 +5,10 @@ from typing import Any
 from highdicom.sr import ContainerContentItem, ContentItem, ImageContentItem, RelationshipTypeValues
 
 from domain.findings import Code
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, modality
 from sr_writer.reports.items import CONTAINS, coded, container, number, uid
 from sr_writer.source import Instance, Source, Volume
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, modality
 
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 

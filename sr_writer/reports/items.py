@@ -14,8 +14,8 @@ from highdicom.sr import (
 )
 
 from domain.findings import Code
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept, plain
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept, plain
 
 CONTAINS = RelationshipTypeValues.CONTAINS
 

@@ -6,21 +6,21 @@ from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sr import ContentSequence
 from pydicom.dataset import Dataset
 
-from domain.profiles import Form, Kind
+from domain.profiles import ResultFormat, ResultKind
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import SERIES_NUMBERS, concept, plain, series_description, warning
 from sr_writer.content import Content, Draft, KeyFrame
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.source import Instance, Source
-from sr_writer.words import concepts
-from sr_writer.words.wording import SERIES_NUMBERS, concept, plain, series_description, warning
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The selection; none where no image is a key image."""
     if content.key_frames:
         yield Draft(form, _document(content, form))
 
 
-def _document(content: Content, form: Form) -> Dataset:
+def _document(content: Content, form: ResultFormat) -> Dataset:
     model, stamp = content.findings.model, content.stamp
     marked = _by_instance(content)
     images = [_evidence(content.source, instance) for instance in marked]
@@ -29,7 +29,7 @@ def _document(content: Content, form: Form) -> Dataset:
         content=_selection(content, images),
         series_instance_uid=stamp.uid(f"{form.name}-series"),
         series_number=SERIES_NUMBERS[form.kind],
-        series_description=series_description(model, Kind.KOS),
+        series_description=series_description(model, ResultKind.KOS),
         sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         contributing_equipment=contributing_equipment(model, stamp),

@@ -23,13 +23,13 @@ from highdicom.sr import (
 from domain import findings as domain
 from domain.errors import IntegrityError
 from domain.findings import Region, Shape
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import concept
 from sr_writer.content import Content
 from sr_writer.contours import MOST_POINTS, enclosed, thinned
 from sr_writer.equipment import algorithm_items
 from sr_writer.reports.groups import certainty, identifier, measured, run_by
 from sr_writer.source import Frame, Source
-from sr_writer.words import concepts
-from sr_writer.words.wording import concept
 
 _CORNERS = {Shape.POINT: (1, 1), Shape.BOX: (2, 2), Shape.CONTOUR: (3, math.inf)}
 

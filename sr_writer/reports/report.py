@@ -21,7 +21,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
-from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
+from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.reports.groups import likelihood_groups, segment_groups
@@ -30,32 +32,30 @@ from sr_writer.reports.items import coded, comment, container, root
 from sr_writer.reports.regions import region_groups
 from sr_writer.segments.segmentation import reference_to
 from sr_writer.source import Source
-from sr_writer.words import concepts
-from sr_writer.words.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 
 # highdicom has no class for Basic Text SR, whose header is that of the others (PS3.3 A.35.1 to A.35.3).
 _CLASSES = {COMPREHENSIVE_3D_SR: Comprehensive3DSR, COMPREHENSIVE_SR: ComprehensiveSR, ENHANCED_SR: EnhancedSR}
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The report of the segments, or of what a classifier looked for; where there are no segments, of both as one."""
     findings, segments = content.findings, segment_groups(content, form.refers)
     likelihoods = likelihood_groups(content)
     apart = bool(content.present and likelihoods)
-    if form.kind is Kind.SR:
+    if form.kind is ResultKind.SR:
         groups = segments if apart else [*segments, *likelihoods]
         yield document(content, form, _measurements(content, groups, _gaps(findings, content.present)))
     elif apart:
         yield document(content, form, _measurements(content, likelihoods))
 
 
-def region_drafts(content: Content, form: Form) -> Iterator[Draft]:
+def region_drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The report of what lies where; none where nothing does."""
     if content.regions:
         yield document(content, form, _measurements(content, region_groups(content)))
 
 
-def document(content: Content, form: Form, tree: ContainerContentItem) -> Draft:
+def document(content: Content, form: ResultFormat, tree: ContainerContentItem) -> Draft:
     """The document whose content is `tree`, in the SOP class of `form`: what stands around it is the same in each."""
     findings, source, stamp = content.findings, content.source, content.stamp
     evidence = [

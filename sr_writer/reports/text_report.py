@@ -5,17 +5,17 @@ from collections.abc import Iterator, Sequence
 from highdicom.sr import ContentItem, ImageContentItem
 
 from domain.findings import Code
-from domain.profiles import Form
+from domain.profiles import ResultFormat
+from sr_writer.codes import concepts
+from sr_writer.codes.sentences import heads, lines
+from sr_writer.codes.wording import concept
 from sr_writer.content import Content, Draft
 from sr_writer.reports.items import CONTAINS, container, root, text
 from sr_writer.reports.report import context, document
 from sr_writer.source import Frame
-from sr_writer.words import concepts
-from sr_writer.words.sentences import heads, lines
-from sr_writer.words.wording import concept
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The warning and who speaks, then a line for each finding, then how it came about and what the model is for."""
     findings = content.findings
     found = [f"{one.label}: {one.said}" for one in lines(findings, content.present)]

@@ -11,10 +11,10 @@ import numpy as np
 
 from domain.errors import UnusableInput
 from domain.findings import Code
+from sr_writer.codes import concepts
 from sr_writer.encoding.explicit import element, sequence
 from sr_writer.segments.pixels import Bits, Extents
 from sr_writer.source import Frame, Instance, Source, Volume
-from sr_writer.words import concepts
 
 # mm: two slices that are nearer than this are in one place.
 _APART = 1e-3

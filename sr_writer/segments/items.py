@@ -3,18 +3,18 @@
 from pydicom.dataset import Dataset
 
 from domain.findings import Code, ModelIdentity, Segment
+from sr_writer.codes import concepts
+from sr_writer.codes.wording import plain, short, warning
 from sr_writer.encoding.colours import cielab
-from sr_writer.stamp import Stamp
-from sr_writer.words import concepts
-from sr_writer.words.wording import plain, short, warning
+from sr_writer.provenance import Provenance
 
 
-def tracking(segment: Segment, model: ModelIdentity, stamp: Stamp) -> tuple[str, str]:
+def tracking(segment: Segment, model: ModelIdentity, stamp: Provenance) -> tuple[str, str]:
     """The tracking identifier and its UID that tie a segment to its measurement group."""
     return short(f"{model.name}: {segment.label}"), stamp.uid(f"tracking-{segment.number}")
 
 
-def segment_item(segment: Segment, model: ModelIdentity, stamp: Stamp) -> Dataset:
+def segment_item(segment: Segment, model: ModelIdentity, stamp: Provenance) -> Dataset:
     """The item of a segment of the findings."""
     item = _item(segment.number, segment.label, (segment.category, segment.type), segment.colour, model)
     item.SegmentDescription = plain(f"{segment.label}. {warning(model)}")

@@ -15,15 +15,15 @@ from pydicom.valuerep import DSfloat
 
 from domain.errors import IntegrityError
 from domain.findings import Findings, ModelIdentity
-from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, Form, every_form
+from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, ResultFormat, every_form
+from sr_writer.codes.wording import content_description, warning
+from sr_writer.common_modules import heading
 from sr_writer.content import Buffer, Content, Draft
-from sr_writer.heading import heading
+from sr_writer.provenance import Provenance
 from sr_writer.segments import frames as segment_frames
 from sr_writer.segments import pixels as segment_pixels
 from sr_writer.segments.items import background, segment_item, tracking
 from sr_writer.source import Instance, Source, Volume
-from sr_writer.stamp import Stamp
-from sr_writer.words.wording import content_description, warning
 
 __all__ = ["drafts", "present_segments", "reference", "reference_to", "tracking"]
 
@@ -52,7 +52,7 @@ def present_segments(findings: Findings, mask: NDArray[np.uint8] | None, source:
     return numbers
 
 
-def reference_to(name: str, stamp: Stamp) -> tuple[str, str, str]:
+def reference_to(name: str, stamp: Provenance) -> tuple[str, str, str]:
     """SOP class, SOP instance and series of the segmentation whose form has this name."""
     (form,) = (one for one in every_form() if one.name == name)
     return form.sop_class, stamp.uid(name), stamp.uid(f"{name}-series")
@@ -66,7 +66,7 @@ def reference(instance: Instance) -> Dataset:
     return item
 
 
-def drafts(content: Content, form: Form) -> Iterator[Draft]:
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The SEG of the findings' mask; none where no voxel is marked.
 
     Raises UnusableInput where the source's slices do not make a Segmentation (two in one place).
@@ -83,7 +83,7 @@ def drafts(content: Content, form: Form) -> Iterator[Draft]:
     yield Draft(form, dataset, {int(Tag(keyword)): data for keyword, data in elements.items()}, frames.pixels)
 
 
-def _binary(mask: NDArray[np.uint8], source: Source, volume: Volume, _: Form) -> _Frames:
+def _binary(mask: NDArray[np.uint8], source: Source, volume: Volume, _: ResultFormat) -> _Frames:
     found = segment_pixels.extents(mask)
     slices = segment_frames.in_order(found, volume)
     frames = segment_frames.by_segment(found, slices)
@@ -91,13 +91,13 @@ def _binary(mask: NDArray[np.uint8], source: Source, volume: Volume, _: Form) ->
     return _Frames(len(frames), groups, tuple(segment_pixels.bits(mask, frames)))
 
 
-def _label_map(mask: NDArray[np.uint8], source: Source, volume: Volume, form: Form) -> _Frames:
+def _label_map(mask: NDArray[np.uint8], source: Source, volume: Volume, form: ResultFormat) -> _Frames:
     slices = segment_frames.in_order(segment_pixels.extents(mask), volume)
     pixels = segment_pixels.run_lengths if form.transfer_syntax == RLE else segment_pixels.labels
     return _Frames(len(slices), segment_frames.groups_by_slice(slices, source, volume), tuple(pixels(mask, slices)))
 
 
-def _head(content: Content, volume: Volume, form: Form) -> Dataset:
+def _head(content: Content, volume: Volume, form: ResultFormat) -> Dataset:
     """Everything but the frames and the references; patient and study are left out."""
     dataset = heading(content, form, "SEG")
     _describe(dataset, content.findings.model)
@@ -135,7 +135,7 @@ def _place(dataset: Dataset, volume: Volume) -> None:
     dataset.Rows, dataset.Columns = volume.rows, volume.columns
 
 
-def _number_dimensions(dataset: Dataset, uid: str, form: Form) -> None:
+def _number_dimensions(dataset: Dataset, uid: str, form: ResultFormat) -> None:
     """Multi-frame Dimension (PS3.3 C.7.6.17): what the frames are numbered by."""
     organization = Dataset()
     organization.DimensionOrganizationUID = uid
@@ -154,7 +154,7 @@ def _dimension(uid: str, keyword: str, group: str, label: str) -> Dataset:
     return item
 
 
-def _encode(dataset: Dataset, form: Form) -> None:
+def _encode(dataset: Dataset, form: ResultFormat) -> None:
     """Image Pixel and Segmentation Image (PS3.3 C.7.6.3, C.8.20.2). Segments of one mask do not overlap."""
     label_map = form.sop_class == LABEL_MAP_SEGMENTATION
     bits = 8 if label_map else 1

@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
-from dicom_node.sender import Outgoing
+from dicom_node.scu.store import Outgoing
 from tests.support import counterparts
 from tests.support.node import Node
 from tests.support.phantoms import CORONAL, Phantom

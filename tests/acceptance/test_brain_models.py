@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
-from domain.profiles import Kind
+from domain.profiles import ResultKind
 from tests.support.brain_packages import (
     BRAINS,
     DEEPBRAIN,
@@ -76,7 +76,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
 def results(trial: Trial, head: list[Dataset]) -> dict[str, Result]:
     storescu(trial.node, data("mr_t1_siemens_trio"))
     study = str(head[0].StudyInstanceUID)
-    trial.wait_for(lambda: trial.kinds(study).count(Kind.SR) == len(BRAINS), "all four reports", 400)
+    trial.wait_for(lambda: trial.kinds(study).count(ResultKind.SR) == len(BRAINS), "all four reports", 400)
     held = trial.results(study)
     return {name: _result(name, held, head) for name in BRAINS}
 

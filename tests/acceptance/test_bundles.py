@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError, IntegrityError, Permanent
 from inference_worker.bundle import BundleModel, TensorRT
-from inference_worker.runs import Outcome
+from inference_worker.model_protocol import Outcome
 from inference_worker.volume import Volume, build
 from models.bundles import import_bundle
 from models.digests import write_digests

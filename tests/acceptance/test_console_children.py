@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.children import Child
+from roles.children import Child
 from tests.support.counterparts import ROOT
 from tests.support.processes import Process, alive, children, kill_pid, wait_for
 
@@ -22,7 +22,7 @@ PARENT_OF_ONE = (
 # A supervisor whose child asks the kernel for a signal at its death, as every role does.
 SUPERVISOR = """
 import os, subprocess, sys, time
-child = "from console.process import die_with; die_with({}); print('bound', flush=True); import time; time.sleep(600)"
+child = "from roles.process import die_with; die_with({}); print('bound', flush=True); import time; time.sleep(600)"
 subprocess.Popen([sys.executable, "-c", child.format(os.getpid())])
 time.sleep(600)
 """
@@ -162,13 +162,13 @@ def test_a_child_dies_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
 
 
 def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:
-    program = "from console.process import die_with; die_with(1234567)"
+    program = "from roles.process import die_with; die_with(1234567)"
     assert subprocess.run(python(program), cwd=ROOT, check=False, timeout=60).returncode == 1
 
 
 @pytest.mark.parametrize("role", ["index", "relay", "deliver"])
 def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: str) -> None:
-    command = [sys.executable, "-m", "console.main", role, "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "console.cli.main", role, "--data", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, check=False, timeout=60, capture_output=True, text=True)
     assert ended.returncode == 1
     assert "--database URL" in ended.stderr
@@ -177,7 +177,7 @@ def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: st
 
 def test_a_role_that_is_interrupted_while_it_waits_for_its_database_stops_in_silence(tmp_path: Path) -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    command = [sys.executable, "-m", "console.main", "index", "--data", str(tmp_path), "--database", url]
+    command = [sys.executable, "-m", "console.cli.main", "index", "--data", str(tmp_path), "--database", url]
     role = Process(command, tmp_path / "log", cwd=ROOT)
     wait_for((tmp_path / "run" / "index.json").exists, 20, "the role to begin")
     assert role.stop(signal.SIGINT) == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from console.health import running
+from roles.health import running
 from tests.support.counterparts import ROOT
 from tests.support.node import Node
 from tests.support.processes import alive, children, free_port
@@ -36,7 +36,7 @@ def own_folder() -> Iterator[Path]:
 
 
 def dicom_node(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "console.main", *arguments]
+    command = [sys.executable, "-m", "console.cli.main", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -120,7 +120,7 @@ def test_control_c_at_any_moment_leaves_no_process_and_no_traceback(moment: str)
     with own_folder() as folder:
         data, log = folder / "data", folder / "log"
         options = ["--data", str(data), "--models", str(folder / "models"), "--port", str(free_port())]
-        pid = in_a_terminal([sys.executable, "-m", "console.main", "up", *options], log, moment)
+        pid = in_a_terminal([sys.executable, "-m", "console.cli.main", "up", *options], log, moment)
         assert not alive(pid)
         assert "Traceback" not in log.read_text(), log.read_text()
         assert not list(data.rglob("postmaster.pid"))

@@ -123,7 +123,7 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     place = tmp_path / "demo"
     assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
     (tmp_path / "index.html").write_text("the viewer's pages")
-    command = [sys.executable, "-m", "console.main", "viewer", "--data", place, "--pages", tmp_path, "--port", "0"]
+    command = [sys.executable, "-m", "console.cli.main", "viewer", "--data", place, "--pages", tmp_path, "--port", "0"]
     process = Process(command, tmp_path / "viewer.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     try:
         wait_for(lambda: "viewer?" in process.log.read_text(), 60, "the studies' addresses", lambda: tail(process.log))

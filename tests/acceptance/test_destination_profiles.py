@@ -34,8 +34,8 @@ pytestmark = pytest.mark.slow
 
 BOTH = (EXPLICIT, IMPLICIT)
 CLASSIC = [GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, SECONDARY_CAPTURE, KEY_OBJECT_SELECTION, ENCAPSULATED_PDF]
-STUDY = small("for everybody")
-LATER_STUDY = small("for everybody, later")
+STUDY = small("for destinations")
+LATER_STUDY = small("for destinations, later")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def as_setting(name: str, address: str, profile: str) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def everybody(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, thresholds: Path) -> Iterator[Everybody]:
+def destinations(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, thresholds: Path) -> Iterator[Everybody]:
     data = tmp_path_factory.mktemp("profiles") / "node"
     with ExitStack() as stack:
         classic = stack.enter_context(
@@ -87,12 +87,12 @@ def everybody(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc, thresh
 
 
 @pytest.fixture(scope="module")
-def delivered(everybody: Everybody, tmp_path_factory: pytest.TempPathFactory) -> Everybody:
+def delivered(destinations: Everybody, tmp_path_factory: pytest.TempPathFactory) -> Everybody:
     """The study has gone everywhere and everything has come to rest."""
-    scan(everybody.trial.node, STUDY.datasets(), tmp_path_factory.mktemp("sent"))
-    everybody.trial.await_home(STUDY.uid("study"))
-    everybody.trial.await_rest()
-    return everybody
+    scan(destinations.trial.node, STUDY.datasets(), tmp_path_factory.mktemp("sent"))
+    destinations.trial.await_home(STUDY.uid("study"))
+    destinations.trial.await_rest()
+    return destinations
 
 
 def test_a_viewer_gets_the_whole_set_of_the_default_profile(delivered: Everybody) -> None:
@@ -158,27 +158,27 @@ def test_status_shows_people_what_each_gets(delivered: Everybody) -> None:
     assert "left out: it takes no Segmentation" in shown
 
 
-def test_a_destination_is_asked_by_name_and_the_answer_is_kept(everybody: Everybody) -> None:
-    node = everybody.trial.node
-    before = len(everybody.classic.files())
+def test_a_destination_is_asked_by_name_and_the_answer_is_kept(destinations: Everybody) -> None:
+    node = destinations.trial.node
+    before = len(destinations.classic.files())
     answer = node.cli("destinations", "probe", "CLASSIC")
     assert {(one, syntax) for one in CLASSIC for syntax in BOTH} == {tuple(one) for one in answer["accepted"]}
     assert (answer["profile"], answer["kept"], answer["error"]) == ("classic", True, "")
-    assert len(everybody.classic.files()) == before
+    assert len(destinations.classic.files()) == before
     (listed,) = [one for one in node.cli("destinations", "list")["destinations"] if one["name"] == "CLASSIC"]
     assert listed["accepted"] == answer["accepted"]
     assert node.cli("destinations", "show", "CLASSIC")["choices"] == answer["choices"]
     assert "Key Object Selection (Explicit, Implicit)" in node.run("destinations", "show", "CLASSIC")
 
 
-def test_a_destination_that_came_to_take_another_class_gets_that(everybody: Everybody, tmp_path: Path) -> None:
-    trial = everybody.trial
-    everybody.older.accept({BASIC_TEXT_SR: BOTH})
+def test_a_destination_that_came_to_take_another_class_gets_that(destinations: Everybody, tmp_path: Path) -> None:
+    trial = destinations.trial
+    destinations.older.accept({BASIC_TEXT_SR: BOTH})
     scan(trial.node, LATER_STUDY.datasets(), tmp_path / "sent")
     trial.await_home(LATER_STUDY.uid("study"))
     trial.await_rest()
-    mine = [one for one in everybody.older.received if one.StudyInstanceUID == LATER_STUDY.uid("study")]
+    mine = [one for one in destinations.older.received if one.StudyInstanceUID == LATER_STUDY.uid("study")]
     assert [str(one.SOPClassUID) for one in mine] == [BASIC_TEXT_SR]
-    why = everybody.choices(LATER_STUDY.uid("study"), "OLDER")["TEXT"]["why"]
+    why = destinations.choices(LATER_STUDY.uid("study"), "OLDER")["TEXT"]["why"]
     assert why.startswith("Basic Text SR in place of SR-REGIONS and SR")
     assert trial.study(LATER_STUDY.uid("study"))["state"] == "complete"

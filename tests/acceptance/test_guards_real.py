@@ -31,7 +31,7 @@ from domain.findings import SourceFrame
 from inference_worker import images, volume
 from inference_worker.guards import refuse_input, template
 from inference_worker.images import Picture
-from inference_worker.vocabulary.grids import orientation_of, spacings_of
+from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import Volume
 from models.steps import Detail, Enclosed, Guard, Likeness, NoScreenCapture
 

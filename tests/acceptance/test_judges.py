@@ -10,7 +10,7 @@ from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 
 from domain import profiles
-from domain.profiles import Kind
+from domain.profiles import ResultKind
 from tests.support import judges
 from tests.support.judges import JUDGES, Judge
 from tests.support.pixelmed import PixelMed
@@ -48,7 +48,7 @@ def validator() -> Iterator[PixelMed]:
 
 @pytest.mark.parametrize(("kind", "judge"), JUDGED)
 def test_a_judge_does_find_what_is_wrong(
-    kind: Kind, judge: Judge, sound: Written, validator: PixelMed, tmp_path: Path
+    kind: ResultKind, judge: Judge, sound: Written, validator: PixelMed, tmp_path: Path
 ) -> None:
     good, broken = sound.files[kind][0], tmp_path / "broken.dcm"
     dataset = pydicom.dcmread(good)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.sender import Outcome
+from dicom_node.scu.store import Outcome
 from tests.support.gate import Gate
 from tests.support.node import Node
 from tests.support.phantoms import Phantom

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.spool import Entry, Kind, LogReader
+from dicom_node.spool import Entry, Kind, SpoolReader
 from tests.support.listening import RawPeer
 from tests.support.processes import Process, answers, free_port, tail, wait_for
 from tests.support.spool import entries, instances
@@ -72,7 +72,7 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_association(tmp_path: Path
             for scanner in scanners:
                 scanner.join(30)
                 acknowledged |= scanner.acknowledged
-    with LogReader(root) as reader:
+    with SpoolReader(root) as reader:
         found = list(entries(reader))
         held = instances(found)
         assert held.items() >= acknowledged.items()
@@ -82,7 +82,7 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_association(tmp_path: Path
         assert [entry.details["how"] for entry in closes] == ["lost"] * 9
         assert len({entry.association for entry in closes}) == 9
         reader.checkpoint(found)
-    with LogReader(root) as reader:
+    with SpoolReader(root) as reader:
         assert list(entries(reader)) == []
 
 
@@ -92,7 +92,7 @@ def test_a_listener_starts_again_after_kill_9_and_recycles(tmp_path: Path) -> No
         with served(root) as (_, port), RawPeer(port) as peer:
             peer.associate()
             assert peer.store(f"1.{turn}", bytes(1000)) == 0
-        with LogReader(root) as reader:
+        with SpoolReader(root) as reader:
             found: list[Entry] = list(entries(reader))
             assert list(instances(found)) == [f"1.{turn}"]
             reader.checkpoint(found)
@@ -103,7 +103,7 @@ def test_a_listener_starts_again_after_kill_9_and_recycles(tmp_path: Path) -> No
 def test_memory_is_bounded_whatever_the_study(tmp_path: Path) -> None:
     root = tmp_path / "spool"
     data = os.urandom(526_000)
-    with served(root) as (process, port), LogReader(root) as reader, RawPeer(port) as peer:
+    with served(root) as (process, port), SpoolReader(root) as reader, RawPeer(port) as peer:
         peer.associate()
         for number in range(2000):
             assert peer.store(f"1.{number}", data, 128_000) == 0

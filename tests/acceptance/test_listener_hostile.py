@@ -21,8 +21,8 @@ from tests.support.listening import (
     IMPLICIT,
     LAST,
     REJECT,
-    Door,
     RawPeer,
+    RunningListener,
     command,
     listening,
     pdu,
@@ -36,12 +36,12 @@ STORE = pdu(4, pdv(1, COMMAND | LAST, command(1)))
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
+def door(tmp_path: Path) -> Iterator[RunningListener]:
     with listening(tmp_path, artim=1.0, idle=1.0, max_pdu=32_768, max_instance=1 << 20) as door:
         yield door
 
 
-def still_open(door: Door) -> bool:
+def still_open(door: RunningListener) -> bool:
     with RawPeer(door.port) as peer:
         status = peer.associate().echo()
         peer.release()
@@ -61,7 +61,7 @@ def still_open(door: Door) -> bool:
         request([(1, CT, (EXPLICIT,)), (1, CT, (IMPLICIT,))]),
     ],
 )
-def test_what_is_no_request_is_aborted_and_recorded(door: Door, first: bytes) -> None:
+def test_what_is_no_request_is_aborted_and_recorded(door: RunningListener, first: bytes) -> None:
     with RawPeer(door.port) as peer:
         peer.send(first)
         assert peer.receive() == (ABORT, bytes(4))
@@ -80,7 +80,9 @@ def test_what_is_no_request_is_aborted_and_recorded(door: Door, first: bytes) ->
         ({"calling": " "}, (1, 1, 3)),
     ],
 )
-def test_rejections_are_sent_and_recorded(door: Door, wishes: dict[str, object], expected: tuple[int, ...]) -> None:
+def test_rejections_are_sent_and_recorded(
+    door: RunningListener, wishes: dict[str, object], expected: tuple[int, ...]
+) -> None:
     with RawPeer(door.port) as peer:
         peer.send(request(**wishes))  # type: ignore[arg-type]
         assert peer.receive() == (REJECT, bytes((0, *expected)))
@@ -113,7 +115,7 @@ def test_one_association_too_many_is_rejected_for_now(tmp_path: Path) -> None:
             third.associate().release()
 
 
-def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(door: Door) -> None:
+def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         peer.send(request([(1, FIND, (IMPLICIT,)), (3, CT, ("1.2.3",))]))
         kind, body = peer.receive()
@@ -149,7 +151,9 @@ def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(d
         (pdu(5, bytes(5)), 6),
     ],
 )
-def test_broken_protocol_is_aborted_by_the_provider_and_recorded(door: Door, words: bytes, reason: int) -> None:
+def test_broken_protocol_is_aborted_by_the_provider_and_recorded(
+    door: RunningListener, words: bytes, reason: int
+) -> None:
     with RawPeer(door.port) as peer:
         peer.associate().send(words)
         assert peer.receive() == (ABORT, bytes((0, 0, 2, reason)))
@@ -159,7 +163,7 @@ def test_broken_protocol_is_aborted_by_the_provider_and_recorded(door: Door, wor
     assert still_open(door)
 
 
-def test_an_abort_in_mid_instance_leaves_nothing_of_it(door: Door) -> None:
+def test_an_abort_in_mid_instance_leaves_nothing_of_it(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         assert peer.associate().store("1.1", b"whole") == 0
         peer.send(STORE + pdu(4, pdv(1, 0, bytes(20_000))) + pdu(7, bytes((0, 0, 0, 0))))
@@ -169,7 +173,7 @@ def test_an_abort_in_mid_instance_leaves_nothing_of_it(door: Door) -> None:
     assert instances(closed) == {"1.1": b"whole"}
 
 
-def test_a_connection_that_breaks_in_mid_instance_is_lost(door: Door) -> None:
+def test_a_connection_that_breaks_in_mid_instance_is_lost(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         peer.associate().send(STORE + pdu(4, pdv(1, 0, bytes(20_000))) + b"\x04\0\0")
     closed = door.read(Kind.ASSOCIATION_CLOSED)
@@ -177,14 +181,14 @@ def test_a_connection_that_breaks_in_mid_instance_is_lost(door: Door) -> None:
     assert instances(closed) == {}
 
 
-def test_a_silent_association_is_aborted_as_idle(door: Door) -> None:
+def test_a_silent_association_is_aborted_as_idle(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         peer.associate().send(STORE)
         assert peer.receive() == (ABORT, bytes(4))
     assert door.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "idle"
 
 
-def test_a_connection_that_never_asks_is_closed_in_time_without_a_word(door: Door) -> None:
+def test_a_connection_that_never_asks_is_closed_in_time_without_a_word(door: RunningListener) -> None:
     with RawPeer(door.port) as silent, RawPeer(door.port) as slow, RawPeer(door.port):
         slow.send(request()[:50])
         assert still_open(door)
@@ -192,7 +196,7 @@ def test_a_connection_that_never_asks_is_closed_in_time_without_a_word(door: Doo
         assert slow.receive() == (0, b"")
 
 
-def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on(door: Door) -> None:
+def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         peer.associate()
         peer.send(pdu(4, pdv(1, 3, command(0x0FFF, data=False))))
@@ -249,7 +253,7 @@ def test_a_node_that_stops_aborts_what_does_not_end_by_itself(tmp_path: Path) ->
         assert (closed.details["how"], closed.details["reason"]) == ("aborted-by-us", "the node stops")
 
 
-def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(door: Door) -> None:
+def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(door: RunningListener) -> None:
     with RawPeer(door.port) as peer:
         peer.associate(max_pdu=64)
         peer.send(STORE + pdu(4, pdv(1, LAST, b"data")))
@@ -265,7 +269,7 @@ def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(door: Door) ->
 
 
 @pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, RawPeer]]:
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningListener, RawPeer]]:
     with listening(tmp_path_factory.mktemp("talk")) as door, RawPeer(door.port) as peer:
         peer.associate(max_pdu=0)
         yield door, peer
@@ -278,7 +282,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, RawPe
     empty=st.booleans(),
 )
 def test_fragments_of_any_size_in_pdus_of_any_make_are_put_together(
-    talk: tuple[Door, RawPeer], sizes: list[list[int]], empty: bool
+    talk: tuple[RunningListener, RawPeer], sizes: list[list[int]], empty: bool
 ) -> None:
     door, peer = talk
     pieces = [[os.urandom(size) for size in group] for group in sizes]

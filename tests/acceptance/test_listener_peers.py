@@ -12,7 +12,7 @@ from pynetdicom import AE, _config
 
 from dicom_node.spool import Entry, Kind
 from tests.support.counterparts import data
-from tests.support.listening import Door, listening, program
+from tests.support.listening import RunningListener, listening, program
 from tests.support.processes import Process, answers, free_port, wait_for
 from tests.support.senders import keep_responses_for_their_request
 
@@ -21,7 +21,7 @@ _GDCM_ABORTS = -6
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
+def door(tmp_path: Path) -> Iterator[RunningListener]:
     with listening(tmp_path / "spool") as door:
         yield door
 
@@ -85,7 +85,7 @@ SENDERS = {
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_the_log_holds_what_another_receiver_gets_from_the_same_sender(
-    sender: str, door: Door, reference: tuple[int, Path], slices: list[Path]
+    sender: str, door: RunningListener, reference: tuple[int, Path], slices: list[Path]
 ) -> None:
     port, folder = reference
     SENDERS[sender](port, slices)
@@ -97,7 +97,7 @@ def test_the_log_holds_what_another_receiver_gets_from_the_same_sender(
     assert stored(found) == on_disk(received)
 
 
-def test_every_transfer_syntax_is_kept_as_received(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_transfer_syntax_is_kept_as_received(door: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
     # Otherwise this sender decodes and encodes again.
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
     files = [*data("syntax_ct").glob("*Transfer*.dcm"), *data("syntax_deflate").iterdir()]
@@ -115,7 +115,7 @@ def test_every_transfer_syntax_is_kept_as_received(door: Door, monkeypatch: pyte
     assert len({entry.transfer_syntax for entry in found if entry.kind is Kind.INSTANCE}) > 12
 
 
-def test_segmentations_reports_and_slides_are_stored(door: Door) -> None:
+def test_segmentations_reports_and_slides_are_stored(door: RunningListener) -> None:
     files = [path for path in data("seg_sr_sm").glob("*.dcm") if path.stat().st_size]
     run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(door.port), *files)
     found = door.read(Kind.ASSOCIATION_CLOSED)
@@ -132,13 +132,13 @@ def test_segmentations_reports_and_slides_are_stored(door: Door) -> None:
         ("odil", "echo", "127.0.0.1", "{port}", "ODIL", "NODE"),
     ],
 )
-def test_echoes_are_answered(door: Door, words: tuple[str, ...]) -> None:
+def test_echoes_are_answered(door: RunningListener, words: tuple[str, ...]) -> None:
     name, *rest = words
     run(program(name), *(word.format(port=door.port) for word in rest), good=(0, _GDCM_ABORTS))
     assert door.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "released"
 
 
-def test_ten_associations_at_once_each_keep_their_order(door: Door, slices: list[Path]) -> None:
+def test_ten_associations_at_once_each_keep_their_order(door: RunningListener, slices: list[Path]) -> None:
     storescu = program("storescu")
     senders = [
         subprocess.Popen(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.sender import Outgoing
+from dicom_node.scu.store import Outgoing
 from tests.support.node import Node
 from tests.support.senders import acknowledged, instance, paced
 from tests.support.servers import Orthanc

@@ -12,7 +12,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless, RLELossless, SecondaryCaptureImageStorage
 
-from domain.profiles import ENCAPSULATED_PDF, KEY_OBJECT_SELECTION, SECONDARY_CAPTURE, Form, Kind
+from domain.profiles import ENCAPSULATED_PDF, KEY_OBJECT_SELECTION, SECONDARY_CAPTURE, ResultFormat, ResultKind
 from tests.support import judges, phantoms, result_cases
 from tests.support.contents import ramp
 from tests.support.counterparts import data
@@ -24,9 +24,9 @@ from tests.support.result_cases import Run
 pytestmark = pytest.mark.slow
 
 FORMS = (
-    Form(Kind.SC, SECONDARY_CAPTURE),
-    Form(Kind.KOS, KEY_OBJECT_SELECTION),
-    Form(Kind.PDF, ENCAPSULATED_PDF),
+    ResultFormat(ResultKind.SC, SECONDARY_CAPTURE),
+    ResultFormat(ResultKind.KOS, KEY_OBJECT_SELECTION),
+    ResultFormat(ResultKind.PDF, ENCAPSULATED_PDF),
 )
 
 
@@ -80,7 +80,7 @@ def test_no_judge_complains_of_pages_pictures_and_key_images(
 ) -> None:
     run = case(tmp_path / "source")
     results = run.results(FORMS)
-    assert [one.kind for one in results] == [Kind.SC, Kind.KOS, Kind.PDF]
+    assert [one.kind for one in results] == [ResultKind.SC, ResultKind.KOS, ResultKind.PDF]
     for one in results:
         path = tmp_path / f"{one.kind}.dcm"
         path.write_bytes(one.part10)

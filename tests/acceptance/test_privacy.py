@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from pydicom import Dataset
 
-from dicom_node.sender import Outgoing
+from dicom_node.scu.store import Outgoing
 from tests.support import counterparts
 from tests.support.node import Node
 from tests.support.phantoms import JAPANESE, Phantom

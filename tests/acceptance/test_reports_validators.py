@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from domain.findings import Code, Region, Shape
-from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
+from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
 from tests.support import judges, phantoms, result_cases
 from tests.support.findings import RIGHT_LUNG, findings_on
 from tests.support.outlining import farthest, filled, largest_part
@@ -23,7 +23,7 @@ from tests.support.result_cases import Run
 
 pytestmark = pytest.mark.slow
 
-REGIONS = [Form(Kind.SR_REGIONS, one) for one in (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR)]
+REGIONS = [ResultFormat(ResultKind.SR_REGIONS, one) for one in (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def validator() -> Iterator[PixelMed]:
         yield running
 
 
-def saved(run: Run, form: Form, folder: Path) -> Path:
+def saved(run: Run, form: ResultFormat, folder: Path) -> Path:
     (result,) = run.results([form])
     path = folder / f"{form.name}.dcm"
     path.write_bytes(result.part10)
@@ -68,14 +68,14 @@ def ragged(folder: Path) -> Run:
 
 @pytest.mark.parametrize("form", REGIONS, ids=lambda form: form.name)
 def test_no_judge_complains_of_outlines_without_end_and_codes_of_one_s_own(
-    form: Form, validator: PixelMed, tmp_path: Path
+    form: ResultFormat, validator: PixelMed, tmp_path: Path
 ) -> None:
     run = ragged(tmp_path)
     assert judges.complaints(saved(run, form, tmp_path), run.paths[0], validator) == []
 
 
 @pytest.mark.parametrize("form", REGIONS, ids=lambda form: form.name)
-def test_another_program_finds_every_region_with_its_number(form: Form, tmp_path: Path) -> None:
+def test_another_program_finds_every_region_with_its_number(form: ResultFormat, tmp_path: Path) -> None:
     run = result_cases.everything(tmp_path / "source")
     out = tmp_path / "read.json"
     reader = Path(sys.executable).with_name("tid1500reader")
@@ -99,7 +99,7 @@ def first(group: dict[str, list[dict[str, dict[str, str]]]]) -> tuple[str, float
 
 def test_the_plain_report_reads_like_a_report(tmp_path: Path) -> None:
     run = result_cases.everything(tmp_path / "source")
-    text = judges.report_text(saved(run, Form(Kind.TEXT, BASIC_TEXT_SR), tmp_path))
+    text = judges.report_text(saved(run, ResultFormat(ResultKind.TEXT, BASIC_TEXT_SR), tmp_path))
     for line in (
         "Basic Text SR Document",
         "Verification Flag   : UNVERIFIED",

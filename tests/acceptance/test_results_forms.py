@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.profiles import Form, Kind
+from domain.profiles import ResultFormat, ResultKind
 from tests.support import judges
 from tests.support.pixelmed import PixelMed
 from tests.support.result_cases import CASES, Case, Run
@@ -19,7 +19,7 @@ FORMS = [
     for case in CASES
     if case.name in ("everything", "cr")
     for form in forms()
-    if form.kind not in case.lacks and not (form.refers and Kind.SEG in case.lacks)
+    if form.kind not in case.lacks and not (form.refers and ResultKind.SEG in case.lacks)
 ]
 
 
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Run]:
 
 @pytest.mark.parametrize(("case", "form"), FORMS)
 def test_no_judge_complains_of_a_form(
-    case: Case, form: Form, run: Callable[[Case], Run], validator: PixelMed, tmp_path: Path
+    case: Case, form: ResultFormat, run: Callable[[Case], Run], validator: PixelMed, tmp_path: Path
 ) -> None:
     found = run(case)
     referred = (one for one in segmentations() if one.name == form.refers)
@@ -48,4 +48,4 @@ def test_no_judge_complains_of_a_form(
 
 
 def test_every_form_is_written() -> None:
-    assert {form.kind for form in forms()} == set(Kind)
+    assert {form.kind for form in forms()} == set(ResultKind)

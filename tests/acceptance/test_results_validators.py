@@ -8,7 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from domain.profiles import LABEL_MAP_SEGMENTATION, Form, Kind
+from domain.profiles import LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
 from tests.support import judges, result_cases
 from tests.support.counterparts import data_folder
 from tests.support.findings import MODEL
@@ -45,7 +45,7 @@ def heard() -> Iterator[Callable[[Path, Path], list[Said]]]:
 
 @pytest.mark.parametrize(("case", "kind"), PAIRS)
 def test_no_judge_complains(
-    case: Case, kind: Kind, results: Callable[[Case], Written], heard: Callable[[Path, Path], list[Said]]
+    case: Case, kind: ResultKind, results: Callable[[Case], Written], heard: Callable[[Path, Path], list[Said]]
 ) -> None:
     given = results(case)
     assert given.files[kind], "nothing was written"
@@ -79,10 +79,10 @@ def raw(path: Path, keyword: str) -> bytes:
     return (dataset.get_item(keyword).value or b"") if keyword in dataset else b""
 
 
-def label_maps() -> list[Form]:
+def label_maps() -> list[ResultFormat]:
     """A label map and a report that refers to it."""
     (label_map,) = (form for form in segmentations() if form.sop_class == LABEL_MAP_SEGMENTATION)
-    return [label_map, replace(usual(Kind.SR), refers=label_map.name)]
+    return [label_map, replace(usual(ResultKind.SR), refers=label_map.name)]
 
 
 @pytest.mark.timeout(900)  # by itself it has to write and judge all of the cases
@@ -103,7 +103,7 @@ def test_every_known_false_alarm_still_sounds(
 
 
 def test_the_report_reads_like_a_report(results: Callable[[Case], Written]) -> None:
-    text = judges.report_text(results(NAMED["segments_alone"]).files[Kind.SR][0])
+    text = judges.report_text(results(NAMED["segments_alone"]).files[ResultKind.SR][0])
     for line in (
         "Comprehensive 3D SR Document",
         "AI report: AI generated, not verified, demo; Lungs in chest CT",
@@ -120,7 +120,7 @@ def test_the_report_reads_like_a_report(results: Callable[[Case], Written]) -> N
 
 
 def test_the_report_on_a_radiograph_reads_like_a_report(results: Callable[[Case], Written]) -> None:
-    text = judges.report_text(results(NAMED["cr"]).files[Kind.SR][0])
+    text = judges.report_text(results(NAMED["cr"]).files[ResultKind.SR][0])
     for line in (
         "Comprehensive 3D SR Document",
         "AI report: AI generated, not verified, demo; Findings in ch",
@@ -142,7 +142,7 @@ def test_the_report_on_a_radiograph_reads_like_a_report(results: Callable[[Case]
 def test_the_model_that_is_not_for_demonstration_does_not_say_so(tmp_path: Path) -> None:
     run = result_cases.segments_alone(tmp_path / "source")
     product = replace(run, findings=replace(run.findings, model=replace(MODEL, demonstration=False)))
-    ((_, report),) = save(product, (usual(Kind.SR),), tmp_path)
+    ((_, report),) = save(product, (usual(ResultKind.SR),), tmp_path)
     text = judges.report_text(report)
     assert "AI generated, not verified" in text
     assert "emonstration" not in text

@@ -22,8 +22,8 @@ from domain.profiles import (
     RLE,
     SEGMENTATION,
     TRANSFER_SYNTAXES,
-    Form,
-    Kind,
+    ResultFormat,
+    ResultKind,
 )
 from sr_writer.results import write
 from tests.support import judges, phantoms
@@ -38,8 +38,10 @@ Labels = NDArray[np.uint8]
 Masked = tuple[Findings, Labels, list[Path]]
 Points = NDArray[np.float64]
 
-BINARY = tuple(Form(Kind.SEG, SEGMENTATION, syntax) for syntax in (EXPLICIT, IMPLICIT, DEFLATED))
-LABEL_MAP = tuple(Form(Kind.SEG, LABEL_MAP_SEGMENTATION, syntax) for syntax in (EXPLICIT, IMPLICIT, DEFLATED, RLE))
+BINARY = tuple(ResultFormat(ResultKind.SEG, SEGMENTATION, syntax) for syntax in (EXPLICIT, IMPLICIT, DEFLATED))
+LABEL_MAP = tuple(
+    ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION, syntax) for syntax in (EXPLICIT, IMPLICIT, DEFLATED, RLE)
+)
 
 
 def on(phantom: Phantom, folder: Path) -> Masked:
@@ -123,7 +125,7 @@ PLACES = (axial, sagittal, coronal, oblique, from_the_head_down, one_slice, one_
 CASES = (*PLACES, forty_segments, real_chest, real_enhanced)
 
 
-def seg_of(case: Masked, form: Form, folder: Path) -> Path:
+def seg_of(case: Masked, form: ResultFormat, folder: Path) -> Path:
     (result,) = write(*case, (), MOMENT, [form])
     path = folder / "seg.dcm"
     with path.open("wb") as file:
@@ -134,7 +136,7 @@ def seg_of(case: Masked, form: Form, folder: Path) -> Path:
 @pytest.mark.parametrize("form", [BINARY[0], LABEL_MAP[0]], ids=["binary", "label map"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_box_comes_back_at_the_same_place_in_the_patient_from_two_readers(
-    case: Callable[[Path], Masked], form: Form, tmp_path: Path
+    case: Callable[[Path], Masked], form: ResultFormat, tmp_path: Path
 ) -> None:
     findings, mask, paths = case(tmp_path / "source")
     seg, truth = seg_of((findings, mask, paths), form, tmp_path), source_affine(findings, paths)
@@ -146,7 +148,7 @@ def test_a_box_comes_back_at_the_same_place_in_the_patient_from_two_readers(
 @pytest.mark.parametrize(
     "form", [*BINARY, *LABEL_MAP], ids=lambda one: f"{one.name}, {TRANSFER_SYNTAXES[one.transfer_syntax]}"
 )
-def test_every_encoding_of_it_brings_back_the_same_voxels(form: Form, tmp_path: Path) -> None:
+def test_every_encoding_of_it_brings_back_the_same_voxels(form: ResultFormat, tmp_path: Path) -> None:
     findings, mask, paths = odd_columns(tmp_path / "source")
     seg, truth = seg_of((findings, mask, paths), form, tmp_path), source_affine(findings, paths)
     assert pydicom.dcmread(seg).file_meta.TransferSyntaxUID == form.transfer_syntax

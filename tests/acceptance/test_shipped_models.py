@@ -15,7 +15,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import MRImageStorage, generate_uid
 
 from config.settings import parse_destination
-from domain.profiles import Kind
+from domain.profiles import ResultKind
 from tests.support import judges
 from tests.support.counterparts import ROOT, data
 from tests.support.node import Node
@@ -93,7 +93,7 @@ def test_a_phantom_radiograph_comes_home_with_the_certainty_of_all_fourteen_find
     present = [one for one in job["findings"]["likelihoods"] if one["probability"] >= one["threshold"]]
     assert len(job["findings"]["maps"]) == len(present) > 0
     # A radiograph has no frame of reference, which a Parametric Map must have: its maps are drawn on the page.
-    assert trial.kinds(study) == sorted([Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF])
+    assert trial.kinds(study) == sorted([ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF])
 
 
 def test_four_sequences_of_a_phantom_head_come_home_as_one_set_of_results(trial: Trial, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_four_sequences_of_a_phantom_head_come_home_as_one_set_of_results(trial:
     scan(trial.node, [dataset for one in series for dataset in one], tmp_path / "sent")
     trial.await_home(study)
     results = trial.results(study)
-    assert trial.kinds(study) == sorted([*SEGMENTED, Kind.PM, Kind.PDF])
+    assert trial.kinds(study) == sorted([*SEGMENTED, ResultKind.PM, ResultKind.PDF])
     files = save(results, tmp_path / "home")
     assert {file.name: judges.complaints(file, next((tmp_path / "sent").iterdir())) for file in files} == {
         file.name: [] for file in files

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom import Dataset
 
 from domain.findings import Findings, Map, Region, Shape
-from domain.profiles import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, PARAMETRIC_MAP, Form, Kind
+from domain.profiles import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, PARAMETRIC_MAP, ResultFormat, ResultKind
 from sr_writer.results import write
 from tests.support import judges, phantoms, result_cases
 from tests.support.counterparts import require
@@ -25,7 +25,10 @@ from tests.support.radiographs import Radiograph
 
 pytestmark = pytest.mark.slow
 
-GSPS, PM = Form(Kind.GSPS, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE), Form(Kind.PM, PARAMETRIC_MAP)
+GSPS, PM = (
+    ResultFormat(ResultKind.GSPS, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE),
+    ResultFormat(ResultKind.PM, PARAMETRIC_MAP),
+)
 RAMP = np.linspace(0, 4000, 40 * 60).astype(np.uint16).reshape(40, 60)
 SMALL = Phantom(slices=4, size=(64, 48))
 

@@ -17,7 +17,7 @@ from inference_worker import golden
 from inference_worker.engines.openvino import OpenVinoEngine
 from inference_worker.images import Picture
 from inference_worker.pipeline import Pipeline
-from inference_worker.vocabulary import inputs
+from inference_worker.transforms import inputs
 from models.registry import load_package, verify
 from training.chest.evaluate import probabilities
 from training.chest.findings import FINDINGS

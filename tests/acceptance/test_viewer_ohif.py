@@ -20,7 +20,7 @@ from pydicom import Dataset, dcmread
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from config.settings import Destination
-from dicom_node.sender import Verdict, outgoing, send
+from dicom_node.scu.store import Verdict, outgoing, send
 from tests.support import counterparts
 from tests.support.node import Node
 from tests.support.senders import storescu

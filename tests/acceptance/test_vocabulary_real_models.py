@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from inference_worker import images, volume
 from inference_worker.engines.openvino import OpenVinoEngine
+from inference_worker.model_protocol import Outcome
 from inference_worker.pipeline import Pipeline
-from inference_worker.runs import Outcome
 from inference_worker.volume import Volume
 from models.registry import load_package
 from tests.support import brain_packages

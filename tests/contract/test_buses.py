@@ -10,13 +10,13 @@ import pytest
 
 from audit.chain import verify
 from audit.trail import Action, Transaction, rows
-from consumers.dead_letters import DeadLetterLimit, TooManyDeadLetters, list_dead_letters, replay
-from consumers.loop import Handler
+from consumers.bus.dead_letters import DeadLetterLimit, TooManyDeadLetters, list_dead_letters, replay
+from consumers.bus.loop import Handler
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
 from domain.events import Event, EventType
 from store.database import Database
-from store.log import LogReader
+from store.outbox import OutboxReader
 from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, numbering
 from tests.support.processes import wait_for
 from tests.support.servers import Postgres
@@ -326,7 +326,7 @@ def test_a_session_that_is_cut_gives_the_group_to_whoever_reads_next(postgres: P
     world = PostgresWorld(postgres)
     study = uuid.uuid4()
     events = [world.announce(study, number) for number in range(3)]
-    cut = LogReader(world.database, "readers", ["events"])
+    cut = OutboxReader(world.database, "readers", ["events"])
     assert len(cut.read(1)) == 3
     world.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
@@ -355,4 +355,4 @@ def test_a_second_reader_waits_while_the_first_is_there(postgres: Postgres) -> N
 def test_a_database_that_is_not_there_is_said_to_be_unavailable() -> None:
     database = Database("postgresql+psycopg://postgres@127.0.0.1:1/postgres")
     with pytest.raises(Unavailable, match="PostgreSQL does not answer"):
-        LogReader(database, "group", ["events"]).read(0.1)
+        OutboxReader(database, "group", ["events"]).read(0.1)

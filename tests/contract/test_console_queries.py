@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from typer.testing import CliRunner, Result
 
 from audit.trail import Action, Ledger
-from console.main import app
+from console.cli.main import app
 from domain.errors import Permanent
 from store import queries, tables
 from store.database import Database

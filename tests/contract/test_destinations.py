@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import text
 
 from config.settings import Destination
-from consumers.asking import Asker
-from consumers.delivery import Deliverer
-from consumers.recipients import Recipient
-from consumers.results import ResultsWriter
-from consumers.retrying import retry
-from dicom_node.prober import Seen
+from consumers.destinations import ProfiledDestination
+from consumers.steps.deliver import Deliverer
+from consumers.steps.probe import PeriodicProbe
+from consumers.steps.retry import retry
+from consumers.steps.write import ResultsWriter
+from dicom_node.scu.probe import ProbeResult
 from domain.profiles import (
     BASIC_TEXT_SR,
     COMPREHENSIVE_3D_SR,
@@ -26,9 +26,9 @@ from domain.profiles import (
     IMPLICIT,
     PARAMETRIC_MAP,
     SEGMENTATION,
-    Kind,
     Profile,
     Report,
+    ResultKind,
 )
 from domain.retry import RetryPolicy
 from models.registry import Registry
@@ -41,7 +41,7 @@ from tests.support.working import SMALL, FakeChild, events, route, worker, write
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REPORTS = (Report.COMPREHENSIVE_3D, Report.ENHANCED)
-PROFILE = Profile("segments", (Kind.SEG, Kind.SR), reports=REPORTS)
+PROFILE = Profile("segments", (ResultKind.SEG, ResultKind.SR), reports=REPORTS)
 BOTH = (EXPLICIT, IMPLICIT)
 
 
@@ -62,28 +62,28 @@ def inferred(bench: Bench, tmp_path: Path) -> Bench:
     return bench
 
 
-def recipient(port: int = 104, profile: Profile = PROFILE, name: str = "PACS") -> Recipient:
-    return Recipient(Destination(name=name, aet=name, host="127.0.0.1", port=port), profile)
+def recipient(port: int = 104, profile: Profile = PROFILE, name: str = "PACS") -> ProfiledDestination:
+    return ProfiledDestination(Destination(name=name, aet=name, host="127.0.0.1", port=port), profile)
 
 
-def remember(bench: Bench, one: Recipient, contexts: Mapping[str, Sequence[str]]) -> None:
+def remember(bench: Bench, one: ProfiledDestination, contexts: Mapping[str, Sequence[str]]) -> None:
     accepted = frozenset((sop_class, syntax) for sop_class, syntaxes in contexts.items() for syntax in syntaxes)
     with bench.database.transaction() as connection:
-        one.note(connection, Seen(accepted), bench.clock.now())
+        one.note(connection, ProbeResult(accepted), bench.clock.now())
 
 
-def deliverer(bench: Bench, everybody: Sequence[Recipient]) -> Deliverer:
+def deliverer(bench: Bench, destinations: Sequence[ProfiledDestination]) -> Deliverer:
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    return Deliverer(bench.ledger, bench.objects, everybody, "NODE", policy, 5, "d1", bench.clock)
+    return Deliverer(bench.ledger, bench.objects, destinations, "NODE", policy, 5, "d1", bench.clock)
 
 
-def deliver_all(bench: Bench, everybody: Sequence[Recipient], handled: Collection[uuid.UUID] = ()) -> None:
+def deliver_all(bench: Bench, destinations: Sequence[ProfiledDestination], handled: Collection[uuid.UUID] = ()) -> None:
     """Write, plan and send until nothing is pending."""
     done = set(handled)
-    one = deliverer(bench, everybody)
+    one = deliverer(bench, destinations)
     for _ in range(10):
         before = len(done)
-        write_and_plan(bench, everybody, done)
+        write_and_plan(bench, destinations, done)
         if len(done) == before and not bench.ask("SELECT 1 FROM dicom_node.deliveries WHERE state = 'pending'"):
             return
         bench.clock.sleep(1000)
@@ -147,17 +147,17 @@ def test_what_was_seen_at_another_address_counts_for_nothing(bench: Bench) -> No
 def test_a_destination_is_asked_at_once_and_then_seldom_and_sooner_while_it_is_away(bench: Bench) -> None:
     asked = 0
 
-    def ask(*_: object) -> Seen:
+    def ask(*_: object) -> ProbeResult:
         nonlocal asked
         asked += 1
         return answer
 
-    one = Asker(bench.database, recipient(), "NODE", 1, again=1000, retry=100, clock=bench.clock, ask=ask)
-    answer = Seen(error="no connection")
+    one = PeriodicProbe(bench.database, recipient(), "NODE", 1, again=1000, retry=100, clock=bench.clock, ask=ask)
+    answer = ProbeResult(error="no connection")
     assert one.step()
     assert not one.step()
     bench.clock.sleep(100)
-    answer = Seen(frozenset({(SEGMENTATION, EXPLICIT)}))
+    answer = ProbeResult(frozenset({(SEGMENTATION, EXPLICIT)}))
     assert one.step()
     bench.clock.sleep(999)
     assert not one.step()
@@ -170,11 +170,11 @@ def test_a_destination_is_asked_at_once_and_then_seldom_and_sooner_while_it_is_a
 def test_asking_ends_when_it_is_told_to(bench: Bench) -> None:
     stop = threading.Event()
 
-    def ask(*_: object) -> Seen:
+    def ask(*_: object) -> ProbeResult:
         stop.set()
-        return Seen()
+        return ProbeResult()
 
-    Asker(bench.database, recipient(), "NODE", 1, 1000, 100, ask=ask).run(stop)
+    PeriodicProbe(bench.database, recipient(), "NODE", 1, 1000, 100, ask=ask).run(stop)
     assert bench.count("destinations_seen") == 1
 
 
@@ -183,10 +183,10 @@ def test_each_destination_gets_its_share_of_what_is_written_once_for_all(inferre
         Receiver("FULL", {SEGMENTATION: BOTH, COMPREHENSIVE_3D_SR: BOTH}) as full,
         Receiver("OLD", {ENHANCED_SR: BOTH}) as old,
     ):
-        everybody = [recipient(full.port, name="FULL"), recipient(old.port, name="OLD")]
-        for one in everybody:
-            Asker(inferred.database, one, "NODE", 5, 1000, 100, inferred.clock).step()
-        deliver_all(inferred, everybody)
+        destinations = [recipient(full.port, name="FULL"), recipient(old.port, name="OLD")]
+        for one in destinations:
+            PeriodicProbe(inferred.database, one, "NODE", 5, 1000, 100, inferred.clock).step()
+        deliver_all(inferred, destinations)
         assert full.classes() == sorted([SEGMENTATION, COMPREHENSIVE_3D_SR])
         assert old.classes() == [ENHANCED_SR]
     assert deliveries(inferred) == {"FULL": ("stored", "stored"), "OLD": ("stored", "stored")}
@@ -204,8 +204,8 @@ def test_each_destination_gets_its_share_of_what_is_written_once_for_all(inferre
 
 def test_a_report_never_points_at_a_segmentation_that_its_destination_does_not_get(inferred: Bench) -> None:
     with Receiver("OLD", {ENHANCED_SR: BOTH}) as old:
-        everybody = [recipient(old.port, name="OLD")]
-        deliver_all(inferred, everybody)
+        destinations = [recipient(old.port, name="OLD")]
+        deliver_all(inferred, destinations)
         (report,) = old.received
     assert SEGMENTATION not in report.to_json()
 
@@ -309,7 +309,7 @@ def test_what_the_previous_release_planned_is_sent_and_chosen_anew_where_it_is_r
 
 
 def test_findings_that_give_nothing_for_a_profile_are_no_failure(inferred: Bench) -> None:
-    one = recipient(profile=Profile("likely", (Kind.SR_LIKELIHOODS,), reports=(Report.ENHANCED,)))
+    one = recipient(profile=Profile("likely", (ResultKind.SR_LIKELIHOODS,), reports=(Report.ENHANCED,)))
     remember(inferred, one, {ENHANCED_SR: BOTH})
     deliver_all(inferred, [one])
     assert deliveries(inferred) == {"PACS": ("stored", "the findings give nothing that its profile shows")}
@@ -317,7 +317,7 @@ def test_findings_that_give_nothing_for_a_profile_are_no_failure(inferred: Bench
 
 
 def test_the_path_of_a_study_tells_what_was_chosen(inferred: Bench) -> None:
-    one = recipient(profile=replace(PROFILE, objects=(Kind.SEG, Kind.SR, Kind.GSPS)))
+    one = recipient(profile=replace(PROFILE, objects=(ResultKind.SEG, ResultKind.SR, ResultKind.GSPS)))
     remember(inferred, one, {ENHANCED_SR: BOTH, BASIC_TEXT_SR: BOTH})
     write_and_plan(inferred, [one])
     ((study,),) = inferred.ask("SELECT id FROM dicom_node.studies")

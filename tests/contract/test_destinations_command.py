@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.main import app
+from console.cli.main import app
 from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
 from store.schema import upgrade
 from tests.support.processes import free_port

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from dicom_node.assembly import Assembler
-from dicom_node.indexer import Indexer
-from dicom_node.spool import Close, LogReader
-from domain.assembly import SettlePolicy
+from consumers.steps.assemble import Assembler
+from consumers.steps.index import Indexer
+from dicom_node.spool import Close, SpoolReader
+from domain.completeness import SettlePolicy
 from domain.errors import Unavailable
 from store.objects import DirectoryStore
 from tests.support.bench import Bench, open_bench
@@ -102,7 +102,7 @@ def test_an_instance_of_many_parts_is_one_object(bench: Bench) -> None:
 def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) -> None:
     send(bench.writer, SMALL.datasets())
     bench.writer.refuse_association(SCANNER, 1, 1, 7, "called AE title not recognised")
-    with LogReader(bench.root / "spool") as reader:
+    with SpoolReader(bench.root / "spool") as reader:
         indexer = Indexer(reader, bench.ledger, NeverSynced(bench.root / "objects"), bench.clock)
         with pytest.raises(Unavailable, match="power"):
             for _ in range(100):
@@ -123,7 +123,7 @@ class NeverSynced(DirectoryStore):
 
 def test_a_batch_that_the_database_refuses_is_taken_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     send(bench.writer, SMALL.datasets())
-    with LogReader(bench.root / "spool") as reader:
+    with SpoolReader(bench.root / "spool") as reader:
         indexer = Indexer(reader, bench.ledger, bench.objects, bench.clock)
         with monkeypatch.context() as patch:
             patch.setattr("store.index.file_instances", _away)

@@ -9,10 +9,10 @@ import kafka as client
 import pytest
 
 from config.settings import Bus as Settings
-from consumers.kafka_bus import KafkaBus
+from consumers.bus.kafka import KafkaBus
 from domain.errors import Unavailable
 from domain.events import EventType
-from store.log import LogEntry
+from store.outbox import OutboxEntry
 from tests.support.buses import KafkaWorld, numbering
 from tests.support.processes import wait_for
 from tests.support.servers import KafkaBroker, Postgres
@@ -108,7 +108,7 @@ def test_a_broker_that_is_away_or_frozen_is_unavailable_and_waiting_for_it_piles
             with pytest.raises(Unavailable):
                 subscription.poll(0.1)
         with pytest.raises(Unavailable):
-            kafka_world.publish(LogEntry(0, "events", "", "{}"))
+            kafka_world.publish(OutboxEntry(0, "events", "", "{}"))
         assert threading.active_count() <= before
     finally:
         getattr(kafka_world.carrier, come_back)()

@@ -13,7 +13,7 @@ import pytest
 from config.settings import Destination
 from dicom_node.archive import FolderArchive
 from dicom_node.part10 import head
-from dicom_node.sender import Outgoing, Verdict, echo, outgoing, send
+from dicom_node.scu.store import Outgoing, Verdict, echo, outgoing, send
 from domain.errors import Retryable, Unavailable
 from tests.support import counterparts
 from tests.support.processes import free_port

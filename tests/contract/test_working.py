@@ -11,16 +11,16 @@ import pytest
 
 from config.rules import Rule
 from config.settings import Destination
-from consumers import delivery as delivery_module
-from consumers.delivery import Deliverer
-from consumers.recipients import Recipient
-from consumers.retrying import Retried, retry
-from dicom_node.sender import Outcome, Outgoing, Verdict
+from consumers.destinations import ProfiledDestination
+from consumers.steps import deliver as delivery_module
+from consumers.steps.deliver import Deliverer
+from consumers.steps.retry import Retried, retry
+from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
-from domain.profiles import Kind, Profile, Report
+from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
-from inference_worker.child import TimedOut
+from inference_worker.model_process import TimedOut
 from models.registry import Registry
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import send
@@ -28,8 +28,8 @@ from tests.support.packages import write_package
 from tests.support.working import SMALL, FakeChild, events, route, worker
 from tests.support.working import write_and_plan as write_and_plan_for
 
-PLAIN = Profile("plain", (Kind.SEG, Kind.SR), reports=(Report.COMPREHENSIVE_3D,))
-ARCHIVE = Recipient(Destination(name="PACS", aet="PACS", host="127.0.0.1", port=104), PLAIN)
+PLAIN = Profile("plain", (ResultKind.SEG, ResultKind.SR), reports=(Report.COMPREHENSIVE_3D,))
+ARCHIVE = ProfiledDestination(Destination(name="PACS", aet="PACS", host="127.0.0.1", port=104), PLAIN)
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
         yield made
 
 
-def write_and_plan(bench: Bench, everybody: Sequence[Recipient] = (ARCHIVE,)) -> None:
-    write_and_plan_for(bench, everybody)
+def write_and_plan(bench: Bench, destinations: Sequence[ProfiledDestination] = (ARCHIVE,)) -> None:
+    write_and_plan_for(bench, destinations)
 
 
 @pytest.fixture
@@ -221,9 +221,9 @@ def deliver(bench: Bench, monkeypatch: pytest.MonkeyPatch, verdicts: Sequence[Ve
     return sent
 
 
-def sender(bench: Bench, everybody: Sequence[Recipient] = (ARCHIVE,)) -> Deliverer:
+def sender(bench: Bench, destinations: Sequence[ProfiledDestination] = (ARCHIVE,)) -> Deliverer:
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    return Deliverer(bench.ledger, bench.objects, everybody, "NODE", policy, 30, "d1", bench.clock)
+    return Deliverer(bench.ledger, bench.objects, destinations, "NODE", policy, 30, "d1", bench.clock)
 
 
 @pytest.fixture

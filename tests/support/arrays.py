@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference_worker.vocabulary.arrays import Sampled
+from inference_worker.transforms.arrays import Sampled
 
 LIBRARIES = ("numpy", "torch")
 

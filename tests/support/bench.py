@@ -12,11 +12,11 @@ from sqlalchemy import text
 from audit.chain import verify
 from audit.trail import Ledger, rows
 from config.settings import Spool
-from dicom_node.assembly import Assembler
-from dicom_node.indexer import Indexer
-from dicom_node.spool import LogReader, LogWriter
-from domain.assembly import SettlePolicy
+from consumers.steps.assemble import Assembler
+from consumers.steps.index import Indexer
+from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
+from domain.completeness import SettlePolicy
 from store.database import Database
 from store.objects import DirectoryStore
 from store.schema import upgrade
@@ -28,7 +28,7 @@ class Bench:
     """A log, a store and a database."""
 
     root: Path
-    writer: LogWriter
+    writer: SpoolWriter
     database: Database
     ledger: Ledger
     objects: DirectoryStore
@@ -36,7 +36,7 @@ class Bench:
 
     def index(self) -> None:
         """Index all there is, and end as on a clean stop."""
-        with LogReader(self.root / "spool") as reader:
+        with SpoolReader(self.root / "spool") as reader:
             indexer = Indexer(reader, self.ledger, self.objects, self.clock)
             while indexer.step(0.05):
                 pass
@@ -77,7 +77,7 @@ def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
     upgrade(database_url)
     database = Database(database_url)
     clock = ManualClock()
-    writer = LogWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
+    writer = SpoolWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
     (root / "objects").mkdir()
     yield Bench(root, writer, database, Ledger(database, "test", clock), DirectoryStore(root / "objects"), clock)
     writer.close()

@@ -14,18 +14,18 @@ from kafka import KafkaConsumer, TopicPartition
 
 from audit.trail import Action, Ledger, Transaction
 from config.settings import Bus as Settings
-from consumers.bus import Bus, Message, Subscription
-from consumers.dead_letters import DeadLetterLimit
-from consumers.kafka_bus import KafkaBus, KafkaPublisher
-from consumers.loop import Consumer, Handler
-from consumers.postgres_bus import PostgresBus
-from consumers.relay import Relay
+from consumers.bus.dead_letters import DeadLetterLimit
+from consumers.bus.kafka import KafkaBus, KafkaPublisher
+from consumers.bus.loop import Consumer, Handler
+from consumers.bus.postgres import PostgresBus
+from consumers.bus.protocol import Bus, Message, Subscription
+from consumers.bus.relay import Relay
 from domain.clock import SystemClock
 from domain.events import Event, EventType
 from domain.retry import RetryPolicy
 from store import schema
 from store.database import APPLICATION_ROLE, Database
-from store.log import LogEntry
+from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from tests.support.processes import wait_for
 from tests.support.servers import KafkaBroker, Postgres, Server
@@ -206,7 +206,7 @@ class KafkaWorld(World):
         with in_thread(relay.run, stop) as running:
             yield running
 
-    def publish(self, *entries: LogEntry) -> None:
+    def publish(self, *entries: OutboxEntry) -> None:
         """Publish past the relay."""
         publisher = KafkaPublisher(self.settings)
         publisher.publish(entries, timeout=30)
@@ -222,7 +222,7 @@ class KafkaWorld(World):
             consumer.close()
 
     def poison(self, body: str, key: str) -> None:
-        self.publish(LogEntry(0, EVENTS_TOPIC, key, body))
+        self.publish(OutboxEntry(0, EVENTS_TOPIC, key, body))
 
 
 def numbering(into: list[int]) -> Handler:

@@ -8,17 +8,18 @@ from pydicom import DataElement, Dataset
 from pydicom._uid_dict import UID_dictionary
 
 from config.settings import Listener
-from dicom_node import requestor, sender
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.dimse import Status
 from dicom_node.listener.policy import AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.scu import requestor
+from dicom_node.scu import store as sender
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, Form, Kind, every_form
+from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultFormat, ResultKind, every_form
+from sr_writer.codes import concepts
+from sr_writer.codes.concepts import Concept
 from sr_writer.identity import IDENTITY
 from sr_writer.source import _REGION
-from sr_writer.words import concepts
-from sr_writer.words.concepts import Concept
 from tests.support.samples import FOLDER, FORMS
 
 # What the UID dictionary of pydicom does not have yet (PS3.6 table A-1).
@@ -33,16 +34,19 @@ _NAMES = {
     "1.2.840.10008.1.2.8.1": "Deflated Image Frame Compression",
 }
 _PURPOSES = {
-    Kind.SEG: ("the segments", "C.8.20"),
-    Kind.SR_REGIONS: ("what lies where, with an outline, a box or a point on an image each", "TID 1500, 1410"),
-    Kind.SR: ("the measurements of segments; image-level findings where there are no segments", "TID 1500, 1411, 1501"),
-    Kind.SR_LIKELIHOODS: ("image-level findings beside segments", "TID 1500, 1501"),
-    Kind.PM: ("maps of numbers over the images, an object and a series each", "C.8.32"),
-    Kind.GSPS: ("outlines and words over the images", "C.10.5"),
-    Kind.SC: ("a page as a picture", "C.8.6"),
-    Kind.KOS: ("which images to look at first", "TID 2010"),
-    Kind.PDF: ("the report as pages", "C.24"),
-    Kind.TEXT: ("the report as plain text", "TID 2000"),
+    ResultKind.SEG: ("the segments", "C.8.20"),
+    ResultKind.SR_REGIONS: ("what lies where, with an outline, a box or a point on an image each", "TID 1500, 1410"),
+    ResultKind.SR: (
+        "the measurements of segments; image-level findings where there are no segments",
+        "TID 1500, 1411, 1501",
+    ),
+    ResultKind.SR_LIKELIHOODS: ("image-level findings beside segments", "TID 1500, 1501"),
+    ResultKind.PM: ("maps of numbers over the images, an object and a series each", "C.8.32"),
+    ResultKind.GSPS: ("outlines and words over the images", "C.10.5"),
+    ResultKind.SC: ("a page as a picture", "C.8.6"),
+    ResultKind.KOS: ("which images to look at first", "TID 2010"),
+    ResultKind.PDF: ("the report as pages", "C.24"),
+    ResultKind.TEXT: ("the report as plain text", "TID 2000"),
 }
 _STATUSES = {
     Status.SUCCESS: "the data set is on disk, synced, and will be processed whatever happens to the processes",
@@ -167,7 +171,7 @@ def _kinds() -> str:
     return table(("kind", "what for", "SOP classes, the preferred first", "PS3.3 or template", "samples"), rows)
 
 
-def _samples_of(kind: Kind) -> str:
+def _samples_of(kind: ResultKind) -> str:
     names = [name for name, form in FORMS.items() if form.kind is kind]
     return ", ".join(f"[{name}](samples/{name}.dcm)" for name in names)
 
@@ -226,7 +230,7 @@ def _own() -> str:
     return "".join(f"\n**{', '.join(names)}**\n\n{part}" for part, names in kinds.items()) + "\n"
 
 
-def _first(kind: Kind) -> Form:
+def _first(kind: ResultKind) -> ResultFormat:
     return next(form for form in FORMS.values() if form.kind is kind)
 
 

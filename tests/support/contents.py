@@ -10,9 +10,9 @@ from pydicom import Dataset
 from domain.findings import Code, Findings, Region, Shape
 from sr_writer.content import Content, key_frames
 from sr_writer.outlines import outlines
+from sr_writer.provenance import provenance_of
 from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source
-from sr_writer.stamp import stamp_of
 from tests.support import phantoms
 from tests.support.findings import CLASSIFIER, MOMENT, frames_of
 from tests.support.phantoms import Phantom
@@ -29,7 +29,7 @@ def content_of(run: Run) -> Content:
     return Content(
         findings=findings,
         source=source,
-        stamp=stamp_of(findings, source, MOMENT),
+        stamp=provenance_of(findings, source, MOMENT),
         mask=mask,
         present=present_segments(findings, mask, source),
         maps=run.maps,

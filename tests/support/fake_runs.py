@@ -1,4 +1,4 @@
-"""Factories for inference_worker.child whose models do what real ones do on bad days."""
+"""Factories for inference_worker.model_process whose models do what real ones do on bad days."""
 
 import ctypes
 import os
@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 
 from domain.errors import IntegrityError, Permanent, UnusableInput
-from domain.findings import Code, Findings, Likelihood, Map, ModelIdentity
+from domain.findings import Code, FindingProbability, Findings, Map, ModelIdentity
 from domain.routing import Conditions
 from inference_worker.images import Images
-from inference_worker.runs import Loaded, Outcome, Prepared, Runs, Sources
-from inference_worker.setup import Setup
+from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_protocol import Loaded, Outcome, Prepared, Runs, Sources
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -89,7 +89,7 @@ def refuse(volume: Volume) -> Outcome:
     raise UnusableInput("there is no chest in this volume")
 
 
-def load(setup: Setup, loading: Loading) -> Runs:
+def load(setup: ModelProcessConfig, loading: Loading) -> Runs:
     faked = (threshold, pause, environment, hang, crash, leave, exhaust, gobble, fail, refuse)
     runs = {(model.__name__, "1"): Loaded(VOLUME, on_ct(model)) for model in faked}
     runs["prepared", "1"] = Loaded(VOLUME, told_what_was_prepared, lambda sources: Prepared(sources, PAUSING.wait(30)))
@@ -114,7 +114,7 @@ def brightness(sources: Sources) -> Outcome:
     if not all(one.any() for one in shown):
         raise MemoryError
     bright = Code("373573001", "SCT", "Clinical finding present")
-    found = tuple(Likelihood("bright", bright, float(one.mean()), 0.5, k) for k, one in enumerate(shown))
+    found = tuple(FindingProbability("bright", bright, float(one.mean()), 0.5, k) for k, one in enumerate(shown))
     maps = tuple(Map("bright", "brightness", "", "", (1, *one.shape), (k,)) for k, one in enumerate(shown))
     model = ModelIdentity("fake", "1", str(len(shown)), "Phantom Works", "2.25.1", "0" * 64, demonstration=True)
     findings = Findings(model, images.digest, images.frames, None, (), found, maps)
@@ -130,21 +130,21 @@ def on_ct(model: Callable[[Volume], Outcome]) -> Callable[[Sources], Outcome]:
     return run
 
 
-def load_forged(setup: Setup, loading: Loading) -> Runs:
+def load_forged(setup: ModelProcessConfig, loading: Loading) -> Runs:
     raise IntegrityError(f"{setup.engine}: a weight file has been changed")
 
 
-def load_slowly(setup: Setup, loading: Loading) -> Runs:
+def load_slowly(setup: ModelProcessConfig, loading: Loading) -> Runs:
     time.sleep(600)
     return {}
 
 
-def load_and_crash(setup: Setup, loading: Loading) -> Runs:
+def load_and_crash(setup: ModelProcessConfig, loading: Loading) -> Runs:
     os.kill(os.getpid(), 9)
     return {}
 
 
-def load_one_that_hangs_and_one_that_crashes(setup: Setup, loading: Loading) -> Runs:
+def load_one_that_hangs_and_one_that_crashes(setup: ModelProcessConfig, loading: Loading) -> Runs:
     """Neither `hang` nor `crash` gets through its warming up; `threshold` comes after them."""
     runs: dict[tuple[str, str], Loaded] = {}
     for name in ("hang", "crash", "threshold"):
@@ -160,7 +160,7 @@ def load_one_that_hangs_and_one_that_crashes(setup: Setup, loading: Loading) -> 
     return runs
 
 
-def load_once_killed(setup: Setup, loading: Loading) -> Runs:
+def load_once_killed(setup: ModelProcessConfig, loading: Loading) -> Runs:
     """As where somebody kills the process while it loads: the second time it is left in peace."""
     loading("threshold")
     mark = setup.models / "killed"

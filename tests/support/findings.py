@@ -9,7 +9,17 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from domain.findings import Code, Findings, Likelihood, Map, Mask, Measurement, ModelIdentity, Segment, SourceFrame
+from domain.findings import (
+    Code,
+    FindingProbability,
+    Findings,
+    Map,
+    Mask,
+    Measurement,
+    ModelIdentity,
+    Segment,
+    SourceFrame,
+)
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STRUCTURE = Code("123037004", "SCT", "Anatomical Structure")
@@ -64,11 +74,11 @@ def findings_on(
     return Findings(model, "cd" * 32, frames_of(paths), kept, segments)
 
 
-def likelihoods(frame: int | None = None) -> tuple[Likelihood, ...]:
+def likelihoods(frame: int | None = None) -> tuple[FindingProbability, ...]:
     """One finding that the model reports and one that it does not."""
     return (
-        Likelihood("Pneumonia", PNEUMONIA, 0.95536, 0.5, frame),
-        Likelihood("Cardiomegaly", CARDIOMEGALY, 0.034, 0.25, frame),
+        FindingProbability("Pneumonia", PNEUMONIA, 0.95536, 0.5, frame),
+        FindingProbability("Cardiomegaly", CARDIOMEGALY, 0.034, 0.25, frame),
     )
 
 

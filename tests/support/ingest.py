@@ -7,7 +7,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_node.spool import PART, AssociationLog, Close, LogWriter, Peer
+from dicom_node.spool import PART, AssociationWriter, Close, Peer, SpoolWriter
 
 SCANNER = Peer("SCANNER", "NODE", "127.0.0.1")
 
@@ -20,7 +20,7 @@ def encoded(dataset: Dataset) -> bytes:
     return file.getvalue()
 
 
-def store(log: AssociationLog, data: bytes, sop_class: str, sop_instance: str) -> None:
+def store(log: AssociationWriter, data: bytes, sop_class: str, sop_instance: str) -> None:
     """One instance, in parts where it is long."""
     log.begin(sop_class, sop_instance, ExplicitVRLittleEndian, 1)
     for start in range(0, len(data), PART):
@@ -32,7 +32,7 @@ def store(log: AssociationLog, data: bytes, sop_class: str, sop_instance: str) -
     log.commit()
 
 
-def send(writer: LogWriter, datasets: Iterable[Dataset], peer: Peer = SCANNER) -> None:
+def send(writer: SpoolWriter, datasets: Iterable[Dataset], peer: Peer = SCANNER) -> None:
     """One association that stores `datasets` and is released."""
     log = writer.open_association(peer, {})
     for dataset in datasets:

@@ -16,9 +16,9 @@ from pydicom.uid import UID
 from domain.findings import Findings, Segment, SourceFrame
 from sr_writer.content import Content, Draft
 from sr_writer.encoding.elements import encoded, merged
+from sr_writer.provenance import provenance_of
 from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import Frame, Instance, Source, Volume
-from sr_writer.stamp import stamp_of
 from tests.support.findings import MODEL, MOMENT, RIGHT_LUNG
 
 Labels = NDArray[np.uint8]
@@ -73,7 +73,7 @@ def content_of(mask: Labels, source: Source | None = None, named: Sequence[Segme
     named = tuple(named) or segments(int(mask.max()))
     findings = Findings(MODEL, "cd" * 32, frames, None, named)
     present = present_segments(findings, mask, source)
-    return Content(findings, source, stamp_of(findings, source, MOMENT), mask, present, (), (), ())
+    return Content(findings, source, provenance_of(findings, source, MOMENT), mask, present, (), (), ())
 
 
 def dataset_of(draft: Draft) -> Dataset:

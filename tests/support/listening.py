@@ -13,7 +13,7 @@ from pathlib import Path
 from config.settings import Listener as Settings
 from config.settings import Spool
 from dicom_node.listener import Listener
-from dicom_node.spool import Entry, Kind, LogReader, LogWriter
+from dicom_node.spool import Entry, Kind, SpoolReader, SpoolWriter
 from tests.support.counterparts import INSTALL, missing
 from tests.support.spool import SMALL
 
@@ -33,12 +33,12 @@ def program(name: str) -> str:
 
 
 @dataclass
-class Door:
+class RunningListener:
     """A listener that runs, its log, and a reader of it."""
 
     listener: Listener
-    writer: LogWriter
-    reader: LogReader
+    writer: SpoolWriter
+    reader: SpoolReader
 
     @property
     def port(self) -> int:
@@ -56,15 +56,15 @@ class Door:
 
 
 @contextmanager
-def listening(root: Path, spool: Spool = SMALL, **settings: object) -> Iterator[Door]:
+def listening(root: Path, spool: Spool = SMALL, **settings: object) -> Iterator[RunningListener]:
     """A listener as NODE on a free port of this machine."""
-    writer = LogWriter(root, 0, spool)
+    writer = SpoolWriter(root, 0, spool)
     try:
-        with LogReader(root) as reader:
+        with SpoolReader(root) as reader:
             listener = Listener(Settings.model_validate({"aet": "NODE", "port": 0, **settings}), writer)
             listener.start()
             try:
-                yield Door(listener, writer, reader)
+                yield RunningListener(listener, writer, reader)
             finally:
                 listener.stop(grace=0.0)
     finally:

@@ -18,7 +18,7 @@ from tests.support.processes import Process, alive, free_port, kill_pid, tagged,
 
 T = TypeVar("T")
 
-PROGRAM = (sys.executable, "-m", "console.main")
+PROGRAM = (sys.executable, "-m", "console.cli.main")
 ROLES = ("listen", "index", "assemble", "work", "write", "deliver")
 
 

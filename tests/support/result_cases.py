@@ -16,8 +16,8 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
-from domain.findings import Code, Findings, Likelihood, Map, Measurement, Region, Segment, Shape
-from domain.profiles import Form, Kind
+from domain.findings import Code, FindingProbability, Findings, Map, Measurement, Region, Segment, Shape
+from domain.profiles import ResultFormat, ResultKind
 from sr_writer.content import Predecessor
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
@@ -62,13 +62,13 @@ class Run:
     maps: tuple[NDArray[np.float32], ...] = ()
 
     def results(
-        self, forms: Collection[Form], predecessors: Sequence[Predecessor] = EARLIER
+        self, forms: Collection[ResultFormat], predecessors: Sequence[Predecessor] = EARLIER
     ) -> tuple[ResultObject, ...]:
         """Its results in `forms`."""
         return write(self.findings, self.mask, self.paths, predecessors, MOMENT, forms, self.maps)
 
 
-def rich(run: Run, likely: tuple[Likelihood, ...] | None = None) -> Run:
+def rich(run: Run, likely: tuple[FindingProbability, ...] | None = None) -> Run:
     """The run with something of everything: regions of each shape, likelihoods, maps, remarks, a card."""
     sizes = frame_sizes(run.paths)
     mapped = {"Pneumonia": 0, "Nodule": len(sizes) // 2} if len(sizes) > 1 else {"Pneumonia": 0}
@@ -354,11 +354,11 @@ class Case:
 
     name: str
     make: Callable[[Path], Run]
-    lacks: frozenset[Kind] = frozenset()
+    lacks: frozenset[ResultKind] = frozenset()
 
 
-_NO_SEG = frozenset({Kind.SEG, Kind.SR_LIKELIHOODS})
-_NOTHING = _NO_SEG | {Kind.SR_REGIONS, Kind.PM, Kind.GSPS, Kind.KOS}
+_NO_SEG = frozenset({ResultKind.SEG, ResultKind.SR_LIKELIHOODS})
+_NOTHING = _NO_SEG | {ResultKind.SR_REGIONS, ResultKind.PM, ResultKind.GSPS, ResultKind.KOS}
 RADIOGRAPHS = {
     "cr": cr, "dx": dx, "inverse_dx": inverse_dx, "paediatric_cr": paediatric_cr, "adult_dx": adult_dx,
     "secondary_capture": secondary_capture, "received_cr": received_cr, "two_radiographs": two_radiographs,
@@ -370,8 +370,8 @@ _WITH_SEGMENTS = (
 CASES = (
     *(Case(make.__name__, make) for make in _WITH_SEGMENTS),
     # A map needs a place in the patient (PS3.3 A.75.3), which a radiograph has not.
-    *(Case(name, make, _NO_SEG | {Kind.PM}) for name, make in RADIOGRAPHS.items()),
-    Case("segments_alone", segments_alone, frozenset({Kind.SR_LIKELIHOODS, Kind.PM})),
+    *(Case(name, make, _NO_SEG | {ResultKind.PM}) for name, make in RADIOGRAPHS.items()),
+    Case("segments_alone", segments_alone, frozenset({ResultKind.SR_LIKELIHOODS, ResultKind.PM})),
     Case("nothing_found", nothing_found, _NOTHING),
     Case("nothing_found_and_likelihoods", nothing_found_and_likelihoods, _NOTHING),
     Case("no_segments", no_segments, _NOTHING),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from domain.profiles import EXPLICIT, Form, Kind, every_form
+from domain.profiles import EXPLICIT, ResultFormat, ResultKind, every_form
 from sr_writer.results import _DRAFTS
 from tests.support.result_cases import Case, Run
 
@@ -17,7 +17,7 @@ class Written:
     """A run and its results by kind, a file each."""
 
     run: Run
-    files: Mapping[Kind, tuple[Path, ...]]
+    files: Mapping[ResultKind, tuple[Path, ...]]
 
     @property
     def source(self) -> Path:
@@ -37,7 +37,7 @@ def written(case: Case, folder: Path) -> Written:
     return Written(run, {kind: tuple(path for form, path in saved if form.kind is kind) for kind in KINDS})
 
 
-def save(run: Run, forms: Iterable[Form], folder: Path) -> list[tuple[Form, Path]]:
+def save(run: Run, forms: Iterable[ResultFormat], folder: Path) -> list[tuple[ResultFormat, Path]]:
     """The run's results in these forms, a file each."""
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
@@ -47,21 +47,21 @@ def save(run: Run, forms: Iterable[Form], folder: Path) -> list[tuple[Form, Path
     return saved
 
 
-def usual(kind: Kind) -> Form:
+def usual(kind: ResultKind) -> ResultFormat:
     """The form of a kind that is sent where nothing speaks against it."""
     form = next(form for form in every_form() if form.kind is kind and form.transfer_syntax == EXPLICIT)
-    return replace(form, refers=Kind.SEG) if kind is Kind.SR else form
+    return replace(form, refers=ResultKind.SEG) if kind is ResultKind.SR else form
 
 
-def forms() -> Iterator[Form]:
+def forms() -> Iterator[ResultFormat]:
     """Every form of the kinds that are written; of reports of segments, those that refer to each segmentation too."""
     for form in every_form():
         if form.kind in KINDS:
             yield form
-        if form.kind is Kind.SR and form.transfer_syntax == EXPLICIT:
+        if form.kind is ResultKind.SR and form.transfer_syntax == EXPLICIT:
             yield from (replace(form, refers=one.name) for one in segmentations())
 
 
-def segmentations() -> Iterator[Form]:
+def segmentations() -> Iterator[ResultFormat]:
     """The forms of a segmentation that a report can refer to."""
-    return (form for form in every_form() if form.kind is Kind.SEG and form.transfer_syntax == EXPLICIT)
+    return (form for form in every_form() if form.kind is ResultKind.SEG and form.transfer_syntax == EXPLICIT)

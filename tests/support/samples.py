@@ -8,39 +8,39 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from domain.profiles import DEFLATED, ENHANCED_SR, LABEL_MAP_SEGMENTATION, Form, Kind
+from domain.profiles import DEFLATED, ENHANCED_SR, LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
 from tests.support.counterparts import ROOT
 from tests.support.result_cases import Run, everything, one_slice
 from tests.support.result_files import usual
 
 FOLDER = ROOT / "docs" / "samples"
-FORMS: Mapping[str, Form] = {
-    "segmentation": usual(Kind.SEG),
-    "segmentation-label-map": replace(usual(Kind.SEG), sop_class=LABEL_MAP_SEGMENTATION),
-    "report-of-regions": usual(Kind.SR_REGIONS),
-    "report-of-regions-enhanced": replace(usual(Kind.SR_REGIONS), sop_class=ENHANCED_SR),
-    "report-of-segments": usual(Kind.SR),
-    "report-of-findings": usual(Kind.SR_LIKELIHOODS),
-    "report-as-text": usual(Kind.TEXT),
-    "parametric-map": usual(Kind.PM),
-    "presentation-state": usual(Kind.GSPS),
-    "key-objects": usual(Kind.KOS),
-    "encapsulated-pdf": usual(Kind.PDF),
+FORMS: Mapping[str, ResultFormat] = {
+    "segmentation": usual(ResultKind.SEG),
+    "segmentation-label-map": replace(usual(ResultKind.SEG), sop_class=LABEL_MAP_SEGMENTATION),
+    "report-of-regions": usual(ResultKind.SR_REGIONS),
+    "report-of-regions-enhanced": replace(usual(ResultKind.SR_REGIONS), sop_class=ENHANCED_SR),
+    "report-of-segments": usual(ResultKind.SR),
+    "report-of-findings": usual(ResultKind.SR_LIKELIHOODS),
+    "report-as-text": usual(ResultKind.TEXT),
+    "parametric-map": usual(ResultKind.PM),
+    "presentation-state": usual(ResultKind.GSPS),
+    "key-objects": usual(ResultKind.KOS),
+    "encapsulated-pdf": usual(ResultKind.PDF),
     # As it is received it is six megabytes.
-    "page-deflated": replace(usual(Kind.SC), transfer_syntax=DEFLATED),
+    "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
 }
 
 
 def samples(folder: Path) -> dict[str, bytes]:
     """Each sample's file name and bytes; of a kind that has several objects, the first. Sources go to `folder`."""
-    pages = {name: form for name, form in FORMS.items() if form.kind in (Kind.PDF, Kind.SC)}
+    pages = {name: form for name, form in FORMS.items() if form.kind in (ResultKind.PDF, ResultKind.SC)}
     objects = {name: form for name, form in FORMS.items() if name not in pages}
     # The pages of one image are a third as large as those of five.
     return {**_made(everything(folder / "series"), objects), **_made(one_slice(folder / "image"), pages)}
 
 
-def _made(run: Run, forms: Mapping[str, Form]) -> dict[str, bytes]:
-    made: dict[Form, bytes] = {}
+def _made(run: Run, forms: Mapping[str, ResultFormat]) -> dict[str, bytes]:
+    made: dict[ResultFormat, bytes] = {}
     for one in run.results(forms.values(), predecessors=()):
         made.setdefault(one.form, one.part10)
     return {f"{name}.dcm": made[form] for name, form in forms.items()}

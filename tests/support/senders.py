@@ -11,7 +11,7 @@ from pynetdicom.association import Association
 
 from config.settings import Destination
 from dicom_node.part10 import head
-from dicom_node.sender import Outcome, Outgoing, Verdict, send
+from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from tests.support.counterparts import require
 from tests.support.ingest import encoded
 from tests.support.node import Node

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.settings import Spool
-from dicom_node.spool import PART, AssociationLog, Close, Entry, Kind, LogReader, LogWriter, Peer
+from dicom_node.spool import PART, AssociationWriter, Close, Entry, Kind, Peer, SpoolReader, SpoolWriter
 
 SMALL = Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0)
 PEER = Peer("SCANNER", "NODE", "192.0.2.7")
@@ -13,13 +13,13 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 IMPLICIT = "1.2.840.10008.1.2"
 
 
-def put(log: AssociationLog, uid: str, data: bytes) -> None:
+def put(log: AssociationWriter, uid: str, data: bytes) -> None:
     """Write one instance, as the listener does."""
     fill(log, uid, data)
     log.commit()
 
 
-def fill(log: AssociationLog, uid: str, data: bytes) -> None:
+def fill(log: AssociationWriter, uid: str, data: bytes) -> None:
     """Write one instance up to, and without, the record that makes it valid."""
     log.begin(CT, uid, IMPLICIT, 1)
     for start in range(0, len(data), PART):
@@ -30,7 +30,7 @@ def fill(log: AssociationLog, uid: str, data: bytes) -> None:
         log.fill = len(piece)
 
 
-def send(writer: LogWriter, instances: Iterable[tuple[str, bytes]]) -> None:
+def send(writer: SpoolWriter, instances: Iterable[tuple[str, bytes]]) -> None:
     """One association that brings `instances` and is released."""
     log = writer.open_association(PEER, {})
     for uid, data in instances:
@@ -38,7 +38,7 @@ def send(writer: LogWriter, instances: Iterable[tuple[str, bytes]]) -> None:
     writer.close_association(log, Close.RELEASED, "")
 
 
-def entries(reader: LogReader, timeout: float = 0.1) -> Iterator[Entry]:
+def entries(reader: SpoolReader, timeout: float = 0.1) -> Iterator[Entry]:
     """All entries until there are none for `timeout` s, which is longer than a new segment may go unnoticed."""
     while batch := reader.poll(timeout):
         yield from batch
@@ -50,9 +50,9 @@ def instances(found: Iterable[Entry]) -> dict[str, bytes]:
 
 
 @contextmanager
-def writing(root: Path, settings: Spool = SMALL, index: int = 0) -> Iterator[LogWriter]:
+def writing(root: Path, settings: Spool = SMALL, index: int = 0) -> Iterator[SpoolWriter]:
     """A log's writer, closed at the end."""
-    writer = LogWriter(root, index, settings)
+    writer = SpoolWriter(root, index, settings)
     try:
         yield writer
     finally:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 from pydicom import Dataset, dcmread
 
-from domain.profiles import Kind
+from domain.profiles import ResultKind
 from tests.support.node import Node
 from tests.support.phantoms import Phantom
 from tests.support.processes import children
@@ -30,7 +30,9 @@ QUICK = {
 }
 
 # The kinds that an archive gets of findings with segments, in order of their names.
-SEGMENTED = sorted([Kind.SEG, Kind.SR_REGIONS, Kind.SR, Kind.GSPS, Kind.SC, Kind.KOS])
+SEGMENTED = sorted(
+    [ResultKind.SEG, ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS]
+)
 
 # Nothing is under way: no study open, no event unhandled by the group that wants it, no job, no delivery.
 _UNDER_WAY = """

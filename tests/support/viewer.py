@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_pl
 from playwright.sync_api import Error as PlaywrightError
 from pydicom import Dataset
 
-from console.viewer_pages import Viewer
+from console.viewer.pages import Viewer
 from tests.support import counterparts
 from tests.support.counterparts import ROOT
 from tests.support.processes import wait_for

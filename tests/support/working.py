@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from config.rules import Rule
-from consumers.delivery import DeliveryPlanner
-from consumers.recipients import Recipient
-from consumers.results import ResultsWriter
-from consumers.routing import Router
+from consumers.destinations import ProfiledDestination
+from consumers.steps.deliver import DeliveryPlanner
+from consumers.steps.infer import Worker
+from consumers.steps.route import Router
+from consumers.steps.write import ResultsWriter
 from domain.errors import NodeError
 from domain.events import Event
 from domain.findings import Findings, Mask, SourceFrame
 from domain.retry import RetryPolicy
-from inference_worker.child import Answer, Task, mask_file
-from inference_worker.worker import Worker
+from inference_worker.model_process import Answer, Task, mask_file
 from models.registry import Registry
 from tests.support.bench import Bench
 from tests.support.findings import LUNGS
@@ -98,15 +98,17 @@ def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) 
     )
 
 
-def write_and_plan(bench: Bench, everybody: Sequence[Recipient], handled: set[uuid.UUID] | None = None) -> None:
+def write_and_plan(
+    bench: Bench, destinations: Sequence[ProfiledDestination], handled: set[uuid.UUID] | None = None
+) -> None:
     """The results of every inference that is done, and the deliveries of all that is written.
 
     Events whose ids are in `handled` are left alone, and those that were not are added to it.
     """
     done = set() if handled is None else handled
     for kind, handler in (
-        ("inference.completed", ResultsWriter(bench.objects, everybody, bench.clock)),
-        ("results.written", DeliveryPlanner(everybody, bench.clock)),
+        ("inference.completed", ResultsWriter(bench.objects, destinations, bench.clock)),
+        ("results.written", DeliveryPlanner(destinations, bench.clock)),
     ):
         for event in (one for one in events(bench, kind) if one.id not in done):
             done.add(event.id)

@@ -11,7 +11,7 @@ from benchmarks.ingest.node import Node
 from benchmarks.ingest.receivers import Orthanc
 from benchmarks.ingest.rounds import Leg, Record, Sample
 from benchmarks.ingest.senders import DCMSEND
-from dicom_node.header import read_header
+from dicom_node.intake.header import read_header
 from tests.support.ingest import encoded
 
 TINY = studies.Study("tiny", 3, 16)

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import ConfigurationError, Permanent
 from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, write_nifti
-from inference_worker.vocabulary.grids import Grid, Real
+from inference_worker.transforms.grids import Grid, Real
 from tests.support.bundles import phantom, truth
 from tests.support.phantoms import AXIAL, CORONAL, OBLIQUE, SAGITTAL
 

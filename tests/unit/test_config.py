@@ -12,7 +12,7 @@ from config.logs import set_up
 from config.rules import load_rules
 from config.settings import Destination, Logging, parse_destination
 from domain.errors import ConfigurationError
-from domain.profiles import BUILT_IN, Kind, Profile, Report, Segmentation
+from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 
 
 def write(path: Path, text: str) -> Path:
@@ -91,7 +91,7 @@ def test_a_site_has_profiles_of_its_own_beside_the_built_in_ones(tmp_path: Path)
     text = '[profiles.ours]\nobjects = ["SR", "SEG"]\nreports = ["enhanced"]\nsegmentations = ["label-map", "binary"]\n'
     settings = load_settings(write(tmp_path / "node.toml", text))
     assert settings.profile("ours") == Profile(
-        "ours", (Kind.SR, Kind.SEG), (Report.ENHANCED,), (Segmentation.LABEL_MAP, Segmentation.BINARY)
+        "ours", (ResultKind.SR, ResultKind.SEG), (Report.ENHANCED,), (Segmentation.LABEL_MAP, Segmentation.BINARY)
     )
     assert settings.profile("classic") is BUILT_IN["classic"]
 

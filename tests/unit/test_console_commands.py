@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.main import _WHERE, app
+from console.cli.main import _WHERE, app
 from tests.support.processes import free_port
 
 

@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from config.settings import Models, Settings
-from console.devices import setup, spread
-from console.supervisor import environment, role_processes
 from domain.errors import ConfigurationError
 from inference_worker.engines import choice, cuda
 from inference_worker.engines.libraries import LIBRARIES
+from roles.devices import setup, spread
+from roles.supervisor import environment, role_processes
 from tests.support import fake_gpu
 
 

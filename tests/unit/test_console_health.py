@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Http
-from console.health import Health, HealthServer, run_file, running
+from roles.health import Health, HealthServer, run_file, running
 from tests.support.http import fetch
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.main import app
+from console.cli.main import app
 from tests.support.downloads import write_bundle
 from tests.support.model_packages import write_package
 from tests.support.packages import network
@@ -74,7 +74,7 @@ def test_show_as_json_has_every_step_with_its_word(folder: Path) -> None:
 @pytest.mark.parametrize("command", [["list"], ["show", "toy"], ["verify"], ["pull", "--list"]])
 def test_packages_are_known_where_no_engine_is_installed(folder: Path, command: list[str]) -> None:
     absent = ("numpy", "scipy", "openvino", "onnxruntime", "torch", "highdicom", "pydicom.pixels")
-    program = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); from console.main import main; main()"
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); from console.cli.main import main; main()"
     where = ["--models", str(folder)]
     words = [sys.executable, "-c", program, "models", *command, *where]
     result = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from console import examination
-from console.main import app
+from console.cli import diagnostics as examination
+from console.cli.main import app
 from tests.support.model_packages import write_package
 
 

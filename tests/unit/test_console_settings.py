@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from config.loading import load_settings
+from config.masking import digest, public
 from config.settings import Settings
-from console.masking import digest, public
-from console.options import settings_from
-from console.supervisor import environment, role_processes
+from console.cli.options import settings_from
 from domain.errors import ConfigurationError
+from roles.supervisor import environment, role_processes
 
 
 @pytest.fixture(autouse=True)

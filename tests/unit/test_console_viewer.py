@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from console import demo_folder
-from console.main import app
-from console.viewer_archive import Archive, reads
-from console.viewer_pages import Viewer
+from console.cli.main import app
+from console.demo import folder as demo_folder
+from console.viewer.archive import Archive, reads
+from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError, Unavailable
 from tests.support.processes import free_port
 

@@ -14,9 +14,9 @@ import pytest
 
 from audit.trail import Ledger, Transaction
 from config import metrics
-from consumers.bus import Message, Subscription, TakenOver
-from consumers.dead_letters import DeadLetterCount, DeadLetterLimit, TooManyDeadLetters
-from consumers.loop import Consumer, Handler
+from consumers.bus.dead_letters import DeadLetterCount, DeadLetterLimit, TooManyDeadLetters
+from consumers.bus.loop import Consumer, Handler
+from consumers.bus.protocol import Message, Subscription, TakenOver
 from domain.clock import ManualClock
 from domain.errors import IllegalTransition, IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
 from domain.events import Event, EventType
@@ -106,10 +106,10 @@ class Loop:
             self.letters.append(fields)
             return len(self.letters)
 
-        monkeypatch.setattr("consumers.loop.mark_handled", mark)
-        monkeypatch.setattr("store.log.mark_handled", mark)
-        monkeypatch.setattr("store.log.add_dead_letter", add)
-        monkeypatch.setattr("store.log.move_study", lambda *_: None)
+        monkeypatch.setattr("consumers.bus.loop.mark_handled", mark)
+        monkeypatch.setattr("store.outbox.mark_handled", mark)
+        monkeypatch.setattr("store.outbox.add_dead_letter", add)
+        monkeypatch.setattr("store.outbox.move_study", lambda *_: None)
 
     def run(self, handler: Callable[[Event], None], group: str = "group") -> None:
         handlers: dict[EventType, Handler] = {EventType.STUDY_COMPLETED: lambda _, event: handler(event)}
@@ -246,7 +246,7 @@ def test_a_dead_letter_that_cannot_be_written_is_waited_for_and_never_dropped(mo
         loop.letters.append(fields)
         return 1
 
-    monkeypatch.setattr("store.log.add_dead_letter", add)
+    monkeypatch.setattr("store.outbox.add_dead_letter", add)
     loop.run(_raising(Permanent("no model")))
     assert (len(loop.letters), loop.bus.committed) == (1, [1])
 
@@ -257,7 +257,7 @@ def test_a_dead_letter_that_fails_to_be_written_for_good_stops_the_loop(monkeypa
     def add(connection: None, **fields: Any) -> int:
         raise IntegrityError("the trail is broken")
 
-    monkeypatch.setattr("store.log.add_dead_letter", add)
+    monkeypatch.setattr("store.outbox.add_dead_letter", add)
     with pytest.raises(IntegrityError):
         loop.run(_raising(Permanent("no model")))
     assert loop.bus.committed == []

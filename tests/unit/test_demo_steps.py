@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from console.demo_steps import arrived, dead_end, steps
+from console.demo.steps import arrived, dead_end, steps
 
 DECISION = {
     "model": "ct_lung",

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from config import metrics
 from config.settings import Section, Settings
-from domain.profiles import BUILT_IN, Kind
+from domain.profiles import BUILT_IN, ResultKind
 from tests.support.counterparts import ROOT
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
@@ -80,8 +80,8 @@ def test_every_kind_is_explained_and_every_built_in_profile_is_told_as_it_is() -
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table("Destinations and profiles")]
     kinds, profiles = [row for row in rows if len(row) == 2], [row for row in rows if "`" in row[0]]
     # "SR" stands for both of its kinds.
-    assert [row[0] for row in kinds] == [kind for kind in Kind if kind is not Kind.SR_LIKELIHOODS]
-    names = "|".join(sorted(Kind, key=len, reverse=True))
+    assert [row[0] for row in kinds] == [kind for kind in ResultKind if kind is not ResultKind.SR_LIKELIHOODS]
+    names = "|".join(sorted(ResultKind, key=len, reverse=True))
     said = {name.strip("`"): re.findall(rf"\b(?:{names})\b", sends.partition(":")[0]) for name, _, sends in profiles}
     assert said == {name: list(profile.objects) for name, profile in BUILT_IN.items()}
 

@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from audit.trail import Action
-from console.main import app
-from console.roles import ROLES
+from console.cli.main import app
 from domain import states
 from domain.states import DELIVERY, JOB, STUDY
+from roles.table import ROLES
 from tests.support.counterparts import ROOT
 
 DOCUMENTS = sorted(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.assembly import SettlePolicy, StudyFacts, decide
+from domain.completeness import SettlePolicy, StudyFacts, decide
 from domain.events import Event, EventType
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import derived_uid, new_id, result_uid, set_digest

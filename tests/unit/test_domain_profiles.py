@@ -23,18 +23,18 @@ from domain.profiles import (
     SEGMENTATION,
     SOP_CLASSES,
     Choice,
-    Form,
-    Kind,
     Profile,
     Report,
+    ResultFormat,
+    ResultKind,
     Segmentation,
     choose,
     every_form,
     to_write,
 )
 
-SR_ONLY = Profile("reports", (Kind.SR,))
-CODED = {Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS}
+SR_ONLY = Profile("reports", (ResultKind.SR,))
+CODED = {ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS}
 
 
 def takes(*sop_classes: str) -> frozenset[tuple[str, str]]:
@@ -42,18 +42,18 @@ def takes(*sop_classes: str) -> frozenset[tuple[str, str]]:
     return frozenset((one, syntax) for one in sop_classes for syntax in (EXPLICIT, IMPLICIT))
 
 
-def written(forms: Collection[Form], without: Collection[Kind] = ()) -> frozenset[Form]:
+def written(forms: Collection[ResultFormat], without: Collection[ResultKind] = ()) -> frozenset[ResultFormat]:
     """What becomes of `forms` where the findings give nothing for the kinds in `without`."""
     made = {form for form in forms if form.kind not in without}
     names = {form.name for form in made}
     return frozenset(form if form.refers in names else replace(form, refers="") for form in made)
 
 
-def sent(choices: Collection[Choice]) -> dict[Kind, Form]:
+def sent(choices: Collection[Choice]) -> dict[ResultKind, ResultFormat]:
     return {one.kind: one.form for one in choices if one.form}
 
 
-def why(choices: Collection[Choice], kind: Kind) -> str:
+def why(choices: Collection[Choice], kind: ResultKind) -> str:
     (found,) = [one.why for one in choices if one.kind is kind]
     return found
 
@@ -72,16 +72,18 @@ def why(choices: Collection[Choice], kind: Kind) -> str:
 )
 def test_a_report_falls_back_class_by_class_and_says_why(taken: list[str], sop_class: str, reason: str) -> None:
     choices = choose(SR_ONLY, takes(*taken))
-    assert sent(choices)[Kind.SR].sop_class == sop_class
-    assert why(choices, Kind.SR) == reason
-    assert Kind.TEXT not in sent(choices)
+    assert sent(choices)[ResultKind.SR].sop_class == sop_class
+    assert why(choices, ResultKind.SR) == reason
+    assert ResultKind.TEXT not in sent(choices)
 
 
 def test_where_no_coded_report_is_taken_plain_text_goes_in_their_place() -> None:
     choices = choose(SR_ONLY, takes(BASIC_TEXT_SR))
-    assert sent(choices) == {Kind.TEXT: Form(Kind.TEXT, BASIC_TEXT_SR)}
-    assert why(choices, Kind.SR) == "left out: it takes no Comprehensive 3D SR, no Comprehensive SR, no Enhanced SR"
-    assert why(choices, Kind.TEXT) == (
+    assert sent(choices) == {ResultKind.TEXT: ResultFormat(ResultKind.TEXT, BASIC_TEXT_SR)}
+    assert (
+        why(choices, ResultKind.SR) == "left out: it takes no Comprehensive 3D SR, no Comprehensive SR, no Enhanced SR"
+    )
+    assert why(choices, ResultKind.TEXT) == (
         "Basic Text SR in place of SR and SR-LIKELIHOODS, for "
         "it takes no Comprehensive 3D SR, no Comprehensive SR, no Enhanced SR"
     )
@@ -90,79 +92,83 @@ def test_where_no_coded_report_is_taken_plain_text_goes_in_their_place() -> None
 def test_the_plain_text_is_chosen_too_among_what_was_written_for_it() -> None:
     accepted = takes(BASIC_TEXT_SR)
     choices = choose(SR_ONLY, accepted, to_write(SR_ONLY, accepted))
-    assert sent(choices) == {Kind.TEXT: Form(Kind.TEXT, BASIC_TEXT_SR)}
+    assert sent(choices) == {ResultKind.TEXT: ResultFormat(ResultKind.TEXT, BASIC_TEXT_SR)}
 
 
 def test_a_profile_without_plain_text_leaves_the_reports_out() -> None:
     profile = replace(SR_ONLY, reports=(Report.ENHANCED,))
     choices = choose(profile, takes(BASIC_TEXT_SR))
     assert sent(choices) == {}
-    assert why(choices, Kind.SR) == "left out: it takes no Enhanced SR"
+    assert why(choices, ResultKind.SR) == "left out: it takes no Enhanced SR"
 
 
 def test_a_label_map_goes_where_the_profile_prefers_it_and_it_is_taken() -> None:
-    profile = Profile("p", (Kind.SEG,), segmentations=(Segmentation.LABEL_MAP, Segmentation.BINARY))
+    profile = Profile("p", (ResultKind.SEG,), segmentations=(Segmentation.LABEL_MAP, Segmentation.BINARY))
     both = choose(profile, takes(SEGMENTATION, LABEL_MAP_SEGMENTATION))
-    assert sent(both)[Kind.SEG].sop_class == LABEL_MAP_SEGMENTATION
+    assert sent(both)[ResultKind.SEG].sop_class == LABEL_MAP_SEGMENTATION
     older = choose(profile, takes(SEGMENTATION))
-    assert sent(older)[Kind.SEG].sop_class == SEGMENTATION
-    assert why(older, Kind.SEG) == "Segmentation, for it takes no Label Map Segmentation"
-    assert sent(choose(profile, None))[Kind.SEG].sop_class == SEGMENTATION
+    assert sent(older)[ResultKind.SEG].sop_class == SEGMENTATION
+    assert why(older, ResultKind.SEG) == "Segmentation, for it takes no Label Map Segmentation"
+    assert sent(choose(profile, None))[ResultKind.SEG].sop_class == SEGMENTATION
 
 
 def test_a_segmentation_is_compressed_only_where_that_is_taken() -> None:
-    profile = Profile("p", (Kind.SEG,), segmentations=(Segmentation.LABEL_MAP,), compress=True)
+    profile = Profile("p", (ResultKind.SEG,), segmentations=(Segmentation.LABEL_MAP,), compress=True)
     compressed = takes(LABEL_MAP_SEGMENTATION) | {(LABEL_MAP_SEGMENTATION, RLE)}
-    assert sent(choose(profile, compressed))[Kind.SEG].transfer_syntax == RLE
+    assert sent(choose(profile, compressed))[ResultKind.SEG].transfer_syntax == RLE
     plain = choose(profile, takes(LABEL_MAP_SEGMENTATION))
-    assert sent(plain)[Kind.SEG].transfer_syntax == EXPLICIT
-    assert "no Label Map Segmentation in RLE Lossless" in why(plain, Kind.SEG)
-    assert sent(choose(profile, None))[Kind.SEG].transfer_syntax == EXPLICIT
+    assert sent(plain)[ResultKind.SEG].transfer_syntax == EXPLICIT
+    assert "no Label Map Segmentation in RLE Lossless" in why(plain, ResultKind.SEG)
+    assert sent(choose(profile, None))[ResultKind.SEG].transfer_syntax == EXPLICIT
 
 
 def test_a_destination_of_implicit_vr_alone_gets_that() -> None:
-    choices = choose(Profile("p", (Kind.SC,)), {(SECONDARY_CAPTURE, IMPLICIT)})
-    assert sent(choices)[Kind.SC].transfer_syntax == IMPLICIT
-    assert why(choices, Kind.SC) == (
+    choices = choose(Profile("p", (ResultKind.SC,)), {(SECONDARY_CAPTURE, IMPLICIT)})
+    assert sent(choices)[ResultKind.SC].transfer_syntax == IMPLICIT
+    assert why(choices, ResultKind.SC) == (
         "Secondary Capture in Implicit VR Little Endian, for it takes no Secondary Capture in Explicit VR Little Endian"
     )
 
 
 def test_a_report_refers_to_the_segmentation_that_goes_with_it_or_to_none() -> None:
-    profile = Profile("p", (Kind.SR, Kind.SEG), compress=True)
+    profile = Profile("p", (ResultKind.SR, ResultKind.SEG), compress=True)
     with_segments = takes(SEGMENTATION, COMPREHENSIVE_3D_SR) | {(SEGMENTATION, DEFLATED)}
     chosen = sent(choose(profile, with_segments))
-    assert chosen[Kind.SR].refers == chosen[Kind.SEG].name != Kind.SEG
-    assert sent(choose(profile, takes(COMPREHENSIVE_3D_SR)))[Kind.SR].refers == ""
-    assert sent(choose(SR_ONLY, with_segments))[Kind.SR].refers == ""
+    assert chosen[ResultKind.SR].refers == chosen[ResultKind.SEG].name != ResultKind.SEG
+    assert sent(choose(profile, takes(COMPREHENSIVE_3D_SR)))[ResultKind.SR].refers == ""
+    assert sent(choose(SR_ONLY, with_segments))[ResultKind.SR].refers == ""
 
 
 def test_findings_without_segments_are_reported_without_them() -> None:
     accepted = takes(SEGMENTATION, COMPREHENSIVE_3D_SR)
-    profile = Profile("p", (Kind.SEG, Kind.SR))
-    choices = choose(profile, accepted, written(to_write(profile, accepted), without=[Kind.SEG, Kind.SR_LIKELIHOODS]))
-    assert [one.kind for one in choices] == [Kind.SR]
-    assert sent(choices)[Kind.SR].refers == ""
+    profile = Profile("p", (ResultKind.SEG, ResultKind.SR))
+    choices = choose(
+        profile, accepted, written(to_write(profile, accepted), without=[ResultKind.SEG, ResultKind.SR_LIKELIHOODS])
+    )
+    assert [one.kind for one in choices] == [ResultKind.SR]
+    assert sent(choices)[ResultKind.SR].refers == ""
 
 
 def test_what_is_not_taken_is_on_record_though_it_was_never_written() -> None:
     accepted = takes(SECONDARY_CAPTURE, KEY_OBJECT_SELECTION)
     profile = BUILT_IN["classic"]
     choices = choose(profile, accepted, to_write(profile, accepted))
-    assert set(sent(choices)) == {Kind.SC, Kind.KOS}
-    assert why(choices, Kind.GSPS) == "left out: it takes no Grayscale Softcopy Presentation State"
-    assert why(choices, Kind.PDF) == "left out: it takes no Encapsulated PDF"
+    assert set(sent(choices)) == {ResultKind.SC, ResultKind.KOS}
+    assert why(choices, ResultKind.GSPS) == "left out: it takes no Grayscale Softcopy Presentation State"
+    assert why(choices, ResultKind.PDF) == "left out: it takes no Encapsulated PDF"
 
 
 def test_what_would_be_taken_and_was_not_written_is_called_so() -> None:
-    choices = choose(SR_ONLY, takes(ENHANCED_SR), [Form(Kind.SR, COMPREHENSIVE_3D_SR)])
-    assert why(choices, Kind.SR) == (
+    choices = choose(SR_ONLY, takes(ENHANCED_SR), [ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR)])
+    assert why(choices, ResultKind.SR) == (
         "left out: it takes no Comprehensive 3D SR, no Comprehensive SR; Enhanced SR was not written"
     )
-    older = choose(SR_ONLY, takes(COMPREHENSIVE_3D_SR, ENHANCED_SR), [Form(Kind.SR, ENHANCED_SR)])
-    assert why(older, Kind.SR) == ("Enhanced SR, for it takes no Comprehensive SR; Comprehensive 3D SR was not written")
+    older = choose(SR_ONLY, takes(COMPREHENSIVE_3D_SR, ENHANCED_SR), [ResultFormat(ResultKind.SR, ENHANCED_SR)])
+    assert why(older, ResultKind.SR) == (
+        "Enhanced SR, for it takes no Comprehensive SR; Comprehensive 3D SR was not written"
+    )
     nothing = replace(SR_ONLY, reports=())
-    assert why(choose(nothing, None), Kind.SR) == "left out: the profile allows no form of it"
+    assert why(choose(nothing, None), ResultKind.SR) == "left out: the profile allows no form of it"
 
 
 def test_a_destination_that_never_answered_gets_what_is_taken_most_widely() -> None:
@@ -181,17 +187,17 @@ def test_every_form_has_a_name_of_its_own() -> None:
 def test_the_built_in_profiles_send_what_their_readers_show() -> None:
     everything = frozenset(form.context for form in every_form())
     kinds = {name: set(sent(choose(profile, everything))) for name, profile in BUILT_IN.items()}
-    assert kinds["default"] == {Kind.SEG, *CODED, Kind.GSPS, Kind.SC, Kind.KOS}
-    assert kinds["classic"] == {Kind.GSPS, Kind.SC, Kind.KOS, Kind.PDF}
-    assert kinds["reporting"] == {Kind.TEXT}
-    assert Kind.GSPS not in kinds["ohif"]
-    assert sent(choose(BUILT_IN["weasis"], everything))[Kind.SEG].transfer_syntax == DEFLATED
+    assert kinds["default"] == {ResultKind.SEG, *CODED, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS}
+    assert kinds["classic"] == {ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF}
+    assert kinds["reporting"] == {ResultKind.TEXT}
+    assert ResultKind.GSPS not in kinds["ohif"]
+    assert sent(choose(BUILT_IN["weasis"], everything))[ResultKind.SEG].transfer_syntax == DEFLATED
 
 
 PROFILES = st.builds(
     Profile,
     st.just("any"),
-    st.lists(st.sampled_from(list(Kind)), min_size=1, unique=True).map(tuple),
+    st.lists(st.sampled_from(list(ResultKind)), min_size=1, unique=True).map(tuple),
     st.lists(st.sampled_from(list(Report)), unique=True).map(tuple),
     st.lists(st.sampled_from(list(Segmentation)), min_size=1, unique=True).map(tuple),
     st.booleans(),
@@ -199,16 +205,16 @@ PROFILES = st.builds(
 CONTEXTS = sorted({form.context for form in every_form()})
 ACCEPTED = st.none() | st.frozensets(st.sampled_from(CONTEXTS)) | st.just(frozenset(CONTEXTS))
 DESTINATIONS = st.lists(st.tuples(PROFILES, ACCEPTED), min_size=1, max_size=3)
-MISSING = st.frozensets(st.sampled_from(list(Kind)))
+MISSING = st.frozensets(st.sampled_from(list(ResultKind)))
 
 
 @given(DESTINATIONS, MISSING)
 def test_whatever_destinations_take_each_gets_what_it_accepts_and_no_report_points_at_what_is_not_sent(
-    everybody: list[tuple[Profile, frozenset[tuple[str, str]] | None]], missing: frozenset[Kind]
+    destinations: list[tuple[Profile, frozenset[tuple[str, str]] | None]], missing: frozenset[ResultKind]
 ) -> None:
-    wanted = frozenset().union(*(to_write(*one) for one in everybody))
+    wanted = frozenset().union(*(to_write(*one) for one in destinations))
     ready = written(wanted, without=missing)
-    for profile, accepted in everybody:
+    for profile, accepted in destinations:
         choices = choose(profile, accepted, ready)
         chosen = sent(choices)
         assert len({one.kind for one in choices}) == len(choices)
@@ -217,16 +223,16 @@ def test_whatever_destinations_take_each_gets_what_it_accepts_and_no_report_poin
         assert not set(chosen) & missing
         if accepted is not None:
             assert {form.context for form in chosen.values()} <= accepted
-        segmentation = chosen.get(Kind.SEG)
+        segmentation = chosen.get(ResultKind.SEG)
         assert {form.refers for form in chosen.values()} <= {"", segmentation.name if segmentation else ""}
 
 
 @given(DESTINATIONS)
 def test_a_destination_gets_the_same_beside_others_as_alone(
-    everybody: list[tuple[Profile, frozenset[tuple[str, str]] | None]],
+    destinations: list[tuple[Profile, frozenset[tuple[str, str]] | None]],
 ) -> None:
-    ready = frozenset().union(*(to_write(*one) for one in everybody))
-    for profile, accepted in everybody:
+    ready = frozenset().union(*(to_write(*one) for one in destinations))
+    for profile, accepted in destinations:
         alone = choose(profile, accepted)
         assert choose(profile, accepted, ready) == alone
         assert set(sent(alone).values()) <= to_write(profile, accepted) <= ready
@@ -237,4 +243,4 @@ def test_a_destination_that_takes_more_never_gets_fewer_kinds(
     profile: Profile, some: frozenset[tuple[str, str]], more: frozenset[tuple[str, str]]
 ) -> None:
     few, many = sent(choose(profile, some)), sent(choose(profile, some | more))
-    assert set(few) - {Kind.TEXT} <= set(many)
+    assert set(few) - {ResultKind.TEXT} <= set(many)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.bus import Message
+from consumers.bus.protocol import Message
 from domain.errors import Permanent
 from domain.events import VERSION, Event, EventType
 

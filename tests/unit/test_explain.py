@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from domain.errors import ConfigurationError
 from inference_worker.explain import Explained, Explainer
 from inference_worker.explain.evidence import evidence
-from inference_worker.vocabulary import shapes
-from inference_worker.vocabulary.arrays import Sampled
-from inference_worker.vocabulary.grids import Grid
-from inference_worker.vocabulary.returning import values_on_source
+from inference_worker.transforms import shapes
+from inference_worker.transforms.arrays import Sampled
+from inference_worker.transforms.grids import Grid
+from inference_worker.transforms.inverse import values_on_source
 from models.manifest import Explanation
 from models.steps import After, CentreCrop, Pad, Resize, Sigmoid, Softmax
 from tests.support.explaining import manifest

@@ -117,9 +117,7 @@ def test_a_role_of_an_image_without_extras_starts_without_what_they_bring(role: 
     brought = _locked({"dicom-node"}, frozenset({"worker", "results"})) - _locked({"dicom-node"}, frozenset())
     names = [name for name, packages in packages_distributions().items() if brought & set(map(str.lower, packages))]
     assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names)
-    starts = (
-        f"import sys; sys.modules.update(dict.fromkeys({names})); from console.roles import module; module({role!r})"
-    )
+    starts = f"import sys; sys.modules.update(dict.fromkeys({names})); from roles.table import module; module({role!r})"
     done = subprocess.run([sys.executable, "-c", starts], capture_output=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr.decode()
 

@@ -13,8 +13,8 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
-from dicom_node.frames import frame_spacing, largest_gap
-from dicom_node.header import DEFLATED, Header, OutOfData, age, read_header
+from dicom_node.intake.frames import frame_spacing, largest_gap
+from dicom_node.intake.header import DEFLATED, Header, OutOfData, age, read_header
 from domain.errors import UnusableInput
 from tests.support.counterparts import data_folder
 from tests.support.phantoms import AXIAL, Phantom, write

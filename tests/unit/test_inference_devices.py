@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import pytest
 
 from domain.errors import ConfigurationError
-from inference_worker import trying
+from inference_worker import package_trial
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.onnxruntime import CUDA, OnnxRuntimeEngine
 from inference_worker.engines.torch import TorchEngine
+from inference_worker.package_trial import runner
 from inference_worker.pipeline import best_device
-from inference_worker.trying import runner
 from models.manifest import Network
 from models.registry import Package, load_package
 from tests.support import networks
@@ -105,10 +105,10 @@ def test_steps_are_carried_out_where_the_network_is(
         made.append((engine, device))
         return SimpleNamespace(run=None, prepare=None)
 
-    monkeypatch.setattr(trying, "placed", lambda *_: ("onnxruntime", where))
-    monkeypatch.setattr(trying, "best_device", lambda: "cuda:0")
-    monkeypatch.setattr(trying, "make", lambda *given: given)
-    monkeypatch.setattr(trying, "Pipeline", pipeline)
+    monkeypatch.setattr(package_trial, "placed", lambda *_: ("onnxruntime", where))
+    monkeypatch.setattr(package_trial, "best_device", lambda: "cuda:0")
+    monkeypatch.setattr(package_trial, "make", lambda *given: given)
+    monkeypatch.setattr(package_trial, "Pipeline", pipeline)
     runner(package, "auto", 1, device="auto", gpu_memory=25 * GB)
     assert made == [(("auto", "onnx", 1, "auto", None, None, 25 * GB), steps)]
     assert cuda.fractions == ([(0.25, 0)] if steps else [])
@@ -145,7 +145,7 @@ def test_a_bundle_runs_on_the_device_and_behind_tensorrt_where_that_is_named(
         made.append(given)
         return SimpleNamespace(run=None)
 
-    monkeypatch.setattr(trying, "BundleModel", model)
+    monkeypatch.setattr(package_trial, "BundleModel", model)
     bundle = _as_bundle(package)
     runner(bundle, engine, 1, Path("cache"), device=device, gpu_memory=50 * GB)
     assert made == [(bundle, place, TensorRT(Path("cache")) if behind else None)]

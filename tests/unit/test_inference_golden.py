@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from domain.errors import ConfigurationError, IntegrityError
-from domain.findings import Code, Findings, Likelihood, SourceFrame
+from domain.findings import Code, FindingProbability, Findings, SourceFrame
 from inference_worker import golden
 from inference_worker.images import Images, Picture
-from inference_worker.runs import Outcome, Sources
-from inference_worker.trying import bench, prove, read, runner
+from inference_worker.model_protocol import Outcome, Sources
+from inference_worker.package_trial import bench, prove, read, runner
 from inference_worker.volume import Volume, digest
 from models.digests import write_digests
 from models.manifest import Conditions, Golden, Input
@@ -125,7 +125,8 @@ def test_probabilities_are_held_against_the_tolerance(package: Package) -> None:
 
     def judged(*shares: float) -> golden.Verdict:
         found = tuple(
-            Likelihood(wanted[k % 2].label, wanted[k % 2].code, share, 0.5, k // 2) for k, share in enumerate(shares)
+            FindingProbability(wanted[k % 2].label, wanted[k % 2].code, share, 0.5, k // 2)
+            for k, share in enumerate(shares)
         )
         outcome = Outcome(Findings(package.identity, "", FRAMES, None, (), found))
         return golden.judge(outcome, expected, classifier, Golden("", "", tolerance=0.01))

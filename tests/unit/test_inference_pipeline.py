@@ -13,10 +13,10 @@ from domain.errors import ConfigurationError, IntegrityError, UnusableInput
 from domain.findings import Code, Findings, SourceFrame
 from inference_worker.engines import cuda
 from inference_worker.images import Images, Picture
+from inference_worker.model_protocol import Prepared
 from inference_worker.pipeline import Pipeline, best_device
 from inference_worker.probability import probability_maps
-from inference_worker.runs import Prepared
-from inference_worker.vocabulary.arrays import Sampled
+from inference_worker.transforms.arrays import Sampled
 from inference_worker.volume import Volume
 from models import steps
 from models.manifest import Explanation, Finding, Input, Manifest, Network

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pynetdicom.dsutils import decode
 
 from config.settings import Destination
-from dicom_node import sender
 from dicom_node.part10 import head
-from dicom_node.sender import Outgoing, Verdict, judge, outgoing, send
+from dicom_node.scu import store as sender
+from dicom_node.scu.store import Outgoing, Verdict, judge, outgoing, send
 from domain.errors import Retryable, UnusableInput
 from tests.support.processes import free_port
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dicom_node.spool import Close, Kind, LogReader
+from dicom_node.spool import Close, Kind, SpoolReader
 from dicom_node.spool.records import PAGE, PART, padded
 from dicom_node.spool.segment import RECORDS
 from tests.support.spool import PEER, entries, instances, put, writing
@@ -60,7 +60,7 @@ class Patched:
 
 
 def test_an_undamaged_log_gives_everything(root: Path) -> None:
-    with Patched(root, 0, b""), LogReader(root) as reader:
+    with Patched(root, 0, b""), SpoolReader(root) as reader:
         found = list(entries(reader))
         assert instances(found) == SENT
         assert not [entry for entry in found if entry.kind is Kind.DAMAGED]
@@ -70,7 +70,7 @@ def test_an_undamaged_log_gives_everything(root: Path) -> None:
 @given(place=st.integers(0, used()), change=st.integers(1, 255))
 def test_any_changed_byte_never_yields_a_corrupt_record(root: Path, place: int, change: int) -> None:
     whole = (root / "0" / "000001.seg").read_bytes()
-    with Patched(root, place, bytes([whole[place] ^ change])), LogReader(root) as reader:
+    with Patched(root, place, bytes([whole[place] ^ change])), SpoolReader(root) as reader:
         found = list(entries(reader))
         got = instances(found)
         assert got.items() <= SENT.items()
@@ -82,13 +82,13 @@ def test_any_changed_byte_never_yields_a_corrupt_record(root: Path, place: int, 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(length=st.integers(0, used()))
 def test_a_segment_cut_anywhere_yields_what_is_whole(root: Path, length: int) -> None:
-    with Patched(root, length, None), LogReader(root) as reader:
+    with Patched(root, length, None), SpoolReader(root) as reader:
         found = list(entries(reader))
         assert list(instances(found).items()) == list(SENT.items())[: len(instances(found))]
 
 
 def test_a_damaged_instance_is_named(root: Path) -> None:
-    with Patched(root, RECORDS + 2 * PAGE + 2000, b"rotten"), LogReader(root) as reader:
+    with Patched(root, RECORDS + 2 * PAGE + 2000, b"rotten"), SpoolReader(root) as reader:
         found = list(entries(reader))
         (damaged,) = [entry for entry in found if entry.kind is Kind.DAMAGED]
         assert damaged.sop_instance == "1.2.0"
@@ -98,7 +98,7 @@ def test_a_damaged_instance_is_named(root: Path) -> None:
 
 def test_a_damaged_part_condemns_its_instance_and_no_other(root: Path) -> None:
     start = RECORDS + 2 * PAGE + sum(padded(len(data)) for data in list(SENT.values())[:4])
-    with Patched(root, start + PART // 2, b"rotten"), LogReader(root) as reader:
+    with Patched(root, start + PART // 2, b"rotten"), SpoolReader(root) as reader:
         found = list(entries(reader))
         assert [entry.sop_instance for entry in found if entry.kind is Kind.DAMAGED] == ["1.2.4"]
         assert set(instances(found)) == set(SENT) - {"1.2.4"}

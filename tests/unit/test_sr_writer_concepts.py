@@ -13,8 +13,8 @@ from pydicom.uid import UID
 import sr_writer
 from domain.findings import Code
 from models.coding import SCHEMES, fault
-from sr_writer.words import concepts
-from sr_writer.words.concepts import Concept
+from sr_writer.codes import concepts
+from sr_writer.codes.concepts import Concept
 
 TABLE = {name: one for name, one in vars(concepts).items() if isinstance(one, Concept)}
 # pydicom's lists leave some schemes out, and take some meanings from SNOMED CT or UCUM instead of PS3.16.

@@ -8,14 +8,14 @@ import highdicom
 import pydicom
 from pydicom import Dataset, FileDataset
 
-from domain.profiles import KEY_OBJECT_SELECTION, Form, Kind
+from domain.profiles import KEY_OBJECT_SELECTION, ResultFormat, ResultKind
 from tests.support import phantoms, result_cases
 from tests.support.contents import box
 from tests.support.findings import classified, findings_on
 from tests.support.phantoms import Phantom
 from tests.support.result_cases import Run
 
-FORM = Form(Kind.KOS, KEY_OBJECT_SELECTION)
+FORM = ResultFormat(ResultKind.KOS, KEY_OBJECT_SELECTION)
 
 
 def selection(run: Run) -> FileDataset:
@@ -87,5 +87,5 @@ def test_the_same_findings_give_the_same_bytes_in_a_series_of_their_own(tmp_path
     run = result_cases.everything(tmp_path)
     (first,), (again,) = run.results((FORM,)), run.results((FORM,))
     assert first == again
-    others = run.results((Form(Kind.SC, "1.2.840.10008.5.1.4.1.1.7"),))
+    others = run.results((ResultFormat(ResultKind.SC, "1.2.840.10008.5.1.4.1.1.7"),))
     assert first.series_instance_uid not in {one.series_instance_uid for one in others}

@@ -13,14 +13,14 @@ from pydicom.uid import EnhancedCTImageStorage
 
 from domain.errors import IntegrityError
 from domain.findings import Findings, Map
-from domain.profiles import IMPLICIT, PARAMETRIC_MAP, Form, Kind
+from domain.profiles import IMPLICIT, PARAMETRIC_MAP, ResultFormat, ResultKind
 from sr_writer.results import write
 from tests.support import phantoms
 from tests.support.findings import MOMENT, classified, findings_on, likelihoods
 from tests.support.phantoms import CORONAL, OBLIQUE, SAGITTAL, Phantom
 from tests.support.radiographs import Radiograph
 
-PM = Form(Kind.PM, PARAMETRIC_MAP)
+PM = ResultFormat(ResultKind.PM, PARAMETRIC_MAP)
 SMALL = Phantom(slices=4, size=(13, 7), centre=(11.25, -7.5, 400.0))
 
 
@@ -36,7 +36,9 @@ def mapped(
     return replace(findings_on(paths), maps=(one,), likelihoods=likelihoods())
 
 
-def parts(findings: Findings, paths: Sequence[Path], *arrays: NDArray[np.float32], form: Form = PM) -> list[bytes]:
+def parts(
+    findings: Findings, paths: Sequence[Path], *arrays: NDArray[np.float32], form: ResultFormat = PM
+) -> list[bytes]:
     return [one.part10 for one in write(findings, None, paths, (), MOMENT, [form], arrays)]
 
 

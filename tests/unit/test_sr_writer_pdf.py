@@ -9,14 +9,14 @@ import pytest
 from pydicom import FileDataset
 from pypdf import PdfReader
 
-from domain.profiles import ENCAPSULATED_PDF, Form, Kind
+from domain.profiles import ENCAPSULATED_PDF, ResultFormat, ResultKind
 from tests.support import phantoms, result_cases
 from tests.support.contents import box
 from tests.support.findings import CLASSIFIER, RIGHT_LUNG, findings_on
 from tests.support.phantoms import JAPANESE, Phantom
 from tests.support.result_cases import CARD, REMARKS, Run
 
-FORM = Form(Kind.PDF, ENCAPSULATED_PDF)
+FORM = ResultFormat(ResultKind.PDF, ENCAPSULATED_PDF)
 WARNING = "AI generated, not verified; demonstration model, not for clinical use"
 
 

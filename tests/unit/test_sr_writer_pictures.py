@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from domain.findings import Map, Region, Shape
+from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER
 from sr_writer.pages.pictures import MOST, WORDS, View, picture, views
-from sr_writer.words.wording import warning
 from tests.support import phantoms
 from tests.support.contents import NODULE, box, content_of, images, ramp, slices
 from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods

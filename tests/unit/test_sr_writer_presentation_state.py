@@ -11,16 +11,16 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from domain.errors import Retryable
 from domain.findings import Findings, Region, Shape
-from domain.profiles import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, Form, Kind
+from domain.profiles import GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, ResultFormat, ResultKind
+from sr_writer.presentation_states.rendering import renderings
 from sr_writer.results import write
 from sr_writer.source import Frame, Instance
-from sr_writer.states.rendering import renderings
 from tests.support import phantoms
 from tests.support.findings import LUNG, MOMENT, PNEUMONIA, classified, findings_on, likelihoods
 from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
 
-GSPS = Form(Kind.GSPS, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE)
+GSPS = ResultFormat(ResultKind.GSPS, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE)
 WARNING = "AI generated, not verified; demonstration model, not for clinical use"
 SMALL = Phantom(slices=4, size=(64, 48))
 BOX = Region("Right lung", LUNG, 1, Shape.BOX, ((30, 10), (8, 40)), 0.935)

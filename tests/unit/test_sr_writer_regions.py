@@ -14,7 +14,7 @@ from pydicom import Dataset
 
 from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Measurement, Region, Shape
-from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Form, Kind
+from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import LUNG, MOMENT, RIGHT, boxes, classified, findings_on
@@ -24,7 +24,7 @@ from tests.support.radiographs import Radiograph
 NODULE = Code("27925004", "SCT", "Nodule")
 DIAMETER = Measurement(Code("81827009", "SCT", "Diameter"), 14.2, Code("mm", "UCUM", "millimeter"))
 CLASSES = (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR)
-REGIONS = Form(Kind.SR_REGIONS, COMPREHENSIVE_3D_SR)
+REGIONS = ResultFormat(ResultKind.SR_REGIONS, COMPREHENSIVE_3D_SR)
 
 POINT = Region("Nodule", NODULE, 0, Shape.POINT, ((5.5, 6.5),), 0.75)
 BOX = Region("Nodule", NODULE, 1, Shape.BOX, ((2, 3), (9, 8)), 0.91, LUNG, RIGHT, measurements=(DIAMETER,))
@@ -40,7 +40,7 @@ def pointed(paths: list[Path], *regions: Region) -> Findings:
     return replace(findings_on(paths, segments=()), regions=regions)
 
 
-def reports(findings: Findings, paths: list[Path], *forms: Form) -> tuple[ResultObject, ...]:
+def reports(findings: Findings, paths: list[Path], *forms: ResultFormat) -> tuple[ResultObject, ...]:
     return write(findings, None, paths, (), MOMENT, forms or (REGIONS,))
 
 
@@ -98,7 +98,7 @@ def test_the_first_number_is_how_certain_the_model_is_else_what_was_measured_els
 def test_no_two_regions_share_a_tracking_uid_and_a_segment_s_outline_has_not_the_segment_s(paths: list[Path]) -> None:
     mask = boxes(4, 16, 16)
     findings = replace(findings_on(paths, mask), regions=(POINT, POINT))
-    forms = (Form(Kind.SR, COMPREHENSIVE_3D_SR), REGIONS)
+    forms = (ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR), REGIONS)
     uids = []
     for report in write(findings, mask, paths, (), MOMENT, forms):
         content = highdicom.sr.srread(io.BytesIO(report.part10)).content
@@ -136,13 +136,13 @@ def items(parent: Dataset, name: str) -> list[Dataset]:
     return [item for item in parent.ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == name]
 
 
-@pytest.mark.parametrize("kind", [Kind.SR_REGIONS, Kind.SR, Kind.SR_LIKELIHOODS])
-def test_a_report_is_the_same_in_each_of_its_classes(kind: Kind, paths: list[Path]) -> None:
+@pytest.mark.parametrize("kind", [ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS])
+def test_a_report_is_the_same_in_each_of_its_classes(kind: ResultKind, paths: list[Path]) -> None:
     mask = boxes(4, 16, 16)
     findings = replace(findings_on(paths, mask), regions=(POINT, BOX), likelihoods=classified(paths).likelihoods)
-    results = write(findings, mask, paths, (), MOMENT, [Form(kind, one) for one in CLASSES])
+    results = write(findings, mask, paths, (), MOMENT, [ResultFormat(kind, one) for one in CLASSES])
     datasets = [pydicom.dcmread(io.BytesIO(one.part10)) for one in results]
-    assert [one.SOPClassUID for one in datasets] == sorted(CLASSES, key=lambda one: Form(kind, one).name)
+    assert [one.SOPClassUID for one in datasets] == sorted(CLASSES, key=lambda one: ResultFormat(kind, one).name)
     assert len({one.SOPInstanceUID for one in datasets}) == len({one.SeriesInstanceUID for one in datasets}) == 3
     for one in datasets:
         del one.SOPClassUID, one.SOPInstanceUID, one.SeriesInstanceUID
@@ -150,7 +150,7 @@ def test_a_report_is_the_same_in_each_of_its_classes(kind: Kind, paths: list[Pat
 
 
 def test_nothing_is_written_where_the_model_points_at_nothing(paths: list[Path]) -> None:
-    assert reports(pointed(paths), paths, *(Form(Kind.SR_REGIONS, one) for one in CLASSES)) == ()
+    assert reports(pointed(paths), paths, *(ResultFormat(ResultKind.SR_REGIONS, one) for one in CLASSES)) == ()
 
 
 def test_a_frame_of_a_multi_frame_image_is_named_by_its_number(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom import FileDataset
 
-from domain.profiles import SECONDARY_CAPTURE, Form, Kind
+from domain.profiles import SECONDARY_CAPTURE, ResultFormat, ResultKind
 from sr_writer.pages.drawing import AMBER
 from tests.support import phantoms, result_cases
 from tests.support.contents import NODULE, box, ramp
@@ -18,7 +18,7 @@ from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
 from tests.support.result_cases import Run
 
-FORM = Form(Kind.SC, SECONDARY_CAPTURE)
+FORM = ResultFormat(ResultKind.SC, SECONDARY_CAPTURE)
 
 
 def page(run: Run) -> FileDataset:
@@ -85,7 +85,7 @@ def test_the_same_findings_give_the_same_bytes_and_others_another_instance(tmp_p
     (second,) = other.results((FORM,))
     assert first.sop_instance_uid != second.sop_instance_uid
     assert first.series_instance_uid != second.series_instance_uid
-    (implicit,) = run.results((Form(Kind.SC, SECONDARY_CAPTURE, "1.2.840.10008.1.2"),))
+    (implicit,) = run.results((ResultFormat(ResultKind.SC, SECONDARY_CAPTURE, "1.2.840.10008.1.2"),))
     seen = pydicom.dcmread(io.BytesIO(implicit.part10))
     np.testing.assert_array_equal(seen.pixel_array, page(run).pixel_array)
 

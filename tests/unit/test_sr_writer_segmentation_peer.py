@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from domain.findings import Findings, Segment
-from domain.profiles import LABEL_MAP_SEGMENTATION, SEGMENTATION, Form, Kind
+from domain.profiles import LABEL_MAP_SEGMENTATION, SEGMENTATION, ResultFormat, ResultKind
+from sr_writer.codes.wording import concept, content_description, series_description
 from sr_writer.encoding.colours import cielab
 from sr_writer.equipment import algorithm, general_equipment
 from sr_writer.results import write
-from sr_writer.words.wording import concept, content_description, series_description
 from tests.support import phantoms
 from tests.support.findings import LUNGS, MODEL, MOMENT, RIGHT_LUNG, boxes, findings_on
 from tests.support.phantoms import CORONAL, OBLIQUE, SAGITTAL, Phantom
@@ -52,7 +52,7 @@ LABEL_MAP = {"SegmentSequence", "DimensionOrganizationType"}
 AXIAL = Phantom(slices=6, size=(20, 18))
 
 
-def ours(findings: Findings, mask: NDArray[np.uint8], paths: list[Path], form: Form) -> Dataset:
+def ours(findings: Findings, mask: NDArray[np.uint8], paths: list[Path], form: ResultFormat) -> Dataset:
     (result,) = write(findings, mask, paths, (), MOMENT, [form])
     return pydicom.dcmread(io.BytesIO(result.part10))
 
@@ -67,7 +67,7 @@ def theirs(segments: tuple[Segment, ...], mask: NDArray[np.uint8], sources: list
         ],
         series_instance_uid=twin.SeriesInstanceUID,
         series_number=twin.SeriesNumber,
-        series_description=series_description(MODEL, Kind.SEG),
+        series_description=series_description(MODEL, ResultKind.SEG),
         sop_instance_uid=twin.SOPInstanceUID,
         instance_number=1,
         content_label="AI_SEGMENTATION",
@@ -136,7 +136,7 @@ def test_a_binary_segmentation_differs_from_highdicoms_in_what_is_named_here_alo
     sources = [phantom.enhanced()] if enhanced else phantom.datasets()
     paths, mask = phantoms.write(sources, tmp_path), boxes(phantom.slices, *phantom.size)
     mask[mask > len(segments)] = 0
-    seg = ours(findings_on(paths, mask, segments), mask, paths, Form(Kind.SEG, SEGMENTATION))
+    seg = ours(findings_on(paths, mask, segments), mask, paths, ResultFormat(ResultKind.SEG, SEGMENTATION))
     peer = theirs(segments, mask, sources, seg)
     names = SAID | because | padding(seg, peer)
     assert named(differences(seg, peer), names) == names
@@ -153,7 +153,7 @@ def padding(seg: Dataset, peer: Dataset) -> set[str]:
 def test_a_label_map_differs_from_highdicoms_in_what_is_named_here_alone(enhanced: bool, tmp_path: Path) -> None:
     sources = [AXIAL.enhanced()] if enhanced else AXIAL.datasets()
     paths, mask = phantoms.write(sources, tmp_path), boxes(6, 20, 18)
-    seg = ours(findings_on(paths, mask), mask, paths, Form(Kind.SEG, LABEL_MAP_SEGMENTATION))
+    seg = ours(findings_on(paths, mask), mask, paths, ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION))
     peer = theirs(LUNGS, mask, sources, seg)
     names = (SAID | LABEL_MAP) - {"SegmentSequence.SegmentDescription"}
     assert named(differences(seg, peer), LABEL_MAP | SAID - {"SegmentSequence.SegmentDescription"}) == names

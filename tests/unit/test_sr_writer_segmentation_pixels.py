@@ -11,14 +11,17 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders import RLELosslessDecoder
 from rle.utils import decode_frame
 
-from domain.profiles import EXPLICIT, LABEL_MAP_SEGMENTATION, RLE, SEGMENTATION, Form, Kind
+from domain.profiles import EXPLICIT, LABEL_MAP_SEGMENTATION, RLE, SEGMENTATION, ResultFormat, ResultKind
 from sr_writer.segments import pixels as segment_pixels
 from sr_writer.segments.segmentation import drafts
 from tests.support.label_volumes import content_of, dataset_of, segments, source_of
 
 Labels = NDArray[np.uint8]
-BINARY = Form(Kind.SEG, SEGMENTATION)
-LABEL_MAPS = (Form(Kind.SEG, LABEL_MAP_SEGMENTATION), Form(Kind.SEG, LABEL_MAP_SEGMENTATION, RLE))
+BINARY = ResultFormat(ResultKind.SEG, SEGMENTATION)
+LABEL_MAPS = (
+    ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION),
+    ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION, RLE),
+)
 
 volumes = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9), elements=st.integers(0, 4)).filter(np.any)
 # Runs that are longer than RLE can say at once, up to as many labels as there can be.
@@ -27,7 +30,7 @@ images = st.lists(st.tuples(st.integers(0, 255), st.integers(1, 300)), min_size=
 )
 
 
-def frames_of(mask: Labels, form: Form) -> Labels:
+def frames_of(mask: Labels, form: ResultFormat) -> Labels:
     """The mask put together again from what pydicom decodes, by what the frames say of themselves."""
     (draft,) = drafts(content_of(mask, named=segments(4)), form)
     seg = dataset_of(draft)
@@ -64,7 +67,9 @@ def test_highdicom_reads_the_same_volume_from_every_form(mask: Labels) -> None:
 
 @pytest.mark.parametrize("form", [BINARY, *LABEL_MAPS])
 @pytest.mark.parametrize("shape", [(3, 5, 7), (4, 8, 8), (1, 37, 43)])
-def test_the_value_has_the_length_that_its_frames_take_and_is_even(shape: tuple[int, int, int], form: Form) -> None:
+def test_the_value_has_the_length_that_its_frames_take_and_is_even(
+    shape: tuple[int, int, int], form: ResultFormat
+) -> None:
     mask = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8) % 4
     (draft,) = drafts(content_of(mask), form)
     seg = dataset_of(draft)

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset
 
 from domain.findings import Code, Findings, Region, Shape
-from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, Form, Kind
+from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, ResultFormat, ResultKind
 from sr_writer.content import Predecessor
 from sr_writer.reading import report_text
 from sr_writer.results import ResultObject, write
@@ -19,7 +19,7 @@ from tests.support.findings import LUNG, MODEL, MOMENT, RIGHT, boxes, classified
 from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
 
-TEXT = Form(Kind.TEXT, BASIC_TEXT_SR)
+TEXT = ResultFormat(ResultKind.TEXT, BASIC_TEXT_SR)
 NODULE = Region("Nodule", Code("27925004", "SCT", "Nodule"), 3, Shape.BOX, ((2, 3), (9, 8)), 0.91, LUNG, RIGHT)
 CARD = ("Intended use: none.", "Limits: whatever is not a phantom.")
 
@@ -147,6 +147,6 @@ def test_a_radiograph_has_one_too_and_it_reads_as_text(tmp_path: Path) -> None:
 
 
 def test_it_is_another_instance_than_the_coded_report(findings: Findings, paths: list[Path]) -> None:
-    forms = (TEXT, Form(Kind.SR, COMPREHENSIVE_3D_SR))
+    forms = (TEXT, ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR))
     results = write(findings, boxes(4, 16, 16), paths, (), MOMENT, forms)
     assert len({one.sop_instance_uid for one in results} | {one.series_instance_uid for one in results}) == 4

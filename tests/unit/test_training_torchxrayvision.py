@@ -19,7 +19,7 @@ from torch import nn
 from domain.errors import ConfigurationError
 from domain.findings import SourceFrame
 from inference_worker.images import Images, Picture
-from inference_worker.trying import runner
+from inference_worker.package_trial import runner
 from models.catalogue import catalogue
 from models.registry import load_package
 from training.chest.recipe import Shape

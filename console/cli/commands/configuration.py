@@ -1,0 +1,101 @@
+"""`config`: are the settings right, and what are they?"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.loading import load_settings, unknown_variables
+from config.masking import public
+from config.rules import load_rules
+from config.settings import Section, Settings
+from console.cli.options import Config, Json
+from console.cli.output import complain, print_json, screen, table
+from domain.errors import ConfigurationError
+from models import installed as packages
+
+app = typer.Typer()
+group = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
+app.add_typer(group, name="config")
+
+File = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="TOML settings file; DICOM_NODE_CONFIG where it is left out.")
+]
+
+
+@group.command()
+def check(file: File = None, as_json: Json = False) -> None:
+    """Name everything that is wrong with file and line, in the settings, the routing rules and the model packages.
+
+    Exit code 1 where anything is. Otherwise print the settings that are in effect.
+
+    Example:  dicom-node config check node.toml
+    """
+    complaints = _complaints(file)
+    if as_json:
+        print_json({"ok": not complaints, "complaints": complaints})
+    elif complaints:
+        for line in complaints:
+            complain(line)
+    else:
+        _print(load_settings(file))
+        typer.echo("OK")
+    if complaints:
+        raise typer.Exit(1)
+
+
+@group.command()
+def show(config: Config = None, as_json: Json = False) -> None:
+    """The settings in effect: defaults, file and DICOM_NODE_* variables put together; passwords are masked."""
+    settings = load_settings(config)
+    if as_json:
+        print_json(public(settings))
+    else:
+        _print(settings)
+
+
+def _complaints(file: Path | None) -> list[str]:
+    try:
+        settings = load_settings(file)
+    except ConfigurationError as error:
+        return str(error).splitlines()
+    return [*unknown_variables(), *_of_models(settings)]
+
+
+def _of_models(settings: Settings) -> Iterator[str]:
+    known = None
+    try:
+        known = {package.name for package in packages.installed(settings)}
+    except ConfigurationError as error:
+        yield from str(error).splitlines()
+    if settings.models.rules is None:
+        return
+    try:
+        rules = load_rules(settings.models.rules)
+    except ConfigurationError as error:
+        yield from str(error).splitlines()
+        return
+    for rule in rules:
+        if known is not None and rule.model not in known:
+            yield f"{settings.models.rules}: rule {rule.name!r}: there is no model package {rule.model!r}"
+
+
+def _print(settings: Settings) -> None:
+    screen().print(table("", ("setting", "value", "what it is"), _rows(settings, public(settings))))
+
+
+def _rows(settings: Settings | Section, shown: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, Section):
+            yield from _rows(value, shown[name], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _text(shown[name]), field.description or ""
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ([], {}):
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)

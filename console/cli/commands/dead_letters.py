@@ -1,0 +1,56 @@
+"""`dead-letters`: events that no attempt could handle."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from audit.trail import Ledger
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.output import moment, print_json, screen, table
+from consumers.bus import dead_letters
+from roles.database import reading
+
+app = typer.Typer()
+group = typer.Typer(help="Events that no attempt could handle.", no_args_is_help=True)
+app.add_typer(group, name="dead-letters")
+
+
+@group.command("list")
+def list_letters(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
+    """The dead letters, oldest first, each with what went wrong."""
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        found = dead_letters.list_dead_letters(source)
+    if as_json:
+        print_json({"dead_letters": [vars(one) for one in found]})
+        return
+    rows = [
+        (
+            one.id,
+            moment(one.at.isoformat()),
+            one.reader,
+            str(one.study_id or "")[:8],
+            one.attempts,
+            one.error,
+            moment(one.replayed_at.isoformat()) if one.replayed_at else "no",
+        )
+        for one in found
+    ]
+    columns = ("id", "at", "reader", "study", "attempts", "error", "replayed")
+    screen().print(table("", columns, rows) if rows else "there are none")
+
+
+@group.command()
+def replay(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the dead letter, as `list` shows it.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Give one dead letter another chance, after its cause was mended.
+
+    Example:  dicom-node dead-letters replay 7 --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
+    typer.echo(f"dead letter {number} goes to {letter.reader} again")

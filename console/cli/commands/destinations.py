@@ -1,0 +1,208 @@
+"""`destinations`: who gets results, what each takes, and what it is sent."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from config.settings import Destination, Settings
+from console.cli import destination_view
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.output import complain, print_json, screen
+from consumers.destinations import ProfiledDestination, profiled_destinations
+from dicom_node.scu.probe import ProbeResult
+from dicom_node.scu.probe import probe as ask
+from domain.errors import ConfigurationError, NodeError
+from domain.profiles import BUILT_IN, Profile, choose
+from roles.database import reading
+from store import destinations as kept
+from store.database import Database
+from store.destinations import SeenDestination
+from store.results import chosen_as_json
+
+app = typer.Typer()
+group = typer.Typer(help="Who gets results: what each takes, and what it is sent.", no_args_is_help=True)
+app.add_typer(group, name="destinations")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a destination, as `list` shows it.")]
+Peer = Annotated[str, typer.Argument(metavar="NAME|AET@HOST:PORT", help="A destination by its name, or any address.")]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="Another profile than that of the destination.")
+]
+Aet = Annotated[str | None, typer.Option("--aet", metavar="NAME", help="Our AE title. (default: the listener's)")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds to wait for each answer.")]
+
+
+@group.command("list")
+def list_destinations(
+    data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+) -> None:
+    """Every destination: its profile, when it last answered, how much it takes."""
+    settings = settings_from(config, data=data, database__url=database)
+    with _database(settings) as (source, without):
+        seen = _seen(source)
+    destinations = _everybody(settings, seen)
+    if as_json:
+        print_json({"destinations": [_as_json(one, seen.get(one.destination.address)) for one in destinations]})
+        return
+    pairs = [(one, seen.get(one.destination.address)) for one in destinations]
+    screen().print(destination_view.overview(pairs, datetime.now(UTC)) if pairs else "no destination is configured")
+    if without:
+        complain(f"what was seen is not known: {without}")
+
+
+@group.command()
+def probe(
+    peer: Peer,
+    profile: ProfileName = None,
+    aet: Aet = None,
+    timeout: Timeout = 10.0,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a destination what it takes, by an association in which nothing is sent, and say what it would get and why.
+
+    Keeps the answer where the node has a database. Exit code 1 where it does not answer.
+
+    Examples:  dicom-node destinations probe PACS --data trial
+    dicom-node destinations probe ORTHANC@127.0.0.1:4242 --profile ohif
+    """
+    settings = settings_from(config, data=data, database__url=database, listener__aet=aet)
+    with _database(settings) as (source, without):
+        one, known = _recipient(settings, peer, profile, _seen(source))
+        seen = ask(one.destination, settings.listener.aet, timeout)
+        if source and known:
+            with source.transaction() as connection:
+                one.note(connection, seen, datetime.now(UTC))
+    not_kept = without if known else f"{one.name} is not among the destinations"
+    if as_json:
+        print_json(_answer(one, seen) | {"kept": not not_kept, "why_not_kept": not_kept})
+    else:
+        _print_answer(one, seen, not_kept)
+    if seen.error:
+        raise typer.Exit(1)
+
+
+@group.command()
+def show(
+    name: Name,
+    profile: ProfileName = None,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """What a destination was last seen to take, what it is sent, and why; asks nobody."""
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings) as source:
+        answers = _seen(source)
+    one, _ = _recipient(settings, name, profile, answers)
+    seen = answers.get(one.destination.address)
+    if as_json:
+        print_json(_as_json(one, seen))
+        return
+    out = screen()
+    out.print(destination_view.overview([(one, seen)], datetime.now(UTC)))
+    out.print(destination_view.kinds(one.profile, seen.accepted if seen else None))
+
+
+@group.command()
+def profiles(config: Config = None, as_json: Json = False) -> None:
+    """The profiles: which kinds of results each sends, and in which form it prefers them."""
+    settings = settings_from(config)
+    known = [settings.profile(name) for name in {**BUILT_IN, **settings.profiles}]
+    if as_json:
+        print_json({"profiles": [vars(one) for one in known]})
+    else:
+        screen().print(destination_view.profiles(known))
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[tuple[Database | None, str]]:
+    """The node's database and "", or None and why there is none: a peer can be asked without."""
+    with ExitStack() as stack:
+        try:
+            source, without = stack.enter_context(reading(settings)), ""
+        except NodeError as error:
+            source, without = None, str(error)
+        yield source, without
+
+
+def _seen(source: Database | None) -> dict[str, SeenDestination]:
+    """What was seen, by address."""
+    if source is None:
+        return {}
+    with source.transaction() as connection:
+        return {one.address: one for one in kept.all_seen(connection)}
+
+
+def _everybody(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
+    """The configured destinations, and those that a node of this database had by option."""
+    configured = {one.name: one for one in profiled_destinations(settings)}
+    others = (_peer(f"{one.name}={one.address}", BUILT_IN["default"]) for one in seen.values())
+    return [*configured.values(), *(one for one in others if one.name not in configured)]
+
+
+def _recipient(
+    settings: Settings, wanted: str, profile: str | None, seen: dict[str, SeenDestination]
+) -> tuple[ProfiledDestination, bool]:
+    """The destination that is named, and whether it is one of the node's; raises ConfigurationError where it is not."""
+    destinations = _everybody(settings, seen)
+    found = [one for one in destinations if wanted in (one.name, one.destination.address)]
+    if not found and "@" not in wanted:
+        known = ", ".join(one.name for one in destinations) or "none"
+        raise ConfigurationError(f"there is no destination {wanted!r}; known are {known}; or give AET@HOST:PORT")
+    one = found[0] if found else _peer(wanted, BUILT_IN["default"])
+    return ProfiledDestination(one.destination, _profile(settings, profile) if profile else one.profile), bool(found)
+
+
+def _profile(settings: Settings, name: str) -> Profile:
+    known = {**BUILT_IN, **settings.profiles}
+    if name not in known:
+        raise ConfigurationError(f"there is no profile {name!r}; known are {', '.join(known)}")
+    return settings.profile(name)
+
+
+def _peer(text: str, profile: Profile) -> ProfiledDestination:
+    try:
+        return ProfiledDestination(Destination.model_validate(text), profile)
+    except ValueError as error:
+        problems: list[dict[str, str]] = getattr(error, "errors", list)()
+        said = "; ".join(one["msg"].removeprefix("Value error, ") for one in problems)
+        raise ConfigurationError(f"{text}: {said}") from error
+
+
+def _answer(one: ProfiledDestination, seen: ProbeResult) -> dict[str, Any]:
+    accepted = None if seen.error else seen.accepted
+    facts = {"implementation": seen.implementation, "max_pdu": seen.max_pdu, "error": seen.error}
+    return _described(one, accepted) | facts
+
+
+def _as_json(one: ProfiledDestination, seen: SeenDestination | None) -> dict[str, Any]:
+    answered = {"implementation": "", "seen_at": None, "tried_at": None, "error": ""}
+    answered |= {name: getattr(seen, name) for name in answered} if seen else {}
+    return _described(one, seen.accepted if seen else None) | answered
+
+
+def _described(one: ProfiledDestination, accepted: frozenset[kept.Context] | None) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "address": one.destination.address,
+        "profile": one.profile.name,
+        "accepted": None if accepted is None else sorted(accepted),
+        "choices": chosen_as_json(choose(one.profile, accepted)),
+    }
+
+
+def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) -> None:
+    if seen.error:
+        complain(f"{one.name} ({one.destination.address}) did not answer: {seen.error}")
+    else:
+        software = f", {seen.implementation}" if seen.implementation else ""
+        typer.echo(f"{one.name} ({one.destination.address}{software}) answered")
+        screen().print(destination_view.kinds(one.profile, seen.accepted))
+        typer.echo(f"not kept: {not_kept}" if not_kept else "kept for the deliveries to come")

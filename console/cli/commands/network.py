@@ -1,0 +1,165 @@
+"""`send` and `echo`: the node as the one who calls."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from config.settings import Destination
+from console.cli.options import Json
+from console.cli.output import complain, print_json, size
+from dicom_node.scu.store import Outcome, Outgoing, Verdict, outgoing, send
+from dicom_node.scu.store import echo as ask
+from domain.errors import UnusableInput
+
+app = typer.Typer()
+
+_SHOWN = 10  # failures that are listed one by one
+
+
+def _peer(text: str) -> Destination:
+    try:
+        return Destination.model_validate(text)
+    except ValueError as error:
+        problems: list[dict[str, str]] = getattr(error, "errors", list)()
+        raise typer.BadParameter("; ".join(one["msg"].removeprefix("Value error, ") for one in problems)) from error
+
+
+def _title(text: str) -> str:
+    return _peer(f"{text}@localhost:104").aet
+
+
+To = Annotated[
+    Destination,
+    typer.Option("--to", metavar="AET@HOST:PORT", parser=_peer, help="Whom to send to."),
+]
+Peer = Annotated[Destination, typer.Argument(metavar="AET@HOST:PORT", parser=_peer, help="Whom to ask.")]
+Aet = Annotated[str, typer.Option("--aet", metavar="NAME", parser=_title, help="Our AE title.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds to wait for each answer.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...", exists=True, help="Part 10 files or folders.")]
+
+
+@app.command("send")
+def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout = 30.0, as_json: Json = False) -> None:
+    """Send DICOM files by C-STORE, as they are encoded.
+
+    Folders are searched to the bottom; what is no Part 10 file is skipped and counted. Exit code 1 where anything was
+    not stored.
+
+    Example:  dicom-node send /data/study1 image.dcm --to DICOM_NODE@127.0.0.1:11112
+    """
+    objects, skipped = _objects(files)
+    begun = time.monotonic()
+    with _progress(objects, quiet=as_json) as advance:
+        outcomes = [advance(outcome) for outcome in send(objects, to, aet, timeout)]
+    summary = _Summary(outcomes, skipped, time.monotonic() - begun)
+    if as_json:
+        print_json(summary.as_json())
+    else:
+        typer.echo(summary.line())
+        _list_failures(summary.failures())
+    if summary.failures() or not outcomes:
+        raise typer.Exit(1)
+
+
+@app.command()
+def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: Json = False) -> None:
+    """Ask a DICOM peer by C-ECHO whether it is there.
+
+    Example:  dicom-node echo ORTHANC@127.0.0.1:4242
+    """
+    answer = ask(peer, aet, timeout)
+    if as_json:
+        print_json(
+            {"milliseconds": answer.milliseconds, "implementation": answer.implementation, "status": answer.status}
+        )
+    else:
+        software = f" ({answer.implementation})" if answer.implementation else ""
+        typer.echo(f"{peer.aet} at {peer.host}:{peer.port}{software} answered in {answer.milliseconds:.1f} ms")
+    if answer.status:
+        complain(f"but with status {answer.status:04X}")
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Summary:
+    outcomes: Sequence[Outcome]
+    skipped: int
+    seconds: float
+
+    def failures(self) -> list[Outcome]:
+        return [one for one in self.outcomes if one.verdict is not Verdict.STORED]
+
+    def line(self) -> str:
+        stored = [one for one in self.outcomes if one.verdict is Verdict.STORED]
+        amount = sum(one.sent.size for one in stored)
+        rate = f"{len(stored) / self.seconds:.0f} instances/s, {size(amount / self.seconds)}/s" if self.seconds else ""
+        parts = [
+            f"stored {len(stored)} of {len(self.outcomes)} instances, {size(amount)} in {self.seconds:.1f} s ({rate})"
+        ]
+        if self.skipped:
+            parts.append(f"skipped {self.skipped} that are no DICOM files")
+        return "; ".join(parts)
+
+    def as_json(self) -> dict[str, object]:
+        failed = [
+            {"file": str(one.sent.file), "verdict": one.verdict.value, "status": one.status, "reason": one.reason}
+            for one in self.failures()
+        ]
+        stored = len(self.outcomes) - len(failed)
+        return {"stored": stored, "failed": failed, "skipped": self.skipped, "seconds": round(self.seconds, 3)}
+
+
+def _objects(paths: Iterable[Path]) -> tuple[list[Outgoing], int]:
+    found, skipped = [], 0
+    for path in _files(paths):
+        try:
+            found.append(outgoing(path))
+        except UnusableInput:
+            skipped += 1
+    return found, skipped
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(inner for inner in path.rglob("*") if inner.is_file())
+        else:
+            yield path
+
+
+@contextmanager
+def _progress(objects: Sequence[Outgoing], quiet: bool) -> Iterator[Callable[[Outcome], Outcome]]:
+    """A function that passes an outcome on and moves the bar, which only a terminal gets."""
+    columns = (
+        TextColumn("{task.fields[done]} of {task.fields[count]} instances"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    hidden = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as bar:
+        task = bar.add_task("", total=sum(one.size for one in objects), done=0, count=len(objects))
+
+        def advance(outcome: Outcome) -> Outcome:
+            bar.update(task, advance=outcome.sent.size, done=bar.tasks[task].fields["done"] + 1)
+            return outcome
+
+        yield advance
+
+
+def _list_failures(failures: Sequence[Outcome]) -> None:
+    for one in failures[:_SHOWN]:
+        complain(f"{one.verdict}: {one.sent.file!s}: {one.reason}")
+    rest = Counter(one.reason for one in failures[_SHOWN:])
+    for reason, count in rest.most_common():
+        complain(f"and {count} more: {reason}")

@@ -1,0 +1,96 @@
+"""`models new | digest | golden | keygen | sign`: how a data scientist makes a package, and who vouches for it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.options import Config, ModelFolder, settings_from
+from domain.errors import ConfigurationError
+from models import installed as packages
+from models import signing
+from models.digests import replace_text, write_digests
+from models.drafts import write_draft
+from models.manifest import MANIFEST
+from models.registry import load_package
+
+Package = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the package.")]
+Onnx = Annotated[Path, typer.Option("--onnx", metavar="FILE", help="The network.", exists=True, dir_okay=False)]
+KeyFile = Annotated[Path, typer.Argument(metavar="FILE", help="Where the private key goes, such as ours.pem.")]
+Key = Annotated[Path, typer.Option("--key", metavar="FILE", help="The private key (PEM, Ed25519).")]
+Locked = Annotated[bool, typer.Option("--passphrase", help="Ask for a passphrase that locks the private key.")]
+Series = Annotated[
+    list[Path],
+    typer.Argument(metavar="SERIES...", help="Folder of a series for each input of the model, in its order."),
+]
+Thin = Annotated[
+    int, typer.Option("--every", metavar="N", min=1, help="Keep every N-th voxel along each axis of a volume alone.")
+]
+
+
+def new(package: Package, onnx: Onnx) -> None:
+    """Make a package of a network: its manifest and card to fill in, as far as the network tells.
+
+    Fill in what is asked for; `dicom-node models verify DIR` names what is missing or wrong, by its line. Then
+    `dicom-node models digest DIR`.
+    """
+    from inference_worker.engines.describe import describe  # noqa: PLC0415 - needs an engine
+
+    network = onnx.read_bytes()
+    write_draft(package.absolute(), network, describe(network))
+    typer.echo(f"{package / MANIFEST}: fill it in, then: dicom-node models verify {package}")
+
+
+def digest(package: Package) -> None:
+    """Write the SHA-256 of every file of a package into its manifest; the last thing that making it does.
+
+    A signature is taken away, for it was given to other bytes.
+    """
+    if not (package / MANIFEST).is_file():
+        raise ConfigurationError(f"{package}: has no {MANIFEST}")
+    write_digests(package)
+    typer.echo(load_package(package.resolve()).digest)
+
+
+def golden(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A package's name, or the folder of one.")],
+    series: Series,
+    every: Thin = 1,
+    models: ModelFolder = None,
+    config: Config = None,
+) -> None:
+    """Keep what the model makes of a series as its golden sample, to prove other engines and installations with.
+
+    The pixels go into the package, attributes do not. Take a phantom, or a series that may be passed on.
+    """
+    from inference_worker import golden as samples  # noqa: PLC0415 - needs an engine
+    from inference_worker.package_trial import read, runner  # noqa: PLC0415
+
+    settings = settings_from(config, models__folder=models)
+    package = packages.one(settings, model)
+    sources = samples.thinned(read(package.manifest, series), every)
+    run = runner(package, settings.models.engine, settings.models.threads).run
+    samples.write(package.folder, package.manifest, sources, run(sources))
+    if package.manifest.golden is None:
+        manifest = package.folder / MANIFEST
+        stated = f'\n[golden]\ninput = "{samples.INPUT}"\nexpected = "{samples.EXPECTED}"\n'
+        replace_text(manifest, manifest.read_text("utf-8").rstrip("\n") + "\n" + stated)
+    write_digests(package.folder)
+    typer.echo(load_package(package.folder).digest)
+
+
+def keygen(key: KeyFile, passphrase: Locked = False) -> None:
+    """Make a key to sign packages with: FILE is the private one, and FILE's name with .pub.pem the public one."""
+    secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else ""
+    made = signing.generate_key(key, secret.encode() or None)
+    typer.echo(f"{key.with_name(key.stem + signing.PUBLIC)}: {made.fingerprint}")
+
+
+def sign(package: Package, key: Key) -> None:
+    """Vouch for a package: sign its manifest, which lists the digest of every file."""
+    found = load_package(package.resolve())
+    if complaint := packages.changed(found):
+        raise ConfigurationError(f"{complaint}; only a whole package is signed")
+    secret = typer.prompt("Passphrase", hide_input=True) if signing.is_locked(key) else ""
+    made = signing.sign(found, key, secret.encode() or None)
+    typer.echo(f"{found.name} {found.digest} signed by {made.name} ({made.fingerprint[:16]})")

@@ -1,0 +1,109 @@
+"""`models test` and `models bench`: does a model do here what it did at its makers', and by which engine best?"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.settings import Settings
+from console.cli.options import Config, Data, Json, ModelFolder, settings_from
+from console.cli.output import complain, print_json, screen, state, table
+from domain.errors import NodeError
+from models import installed as packages
+from models.registry import Package
+
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[MODEL]...", help="Packages by name or folder; all where left out.")
+]
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="A package's name, or the folder of one.")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", metavar="NAME", help="auto, openvino, onnxruntime, torch or tensorrt.")
+]
+Series = Annotated[
+    list[Path] | None,
+    typer.Option("--series", metavar="DIR", help="A series instead of the golden sample; one for each input."),
+]
+Repeats = Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Timed runs of each engine.")]
+
+
+def test(
+    model: Names = None,
+    engine: Engine = None,
+    models: ModelFolder = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Run the golden sample of each package and compare what comes out with what is expected.
+
+    Exit code 1 where one differs, fails or has no golden sample.
+    """
+    settings = settings_from(config, models__folder=models, models__engine=engine, data=data)
+    rows = [_tested(package, settings) for package in packages.some(settings, model or [])]
+    if as_json:
+        print_json({"models": rows})
+    else:
+        cells = [
+            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], row["said"]) for row in rows
+        ]
+        screen().print(table("", ("model", "golden sample", "engine", "figures or reason"), cells))
+    if not all(row["agrees"] for row in rows):
+        raise typer.Exit(1)
+
+
+def bench(
+    model: Name,
+    series: Series = None,
+    repeats: Repeats = 3,
+    models: ModelFolder = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Run a model's network by every engine of this machine: seconds, and how far each is from the first.
+
+    It reads what the golden sample, or a series that is given, becomes. The difference is of shares after softmax or
+    sigmoid; Dice is the least of any label.
+    """
+    from inference_worker.golden import sample  # noqa: PLC0415 - needs an engine
+    from inference_worker.package_trial import bench as side_by_side  # noqa: PLC0415
+    from inference_worker.package_trial import read  # noqa: PLC0415
+
+    settings = settings_from(config, models__folder=models, data=data)
+    package = packages.one(settings, model)
+    sources = read(package.manifest, series) if series else sample(package)
+    rows = side_by_side(package, sources, settings.models.threads, packages.engine_cache(settings), repeats)
+    if as_json:
+        print_json({"model": package.name, "engines": [asdict(row) for row in rows]})
+    else:
+        cells = [
+            (
+                row.engine,
+                _figure(row.seconds, ".3f"),
+                _figure(row.difference, ".2g"),
+                _figure(row.dice, ".4f"),
+                row.failure,
+            )
+            for row in rows
+        ]
+        screen().print(table(package.name, ("engine", "seconds", "difference", "Dice", "failure"), cells))
+    if all(row.failure for row in rows):
+        complain("no engine ran the network")
+        raise typer.Exit(1)
+
+
+def _tested(package: Package, settings: Settings) -> dict[str, Any]:
+    from inference_worker.package_trial import prove  # noqa: PLC0415 - needs an engine
+
+    row: dict[str, Any] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
+    try:
+        cache = packages.engine_cache(settings)
+        row["engine"], verdict = prove(package, settings.models.engine, settings.models.threads, cache)
+    except NodeError as error:
+        return {**row, "said": str(error)}
+    return {**row, **asdict(verdict), "said": str(verdict)}
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

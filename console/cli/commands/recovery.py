@@ -1,0 +1,35 @@
+"""`retry`: another chance for a study, when its cause was mended."""
+
+import uuid
+from datetime import UTC, datetime
+
+import typer
+
+from audit.trail import Ledger
+from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
+from console.cli.output import print_json
+from consumers.steps import retry as retrying
+from models.installed import installed
+from roles.database import reading
+from store import queries
+
+app = typer.Typer()
+
+
+@app.command()
+def retry(
+    study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+) -> None:
+    """Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.
+
+    Example:  dicom-node retry 3f2a --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    packages = [package.digest for package in installed(settings)]
+    with reading(settings) as source:
+        found = uuid.UUID(str(queries.find_study(source, study)))
+        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC))
+    if as_json:
+        print_json(vars(done))
+        return
+    typer.echo(f"set going again: {done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)")

@@ -1,0 +1,131 @@
+"""Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from config.settings import Settings
+from console.cli.options import (
+    Aet,
+    Config,
+    Data,
+    DatabaseUrl,
+    Destinations,
+    Device,
+    Host,
+    HttpPort,
+    Kafka,
+    ModelFolder,
+    Port,
+    Rules,
+    Supervisor,
+    settings_from,
+)
+from roles import database as embedded
+from roles.process import die_with, run_role
+from roles.table import ROLES
+
+app = typer.Typer()
+
+_PANEL = "One role each"
+_ABOUT: Mapping[str, str] = {
+    "index": "Bring what the listeners logged into the object store and the index.",
+    "assemble": "Find out which studies are complete, and which models they want.",
+    "relay": "Carry events from PostgreSQL to Kafka.",
+    "write": "Write findings as DICOM objects.",
+    "deliver": "Send results to their destinations.",
+}
+
+
+@app.command(rich_help_panel=_PANEL)
+def listen(
+    data: Data = None,
+    aet: Aet = None,
+    port: Port = None,
+    host: Host = None,
+    config: Config = None,
+    http_port: HttpPort = None,
+    index: Annotated[int, typer.Option("--index", help="Number of this listener, from 0, where several share.")] = 0,
+    supervisor: Supervisor = None,
+) -> None:
+    """Answer C-STORE and C-ECHO; needs no database.
+
+    Example:  dicom-node listen --data /srv/node --aet MYNODE --port 11112 --host 0.0.0.0
+    """
+    settings = settings_from(
+        config, data=data, listener__aet=aet, listener__port=port, listener__host=host, http__port=http_port
+    )
+    _become("listen", settings, index, supervisor)
+
+
+@app.command(rich_help_panel=_PANEL)
+def work(
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    models: ModelFolder = None,
+    device: Device = None,
+    http_port: HttpPort = None,
+    index: Annotated[int, typer.Option("--index", help="Number of this worker, from 0, where there are several.")] = 0,
+    supervisor: Supervisor = None,
+) -> None:
+    """Run models on studies, on one device.
+
+    Example:  dicom-node work --database URL --data /srv/node --device cuda:1
+    """
+    settings = settings_from(
+        config,
+        data=data,
+        database__url=database,
+        models__folder=models,
+        models__device=device,
+        http__port=http_port,
+    )
+    _become("work", settings, index, supervisor)
+
+
+@app.command(hidden=True)
+def keep_database(data: Data = None, config: Config = None, supervisor: Supervisor = None) -> None:
+    """Run the data folder's own PostgreSQL, for `up`."""
+    settings = settings_from(config, data=data)
+    if supervisor is not None:
+        die_with(supervisor)
+    raise typer.Exit(embedded.keep(settings))
+
+
+def _role_command(role: str) -> Callable[..., None]:
+    def command(
+        data: Data = None,
+        config: Config = None,
+        database: DatabaseUrl = None,
+        kafka: Kafka = None,
+        models: ModelFolder = None,
+        rules: Rules = None,
+        destination: Destinations = None,
+        http_port: HttpPort = None,
+        supervisor: Supervisor = None,
+    ) -> None:
+        settings = settings_from(
+            config,
+            data=data,
+            database__url=database,
+            bus__kafka=kafka,
+            models__folder=models,
+            models__rules=rules,
+            destinations=destination,
+            http__port=http_port,
+        )
+        _become(role, settings, 0, supervisor)
+
+    return command
+
+
+def _become(role: str, settings: Settings, index: int, supervisor: int | None) -> None:
+    if supervisor is not None:
+        die_with(supervisor)
+    raise typer.Exit(run_role(role, ROLES[role], settings, index))
+
+
+for _role, _about in _ABOUT.items():
+    app.command(_role, help=_about, rich_help_panel=_PANEL)(_role_command(_role))

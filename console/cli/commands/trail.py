@@ -1,0 +1,115 @@
+"""`audit`: the trail proven and read. Every reading is itself an entry."""
+
+import getpass
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from audit.chain import verify as follow
+from audit.trail import Action, Ledger, entries_of, rows
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.output import complain, moment, print_json, screen, table
+from roles.database import reading
+from store import queries
+from store.database import Database
+
+app = typer.Typer()
+_LISTED = 3  # members of a list that the table shows
+
+group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
+app.add_typer(group, name="audit")
+
+OfStudy = Annotated[
+    str | None,
+    typer.Option("--study", metavar="STUDY", help="Entries of one study: id or UID, or the start of one."),
+]
+Last = Annotated[int | None, typer.Option("--last", metavar="N", min=1, help="The newest N entries.")]
+
+
+@group.command()
+def verify(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Follow the hash chain from the first entry to the last; exit code 1 and the first bad entry where it breaks.
+
+    Example:  dicom-node audit verify --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        verdict = follow(rows(source))
+        _record(source, what="verify", entries=verdict.checked, bad=verdict.bad)
+    if as_json:
+        print_json(
+            {
+                "intact": verdict.bad is None,
+                "checked": verdict.checked,
+                "bad": verdict.bad,
+                "reason": verdict.reason,
+                "head": verdict.head.hex(),
+            }
+        )
+    elif verdict.bad is None:
+        typer.echo(
+            f"intact: {verdict.checked} entries follow from one another; the last one's hash is {verdict.head.hex()}"
+        )
+    if verdict.bad is not None:
+        complain(f"entry {verdict.bad} is wrong: {verdict.reason}; the {verdict.checked} entries before it are intact")
+        raise typer.Exit(1)
+
+
+@group.command()
+def show(
+    study: OfStudy = None,
+    last: Last = None,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Who did what, when, with what outcome: for one study, or lately (the newest 50 entries).
+
+    Example:  dicom-node audit show --study 3f2a --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        found = _entries(source, study, last)
+    if as_json:
+        print_json({"entries": found})
+        return
+    shown = [
+        (one["number"], moment(one["at"]), one["by"]["role"], one["action"], (one["study"] or "")[:8], _details(one))
+        for one in found
+    ]
+    screen().print(table("", ("number", "at", "by", "what", "study", "details"), shown) if shown else "no entries")
+
+
+def _entries(source: Database, study: str | None, last: int | None) -> Sequence[Mapping[str, Any]]:
+    if study is None:
+        found = queries.last_entries(source, last or 50)
+        _record(source, what="newest entries", entries=len(found))
+        return found
+    known = queries.find_study(source, study)
+    found = list(entries_of(source, known))[-(last or 0) :]
+    _record(source, what=f"entries of study {known}", entries=len(found))
+    return found
+
+
+def _record(source: Database, **details: Any) -> None:
+    Ledger(source, "console").record(Action.READ, user=_user(), **details)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return str(os.getuid())
+
+
+def _details(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={_short(value)}" for key, value in entry["details"].items())
+
+
+def _short(value: Any) -> str:
+    """Lists of instances would fill the screen; --json has them."""
+    if isinstance(value, list) and len(value) > _LISTED:
+        return f"({len(value)} of them)"
+    return str(value) if isinstance(value, str | int) else json.dumps(value)

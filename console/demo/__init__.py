@@ -1,0 +1,1 @@
+"""`python -m console.demo`: a study in, findings out, the whole path on this machine."""

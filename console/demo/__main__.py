@@ -1,0 +1,238 @@
+"""`python -m console.demo [FOLDER]`: a CT study in, findings out, the whole path on this machine.
+
+It starts a node as `dicom-node up` and an archive, sends a study as a scanner would, tells each step as it happens, and
+shows what arrived at the archive. At the end nothing is left running.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from audit.chain import verify
+from audit.trail import Action, Ledger, rows
+from config.settings import Destination
+from console.cli.output import complain, size
+from console.demo import archive as demo_archive
+from console.demo import findings as demo_findings
+from console.demo import folder as demo_folder
+from console.demo import study as demo_study
+from console.demo.archive import AET, Archive
+from console.demo.findings import Findings
+from console.demo.screen import Screen
+from console.demo.servers import SETTLE, Interrupted, NodeProcess, Program, pause
+from console.demo.steps import Step, arrived, dead_end, steps
+from console.demo.study import Study
+from dicom_node.scu.store import Verdict, send
+from domain.errors import NodeError, Permanent
+from domain.progress import progress
+from roles.process import stopped_by_signals
+from store import queries
+from store.database import Database
+
+_SCANNER = "CT_SCANNER"
+_LOOK = 0.2  # s between two looks at the study
+_PATIENCE = 900.0  # s without any progress after which the demonstration gives up
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a demonstration plays on: the servers, and the folder that everything lies in."""
+
+    folder: Path
+    archive: Archive
+    node: NodeProcess
+    screen: Screen
+    stop: threading.Event
+
+
+@app.command()
+def main(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", exists=True, file_okay=False, help="A study of your own.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up at the end, until Ctrl-C.")] = False,
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="Where everything lies.")] = Path("demo-data"),
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", metavar="DIR", help="Folder of model packages; the shipped ones by default."),
+    ] = None,
+) -> None:
+    """Show the whole path of a study on this machine: received, understood, written, delivered."""
+    stop = stopped_by_signals()
+    try:
+        with demo_folder.fresh(data.absolute()) as place:
+            _play(place, folder, models.absolute() if models else None, keep, stop)
+    except Interrupted as error:
+        complain("interrupted; node and archive are stopped")
+        raise typer.Exit(130) from error
+    except NodeError as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+
+
+def _play(place: Path, folder: Path | None, models: Path | None, keep: bool, stop: threading.Event) -> None:
+    screen = Screen(datetime.now(UTC))
+    study = demo_study.find(folder, place / "study")
+    archive = demo_archive.choose(place / "archive")
+    stage = Stage(place, archive, NodeProcess(place / "node", archive, models), screen, stop)
+    with ExitStack() as servers:
+        _open(stage, servers)
+        database = Database(stage.node.database(), pool_size=1)
+        servers.callback(database.close)
+        _send(stage, study, f"{AET}@127.0.0.1:{archive.port}", "to the archive, where its images are read")
+        _send(stage, study, stage.node.address(), "to the node")
+        path = _follow(stage, database)
+        screen.line(_balance(path))
+        with screen.waiting("fetching the results from the archive"):
+            findings = _fetch(stage, study, path)
+        _conclude(stage, findings, path, database, keep)
+        if keep:
+            _stay(stage)
+        screen.line()
+        with screen.waiting("stopping node and archive"):
+            servers.close()
+    screen.line("Node and archive are stopped; the files stay.", "dim")
+
+
+def _open(stage: Stage, servers: ExitStack) -> None:
+    screen = stage.screen
+    screen.heading("A node and an archive on this machine")
+    with screen.waiting("starting node and archive"):
+        archive = servers.enter_context(Program("the archive", stage.archive.command(), stage.folder / "archive.log"))
+        node = servers.enter_context(Program("the node", stage.node.command(), stage.folder / "node.log"))
+        archive.await_ready(stage.archive.ready, stage.stop)
+        node.await_ready(stage.node.ready, stage.stop)
+    _say(screen, "archive up", f"{stage.archive.name}, {AET}@127.0.0.1:{stage.archive.port}, {stage.archive.where()}")
+    _say(screen, "node up", f"{stage.node.address()}; results go to {AET}")
+
+
+def _send(stage: Stage, study: Study, address: str, purpose: str) -> None:
+    """Push the study as a scanner does; raises Permanent where an instance was not taken."""
+    screen = stage.screen
+    screen.heading(f"A scanner sends its study {purpose}")
+    screen.facts([("study", study.source)])
+    begun, failed = time.monotonic(), ""
+    for outcome in screen.sending(send(study.objects, Destination.model_validate(address), _SCANNER), study.size):
+        pause(stage.stop, 0)
+        failed = failed if outcome.verdict is Verdict.STORED else outcome.reason
+    if failed:
+        raise Permanent(f"not every instance was stored: {failed}")
+    seconds = time.monotonic() - begun
+    rate = f"{len(study.objects) / seconds:.0f} instances/s, {size(study.size / seconds)}/s"
+    _say(screen, "sent", f"{len(study.objects)} instances, {size(study.size)} in {seconds:.2f} s ({rate})")
+
+
+def _follow(stage: Stage, database: Database) -> Mapping[str, Any]:
+    """Tell every step of the study until its results have arrived; raises Permanent where they never will."""
+    stage.screen.heading(f"The node at work (a study is complete after {SETTLE:g} s of silence)")
+    told: set[tuple[str, str]] = set()
+    deadline = time.monotonic() + _PATIENCE
+    with stage.screen.waiting("the study is on its way"):
+        while time.monotonic() < deadline:
+            path = _largest(database)
+            for step in steps(path) if path else ():
+                if (step.name, step.text) not in told and _settled(step, path):
+                    told.add((step.name, step.text))
+                    stage.screen.step(step)
+                    deadline = time.monotonic() + _PATIENCE
+            if path and arrived(path):
+                return path
+            if path and (reason := dead_end(path)):
+                raise Permanent(reason)
+            pause(stage.stop, _LOOK)
+    place = progress(path["study"], path["jobs"], path["results"], path["deliveries"]) if path else None
+    raise Permanent(f"nothing happens any more: {place.where}: {place.why}" if place else "the study did not come in")
+
+
+def _balance(path: Mapping[str, Any]) -> str:
+    """The figure that a radiologist waits for."""
+    last = {step.name: step.at for step in steps(path)}
+    seconds = (last["delivered"] - last["received"]).total_seconds()
+    return (
+        f"Results were at the archive {seconds:.1f} s after the last image, {SETTLE:g} s of that waiting for silence."
+    )
+
+
+def _settled(step: Step, path: Mapping[str, Any]) -> bool:
+    """The number of instances received is known when the study is complete."""
+    return step.name != "received" or bool(path["decisions"])
+
+
+def _largest(database: Database) -> dict[str, Any]:
+    """The path of the study with the most instances; empty while there is none."""
+    found = queries.latest_studies(database, 100)
+    if not found:
+        return {}
+    largest = max(found, key=lambda one: one["instances"] or 0)
+    return queries.study_path(database, queries.find_study(database, largest["id"]))
+
+
+def _fetch(stage: Stage, study: Study, path: Mapping[str, Any]) -> list[Findings]:
+    """The results of each model, out of the archive, with what a person wants to see of them."""
+    made = []
+    for job in path["jobs"]:
+        sent = (one for one in path["deliveries"] if one["job_id"] == job["id"])
+        uids = {one["kind"]: one["sop_uid"] for delivery in sent for one in delivery["objects"] if one["stored"]}
+        held = {kind: stage.archive.fetch(uid) for kind, uid in uids.items()}
+        folder = stage.folder / "findings" / job["model"]
+        made.append(demo_findings.keep(job, held, study.files, folder))
+    return made
+
+
+def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], database: Database, keep: bool) -> None:
+    screen = stage.screen
+    for one in findings:
+        screen.heading("The report, as the archive holds it")
+        screen.line(one.report)
+        screen.heading("The measurements")
+        for line in one.measurements:
+            screen.line(f"  {line}", "bold")
+    screen.heading("The audit trail")
+    verdict = verify(rows(database))
+    Ledger(database, "console").record(Action.READ, what="verify", entries=verdict.checked, bad=verdict.bad)
+    fault = "" if verdict.bad is None else f"; entry {verdict.bad} is wrong: {verdict.reason}"
+    screen.line(f"  {verdict.checked} entries follow from one another{fault}")
+    screen.heading("Where to find it")
+    files = [(name, _shown(file)) for one in findings for name, file in one.files.items()]
+    study, node = path["study"]["id"][:8], f"--data {_shown(stage.folder / 'node')}"
+    viewer = f"--archive {stage.archive.dicomweb()}" if keep else f"--data {_shown(stage.folder)}"
+    command = _shown(Path(sys.executable).with_name("dicom-node"))
+    screen.facts(
+        [
+            *files,
+            ("archive", _shown(stage.folder / "archive") + "; stays up with --keep"),
+            ("the study's way", f"{command} status {study} {node}"),
+            ("why a model ran", f"{command} explain {study} {node}"),
+            ("who did what", f"{command} audit show --study {study} {node}"),
+            *([("how a viewer shows it", f"{command} viewer {viewer}")] if stage.archive.dicomweb() else []),
+        ]
+    )
+
+
+def _shown(path: Path) -> str:
+    """The path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _stay(stage: Stage) -> None:
+    stage.screen.heading("Node and archive stay up until Ctrl-C")
+    stage.screen.facts([("send more studies to", stage.node.address()), ("archive", stage.archive.where())])
+    stage.stop.wait()
+
+
+def _say(screen: Screen, name: str, text: str) -> None:
+    screen.step(Step(name, text, datetime.now(UTC)))
+
+
+if __name__ == "__main__":
+    app()

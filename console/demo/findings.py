@@ -1,0 +1,91 @@
+"""What a demonstration leaves for a person: the results as the archive holds them, the report as text, a picture."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference_worker.transforms.grids import orientation_of, spacings_of
+from inference_worker.volume import build
+from sr_writer.pages.preview import picture
+from sr_writer.reading import read_segmentation, report_text
+
+_SHORT = {"Attenuation Coefficient": "mean attenuation", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The report as text, one line of measurements for each segment, and the files, with what each is."""
+
+    report: str
+    measurements: tuple[str, ...]
+    files: Mapping[str, Path]
+
+
+def keep(
+    job: Mapping[str, Any],
+    held: Mapping[str, bytes],
+    sources: Callable[[frozenset[str]], Sequence[Path]],
+    folder: Path,
+) -> Findings:
+    """Write everything about `job` (a row of `status --json`) into `folder`.
+
+    `held` are the objects by kind ("SR", "SEG") as the archive holds them; `sources` finds the files of instances.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = {one["segment"]: _line(one) for one in job["findings"] or ()}
+    files = {"report": folder / "report.dcm", "report as text": folder / "report.txt"}
+    files["report"].write_bytes(held["SR"])
+    text = report_text(held["SR"])
+    files["report as text"].write_text(text + "\n", "utf-8")
+    files |= _dumped(files["report"], folder)
+    if "SEG" in held:
+        files |= {"segmentation": folder / "segmentation.dcm", "picture": folder / "segmentation.png"}
+        files["segmentation"].write_bytes(held["SEG"])
+        files["picture"].write_bytes(
+            _picture(held["SEG"], sources, lines, f"{job['model']} {job['version']}; lung window")
+        )
+    return Findings(text, tuple(lines.values()), files)
+
+
+def _picture(
+    part10: bytes, sources: Callable[[frozenset[str]], Sequence[Path]], lines: Mapping[str, str], subtitle: str
+) -> bytes:
+    """The segmentation that the archive holds, over the images that were sent."""
+    segmentation = read_segmentation(part10)
+    volume = build(sources(segmentation.sources))
+    turn, spacings = orientation_of(volume.affine), spacings_of(volume.affine)
+    depth, rows, columns = (float(spacings[axis]) for axis in turn.order)
+    return picture(
+        turn.canonical(volume.voxels),
+        turn.canonical(segmentation.labels(volume.affine, volume.voxels.shape)),
+        (depth, rows, columns),
+        segmentation.segments,
+        segmentation.warning,
+        subtitle,
+        [lines.get(segment.label, segment.label) for segment in segmentation.segments],
+    )
+
+
+def _line(segment: Mapping[str, Any]) -> str:
+    """`Right lung: volume 2,713 ml, mean attenuation -812 HU`."""
+    values = (
+        f"{_SHORT.get(one['name'], one['name'])} {one['value']:,.0f} {_SHORT.get(one['unit'], one['unit'])}"
+        for one in segment["measurements"]
+    )
+    return f"{segment['segment']}: {', '.join(values)}"
+
+
+def _dumped(report: Path, folder: Path) -> dict[str, Path]:
+    """The report as DCMTK reads it, where dsrdump is installed: a second opinion on the same file."""
+    program = shutil.which("dsrdump")
+    if program is None:
+        return {}
+    done = subprocess.run([program, "+Pl", str(report)], capture_output=True, check=False, timeout=60)
+    if done.returncode:
+        return {}
+    path = folder / "report-dsrdump.txt"
+    path.write_bytes(done.stdout)
+    return {"report as DCMTK reads it": path}

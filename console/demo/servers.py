@@ -1,0 +1,122 @@
+"""The processes of a demonstration: a node as `dicom-node up` runs it, and an archive. Nothing outlives it.
+
+Each child leads a process group of its own, so that a terminal's Ctrl-C reaches the demonstration alone, which then
+winds the children down in order; and the kernel ends them should the demonstration be killed.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from config.settings import Settings
+from console.demo.archive import AET, Archive
+from domain.errors import NodeError, Unavailable
+from roles.database import KEEPER
+from roles.health import running
+from roles.supervisor import role_processes
+
+NODE_AET = "DICOM_NODE"
+SETTLE = 2.0  # s of silence that complete the study; 5 by default, but here the sender is known to be done
+_GRACE = 45.0  # s that `up` may take to wind down: its roles, then its database
+_LOOK = 0.1
+
+
+class Interrupted(NodeError):
+    """Somebody asked the demonstration to end."""
+
+
+class Program:
+    """A child process with a log file, for as long as its `with` block lasts."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+        self._name = name
+        self._command = [sys.executable, "-m", "console.demo.leash", str(os.getpid()), *command]
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={key: value for key, value in os.environ.items() if not key.startswith("DICOM_NODE_")},
+                process_group=0,
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def await_ready(self, ready: Callable[[], bool], stop: threading.Event) -> None:
+        """Wait for `ready`; raises Unavailable with the end of the log where the process ends, or Interrupted."""
+        assert self._process is not None
+        while not ready():
+            if self._process.poll() is not None:
+                last = self._log.read_text(errors="replace").splitlines()[-5:]
+                raise Unavailable("\n".join((f"{self._name} ended by itself; its log {self._log} says:", *last)))
+            pause(stop, _LOOK)
+
+
+class NodeProcess:
+    """The node that a demonstration runs on the data folder `data`."""
+
+    def __init__(self, data: Path, archive: Archive, models: Path | None) -> None:
+        self._data = data
+        self._archive = archive
+        self._models = models
+
+    def command(self) -> Sequence[str]:
+        """`dicom-node up`, as a trial would call it; it takes a free port."""
+        destination = f"{AET}@127.0.0.1:{self._archive.port}"
+        options = ["--data", str(self._data), "--aet", NODE_AET, "--port", "0", "--destination", destination]
+        models = ["--models", str(self._models)] if self._models else []
+        return [sys.executable, "-m", "console.cli.main", "up", *options, "--settle", f"{SETTLE:g}", *models]
+
+    def ready(self) -> bool:
+        """Whether every role says that it is."""
+        return all(self._report(role).get("ready") for role in role_processes(Settings.model_construct()))
+
+    def address(self) -> str:
+        """AET@HOST:PORT of its listener."""
+        return f"{NODE_AET}@127.0.0.1:{self._report('listen')['dicom_port']}"
+
+    def database(self) -> str:
+        """URL of its database."""
+        return str((running(self._data, KEEPER) or {})["url"])
+
+    def _report(self, role: str) -> Mapping[str, Any]:
+        facts = running(self._data, role)
+        if facts is None:
+            return {}
+        try:
+            with urllib.request.urlopen(f"http://{facts['host']}:{facts['port']}/health/ready", timeout=5) as answer:
+                return dict(json.load(answer))
+        except (OSError, ValueError):  # it says no, or is not there yet
+            return {}
+
+
+def pause(stop: threading.Event, seconds: float) -> None:
+    """Wait; raises Interrupted when asked to end."""
+    if stop.wait(seconds):
+        raise Interrupted("interrupted")

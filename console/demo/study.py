@@ -1,0 +1,56 @@
+"""Which study a demonstration shows: the user's own, else a real chest CT that is at hand, else a phantom."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_node.scu.store import Outgoing, outgoing
+from domain.errors import Permanent, UnusableInput
+from inference_worker.phantom import ChestPhantom
+
+_REAL = "ct_chest_lidc0003"
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The instances to send, in the order of their file names, and where they come from in words."""
+
+    objects: tuple[Outgoing, ...]
+    source: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(one.size for one in self.objects)
+
+    def files(self, instances: frozenset[str]) -> list[Path]:
+        """The files of these SOP instances."""
+        return [one.file for one in self.objects if one.sop_instance in instances and isinstance(one.file, Path)]
+
+
+def find(folder: Path | None, scratch: Path, environment: Mapping[str, str] = os.environ) -> Study:
+    """The study in `folder`, where the user names one; `scratch` is where a phantom would be written.
+
+    Raises Permanent where the user's folder holds no DICOM file.
+    """
+    if folder is not None:
+        return _read(folder, str(folder))
+    real = Path(environment.get("DICOM_NODE_TEST_DATA") or _BESIDE) / _REAL
+    if real.is_dir():
+        return _read(real, f"a chest CT of LIDC-IDRI (CC BY 3.0) in {real}")
+    ChestPhantom().write(scratch)
+    return _read(scratch, "a phantom: the chest of nobody, made just now")
+
+
+def _read(folder: Path, source: str) -> Study:
+    objects = []
+    for path in sorted(inner for inner in folder.rglob("*") if inner.is_file()):
+        try:
+            objects.append(outgoing(path))
+        except UnusableInput:
+            continue  # folders of studies hold viewers, DICOMDIRs and notes as well
+    if not objects:
+        raise Permanent(f"there is no DICOM file in {folder}")
+    return Study(tuple(objects), source)

@@ -1,0 +1,1 @@
+"""`dicom-node viewer`: results in OHIF on this machine."""

@@ -1,0 +1,176 @@
+"""Messages that no attempt could handle: set aside with everything that hangs on it, listed, and replayed.
+
+A dead letter is a row, a message on the dead-letter topic, two entries on the trail, and a study that is stuck with the
+reason. `replay` undoes what holds it up and announces the same event again, for the one group that failed.
+"""
+
+import hashlib
+import json
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from audit.trail import Action, Ledger, Transaction
+from consumers.bus.protocol import Message
+from domain.errors import NodeError, Permanent
+from domain.events import Event, EventType
+from domain.states import StudyEvent, StudyState
+from store import jobs
+from store import outbox as log
+from store.database import Database
+from store.outbox import DeadLetter
+from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+
+_UNREADABLE = uuid.UUID("0b7c2f0e-5a53-5d0c-9d0e-6f4f4c1e2a77")  # namespace of ids for messages that bring none
+_QUOTED = 100_000  # characters; the topic's copy stays below a broker's limit for a message, the row keeps all
+
+
+class TooManyDeadLetters(NodeError):
+    """So many messages failed that the fault is ours and not theirs; a person must look before more are set aside."""
+
+
+@dataclass(frozen=True)
+class DeadLetterLimit:
+    """How many dead letters a consumer may make within `window`.
+
+    One message that cannot be handled is a matter of that message. Many in a row are a matter of the node (a model that
+    is not there, a defect of a release), and setting all of them aside would only hide it and stop every study.
+    """
+
+    letters: int
+    window: timedelta
+
+
+DEAD_LETTER_LIMIT = DeadLetterLimit(letters=20, window=timedelta(minutes=10))
+
+
+@dataclass
+class DeadLetterCount:
+    """The dead letters that one consumer made lately, held against its limit."""
+
+    limit: DeadLetterLimit
+    _recent: deque[datetime] = field(default_factory=deque)
+
+    def add(self, at: datetime) -> None:
+        """Count one more; raises TooManyDeadLetters where the limit does not admit it."""
+        while self._recent and at - self._recent[0] > self.limit.window:
+            self._recent.popleft()
+        if len(self._recent) >= self.limit.letters:
+            minutes = self.limit.window.total_seconds() / 60
+            raise TooManyDeadLetters(
+                f"{self.limit.letters} events were set aside within {minutes:g} minutes: see the dead letters"
+            )
+        self._recent.append(at)
+
+
+def set_aside(ledger: Ledger, group: str, message: Message, error: NodeError, attempts: int, at: datetime) -> int:
+    """Make `message` a dead letter of `group` and return its number, 0 where it was one already.
+
+    All in one transaction: the row, the study stuck with the reason, its event, the entries, the mark that the group is
+    done with it, and the message for the dead-letter topic. Raises Unavailable.
+    """
+    event = _event(message)
+    mark = event.id if event else _derived_id(message)
+    with ledger.transaction() as transaction:
+        if not log.mark_handled(transaction.connection, group, mark, at):
+            return 0
+        number = log.add_dead_letter(
+            transaction.connection,
+            reader=group,
+            message=_text(message),
+            event_id=event.id if event else None,
+            study_id=event.study_id if event else None,
+            error=str(error),
+            attempts=attempts,
+            at=at,
+        )
+        transaction.forward(_topic_row(number, group, message, mark, error, attempts, at))
+        details = {"letter": number, "group": group, "reason": str(error), "attempts": attempts}
+        transaction.record(Action.DEAD_LETTER, event.study_id if event else None, event=str(mark), **details)
+        if event is not None and event.type is not EventType.STUDY_STUCK:
+            _stop_study(transaction, event.study_id, error, at)
+    return number
+
+
+def list_dead_letters(database: Database) -> list[DeadLetter]:
+    """Every dead letter, the oldest first; `replayed_at` tells which were given another chance. Raises Unavailable."""
+    with database.transaction() as connection:
+        return log.all_dead_letters(connection)
+
+
+def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
+    """Let the group that failed handle this dead letter's event again; other groups know it from their inbox.
+
+    The study leaves `stuck` once nothing else of it is set aside or has failed. Raises Permanent where there is no
+    such dead letter, it was replayed before, or its message cannot be read as an event; Unavailable.
+    """
+    with ledger.transaction() as transaction:
+        letter = log.take_dead_letter(transaction.connection, number)
+        if letter.replayed_at is not None:
+            raise Permanent(f"dead letter {number} was replayed before; if it failed again it has a new number")
+        if letter.event_id is None or letter.study_id is None:
+            raise Permanent(f"dead letter {number} cannot be read as an event, so nothing can be replayed")
+        log.forget_handled(transaction.connection, letter.reader, letter.event_id)
+        log.mark_replayed(transaction.connection, number, at)
+        transaction.forward(
+            {
+                "event_id": letter.event_id,
+                "key": str(letter.study_id),
+                "topic": EVENTS_TOPIC,
+                "envelope": json.loads(letter.message),
+            }
+        )
+        transaction.record(
+            Action.REPLAYED, letter.study_id, letter=number, group=letter.reader, event=str(letter.event_id)
+        )
+        _release_study(transaction, letter.study_id, at)
+    return letter
+
+
+def _stop_study(transaction: Transaction, study: uuid.UUID, error: NodeError, at: datetime) -> None:
+    reason = str(error)
+    if log.move_study(transaction.connection, study, StudyEvent.FAILED, reason, at) is StudyState.STUCK:
+        transaction.record(Action.STUDY_STUCK, study, reason=reason)
+        # The reason may quote; the event names its kind alone.
+        transaction.emit(Event(EventType.STUDY_STUCK, study, at, {"reason_code": type(error).__name__}))
+
+
+def _release_study(transaction: Transaction, study: uuid.UUID, at: datetime) -> None:
+    connection = transaction.connection
+    if log.has_open_letters(connection, study) or jobs.ended_badly(connection, study):
+        return
+    if log.move_study(transaction.connection, study, StudyEvent.RELEASED, "", at) is not None:
+        transaction.record(Action.STUDY_RELEASED, study)
+
+
+def _topic_row(
+    number: int, group: str, message: Message, mark: uuid.UUID, error: NodeError, attempts: int, at: datetime
+) -> dict[str, Any]:
+    letter = {
+        "letter": number,
+        "group": group,
+        "error": type(error).__name__,
+        "attempts": attempts,
+        "at": at.isoformat(),
+        "message": _text(message)[:_QUOTED],
+    }
+    return {"event_id": mark, "key": message.key, "topic": DEAD_LETTERS_TOPIC, "envelope": letter}
+
+
+def _event(message: Message) -> Event | None:
+    try:
+        return message.event
+    except Permanent:
+        return None
+
+
+def _derived_id(message: Message) -> uuid.UUID:
+    digest = hashlib.sha256(message.body).hexdigest()
+    return uuid.uuid5(_UNREADABLE, f"{message.partition}/{message.offset}/{digest}")
+
+
+def _text(message: Message) -> str:
+    # PostgreSQL's text holds no NUL.
+    return message.body.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")

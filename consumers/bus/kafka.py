@@ -1,0 +1,260 @@
+"""The bus of a deployment with a broker: everything that speaks to Kafka.
+
+Consumers commit by hand and one message at a time; the publisher is idempotent and waits for every replica. Both wait
+for a broker that is away, both make the topics that are missing.
+"""
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import errors as kafka_errors
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.net.compat import KafkaNetClient
+from kafka.producer.future import FutureRecordMetadata
+
+from config.settings import Bus as Settings
+from consumers.bus.protocol import Message, TakenOver
+from domain.errors import ConfigurationError, Unavailable
+from store.outbox import OutboxEntry
+from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+
+T = TypeVar("T")
+
+_MISCONFIGURED = (
+    kafka_errors.AuthorizationError,
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedVersionError,
+    kafka_errors.KafkaConfigurationError,
+    kafka_errors.InvalidTopicError,
+)
+_REBALANCED = (
+    kafka_errors.CommitFailedError,
+    kafka_errors.RebalanceInProgressError,
+    kafka_errors.IllegalGenerationError,
+    kafka_errors.UnknownMemberIdError,
+)
+_FOREVER = 2**31 - 1  # ms; a batch that expired and one behind it that did not would change places
+_SILENCE = 5.0  # s without a message after which the broker is asked for
+_CONTENT_TYPES = {
+    EVENTS_TOPIC: b"application/cloudevents+json; charset=UTF-8",  # CloudEvents Kafka binding 3.3, structured mode
+    DEAD_LETTERS_TOPIC: b"application/json",
+}
+
+
+class KafkaBus:
+    """Subscriptions on the brokers that `settings.kafka` names."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def subscribe(self, group: str, topic: str = EVENTS_TOPIC) -> "KafkaSubscription":
+        """See `consumers.bus.protocol.Bus`. The group's name on the broker is `dicom-node.GROUP`."""
+        return KafkaSubscription(self._settings, group, _names(self._settings)[topic])
+
+
+class KafkaSubscription:
+    """One member of a consumer group; see `consumers.bus.protocol.Subscription`."""
+
+    def __init__(self, settings: Settings, group: str, topic: str) -> None:
+        self._settings = settings
+        self._group = group
+        self._topic = topic
+        self._consumer: KafkaConsumer | None = None
+        self._quiet = 0.0  # s without a message
+
+    def poll(self, timeout: float) -> list[Message]:
+        with _translated():
+            if self._consumer is None:
+                self._consumer = self._join()
+            found = self._consumer.poll(timeout_ms=int(timeout * 1000))
+        self._notice_silence(0 if found else self._quiet + timeout)
+        return [_message(record) for records in found.values() for record in records]
+
+    def commit(self, message: Message) -> None:
+        if self._consumer is None:
+            raise TakenOver("this consumer has left the group")
+        place = {TopicPartition(self._topic, message.partition): OffsetAndMetadata(message.offset + 1, "", -1)}
+        try:
+            with _translated():
+                self._consumer.commit(place, timeout_ms=5000)
+        except TakenOver:
+            # Joining afresh forgets what was fetched and starts where the group stands.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(kafka_errors.KafkaError):
+                consumer.close(autocommit=False, timeout_ms=2000)
+
+    def _notice_silence(self, seconds: float) -> None:
+        # The client reconnects by itself and does not tell; a broker that is away looks like one without messages.
+        self._quiet = seconds
+        if seconds >= _SILENCE:
+            _require_broker(self._settings)
+            self._quiet = 0
+
+    def _join(self) -> KafkaConsumer:
+        ensure_topics(self._settings)
+        return _connected(
+            self._settings,
+            KafkaConsumer,
+            self._topic,
+            group_id=f"dicom-node.{self._group}",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            allow_auto_create_topics=False,
+            # One message a poll: the group's coordination goes on between any two, and none is held that another
+            # member may be given. What was fetched waits in the client, so this costs no round trip.
+            max_poll_records=1,
+            # The longest that a handler and its retries may take before the group goes on without this member.
+            max_poll_interval_ms=600_000,
+            # A member that was killed is missed after this.
+            session_timeout_ms=10_000,
+        )
+
+
+class KafkaPublisher:
+    """Publishes entries of the outbox in their order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._names = _names(settings)
+        self._producer: KafkaProducer | None = None
+        self._sent: list[FutureRecordMetadata] = []
+
+    def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
+        """Return when every replica has every entry.
+
+        Raises Unavailable where that took longer than `timeout` s; called again with the same entries it waits on.
+        """
+        with _translated():
+            self._send(entries[len(self._sent) :])
+            self._confirm(timeout)
+        self._sent = []
+
+    def close(self) -> None:
+        """Give the connection up; what no replica has confirmed is published again by the next one."""
+        producer, self._producer, self._sent = self._producer, None, []
+        if producer is not None:
+            # `close` waits for what is under way and, when that takes too long, leaves the sender at it for ever.
+            producer._sender.force_close()
+            with suppress(kafka_errors.KafkaError):
+                producer.close(timeout=2)
+
+    def _send(self, entries: Sequence[OutboxEntry]) -> None:
+        if self._producer is None:
+            self._producer = self._connect()
+        for entry in entries:
+            sent = self._producer.send(
+                self._names[entry.topic],
+                entry.envelope.encode(),
+                key=entry.key.encode() or None,
+                headers=[("content-type", _CONTENT_TYPES[entry.topic])],
+            )
+            self._sent.append(sent)
+
+    def _confirm(self, timeout: float) -> None:
+        for sent in self._sent:
+            try:
+                sent.get(timeout=timeout)
+            except kafka_errors.KafkaError:
+                # A time-out leaves it under way; a failure is final for this producer, and all are sent once more.
+                if sent.failed():
+                    self.close()
+                raise
+
+    def _connect(self) -> KafkaProducer:
+        ensure_topics(self._settings)
+        return _connected(
+            self._settings,
+            KafkaProducer,
+            enable_idempotence=True,
+            acks="all",
+            delivery_timeout_ms=_FOREVER,
+            max_block_ms=5000,
+            allow_auto_create_topics=False,
+        )
+
+
+def ensure_topics(settings: Settings) -> None:
+    """Create the topics that are missing, with `settings.partitions`; raises Unavailable without a broker."""
+    _require_broker(settings)
+    with _translated(), _administration(settings) as admin:
+        missing = set(_names(settings).values()) - set(admin.list_topics())
+        for topic in sorted(missing):
+            with suppress(kafka_errors.TopicAlreadyExistsError):
+                admin.create_topics({topic: {"num_partitions": settings.partitions}}, wait_for_metadata=True)
+
+
+@contextmanager
+def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
+    admin = _connected(settings, KafkaAdminClient)
+    try:
+        yield admin
+    finally:
+        admin.close()
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    return {EVENTS_TOPIC: settings.topic, DEAD_LETTERS_TOPIC: settings.dead_letters}
+
+
+def _servers(settings: Settings) -> list[str]:
+    if not settings.kafka:
+        raise ConfigurationError("no Kafka broker is configured: set bus.kafka to HOST:PORT")
+    return [server.strip() for server in settings.kafka.split(",")]
+
+
+def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> T:
+    """A client of `kind` that has met a broker. One that has not would leave its thread and sockets behind."""
+    networks: list[KafkaNetClient] = []
+
+    def network(**configuration: object) -> KafkaNetClient:
+        networks.append(KafkaNetClient(**configuration))
+        return networks[-1]
+
+    try:
+        return kind(
+            *arguments,
+            bootstrap_servers=_servers(settings),
+            client_id="dicom-node",
+            bootstrap_timeout_ms=5000,
+            reconnect_backoff_max_ms=2000,
+            kafka_client=network,
+            **options,
+        )
+    except kafka_errors.KafkaError:
+        for unused in networks:
+            unused.close()
+        raise
+
+
+def _require_broker(settings: Settings) -> None:
+    # A knock tells at once what a client takes seconds to find out.
+    for server in _servers(settings):
+        host, _, port = server.rpartition(":")
+        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2):
+            return
+    raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
+
+
+def _message(record: ConsumerRecord) -> Message:
+    key = (record.key or b"").decode("utf-8", "replace")
+    return Message(record.value or b"", key, record.partition, record.offset)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _MISCONFIGURED as error:
+        raise ConfigurationError(f"Kafka refuses: {error}") from error
+    except _REBALANCED as error:
+        raise TakenOver(f"the group has shared its partitions anew: {type(error).__name__}") from error
+    except (kafka_errors.KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka does not answer: {type(error).__name__}") from error

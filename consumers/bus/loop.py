@@ -1,0 +1,141 @@
+"""The loop that runs a group's handlers: one message, one transaction, then the offset.
+
+The inbox row, the handler's changes, its events and its audit entries commit together, and the offset moves last; so a
+crash anywhere repeats a message and never its effect. The type of an error says what happens next: wait for the server,
+try again by the policy, set the message aside, or stop.
+"""
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from audit.trail import Ledger, Transaction
+from config import metrics
+from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterCount, DeadLetterLimit, set_aside
+from consumers.bus.outage import RetryUntilAvailable, Stopped
+from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
+from domain.clock import Clock
+from domain.errors import IntegrityError, Permanent, Retryable
+from domain.events import Event, EventType
+from domain.retry import RetryPolicy
+from store.outbox import mark_handled
+
+Handler = Callable[[Transaction, Event], None]
+
+RETRIES = RetryPolicy(first=1, factor=2, longest=60, attempts=5)
+_POLL = 1.0  # s
+_log = logging.getLogger(__name__)
+
+
+class Defect(Permanent):
+    """A handler raised what no handler should; named by its type alone, for its text may quote data."""
+
+
+class Consumer:
+    """Runs the handlers of one group until `stop` is set. An event that `handlers` does not name is passed over.
+
+    Each handler gets the transaction in which everything that it does is to happen, and the event. `limit` is how many
+    dead letters this consumer may make before it stops.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        group: str,
+        handlers: Mapping[EventType, Handler],
+        policy: RetryPolicy,
+        clock: Clock,
+        stop: threading.Event,
+        limit: DeadLetterLimit = DEAD_LETTER_LIMIT,
+    ) -> None:
+        self._bus = bus
+        self._ledger = ledger
+        self._group = group
+        self._handlers = handlers
+        self._policy = policy
+        self._clock = clock
+        self._stop = stop
+        self._dead = DeadLetterCount(limit)
+        self._available = RetryUntilAvailable(clock, stop)
+
+    @property
+    def waiting_for(self) -> str:
+        """What the loop waits for, empty when nothing is missing."""
+        return self._available.waiting_for
+
+    def run(self) -> None:
+        """Handle messages until told to stop.
+
+        Raises IntegrityError when a handler did, TooManyDeadLetters at the limit, ConfigurationError where the bus
+        refuses; the message that it was at is not committed.
+        """
+        subscription = self._bus.subscribe(self._group)
+        try:
+            while not self._stop.is_set():
+                self._round(subscription)
+        except Stopped:
+            _log.info("stopped while waiting; the message is delivered again", extra={"group": self._group})
+        finally:
+            subscription.close()
+
+    def _round(self, subscription: Subscription) -> None:
+        try:
+            for message in self._available.call(partial(subscription.poll, _POLL)):
+                if self._stop.is_set():
+                    return
+                self._count(self._settle(message))
+                self._available.call(partial(subscription.commit, message))
+        except TakenOver as error:
+            _log.info("another consumer goes on", extra={"group": self._group, "reason": str(error)})
+
+    def _settle(self, message: Message) -> str:
+        """Handle `message` to its end and say how it ended."""
+        try:
+            handler = self._handlers.get(message.event.type)
+        except Permanent as error:
+            return self._give_up(message, error, 1)
+        return "passed over" if handler is None else self._handle(message, handler)
+
+    def _handle(self, message: Message, handler: Handler) -> str:
+        failures, first = 0, self._clock.now()
+        while True:
+            try:
+                return self._available.call(partial(self._attempt, message.event, handler))
+            except Retryable as error:
+                failures += 1
+                delay = self._policy.delay(failures, self._clock.now() - first)
+                if delay is None:
+                    return self._give_up(message, error, failures)
+                self._count("retried")
+                self._available.pause(delay)
+            except Permanent as error:
+                return self._give_up(message, error, failures + 1)
+
+    def _attempt(self, event: Event, handler: Handler) -> str:
+        try:
+            with self._ledger.transaction() as transaction:
+                if not mark_handled(transaction.connection, self._group, event.id, self._clock.now()):
+                    return "duplicate"
+                handler(transaction, event)
+        except (Retryable, Permanent, IntegrityError):
+            raise
+        except Exception as error:  # a handler's defect must cost one message and not the group
+            frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+            kind = type(error).__name__
+            _log.error("a handler failed", extra={"group": self._group, "kind": kind, "frames": frames})
+            raise Defect(f"{kind} in the handler of {event.type} in group {self._group}") from error
+        return "handled"
+
+    def _give_up(self, message: Message, error: Retryable | Permanent, attempts: int) -> str:
+        now = self._clock.now()
+        self._dead.add(now)
+        write = partial(set_aside, self._ledger, self._group, message, error, attempts, now)
+        number = self._available.call(write)
+        _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})
+        return "dead letter"
+
+    def _count(self, outcome: str) -> None:
+        metrics.events_handled.labels(self._group, outcome).inc()

@@ -1,0 +1,59 @@
+"""Who gets results: each destination with its profile, and what it was seen to take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.settings import Destination, Settings
+from dicom_node.scu.probe import ProbeResult
+from domain.profiles import BUILT_IN, Choice, Profile, ResultFormat, choose, to_write
+from store import destinations
+from store.database import Connection
+
+
+@dataclass(frozen=True)
+class ProfiledDestination:
+    """A destination and what its readers can show."""
+
+    destination: Destination
+    profile: Profile
+
+    @property
+    def name(self) -> str:
+        """The destination's name."""
+        return self.destination.name
+
+    def accepted(self, connection: Connection) -> frozenset[tuple[str, str]] | None:
+        """The SOP classes and transfer syntaxes that it takes; None where it never answered at its address."""
+        seen = destinations.seen_at(connection, self.name, self.destination.address)
+        return seen.accepted if seen else None
+
+    def changed_since(self, connection: Connection, since: datetime | None) -> bool:
+        """Whether it has come to answer otherwise after `since`."""
+        seen = destinations.seen_at(connection, self.name, self.destination.address)
+        changed = seen.changed_at if seen else None
+        return changed is not None and (since is None or since < changed)
+
+    def choose(self, connection: Connection, written: Sequence[ResultFormat]) -> tuple[Choice, ...]:
+        """What it gets of what was written, and why."""
+        return choose(self.profile, self.accepted(connection), written)
+
+    def note(self, connection: Connection, seen: ProbeResult, now: datetime) -> None:
+        """Keep what it answered, or why it did not."""
+        name, address = self.name, self.destination.address
+        if seen.error:
+            destinations.note_failure(connection, name, address, seen.error, now)
+        else:
+            destinations.note_answer(connection, name, address, seen.accepted, seen.implementation, now)
+
+
+def profiled_destinations(settings: Settings) -> tuple[ProfiledDestination, ...]:
+    """Every destination that is configured."""
+    return tuple(ProfiledDestination(one, settings.profile(one.profile)) for one in settings.destinations)
+
+
+def wanted_forms(connection: Connection, destinations: Sequence[ProfiledDestination]) -> frozenset[ResultFormat]:
+    """The forms that results are written in: what any recipient may get, or the usual ones where there is none."""
+    if not destinations:
+        return to_write(BUILT_IN["default"], None)
+    return frozenset().union(*(to_write(one.profile, one.accepted(connection)) for one in destinations))

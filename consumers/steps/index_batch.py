@@ -1,0 +1,239 @@
+"""What one batch of records changes in the database; every step is one that changes nothing when it is done again."""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.trail import Action, Transaction
+from dicom_node.intake.filing import Filed, Unreadable
+from dicom_node.spool import Close, Entry, Kind
+from domain.states import STUDY, StudyEvent, advance
+from store import index
+from store.index import Known, StudyRow
+
+_OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
+_NOTED = {
+    Kind.ASSOCIATION_REFUSED: Action.REFUSED,
+    Kind.INSTANCE_REFUSED: Action.INSTANCE_REFUSED,
+    Kind.DAMAGED: Action.QUARANTINED,
+    Kind.NODE_STARTED: Action.STARTED,
+    Kind.NODE_STOPPED: Action.STOPPED,
+}
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An instance with the study that it goes to."""
+
+    filed: Filed
+    study: StudyRow
+
+
+class IndexBatch:
+    """One transaction's worth of records; `counts` says how many instances had which outcome."""
+
+    def __init__(self, transaction: Transaction, now: datetime) -> None:
+        self._transaction = transaction
+        self._connection = transaction.connection
+        self._now = now
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def open_associations(self, entries: Sequence[Entry]) -> None:
+        """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
+        spoken_of = {entry.association: entry for entry in reversed(entries) if entry.kind in _OF_ASSOCIATIONS}
+        if spoken_of:
+            index.open_associations(self._connection, [_association_row(entry) for entry in spoken_of.values()])
+
+    def file_instances(self, filed: Sequence[Filed]) -> None:
+        """New ones get a row and move their study; the same again changes nothing; other bytes are a conflict."""
+        if not filed:
+            return
+        known = index.known_instances(self._connection, {one.header.sop_uid for one in filed})
+        new, repeated, conflicting = _sort_out(filed, known)
+        self.counts["new"] += len(new)
+        self.counts["repeated"] += len(repeated)
+        if new:
+            placed = self._place(new)
+            self._file(placed)
+            self._move(placed)
+            self._record_received(placed)
+            known |= {one.filed.header.sop_uid: Known(one.study.id, one.filed.digest) for one in placed}
+        for one in conflicting:
+            self._keep_aside(one, known[one.header.sop_uid])
+        pairs = {(known[one.header.sop_uid].study_id, one.entry.association) for one in filed}
+        index.link_associations(self._connection, pairs)
+
+    def set_aside(self, unreadable: Iterable[Unreadable]) -> None:
+        """Instances that cannot be read are kept for inspection, with the reason."""
+        for one in unreadable:
+            entry = one.entry
+            row = {
+                "sop_uid": entry.sop_instance,
+                "sop_class": entry.sop_class,
+                "digest": one.digest,
+                "association_id": entry.association,
+                "object_key": one.key,
+                "reason": one.fault,
+                "received_at": entry.received,
+            }
+            if index.file_quarantined(self._connection, row):
+                self.counts["quarantined"] += 1
+                self._transaction.record(
+                    Action.QUARANTINED, **_who(entry), instance=entry.sop_instance, sha256=one.digest, reason=one.fault
+                )
+
+    def note(self, entries: Iterable[Entry]) -> None:
+        """What has no row of its own goes to the trail, once."""
+        for entry in entries:
+            action = _NOTED.get(entry.kind)
+            mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
+            if action and index.first_time(self._connection, mark, self._now):
+                details = {key: value for key, value in entry.details.items() if value is not None}
+                self._transaction.record(
+                    action, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
+                )
+
+    def close_associations(self, entries: Iterable[Entry]) -> None:
+        """An end by the book needs no entry; every other one gets one."""
+        for entry in entries:
+            if entry.kind is not Kind.ASSOCIATION_CLOSED:
+                continue
+            how = str(entry.details.get("how", Close.LOST))
+            # The clock that counts is the index's: silence is measured from when the close became known.
+            first = index.close_association(self._connection, entry.association, self._now, how)
+            if first and how != Close.RELEASED:
+                reason = str(entry.details.get("reason", ""))
+                self._transaction.record(Action.ASSOCIATION_ENDED, **_who(entry), how=how, reason=reason)
+
+    def _place(self, new: Sequence[Filed]) -> list[_Placed]:
+        studies = index.lock_studies(self._connection, {one.header.study_uid for one in new}, self._now)
+        return [_Placed(one, studies[one.header.study_uid]) for one in new]
+
+    def _file(self, placed: Sequence[_Placed]) -> None:
+        wanted = {(one.study.id, one.filed.header.series_uid): _series_row(one) for one in placed}
+        series = index.file_series(self._connection, list(wanted.values()))
+        rows = [_instance_row(one, series[one.study.id, one.filed.header.series_uid]) for one in placed]
+        index.file_instances(self._connection, rows)
+
+    def _move(self, placed: Sequence[_Placed]) -> None:
+        rows = []
+        for study in {one.study.id: one.study for one in placed}.values():
+            state = advance(STUDY, study.state, StudyEvent.INSTANCE)
+            if state is not study.state:
+                self._transaction.record(Action.STUDY_AMENDED, study.id, was=study.state, revision=study.revision)
+            rows.append(
+                {
+                    "study": study.id,
+                    "new_state": state,
+                    "new_reason": "further instances came after it was complete"
+                    if study.revision
+                    else "instances come in",
+                    "new_last_received": self._now,
+                    "new_since": self._now,
+                }
+            )
+        index.touch_studies(self._connection, rows)
+
+    def _record_received(self, placed: Sequence[_Placed]) -> None:
+        """One entry for each association and study of the batch, naming every instance and its digest."""
+        groups: dict[tuple[uuid.UUID, uuid.UUID], list[_Placed]] = defaultdict(list)
+        for one in placed:
+            groups[one.filed.entry.association, one.study.id].append(one)
+        for (_, study), members in groups.items():
+            self._transaction.record(
+                Action.RECEIVED,
+                study,
+                **_who(members[0].filed.entry),
+                study_uid=members[0].study.uid,
+                instances=[[one.filed.header.sop_uid, one.filed.digest] for one in members],
+            )
+
+    def _keep_aside(self, one: Filed, kept: Known) -> None:
+        row = {
+            "sop_uid": one.header.sop_uid,
+            "digest": one.digest,
+            "kept_digest": kept.digest,
+            "study_id": kept.study_id,
+            "association_id": one.entry.association,
+            "object_key": one.key,
+            "received_at": one.entry.received,
+        }
+        if index.file_conflict(self._connection, row):
+            self.counts["conflicting"] += 1
+            details = {"instance": one.header.sop_uid, "sha256": one.digest, "kept": kept.digest}
+            self._transaction.record(Action.CONFLICT, kept.study_id, **_who(one.entry), **details)
+
+
+def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Filed], list[Filed], list[Filed]]:
+    """New, repeated and conflicting instances; of two in one batch with one UID the first is the one that counts."""
+    new: list[Filed] = []
+    repeated: list[Filed] = []
+    conflicting: list[Filed] = []
+    digests = {uid: one.digest for uid, one in known.items()}
+    for one in filed:
+        kept = digests.get(one.header.sop_uid)
+        if kept is None:
+            digests[one.header.sop_uid] = one.digest
+        (new if kept is None else repeated if kept == one.digest else conflicting).append(one)
+    return new, repeated, conflicting
+
+
+def _who(entry: Entry) -> dict[str, Any]:
+    return {
+        "association": str(entry.association),
+        "caller": entry.calling,
+        "called": entry.called,
+        "address": entry.address,
+    }
+
+
+def _association_row(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.association,
+        "calling_ae": entry.calling,
+        "called_ae": entry.called,
+        "address": entry.address,
+        "opened_at": entry.received,
+    }
+
+
+def _series_row(one: _Placed) -> dict[str, Any]:
+    header = one.filed.header
+    return {
+        "study_id": one.study.id,
+        "series_uid": header.series_uid,
+        "modality": header.modality,
+        "series_description": header.series_description,
+        "study_description": header.study_description,
+    }
+
+
+def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
+    header, entry = one.filed.header, one.filed.entry
+    return {
+        "sop_uid": header.sop_uid,
+        "study_id": one.study.id,
+        "series_id": series_id,
+        "association_id": entry.association,
+        "sop_class": entry.sop_class,
+        "transfer_syntax": entry.transfer_syntax,
+        "digest": one.filed.digest,
+        "size": entry.size,
+        "object_key": one.filed.key,
+        "revision": one.study.revision + 1,
+        "body_part": header.body_part,
+        "frames": header.frames,
+        "position": list(header.position) if header.position else None,
+        "orientation": list(header.orientation) if header.orientation else None,
+        "slice_spacing": header.slice_spacing,
+        "view": header.view,
+        "image_type": header.image_type,
+        "photometric": header.photometric,
+        "contrast": header.contrast,
+        "burned_in": header.burned_in,
+        "age": header.age,
+        "received_at": entry.received,
+    }

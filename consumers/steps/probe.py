@@ -1,0 +1,66 @@
+"""Asks a destination now and then what it takes, beside the deliveries."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from config.settings import Destination
+from consumers.destinations import ProfiledDestination
+from dicom_node.scu.probe import ProbeResult, asked, probe
+from domain.clock import Clock, SystemClock
+from domain.errors import Unavailable
+from store.database import Database
+
+_log = logging.getLogger(__name__)
+_LOOK = 1.0  # s between two looks at the clock
+
+Probe = Callable[[Destination, str, float], ProbeResult]
+
+
+class PeriodicProbe:
+    """Asks `recipient` at once, then `again` s after an answer and `retry` s after none.
+
+    `timeout` (s) is for each of its answers.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        recipient: ProfiledDestination,
+        our_aet: str,
+        timeout: float,
+        again: float,
+        retry: float,
+        clock: Clock | None = None,
+        ask: Probe = probe,
+    ) -> None:
+        self._database = database
+        self._recipient = recipient
+        self._our_aet = our_aet
+        self._timeout = timeout
+        self._again, self._retry = timedelta(seconds=again), timedelta(seconds=retry)
+        self._clock = clock or SystemClock()
+        self._ask = ask
+        self._due: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Ask until `stop` is set; outlives the database's absence."""
+        while not stop.is_set():
+            with suppress(Unavailable):  # the role's own loop says so
+                self.step()
+            stop.wait(_LOOK)
+
+    def step(self) -> bool:
+        """Ask, if it is time; whether it was. Raises Unavailable where the database does not answer."""
+        if self._due and self._clock.now() < self._due:
+            return False
+        seen = self._ask(self._recipient.destination, self._our_aet, self._timeout)
+        now = self._clock.now()
+        with self._database.transaction() as connection:
+            self._recipient.note(connection, seen, now)
+        self._due = now + (self._retry if seen.error else self._again)
+        said = {"error": seen.error} if seen.error else {"accepted": len(seen.accepted), "of": len(asked())}
+        _log.info("asked what it takes", extra={"destination": self._recipient.name, **said})
+        return True

@@ -1,0 +1,77 @@
+"""Another chance for a study, when a person has mended what it failed on."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.trail import Action, Ledger, Transaction
+from consumers.bus.dead_letters import list_dead_letters, replay
+from domain.errors import Permanent
+from domain.events import Event, EventType
+from domain.states import DeliveryEvent, JobEvent, StudyEvent, StudyState
+from store import jobs, results, routing
+from store.outbox import move_study
+from store.studies import size
+
+_REASON = "asked for again"
+
+
+@dataclass(frozen=True)
+class Retried:
+    """What was set going again."""
+
+    events: int
+    jobs: int
+    deliveries: int
+
+
+def retry(ledger: Ledger, study: uuid.UUID, packages: Collection[str], now: datetime) -> Retried:
+    """Replay the study's events that were set aside, ask its models again, and send what was refused or waits.
+
+    `packages` are the digests of the installed ones: a job of another digest stays as it ended, and the study is
+    announced again so that today's packages and rules decide. Raises Permanent while instances still come in.
+    """
+    letters = [
+        one.id
+        for one in list_dead_letters(ledger.database)
+        if one.study_id == study and one.event_id and one.replayed_at is None
+    ]
+    for number in letters:
+        replay(ledger, number, now)
+    with ledger.transaction() as transaction:
+        again = _jobs(transaction, study, packages, now)
+        sent = _deliveries(transaction, study, now)
+        move_study(transaction.connection, study, StudyEvent.RELEASED, _REASON, now)
+        _announce(transaction, study, now)
+        done = Retried(len(letters), again, sent)
+        transaction.record(Action.RETRIED, study, **vars(done))
+        transaction.wake(routing.JOBS_CHANNEL)
+        transaction.wake(results.DELIVERIES_CHANNEL)
+    return done
+
+
+def _jobs(transaction: Transaction, study: uuid.UUID, packages: Collection[str], now: datetime) -> int:
+    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in packages]
+    for job in failed:
+        fresh = {"attempts": 0, "not_before": now, "finished_at": None}
+        jobs.move(transaction.connection, job, JobEvent.RETRY, now=now, reason=_REASON, **fresh)
+    return len(failed)
+
+
+def _deliveries(transaction: Transaction, study: uuid.UUID, now: datetime) -> int:
+    ended = results.ended_badly(transaction.connection, study)
+    waiting = results.hurry(transaction.connection, study, now)
+    for delivery in ended:
+        fresh = {"attempts": 0, "first_attempt": None, "not_before": now}
+        results.move(transaction.connection, delivery, [DeliveryEvent.RETRY], now, _REASON, **fresh)
+    return len(ended) + waiting
+
+
+def _announce(transaction: Transaction, study: uuid.UUID, now: datetime) -> None:
+    state, revision = routing.lock_revision(transaction.connection, study)
+    if state is not StudyState.COMPLETE:
+        raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
+    series, instances = size(transaction.connection, study)
+    data = {"revision": revision, "series": series, "instances": instances}
+    transaction.emit(Event(EventType.STUDY_COMPLETED, study, now, data))

@@ -1,0 +1,147 @@
+"""On a study's completion: which models run on which series, and why; a job for each."""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+
+from audit.trail import Action, Transaction
+from config.rules import Rule
+from dicom_node.intake.frames import largest_gap
+from domain.clock import Clock, SystemClock
+from domain.events import Event, EventType
+from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
+from models.manifest import Input
+from models.registry import Package
+from store import routing
+from store.routing import SliceRow, WantedJob
+from store.studies import note_progress
+
+# Two slices nearer than this (mm) are one position: rounding of decimal strings, or an instance sent twice.
+_SAME_POSITION = 0.01
+
+
+class Router:
+    """Handles study.completed and study.amended.
+
+    `packages` and `rules` are asked anew for each study, so that a mended rules file works without a restart; `rules`
+    gives None where the site has no rules file and each package's own conditions decide.
+    """
+
+    def __init__(
+        self,
+        packages: Callable[[], Iterable[Package]],
+        rules: Callable[[], Sequence[Rule] | None],
+        clock: Clock | None = None,
+    ) -> None:
+        self._packages = packages
+        self._rules = rules
+        self._clock = clock or SystemClock()
+
+    def __call__(self, transaction: Transaction, event: Event) -> None:
+        """Decide for every package; a revision that a newer one has overtaken is left to that one."""
+        revision = int(event.data["revision"])
+        rules = self._rules()
+        _, now_at = routing.lock_revision(transaction.connection, event.study_id)
+        if now_at != revision:
+            return
+        series = facts(routing.slices(transaction.connection, event.study_id, revision))
+        packages = sorted(self._packages(), key=lambda package: package.manifest.identity.name)
+        outcomes = [self._decide(transaction, event.study_id, revision, one, rules, series) for one in packages]
+        running = [outcome for outcome in outcomes if outcome]
+        reason = f"waits for {', '.join(running)}" if running else "no model wants it; `explain` says why"
+        note_progress(transaction.connection, event.study_id, reason, self._clock.now())
+        transaction.record(Action.ROUTED, event.study_id, revision=revision, models=running)
+        transaction.wake(routing.JOBS_CHANNEL)
+
+    def _decide(
+        self,
+        transaction: Transaction,
+        study: uuid.UUID,
+        revision: int,
+        package: Package,
+        rules: Sequence[Rule] | None,
+        series: Sequence[SeriesFacts],
+    ) -> str | None:
+        identity = package.manifest.identity
+        choice, reason = decide(identity.name, package.manifest.inputs, rules, series)
+        routing.note_decision(
+            transaction.connection, study, revision, identity.name, identity.version, choice, reason, self._clock.now()
+        )
+        if choice.series_id is None:
+            return None
+        wanted = WantedJob(
+            study, uuid.UUID(choice.series_id), choice.inputs, revision, identity.name, identity.version, package.digest
+        )
+        self._request(transaction, wanted)
+        return identity.name
+
+    def _request(self, transaction: Transaction, wanted: WantedJob) -> None:
+        job = routing.request_job(transaction.connection, wanted, self._clock.now())
+        if job:
+            data = {
+                "job": str(job),
+                "revision": wanted.revision,
+                "model": wanted.model,
+                "version": wanted.version,
+                "series": str(wanted.series_id),
+            }
+            transaction.emit(Event(EventType.INFERENCE_REQUESTED, wanted.study_id, self._clock.now(), data))
+
+
+def decide(
+    model: str, inputs: Sequence[Input], rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]
+) -> tuple[Choice, str]:
+    """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
+    if rules is None:
+        choice = choose(_wanted(inputs), series)
+        return choice, "a series meets its intended use" if choice.series_id else "no series meets its intended use"
+    own = [rule for rule in rules if rule.model == model]
+    if not own:
+        return Choice({}, {}), "no rule names this model"
+    choices = [(rule, choose(_wanted(inputs, rule.conditions), series)) for rule in own]
+    for rule, choice in choices:
+        if choice.series_id:
+            return choice, f"rule {rule.name!r} and its intended use are met"
+    return choices[-1][1], f"no series meets both its intended use and rule {choices[-1][0].name!r}"
+
+
+def _wanted(inputs: Sequence[Input], *more: Conditions) -> list[Wanted]:
+    """What each input's series must be. A rule's conditions narrow every input's alike."""
+    return [Wanted(one.name, (one.conditions, *more)) for one in inputs]
+
+
+def facts(slices: Sequence[SliceRow]) -> list[SeriesFacts]:
+    """What routing may know of each series, gathered over all of its slices."""
+    return [_series(list(group)) for _, group in groupby(slices, key=lambda row: row.series_id)]
+
+
+def _series(rows: Sequence[SliceRow]) -> SeriesFacts:
+    first = rows[0]
+    return SeriesFacts(
+        series_id=str(first.series_id),
+        modality=first.modality,
+        sop_classes=frozenset(row.sop_class for row in rows),
+        body_parts=frozenset(row.body_part for row in rows),
+        series_description=first.series_description,
+        study_description=first.study_description,
+        calling_aes=frozenset(row.calling_ae for row in rows if row.calling_ae),
+        slices=sum(row.frames for row in rows),
+        spacing_mm=_spacing(rows),
+        views=frozenset(row.view for row in rows),
+        ages=frozenset(row.age for row in rows if row.age is not None),
+        image_types=frozenset(word for row in rows for word in row.image_type.split("\\") if word),
+        photometric=frozenset(row.photometric for row in rows),
+        contrast=any(row.contrast for row in rows),
+        burned_in=any(row.burned_in for row in rows),
+    )
+
+
+def _spacing(rows: Sequence[SliceRow]) -> float | None:
+    stated = [row.slice_spacing for row in rows if row.frames > 1]
+    if stated:
+        return None if None in stated else max(spacing for spacing in stated if spacing is not None)
+    placed = [row for row in rows if row.position and row.orientation]
+    if len(placed) < len(rows) or not placed:
+        return None
+    gap = largest_gap([row.position or () for row in placed], placed[0].orientation or ())
+    return gap if gap is not None and gap > _SAME_POSITION else None

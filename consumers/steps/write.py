@@ -1,0 +1,89 @@
+"""On an inference's completion: its findings become DICOM objects, written once whatever happens."""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.trail import Action, Transaction
+from consumers.destinations import ProfiledDestination, wanted_forms
+from domain.clock import Clock, SystemClock
+from domain.events import Event, EventType
+from domain.findings import Findings
+from sr_writer.content import Predecessor
+from sr_writer.masks import unpack, unpack_map
+from sr_writer.results import ResultObject, write
+from store import jobs, results
+from store.jobs import Job
+from store.objects import ObjectStore
+from store.studies import note_progress
+
+
+class ResultsWriter:
+    """Handles inference.completed: writes what any of `destinations` may get."""
+
+    def __init__(
+        self, objects: ObjectStore, destinations: Sequence[ProfiledDestination] = (), clock: Clock | None = None
+    ) -> None:
+        self._objects = objects
+        self._destinations = destinations
+        self._clock = clock or SystemClock()
+
+    def __call__(self, transaction: Transaction, event: Event) -> None:
+        """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
+
+        The event's time is the moment from which the destinations' answers were taken.
+        """
+        connection, begun = transaction.connection, self._clock.now()
+        job = jobs.get(connection, uuid.UUID(event.data["job"]))
+        assert job.findings is not None and job.finished_at is not None
+        findings = Findings.from_json(job.findings)
+        # The results refer to the first input alone.
+        keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
+        sources = self._sources(keys, findings)
+        earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
+        mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
+        maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
+        forms = wanted_forms(connection, self._destinations)
+        written = write(findings, mask, sources, earlier, job.finished_at, forms, maps)
+        rows = [self._keep(job, one) for one in written]
+        self._objects.sync()
+        results.add_results(connection, rows)
+        note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
+        data = {"job": str(job.id), "model": job.model, "version": job.version, "objects": len(rows)}
+        transaction.emit(Event(EventType.RESULTS_WRITTEN, job.study_id, begun, data))
+        digests = [[row["kind"], row["sop_uid"], row["digest"]] for row in rows]
+        transaction.record(
+            Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
+        )
+
+    def _sources(self, keys: dict[str, str], findings: Findings) -> list[Path]:
+        uids = dict.fromkeys(frame.sop_instance_uid for frame in findings.frames)
+        return [self._objects.path(keys[uid]) for uid in uids]
+
+    def _keep(self, job: Job, one: ResultObject) -> dict[str, Any]:
+        sha256 = hashlib.sha256()
+        for piece in one.pieces:
+            sha256.update(piece)
+        digest = sha256.hexdigest()
+        key = f"results/{digest[:2]}/{digest}.dcm"
+        self._objects.put(key, one.pieces)
+        return {
+            "sop_uid": one.sop_instance_uid,
+            "job_id": job.id,
+            "study_id": job.study_id,
+            "kind": one.kind,
+            "sop_class": one.form.sop_class,
+            "series_uid": one.series_instance_uid,
+            "transfer_syntax": one.form.transfer_syntax,
+            "refers": one.form.refers,
+            "object_key": key,
+            "digest": digest,
+            "size": sum(memoryview(piece).nbytes for piece in one.pieces),
+            "written_at": self._clock.now(),
+        }
+
+
+def _predecessor(result: results.Result) -> Predecessor:
+    return Predecessor(result.kind, result.sop_class, result.sop_uid, result.series_uid)

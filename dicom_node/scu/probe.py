@@ -1,0 +1,53 @@
+"""Asks a destination what it takes: an association that proposes everything that the node can write, and sends nothing.
+
+What a peer accepts in an association is the only thing that it says of itself (PS3.8 7.1.1).
+"""
+
+from dataclasses import dataclass
+
+from config.settings import Destination
+from dicom_node.scu.requestor import Context, associate
+from domain.errors import Retryable
+from domain.profiles import IMPLICIT, every_form
+
+_VERIFICATION: Context = ("1.2.840.10008.1.1", IMPLICIT)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a destination answered.
+
+    `accepted` are those of the asked SOP classes and transfer syntaxes that it takes; `implementation` is the name that
+    it gives its software; `max_pdu` the bytes of a P-DATA-TF that it takes at most, 0 for any. Where nothing was seen,
+    `error` says why.
+    """
+
+    accepted: frozenset[Context] = frozenset()
+    implementation: str = ""
+    max_pdu: int = 0
+    error: str = ""
+
+
+def asked() -> tuple[Context, ...]:
+    """The SOP classes and transfer syntaxes that a destination is asked about."""
+    return tuple(dict.fromkeys(form.context for form in every_form()))
+
+
+def probe(destination: Destination, our_aet: str, timeout: float = 30.0) -> ProbeResult:
+    """Ask `destination` what it takes; never raises for what it does. `timeout` (s) is for connection and answer.
+
+    Verification is proposed too: peers that take nothing else of ours would reject an association of nothing.
+    """
+    contexts = asked()
+    try:
+        with associate(destination, our_aet, [_VERIFICATION, *contexts], timeout) as association:
+            negotiated = association.negotiated
+            accepted = frozenset(negotiated.accepted) - {_VERIFICATION}
+            return ProbeResult(accepted, _printable(negotiated.implementation), negotiated.max_pdu)
+    except Retryable as error:
+        return ProbeResult(error=_printable(str(error)))
+
+
+def _printable(text: str) -> str:
+    """What the peer chose to say, fit for a terminal and for PostgreSQL, which holds no null character."""
+    return "".join(one if one.isprintable() else "?" for one in text)

@@ -1,0 +1,120 @@
+"""What the guards measure of a volume or a picture: one function, one figure."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from domain.errors import ConfigurationError, UnusableInput
+from inference_worker.images import Picture
+from inference_worker.transforms.grids import orientation_of, spacings_of
+from inference_worker.volume import Volume
+
+Source: TypeAlias = Volume | Picture
+Values: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.float32]
+Float: TypeAlias = npt.NDArray[np.float32]
+
+# A jump: a quarter of the picture's range between neighbours. Lead letters and edges of plates stay below it.
+_JUMP = 0.25
+# Standard deviations (mm) between which detail is looked for: the cortex folds there, and noise has died down.
+_FINE, _WIDE = 2.0, 6.0
+# The bright part exceeds this share of the brightest: it leaves out air and keeps the darkest tissue of T1 and T2.
+_BRIGHT = 0.25
+# Voxels (mm) on which enclosed air is looked for: a table's shell is thinner, so that it does not enclose its foam.
+_COARSE = 3.0
+
+
+def called(source: Source) -> str:
+    """What a message calls the source."""
+    return "volume" if isinstance(source, Volume) else "picture"
+
+
+def values_of(source: Source) -> Values:
+    """The values in output units."""
+    return source.voxels if isinstance(source, Volume) else source.values
+
+
+def share_above(source: Source, above: float) -> float:
+    """The share of values above `above`."""
+    return float(np.count_nonzero(values_of(source) > above) / values_of(source).size)
+
+
+def quantile(source: Source, share: float) -> float:
+    """The value that the share `share` does not exceed."""
+    return float(np.quantile(values_of(source), share))
+
+
+def extent(source: Source) -> tuple[float | None, float | None, float | None]:
+    """Length in mm towards head, back and left. A picture is taken as frontal: its rows, unknown, its columns.
+
+    Raises UnusableInput for a picture that does not state its spacing.
+    """
+    if isinstance(source, Volume):
+        order, spacing = orientation_of(source.affine).order, spacings_of(source.affine)
+        head, back, left = (float(source.voxels.shape[axis] * spacing[axis]) for axis in order)
+        return head, back, left
+    if source.spacing is None:
+        raise UnusableInput("the picture does not state its pixel spacing, so its size is unknown (check extent)")
+    rows, columns = (size * mm for size, mm in zip(source.values.shape, source.spacing, strict=True))
+    return rows, None, columns
+
+
+def jumps(source: Source) -> float:
+    """The share of pairs of neighbours, along rows and columns, that differ by a quarter of the picture's range."""
+    if isinstance(source, Volume):
+        raise ConfigurationError("the check no_screen_capture is for images")
+    values = source.values
+    steps = [np.abs(np.diff(values, axis=axis)) for axis in (0, 1)]
+    limit = _JUMP * float(np.ptp(values))
+    return float(sum(np.count_nonzero(step > limit) for step in steps) / max(1, sum(step.size for step in steps)))
+
+
+def detail(source: Source) -> float:
+    """How much the bright part varies between the scales _FINE and _WIDE, a median share; 0 where nothing is bright."""
+    if isinstance(source, Picture):
+        raise ConfigurationError("the check detail is for volumes")
+    values, spacing = _blocks(source, _FINE)
+    fine, wide = (ndimage.gaussian_filter(values, mm / spacing) for mm in (_FINE, _WIDE))
+    air, brightest = np.quantile(wide, (0.01, 0.995))
+    above = wide - air
+    bright = above > max(0.0, _BRIGHT * float(brightest - air))
+    # The outline would count as detail, of a phantom as well.
+    rim = [2 * round(_WIDE / step) + 1 for step in spacing]
+    inner = ndimage.minimum_filter(bright, rim, mode="nearest")
+    return float(np.median(np.abs(fine - wide)[inner] / above[inner])) if inner.any() else 0.0
+
+
+def enclosed(source: Source, below: float) -> float:
+    """The ml of what lies below `below` inside the body's outline in each axial section.
+
+    The body is the largest connected part above `below`.
+    """
+    if isinstance(source, Picture):
+        raise ConfigurationError("the check enclosed is for volumes")
+    values, spacing = _blocks(source, _COARSE)
+    parts, count = ndimage.label(ndimage.binary_opening(values > below, np.ones((1, 3, 3))))
+    if not count:
+        return 0.0
+    body = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    inside = sum(
+        np.count_nonzero(ndimage.binary_fill_holes(section) & (plane < below))
+        for section, plane in zip(body, values, strict=True)
+    )
+    return float(inside * np.prod(spacing) / 1000)
+
+
+def _blocks(volume: Volume, mm: float) -> tuple[Float, npt.NDArray[np.float64]]:
+    """The means of blocks of about `mm`, towards head, back and left, and their spacing; larger voxels stay."""
+    how = orientation_of(volume.affine)
+    voxels, spacing = how.canonical(volume.voxels), spacings_of(volume.affine)[list(how.order)]
+    factors = [min(size, max(1, round(mm / step))) for size, step in zip(voxels.shape, spacing, strict=True)]
+    return block_means(voxels, factors), spacing * factors
+
+
+def block_means(values: npt.NDArray[np.generic], factors: list[int]) -> Float:
+    """The mean of each block of `factors` values; an incomplete block at the end is left out."""
+    counts = [size // factor for size, factor in zip(values.shape, factors, strict=True)]
+    cut = values[tuple(slice(0, count * factor) for count, factor in zip(counts, factors, strict=True))]
+    blocks = cut.reshape([size for pair in zip(counts, factors, strict=True) for size in pair])
+    return np.asarray(blocks.mean(axis=tuple(range(1, blocks.ndim, 2)), dtype=np.float32))

@@ -1,0 +1,336 @@
+"""The parent's side of the model process: starts it, hands it tasks, and ends it when it is over its limit.
+
+Models run in a process of their own so that a hang, a crash in native code or memory run wild costs one attempt and
+not the worker. The child (inference_worker.model_server) is given paths of images and of the mask to write; it inherits
+no open file, no setting of the node and no password, for its environment is made of the variables named below.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from domain import errors
+from domain.errors import NodeError, Retryable
+from domain.findings import Findings
+from inference_worker.model_config import ModelProcessConfig, visible
+
+# What a Python process and an engine need of the environment; everything else stays behind.
+_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
+
+# Seconds that a child is given to end by itself when its socket is closed, before it is killed.
+_GRACE = 5.0
+
+# How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
+_DEATHS = 2
+
+
+class TimedOut(Retryable):
+    """The model process was over its time limit and was killed."""
+
+
+class _Lost(Exception):
+    """The child hung, died or ran out of memory while it had several tasks in hand."""
+
+
+@dataclass(frozen=True)
+class ModelProcessSettings:
+    """How the model process is started.
+
+    `factory` ("module:function") is called in the child with `setup` and with a function that is to be told the name
+    of each package before it is loaded; it returns the child's `Runs` (inference_worker.model_protocol). `start_limit`
+    (s) is for each package to be loaded, verified and warm.
+    """
+
+    setup: ModelProcessConfig
+    start_limit: float = 300.0
+    factory: str = "inference_worker.loading:load"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run: which package, on which files (those of one series for each input), and where its arrays are written.
+
+    `scratch` is a path in a folder that exists: mask and maps are written beside it (`mask_file`, `map_file`).
+    """
+
+    package: str
+    version: str
+    files: Mapping[str, Sequence[Path]]
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the run found, the keys of its arrays left empty for whoever stores them, and the seconds of each step.
+
+    Steps are "read" (of the files, beside other work), "infer" and "write" (of the arrays).
+    """
+
+    findings: Findings
+    seconds: Mapping[str, float]
+
+
+def mask_file(scratch: Path) -> Path:
+    """Where the compressed mask of a task is written."""
+    return scratch.with_name(f"{scratch.name}.mask")
+
+
+def map_file(scratch: Path, number: int) -> Path:
+    """Where compressed map `number` (from 0) of a task is written."""
+    return scratch.with_name(f"{scratch.name}.map{number}")
+
+
+class ModelProcess:
+    """The model process, kept warm between tasks. One thread at a time.
+
+    The thread that starts it must outlive it: Linux sends the signal that ends a child with its parent when the
+    starting thread ends (prctl(2), PR_SET_PDEATHSIG).
+    """
+
+    def __init__(self, settings: ModelProcessSettings) -> None:
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._received = bytearray()
+        self._loading = ""
+        self._deaths: dict[str, int] = {}
+        self._barred: dict[str, str] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None while there is none."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Return once every package is loaded, verified and warm; at once where that is so already.
+
+        A package that hangs or kills the process while it is loaded is left out from then on, and refuses its own
+        tasks with that reason. Raises TimedOut or Retryable where no package is to blame, and what the child raised
+        (ConfigurationError where the set-up is wrong).
+        """
+        while self.pid is None:
+            try:
+                self._begin()
+                return
+            except NodeError as error:
+                self._end()
+                if not (isinstance(error, Retryable) and self._blamed(error)):
+                    raise
+
+    def _begin(self) -> None:
+        self._end()
+        self._received, self._loading = bytearray(), ""
+        self._channel, theirs = socket.socketpair()
+        setup = replace(self._settings.setup, barred=self._barred)
+        with theirs:
+            self._process = _spawn(theirs, setup)
+        message = {"parent": os.getpid(), "factory": self._settings.factory, "setup": setup.to_json()}
+        self._exchange(message, self._settings.start_limit, "loading the models")
+
+    def _blamed(self, error: Retryable) -> bool:
+        """Whether it happened in the loading of one package, which is barred at the second death at last."""
+        name = self._loading
+        if not name:
+            return False
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        if isinstance(error, TimedOut) or self._deaths[name] == _DEATHS:
+            self._barred[name] = str(error)
+        return True
+
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
+        """The answer to `task`, within `timeout` seconds; starts the child first where none is running.
+
+        The files of `upcoming` are read meanwhile. Raises TimedOut when the child had to be killed, Retryable when it
+        died or the model failed, UnusableInput when the images make no input, and other NodeErrors as the child raised
+        them.
+        """
+        self.start()
+        return _answer(self._exchange(_request([task], upcoming), timeout, "running the model"))
+
+    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
+        """What came of each task of one package that reads images; they share the network's batches.
+
+        `timeout` (s) is for each answer after the one before. Where the child hangs or dies, each task that is not
+        answered yet runs by itself, so that only the one to blame fails.
+        """
+        if len(tasks) == 1:
+            return [self._outcome(tasks[0], timeout)]
+        answered: list[Answer | NodeError] = []
+        with contextlib.suppress(_Lost):
+            self.start()
+            answered.extend(self._replies(_request(tasks, None), len(tasks), timeout))
+        return answered + [self._outcome(task, timeout) for task in tasks[len(answered) :]]
+
+    def _outcome(self, task: Task, timeout: float) -> Answer | NodeError:
+        try:
+            return self.run(task, timeout)
+        except NodeError as error:
+            return error
+
+    def _replies(self, request: Mapping[str, Any], count: int, timeout: float) -> Iterator[Answer | NodeError]:
+        """Each reply to `request`; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
+        try:
+            self._send(request, time.monotonic() + timeout)
+            for _ in range(count):
+                reply = self._receive(time.monotonic() + timeout)
+                if reply.get("spent"):
+                    raise EOFError
+                yield _raised(reply) if "error" in reply else _answer(reply["answer"])
+        except (TimeoutError, EOFError, OSError) as error:
+            self._kill()
+            raise _Lost from error
+        except BaseException:
+            self._kill()
+            raise
+
+    def stop(self) -> None:
+        """End the child: it leaves when its socket closes, or is killed a few seconds later. Harmless where none is.
+
+        The next one tries every package again.
+        """
+        self._end()
+        self._deaths, self._barred = {}, {}
+
+    def _end(self) -> None:
+        if self._channel:
+            self._channel.close()
+        if self._process:
+            try:
+                self._process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                self._kill()
+        self._process = self._channel = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _exchange(self, message: Mapping[str, Any], timeout: float, doing: str) -> dict[str, Any]:
+        try:
+            reply = self._ask(message, timeout)
+        except TimeoutError as error:
+            self._kill()
+            raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
+        except (EOFError, OSError) as error:
+            raise Retryable(f"the model process {self._ending()} while {doing}") from error
+        except BaseException:
+            # An answer that comes after this interruption would be taken for the next task's.
+            self._kill()
+            raise
+        if "error" in reply:
+            if reply.get("spent"):
+                self._end()
+            raise _raised(reply)
+        return dict(reply["answer"])
+
+    def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """Send a message, receive the reply; TimeoutError past `timeout`, EOFError or OSError where the child is gone.
+
+        Each package that the child begins to load meanwhile has that time anew.
+        """
+        self._send(message, time.monotonic() + timeout)
+        while True:
+            reply = self._receive(time.monotonic() + timeout)
+            if "loading" not in reply:
+                return reply
+            self._loading = reply["loading"]
+
+    def _send(self, message: Mapping[str, Any], deadline: float) -> None:
+        if self._channel is None:
+            raise EOFError
+        self._channel.settimeout(_left(deadline))
+        self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+    def _receive(self, deadline: float) -> dict[str, Any]:
+        """The next line. What came behind it is kept: replies to a request may arrive together."""
+        if self._channel is None:
+            raise EOFError
+        while b"\n" not in self._received:
+            self._channel.settimeout(_left(deadline))
+            part = self._channel.recv(1 << 20)
+            if not part:
+                raise EOFError
+            self._received += part
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received = bytearray(rest)
+        return dict(json.loads(line))
+
+    def _kill(self) -> None:
+        """End the child and whatever it started (it leads a session of its own), at once, and take its status."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def _ending(self) -> str:
+        """How the child ended, in words. It has closed its socket, so that its end is near."""
+        if self._process is None:
+            return "was stopped"
+        try:
+            status = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return "fell silent"
+        if status >= 0:
+            return f"ended with status {status}"
+        name = signal.Signals(-status).name
+        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Popen[bytes]:
+    """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
+    gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if gpus is not None:
+        own["CUDA_VISIBLE_DEVICES"] = gpus
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "inference_worker.model_server", str(channel.fileno())],
+        env=inherited | own,
+        pass_fds=[channel.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        start_new_session=True,
+    )
+
+
+def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:
+    return {"tasks": [_said(task) for task in tasks], "next": _said(upcoming) if upcoming else None}
+
+
+def _said(task: Task) -> dict[str, Any]:
+    files = {name: [str(path) for path in paths] for name, paths in task.files.items()}
+    return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
+
+
+def _answer(answer: Mapping[str, Any]) -> Answer:
+    return Answer(Findings.from_json(answer["findings"]), answer["seconds"])
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _raised(reply: Mapping[str, str]) -> NodeError:
+    """The error that the child reported, as the same class of domain.errors."""
+    kind = getattr(errors, reply["error"])
+    error: NodeError = kind(reply["message"])
+    return error

@@ -1,0 +1,223 @@
+"""The model process itself: loads every package, then answers one request after another until its parent is gone.
+
+Started by inference_worker.model_process as `python -m inference_worker.model_server SOCKET`. Messages are JSON, a
+line each: the set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task,
+in their order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the
+set-up it says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that
+ran out: engines keep what they took, so that this process is of no use any more. Files are read and decoded by threads
+beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import importlib
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain import errors
+from domain.errors import NodeError, Permanent
+from domain.findings import Mask
+from inference_worker import images, volume
+from inference_worker.engines.checked import says_memory
+from inference_worker.images import Images
+from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_process import map_file, mask_file
+from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.volume import Volume
+from models.manifest import Input
+
+log = logging.getLogger(__name__)
+
+Task: TypeAlias = Mapping[str, Any]
+Reading: TypeAlias = Future[tuple[Sources, float]]
+
+# Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
+_READERS = 2
+
+
+def main(descriptor: int) -> None:
+    """Serve the socket of this file descriptor until the parent closes it."""
+    with socket.socket(fileno=descriptor) as channel, channel.makefile("r", encoding="utf-8") as lines:
+        told = json.loads(lines.readline())
+        _end_with(told["parent"])
+        _be_first_when_memory_ends()
+        setup = ModelProcessConfig.from_json(told["setup"])
+        _take_no_more_than(setup.memory or _machine_memory() * 3 // 4)
+        runs: dict[tuple[str, str], Loaded] = {}
+        _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
+        with ThreadPoolExecutor(_READERS, "reader") as pool:
+            desk = RequestQueue(runs, pool)
+            for line in lines:
+                for reply in desk.replies(json.loads(line)):
+                    _send(channel, reply)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, even in the middle of native code (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it died before the kernel was asked
+        sys.exit(1)
+
+
+def _be_first_when_memory_ends() -> None:
+    """Let the kernel take this process, whose work is tried again, before a database or a listener (proc(5))."""
+    with contextlib.suppress(OSError):  # not Linux, or /proc is not mounted
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+
+
+def _take_no_more_than(limit: int) -> None:
+    """Have requests for memory fail, as errors with a reason, once this process has `limit` bytes (getrlimit(2)).
+
+    Counted is what it may write to and shares with nobody: a GPU's address space, which is reserved, is not.
+    """
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _machine_memory() -> int:
+    """Bytes of memory of this machine, or of its container where that has less (cgroup v2)."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    except (OSError, ValueError):  # no such group, or it says "max"
+        return machine
+
+
+def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
+    try:
+        return {"answer": work(*arguments)}
+    except NodeError as error:
+        known = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+        return {"error": known, "message": str(error), "spent": says_memory(error)}
+    except MemoryError:
+        return {"error": "Retryable", "message": "the model needs more memory than there is", "spent": True}
+    except Exception as error:  # the process boundary: a model or an engine may raise anything
+        log.exception("the model failed")
+        return {"error": "Retryable", "message": f"the model failed ({type(error).__name__}); see the worker's log"}
+
+
+def _load(
+    runs: dict[tuple[str, str], Loaded], factory: str, setup: ModelProcessConfig, loading: Callable[[str], None]
+) -> dict[str, Any]:
+    module, _, function = factory.partition(":")
+    runs.update(getattr(importlib.import_module(module), function)(setup, loading))
+    return {}
+
+
+class RequestQueue:
+    """Where tasks wait for their turn while their files are being read and prepared for the network."""
+
+    def __init__(self, runs: Runs, pool: Executor) -> None:
+        self._runs, self._pool = runs, pool
+        self._readings: dict[str, Reading] = {}
+
+    def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The reply to each task of the request, as it is ready."""
+        tasks = request["tasks"]
+        readings = [self._reading(task) for task in tasks]
+        self._readings = {}  # what was read ahead and not asked for is let go
+        if request["next"]:
+            self._readings[_key(request["next"])] = self._reading(request["next"])
+        together = self._together(tasks, readings) if len(tasks) > 1 else None
+        if together:
+            yield from together
+            return
+        for task, reading in zip(tasks, readings, strict=True):
+            yield _reply(self._answer, task, reading)
+
+    def _reading(self, task: Task) -> Reading:
+        return self._readings.pop(_key(task), None) or self._pool.submit(self._read, task)
+
+    def _loaded(self, task: Task) -> Loaded:
+        loaded = self._runs.get((task["package"], task["version"]))
+        if loaded is None:
+            raise Permanent(f"model package {task['package']} {task['version']} is not installed")
+        return loaded
+
+    def _read(self, task: Task) -> tuple[Sources, float]:
+        """The task's inputs, prepared as far as may be, and the seconds that they took."""
+        began = time.perf_counter()
+        loaded = self._loaded(task)
+        inputs = loaded.inputs
+        # A job that an earlier release requested does not name its input.
+        files = {name or inputs[0].name: [Path(one) for one in paths] for name, paths in task["files"].items()}
+        sources = {one.name: _source(one, files[one.name]) for one in inputs}
+        return loaded.prepare(sources), time.perf_counter() - began
+
+    def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
+        sources, seconds = reading.result()
+        began = time.perf_counter()
+        outcome = self._loaded(task).run(sources)
+        return _written(outcome, Path(task["scratch"]), {"read": seconds, "infer": time.perf_counter() - began})
+
+    def _together(self, tasks: Sequence[Task], readings: Sequence[Reading]) -> list[dict[str, Any]] | None:
+        """The replies to tasks of one package that reads images, in one run; None where each must go by itself."""
+        began = time.perf_counter()
+        try:
+            loaded = self._loaded(tasks[0])
+            (name,) = {source for reading in readings for source in reading.result()[0]}
+            each = [reading.result()[0][name] for reading in readings]
+            outcome = loaded.run({name: join([one for one in each if isinstance(one, Images)])})
+            seconds = {"read": max(reading.result()[1] for reading in readings), "infer": time.perf_counter() - began}
+            parts = split(outcome, [one for one in each if isinstance(one, Images)])
+        except (NodeError, ValueError):  # each by itself then says what is wrong with it
+            return None
+        return [_reply(_written, part, Path(task["scratch"]), seconds) for task, part in zip(tasks, parts, strict=True)]
+
+
+def _key(task: Task) -> str:
+    return json.dumps([task["package"], task["version"], task["files"]], sort_keys=True)
+
+
+def _source(wanted: Input, files: Sequence[Path]) -> Volume | Images:
+    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices)
+
+
+def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The answer, its arrays written as domain.findings.Mask and Map say: SCRATCH.mask, SCRATCH.map0, ..."""
+    began = time.perf_counter()
+    findings = outcome.findings
+    if outcome.mask is not None:
+        sha256 = _pack(outcome.mask, np.uint8, mask_file(scratch))
+        slices, rows, columns = outcome.mask.shape
+        findings = replace(findings, mask=Mask(key="", sha256=sha256, shape=(slices, rows, columns)))
+    digests = [_pack(one, "<f4", map_file(scratch, number)) for number, one in enumerate(outcome.maps)]
+    maps = tuple(replace(one, sha256=digest) for one, digest in zip(findings.maps, digests, strict=True))
+    findings = replace(findings, maps=maps)
+    return {"findings": findings.to_json(), "seconds": {**seconds, "write": time.perf_counter() - began}}
+
+
+def _pack(array: NDArray[Any], kind: Any, path: Path) -> str:
+    """Write zlib-compressed raw bytes; their SHA-256. Level 1: label volumes shrink a hundredfold at any level."""
+    content = np.ascontiguousarray(array, kind).data
+    path.write_bytes(zlib.compress(content, 1))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _send(channel: socket.socket, message: Mapping[str, Any]) -> None:
+    channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    warnings.filterwarnings("ignore", module="pydicom")  # it logs the same sentences
+    main(int(sys.argv[1]))

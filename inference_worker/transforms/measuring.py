@@ -1,0 +1,121 @@
+"""[[measurements]]: what is measured in each segment, on the source's own voxels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import ConvexHull
+
+from domain.findings import Code, Measurement, Segment
+from inference_worker.transforms.grids import Real, orientation_of, spacings_of
+from inference_worker.transforms.labels import Labels, boxes
+from inference_worker.transforms.morphology import Mask, components
+from models.manifest import Quantity
+
+_STATISTICS: Mapping[str, Callable[[npt.NDArray[Any]], float]] = {
+    "mean": lambda inside: float(inside.mean(dtype=np.float64)),
+    "deviation": lambda inside: float(inside.std(dtype=np.float64)),
+    "minimum": lambda inside: float(inside.min()),
+    "maximum": lambda inside: float(inside.max()),
+    "median": lambda inside: float(np.median(inside)),
+}
+
+# PS3.16 CID 7464, General Region of Interest Measurement Modifiers.
+_DERIVATIONS = {
+    "mean": Code("373098007", "SCT", "Mean"),
+    "deviation": Code("386136009", "SCT", "Standard Deviation"),
+    "minimum": Code("255605001", "SCT", "Minimum"),
+    "maximum": Code("56851009", "SCT", "Maximum"),
+    "median": Code("373099004", "SCT", "Median"),
+}
+
+
+def measure(
+    segments: Sequence[Segment],
+    labels: Labels,
+    voxels: npt.NDArray[Any],
+    affine: Real,
+    wanted: Sequence[Quantity],
+) -> tuple[Segment, ...]:
+    """`segments` with what `wanted` measures in each; `labels` and `voxels` lie on the grid of `affine`.
+
+    A segment without voxels has a volume and a count of 0 and nothing else.
+    """
+    found = boxes(labels)
+    measured = []
+    for segment in segments:
+        box = found.get(segment.number, (slice(0, 0),) * labels.ndim)
+        mask = labels[box] == segment.number
+        chosen = [one for one in wanted if one.segment in (0, segment.number)]
+        values = _values({one.what for one in chosen}, mask, voxels[box], affine)
+        measured.append(
+            replace(segment, measurements=tuple(_stated(one, values) for one in chosen if one.what in values))
+        )
+    return tuple(measured)
+
+
+def volumes_ml(labels: Labels, affine: Real, segments: int) -> dict[int, float]:
+    """The volume of each of so many `segments`, by its number."""
+    voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    found = boxes(labels)
+    return {
+        number: int(np.count_nonzero(labels[found[number]] == number)) * voxel if number in found else 0.0
+        for number in range(1, segments + 1)
+    }
+
+
+def _stated(one: Quantity, values: Mapping[str, float]) -> Measurement:
+    return Measurement(one.name, values[one.what], one.unit, one.derivation or _DERIVATIONS.get(one.what))
+
+
+def _values(wanted: set[str], mask: Mask, voxels: npt.NDArray[Any], affine: Real) -> dict[str, float]:
+    count = int(np.count_nonzero(mask))
+    values = {"volume": count * abs(float(np.linalg.det(affine[:3, :3]))) / 1000}
+    if "count" in wanted:
+        values["count"] = float(components(mask)[3] if count else 0)
+    if not count:
+        return values
+    statistics = [name for name in _STATISTICS if name in wanted]
+    inside = voxels[mask] if statistics else voxels[:0]
+    values |= {name: _STATISTICS[name](inside) for name in statistics}
+    if wanted & {"long_axis", "short_axis"}:
+        values["long_axis"], values["short_axis"] = diameters(mask, affine)
+    return values
+
+
+def diameters(mask: Mask, affine: Real) -> tuple[float, float]:
+    """The longest diameter (mm) of the axial section with the most voxels, and the longest perpendicular to it.
+
+    The outline passes halfway between the centres of voxels inside and outside, and around what is concave.
+    """
+    axial = orientation_of(affine).order[0]
+    sections = np.moveaxis(mask, axial, 0)
+    section = sections[np.count_nonzero(sections, axis=(1, 2)).argmax()]
+    return _axes(_outline(section) * np.delete(spacings_of(affine), axial))
+
+
+def _outline(section: Mask) -> Real:
+    """The corners of the convex hull, in voxels, of the middles of the edges of every voxel."""
+    at = np.argwhere(section).astype(np.float64)
+    edges = np.concatenate([at + step for step in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5))])
+    return np.asarray(edges[ConvexHull(edges).vertices])
+
+
+def _axes(corners: Real) -> tuple[float, float]:
+    apart = corners[:, None] - corners
+    lengths = np.linalg.norm(apart, axis=-1)
+    end, start = np.unravel_index(lengths.argmax(), lengths.shape)
+    long = float(lengths[end, start])
+    along = apart[end, start] / long
+    turned = (corners - corners[start]) @ np.column_stack([along, [-along[1], along[0]]])
+    return long, _widest(turned)
+
+
+def _widest(corners: Real) -> float:
+    """The longest chord across; `corners` are (along, across) the long axis, whose ends lie at across 0."""
+    corners = corners[np.argsort(corners[:, 0])]
+    above, below = (corners[sign * corners[:, 1] >= -1e-9] for sign in (1, -1))
+    chords = [np.interp(corners[:, 0], *side.T) for side in (above, below)]
+    return float((chords[0] - chords[1]).max())

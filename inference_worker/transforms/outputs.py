@@ -1,0 +1,60 @@
+"""[[postprocessing]]: from the network's first output to labels on the source's grid, or to shares."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from domain.errors import ConfigurationError
+from inference_worker.transforms import inverse, labels
+from inference_worker.transforms.arrays import Labelled, Sampled
+from inference_worker.transforms.grids import Grid
+from models import steps
+from models.steps import After
+
+_SHARES: Mapping[type[After], Callable[[Sampled, Any], Sampled | Labelled]] = {
+    steps.Softmax: labels.softmax,
+    steps.Sigmoid: labels.sigmoid,
+    steps.Argmax: labels.argmax,
+    steps.Threshold: labels.threshold,
+    steps.Regions: labels.regions,
+    steps.Close: labels.close,
+}
+_LABELS: Mapping[type[After], Callable[[Labelled, Any], Sampled | Labelled]] = {
+    steps.Relabel: labels.relabel,
+    steps.Close: labels.close,
+    steps.LargestComponent: labels.largest_component,
+    steps.DropSmall: labels.drop_small,
+    steps.FillHoles: labels.fill_holes,
+}
+
+
+def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:
+    """`given`, channels first, after the steps. `source` is the grid to return to.
+
+    Raises ConfigurationError where a step finds labels and wants shares, or the other way round.
+    """
+    now: Sampled | Labelled = given
+    for step in wanted:
+        now = _after(now, step, source)
+    return now
+
+
+def shares(given: Sampled, wanted: Sequence[After]) -> Sampled:
+    """`given` after the steps that make shares of logits: those that stand before any other."""
+    first = itertools.takewhile(lambda one: isinstance(one, steps.Softmax | steps.Sigmoid), wanted)
+    done = finish(given, tuple(first))
+    assert isinstance(done, Sampled)  # neither step makes labels
+    return done
+
+
+def _after(now: Sampled | Labelled, step: After, source: Grid | None) -> Sampled | Labelled:
+    if isinstance(step, steps.ToSource):
+        if source is None:
+            raise ConfigurationError("the step to_source has no source: results are of whole images")
+        return inverse.to_source(now, step, source)
+    known: Mapping[type[After], Callable[[Any, Any], Sampled | Labelled]]
+    known = _SHARES if isinstance(now, Sampled) else _LABELS
+    if type(step) not in known:
+        finds = "shares, not labels yet" if isinstance(now, Sampled) else "labels already"
+        raise ConfigurationError(f"the step {step.word} cannot be made here: it finds {finds}")
+    return known[type(step)](now, step)

@@ -1,0 +1,1 @@
+"""The node's processes, one file a role, and what runs them: supervisor, health, the table of handlers."""

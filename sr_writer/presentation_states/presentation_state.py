@@ -1,0 +1,183 @@
+"""What was found as lines and words over the images: Grayscale Softcopy Presentation States (PS3.3 A.33.1).
+
+A state has one Modality LUT and one polarity for all of its images (PS3.3 C.11.1, C.11.6), so that images that differ
+in them get states of their own, in the same series. Each image keeps the first window of its own; an image without one
+is given none. Images in colour cannot be in such a state and are left out, as are those of which there is nothing to
+say.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from domain.findings import Findings, Region
+from domain.profiles import ResultFormat
+from sr_writer.codes.wording import content_description, plain, warning
+from sr_writer.common_modules import heading
+from sr_writer.content import Content, Draft
+from sr_writer.encoding.colours import cielab
+from sr_writer.encoding.elements import encoded, merged
+from sr_writer.presentation_states.annotations import annotation
+from sr_writer.presentation_states.rendering import Rendering, renderings
+from sr_writer.source import Frame, Instance
+
+_LAYER = "AI"
+_AMBER = (255, 190, 70)
+# Bright on the dark of most images, of the 16 bits that the standard gives a display value.
+_BRIGHT_GREY = 0xC000
+_MOST_LINES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """One image with what is said of it: regions on it, and lines about the whole of it."""
+
+    frame: Frame
+    rendering: Rendering
+    regions: tuple[Region, ...]
+    lines: tuple[str, ...]
+
+
+def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
+    """The states of all images of which there is something to say, one for images that are rendered alike."""
+    for number, images in enumerate(_grouped(_images(content), _pipeline), 1):
+        yield Draft(form, _state(images, number, content, form))
+
+
+def _images(content: Content) -> Iterator[_Shown]:
+    """The greyscale images with something to say, in the findings' order."""
+    said = [
+        (
+            content.frame(index),
+            tuple(one for one in content.regions if one.frame == index),
+            _lines(content.findings, index, whole=content.source.volume is None),
+        )
+        for index in range(len(content.source.frames))
+    ]
+    said = [one for one in said if one[1] or one[2]]
+    grey = renderings([frame for frame, _, _ in said])
+    return (_Shown(frame, grey[frame], regions, lines) for frame, regions, lines in said if frame in grey)
+
+
+def _lines(findings: Findings, index: int, whole: bool) -> tuple[str, ...]:
+    """What a classifier reports of an image, and of the `whole` input where that is no volume."""
+    about = (index, None) if whole else (index,)
+    reported = [one for one in findings.likelihoods if one.present and one.frame in about]
+    reported.sort(key=lambda one: -one.probability)
+    lines = [plain(f"{one.label} {100 * one.probability:.1f} %") for one in reported]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
+    return (*lines, *(["Key image"] if index in findings.key_frames else []))
+
+
+def _state(images: Sequence[_Shown], number: int, content: Content, form: ResultFormat) -> Dataset:
+    model, stamp = content.findings.model, content.stamp
+    state = heading(content, form, "PR", number)
+    state.ContentLabel, state.ContentDescription = "AI_FINDINGS", content_description(model)
+    state.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
+    state.PresentationCreationDate, state.PresentationCreationTime = stamp.date, stamp.time
+    state.ReferencedSeriesSequence = [_series(content.source.series_uid, images)]
+    state.DisplayedAreaSelectionSequence = list(_areas(images))
+    state.GraphicAnnotationSequence = [_annotation(one, warning(model)) for one in images]
+    state.GraphicLayerSequence = [_layer()]
+    _render(state, images)
+    return state
+
+
+def _series(series_uid: str, images: Sequence[_Shown]) -> Dataset:
+    series = Dataset()
+    series.SeriesInstanceUID = series_uid
+    series.ReferencedImageSequence = _references(images)
+    return series
+
+
+def _references(images: Sequence[_Shown]) -> list[Dataset]:
+    """The images as references (PS3.3 table 10-3): an item an instance, its frames named where it may have several."""
+    frames: dict[Instance, list[int]] = {}
+    for one in images:
+        frames.setdefault(one.frame.instance, []).append(one.frame.number)
+    return [_reference(instance, numbers) for instance, numbers in frames.items()]
+
+
+def _reference(instance: Instance, numbers: list[int]) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
+    if instance.multi_frame:
+        item.ReferencedFrameNumber = numbers
+    return item
+
+
+def _render(state: Dataset, images: Sequence[_Shown]) -> None:
+    """The greyscale pipeline, which replaces that of the images."""
+    first = images[0].rendering
+    state.update(first.modality)
+    windows = list(_windows(images))
+    if windows:
+        state.SoftcopyVOILUTSequence = windows
+    state.PresentationLUTShape = "INVERSE" if first.inverse else "IDENTITY"
+
+
+def _windows(images: Sequence[_Shown]) -> Iterator[Dataset]:
+    """An item for each window, which names its images unless it is that of all (PS3.3 C.11.8)."""
+    for alike in _grouped(images, lambda one: _bytes(one.rendering.voi)):
+        window = alike[0].rendering.voi
+        if window is not None:
+            yield _for(window, alike, images)
+
+
+def _areas(images: Sequence[_Shown]) -> Iterator[Dataset]:
+    """The whole image, for each size and shape of pixels (PS3.3 C.10.4)."""
+    for alike in _grouped(images, lambda one: _bytes(_area(one))):
+        yield _for(_area(alike[0]), alike, images)
+
+
+def _area(image: _Shown) -> Dataset:
+    area, instance = Dataset(), image.frame.instance
+    area.update(image.rendering.shape)
+    area.DisplayedAreaTopLeftHandCorner = [1, 1]
+    area.DisplayedAreaBottomRightHandCorner = [instance.columns, instance.rows]
+    area.PresentationSizeMode = "SCALE TO FIT"
+    return area
+
+
+def _grouped(images: Iterable[_Shown], key: Callable[[_Shown], bytes]) -> list[list[_Shown]]:
+    """The images that are alike in something, together."""
+    groups: dict[bytes, list[_Shown]] = {}
+    for one in images:
+        groups.setdefault(key(one), []).append(one)
+    return list(groups.values())
+
+
+def _pipeline(image: _Shown) -> bytes:
+    """What has to be the same for all images of a state."""
+    return bytes([image.rendering.inverse]) + _bytes(image.rendering.modality)
+
+
+def _bytes(dataset: Dataset | None) -> bytes:
+    return b"" if dataset is None else b"".join(merged(encoded(dataset)))
+
+
+def _for(settings: Dataset, some: Sequence[_Shown], images: Sequence[_Shown]) -> Dataset:
+    """`settings` as an item that is for `some` of the images."""
+    item = Dataset()
+    item.update(settings)
+    if len(some) < len(images):
+        item.ReferencedImageSequence = _references(some)
+    return item
+
+
+def _layer() -> Dataset:
+    layer = Dataset()
+    layer.GraphicLayer, layer.GraphicLayerOrder = _LAYER, 1
+    layer.GraphicLayerDescription = "AI findings"
+    layer.GraphicLayerRecommendedDisplayGrayscaleValue = _BRIGHT_GREY
+    layer.GraphicLayerRecommendedDisplayCIELabValue = cielab(_AMBER)
+    return layer
+
+
+def _annotation(image: _Shown, said: str) -> Dataset:
+    item = annotation(image.frame.instance, image.regions, image.lines, said)
+    item.ReferencedImageSequence = _references([image])
+    item.GraphicLayer = _LAYER
+    return item

@@ -1,0 +1,53 @@
+"""What makes a result itself: its identifiers and its moment, both functions of the input alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.findings import Findings
+from domain.ids import result_uid
+from sr_writer.source import Source
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Identifiers and moment of one run's results, the same for every retry.
+
+    `moment` is when the content was made, in the zone that all times of the result are in.
+    """
+
+    study_uid: str
+    model: str
+    version: str
+    input_digest: str
+    moment: datetime
+
+    def uid(self, kind: str) -> str:
+        """The UID of the thing that `kind` names among this run's results."""
+        return result_uid(self.study_uid, self.model, self.version, self.input_digest, kind)
+
+    @property
+    def date(self) -> str:
+        """The moment's DA value."""
+        return self.moment.strftime("%Y%m%d")
+
+    @property
+    def time(self) -> str:
+        """The moment's TM value."""
+        return self.moment.strftime("%H%M%S")
+
+    @property
+    def time_zone(self) -> str:
+        """Timezone Offset From UTC (PS3.3 C.12.1.1.8)."""
+        return self.moment.strftime("%z")[:5]
+
+
+def provenance_of(findings: Findings, source: Source, content_time: datetime) -> Provenance:
+    """The stamp of a run's results.
+
+    Their times are in the source's zone, which also governs the study's date and time, else in `content_time`'s own.
+    """
+    if content_time.tzinfo is None:
+        raise ValueError("content_time has no time zone")
+    moment = content_time.astimezone(source.time_zone) if source.time_zone else content_time
+    model = findings.model
+    return Provenance(source.study_uid, model.name, model.version, findings.input_digest, moment)

@@ -1,0 +1,208 @@
+"""The outbox read as a log, and what its readers remember: their place, the events they handled, those set aside.
+
+A reader is a name. One session at a time holds it by an advisory lock, and that same session writes the reader's place,
+so nobody who has lost the lock can move it. When the session ends, however it ends, the next one goes on from there.
+"""
+
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Text, cast, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from domain.errors import Permanent, Unavailable
+from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.database import Database
+from store.tables import dead_letters, inbox, offsets, outbox, studies
+from store.unit_of_work import EVENTS_CHANNEL
+
+_READER_LOCKS = 0x72656164  # "read": seeds the readers' lock keys, apart from every other advisory lock
+
+
+@dataclass(frozen=True)
+class OutboxEntry:
+    """One row of the outbox; `envelope` is JSON text."""
+
+    seq: int
+    topic: str
+    key: str
+    envelope: str
+
+
+class OutboxReader:
+    """The place of the reader `name` in the topics that it reads. Connects at the first read."""
+
+    def __init__(self, database: Database, name: str, topics: Collection[str]) -> None:
+        self._database = database
+        self._name = name
+        self._topics = tuple(topics)
+        self._session: Connection | None = None
+        self._last: int | None = None  # the last number that was given out; None while another session is the reader
+
+    def read(self, seconds: float, limit: int = 200) -> Sequence[OutboxEntry]:
+        """The entries after those given before, or after the reader's place at first; each once, in order.
+
+        Waits up to `seconds` s for one, also for the lock while another session is the reader. Raises Unavailable where
+        the server does not answer; the next read then starts at the reader's place.
+        """
+        with self._translated():
+            if not self._is_ours(seconds):
+                return []
+            return self._entries(limit) or (self._entries(limit) if self._notified(seconds) else [])
+
+    def commit(self, seq: int) -> bool:
+        """Move the reader's place to `seq`; False where this is no longer the reader. Raises Unavailable."""
+        if self._session is None or self._last is None:
+            return False
+        row = insert(offsets).values(reader=self._name, seq=seq)
+        with self._translated():
+            self._session.execute(
+                row.on_conflict_do_update(index_elements=[offsets.c.reader], set_={"seq": row.excluded.seq})
+            )
+        return True
+
+    def close(self) -> None:
+        """End the session, so that the next reader of this name goes on."""
+        session, self._session, self._last = self._session, None, None
+        if session is not None:
+            with suppress(DBAPIError):
+                session.close()
+
+    def _is_ours(self, seconds: float) -> bool:
+        if self._session is None:
+            self._session = self._connect()
+        if self._last is None and self._locked(self._session, seconds):
+            place = select(offsets.c.seq).where(offsets.c.reader == self._name)
+            self._last = self._session.scalar(place) or 0
+        return self._last is not None
+
+    def _connect(self) -> Connection:
+        session = self._database.session()
+        session.execute(text(f"LISTEN {EVENTS_CHANNEL}"))
+        # A place that a crash sets back only repeats what the inbox knows, so its commits need not wait for the disk.
+        session.execute(text("SET synchronous_commit = off"))
+        return session
+
+    def _locked(self, session: Connection, seconds: float) -> bool:
+        session.execute(select(func.set_config("lock_timeout", f"{max(1, int(seconds * 1000))}ms", False)))
+        try:
+            session.execute(select(func.pg_advisory_lock(func.hashtextextended(self._name, _READER_LOCKS))))
+        except OperationalError as error:
+            if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                return False
+            raise
+        return True
+
+    def _entries(self, limit: int) -> Sequence[OutboxEntry]:
+        assert self._session is not None
+        found = self._session.execute(
+            select(outbox.c.seq, outbox.c.topic, outbox.c.key, cast(outbox.c.envelope, Text))
+            .where(outbox.c.seq > self._last, outbox.c.topic.in_(self._topics))
+            .order_by(outbox.c.seq)
+            .limit(limit)
+        )
+        entries = [OutboxEntry(*row) for row in found]
+        if entries:
+            self._last = entries[-1].seq
+        return entries
+
+    def _notified(self, seconds: float) -> bool:
+        assert self._session is not None
+        connection: Any = self._session.connection.dbapi_connection
+        return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, InterfaceError, psycopg.OperationalError, OSError) as error:
+            self.close()
+            raise Unavailable(f"PostgreSQL does not answer: {str(error).partition(chr(10))[0]}") from error
+
+
+def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: datetime) -> bool:
+    """Note that `reader` handles this event now; False where it has done so before. Waits for one who is at it."""
+    row = insert(inbox).values(reader=reader, event_id=event_id, handled_at=at).on_conflict_do_nothing()
+    return connection.scalar(row.returning(inbox.c.event_id)) is not None
+
+
+def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> None:
+    """Take the mark away, so that `reader` handles the event when it comes again."""
+    connection.execute(delete(inbox).where(inbox.c.reader == reader, inbox.c.event_id == event_id))
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
+
+    id: int
+    reader: str
+    message: str
+    event_id: uuid.UUID | None
+    study_id: uuid.UUID | None
+    error: str
+    attempts: int
+    at: datetime
+    replayed_at: datetime | None
+
+
+def add_dead_letter(connection: Connection, **fields: Any) -> int:
+    """Keep a message that could not be handled; the number by which it can be replayed."""
+    return int(connection.scalar(insert(dead_letters).values(**fields).returning(dead_letters.c.id)) or 0)
+
+
+def all_dead_letters(connection: Connection) -> list[DeadLetter]:
+    """Every dead letter, the oldest first."""
+    return [DeadLetter(*row) for row in connection.execute(select(*_LETTER).order_by(dead_letters.c.id))]
+
+
+def take_dead_letter(connection: Connection, number: int) -> DeadLetter:
+    """One dead letter, locked until the transaction ends; raises Permanent where there is none of this number."""
+    row = connection.execute(select(*_LETTER).where(dead_letters.c.id == number).with_for_update()).one_or_none()
+    if row is None:
+        raise Permanent(f"there is no dead letter {number}")
+    return DeadLetter(*row)
+
+
+def mark_replayed(connection: Connection, number: int, at: datetime) -> None:
+    """Note when a dead letter was replayed."""
+    connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(replayed_at=at))
+
+
+def has_open_letters(connection: Connection, study: uuid.UUID) -> bool:
+    """Whether anything about a study is set aside and was not replayed."""
+    waiting = select(dead_letters.c.id).where(dead_letters.c.study_id == study, dead_letters.c.replayed_at.is_(None))
+    return bool(connection.scalar(select(waiting.exists())))
+
+
+def move_study(
+    connection: Connection,
+    study: uuid.UUID,
+    event: StudyEvent,
+    reason: str,
+    at: datetime,
+    revision: int | None = None,
+) -> StudyState | None:
+    """Apply `event` to a study and return its state; None where there is no such study, or no such move for it.
+
+    A failure moves nothing where newer instances have come, or a later revision than the one that it concerns: what
+    becomes of those decides where the study ends, and a study that were stuck meanwhile would not be completed.
+    """
+    columns = (studies.c.state, studies.c.revision)
+    row = connection.execute(select(*columns).where(studies.c.id == study).with_for_update()).one_or_none()
+    if row is None or (StudyState(row.state), event) not in STUDY:
+        return None
+    if event is StudyEvent.FAILED and (row.state == StudyState.AMENDED or row.revision > (revision or row.revision)):
+        return None
+    state = advance(STUDY, StudyState(row.state), event)
+    connection.execute(update(studies).where(studies.c.id == study).values(state=state, reason=reason, since=at))
+    return state
+
+
+_LETTER = tuple(dead_letters.c)

@@ -1,0 +1,84 @@
+"""Where a study is, since when and why, in one sentence."""
+
+from typing import Any
+
+import pytest
+
+from domain.progress import Progress, progress
+
+EARLY, LATER, LATEST = "2026-01-01T10:00:00+00:00", "2026-01-01T11:00:00+00:00", "2026-01-01T12:00:00+00:00"
+
+
+def a_study(state: str = "complete", reason: str = "waits for ct_lung") -> dict[str, Any]:
+    return {"state": state, "reason": reason, "since": EARLY}
+
+
+def a_job(state: str, model: str = "ct_lung", revision: int = 1, reason: str = "why") -> dict[str, Any]:
+    return {
+        "id": f"{model}-{revision}",
+        "model": model,
+        "revision": revision,
+        "state": state,
+        "reason": reason,
+        "since": LATER,
+    }
+
+
+def a_result(job: str = "ct_lung-1") -> dict[str, Any]:
+    return {"job_id": job}
+
+
+def a_delivery(state: str, destination: str = "PACS", job: str = "ct_lung-1", since: str = LATEST) -> dict[str, Any]:
+    return {"job_id": job, "destination": destination, "state": state, "since": since, "reason": "said so"}
+
+
+@pytest.mark.parametrize("state", ["receiving", "amended", "stuck", "archived"])
+def test_a_study_that_is_not_complete_is_where_its_state_says(state: str) -> None:
+    assert progress(a_study(state, "because"), [a_job("succeeded")], [], []) == Progress(state, EARLY, "because")
+
+
+def test_a_complete_study_without_jobs_speaks_for_itself() -> None:
+    assert progress(a_study(), [], [], []) == Progress("complete", EARLY, "waits for ct_lung")
+
+
+@pytest.mark.parametrize("state", ["requested", "leased", "running", "failed", "timed_out"])
+def test_a_job_that_has_not_succeeded_is_where_it_waits(state: str) -> None:
+    place = progress(a_study(), [a_job(state)], [], [])
+    assert place == Progress(f"inference of ct_lung {state.replace('_', ' ')}", LATER, "why")
+
+
+def test_of_several_jobs_the_one_in_trouble_is_named() -> None:
+    jobs = [a_job("running", "a"), a_job("failed", "b"), a_job("succeeded", "c")]
+    assert progress(a_study(), jobs, [], []).where == "inference of b failed"
+
+
+def test_a_job_that_a_later_revision_has_replaced_is_past() -> None:
+    jobs = [a_job("failed", revision=1), a_job("running", revision=2)]
+    assert progress(a_study(), jobs, [], []).where == "inference of ct_lung running"
+
+
+def test_findings_without_objects_are_being_written() -> None:
+    assert progress(a_study(), [a_job("succeeded")], [], []).where == "results of ct_lung are being written"
+
+
+def test_results_without_a_destination_are_where_the_study_says() -> None:
+    assert progress(a_study(), [a_job("succeeded")], [a_result()], []).where == "complete"
+
+
+def test_a_delivery_on_its_way_is_named_with_its_reason() -> None:
+    deliveries = [a_delivery("stored", "FIRST"), a_delivery("pending", "SECOND")]
+    place = progress(a_study(), [a_job("succeeded")], [a_result()], deliveries)
+    assert place == Progress("delivery to SECOND pending", LATEST, "said so")
+
+
+def test_results_are_home_when_every_delivery_has_arrived() -> None:
+    deliveries = [a_delivery("stored", "B", since=LATER), a_delivery("committed", "A", since=LATEST)]
+    place = progress(a_study(), [a_job("succeeded")], [a_result()], deliveries)
+    assert (place.where, place.since) == ("results stored at A, B", LATEST)
+
+
+def test_deliveries_of_replaced_results_do_not_count() -> None:
+    jobs = [a_job("succeeded", revision=1), a_job("succeeded", revision=2)]
+    results = [a_result("ct_lung-1"), a_result("ct_lung-2")]
+    deliveries = [a_delivery("pending", job="ct_lung-1"), a_delivery("stored", job="ct_lung-2")]
+    assert progress(a_study(), jobs, results, deliveries).where == "results stored at PACS"

@@ -1,0 +1,118 @@
+"""Measurements against SimpleITK's, and against bodies whose size is known."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813  # its users' name for it
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
+
+from domain.findings import Code, Segment
+from inference_worker.transforms.measuring import diameters, measure, volumes_ml
+from models.checks import QUANTITIES
+from models.manifest import Quantity
+from tests.support.phantoms import AXIAL, CORONAL, OBLIQUE, SAGITTAL, Phantom
+
+ML, MM = Code("ml", "UCUM", "milliliter"), Code("mm", "UCUM", "millimeter")
+EVERYTHING = tuple(Quantity(what, Code(what, "X", what), ML) for what in QUANTITIES)
+
+
+def segment(number: int) -> Segment:
+    return Segment(number, f"part {number}", Code("3", "X", "C"), Code("4", "X", "T"), (0, 0, 0))
+
+
+def values(one: Segment) -> dict[str, float]:
+    return {measurement.name.value: measurement.value for measurement in one.measurements}
+
+
+def blobs() -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    rng = np.random.default_rng(8)
+    labels = np.zeros((10, 20, 22), np.uint8)
+    labels[2:6, 5:15, 5:15], labels[7:9, 3:9, 3:20], labels[9, 19, 21] = 1, 2, 1
+    return labels, rng.normal(-500, 200, labels.shape).astype(np.int16)
+
+
+def test_statistics_are_simpleitk_s() -> None:
+    labels, voxels = blobs()
+    affine = Phantom(orientation=OBLIQUE, spacing=(2.5, 0.8, 0.5)).affine()
+    judge = sitk.LabelStatisticsImageFilter()
+    judge.Execute(sitk.GetImageFromArray(voxels), sitk.GetImageFromArray(labels))
+    for found in measure((segment(1), segment(2)), labels, voxels, affine, EVERYTHING):
+        number, measured = found.number, values(found)
+        count = judge.GetCount(number)
+        assert measured["volume"] == pytest.approx(count * 2.5 * 0.8 * 0.5 / 1000, rel=1e-5)
+        assert measured["mean"] == pytest.approx(judge.GetMean(number))
+        # SimpleITK estimates the deviation of what a sample was drawn from.
+        assert measured["deviation"] == pytest.approx(judge.GetSigma(number) * np.sqrt((count - 1) / count))
+        assert (measured["minimum"], measured["maximum"]) == (judge.GetMinimum(number), judge.GetMaximum(number))
+        assert measured["median"] == np.median(voxels[labels == number])
+        assert measured["count"] == (2 if number == 1 else 1)
+
+
+def test_each_quantity_says_how_it_came_of_the_voxels() -> None:
+    labels, voxels = blobs()
+    own = Code("1", "X", "my own")
+    wanted = (*EVERYTHING, Quantity("mean", Code("x", "X", "x"), ML, derivation=own))
+    (found,) = measure((segment(1),), labels, voxels, np.eye(4), wanted)
+    said = {one.name.value: one.derivation.meaning if one.derivation else "" for one in found.measurements}
+    assert said == {
+        "volume": "", "mean": "Mean", "deviation": "Standard Deviation", "minimum": "Minimum", "maximum": "Maximum",
+        "median": "Median", "long_axis": "", "short_axis": "", "count": "", "x": "my own",
+    }  # fmt: skip
+
+
+def test_a_quantity_of_one_segment_is_not_measured_in_others() -> None:
+    labels, voxels = blobs()
+    wanted = (Quantity("volume", Code("v", "X", "V"), ML), Quantity("mean", Code("m", "X", "M"), ML, segment=2))
+    first, second = measure((segment(1), segment(2)), labels, voxels, np.eye(4), wanted)
+    assert (list(values(first)), list(values(second))) == (["v"], ["v", "m"])
+
+
+def test_a_segment_without_voxels_has_a_volume_and_a_count_of_nothing() -> None:
+    nothing = np.zeros((2, 2, 2), np.uint8)
+    (found,) = measure((segment(1),), nothing, nothing.astype(np.int16), np.eye(4), EVERYTHING)
+    assert values(found) == {"volume": 0, "count": 0}
+
+
+def test_volumes_by_number() -> None:
+    labels, _ = blobs()
+    assert volumes_ml(labels, np.diag([10.0, 10.0, 10.0, 1.0]), 3) == pytest.approx({1: 401.0, 2: 204.0, 3: 0.0})
+
+
+@pytest.mark.parametrize("direction", [AXIAL, SAGITTAL, CORONAL, OBLIQUE])
+@pytest.mark.parametrize("angle", [0, 25, 90, 130])
+def test_an_ellipsoid_has_the_axes_that_it_was_drawn_with(direction: tuple[float, ...], angle: float) -> None:
+    size, spacing = (60, 64, 66), (1.1, 0.9, 0.9)
+    affine = Phantom(orientation=direction, slices=60, size=(64, 66), spacing=spacing).affine()
+    axes = np.linalg.norm(affine[:3, :3], axis=0)
+    nearest = np.round(affine[:3, :3] / axes)  # the body lies along the series' own axes, called by the patient's
+    index = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1) - (np.array(size) - 1) / 2
+    x, y, z = np.moveaxis(index * axes @ nearest.T, -1, 0)
+    turn = np.deg2rad(angle)
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    mask = (along / 22) ** 2 + (across / 11) ** 2 + (z / 25) ** 2 < 1
+    long, short = diameters(mask, affine)
+    assert long == pytest.approx(44, abs=1.2)
+    assert short == pytest.approx(22, abs=1.2)
+
+
+@drawn(seed=st.integers(0, 10**6), share=st.floats(0.02, 0.9))
+def test_no_voxels_lie_farther_apart_than_the_long_axis(seed: int, share: float) -> None:
+    mask = np.random.default_rng(seed).random((1, 9, 11)) < share
+    mask[0, 4, 4] = True
+    affine = np.array([[0, 0, 0.7, 0], [0, 1.3, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1.0]])
+    long, short = diameters(mask, affine)
+    apart = pdist(np.argwhere(mask[0]) * [1.3, 0.7]).max(initial=0)
+    assert apart <= long <= apart + 1.3 + 1e-9
+    assert 0 < short <= long + 1e-9
+
+
+def test_a_bar_is_as_long_and_as_broad_as_it_is() -> None:
+    mask = np.zeros((3, 30, 30), np.bool_)
+    mask[1, 5:25, 10:14] = True
+    mask[2, 0, 0] = True
+    affine = np.diag([5.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
+    long, short = diameters(mask, affine)
+    assert long == pytest.approx(np.hypot(20, 4), abs=1)
+    assert short == pytest.approx(4, abs=1.5)
