@@ -17,6 +17,7 @@ QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
+NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -83,8 +84,8 @@ def _inputs(document: Document, manifest: Manifest) -> None:
 
 def _network(document: Document, manifest: Manifest) -> None:
     network = manifest.network
-    if network.kind not in ("onnx", "torchscript", "bundle"):
-        document.wrong(("network", "kind"), 'must be "onnx", "torchscript" or "bundle"')
+    if network.kind not in NETWORKS:
+        document.wrong(("network", "kind"), f"must be one of {', '.join(NETWORKS)}")
     listed = manifest.digests if network.kind != "bundle" else {Path(name).parts[0] for name in manifest.digests}
     if network.file not in listed:
         document.wrong(("network", "file"), "is not listed under [digests]")
