@@ -15,19 +15,13 @@ from hypothesis import strategies as st
 from consumers.bus.protocol import Message
 from domain.errors import Permanent
 from domain.events import VERSION, Event, EventType
+from tests.support.events import FOLDER, objections, validator
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "events"
 SAMPLES = sorted(path for path in FOLDER.glob("samples/*.json") if not path.name.startswith("dead-letter"))
 
 
-def _schema(name: str) -> dict[str, Any]:
-    return dict(json.loads((FOLDER / name).read_text()))
-
-
 def _check(value: object, schema: str) -> None:
-    jsonschema.validate(
-        value, _schema(schema), jsonschema.Draft202012Validator, format_checker=jsonschema.FormatChecker()
-    )
+    validator(schema).validate(value)
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
@@ -61,6 +55,11 @@ def test_todays_version_of_every_type_has_a_schema_and_a_sample(kind: EventType)
 
 
 @pytest.mark.parametrize("kind", EventType)
+def test_every_type_is_one_that_the_envelopes_schema_knows(kind: EventType) -> None:
+    assert kind in json.loads((FOLDER / "envelope.v1.schema.json").read_text())["properties"]["type"]["enum"]
+
+
+@pytest.mark.parametrize("kind", EventType)
 def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) -> None:
     event = Event(kind, uuid.uuid4(), datetime(2026, 1, 1, tzinfo=UTC), {})
     _check(event.envelope(), "envelope.v1.schema.json")
@@ -70,6 +69,26 @@ def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) ->
 def test_a_schema_refuses_data_without_a_field_that_it_requires() -> None:
     with pytest.raises(jsonschema.ValidationError, match="'instances' is a required property"):
         _check({"revision": 1, "series": 1}, "study.completed.v1.schema.json")
+
+
+def _said(**data: object) -> dict[str, Any]:
+    return Event(EventType.STUDY_COMPLETED, uuid.uuid4(), datetime(2026, 1, 1, tzinfo=UTC), data).envelope()
+
+
+def test_what_a_node_says_is_held_against_its_schemas_to_the_last_field() -> None:
+    good = {"revision": 1, "series": 1, "instances": 1}
+    assert objections("events", _said(**good)) == []
+    assert objections("events", _said(revision=1, series=1)) == [
+        "study.completed.v1.schema.json: 'instances' is a required property"
+    ]
+    assert objections("events", _said(**good, patient="X")) == [
+        "study.completed.v1.schema.json: does not describe 'patient'"
+    ]
+    assert "envelope.v1.schema.json: 'x' is not a 'uuid'" in objections("events", {**_said(**good), "id": "x"})
+    assert objections("events", {**_said(**good), "dataschema": "study.completed.v9.schema.json"}) == [
+        "study.completed.v9.schema.json is not published"
+    ]
+    assert objections("dead-letters", {"letter": 1}) != []
 
 
 def test_a_field_of_tomorrow_passes_todays_schema() -> None:
