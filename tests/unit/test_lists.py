@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
+from typer import Context
+from typer.main import get_command
 
 from config.settings import Models
 from console.cli import diagnostics
-from console.cli.commands import role
 from console.cli.main import app
 from inference_worker.engines import choice
 from inference_worker.engines.libraries import LIBRARIES
@@ -56,8 +57,7 @@ def test_every_room_that_a_node_needs_is_in_the_wheel() -> None:
 
 def test_every_role_is_a_command_and_a_service_and_is_started_in_the_tests() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    commands |= {one.name or one.callback.__name__ for one in role.app.registered_commands if one.callback}
+    commands = set(get_command(app).list_commands(Context(get_command(app))))
     assert set(ROLES) <= commands
     assert set(ROLES) <= set(compose["services"])
     assert {*node.ROLES, "relay"} == set(ROLES)
