@@ -12,6 +12,7 @@ import yaml
 from typer import Context
 from typer.main import get_command
 
+from config import logs
 from config.settings import Models
 from console.cli import diagnostics
 from console.cli.main import app
@@ -49,6 +50,10 @@ def test_every_room_has_its_layer() -> None:
 
 def test_every_room_is_checked_for_its_types() -> None:
     assert set(PROJECT["tool"]["mypy"]["packages"]) >= ROOMS
+
+
+def test_every_room_logs_in_words_of_its_own() -> None:
+    assert {*ROOMS, "__main__"} == logs.OWN
 
 
 def test_every_room_that_a_node_needs_is_in_the_wheel() -> None:
