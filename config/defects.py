@@ -11,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from domain.errors import NodeError
 
@@ -43,8 +44,15 @@ def say_by(say: Callable[[BaseException], None], warn: Callable[[type[Warning], 
     """
     places: set[str] = set()
 
-    def warned(_message: object, category: type[Warning], file: str, line: int, *_: object) -> None:
-        where = place(file, line)
+    def warned(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        where = place(filename, lineno)
         if where not in places:
             places.add(where)
             warn(category, where)
