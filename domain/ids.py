@@ -7,14 +7,30 @@ writes the same instance again and never a second one.
 import hashlib
 import uuid
 from collections.abc import Iterable
+from typing import NewType
 
 # Root of every UID that the node derives; changing it would give every result a second identity.
 _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
 
 
+# A study's own identifier and that of one run of a model, each of which is nobody's number outside of the node.
+StudyId = NewType("StudyId", uuid.UUID)
+JobId = NewType("JobId", uuid.UUID)
+
+
 def new_id() -> uuid.UUID:
-    """A fresh internal identifier (of a study, a job, an event). Says nothing about the patient."""
+    """A fresh internal identifier (of an event, a delivery). Says nothing about the patient."""
     return uuid.uuid4()
+
+
+def new_study_id() -> StudyId:
+    """A fresh identifier of a study."""
+    return StudyId(new_id())
+
+
+def new_job_id() -> JobId:
+    """A fresh identifier of a job."""
+    return JobId(new_id())
 
 
 def derived_uid(*parts: str) -> str:
