@@ -76,7 +76,7 @@ def destination(one: "ProfiledDestination", seen: "SeenDestination | None") -> J
 def answer(one: "ProfiledDestination", seen: "ProbeResult", not_kept: str) -> JsonObject:
     """What a destination answered just now, and why that was not kept, "" where it was."""
     accepted = None if seen.error else seen.accepted
-    said = {"implementation": seen.implementation, "max_pdu": seen.max_pdu, "error": seen.error}
+    said: JsonObject = {"implementation": seen.implementation, "max_pdu": seen.max_pdu, "error": seen.error}
     return {**_described(one, accepted), **said, "kept": not not_kept, "why_not_kept": not_kept}
 
 

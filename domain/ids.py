@@ -12,8 +12,7 @@ from typing import NewType
 # Root of every UID that the node derives; changing it would give every result a second identity.
 _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
 
-
-# A study's own identifier and that of one run of a model, each of which is nobody's number outside of the node.
+# Internal ids, each of its own kind, so that one is never taken for the other.
 StudyId = NewType("StudyId", uuid.UUID)
 JobId = NewType("JobId", uuid.UUID)
 
