@@ -69,7 +69,7 @@ def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[Rend
 def explanation(
     study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[DecisionRecord]
 ) -> Iterator[RenderableType]:
-    """For each model a line that says whether it ran and why, and a line for each series that it did not want."""
+    """For each model a line that says whether it ran and why; for each series that it did not want, every reason."""
     if not decisions:
         yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
         return
@@ -83,7 +83,13 @@ def explanation(
         line.append(f": {decision.reason}", style="not bold")
         yield line
         for refused, reasons in decision.refusals.items():
-            yield Text(f"    not on {names.get(refused, 'a series')}: {'; '.join(reasons)}")
+            yield _refusal(names.get(refused, "a series"), reasons)
+
+
+def _refusal(series: str, reasons: Sequence[str]) -> Text:
+    """A single reason beside the series, several below it."""
+    parts = reasons if len(reasons) == 1 else ("", *reasons)
+    return Text(f"\n{' ' * 8}".join([f"    not on {series}: {parts[0]}".rstrip(), *parts[1:]]))
 
 
 def form_name(sop_class: str, transfer_syntax: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from console.cli.output import size
 from domain.records import DecisionRecord, ItemisedDelivery, StudyPath
+from domain.routing import in_short
 from domain.states import DeliveryState, JobState, StudyState
 
 _STORED = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
@@ -41,8 +42,8 @@ def dead_end(path: StudyPath) -> str:
     if path.study.state is StudyState.STUCK:
         return f"the study is stuck: {path.study.reason}"
     if path.decisions and not path.jobs:
-        reasons = (f"{one.model}: {'; '.join([one.reason, *_refusals(one)])}" for one in path.decisions)
-        return "no model wants this study. " + " ".join(reasons)
+        reasons = (f"  {one.model}: {_why(one)}" for one in path.decisions)
+        return "\n".join(["no model wants this study", *reasons])
     refused = [one for one in path.deliveries if one.state is DeliveryState.REFUSED]
     return f"{refused[0].destination} refused the results: {refused[0].reason}" if refused else ""
 
@@ -65,15 +66,11 @@ def _completed(path: StudyPath) -> Iterator[Step]:
 def _chosen(path: StudyPath) -> Iterator[Step]:
     for one in path.decisions:
         verdict = "model chosen" if one.series_id else "model left out"
-        text = f"{one.model} {one.version}: {'; '.join([one.reason, *_refusals(one)])}"
-        yield Step(verdict, text, one.decided_at)
+        yield Step(verdict, f"{one.model} {one.version}: {_why(one)}", one.decided_at)
 
 
-def _refusals(decision: DecisionRecord) -> list[str]:
-    """The reasons against every series, each once, where no series was taken."""
-    if decision.series_id:
-        return []
-    return list(dict.fromkeys(reason for reasons in decision.refusals.values() for reason in reasons))
+def _why(decision: DecisionRecord) -> str:
+    return decision.reason if decision.series_id else in_short(decision.reason, decision.refusals)
 
 
 def _inferred(path: StudyPath) -> Iterator[Step]:
