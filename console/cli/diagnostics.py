@@ -17,7 +17,7 @@ from models import installed as packages
 from models.registry import Package
 from roles.health import running
 from store.database import Database
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 
 
 class Mark(StrEnum):
