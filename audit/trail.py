@@ -36,6 +36,7 @@ class Action(StrEnum):
     INSTANCE_REFUSED = "instance refused"
     ASSOCIATION_ENDED = "association ended abnormally"
     STUDY_COMPLETED = "study completed"
+    INSTANCES_LATE = "instances came late"
     STUDY_AMENDED = "study amended"
     STUDY_STUCK = "study stuck"
     STUDY_RELEASED = "study released"

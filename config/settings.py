@@ -68,9 +68,12 @@ class Spool(Section):
 class Assembly(Section):
     """When a study counts as complete."""
 
-    settle: Seconds = Field(5.0, description="s of silence after a study's last association has closed")
+    settle: Seconds = Field(5.0, description="s without anything of a study after which it is complete")
     settle_by_modality: dict[str, Seconds] = Field(
         default_factory=dict, description="s of silence for studies that hold a series of this modality"
+    )
+    hold: Seconds = Field(
+        60.0, description="s of silence for a study whose last association stays open: a slow sender may bring more"
     )
 
 

@@ -7,9 +7,14 @@ writes the same instance again and never a second one.
 import hashlib
 import uuid
 from collections.abc import Iterable
+from typing import NewType
 
 # Root of every UID that the node derives; changing it would give every result a second identity.
 _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
+
+# Internal ids, each of its own kind, so that one is never taken for the other.
+StudyId = NewType("StudyId", uuid.UUID)
+JobId = NewType("JobId", uuid.UUID)
 
 
 def new_id() -> uuid.UUID:

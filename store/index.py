@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import new_id
-from domain.states import StudyState
 from store.tables import (
     associations,
     conflicts,
@@ -18,7 +17,6 @@ from store.tables import (
     instances,
     quarantine,
     series,
-    studies,
     study_associations,
 )
 
@@ -32,16 +30,6 @@ class Known:
 
     study_id: uuid.UUID
     digest: str
-
-
-@dataclass(frozen=True)
-class StudyRow:
-    """A study as it stands, locked for this transaction."""
-
-    id: uuid.UUID
-    uid: str
-    state: StudyState
-    revision: int
 
 
 def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
@@ -73,31 +61,6 @@ def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[s
     return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
 
 
-def lock_studies(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
-    """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
-    wanted = sorted(uids)
-    fresh = [
-        {
-            "id": new_id(),
-            "study_uid": uid,
-            "state": StudyState.RECEIVING,
-            "reason": "its first instance came",
-            "since": now,
-            "first_received": now,
-            "last_received": now,
-        }
-        for uid in wanted
-    ]
-    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    found = connection.execute(
-        select(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
-        .where(studies.c.study_uid == func.any(wanted))
-        .order_by(studies.c.id)
-        .with_for_update()
-    )
-    return {row.study_uid: StudyRow(row.id, row.study_uid, StudyState(row.state), row.revision) for row in found}
-
-
 def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
     connection.execute(upsert(series).values([{**row, "id": new_id()} for row in rows]).on_conflict_do_nothing())
@@ -115,17 +78,17 @@ def file_instances(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     connection.execute(insert(instances), rows)
 
 
-def touch_studies(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set state, reason, since and last_received of studies; each row names its study as `study`."""
-    statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "reason", "since", "last_received")}
-    connection.execute(statement.values(values), [{**row} for row in rows])
-
-
-def link_associations(connection: Connection, pairs: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
-    """Note which associations (second) brought something of which study (first)."""
-    rows = [{"study_id": study, "association_id": association} for study, association in pairs]
-    connection.execute(upsert(study_associations).values(rows).on_conflict_do_nothing())
+def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uuid.UUID], int]) -> None:
+    """Note of each study and association the last record (its number in the association) that brought something."""
+    rows = [
+        {"study_id": study, "association_id": association, "last_sequence": number}
+        for (study, association), number in sorted(last.items())
+    ]
+    link = upsert(study_associations).values(rows)
+    newest = func.greatest(study_associations.c.last_sequence, link.excluded.last_sequence)
+    connection.execute(
+        link.on_conflict_do_update(index_elements=["study_id", "association_id"], set_={"last_sequence": newest})
+    )
 
 
 def file_conflict(connection: Connection, row: Mapping[str, Any]) -> bool:

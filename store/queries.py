@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, Table, Text, cast, func, select, text
 from sqlalchemy.exc import ProgrammingError
 
 from domain.errors import Permanent
+from domain.ids import StudyId
 from domain.states import StudyState
 from store.database import Database
 from store.tables import (
@@ -85,7 +86,7 @@ def latest_studies(database: Database, limit: int) -> list[Record]:
     return [{**one, **{name: part.get(one["id"], []) for name, part in parts.items()}} for one in found]
 
 
-def find_study(database: Database, wanted: str) -> uuid.UUID:
+def find_study(database: Database, wanted: str) -> StudyId:
     """The study whose internal id or StudyInstanceUID is `wanted` or begins with it; raises Permanent otherwise."""
     # The prefix is data, so its wildcards are escaped by `autoescape`.
     as_text = cast(studies.c.id, Text)
@@ -102,7 +103,7 @@ def find_study(database: Database, wanted: str) -> uuid.UUID:
     if len(found) > 1:
         shown = ", ".join(str(row.id)[:8] for row in found[:5])
         raise Permanent(f"{wanted} is the beginning of several studies ({shown}, ...): give more of it")
-    return uuid.UUID(str(found[0].id))
+    return StudyId(found[0].id)
 
 
 def study_path(database: Database, study: uuid.UUID) -> Record:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import new_id
+from domain.ids import JobId, StudyId, new_id
 from domain.profiles import Choice, ResultFormat, ResultKind
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from store.jobs import Job
@@ -42,8 +42,8 @@ class Delivery:
     """The results of one job on their way to one destination."""
 
     id: uuid.UUID
-    job_id: uuid.UUID
-    study_id: uuid.UUID
+    job_id: JobId
+    study_id: StudyId
     destination: str
     state: DeliveryState
     attempts: int

@@ -71,6 +71,7 @@ study_associations = Table(
     metadata,
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("association_id", ForeignKey(associations.c.id), nullable=False),
+    Column("last_sequence", BigInteger),  # number of the association's last record that brought something of the study
     PrimaryKeyConstraint("study_id", "association_id"),
     Index(None, "association_id"),
 )

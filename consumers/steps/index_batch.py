@@ -11,8 +11,9 @@ from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.spool import Close, Entry, Kind
 from domain.states import STUDY, StudyEvent, advance
-from store import index
-from store.index import Known, StudyRow
+from store import index, studies
+from store.index import Known
+from store.studies import Received, StudyRow
 
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
@@ -63,8 +64,11 @@ class IndexBatch:
             known |= {one.filed.header.sop_uid: Known(one.study.id, one.filed.digest) for one in placed}
         for one in conflicting:
             self._keep_aside(one, known[one.header.sop_uid])
-        pairs = {(known[one.header.sop_uid].study_id, one.entry.association) for one in filed}
-        index.link_associations(self._connection, pairs)
+        last: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
+        for one in filed:
+            pair = known[one.header.sop_uid].study_id, one.entry.association
+            last[pair] = max(last.get(pair, 0), one.entry.sequence)
+        index.link_associations(self._connection, last)
 
     def set_aside(self, unreadable: Iterable[Unreadable]) -> None:
         """Instances that cannot be read are kept for inspection, with the reason."""
@@ -109,8 +113,8 @@ class IndexBatch:
                 self._transaction.record(Action.ASSOCIATION_ENDED, **_who(entry), how=how, reason=reason)
 
     def _place(self, new: Sequence[Filed]) -> list[_Placed]:
-        studies = index.lock_studies(self._connection, {one.header.study_uid for one in new}, self._now)
-        return [_Placed(one, studies[one.header.study_uid]) for one in new]
+        found = studies.lock_or_make(self._connection, {one.header.study_uid for one in new}, self._now)
+        return [_Placed(one, found[one.header.study_uid]) for one in new]
 
     def _file(self, placed: Sequence[_Placed]) -> None:
         wanted = {(one.study.id, one.filed.header.series_uid): _series_row(one) for one in placed}
@@ -119,23 +123,14 @@ class IndexBatch:
         index.file_instances(self._connection, rows)
 
     def _move(self, placed: Sequence[_Placed]) -> None:
-        rows = []
+        received = []
         for study in {one.study.id: one.study for one in placed}.values():
             state = advance(STUDY, study.state, StudyEvent.INSTANCE)
             if state is not study.state:
-                self._transaction.record(Action.STUDY_AMENDED, study.id, was=study.state, revision=study.revision)
-            rows.append(
-                {
-                    "study": study.id,
-                    "new_state": state,
-                    "new_reason": "further instances came after it was complete"
-                    if study.revision
-                    else "instances come in",
-                    "new_last_received": self._now,
-                    "new_since": self._now,
-                }
-            )
-        index.touch_studies(self._connection, rows)
+                self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
+            reason = "further instances came after it was complete" if study.revision else "instances come in"
+            received.append(Received(study.id, state, reason))
+        studies.note_received(self._connection, received, self._now)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""

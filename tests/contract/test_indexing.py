@@ -3,20 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
-from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
-from dicom_node.spool import Close, SpoolReader
-from domain.completeness import SettlePolicy
+from dicom_node.spool import SpoolReader
 from domain.errors import Unavailable
 from store.objects import DirectoryStore
 from tests.support.bench import Bench, open_bench
-from tests.support.ingest import SCANNER, encoded, send, store
+from tests.support.ingest import SCANNER, send, store
 from tests.support.phantoms import Phantom
 
 SMALL = Phantom(size=(16, 16), slices=3)
@@ -137,35 +134,6 @@ def test_a_batch_that_the_database_refuses_is_taken_again(bench: Bench, monkeypa
 
 def _away(*_: object) -> None:
     raise Unavailable("gone in the middle")
-
-
-def test_a_study_is_complete_after_close_and_silence_and_amended_by_a_late_slice(bench: Bench) -> None:
-    datasets = SMALL.datasets()
-    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
-    log = bench.writer.open_association(SCANNER, {})
-    for one in datasets[:2]:
-        store(log, encoded(one), one.SOPClassUID, one.SOPInstanceUID)
-    bench.index()
-    bench.clock.sleep(60)
-    assert assembler.step() is None
-    assert bench.ask("SELECT state FROM dicom_node.studies") == [("receiving",)]
-    bench.writer.close_association(log, Close.RELEASED, "")
-    bench.index()
-    due = assembler.step()
-    assert due == bench.clock.now() + timedelta(seconds=5)
-    bench.clock.sleep(5)
-    assembler.step()
-    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]
-    send(bench.writer, datasets[2:])
-    bench.index()
-    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("amended", 1)]
-    bench.clock.sleep(5)
-    assembler.step()
-    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 2)]
-    kinds = bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox ORDER BY seq")
-    assert kinds == [("study.completed",), ("study.amended",)]
-    assert bench.ask("SELECT revision FROM dicom_node.instances ORDER BY revision") == [(1,), (1,), (2,)]
-    assert bench.chain_holds()
 
 
 def test_no_column_and_no_entry_holds_the_patient(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from consumers.steps.deliver import Deliverer
 from consumers.steps.retry import Retried, retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
+from domain.events import DeliveryFailed, InferenceFailed
 from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
@@ -121,7 +122,7 @@ def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, re
     worker(bench, FakeChild(registry, [UnusableInput("slices are missing: 2 in all")])).step()
     assert job(bench) == ("failed", "slices are missing: 2 in all")
     assert study(bench) == ("stuck", "body_and_bone: slices are missing: 2 in all")
-    assert events(bench, "inference.failed")[0].data["state"] == "failed"
+    assert events(bench, "inference.failed")[0].of(InferenceFailed).state == "failed"
 
 
 def test_a_failure_that_may_pass_is_tried_again_later_and_ends_after_its_attempts(
@@ -253,7 +254,7 @@ def test_a_refusal_for_good_ends_the_delivery_and_says_so(written: Bench, monkey
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.REFUSED], "SOP class not supported")
     assert delivery(written) == ("refused", "SOP class not supported")
     assert study(written) == ("stuck", "PACS: SOP class not supported")
-    assert events(written, "delivery.failed")[0].data["state"] == "refused"
+    assert events(written, "delivery.failed")[0].of(DeliveryFailed).state == "refused"
 
 
 def test_delivery_goes_on_for_days_and_then_asks_for_a_person(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,7 @@ def write_and_plan(
     done = set() if handled is None else handled
     for kind, handler in (
         ("inference.completed", ResultsWriter(bench.objects, destinations, bench.clock)),
+        ("results.requested", ResultsWriter(bench.objects, destinations, bench.clock)),
         ("results.written", DeliveryPlanner(destinations, bench.clock)),
     ):
         for event in (one for one in events(bench, kind) if one.id not in done):

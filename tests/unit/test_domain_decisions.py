@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.completeness import SettlePolicy, StudyFacts, decide
-from domain.events import Event, EventType
+from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
-from domain.ids import derived_uid, new_id, result_uid, set_digest
+from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
 from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, unmet
 
@@ -34,27 +34,37 @@ CHEST = SeriesFacts(
 )
 
 
-def test_a_study_waits_for_its_last_association() -> None:
-    verdict = decide(StudyFacts(2, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(days=1))
-    assert (verdict.complete, verdict.ask_again) == (False, None)
-    assert "2 association(s)" in verdict.reason
+CT = frozenset({"CT"})
 
 
-def test_a_study_waits_for_silence_and_says_until_when() -> None:
-    verdict = decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=4.9))
-    assert (verdict.complete, verdict.ask_again) == (False, NOW + timedelta(seconds=5))
-    assert decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=5)).complete
+def test_a_study_that_an_association_holds_waits_for_longer_silence() -> None:
+    policy = SettlePolicy(5, {}, hold=60)
+    verdict = decide(StudyFacts(59, True, CT), policy)
+    assert (verdict.complete, verdict.reason, verdict.again_in) == (False, "its association is still open", 1)
+    assert decide(StudyFacts(60, True, CT), policy).complete
+
+
+def test_a_study_that_nothing_holds_waits_for_silence_and_says_how_long() -> None:
+    verdict = decide(StudyFacts(4.5, False, CT), POLICY)
+    assert (verdict.complete, verdict.again_in) == (False, 0.5)
+    assert decide(StudyFacts(5, False, CT), POLICY).complete
+
+
+def test_a_settle_time_above_the_hold_counts_for_a_held_study_too() -> None:
+    policy = SettlePolicy(5, {"MR": 90}, hold=60)
+    assert not decide(StudyFacts(89, True, frozenset({"MR"})), policy).complete
+    assert decide(StudyFacts(90, True, frozenset({"MR"})), policy).complete
 
 
 def test_the_longest_settle_time_of_its_modalities_decides() -> None:
-    facts = StudyFacts(0, NOW, frozenset({"CT", "MR"}))
-    assert not decide(facts, POLICY, NOW + timedelta(seconds=59)).complete
-    assert decide(facts, POLICY, NOW + timedelta(seconds=60)).complete
+    both = frozenset({"CT", "MR"})
+    assert not decide(StudyFacts(59, False, both), POLICY).complete
+    assert decide(StudyFacts(60, False, both), POLICY).complete
 
 
 def test_a_shorter_settle_time_of_a_modality_counts() -> None:
     policy = SettlePolicy(5, {"CR": 1})
-    assert decide(StudyFacts(0, NOW, frozenset({"CR"})), policy, NOW + timedelta(seconds=1)).complete
+    assert decide(StudyFacts(1, False, frozenset({"CR"})), policy).complete
 
 
 @pytest.mark.parametrize(
@@ -163,5 +173,5 @@ def test_findings_survive_json() -> None:
 
 
 def test_an_event_survives_its_envelope() -> None:
-    event = Event(EventType.STUDY_COMPLETED, new_id(), NOW, {"revision": 1})
+    event = Event(StudyCompleted(1, 2, 3), StudyId(new_id()), NOW)
     assert Event.from_envelope(event.envelope()) == event
