@@ -13,6 +13,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import StudyState
 from store.database import Database
+from store.quarantine import unreadable_by_study
 from store.tables import (
     SCHEMA,
     associations,
@@ -82,8 +83,16 @@ def latest_studies(database: Database, limit: int) -> list[Record]:
         waiting = _by_study(_records(connection, select(jobs).where(jobs.c.study_id.in_(ids))))
         written = _by_study(_records(connection, select(results).where(results.c.study_id.in_(ids))))
         sending = _by_study(_records(connection, select(deliveries).where(deliveries.c.study_id.in_(ids))))
+        unreadable = unreadable_by_study(connection, [uuid.UUID(one) for one in ids])
     parts = {"jobs": waiting, "results": written, "deliveries": sending}
-    return [{**one, **{name: part.get(one["id"], []) for name, part in parts.items()}} for one in found]
+    return [
+        {
+            **one,
+            "unreadable": unreadable.get(uuid.UUID(one["id"]), 0),
+            **{name: part.get(one["id"], []) for name, part in parts.items()},
+        }
+        for one in found
+    ]
 
 
 def find_study(database: Database, wanted: str) -> StudyId:
@@ -113,6 +122,8 @@ def study_path(database: Database, study: uuid.UUID) -> Record:
             "study": _records(connection, select(studies).where(studies.c.id == study))[0],
             "associations": _records(connection, _associations_of(study)),
             "series": _records(connection, _series_of(study)),
+            "unreadable": unreadable_by_study(connection, [study]).get(study, 0),
+            "quarantine": _records(connection, _of(quarantine, study).order_by(quarantine.c.received_at)),
             "conflicts": _records(connection, _of(conflicts, study).order_by(conflicts.c.received_at)),
             "decisions": _records(
                 connection, _of(decisions, study).order_by(decisions.c.decided_at, decisions.c.model)
@@ -132,13 +143,13 @@ def latest_decisions(database: Database, study: uuid.UUID) -> list[Record]:
 
 
 def quarantined(database: Database, limit: int) -> list[Record]:
-    """Instances that could not be read and were kept aside, newest first."""
+    """Instances that could not be read, newest first."""
     with database.transaction() as connection:
         return _records(connection, select(quarantine).order_by(quarantine.c.received_at.desc()).limit(limit))
 
 
 def quarantine_size(database: Database) -> int:
-    """How many instances were kept aside because they could not be read."""
+    """How many instances could not be read."""
     with database.transaction() as connection:
         return connection.scalar(select(func.count()).select_from(quarantine)) or 0
 

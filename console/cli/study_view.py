@@ -29,7 +29,7 @@ def overview(studies: Sequence[Record], places: Sequence[Progress], now: datetim
             ago(place.since, now),
             place.why,
             one["series"] or 0,
-            one["instances"] or 0,
+            _instances(one),
             moment(one["last_received"]),
         )
         for one, place in zip(studies, places, strict=True)
@@ -45,6 +45,9 @@ def whole_path(path: Path, place: Progress, now: datetime) -> Iterator[Renderabl
     yield headline
     yield Text(f"study {study['id']}, {study['state']}, revision {study['revision']}")
     yield Text(f"StudyInstanceUID {study['study_uid']}")
+    if path["unreadable"]:
+        whole = path["unreadable"] + sum(one["instances"] or 0 for one in path["series"])
+        yield Text(f"{path['unreadable']} of {whole} instances unreadable", style="red")
     for title, columns, rows in _sections(path):
         if rows:
             yield Text()
@@ -96,6 +99,12 @@ def _measurements(jobs: Sequence[Record]) -> list[Sequence[Any]]:
         for segment in job["findings"] or ()
         for one in segment["measurements"]
     ]
+
+
+def _instances(one: Record) -> str:
+    """How many came and, where some of them cannot be read, how many those are."""
+    readable, unreadable = one["instances"] or 0, one["unreadable"]
+    return f"{readable + unreadable} ({unreadable} unreadable)" if unreadable else str(readable)
 
 
 def _choices(deliveries: Sequence[Record]) -> list[Sequence[Any]]:
@@ -154,7 +163,17 @@ _TABLES: tuple[tuple[str, str, tuple[tuple[str, Look], ...]], ...] = (
         ),
     ),
     (
-        "conflicts: another instance under the same UID was kept aside",
+        "unreadable instances",
+        "quarantine",
+        (
+            ("received", _of("received_at", moment)),
+            ("reason", _of("reason")),
+            ("SOP instance UID", _of("sop_uid")),
+            ("object", _of("object_key")),
+        ),
+    ),
+    (
+        "conflicts: other bytes came under the same UID",
         "conflicts",
         (
             ("received", _of("received_at", moment)),

@@ -65,6 +65,21 @@ def safe(entry: Entry) -> Entry:
     return replace(entry, details=details, **changed)
 
 
+def damaged(entry: Entry, reason: str) -> Unreadable:
+    """In the place of an instance whose bytes the disk lost; there is no object."""
+    return Unreadable(entry, _digest_of_place(entry, reason), "", reason, Uids(sop=entry.sop_instance), _nothing)
+
+
+def unfiled(entry: Entry, filing: Filed | Unreadable | None, reason: str) -> Unreadable:
+    """In the place of a record that no table takes; its object, where it has one, stays under its key."""
+    if filing is None:
+        return replace(damaged(entry, reason), uids=Uids())
+    if isinstance(filing, Unreadable):
+        return replace(filing, fault=reason)
+    uids = Uids(filing.header.study_uid, filing.header.series_uid, filing.header.sop_uid)
+    return Unreadable(entry, filing.digest, filing.key, reason, uids, _nothing)
+
+
 def where(error: BaseException) -> str:
     """A defect in a word that says nothing of the instance, as an error's own text may: its type, and the line."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -88,6 +103,15 @@ def _file(entry: Entry) -> Filed | Unreadable:
     if isinstance(read, Header):
         return Filed(entry, digest.hexdigest(), key, read, pieces)
     return Unreadable(entry, digest.hexdigest(), key, str(read), read.uids, pieces)
+
+
+def _digest_of_place(entry: Entry, reason: str) -> str:
+    """Tells what has no bytes from its like, the same each time that it is read."""
+    return hashlib.sha256(f"{entry.association}:{entry.sequence}:{reason}".encode()).hexdigest()
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
 
 
 def _key(read: Header | UnreadableHeader, digest: str) -> str:

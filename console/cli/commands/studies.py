@@ -93,7 +93,7 @@ def _print_list(found: Sequence[Mapping[str, Any]], unreadable: int, as_json: bo
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
     if unreadable:
-        out.print(f"{unreadable} instance(s) could not be read and were kept aside: dicom-node quarantine list")
+        out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
 
 
 def _print_path(path: Mapping[str, Any], as_json: bool) -> None:
