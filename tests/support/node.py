@@ -1,5 +1,6 @@
 """The node as a user runs it: `dicom-node up` as a real process, its roles by name, its command line."""
 
+import contextlib
 import json
 import os
 import signal
