@@ -58,6 +58,8 @@ def file(entry: Entry) -> Filed | Unreadable:
 def safe(entry: Entry) -> Entry:
     """The entry with every text that a peer chose made safe for database, trail and file."""
     texts = {name: outside.words(getattr(entry, name)) for name in _TEXTS}
+    if not outside.is_uid(entry.sop_instance):
+        texts["sop_instance"] = ""  # whatever it is instead, it may be a name
     changed = {name: text for name, text in texts.items() if text != getattr(entry, name)}
     details = outside.details(entry.details)
     if not changed and details == entry.details:
