@@ -173,8 +173,8 @@ def _negotiated(kind: int, body: bytes, contexts: Sequence[Context]) -> Negotiat
             raise ValueError(f"{len(body)} bytes")
         return _accepted(whole, contexts)
     except _MALFORMED as error:  # whose words quote what the destination sent
-        kind = type(error).__name__
-        raise Retryable(f"the destination's answer to the association request is malformed ({kind})") from error
+        fault = type(error).__name__
+        raise Retryable(f"the destination's answer to the association request is malformed ({fault})") from error
 
 
 def _accepted(whole: bytes, contexts: Sequence[Context]) -> Negotiated:
