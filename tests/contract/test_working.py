@@ -26,6 +26,7 @@ from models.registry import Registry
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import send
 from tests.support.packages import write_package
+from tests.support.result_files import usual
 from tests.support.working import SMALL, FakeChild, events, route, worker
 from tests.support.working import write_and_plan as write_and_plan_for
 
@@ -103,7 +104,7 @@ def test_findings_become_objects_once_and_are_delivered(
     write_and_plan(bench)
     write_and_plan(bench)
     written = sorted(bench.ask("SELECT kind, refers FROM dicom_node.results"))
-    assert written == [("SEG", ""), ("SR", "SEG")]
+    assert written == [("SEG", ""), ("SR", usual(ResultKind.SEG).name)]
     assert bench.count("deliveries") == 1
     deliver(bench, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("stored",)]
