@@ -68,7 +68,7 @@ class ConflictRecord:
 
 @dataclass(frozen=True)
 class QuarantineRecord:
-    """An instance that arrived whole but could not be read."""
+    """An instance that came and cannot be read; of no study where its UIDs could not be read either."""
 
     id: int
     sop_uid: str
@@ -78,6 +78,8 @@ class QuarantineRecord:
     object_key: str
     reason: str
     received_at: datetime
+    study_id: StudyId | None
+    series_uid: str
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,10 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class StudySummary:
-    """A study among others, with what its results wait for; the counts are None before anything of it is indexed."""
+    """A study among others, with what its results wait for; the counts are None before anything of it is indexed.
+
+    `unreadable` instances came besides.
+    """
 
     study: StudyRecord
     instances: int | None
@@ -239,6 +244,7 @@ class StudySummary:
     jobs: tuple[JobRecord, ...]
     results: tuple[ResultRecord, ...]
     deliveries: tuple[DeliveryRecord, ...]
+    unreadable: int = 0
 
 
 @dataclass(frozen=True)
@@ -254,3 +260,5 @@ class StudyPath:
     results: tuple[ResultRecord, ...]
     deliveries: tuple[ItemisedDelivery, ...]
     dead_letters: tuple[DeadLetter, ...]
+    quarantine: tuple[QuarantineRecord, ...] = ()
+    unreadable: int = 0

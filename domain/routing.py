@@ -5,7 +5,7 @@ is not met becomes a sentence, so that "why did it not run" has an answer for ea
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _PATTERN_SHOWN = 40  # characters of a pattern in a reason
@@ -68,7 +68,25 @@ class Conditions:
     burned_in: bool | None = None
 
 
-PATTERNS = ("series_description", "study_description", "not_series_description")
+_PATTERNS = ("series_description", "study_description", "not_series_description")
+_RANGES = (("min_slices", "max_slices"), ("min_spacing_mm", "max_spacing_mm"), ("min_age", "max_age"))
+_CS = re.compile(r"[A-Z0-9_ ]{1,16}")  # PS3.5 section 6.2
+
+
+def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
+    """Each key that no series could ever be held against, or that none could meet, and what is wrong with it."""
+    if not all(map(_CS.fullmatch, conditions.modality)):
+        yield "modality", 'must be codes such as "CT" (PS3.3 C.7.3.1.1.1)'
+    for key in _PATTERNS:
+        try:
+            re.compile(getattr(conditions, key) or "")
+        except re.error as error:
+            yield key, f"is not a regular expression: {error}"
+    for low, high in _RANGES:
+        least, most = getattr(conditions, low), getattr(conditions, high)
+        yield from ((key, "must be 0 or more") for key, bound in ((low, least), (high, most)) if bound and bound < 0)
+        if least is not None and most is not None and least > most:
+            yield high, f"must be {low} or more"
 
 
 @dataclass(frozen=True)

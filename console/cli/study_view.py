@@ -44,7 +44,7 @@ def overview(studies: Sequence[StudySummary], places: Sequence[Progress], now: d
             ago(place.since, now),
             place.why,
             one.series or 0,
-            one.instances or 0,
+            _instances(one),
             moment(one.study.last_received),
         )
         for one, place in zip(studies, places, strict=True)
@@ -60,6 +60,9 @@ def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[Rend
     yield headline
     yield Text(f"study {study.id}, {study.state}, revision {study.revision}")
     yield Text(f"StudyInstanceUID {study.study_uid}")
+    if path.unreadable:
+        whole = path.unreadable + sum(one.instances or 0 for one in path.series)
+        yield Text(f"{path.unreadable} of {whole} instances unreadable", style="red")
     for section in (make(path) for make in _SECTIONS):
         if section.rows:
             yield Text()
@@ -119,10 +122,16 @@ def _series(path: StudyPath) -> Section:
     return Section("series", columns, rows)
 
 
+def _quarantine(path: StudyPath) -> Section:
+    columns = ("received", "reason", "SOP instance UID", "object")
+    rows = [(moment(one.received_at), one.reason, one.sop_uid, one.object_key) for one in path.quarantine]
+    return Section("unreadable instances", columns, rows)
+
+
 def _conflicts(path: StudyPath) -> Section:
     columns = ("received", "SOP instance UID", "object")
     rows = [(moment(one.received_at), one.sop_uid, one.object_key) for one in path.conflicts]
-    return Section("conflicts: another instance under the same UID was kept aside", columns, rows)
+    return Section("conflicts: other bytes came under the same UID", columns, rows)
 
 
 def _decisions(path: StudyPath) -> Section:
@@ -188,6 +197,7 @@ def _dead_letters(path: StudyPath) -> Section:
 _SECTIONS = (
     _associations,
     _series,
+    _quarantine,
     _conflicts,
     _decisions,
     _jobs,
@@ -197,6 +207,12 @@ _SECTIONS = (
     _choices,
     _dead_letters,
 )
+
+
+def _instances(one: StudySummary) -> str:
+    """How many came and, where some of them cannot be read, how many those are."""
+    readable = one.instances or 0
+    return f"{readable + one.unreadable} ({one.unreadable} unreadable)" if one.unreadable else str(readable)
 
 
 def _form(choice: ChoiceRecord) -> str:

@@ -16,6 +16,7 @@ from domain.records import (
     DeliveryRecord,
     ItemisedDelivery,
     MeasuredJob,
+    QuarantineRecord,
     ResultRecord,
     SentObject,
     SeriesRecord,
@@ -23,6 +24,7 @@ from domain.records import (
     StudyRecord,
 )
 from store.database import Database
+from store.quarantine import unreadable_by_study
 from store.queries.records import R, read, rows_of, rows_of_studies
 from store.tables import (
     associations,
@@ -33,6 +35,7 @@ from store.tables import (
     delivery_objects,
     instances,
     jobs,
+    quarantine,
     results,
     series,
     studies,
@@ -53,6 +56,8 @@ def study_path(database: Database, study: StudyId) -> StudyPath:
             results=_in_order(connection, study, ResultRecord, results.c.written_at),
             deliveries=_deliveries_of(connection, study),
             dead_letters=_in_order(connection, study, DeadLetter, dead_letters.c.at),
+            quarantine=_in_order(connection, study, QuarantineRecord, quarantine.c.received_at),
+            unreadable=unreadable_by_study(connection, [study]).get(study, 0),
         )
 
 

@@ -11,6 +11,7 @@ from domain.ids import StudyId
 from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord, StudySummary
 from domain.states import StudyState
 from store.database import Database
+from store.quarantine import unreadable_by_study
 from store.queries.records import read, rows_of, rows_of_studies
 from store.tables import deliveries, instances, jobs, results, studies
 
@@ -34,8 +35,9 @@ def latest_studies(database: Database, limit: int) -> tuple[StudySummary, ...]:
         waiting = _by_study(read(connection, rows_of_studies(JobRecord, jobs, ids), JobRecord))
         written = _by_study(read(connection, rows_of_studies(ResultRecord, results, ids), ResultRecord))
         sending = _by_study(read(connection, rows_of_studies(DeliveryRecord, deliveries, ids), DeliveryRecord))
+        unreadable = unreadable_by_study(connection, ids)
     return tuple(
-        StudySummary(one, images, series, waiting[one.id], written[one.id], sending[one.id])
+        StudySummary(one, images, series, waiting[one.id], written[one.id], sending[one.id], unreadable.get(one.id, 0))
         for one in found
         for images, series in (counts.get(one.id, (None, None)),)
     )

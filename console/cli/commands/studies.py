@@ -95,7 +95,7 @@ def _print_list(found: Sequence[StudySummary], unreadable: int, as_json: bool) -
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
     if unreadable:
-        out.print(f"{unreadable} instance(s) could not be read and were kept aside: dicom-node quarantine list")
+        out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
 
 
 def _print_path(path: StudyPath, as_json: bool) -> None:
