@@ -124,7 +124,7 @@ def test_what_was_seen_outlives_a_destination_that_is_away(bench: Bench) -> None
         destinations.note_answer(connection, "PACS", "P@h:1", [(SEGMENTATION, EXPLICIT)], "SOME 1.0", NOW)
         destinations.note_failure(connection, "PACS", "P@h:1", "no connection", NOW + timedelta(1))
         (seen,) = destinations.all_seen(connection)
-    assert seen.accepted == {(SEGMENTATION, EXPLICIT)}
+    assert seen.accepted == frozenset({(SEGMENTATION, EXPLICIT)})
     assert (seen.implementation, seen.seen_at, seen.tried_at) == ("SOME 1.0", NOW, NOW + timedelta(1))
     assert seen.error == "no connection"
 

@@ -21,9 +21,9 @@ from dicom_node.intake.header import Header
 from dicom_node.spool import PART, DamagedRecord, Entry, Kind
 from domain.errors import NodeError, Retryable, Unavailable
 from store import index, quarantine
+from store.database import is_for_data
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
-from store.database import is_for_data
 from store.tables import inbox
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import encoded
@@ -350,8 +350,8 @@ def _counts(bench: Bench) -> tuple[int, int]:
     assert found.study.study_uid == GOOD.uid("study")
     with bench.database.transaction() as connection:
         counted = quarantine.unreadable_by_study(connection, [found.study.id])
-    assert counted.get(uuid.UUID(found["id"]), 0) == found["unreadable"]
-    return found["instances"] or 0, found["unreadable"]
+    assert counted.get(found.study.id, 0) == found.unreadable
+    return found.instances or 0, found.unreadable
 
 
 def _lost(first: Collection[bytes]) -> Iterator[bytes]:

@@ -1,6 +1,5 @@
 """Routing, the worker and delivery on a real PostgreSQL: leases, retries, and reasons that a person can read."""
 
-import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from consumers.steps.retry import Retried, retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
 from domain.events import DeliveryFailed, InferenceFailed
+from domain.ids import StudyId
 from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
@@ -342,9 +342,9 @@ def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:
         retry(bench.ledger, _study_id(bench), [], bench.clock.now())
 
 
-def _study_id(bench: Bench) -> uuid.UUID:
+def _study_id(bench: Bench) -> StudyId:
     ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
-    return uuid.UUID(str(found))
+    return StudyId(found)
 
 
 def test_the_job_that_is_due_next_is_read_ahead_and_left_where_it_is(bench: Bench, registry: Registry) -> None:

@@ -1,6 +1,7 @@
 """Settings on their way to child processes, to the screen and to the trail."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -97,7 +98,7 @@ def test_what_holds_a_url_with_a_password_is_secret_by_its_type() -> None:
 def test_no_form_of_the_settings_shows_a_secret(setting: str, url: str) -> None:
     own = settings(**{setting: url})
     section, name = setting.split("__")
-    forms = [repr, str, public, vars, Settings.model_dump, Settings.model_dump_json]
+    forms: list[Callable[[Settings], object]] = [repr, str, public, vars, Settings.model_dump, Settings.model_dump_json]
     shown = [str(form(own)) for form in forms] + [str(getattr(getattr(own, section), name)), f"{own}"]
     assert "hush" not in "".join(shown)
     assert getattr(getattr(own, section), name).get_secret_value() == url
