@@ -177,4 +177,4 @@ def _ledger(name: str, settings: Settings) -> Ledger:
         raise ConfigurationError(
             f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
         )
-    return Ledger(Database(settings.database.url), name)
+    return Ledger(Database(settings.database.url.get_secret_value()), name)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
+from config.masking import whole
+from config.secret_urls import SecretUrl
 from config.settings import Settings
 from domain.errors import Unavailable
 from roles.children import Child
@@ -57,7 +59,7 @@ class Supervisor:
 
     def _with_database(self) -> Settings | None:
         """The settings with a URL of a database whose schema is up to date; None when asked to stop before that."""
-        settings, owner_url = self.settings, self.settings.database.owner_url
+        settings, owner_url = self.settings, _revealed(self.settings.database.owner_url)
         if settings.database.url is None:
             self._keeper = Child(KEEPER, _command("keep-database"), environment(settings))
             kept = self._await_keeper(self._keeper)
@@ -65,7 +67,7 @@ class Supervisor:
                 return None
             owner_url = kept["owner_url"]
             settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": kept["url"]})}
+                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept["url"])})}
             )
         return settings if self._bring_up_to_date(settings, owner_url) else None
 
@@ -74,7 +76,7 @@ class Supervisor:
 
         Without an owner's URL a schema that fits is left alone: the node's own role may not touch it.
         """
-        url = settings.database.url or ""
+        url = _revealed(settings.database.url) or ""
         while not self.stop.is_set():
             try:
                 if owner_url or not _fits(url):
@@ -140,13 +142,17 @@ def environment(settings: Settings, name: str = "") -> dict[str, str]:
     The owner's URL stays here: no role needs the right to change the schema.
     """
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("DICOM_NODE_")}
-    fields = settings.model_dump(mode="json")
+    fields = whole(settings)
     fields["data"] = str(settings.data.absolute())
     fields["database"]["owner_url"] = None
     if fields["http"]["port"]:
         fields["http"]["port"] += _position(settings, name)
     own = {key: value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()}
     return inherited | {f"DICOM_NODE_{key.upper()}": value for key, value in own.items()}
+
+
+def _revealed(url: SecretUrl | None) -> str | None:
+    return url.get_secret_value() if url else None
 
 
 def _position(settings: Settings, name: str) -> int:
