@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Select, Table, Text, cast, func, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError
 
 from domain.errors import Permanent
 from domain.ids import StudyId
@@ -42,7 +42,7 @@ def schema_is_ready(database: Database) -> bool:
     try:
         with database.transaction() as connection:
             revision = connection.execute(text(f"SELECT version_num FROM {SCHEMA}.alembic_version")).scalar()
-    except (ProgrammingError, psycopg.Error):
+    except (DataError, ProgrammingError, psycopg.Error):
         return False  # before the first migration neither the table nor the application's role exists
     return revision is not None and revision not in known_revisions()[:-1]
 
