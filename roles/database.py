@@ -74,7 +74,7 @@ def reading(settings: Settings) -> "Iterator[Database]":
 
     Raises ConfigurationError where there is none, or where its schema is not this release's.
     """
-    from store.queries import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
+    from store.queries.schema import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
 
     with any_database(settings) as (url, _owner_url), _connected(url) as database:
         if not schema_is_ready(database):
@@ -84,7 +84,7 @@ def reading(settings: Settings) -> "Iterator[Database]":
 
 def fits(url: str) -> bool:
     """Whether the schema is this release's, or a newer one; raises Unavailable where the server does not answer."""
-    from store.queries import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
+    from store.queries.schema import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
 
     with _connected(url) as database:
         return schema_is_ready(database)

@@ -8,10 +8,11 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
+
+from config import defects
 
 _PR_SET_NAME = 15  # prctl(2)
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -46,8 +47,8 @@ def _run(name: str, main: Callable[[], int]) -> NoReturn:
         code = main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        sys.stderr.write(defects.trace(error) + "\n")  # never Python's own: it quotes what libraries were given
     finally:
         _flush()
         os._exit(code)

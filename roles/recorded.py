@@ -10,7 +10,7 @@ from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from roles.process import Context, Role
 from store.database import Database
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 
 _log = logging.getLogger(__name__)
 _SCHEMA = "the database's schema (dicom-node database upgrade)"

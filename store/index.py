@@ -1,10 +1,10 @@
 """What the indexer asks of the database: which instances are known, and one batch of rows at a time."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -20,8 +20,12 @@ from store.tables import (
     study_associations,
 )
 
+R = TypeVar("R")
+
 # Wakes whoever decides about completeness.
 STUDIES_CHANNEL = "dicom_node_studies"
+# A statement takes 65,535 parameters at most; a row of any table here has less than 16.
+ROWS_MOST = 4000
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bo
 
 def open_associations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note associations; a second time changes nothing."""
-    connection.execute(upsert(associations).values(rows).on_conflict_do_nothing())
+    for some in _in_parts(rows):
+        connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
 
 
 def close_association(connection: Connection, association: uuid.UUID, at: datetime, outcome: str) -> bool:
@@ -63,7 +68,9 @@ def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[s
 
 def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
-    connection.execute(upsert(series).values([{**row, "id": new_id()} for row in rows]).on_conflict_do_nothing())
+    for some in _in_parts(rows):
+        made = [{**row, "id": new_id()} for row in some]
+        connection.execute(upsert(series).values(made).on_conflict_do_nothing())
     found = connection.execute(
         select(series.c.id, series.c.study_id, series.c.series_uid).where(
             series.c.study_id == func.any([row["study_id"] for row in rows]),
@@ -84,15 +91,16 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
         {"study_id": study, "association_id": association, "last_sequence": number}
         for (study, association), number in sorted(last.items())
     ]
-    link = upsert(study_associations).values(rows)
-    newest = func.greatest(study_associations.c.last_sequence, link.excluded.last_sequence)
-    connection.execute(
-        link.on_conflict_do_update(index_elements=["study_id", "association_id"], set_={"last_sequence": newest})
-    )
+    for some in _in_parts(rows):
+        link = upsert(study_associations).values(some)
+        newest = func.greatest(study_associations.c.last_sequence, link.excluded.last_sequence)
+        connection.execute(
+            link.on_conflict_do_update(index_elements=["study_id", "association_id"], set_={"last_sequence": newest})
+        )
 
 
 def file_conflict(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Note an instance that was kept aside for its other bytes; False where the same was noted before."""
+    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before."""
     statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
     return connection.execute(statement).one_or_none() is not None
 
@@ -101,3 +109,8 @@ def file_quarantined(connection: Connection, row: Mapping[str, Any]) -> bool:
     """Note an instance that cannot be read; False where the same was noted before."""
     statement = upsert(quarantine).values(row).on_conflict_do_nothing().returning(quarantine.c.id)
     return connection.execute(statement).one_or_none() is not None
+
+
+def _in_parts(rows: Sequence[R]) -> Iterator[Sequence[R]]:
+    for start in range(0, len(rows), ROWS_MOST):
+        yield rows[start : start + ROWS_MOST]

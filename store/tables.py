@@ -138,12 +138,15 @@ quarantine = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("sop_uid", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of its Part 10 file, or of the record's place where that was lost
     Column("association_id", Uuid, nullable=False),
-    Column("object_key", Text, nullable=False),
+    Column("object_key", Text, nullable=False),  # empty where no bytes are left
     Column("reason", Text, nullable=False),
     _moment("received_at"),
+    Column("study_id", ForeignKey(studies.c.id)),  # where its UIDs could be read
+    Column("series_uid", Text, nullable=False, server_default=""),
     UniqueConstraint("sop_uid", "digest"),
+    Index(None, "study_id"),
 )
 
 decisions = Table(

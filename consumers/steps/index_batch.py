@@ -19,10 +19,11 @@ _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLO
 _NOTED = {
     Kind.ASSOCIATION_REFUSED: Action.REFUSED,
     Kind.INSTANCE_REFUSED: Action.INSTANCE_REFUSED,
-    Kind.DAMAGED: Action.QUARANTINED,
     Kind.NODE_STARTED: Action.STARTED,
     Kind.NODE_STOPPED: Action.STOPPED,
 }
+
+_COMING = "instances come in"
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ class _Placed:
 
 
 class IndexBatch:
-    """One transaction's worth of records; `counts` says how many instances had which outcome."""
+    """One transaction's worth of records.
+
+    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did.
+    """
 
     def __init__(self, transaction: Transaction, now: datetime) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._now = now
         self.counts: dict[str, int] = defaultdict(int)
+        self.reasons: list[str] = []
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
@@ -63,31 +68,35 @@ class IndexBatch:
             self._record_received(placed)
             known |= {one.filed.header.sop_uid: Known(one.study.id, one.filed.digest) for one in placed}
         for one in conflicting:
-            self._keep_aside(one, known[one.header.sop_uid])
-        last: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
-        for one in filed:
-            pair = known[one.header.sop_uid].study_id, one.entry.association
-            last[pair] = max(last.get(pair, 0), one.entry.sequence)
-        index.link_associations(self._connection, last)
+            self._note_conflict(one, known[one.header.sop_uid])
+        self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
 
-    def set_aside(self, unreadable: Iterable[Unreadable]) -> None:
-        """Instances that cannot be read are kept for inspection, with the reason."""
+    def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
+        """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""
+        uids = {one.uids.study for one in unreadable if one.uids.study}
+        found = studies.lock_or_make(self._connection, uids, self._now) if uids else {}
         for one in unreadable:
-            entry = one.entry
-            row = {
-                "sop_uid": entry.sop_instance,
-                "sop_class": entry.sop_class,
-                "digest": one.digest,
-                "association_id": entry.association,
-                "object_key": one.key,
-                "reason": one.fault,
-                "received_at": entry.received,
-            }
-            if index.file_quarantined(self._connection, row):
-                self.counts["quarantined"] += 1
-                self._transaction.record(
-                    Action.QUARANTINED, **_who(entry), instance=entry.sop_instance, sha256=one.digest, reason=one.fault
-                )
+            study = found.get(one.uids.study)
+            if index.file_quarantined(self._connection, _quarantine_row(one, study)):
+                self._record_quarantined(one, study)
+        self._link((found[one.uids.study].id, one.entry) for one in unreadable if one.uids.study)
+        coming = [one for one in found.values() if (one.state, StudyEvent.SETTLED) in STUDY]
+        if coming:
+            # Silence begins behind the last that came, whether that can be read or not.
+            studies.note_received(self._connection, [Received(one.id, one.state, _COMING) for one in coming], self._now)
+
+    def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
+        lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
+        self.counts["damaged" if lost else "quarantined"] += 1
+        self.reasons.append(one.fault)
+        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.fault}
+        self._transaction.record(Action.QUARANTINED, study.id if study else None, **_who(one.entry), **details)
+
+    def _link(self, brought: Iterable[tuple[uuid.UUID, Entry]]) -> None:
+        last: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
+        for study, entry in brought:
+            last[study, entry.association] = max(last.get((study, entry.association), 0), entry.sequence)
+        index.link_associations(self._connection, last)
 
     def note(self, entries: Iterable[Entry]) -> None:
         """What has no row of its own goes to the trail, once."""
@@ -128,7 +137,7 @@ class IndexBatch:
             state = advance(STUDY, study.state, StudyEvent.INSTANCE)
             if state is not study.state:
                 self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
-            reason = "further instances came after it was complete" if study.revision else "instances come in"
+            reason = "further instances came after it was complete" if study.revision else _COMING
             received.append(Received(study.id, state, reason))
         studies.note_received(self._connection, received, self._now)
 
@@ -146,7 +155,7 @@ class IndexBatch:
                 instances=[[one.filed.header.sop_uid, one.filed.digest] for one in members],
             )
 
-    def _keep_aside(self, one: Filed, kept: Known) -> None:
+    def _note_conflict(self, one: Filed, kept: Known) -> None:
         row = {
             "sop_uid": one.header.sop_uid,
             "digest": one.digest,
@@ -192,6 +201,20 @@ def _association_row(entry: Entry) -> dict[str, Any]:
         "called_ae": entry.called,
         "address": entry.address,
         "opened_at": entry.received,
+    }
+
+
+def _quarantine_row(one: Unreadable, study: StudyRow | None) -> dict[str, Any]:
+    return {
+        "sop_uid": one.uids.sop or one.entry.sop_instance,
+        "sop_class": one.entry.sop_class,
+        "digest": one.digest,
+        "association_id": one.entry.association,
+        "object_key": one.key,
+        "reason": one.fault,
+        "received_at": one.entry.received,
+        "study_id": study.id if study else None,
+        "series_uid": one.uids.series,
     }
 
 

@@ -52,7 +52,7 @@ def test_a_copy_has_nothing_open_of_its_parent_and_ends_as_its_work_does(tmp_pat
     assert said == "said once"
     assert json.loads(facts) == {"group": True, "files": 0, "input": "/dev/null", "name": "copy", "handler": True}
     assert json.loads(codes) == [7, -signal.SIGTERM, 1, 3]
-    assert "RuntimeError: a defect" in done.stderr
+    assert "RuntimeError" in done.stderr
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The node as a user runs it: `dicom-node up` as a real process, its roles by name, its command line."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import psycopg
+
 from tests.support.counterparts import ROOT
+from tests.support.events import objections_to_outbox
 from tests.support.processes import Process, alive, free_port, kill_pid, postmasters, tagged, tail, wait_for
 
 T = TypeVar("T")
@@ -170,7 +174,17 @@ class Node:
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end()
+        try:
+            if kind is None and self._process is not None and self._process.running:
+                self._assert_events_as_published()
+        finally:
+            self._end()
+
+    def _assert_events_as_published(self) -> None:
+        """Whatever the run was for, all that it announced keeps the published schemas."""
+        with contextlib.suppress(FileNotFoundError, psycopg.OperationalError):  # a node whose database is gone
+            objections = objections_to_outbox(self.superuser_url.replace("+psycopg", ""))
+            assert objections == [], "\n".join(objections)
 
     def _end(self) -> None:
         """Leave no process behind, in whatever state the test has left the node."""
