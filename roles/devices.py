@@ -9,7 +9,6 @@ from pathlib import Path
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from inference_worker.model_config import ModelProcessConfig
-from models.installed import engine_cache, folder
 
 _GB = 1_000_000_000
 
@@ -55,6 +54,8 @@ def setup(settings: Settings, index: int = 0) -> ModelProcessConfig:
 
     Workers of one machine share its cores and its memory.
     """
+    from models.installed import engine_cache, folder  # noqa: PLC0415 - signatures, which only a worker looks at
+
     models, known = settings.models, devices(settings)
     if index >= len(known):
         raise ConfigurationError(f"models.device names {len(known)} for workers; there is none for number {index}")

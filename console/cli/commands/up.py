@@ -28,7 +28,6 @@ from console.cli.options import (
 )
 from console.cli.output import complain, screen
 from domain.errors import ConfigurationError
-from models import installed as packages
 from roles import database as embedded
 from roles.health import Report
 from roles.process import stopped_by_signals
@@ -92,6 +91,8 @@ def _warn(settings: Settings) -> None:
 
 def _warnings(settings: Settings) -> list[str]:
     """What the user should know; raises ConfigurationError for what would let no other role start."""
+    from models import installed as packages  # noqa: PLC0415 - it takes time that the listener need not wait for
+
     warnings = []
     if not packages.installed(settings):
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
@@ -120,6 +121,8 @@ def _check_port(settings: Settings) -> None:
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
+    from models import installed as packages  # noqa: PLC0415 - as above
+
     listener = reports.get("listen", {})
     port = listener.get("dicom_port", settings.listener.port)
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
