@@ -18,8 +18,18 @@ JobId = NewType("JobId", uuid.UUID)
 
 
 def new_id() -> uuid.UUID:
-    """A fresh internal identifier (of a study, a job, an event). Says nothing about the patient."""
+    """A fresh internal identifier (of an event, a delivery). Says nothing about the patient."""
     return uuid.uuid4()
+
+
+def new_study_id() -> StudyId:
+    """A fresh identifier of a study."""
+    return StudyId(new_id())
+
+
+def new_job_id() -> JobId:
+    """A fresh identifier of a job."""
+    return JobId(new_id())
 
 
 def derived_uid(*parts: str) -> str:

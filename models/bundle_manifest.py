@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from config.tables import Document
 from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import Conditions
 from models.bundle_metadata import METADATA, Metadata
-from models.tables import Document
 
 BUNDLE = "bundle"
 

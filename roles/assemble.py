@@ -11,8 +11,8 @@ from models.installed import installed
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import Throttled, turns, wait_at_most
-from store import queries
 from store.index import STUDIES_CHANNEL
+from store.queries.studies import studies_by_state
 
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
@@ -30,7 +30,7 @@ def assemble(context: Context) -> None:
     with consume(context, "routing", handlers) as routing:
 
         def count() -> None:
-            for state, number in queries.studies_by_state(context.database).items():
+            for state, number in studies_by_state(context.database).items():
                 metrics.studies.labels(state).set(number)
 
         figures = Throttled(_FIGURES, count)

@@ -21,7 +21,7 @@ from roles.health import Health, HealthServer, running
 from roles.process import stopped_by_signals
 from store.database import Database
 from store.embedded import EmbeddedPostgres
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 
 KEEPER = "database"
 

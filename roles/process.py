@@ -21,7 +21,7 @@ from domain.errors import ConfigurationError, NodeError, Unavailable
 from roles.health import Health, HealthServer
 from store.database import Database
 from store.objects import DirectoryStore, ObjectStore
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 
 # The listener answers a scanner whether or not a database is there.
 WITHOUT_DATABASE = frozenset({"listen"})

@@ -21,7 +21,7 @@ from roles.devices import devices
 from roles.health import running
 from roles.process import process_name
 from store.database import Database
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 from store.schema import upgrade
 
 _log = logging.getLogger(__name__)

@@ -48,6 +48,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self._engine: Engine = create_engine(
             url,
+            hide_parameters=True,  # they are descriptions and names, and errors are logged
             pool_size=pool_size,
             pool_pre_ping=True,
             pool_recycle=1800,

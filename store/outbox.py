@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Permanent, Unavailable
+from domain.records import DeadLetter
 from store.database import Database, translated
 from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL
@@ -139,21 +140,6 @@ def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: d
 def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> None:
     """Take the mark away, so that `reader` handles the event when it comes again."""
     connection.execute(delete(inbox).where(inbox.c.reader == reader, inbox.c.event_id == event_id))
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
-
-    id: int
-    reader: str
-    message: str
-    event_id: uuid.UUID | None
-    study_id: uuid.UUID | None
-    error: str
-    attempts: int
-    at: datetime
-    replayed_at: datetime | None
 
 
 def add_dead_letter(connection: Connection, **fields: Any) -> int:

@@ -20,7 +20,7 @@ def upgrade(owner_url: str) -> str:
 
     Raises Unavailable where the server does not answer, ConfigurationError where the role lacks a right.
     """
-    engine = create_engine(owner_url, connect_args={"connect_timeout": 5})
+    engine = create_engine(owner_url, hide_parameters=True, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

@@ -3,6 +3,7 @@
 A command's module is imported when the command is asked for, so that `status` need not wait for the DICOM network.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from config import defects, logs
 from console.cli.output import complain
 from domain.errors import NodeError
 
@@ -88,7 +90,12 @@ def _global_options(
 
 def main() -> None:
     """Entry point of the `dicom-node` program."""
-    app()
+    logs.log_to(sys.stderr, "dicom-node", readable=True)
+    try:
+        app()
+    except Exception as error:  # a defect; Python itself would print what libraries say of their arguments
+        sys.stderr.write(defects.trace(error) + "\n")
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from consumers.steps import stuck
 from domain.errors import NodeError, Permanent
 from domain.events import Event, EventType
 from domain.ids import StudyId
+from domain.records import DeadLetter
 from store import jobs, outbox, results
 from store.database import Database
-from store.outbox import DeadLetter
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 _UNREADABLE = uuid.UUID("0b7c2f0e-5a53-5d0c-9d0e-6f4f4c1e2a77")  # namespace of ids for messages that bring none

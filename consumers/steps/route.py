@@ -92,7 +92,7 @@ def decide(
     own = [rule for rule in rules if rule.model == model]
     if not own:
         return Choice({}, {}), "no rule names this model"
-    choices = [(rule, choose(_wanted(inputs, rule.conditions), series)) for rule in own]
+    choices = [(rule, choose(_wanted(inputs, rule.when), series)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             return choice, f"rule {rule.name!r} and its intended use are met"

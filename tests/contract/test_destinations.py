@@ -32,7 +32,8 @@ from domain.profiles import (
 )
 from domain.retry import RetryPolicy
 from models.registry import Registry
-from store import destinations, queries
+from store import destinations
+from store.queries.path import study_path
 from tests.support.bench import Bench, open_bench
 from tests.support.packages import write_package
 from tests.support.processes import free_port
@@ -321,10 +322,10 @@ def test_the_path_of_a_study_tells_what_was_chosen(inferred: Bench) -> None:
     remember(inferred, one, {ENHANCED_SR: BOTH, BASIC_TEXT_SR: BOTH})
     write_and_plan(inferred, [one])
     ((study,),) = inferred.ask("SELECT id FROM dicom_node.studies")
-    (delivery,) = queries.study_path(inferred.database, study)["deliveries"]
-    assert [(one["kind"], one["sop_class"]) for one in delivery["choices"]] == [
+    (delivery,) = study_path(inferred.database, study).deliveries
+    assert [(one.kind, one.sop_class) for one in delivery.choices] == [
         ("SEG", None),
         ("SR", ENHANCED_SR),
         ("GSPS", None),
     ]
-    assert [one["kind"] for one in delivery["objects"]] == ["SR"]
+    assert [one.kind for one in delivery.objects] == ["SR"]

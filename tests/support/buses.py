@@ -200,6 +200,7 @@ class KafkaWorld(World):
     def close(self) -> None:
         self.stop_relay()
         super().close()
+        gc.collect()
 
     def stop_relay(self) -> None:
         """End the relay that runs all the time."""
@@ -217,7 +218,7 @@ class KafkaWorld(World):
     def publish(self, *entries: OutboxEntry) -> None:
         """Publish past the relay."""
         publisher = KafkaPublisher(self.settings)
-        publisher.publish(entries, timeout=30)
+        publisher.publish(entries, timeout=60)
         publisher.close()
 
     def published(self) -> int:

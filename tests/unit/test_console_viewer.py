@@ -86,7 +86,7 @@ def ask(viewer: Viewer, path: str, method: str = "GET", **headers: str) -> tuple
     """Status, type and text of an answer."""
     request = urllib.request.Request(viewer.address + path, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -117,7 +117,7 @@ def test_the_pages_are_told_to_read_from_where_they_came(viewer: Viewer) -> None
 
 
 def test_the_browser_is_told_to_talk_to_nobody_else(viewer: Viewer) -> None:
-    with urllib.request.urlopen(viewer.address, timeout=10) as answer:
+    with urllib.request.urlopen(viewer.address, timeout=60) as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self'")
     assert "http" not in policy

@@ -57,6 +57,24 @@ def test_every_command_in_a_document_exists(document: Path) -> None:
         parsed(words)
 
 
+def test_every_command_of_the_program_is_shown_somewhere() -> None:
+    shown = {" ".join(command.split()) + " " for document in DOCUMENTS for command in commands(text(document))}
+    # `up` runs it; nobody else does.
+    missing = [name for name in every_command() if not any(one.startswith(f"{name} ") for one in shown)]
+    assert missing == ["keep-database"]
+
+
+def every_command(command: Any = None, path: str = "") -> Iterator[str]:
+    """The words that lead to each command, without the program's name."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "get_command"):
+        yield path
+        return
+    context = typer.Context(command)
+    for name in command.list_commands(context):
+        yield from every_command(command.get_command(context, name), f"{path} {name}".strip())
+
+
 def test_the_documents_do_show_commands() -> None:
     assert len([command for document in DOCUMENTS for command in commands(text(document))]) > 30
 

@@ -12,7 +12,9 @@ from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, unmet
+from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, in_short, unmet
+from models.registry import load_package
+from tests.support.counterparts import ROOT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = SettlePolicy(5, {"MR": 60})
@@ -133,6 +135,43 @@ def test_each_input_finds_a_series_of_its_own_or_none_runs() -> None:
     }
     lacking = choose(both, [before])
     assert lacking == Choice({}, {"b": ("would do, but the study has no series for contrast",)})
+
+
+def test_what_stands_against_a_series_is_said_once_whatever_the_number_of_inputs() -> None:
+    inputs = [
+        wanted("plain", Conditions(modality=("MR",), series_description="t1")),
+        wanted("contrast", Conditions(modality=("MR",), series_description="t2")),
+        wanted("late", Conditions(modality=("MR",), series_description="t2")),
+    ]
+    assert choose(inputs, [CHEST]).refusals["a"] == (
+        "modality is CT, not MR",
+        "as contrast and late: series description does not match 't2'",
+        "as plain: series description does not match 't1'",
+    )
+
+
+def test_a_long_pattern_is_quoted_by_its_beginning() -> None:
+    (reason,) = unmet(Conditions(series_description="x" * 400), CHEST)
+    assert len(reason) < 100
+    (reason,) = unmet(Conditions(not_series_description=f"lung|{'x' * 400}"), CHEST)
+    assert len(reason) < 100
+
+
+@pytest.mark.parametrize("package", ["brain_tumor", "ct_lung", "cxr_findings"])
+@pytest.mark.parametrize("series", [replace(CHEST, modality="MR"), replace(CHEST, modality="DX", slices=1)])
+def test_why_a_shipped_model_is_left_out_fits_a_line(package: str, series: SeriesFacts) -> None:
+    manifest = load_package(ROOT / "models" / package).manifest
+    others = [replace(series, series_id=str(number), modality="SR", slices=number) for number in range(5)]
+    choice = choose([Wanted(one.name, (one.conditions,)) for one in manifest.inputs], [series, *others])
+    assert choice.series_id is None
+    assert len(in_short("no series meets its intended use", choice.refusals)) < 150
+
+
+def test_in_short_what_stands_against_the_series_that_came_nearest_is_said() -> None:
+    refusals = {"a": ("too thick", "too few", "wrong part"), "b": ("too few", "too thick")}
+    assert in_short("none fits", refusals) == "none fits: too few (`explain` has 2 more)"
+    assert in_short("none fits", {"a": ("too few",), "b": ("too few",)}) == "none fits: too few"
+    assert in_short("no rule names this model", {}) == "no rule names this model"
 
 
 def test_an_age_that_is_not_stated_meets_no_limit() -> None:

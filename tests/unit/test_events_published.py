@@ -15,21 +15,15 @@ from hypothesis import strategies as st
 
 from consumers.bus.protocol import Message
 from domain.errors import Permanent
-from domain.events import PAYLOADS, Event, EventType, OfJob, StudyStuck, schema_of
+from domain.events import PAYLOADS, Event, EventType, OfJob, StudyCompleted, StudyStuck, schema_of
 from domain.ids import StudyId
+from tests.support.events import FOLDER, objections, validator
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "events"
 SAMPLES = sorted(path for path in FOLDER.glob("samples/*.json") if not path.name.startswith("dead-letter"))
 
 
-def _schema(name: str) -> dict[str, Any]:
-    return dict(json.loads((FOLDER / name).read_text()))
-
-
 def _check(value: object, schema: str) -> None:
-    jsonschema.validate(
-        value, _schema(schema), jsonschema.Draft202012Validator, format_checker=jsonschema.FormatChecker()
-    )
+    validator(schema).validate(value)
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
@@ -63,6 +57,11 @@ def test_todays_version_of_every_type_has_a_schema_and_a_sample(kind: EventType)
 
 
 @pytest.mark.parametrize("kind", EventType)
+def test_every_type_is_one_that_the_envelopes_schema_knows(kind: EventType) -> None:
+    assert kind in json.loads((FOLDER / "envelope.v1.schema.json").read_text())["properties"]["type"]["enum"]
+
+
+@pytest.mark.parametrize("kind", EventType)
 def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) -> None:
     sample = json.loads((FOLDER / "samples" / f"{kind}.v{PAYLOADS[kind].VERSION}.json").read_text())
     event = Event(PAYLOADS[kind].decode(sample["data"]), StudyId(uuid.uuid4()), datetime(2026, 1, 1, tzinfo=UTC))
@@ -73,7 +72,7 @@ def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) ->
 
 @pytest.mark.parametrize("kind", EventType)
 def test_a_payload_holds_what_its_schema_lists_and_asks_for_what_that_requires(kind: EventType) -> None:
-    schema = _schema(schema_of(PAYLOADS[kind]))
+    schema = dict(validator(schema_of(PAYLOADS[kind])).schema)
     held = dataclasses.fields(PAYLOADS[kind])
     assert {one.name for one in held} == set(schema["properties"])
     assert {one.name for one in held if one.default is dataclasses.MISSING} == set(schema["required"])
@@ -95,6 +94,27 @@ def test_a_handler_that_is_given_another_kind_of_event_says_so() -> None:
 def test_a_schema_refuses_data_without_a_field_that_it_requires() -> None:
     with pytest.raises(jsonschema.ValidationError, match="'instances' is a required property"):
         _check({"revision": 1, "series": 1}, "study.completed.v1.schema.json")
+
+
+def _said(**data: object) -> dict[str, Any]:
+    event = Event(StudyCompleted(1, 1, 1), StudyId(uuid.uuid4()), datetime(2026, 1, 1, tzinfo=UTC))
+    return {**event.envelope(), "data": data}
+
+
+def test_what_a_node_says_is_held_against_its_schemas_to_the_last_field() -> None:
+    good = {"revision": 1, "series": 1, "instances": 1}
+    assert objections("events", _said(**good)) == []
+    assert objections("events", _said(revision=1, series=1)) == [
+        "study.completed.v1.schema.json: 'instances' is a required property"
+    ]
+    assert objections("events", _said(**good, patient="X")) == [
+        "study.completed.v1.schema.json: does not describe 'patient'"
+    ]
+    assert "envelope.v1.schema.json: 'x' is not a 'uuid'" in objections("events", {**_said(**good), "id": "x"})
+    assert objections("events", {**_said(**good), "dataschema": "study.completed.v9.schema.json"}) == [
+        "study.completed.v9.schema.json is not published"
+    ]
+    assert objections("dead-letters", {"letter": 1}) != []
 
 
 def test_a_field_of_tomorrow_passes_todays_schema() -> None:

@@ -104,7 +104,7 @@ def test_a_deflated_data_set_of_odd_length_is_padded() -> None:
 
 def test_nobody_there_means_try_again_for_every_object() -> None:
     nobody = Destination(name="X", aet="X", host="127.0.0.1", port=free_port())
-    outcomes = list(send([an_object(1), an_object(2)], nobody, "TEST", timeout=2))
+    outcomes = list(send([an_object(1), an_object(2)], nobody, "TEST", timeout=60))
     assert [one.verdict for one in outcomes] == [Verdict.RETRY, Verdict.RETRY]
     assert "Connection refused" in outcomes[0].reason
 
