@@ -15,11 +15,13 @@ from uuid import UUID
 
 from crc32c import crc32c
 
-PAGE = 4096
+# PART is the longest payload of one record. A larger instance is written in parts of this size, so that an association
+# needs a buffer of this size and no more, and each write is one durable write.
+from config.settings import PAGE, PART
+
+__all__ = ["HEADER", "PAGE", "PART", "VERSION", "Close", "Kind", "Record", "pack", "padded", "unpack"]
+
 HEADER = 512
-# Longest payload of one record. A larger instance is written in parts of this size, so that an association needs a
-# buffer of this size and no more, and each write is one durable write.
-PART = 2 << 20
 VERSION = 2
 
 _MAGIC = b"DNRECORD"

@@ -61,7 +61,7 @@ class Association:
 
 
 class Roster:
-    """The associations of the listener whose folder is `folder`. Raises Unavailable where its file cannot be written."""
+    """The associations of the listener with this folder. Raises Unavailable where its file cannot be written."""
 
     def __init__(self, listener: int, folder: Path) -> None:
         self.listener = listener
@@ -124,7 +124,7 @@ class Roster:
         return any(self._is_left_open(one, living) for one in self._known.values())
 
     def left_open(self, living: UUID | None) -> Iterator[tuple[Association, Mark]]:
-        """Associations that are open though their run is not the `living` one, once, with the mark that settles each."""
+        """Associations that are left by another run than the `living` one, once, with the mark that settles each."""
         for ident, one in self._known.items():
             if self._is_left_open(one, living):
                 self._lost[ident] = Mark(self)
