@@ -43,9 +43,8 @@ def parsed(words: list[str]) -> None:
     context = typer.Context(command)
     while hasattr(command, "get_command") and words and not words[0].startswith("-"):
         name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found is not None, f"there is no command {name}"
-        command = found
+        command = command.resolve_command(context, [name])[1]
+        assert command is not None, f"there is no command {name}"
     known = {option for parameter in command.params for option in parameter.opts}
     unknown = {word for word in words if word.startswith("--")} - known - {"--help"}
     assert not unknown, f"{command.name} has no {unknown}"
