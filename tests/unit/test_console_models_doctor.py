@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
 
 
 def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = diagnostics.version
+    real = metadata.version
 
     def version(name: str) -> str:
         if name in {"captum", "highdicom"}:
