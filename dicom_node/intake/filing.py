@@ -15,7 +15,6 @@ from domain.errors import Retryable
 
 # Instances up to this size are held whole for a moment; larger ones are read twice from the log and streamed.
 _WHOLE = 8 << 20
-_TEXTS = ("calling", "called", "address", "sop_class", "sop_instance", "transfer_syntax")
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,17 @@ def file(entry: Entry) -> Filed | Unreadable:
 
 def safe(entry: Entry) -> Entry:
     """The entry with every text that a peer chose made safe for database, trail and file."""
-    texts = {name: outside.words(getattr(entry, name)) for name in _TEXTS}
-    changed = {name: text for name, text in texts.items() if text != getattr(entry, name)}
-    details = outside.details(entry.details)
-    if not changed and details == entry.details:
-        return entry
-    return replace(entry, details=details, **changed)
+    return replace(
+        entry,
+        calling=outside.words(entry.calling),
+        called=outside.words(entry.called),
+        address=outside.words(entry.address),
+        sop_class=outside.words(entry.sop_class),
+        # Whatever stands there instead of a UID, it may be a name.
+        sop_instance=entry.sop_instance if outside.is_uid(entry.sop_instance) else "",
+        transfer_syntax=outside.words(entry.transfer_syntax),
+        details=outside.details(entry.details),
+    )
 
 
 def damaged(entry: Entry, reason: str) -> Unreadable:

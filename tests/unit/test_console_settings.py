@@ -7,13 +7,12 @@ from typing import get_args
 
 import pytest
 
-from config.loading import load_settings
 from config.masking import digest, public
 from config.secret_urls import SecretUrl
 from config.settings import Section, Settings
 from console.cli.options import settings_from
 from domain.errors import ConfigurationError
-from roles.supervisor import environment, role_processes
+from roles.supervisor import role_processes, role_settings
 
 
 @pytest.fixture(autouse=True)
@@ -26,35 +25,27 @@ def settings(**given: object) -> Settings:
     return settings_from(None, **given)
 
 
-def test_a_child_gets_exactly_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_gets_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     own = settings(
-        data=tmp_path,
+        data=Path("data"),
         listener__aet="NODE",
-        listener__callers=[{"aet": "CT", "address": "10.0.0.0/8"}],
         destinations=["A@10.0.0.1:104", "second=B@[::1]:105"],
-        assembly__settle_by_modality={"MR": 30.0},
-        models__rules=tmp_path / "rules.toml",
         database__url="postgresql+psycopg://node:secret@db/node",
     )
-    for name, value in environment(own, "index").items():
-        monkeypatch.setenv(name, value)
-    assert load_settings() == own
+    assert role_settings(own, "index") == own.model_copy(update={"data": tmp_path / "data"})
 
 
-def test_no_child_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
+def test_no_role_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
     own = settings(data=tmp_path, database__url="postgresql://a@b/c", database__owner_url="postgresql://owner:x@b/c")
-    assert "owner" not in environment(own, "index")["DICOM_NODE_DATABASE"].replace("owner_url", "")
-
-
-def test_a_settings_file_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DICOM_NODE_CONFIG", "/etc/node.toml")
-    assert "DICOM_NODE_CONFIG" not in environment(Settings(), "index")
+    assert [role_settings(own, name).database.owner_url for name in role_processes(own)] == [None] * 6
 
 
 def test_health_doors_follow_one_another_from_a_chosen_port() -> None:
     own = settings(http__port=9000)
-    ports = [environment(own, name)["DICOM_NODE_HTTP"] for name in role_processes(own)]
-    assert [port.rpartition(" ")[2].rstrip("}") for port in ports] == ["9000", "9001", "9002", "9003", "9004", "9005"]
+    ports = [role_settings(own, name).http.port for name in [*role_processes(own), "database"]]
+    assert ports == list(range(9000, 9007))
+    assert role_settings(settings(), "deliver").http.port == settings().http.port == 0
 
 
 def test_the_relay_runs_only_where_there_is_a_broker() -> None:
