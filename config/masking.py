@@ -1,4 +1,4 @@
-"""Settings as they may be shown or recorded: secrets masked by their type, passwords inside other URLs by their look."""
+"""Settings as they may be shown or recorded: secrets masked by type, passwords inside other URLs by their look."""
 
 import hashlib
 import json
