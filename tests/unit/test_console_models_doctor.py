@@ -28,7 +28,8 @@ def config(tmp_path: Path) -> Path:
     write_package(tmp_path / "packages")
     file = tmp_path / "node.toml"
     file.write_text(
-        f'data = "{tmp_path / "data"}"\n[listener]\nport = 0\n[spool]\ndisk_floor = 0\ncapacity = 67108864\n'
+        f'data = "{tmp_path / "data"}"\n[listener]\nport = 0\nmax_associations = 1\nmax_instance = 1048576\n'
+        "[spool]\ndisk_floor = 0\ncapacity = 100663296\n"
         f'[models]\nfolder = "{tmp_path / "packages"}"\n'
     )
     return file
