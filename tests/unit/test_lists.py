@@ -46,16 +46,8 @@ def test_every_room_has_its_layer() -> None:
     assert layers() == ROOMS
 
 
-def test_every_room_is_checked_for_its_types() -> None:
-    assert set(PROJECT["tool"]["mypy"]["files"]) >= ROOMS
-
-
 def test_every_room_logs_in_words_of_its_own() -> None:
     assert {*ROOMS, "__main__"} == logs.OWN
-
-
-def test_every_room_that_a_node_needs_is_in_the_wheel() -> None:
-    assert set(PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == ROOMS - {"training"}
 
 
 def test_every_role_is_a_command_and_a_service_and_is_started_in_the_tests() -> None:
