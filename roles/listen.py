@@ -11,7 +11,7 @@ _LOOK = 0.5
 _ROOM = "room in the log"
 
 
-class Figures:
+class ListenerMetrics:
     """Counts what the listener tells."""
 
     def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
@@ -49,7 +49,7 @@ def listen(context: Context) -> None:
         settings.data / "spool",
         context.index,
         stop=context.stop,
-        events=Figures(),
+        events=ListenerMetrics(),
         ready=ready,
     )
 

@@ -62,7 +62,8 @@ def safe(entry: Entry) -> Entry:
         called=outside.words(entry.called),
         address=outside.words(entry.address),
         sop_class=outside.words(entry.sop_class),
-        sop_instance=outside.words(entry.sop_instance),
+        # Whatever stands there instead of a UID, it may be a name.
+        sop_instance=entry.sop_instance if outside.is_uid(entry.sop_instance) else "",
         transfer_syntax=outside.words(entry.transfer_syntax),
         details=outside.details(entry.details),
     )

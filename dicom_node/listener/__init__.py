@@ -5,6 +5,6 @@ is here and nowhere else; it never looks at a data set.
 """
 
 from dicom_node.listener.events import ListenerEvents, NoEvents
-from dicom_node.listener.server import Listener, serve
+from dicom_node.listener.server import LONGEST_STOP, Listener, serve
 
-__all__ = ["Listener", "ListenerEvents", "NoEvents", "serve"]
+__all__ = ["LONGEST_STOP", "Listener", "ListenerEvents", "NoEvents", "serve"]

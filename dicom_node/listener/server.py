@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 _BACKLOG = 128
 # Connections beyond the associations: those that negotiate, are being rejected, or are slow to close.
 _SPARE = 32
+GRACE = 10.0  # s that associations have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for an association that is aborted at the node's stop to write its end
+LONGEST_STOP = GRACE + 2 * _FAREWELL  # s from the wish to the end, which whoever asks has to wait for
 
 
 class Listener:
@@ -134,7 +136,7 @@ def serve(
     stop: threading.Event,
     events: ListenerEvents | None = None,
     ready: Callable[[Listener, SpoolWriter], None] | None = None,
-    grace: float = 10.0,
+    grace: float = GRACE,
 ) -> None:
     """Run listener process `index` with its log under `root` (`<data>/spool`) until `stop` is set.
 

@@ -32,6 +32,10 @@ def python(program: str) -> list[str]:
     return [sys.executable, "-c", program]
 
 
+def started(program: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(python(program), stdin=subprocess.DEVNULL, process_group=0)
+
+
 @pytest.fixture
 def _ended() -> Iterator[list[Child]]:
     started: list[Child] = []
@@ -41,7 +45,7 @@ def _ended() -> Iterator[list[Child]]:
 
 
 def a_child(program: str, ended: list[Child]) -> Child:
-    child = Child("test", python(program), dict(os.environ))
+    child = Child("test", lambda: started(program))
     ended.append(child)
     return child
 
@@ -74,7 +78,7 @@ class Seconds:
 
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(_ended: list[Child]) -> None:
     seconds = Seconds()
-    child = Child("test", python(SLEEPER), dict(os.environ), seconds)
+    child = Child("test", lambda: started(SLEEPER), seconds)
     _ended.append(child)
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10):
         die(child)

@@ -5,9 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 
 from roles.health import running
 from tests.support.counterparts import ROOT
-from tests.support.node import Node
+from tests.support.node import Node, own_folder
 from tests.support.processes import alive, children, free_port, postmasters
 
 pytestmark = pytest.mark.slow
@@ -25,14 +23,6 @@ pytestmark = pytest.mark.slow
 def node() -> Iterator[Node]:
     with own_folder() as folder, Node(folder / "data", models=folder / "models") as node:
         yield node
-
-
-@contextmanager
-def own_folder() -> Iterator[Path]:
-    """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
-    with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
-        (Path(name) / "models").mkdir()
-        yield Path(name)
 
 
 def dicom_node(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -206,7 +206,7 @@ def test_a_failure_that_stays_makes_a_dead_letter_and_a_study_that_is_stuck_with
     subscription = world.bus.subscribe("others")
     stuck = next(message.event for message in world.take(subscription, 3) if message.event.type == "study.stuck")
     subscription.close()
-    assert (stuck.study_id, stuck.data) == (study, {"reason_code": "Retryable"})
+    assert (stuck.study_id, stuck.data) == (study, StudyStuck("Retryable"))
     [on_topic] = dead_letters_on(world, 1)
     assert (on_topic["group"], on_topic["error"], on_topic["attempts"]) == ("group", "Retryable", 3)
     assert verify(rows(world.database)).bad is None

@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -224,6 +226,14 @@ class Node:
     def _living(self) -> list[int]:
         """Every process of the node."""
         return [*tagged(f"TEST_NODE={self.data}"), *postmasters(self.data)]
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
+    with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
+        (Path(name) / "models").mkdir()
+        yield Path(name)
 
 
 def _said(refusal: urllib.error.HTTPError) -> str:

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -133,15 +134,17 @@ def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
 
 @pytest.mark.parametrize("heading", ["study", "job", "delivery"])
 def test_the_tables_of_states_are_those_of_the_code(heading: str) -> None:
-    table = {"study": STUDY, "job": JOB, "delivery": DELIVERY}[heading]
-    assert drawn(heading) == {(state.value, event.value): after.value for (state, event), after in table.items()}
+    tables: dict[str, Mapping[Any, StrEnum]] = {"study": STUDY, "job": JOB, "delivery": DELIVERY}
+    assert drawn(heading) == {
+        (state.value, event.value): after.value for (state, event), after in tables[heading].items()
+    }
 
 
 def drawn(heading: str) -> dict[tuple[str, str], str]:
     """The table of states under a heading's first cell in the architecture."""
     lines = iter(text(ROOT / "docs" / "architecture.md").splitlines())
     events = next(cells(line)[1:] for line in lines if line.startswith(f"| {heading} |"))
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     next(lines)
     for line in lines:
         if not line.startswith("|"):

@@ -141,7 +141,7 @@ def test_a_full_log_refuses_and_takes_again_once_the_reader_has_caught_up(tmp_pa
             for uid, data in series(40, PART - 5000):
                 put(log, uid, data)
                 stored[uid] = data
-        assert len(stored) >= 6
+        assert len(stored) >= 3  # all segments but the last, which is kept for what lets the reader free others
         found = list(entries(reader))
         assert instances(found) == stored
         reader.checkpoint(found)
