@@ -60,12 +60,12 @@ def samples() -> list[Sample]:
 
 
 def changed(random: Random, data: bytes, head: int) -> bytes:
-    """`data` with one to four changes within its first `head` bytes."""
+    """`data` with one to four changes within its first `head` bytes; never nothing, which the listener refuses."""
     made = bytearray(data)
     for _ in range(random.randint(1, 4)):
         if made:
             random.choice(_CHANGES)(random, made, random.randrange(min(head, len(made))))
-    return bytes(made)
+    return bytes(made) or b"\0"
 
 
 def _flip(random: Random, data: bytearray, at: int) -> None:
@@ -107,7 +107,7 @@ _CHANGES: tuple[Callable[[Random, bytearray, int], None], ...] = (
 def mutated_association(random: Random, name: str, sample: Sample) -> bytes:
     """All that a requestor says in one association that stores one instance, changed somewhere."""
     user = item(0x54, b"\0\x04" + b"1.2\0" + b"\1\1")
-    asked = request([(1, sample.sop_class, (sample.syntax, IMPLICIT))], calling="MUTANT") + b""
+    asked = request([(1, sample.sop_class, (sample.syntax, IMPLICIT))], calling="MUTANT")
     data = sample.mutated(random, name) if random.random() < 0.5 else b"\x08\x00\x05\x00CS\0\0"
     store = pdu(4, pdv(1, COMMAND | LAST, command(1, uid=name, sop_class=sample.sop_class)))
     store += pdu(4, pdv(1, LAST, data))
