@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from dicom_node.listener.pdu import AbortReason, ProtocolError
+from dicom_node.listener.words import plain
 
 NO_DATA_SET = 0x0101
 # A C-STORE-RQ is some 200 bytes; nothing that we answer comes near this.
 LONGEST_COMMAND = 1 << 16
+LONGEST_UID = 64
 
 _ELEMENT = struct.Struct("<HHI")
 _US = struct.Struct("<H")
@@ -92,7 +94,7 @@ def encode_response(command: Command, status: int, comment: str = "") -> bytes:
 
 def is_uid(text: str) -> bool:
     """Whether `text` can name an instance."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 def _elements(data: bytes | bytearray) -> list[tuple[int, bytes]]:
@@ -107,7 +109,7 @@ def _elements(data: bytes | bytearray) -> list[tuple[int, bytes]]:
 
 
 def _uid(value: bytes | None) -> str:
-    return (value or b"").decode("ascii", "replace").strip("\0 ")
+    return plain(value or b"", LONGEST_UID + 1)
 
 
 def _number(element: int, value: int) -> bytes:

@@ -241,7 +241,7 @@ def test_two_listener_processes_share_a_reader(tmp_path: Path) -> None:
 
 
 def test_a_log_has_one_writer_and_one_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicom_node.spool.runlock._PATIENCE", 0.0)
+    monkeypatch.setattr("dicom_node.spool.runlock._RETRY_FOR", 0.0)
     with writing(tmp_path), SpoolReader(tmp_path):
         with pytest.raises(Unavailable, match="held"):
             SpoolWriter(tmp_path, 0, SMALL)
