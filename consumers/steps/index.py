@@ -1,4 +1,4 @@
-"""Follows the log: objects into the store, rows and entries of the trail into PostgreSQL, a batch at a time.
+"""Follows the spool: objects into the store, rows and entries of the trail into PostgreSQL, a batch at a time.
 
 A record may come twice, after a restart at any point. So every step is one that changes nothing the second time:
 objects are named by their digest, instances by their UID, and records without a row of their own are marked in the
@@ -29,7 +29,7 @@ _FEW = 8 << 20
 
 
 class Indexer:
-    """Takes batches from the log; one at a time, in one thread. `step` is one turn of the loop."""
+    """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop."""
 
     def __init__(self, reader: SpoolReader, ledger: Ledger, objects: ObjectStore, clock: Clock | None = None) -> None:
         self._reader = reader
