@@ -2,11 +2,13 @@
 
 pynetdicom is the codec of the negotiation. Its service user is not used: it keeps a whole object in a queue and starts
 the time-out for the answer when the object enters the queue, so that a large object on a slow line can never arrive.
-Here a time-out counts from the last byte that moved.
+Here what is sent must move at a least pace, and an answer has one deadline as a whole: a peer that drips a byte now and
+then is as good as silent.
 """
 
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,8 +37,11 @@ _ACCEPT, _REJECT, _DATA, _RELEASE_REQUEST, _RELEASE_REPLY, _ABORT = 2, 3, 4, 5, 
 _PDU = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 _COMMAND, _LAST = 1, 2
+_LEAVE = 2.0  # s that an abort may take
 _OUR_MAX_PDU = 16_384  # answers are a hundred bytes
 _LARGEST_CHUNK = 256 << 10
+# Bytes a second: half of an ISDN channel. What is taken slower than this is not taken.
+_SLOWEST = 4 << 10
 _LARGEST_ANSWER = 1 << 20  # an A-ASSOCIATE-AC of 128 contexts is some 10 KB; more is not a DICOM peer
 _ASSOCIATE_HEAD = 68  # bytes of an A-ASSOCIATE-AC before its items (PS3.8 table 9-17)
 # What pynetdicom's codec raises for an answer that is none.
@@ -60,11 +65,15 @@ class Negotiated:
 
 
 class Association:
-    """An established association. Every method raises Retryable once the peer is gone, silent or out of order."""
+    """An established association. Every method raises Retryable once the peer is gone, silent or out of order.
 
-    def __init__(self, connection: socket.socket, negotiated: Negotiated) -> None:
+    `timeout` (s) is for each answer as a whole, and how far the peer may fall behind the least pace of what is sent.
+    """
+
+    def __init__(self, connection: socket.socket, negotiated: Negotiated, timeout: float) -> None:
         self._connection = connection
         self.negotiated = negotiated
+        self._timeout = timeout
         # The maximum counts the PDV's own head of six bytes (PS3.8 D.1); fragments are of even length.
         self._chunk = (min(negotiated.max_pdu or _LARGEST_CHUNK, _LARGEST_CHUNK) - _PDV.size) & ~1
 
@@ -77,12 +86,13 @@ class Association:
         with _network_errors():
             # The command set goes out together with the first piece: two small packets would cost two wake-ups.
             ahead = _fragment(number, _COMMAND | _LAST, command)
+            flow = _Flow(self._connection, self._timeout)
             for piece, last in _marked(data):
-                self._connection.sendall(ahead + _fragment(number, _LAST if last else 0, piece))
+                flow.send(ahead + _fragment(number, _LAST if last else 0, piece))
                 ahead = b""
             if ahead:
-                self._connection.sendall(ahead)
-            return self._answer()
+                flow.send(ahead)
+            return self._answer(_Deadline(self._connection, self._timeout))
 
     @property
     def chunk(self) -> int:
@@ -92,26 +102,77 @@ class Association:
     def release(self) -> None:
         """Take leave by the book (PS3.8 7.2); a peer that does not answer has all of it anyway."""
         with suppress(Retryable), _network_errors():
-            self._connection.sendall(_PDU.pack(_RELEASE_REQUEST, 4) + bytes(4))
-            while (kind := _read_pdu(self._connection)[0]) != _RELEASE_REPLY:
+            deadline = _Deadline(self._connection, self._timeout)
+            deadline.send(_PDU.pack(_RELEASE_REQUEST, 4) + bytes(4))
+            while (kind := _read_pdu(deadline)[0]) != _RELEASE_REPLY:
                 if kind == _RELEASE_REQUEST:  # both ask at once (PS3.8 7.2.2)
-                    self._connection.sendall(_PDU.pack(_RELEASE_REPLY, 4) + bytes(4))
+                    deadline.send(_PDU.pack(_RELEASE_REPLY, 4) + bytes(4))
 
     def abort(self) -> None:
         """Tell the peer that nothing more comes."""
         with suppress(OSError):
-            self._connection.sendall(_PDU.pack(_ABORT, 4) + bytes(4))
+            _Deadline(self._connection, min(self._timeout, _LEAVE)).send(_PDU.pack(_ABORT, 4) + bytes(4))
 
-    def _answer(self) -> bytes:
+    def _answer(self, deadline: "_Deadline") -> bytes:
         command = bytearray()
         while True:
-            kind, body = _read_pdu(self._connection)
+            kind, body = _read_pdu(deadline)
+            if len(command) > _LARGEST_ANSWER:
+                raise Retryable("the destination's answer has no end")
             if kind != _DATA:
                 raise Retryable("the destination ended the association instead of answering")
             for flags, fragment in _fragments(body):
                 command += fragment if flags & _COMMAND else b""
                 if flags == _COMMAND | _LAST:
                     return bytes(command)
+
+
+class _Deadline:
+    """One moment by which everything on a connection must have happened; raises TimeoutError past it."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._end = time.monotonic() + seconds
+
+    def send(self, data: bytes) -> None:
+        self._limit()
+        self._connection.sendall(data)
+
+    def read(self, size: int) -> bytes:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        while view:
+            self._limit()
+            received = self._connection.recv_into(view)
+            if not received:
+                raise Retryable("the destination closed the connection")
+            view = view[received:]
+        return bytes(buffer)
+
+    def _limit(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+
+
+class _Flow:
+    """What is sent, at the least pace: raises TimeoutError where the peer falls `behind` s behind it.
+
+    A peer that was fast has no credit for it later, so that one that stops in the middle is noticed as soon as at the
+    beginning.
+    """
+
+    def __init__(self, connection: socket.socket, behind: float) -> None:
+        self._connection = connection
+        self._behind = behind
+        self._left = behind
+
+    def send(self, data: bytes) -> None:
+        began = time.monotonic()
+        _Deadline(self._connection, self._left).send(data)
+        gained = len(data) / _SLOWEST - (time.monotonic() - began)
+        self._left = min(self._behind, self._left + gained)
 
 
 @contextmanager
@@ -127,8 +188,9 @@ def associate(
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with _network_errors():
-            connection.sendall(_request(destination.aet, our_aet, contexts))
-            association = Association(connection, _negotiated(*_read_pdu(connection), contexts))
+            deadline = _Deadline(connection, timeout)
+            deadline.send(_request(destination.aet, our_aet, contexts))
+            association = Association(connection, _negotiated(*_read_pdu(deadline), contexts), timeout)
         try:
             yield association
         except BaseException:
@@ -220,22 +282,11 @@ def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:
         position += 4 + max(size, 2)
 
 
-def _read_pdu(connection: socket.socket) -> tuple[int, bytes]:
-    kind, size = _PDU.unpack(_read(connection, _PDU.size))
+def _read_pdu(deadline: _Deadline) -> tuple[int, bytes]:
+    kind, size = _PDU.unpack(deadline.read(_PDU.size))
     if size > _LARGEST_ANSWER:
         raise Retryable("the peer does not speak DICOM: its answer announces an absurd length")
-    return kind, _read(connection, size)
-
-
-def _read(connection: socket.socket, size: int) -> bytes:
-    buffer = bytearray(size)
-    view = memoryview(buffer)
-    while view:
-        received = connection.recv_into(view)
-        if not received:
-            raise Retryable("the destination closed the connection")
-        view = view[received:]
-    return bytes(buffer)
+    return kind, deadline.read(size)
 
 
 def _marked(pieces: Iterable[memoryview]) -> Iterator[tuple[memoryview, bool]]:

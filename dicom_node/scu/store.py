@@ -91,8 +91,9 @@ def send(
 
     More than 128 different pairs of SOP class and transfer syntax take several associations. A rejected association is
     RETRY even where the peer calls it permanent: the usual cause is an AE title that an administrator will enter yet.
-    `timeout` (s) is for each connection, each answer and each pause in the flow. With `together` nothing is sent in an
-    association that lacks a presentation context for anything: objects that refer to each other arrive together.
+    `timeout` (s) is for each connection and each answer as a whole, and bounds how long an object may take by its size.
+    With `together` nothing is sent in an association that lacks a presentation context for anything: objects that refer
+    to each other arrive together. A file of ours that cannot be read is tried again.
     """
     for batch in _batches(objects):
         waiting = list(batch)
@@ -190,10 +191,13 @@ def _store(association: Association, one: Outgoing, number: int) -> Outcome:
     command = encode_request(Operation.C_STORE, (number - 1) % 0xFFFF + 1, one.sop_class, one.sop_instance)
     try:
         with _opened(one.file) as file:
-            _file_meta(file)
+            with _own_file():
+                _file_meta(file)
             answer = association.request(one.context, command, _pieces(file, association.chunk))
     except UnusableInput as error:
         return Outcome(one, Verdict.REFUSED, str(error))
+    except _Unreadable as error:
+        return Outcome(one, Verdict.RETRY, str(error))
     status = _status(answer)
     verdict, reason = judge(status)
     return Outcome(one, verdict, reason, status)
@@ -204,12 +208,23 @@ def _opened(file: Path | bytes) -> Iterator[BinaryIO]:
     if isinstance(file, bytes):
         yield BytesIO(file)
         return
-    try:
+    with _own_file():
         opened = file.open("rb")
-    except OSError as error:
-        raise UnusableInput(f"its file cannot be read: {error.strerror}") from error
     with opened:
         yield opened
+
+
+@contextmanager
+def _own_file() -> Iterator[None]:
+    """What goes wrong with a file of ours says nothing of the object or of the destination, and may pass."""
+    try:
+        yield
+    except OSError as error:
+        raise _Unreadable(f"its file cannot be read: {error.strerror or error}") from error
+
+
+class _Unreadable(Retryable):
+    """A file of ours could not be read, before anything of it was sent."""
 
 
 def _file_meta(file: BinaryIO) -> dict[int, bytes]:
@@ -224,13 +239,17 @@ def _file_meta(file: BinaryIO) -> dict[int, bytes]:
 
 
 def _pieces(file: BinaryIO, chunk: int) -> Iterator[memoryview]:
-    piece = file.read(chunk)
+    with _own_file():
+        piece = file.read(chunk)
     if not piece:
         raise UnusableInput("its file holds no data set")
     while piece:
         # Only a deflated data set can end at an odd byte; PS3.5 A.5 pads it with a null.
         yield memoryview(piece + b"\0" * (len(piece) % 2))
-        piece = file.read(chunk)
+        try:
+            piece = file.read(chunk)
+        except OSError as error:  # the message is begun: the association ends with it
+            raise Retryable(f"its file cannot be read: {error.strerror or error}") from error
 
 
 def _status(command: bytes) -> int:

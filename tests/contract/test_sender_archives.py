@@ -3,9 +3,14 @@
 What Orthanc or storescp cannot be made to do (a refusal, silence, rubbish) a scripted peer does.
 """
 
+import errno
+import os
 import struct
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,8 @@ import pytest
 from config.settings import Destination
 from dicom_node.archive import FolderArchive
 from dicom_node.part10 import head
+from dicom_node.scu import requestor
+from dicom_node.scu import store as sender
 from dicom_node.scu.store import Outgoing, Verdict, echo, outgoing, send
 from domain.errors import Retryable, Unavailable
 from tests.support import counterparts
@@ -227,3 +234,78 @@ def test_a_peer_that_speaks_no_dicom_is_told_apart_from_silence(rubbish: bytes) 
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="Connection refused"):
         echo(at("NOBODY", free_port()), "TEST", timeout=60)
+
+
+def drip(peer: Script, data: bytes) -> None:
+    """One byte now and then, each well within the time-out, until the other side has had enough."""
+    never = threading.Event()
+    for byte in data:
+        peer.connection.sendall(bytes([byte]))
+        never.wait(0.05)
+
+
+def test_a_peer_that_drips_its_answer_to_the_association_does_not_hold_the_sender() -> None:
+    def answer(peer: Script) -> None:
+        peer.read_pdu()
+        drip(peer, struct.pack(">BxI", 2, 10_000) + bytes(10_000))
+
+    with scripted(answer) as destination:
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=0.5)
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "the destination did not answer in time")
+
+
+def test_a_peer_that_drips_its_answer_to_an_object_does_not_hold_the_sender() -> None:
+    def answer(peer: Script) -> None:
+        peer.accept(lambda number: 0)
+        peer.read_message()
+        drip(peer, struct.pack(">BxI", 4, 10_000) + bytes(10_000))
+
+    with scripted(answer) as destination:
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=0.5)
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "the destination did not answer in time")
+
+
+def test_an_answer_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requestor, "_LARGEST_ANSWER", 20_000)
+    fragment = struct.pack(">BxIIBB", 4, 10_006, 10_002, 1, 1) + bytes(10_000)
+
+    def answer(peer: Script) -> None:
+        peer.accept(lambda number: 0)
+        peer.read_message()
+        while True:
+            peer.connection.sendall(fragment)
+
+    with scripted(answer) as destination:
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=30)
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "the destination's answer has no end")
+
+
+def test_a_file_of_ours_that_cannot_be_read_is_tried_again_and_costs_nothing_else(tmp_path: Path) -> None:
+    gone = replace(an_object(2), file=tmp_path / "gone.dcm")
+    folder = replace(an_object(3), file=tmp_path)
+    with Receiver("ANY", {CT: [EXPLICIT]}) as receiver:
+        objects = [an_object(1), gone, folder, an_object(4)]
+        outcomes = list(send(objects, at(receiver.aet, receiver.port), "TEST", timeout=5))
+    assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.RETRY, Verdict.RETRY, Verdict.STORED]
+    assert outcomes[1].reason == "its file cannot be read: No such file or directory"
+
+
+def test_a_file_of_ours_whose_disk_fails_in_the_middle_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = an_object(1, size=300_000)
+    assert isinstance(whole.file, bytes)
+    monkeypatch.setattr(sender, "_opened", lambda file: nullcontext(FailingDisk(whole.file)))
+    with Receiver("ANY", {CT: [EXPLICIT]}) as receiver:
+        (outcome,) = send([whole], at(receiver.aet, receiver.port), "TEST", timeout=5)
+        assert receiver.received == []
+    assert (outcome.verdict, outcome.reason) == (Verdict.RETRY, "its file cannot be read: Input/output error")
+
+
+class FailingDisk(BytesIO):
+    """A file whose later part cannot be read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > 100_000:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().read(size)

@@ -1,8 +1,10 @@
 """What statuses mean, which associations a sending takes, and what is a Part 10 file."""
 
+import socket
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.settings import Destination
 from dicom_node.part10 import head
+from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
 from dicom_node.scu.store import Outgoing, Verdict, judge, outgoing, send
 from domain.errors import Retryable, UnusableInput
@@ -112,3 +115,50 @@ def test_nobody_there_means_try_again_for_every_object() -> None:
 def test_nothing_to_send_opens_no_association() -> None:
     nobody = Destination(name="X", aet="X", host="127.0.0.1", port=1)
     assert list(send([], nobody, "TEST")) == []
+
+
+class SlowLine(socket.socket):
+    """Takes so many bytes a second of a time that it makes itself."""
+
+    def __init__(self, pace: float) -> None:
+        super().__init__()
+        self.pace, self.now = pace, 0.0
+
+    def sendall(self, data: bytes, flags: int = 0, /) -> None:  # type: ignore[override]
+        self.now += len(data) / self.pace
+
+
+def flow(line: SlowLine, monkeypatch: pytest.MonkeyPatch) -> requestor._Flow:
+    monkeypatch.setattr(requestor, "time", SimpleNamespace(monotonic=lambda: line.now))
+    return requestor._Flow(line, 30)
+
+
+def test_what_is_taken_slowly_but_at_the_least_pace_goes_on_for_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SlowLine(pace=5_000) as line:
+        sending = flow(line, monkeypatch)
+        for _ in range(10_000):
+            sending.send(bytes(16_378))
+        assert line.now > 8 * 3600
+
+
+def test_what_is_taken_at_less_than_the_least_pace_ends_however_small_its_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with SlowLine(pace=100) as line:
+        sending = flow(line, monkeypatch)
+        with pytest.raises(TimeoutError):
+            for _ in range(10_000):
+                sending.send(bytes(26))
+        assert line.now < 32
+
+
+def test_a_peer_that_was_fast_has_no_credit_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SlowLine(pace=1e9) as line:
+        sending = flow(line, monkeypatch)
+        for _ in range(1000):
+            sending.send(bytes(262_138))
+        stopped, line.pace = line.now, 100
+        with pytest.raises(TimeoutError):
+            for _ in range(10_000):
+                sending.send(bytes(26))
+        assert line.now - stopped < 32
