@@ -37,7 +37,7 @@ class SystemClock:
 
 @dataclass
 class ManualClock:
-    """A clock that moves only when told; `sleep` moves it."""
+    """A clock that moves only when told: `sleep` moves it, `step` sets its wall clock alone."""
 
     moment: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
     elapsed: float = 0.0
@@ -49,5 +49,9 @@ class ManualClock:
         return self.elapsed
 
     def sleep(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
+        self.step(seconds)
         self.elapsed += seconds
+
+    def step(self, seconds: float) -> None:
+        """As when somebody sets the machine's clock."""
+        self.moment += timedelta(seconds=seconds)

@@ -10,7 +10,7 @@ from domain.events import EventType
 from models.installed import installed
 from roles.consume import consume
 from roles.process import Context
-from roles.tasks import Throttled, turns, wait_at_most
+from roles.tasks import Throttled, run_loop, wait_at_most
 from store.index import STUDIES_CHANNEL
 from store.queries.studies import studies_by_state
 
@@ -41,7 +41,7 @@ def assemble(context: Context) -> None:
             figures()
             notifications.wait(wait_at_most(again_in))
 
-        turns(context, turn)
+        run_loop(context, turn)
     notifications.close()
 
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from domain.retry import RetryPolicy
+from config.retries import PROCESSES
 
 _log = logging.getLogger(__name__)
-_BACKOFF = RetryPolicy(first=0.2, factor=2, longest=10)
 _SOUND = 30.0  # s of life after which earlier deaths are forgotten
 
 
@@ -79,7 +78,7 @@ class Child:
     def _note_death(self, code: int) -> None:
         now = self._now()
         self._failures = 1 if now - self._started >= _SOUND else self._failures + 1
-        delay = _BACKOFF.delay(self._failures) or 0.0
+        delay = PROCESSES.delay(self._failures) or 0.0
         self._due = now + delay
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         _log.warning("%s %s; it is started again in %g s", self.name, how, delay)

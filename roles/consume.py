@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from consumers.bus.loop import RETRIES, Consumer, Handler
+from config.retries import EVENTS
+from consumers.bus.loop import Consumer, Handler
 from consumers.bus.postgres import PostgresBus
 from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
 from domain.events import EventType
 from roles.process import Context
-from roles.tasks import BackgroundTask, turns
+from roles.tasks import BackgroundTask, run_loop
 
 _POLL = 0.5
 
@@ -17,7 +18,7 @@ _POLL = 0.5
 @contextmanager
 def consume(context: Context, group: str, handlers: Mapping[EventType, Handler]) -> Iterator[BackgroundTask]:
     """A consumer of `group` in a thread, until the role stops; raises what ended it."""
-    consumer = Consumer(_bus(context), context.ledger, group, handlers, RETRIES, SystemClock(), context.stop)
+    consumer = Consumer(_bus(context), context.ledger, group, handlers, EVENTS, SystemClock(), context.stop)
     beside = BackgroundTask(context, group, consumer.run, lambda: consumer.waiting_for)
     try:
         yield beside
@@ -42,4 +43,4 @@ def watch(context: Context, beside: BackgroundTask) -> None:
         beside.check()
         context.stop.wait(_POLL)
 
-    turns(context, turn)
+    run_loop(context, turn)

@@ -60,6 +60,11 @@ class Health:
         """The main loop came round. The first beat says that the role has started its work."""
         self.ready(_MAIN_LOOP)
 
+    def pulse(self) -> None:
+        """A sign of life that says nothing of readiness."""
+        with self._lock:
+            self._last = self._now()
+
     def publish(self, **facts: str | int) -> None:
         """Add facts that others look for (the listener's port) to what `ready` answers."""
         with self._lock:

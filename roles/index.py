@@ -7,7 +7,7 @@ from config import metrics
 from consumers.steps.index import Indexer
 from dicom_node.spool import BacklogMeter, SpoolReader
 from roles.process import Context
-from roles.tasks import Throttled, turns
+from roles.tasks import Throttled, run_loop
 
 _POLL = 0.5
 _LATER = 10
@@ -36,5 +36,5 @@ def index(context: Context) -> None:
             indexer.step(_POLL)
             figures()
 
-        turns(context, turn)
+        run_loop(context, turn)
         indexer.close()

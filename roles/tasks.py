@@ -1,38 +1,70 @@
 """How a role's work goes on: turns of a loop that outlive a server's absence, and threads beside the loop."""
 
-import logging
+import socket
 import threading
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from domain.clock import Clock
+from config import metrics
+from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from domain.clock import SystemClock
 from domain.errors import Retryable, Unavailable
-from domain.retry import RetryPolicy
-from roles.process import Context
+from roles.process import Context, process_name
 
-_log = logging.getLogger(__name__)
-_OUTAGE = RetryPolicy(first=0.2, factor=2, longest=5)
 # Longest wait for a notification (s): a lost one delays work by this much and no more.
 _LOOK = 1.0
+# Between two signs of life (s) of something that takes long; health.HEARTBEAT_LIMIT is far above it.
+_BEAT = 5.0
 
 
-def turns(context: Context, turn: Callable[[], None]) -> None:
-    """Call `turn` again and again until told to stop. Unavailable and Retryable make it wait, longer each time."""
-    failures, missing = 0, ""
-    while not context.stop.is_set():
-        try:
-            turn()
-        except Retryable as error:
-            failures += 1
-            missing = _note(context, missing, error)
-            context.stop.wait(_OUTAGE.delay(failures) or _OUTAGE.longest)
-        else:
-            if missing:
-                context.health.ready(missing)
-                _log.info("goes on")
-            failures, missing = 0, ""
-            context.health.beat()
+def run_loop(context: Context, turn: Callable[[], object]) -> None:
+    """Call `turn` again and again until told to stop; while a server is missing it waits, longer each time."""
+    missing = _Missing(context)
+    available = RetryUntilAvailable(SystemClock(), context.stop, Retryable, missing.failed, missing.back)
+
+    def step() -> None:
+        available.call(turn)
+        context.health.beat()
+
+    until_stopped(context.stop, step)
+
+
+class _Missing:
+    """What a role's own loop waits for, said to whoever asks for its health."""
+
+    def __init__(self, context: Context) -> None:
+        self._health = context.health
+        self._what = ""
+
+    def failed(self, error: Retryable) -> None:
+        what = "PostgreSQL" if isinstance(error, Unavailable) else "the object store"
+        if self._what not in ("", what):
+            self._health.ready(self._what)
+        self._what = what
+        self._health.waiting(what)
+
+    def back(self) -> None:
+        self._health.ready(self._what)
+        self._what = ""
+
+
+@contextmanager
+def beating(context: Context) -> Iterator[None]:
+    """Signs of life from a thread, while the role's own loop is at something that takes long and has an end."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(_BEAT):
+            context.health.pulse()
+
+    thread = threading.Thread(target=beat, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 class Throttled:
@@ -56,20 +88,15 @@ def wait_at_most(seconds: float | None) -> float:
     return _LOOK if seconds is None else max(0.0, min(seconds, _LOOK))
 
 
-def until(due: datetime | None, clock: Clock) -> float:
-    """Seconds to wait for news when the next thing that is known of falls `due`."""
-    left = (due - clock.now()).total_seconds() if due else _LOOK
-    return max(0.0, min(left, _LOOK))
+def holder_name(role: str, context: Context) -> str:
+    """The name under which this process holds leases: the same after a restart, another on every host."""
+    return f"{process_name(role, context.index)}@{socket.gethostname()}"
 
 
-def _note(context: Context, missing: str, error: Retryable) -> str:
-    what = "PostgreSQL" if isinstance(error, Unavailable) else "the object store"
-    if what != missing:
-        _log.warning("waits for a server", extra={"what": what, "reason": str(error)})
-    if missing and missing != what:
-        context.health.ready(missing)
-    context.health.waiting(what)
-    return what
+def publish_backlog(queue: str, count: int, age: float) -> None:
+    """Publish how much waits and for how many seconds the oldest has."""
+    metrics.queue_depth.labels(queue).set(count)
+    metrics.queue_age.labels(queue).set(age)
 
 
 class BackgroundTask:
@@ -94,9 +121,9 @@ class BackgroundTask:
             (self._context.health.waiting if waiting else self._context.health.ready)(f"a server, for {self._name}")
             self._waiting = waiting
 
-    def join(self) -> None:
-        """Wait until it has stopped; raise the error that ended it."""
-        self._thread.join()
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until it has stopped, `seconds` at most; raise the error that ended it."""
+        self._thread.join(seconds)
         self.check()
 
     def _main(self) -> None:

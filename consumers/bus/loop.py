@@ -9,12 +9,13 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 
 from audit.trail import Ledger, Transaction
 from config import metrics
 from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterCount, DeadLetterLimit, set_aside
-from consumers.bus.outage import RetryUntilAvailable, Stopped
+from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
 from domain.errors import IntegrityError, Permanent, Retryable
@@ -24,7 +25,6 @@ from store.outbox import mark_handled
 
 Handler = Callable[[Transaction, Event], None]
 
-RETRIES = RetryPolicy(first=1, factor=2, longest=60, attempts=5)
 _POLL = 1.0  # s
 _log = logging.getLogger(__name__)
 
@@ -74,10 +74,7 @@ class Consumer:
         """
         subscription = self._bus.subscribe(self._group)
         try:
-            while not self._stop.is_set():
-                self._round(subscription)
-        except Stopped:
-            _log.info("stopped while waiting; the message is delivered again", extra={"group": self._group})
+            until_stopped(self._stop, partial(self._round, subscription))
         finally:
             subscription.close()
 
@@ -100,13 +97,13 @@ class Consumer:
         return "passed over" if handler is None else self._handle(message, handler)
 
     def _handle(self, message: Message, handler: Handler) -> str:
-        failures, first = 0, self._clock.now()
+        failures, first = 0, self._clock.monotonic()
         while True:
             try:
                 return self._available.call(partial(self._attempt, message.event, handler))
             except Retryable as error:
                 failures += 1
-                delay = self._policy.delay(failures, self._clock.now() - first)
+                delay = self._policy.delay(failures, timedelta(seconds=self._clock.monotonic() - first))
                 if delay is None:
                     return self._give_up(message, error, failures)
                 self._count("retried")

@@ -3,18 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TypeVar
 
+from config.retries import SERVERS
 from domain.clock import Clock
-from domain.errors import NodeError, Unavailable
-from domain.retry import RetryPolicy
+from domain.errors import NodeError, Retryable, Unavailable
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-# Without an end: a server that is away for days costs no work.
-_OUTAGE = RetryPolicy(first=0.2, factor=2, longest=10)
 _SLICE = 0.5  # s; how soon a wait notices that it should stop
 
 
@@ -22,47 +19,70 @@ class Stopped(NodeError):
     """The process was told to stop; what was not committed is delivered again."""
 
 
+def until_stopped(stop: threading.Event, step: Callable[[], object]) -> None:
+    """Call `step` again and again until told to stop, also while it waits for a server."""
+    try:
+        while not stop.is_set():
+            step()
+    except Stopped:
+        _log.info("stopped while waiting; what was not committed comes again")
+
+
 class RetryUntilAvailable:
     """Waits for servers for ever, ever longer between tries, and logs the change and not each try.
 
-    `waiting_for` says what is missing at this moment, empty when nothing is.
+    `waiting_for` says what is missing at this moment, empty when nothing is. What counts as missing is `missing`:
+    Unavailable, or every Retryable for a caller who has nothing else to do. `failed` is told of each try that failed,
+    `back` of the one that did not.
     """
 
-    def __init__(self, clock: Clock, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        stop: threading.Event,
+        missing: type[Retryable] = Unavailable,
+        failed: Callable[[Retryable], None] = lambda error: None,
+        back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._clock = clock
         self._stop = stop
+        self._missing = missing
+        self._failed = failed
+        self._back = back
         self.waiting_for = ""
 
     def call(self, call: Callable[[], T]) -> T:
-        """What `call` returns, tried again for as long as it raises Unavailable; raises Stopped when told to stop."""
+        """What `call` returns, tried again for as long as its server is missing; raises Stopped when told to stop."""
         failures = 0
         while True:
             try:
                 answer = call()
-            except Unavailable as error:
+            except self._missing as error:
                 failures += 1
-                self._missing(error)
-                self.pause(_OUTAGE.delay(failures) or _OUTAGE.longest)
+                self._note_missing(error)
+                self.pause(SERVERS.delay(failures) or SERVERS.longest)
             else:
-                self._back()
+                self._note_back()
                 return answer
 
     def pause(self, seconds: float) -> None:
-        """Wait for `seconds` s; raises Stopped when told to stop."""
-        end = self._clock.now() + timedelta(seconds=seconds)
+        """Wait for `seconds` s, whatever becomes of the wall clock; raises Stopped when told to stop."""
+        end = self._clock.monotonic() + seconds
         while not self._stop.is_set():
-            left = (end - self._clock.now()).total_seconds()
+            left = end - self._clock.monotonic()
             if left <= 0:
                 return
             self._clock.sleep(min(left, _SLICE))
         raise Stopped("told to stop while waiting")
 
-    def _missing(self, error: Unavailable) -> None:
+    def _note_missing(self, error: Retryable) -> None:
         if not self.waiting_for:
             _log.warning("waiting for a server", extra={"reason": str(error)})
         self.waiting_for = str(error)
+        self._failed(error)
 
-    def _back(self) -> None:
+    def _note_back(self) -> None:
         if self.waiting_for:
             _log.info("the server answers again")
+            self._back()
         self.waiting_for = ""

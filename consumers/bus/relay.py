@@ -5,20 +5,18 @@ The place moves when every replica has the entries; whoever is killed in between
 consumers' inbox knows them.
 """
 
-import logging
 import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from consumers.bus.outage import RetryUntilAvailable, Stopped
+from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from domain.clock import Clock
 from store.database import Database
 from store.outbox import OutboxEntry, OutboxReader
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 READER = "relay"
-_log = logging.getLogger(__name__)
 _POLL = 1.0  # s
 
 
@@ -51,10 +49,7 @@ class Relay:
     def run(self) -> None:
         """Carry entries until told to stop."""
         try:
-            while not self._stop.is_set():
-                self._carry()
-        except Stopped:
-            _log.info("stopped while waiting; the next relay goes on from here")
+            until_stopped(self._stop, self._carry)
         finally:
             self._publisher.close()
             self._reader.close()

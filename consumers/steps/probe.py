@@ -3,14 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime, timedelta
 
 from config.settings import Destination
+from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.destinations import ProfiledDestination
 from dicom_node.scu.probe import ProbeResult, asked, probe
 from domain.clock import Clock, SystemClock
-from domain.errors import Unavailable
 from store.database import Database
 
 _log = logging.getLogger(__name__)
@@ -20,7 +18,7 @@ Probe = Callable[[Destination, str, float], ProbeResult]
 
 
 class PeriodicProbe:
-    """Asks `recipient` at once, then `again` s after an answer and `retry` s after none.
+    """Asks `destination` at once, then `again` s after an answer and `retry` s after none.
 
     `timeout` (s) is for each of its answers.
     """
@@ -28,7 +26,7 @@ class PeriodicProbe:
     def __init__(
         self,
         database: Database,
-        recipient: ProfiledDestination,
+        destination: ProfiledDestination,
         our_aet: str,
         timeout: float,
         again: float,
@@ -37,30 +35,32 @@ class PeriodicProbe:
         ask: Probe = probe,
     ) -> None:
         self._database = database
-        self._recipient = recipient
+        self._destination = destination
         self._our_aet = our_aet
         self._timeout = timeout
-        self._again, self._retry = timedelta(seconds=again), timedelta(seconds=retry)
+        self._again, self._retry = again, retry
         self._clock = clock or SystemClock()
         self._ask = ask
-        self._due: datetime | None = None
+        self._due: float | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Ask until `stop` is set; outlives the database's absence."""
-        while not stop.is_set():
-            with suppress(Unavailable):  # the role's own loop says so
-                self.step()
+        available = RetryUntilAvailable(self._clock, stop)
+
+        def look() -> None:
+            available.call(self.step)
             stop.wait(_LOOK)
+
+        until_stopped(stop, look)
 
     def step(self) -> bool:
         """Ask, if it is time; whether it was. Raises Unavailable where the database does not answer."""
-        if self._due and self._clock.now() < self._due:
+        if self._due is not None and self._clock.monotonic() < self._due:
             return False
-        seen = self._ask(self._recipient.destination, self._our_aet, self._timeout)
-        now = self._clock.now()
+        seen = self._ask(self._destination.destination, self._our_aet, self._timeout)
         with self._database.transaction() as connection:
-            self._recipient.note(connection, seen, now)
-        self._due = now + (self._retry if seen.error else self._again)
+            self._destination.note(connection, seen, self._clock.now())
+        self._due = self._clock.monotonic() + (self._retry if seen.error else self._again)
         said = {"error": seen.error} if seen.error else {"accepted": len(seen.accepted), "of": len(asked())}
-        _log.info("asked what it takes", extra={"destination": self._recipient.name, **said})
+        _log.info("asked what it takes", extra={"destination": self._destination.name, **said})
         return True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumers.bus.outage import RetryUntilAvailable, Stopped
+from consumers.bus.outage import RetryUntilAvailable, Stopped, until_stopped
 from domain.clock import ManualClock
 from domain.errors import Retryable, Unavailable
 
@@ -28,10 +28,9 @@ def test_an_answer_comes_back_after_as_many_failures_as_it_takes() -> None:
 
 def test_the_waits_grow_up_to_a_ceiling() -> None:
     clock = ManualClock()
-    begin = clock.now()
     RetryUntilAvailable(clock, threading.Event()).call(_failing(106))
     # 0.2 doubles to 6.4 (12.6 s in all), then a hundred times 10.
-    assert (clock.now() - begin).total_seconds() == pytest.approx(1012.6)
+    assert clock.monotonic() == pytest.approx(1012.6)
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends_and_not_at_each_try(
@@ -76,7 +75,43 @@ def test_the_order_to_stop_ends_a_pause_in_its_middle() -> None:
             stop.set()
 
     clock = StoppingClock()
-    begin = clock.now()
     with pytest.raises(Stopped):
         RetryUntilAvailable(clock, stop).pause(3600)
-    assert (clock.now() - begin).total_seconds() < 3600
+    assert clock.monotonic() < 3600
+
+
+def test_a_step_of_the_wall_clock_neither_lengthens_nor_shortens_a_pause() -> None:
+    for step in (-3600.0, 3600.0):
+
+        class SteppingClock(ManualClock):
+            def sleep(self, seconds: float, by: float = step) -> None:
+                super().sleep(seconds)
+                self.step(by)
+
+        clock = SteppingClock()
+        RetryUntilAvailable(clock, threading.Event()).pause(10)
+        assert clock.monotonic() == pytest.approx(10)
+
+
+def test_whoever_has_nothing_else_to_do_waits_for_whatever_may_pass_and_says_so() -> None:
+    told: list[str] = []
+    available = RetryUntilAvailable(
+        ManualClock(), threading.Event(), Retryable, lambda error: told.append(str(error)), lambda: told.append("back")
+    )
+    assert available.call(_failing(2, Retryable("disk full"))) == "answer"
+    assert told == ["disk full", "disk full", "back"]
+
+
+def test_a_loop_ends_when_told_to_also_while_it_waits() -> None:
+    stop = threading.Event()
+    available = RetryUntilAvailable(ManualClock(), stop)
+    steps: list[int] = []
+
+    def step() -> None:
+        steps.append(1)
+        if len(steps) == 3:
+            stop.set()
+            available.call(_failing(1))
+
+    until_stopped(stop, step)
+    assert len(steps) == 3
