@@ -26,7 +26,7 @@ def progress(
     """The step that a study waits at; of several, the one that has come least far."""
     if study.state is not StudyState.COMPLETE:
         return _of_study(study)
-    current = _newest_of_each_model(jobs)
+    current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
     for job in sorted(current, key=_lag):
         if job.state is not JobState.SUCCEEDED:
             return Progress(f"inference of {job.model} {_words(job.state)}", job.since, job.reason)
@@ -35,7 +35,8 @@ def progress(
     for job in current:
         if job.id not in written:
             return Progress(f"results of {job.model} are being written", job.since, "inference succeeded")
-    return _delivery(study, [one for one in deliveries if one.job_id in {job.id for job in current}])
+    wanted = [one for one in deliveries if one.state is not DeliveryState.CANCELLED]
+    return _delivery(study, [one for one in wanted if one.job_id in {job.id for job in current}])
 
 
 def _of_study(study: StudyRecord) -> Progress:

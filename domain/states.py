@@ -3,6 +3,7 @@
 A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
 A job     requested → leased → running → succeeded | failed | timed_out; failed → requested while retries last
 A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
+Both are cancelled, with the reason, where nobody wants their outcome any more.
 """
 
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ class JobState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
 
 
 class JobEvent(StrEnum):
@@ -56,6 +58,7 @@ class JobEvent(StrEnum):
     TIME_OUT = "time_out"
     RETRY = "retry"
     LEASE_LOST = "lease_lost"  # its worker died or fell silent
+    CANCEL = "cancel"  # a newer revision of the study does not want it
 
 
 class DeliveryState(StrEnum):
@@ -67,6 +70,7 @@ class DeliveryState(StrEnum):
     COMMITTED = "committed"
     FAILED = "failed"
     REFUSED = "refused"
+    CANCELLED = "cancelled"
 
 
 class DeliveryEvent(StrEnum):
@@ -79,6 +83,7 @@ class DeliveryEvent(StrEnum):
     RETRY = "retry"
     REFUSE = "refuse"
     SENDER_LOST = "sender_lost"  # its process died in mid-association
+    CANCEL = "cancel"  # newer results arrived before, or the destination is no longer one
 
 
 STUDY: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
@@ -104,6 +109,10 @@ JOB: Mapping[tuple[JobState, JobEvent], JobState] = {
     (JobState.RUNNING, JobEvent.TIME_OUT): JobState.TIMED_OUT,
     (JobState.FAILED, JobEvent.RETRY): JobState.REQUESTED,
     (JobState.TIMED_OUT, JobEvent.RETRY): JobState.REQUESTED,
+    (JobState.CANCELLED, JobEvent.RETRY): JobState.REQUESTED,
+    (JobState.REQUESTED, JobEvent.CANCEL): JobState.CANCELLED,
+    (JobState.LEASED, JobEvent.CANCEL): JobState.CANCELLED,
+    (JobState.RUNNING, JobEvent.CANCEL): JobState.CANCELLED,
 }
 
 DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
@@ -115,6 +124,10 @@ DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (DeliveryState.FAILED, DeliveryEvent.RETRY): DeliveryState.PENDING,
     (DeliveryState.REFUSED, DeliveryEvent.RETRY): DeliveryState.PENDING,
     (DeliveryState.STORED, DeliveryEvent.COMMIT): DeliveryState.COMMITTED,
+    (DeliveryState.PENDING, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
+    (DeliveryState.SENDING, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
+    (DeliveryState.FAILED, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
+    (DeliveryState.REFUSED, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
 }
 
 

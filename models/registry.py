@@ -7,15 +7,19 @@ Nothing here runs a model, and no file of a package is a program or a pickle, bu
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from domain.errors import ConfigurationError, IntegrityError
 from domain.findings import ModelIdentity
 from models.cards import CARD, sentences
 from models.checks import read_manifest
 from models.manifest import MANIFEST, SIGNATURE, Manifest
+
+# Name and version.
+Release: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class Package:
     def name(self) -> str:
         """The name by which rules and jobs call the model."""
         return self.manifest.identity.name
+
+    @property
+    def release(self) -> Release:
+        """Name and version: what results and readers know the package by."""
+        return self.name, self.manifest.identity.version
 
     @property
     def digest(self) -> str:
@@ -112,6 +121,16 @@ def load_package(folder: Path) -> Package:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     manifest = read_manifest(text, path)
     return Package(folder, manifest, {**manifest.digests, MANIFEST: hashlib.sha256(data).hexdigest()})
+
+
+def releases(packages: Iterable[Package]) -> dict[Release, str]:
+    """The digest of each release."""
+    return {package.release: package.digest for package in packages}
+
+
+def changed_package(version: str) -> str:
+    """Why a package whose name and version are known with another digest does not run, and what to do."""
+    return f"version {version} is known with other contents: give what was changed a new version"
 
 
 def verify(package: Package) -> None:

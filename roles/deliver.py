@@ -1,78 +1,107 @@
-"""The role `deliver`: results to their destinations."""
+"""The role `deliver`: results to their destinations, each from a thread of its own."""
 
-from datetime import timedelta
+import threading
+from functools import partial
 
+from config import retries
+from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.destinations import ProfiledDestination, profiled_destinations
-from consumers.steps.deliver import Deliverer, DeliveryPlanner
+from consumers.leased import LeasedLoop
+from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
+from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
 from domain.events import EventType
-from domain.retry import RetryPolicy
 from roles.consume import consume
 from roles.process import Context
-from roles.tasks import BackgroundTask, turns, until
-from roles.work import owner, queue
-from store import results
-from store.results import DELIVERIES_CHANNEL
+from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
+from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL, Delivery
+from store.holders import Holder, Life
+
+# Seconds that a delivery stays with a process that no longer renews it.
+_LEASE = 30.0
+# Seconds that a delivery which is under way at the order to stop is given; what is cut off then is sent again.
+_GRACE = 3.0
+# Seconds between looks at figures that cost a query.
+_FIGURES = 1.0
 
 
 def deliver(context: Context) -> None:
     """Results to their destinations."""
-    settings, destinations = context.settings, profiled_destinations(context.settings)
-    policy = RetryPolicy(
-        first=settings.delivery.first_delay,
-        factor=2,
-        longest=settings.delivery.longest_delay,
-        total=timedelta(seconds=settings.delivery.give_up_after),
+    destinations = profiled_destinations(context.settings)
+    life = Life(context.database)
+    unconfigured = DeliveryToNobody([one.name for one in destinations], retries.deliveries(context.settings.delivery))
+    to_nobody: LeasedLoop[Delivery, Sent] = LeasedLoop(
+        context.ledger, unconfigured, Holder(holder_name("deliver", context), life), _LEASE
     )
-    deliverer = Deliverer(
-        context.ledger,
-        context.objects,
-        destinations,
-        settings.listener.aet,
-        policy,
-        settings.delivery.timeout,
-        owner("deliver", context),
-    )
-    planner = DeliveryPlanner(destinations)
-    news = context.database.listener(DELIVERIES_CHANNEL)
-    clock = SystemClock()
-    # Whether a delivery of ours may lie about: from an earlier life of this process, or a turn that was cut short.
-    left = True
-    asking = [_asking(context, one) for one in destinations]
+    notifications = context.database.listener(DELIVERIES_CHANNEL)
+    senders = [_Sender(context, one, life) for one in destinations]
+    tasks = [*(sender.task for sender in senders), *(_probing(context, one) for one in destinations)]
+    measure = Throttled(_FIGURES, lambda: _measure(context))
 
-    with consume(context, "delivery", {EventType.RESULTS_WRITTEN: planner}) as planning:
+    with consume(context, "delivery", {EventType.RESULTS_WRITTEN: DeliveryPlanner(destinations)}) as planning:
 
         def turn() -> None:
-            nonlocal left
-            planning.check()
-            for one in asking:
-                one.check()
-            deliverer.take_back(own=left)
-            left = True
-            while not context.stop.is_set() and deliverer.step():
-                context.health.beat()
-            left = False
-            with context.database.transaction() as connection:
-                queue("deliveries", results.waiting(connection), clock.now())
-                due = results.next_due(connection)
-            news.wait(until(due, clock))
+            for task in (planning, *tasks):
+                task.check()
+            measure()
+            if not to_nobody.step() and notifications.wait(wait_at_most(None)):
+                for sender in senders:
+                    sender.wake.set()
 
-        turns(context, turn)
-    news.close()
-    for one in asking:
-        one.check()
+        run_loop(context, turn)
+    notifications.close()
+    for sender in senders:
+        sender.task.join(_GRACE)
+    for task in tasks:
+        task.check()
+    life.close()
 
 
-def _asking(context: Context, recipient: ProfiledDestination) -> BackgroundTask:
+class _Sender:
+    """Delivers to one destination from a thread; `wake` tells it that there may be something new."""
+
+    def __init__(self, context: Context, destination: ProfiledDestination, life: Life) -> None:
+        self.wake = threading.Event()
+        self._loop = _loop(context, destination, life)
+        self._available = RetryUntilAvailable(SystemClock(), context.stop)
+        run = partial(until_stopped, context.stop, self._turn)
+        self.task = BackgroundTask(context, f"delivery to {destination.name}", run, lambda: self._available.waiting_for)
+
+    def _turn(self) -> None:
+        self.wake.clear()
+        if not self._available.call(self._loop.step):
+            self.wake.wait(wait_at_most(self._available.call(self._loop.seconds_until_due)))
+
+
+def _loop(context: Context, destination: ProfiledDestination, life: Life) -> LeasedLoop[Delivery, Sent]:
+    settings = context.settings
+    work = DeliveryTo(
+        context.ledger,
+        context.objects,
+        destination,
+        settings.listener.aet,
+        retries.deliveries(settings.delivery),
+        settings.delivery.timeout,
+    )
+    holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
+    return LeasedLoop(context.ledger, work, holder, _LEASE)
+
+
+def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTask:
     """Asks a destination what it takes, in a thread that is not waited for at the end: the peer may be silent."""
     settings = context.settings
-    asker = PeriodicProbe(
+    probing = PeriodicProbe(
         context.database,
-        recipient,
+        destination,
         settings.listener.aet,
         settings.delivery.timeout,
         settings.delivery.ask_again,
         settings.delivery.longest_delay,
     )
-    return BackgroundTask(context, f"asking {recipient.name}", lambda: asker.run(context.stop), str)
+    return BackgroundTask(context, f"asking {destination.name}", lambda: probing.run(context.stop), str)
+
+
+def _measure(context: Context) -> None:
+    with context.database.transaction() as connection:
+        publish_backlog("deliveries", *DELIVERIES.backlog(connection))

@@ -1,87 +1,85 @@
 """The role `work`: inference."""
 
 import logging
-import socket
-from datetime import datetime
+from collections.abc import Sequence
 
-from config import metrics
+from config import retries
 from config.settings import Settings
-from consumers.steps.infer import Worker
-from domain.clock import SystemClock
+from consumers.leased import LeasedLoop
+from consumers.steps.infer import Inference
 from domain.errors import ConfigurationError, IntegrityError, Retryable
-from domain.retry import RetryPolicy
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import installed
+from models.registry import Package, changed_package, releases
 from roles.devices import setup
-from roles.process import Context, process_name
-from roles.tasks import turns, until
-from store import jobs
-from store.routing import JOBS_CHANNEL
+from roles.process import Context
+from roles.tasks import Throttled, beating, holder_name, publish_backlog, run_loop, wait_at_most
+from store import packages as known_packages
+from store.holders import Holder, Life
+from store.jobs import JOBS, JOBS_CHANNEL, Job
 
 _log = logging.getLogger(__name__)
+# Seconds between looks at the folder of packages, and at figures that cost a query.
+_LOOKS = 1.0
 
 
 def work(context: Context) -> None:
-    """Run jobs until told to stop."""
+    """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
     child = ModelProcess(ModelProcessSettings(setup(settings, context.index)))
-    worker = Worker(
+    warm = WarmModels(context, child)
+    life = Life(context.database)
+    loop = LeasedLoop(
         context.ledger,
-        context.objects,
-        child,
-        RetryPolicy(first=1, factor=4, longest=60, attempts=settings.models.attempts),
-        settings.models.timeout,
+        _inference(context, child, warm),
+        Holder(holder_name("work", context), life),
         settings.models.lease,
-        settings.data / "work",
-        owner("work", context),
-        alive=context.health.beat,
-        together=lambda model: _together(settings, model),
+        context.health.pulse,
     )
-    news = context.database.listener(JOBS_CHANNEL)
-    warm = _Warm(context, child)
-    clock = SystemClock()
-    # Whether a job of ours may lie about: from an earlier life of this process, or a turn that was cut short.
-    left = True
+    notifications = context.database.listener(JOBS_CHANNEL)
+    refresh = Throttled(_LOOKS, warm.refresh)
+    measure = Throttled(_LOOKS, lambda: _measure(context))
 
     def turn() -> None:
-        nonlocal left
-        worker.take_back(own=left)
-        left = True
-        warm.refresh()
-        while not context.stop.is_set() and worker.step():
-            context.health.beat()
-        left = False
-        with context.database.transaction() as connection:
-            queue("jobs", jobs.waiting(connection), clock.now())
-            due = jobs.next_due(connection)
-        news.wait(until(due, clock))
+        refresh()
+        measure()
+        if not loop.step():
+            notifications.wait(wait_at_most(loop.seconds_until_due()))
 
     try:
-        turns(context, turn)
+        run_loop(context, turn)
     finally:
         child.stop()
-        news.close()
+        notifications.close()
+        life.close()
 
 
-def _together(settings: Settings, model: str) -> int:
+def _inference(context: Context, child: ModelProcess, warm: "WarmModels") -> Inference:
+    settings = context.settings
+    return Inference(
+        context.database,
+        context.objects,
+        child,
+        retries.jobs(settings.models),
+        settings.models.timeout,
+        settings.data / "work",
+        prepared=warm.prepare,
+        alongside=lambda model: _alongside(settings, warm.packages, model),
+    )
+
+
+def _alongside(settings: Settings, packages: Sequence[Package], model: str) -> int:
     """How many jobs of a model share the network's batches: several only where it reads image by image."""
-    images = (one for one in installed(settings) if one.name == model and one.manifest.inputs[0].kind == "images")
+    images = (one for one in packages if one.name == model and one.manifest.inputs[0].kind == "images")
     return settings.models.together if next(images, None) else 1
 
 
-def owner(role: str, context: Context) -> str:
-    """The name under which this process holds leases: the same after a restart, another on every host."""
-    return f"{process_name(role, context.index)}@{socket.gethostname()}"
+def _measure(context: Context) -> None:
+    with context.database.transaction() as connection:
+        publish_backlog("jobs", *JOBS.backlog(connection))
 
 
-def queue(name: str, waiting: tuple[int, datetime | None], now: datetime) -> None:
-    """Publish how much waits and for how long the oldest has."""
-    count, oldest = waiting
-    metrics.queue_depth.labels(name).set(count)
-    metrics.queue_age.labels(name).set((now - oldest).total_seconds() if oldest else 0)
-
-
-class _Warm:
+class WarmModels:
     """Keeps the model process on the packages as they are: it starts anew when one was added, removed or changed."""
 
     def __init__(self, context: Context, child: ModelProcess) -> None:
@@ -89,21 +87,46 @@ class _Warm:
         self._child = child
         self._digests: list[str] | None = None
         self._fault = ""
+        self.packages: Sequence[Package] = ()
+
+    def prepare(self, job: Job) -> None:
+        """See that the process has the job's package, which may have been installed a moment ago."""
+        if job.model_digest not in (self._digests or ()):
+            self.refresh()
 
     def refresh(self) -> None:
         """Start the process where it has not these packages. A wrong package is said once here, and by each job."""
         try:
-            digests = [package.digest for package in installed(self._context.settings)]
-            if digests == self._digests:
-                return
-            self._digests = digests
-            self._context.health.waiting("the models to be warm")
-            self._child.stop()
-            self._child.start()
-            _log.info("models are warm", extra={"models": len(digests)})
+            packages = installed(self._context.settings)
+        except ConfigurationError as error:
+            self._complain(error)
+            return
+        digests = [package.digest for package in packages]
+        if digests == self._digests:
+            return
+        self._register(packages)
+        self.packages, self._digests = packages, digests
+        self._restart()
+
+    def _register(self, packages: Sequence[Package]) -> None:
+        with self._context.database.transaction() as connection:
+            changed = known_packages.register(connection, releases(packages))
+        for name, version in sorted(changed):
+            _log.error("model package %s does not run: %s", name, changed_package(version))
+
+    def _restart(self) -> None:
+        self._context.health.waiting("the models to be warm")
+        try:
+            with beating(self._context):
+                self._child.stop()
+                self._child.start()
+            _log.info("models are warm", extra={"models": len(self.packages)})
             self._fault = ""
         except (ConfigurationError, IntegrityError, Retryable) as error:
-            if str(error) != self._fault:
-                _log.error("models cannot be loaded: %s", error)
-            self._fault = str(error)
+            self._complain(error)
         self._context.health.ready("the models to be warm")
+
+    def _complain(self, error: Exception) -> None:
+        if str(error) != self._fault:
+            _log.error("models cannot be loaded: %s", error)
+        self._fault = str(error)

@@ -1,22 +1,41 @@
-"""Inference jobs as rows with a lease: who works on what, until when, and what came of it."""
+"""Inference jobs as leased rows: what each is to do, and what came of it."""
 
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, select
 
 from domain.ids import JobId, StudyId
-from domain.states import JOB, JobEvent, JobState, advance
-from store.tables import instances, jobs, studies
+from domain.states import JOB, JobEvent, JobState, StudyState
+from store.leases import Condition, LeaseTable
+from store.tables import decisions, instances, jobs, studies
 
-_LIVE = (JobState.LEASED, JobState.RUNNING)
+# Wakes the workers.
+JOBS_CHANNEL = "dicom_node_jobs"
+
+JOBS = LeaseTable(
+    jobs,
+    JobState,
+    JOB,
+    waits=JobState.REQUESTED,
+    claimed=(JobEvent.LEASE, JobEvent.START),
+    held=(JobState.LEASED, JobState.RUNNING),
+    lost=JobEvent.LEASE_LOST,
+    retry=JobEvent.RETRY,
+    cancel=JobEvent.CANCEL,
+)
+
+# A study that still receives will be complete again soon, with a run of its own where its input has changed.
+STUDY_IS_COMPLETE: Condition = ~exists().where(
+    studies.c.id == jobs.c.study_id, studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED))
+)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One inference, as it stands."""
+    """One inference, as it stands. `revision` is the study's newest that wants it."""
 
     id: JobId
     study_id: StudyId
@@ -32,46 +51,24 @@ class Job:
     findings: dict[str, Any] | None
     inputs: dict[str, str]
 
-
-def claim(connection: Connection, owner: str, now: datetime, lease: float, like: Job | None = None) -> Job | None:
-    """Take the oldest job that is due, for `lease` seconds; None where none is. Counts as an attempt.
-
-    With `like`, one of the same model, version and digest.
-    """
-    job = _pick(connection, and_(_due(now), *(_same_model(like) if like else ())))
-    if job is None:
-        return None
-    state = advance(JOB, advance(JOB, job.state, JobEvent.LEASE), JobEvent.START)
-    _set(
-        connection,
-        job.id,
-        state=state,
-        reason=f"runs at {owner}",
-        since=now,
-        owner=owner,
-        lease_until=now + timedelta(seconds=lease),
-        attempts=job.attempts + 1,
-    )
-    return get(connection, job.id)
+    @property
+    def age(self) -> timedelta:
+        """Attempts alone end a job."""
+        return timedelta()
 
 
-def peek(connection: Connection, now: datetime) -> Job | None:
-    """The oldest job that is due, left where it is; None where none is."""
-    row = connection.execute(select(jobs).where(_due(now)).order_by(jobs.c.not_before, jobs.c.id).limit(1))
-    found = row.one_or_none()
-    return _job(found) if found else None
+OVERTAKEN = "a newer revision of the study does not want it"
 
 
-def renew(connection: Connection, job: uuid.UUID, owner: str, until: datetime) -> bool:
-    """Prolong the lease; False where the job is no longer `owner`'s."""
-    statement = update(jobs).where(jobs.c.id == job, jobs.c.owner == owner, jobs.c.state.in_(_LIVE))
-    return connection.execute(statement.values(lease_until=until)).rowcount > 0
+def same_model(job: Job) -> Condition:
+    """The jobs of the same package."""
+    return and_(jobs.c.model == job.model, jobs.c.version == job.version, jobs.c.model_digest == job.model_digest)
 
 
-def pick_lost(connection: Connection, owner: str | None, now: datetime) -> Job | None:
-    """A job whose lease has run out, or that `owner` held when it died; locked."""
-    gone = jobs.c.lease_until < now
-    return _pick(connection, and_(jobs.c.state.in_(_LIVE), or_(gone, jobs.c.owner == owner) if owner else gone))
+def is_overtaken(connection: Connection, job: Job) -> bool:
+    """Whether a newer revision of the study was routed: those of its jobs that it wants are its own by then."""
+    newer = and_(decisions.c.study_id == job.study_id, decisions.c.revision > job.revision)
+    return bool(connection.scalar(select(exists().where(newer))))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
@@ -80,21 +77,6 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
     states = (JobState.FAILED, JobState.TIMED_OUT)
     ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
     return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id).with_for_update())]
-
-
-def lock_own(connection: Connection, job: uuid.UUID, owner: str) -> bool:
-    """Lock the job for its last step; False where another worker has it by now."""
-    statement = select(jobs.c.id).where(jobs.c.id == job, jobs.c.owner == owner, jobs.c.state.in_(_LIVE))
-    return connection.execute(statement.with_for_update()).one_or_none() is not None
-
-
-def move(connection: Connection, job: Job, *happened: JobEvent, now: datetime, reason: str, **values: Any) -> JobState:
-    """Take the job through `happened`, one after the other; the state that it then has."""
-    state = job.state
-    for event in happened:
-        state = advance(JOB, state, event)
-    _set(connection, job.id, state=state, reason=reason, since=now, owner=None, lease_until=None, **values)
-    return state
 
 
 def get(connection: Connection, job: uuid.UUID) -> Job:
@@ -118,38 +100,6 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
     )
     rows = [(str(row.series_id), row.sop_uid, row.object_key) for row in found]
     return {name: [(uid, key) for one, uid, key in rows if one == series] for name, series in inputs.items()}
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """When the next job may be taken."""
-    statement = select(func.min(jobs.c.not_before)).where(jobs.c.state == JobState.REQUESTED)
-    return connection.execute(statement).scalar_one_or_none()
-
-
-def waiting(connection: Connection) -> tuple[int, datetime | None]:
-    """How many jobs wait, and since when the oldest."""
-    row = connection.execute(
-        select(func.count(), func.min(jobs.c.requested_at)).where(jobs.c.state == JobState.REQUESTED)
-    ).one()
-    return row[0], row[1]
-
-
-def _due(now: datetime) -> Any:
-    return and_(jobs.c.state == JobState.REQUESTED, jobs.c.not_before <= now)
-
-
-def _same_model(job: Job) -> tuple[Any, ...]:
-    return jobs.c.model == job.model, jobs.c.version == job.version, jobs.c.model_digest == job.model_digest
-
-
-def _pick(connection: Connection, condition: Any) -> Job | None:
-    statement = select(jobs).where(condition).order_by(jobs.c.not_before, jobs.c.id).limit(1)
-    row = connection.execute(statement.with_for_update(skip_locked=True)).one_or_none()
-    return _job(row) if row else None
-
-
-def _set(connection: Connection, job: uuid.UUID, **values: Any) -> None:
-    connection.execute(update(jobs).where(jobs.c.id == job).values(**values))
 
 
 def _job(row: Row[Any]) -> Job:

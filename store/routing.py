@@ -3,19 +3,21 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, new_id, set_digest
 from domain.routing import Choice
 from domain.states import JobState
+from store.jobs import JOBS
+from store.leases import NOW
 from store.tables import decisions, instances, jobs
 
-# Wakes the workers.
-JOBS_CHANNEL = "dicom_node_jobs"
+_WAITS = "waits for a worker"
+_NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
 
 _SLICES = text(
     """
@@ -100,25 +102,79 @@ def note_decision(
     connection.execute(upsert(decisions).values(row).on_conflict_do_update(index_elements=key, set_=changed))
 
 
-def request_job(connection: Connection, wanted: WantedJob, now: datetime) -> JobId | None:
-    """Make the job; None where the same model has this very input already."""
+@dataclass(frozen=True)
+class RequestedJob:
+    """The job of an input: `opened` where it is requested now, `waits` where it has no findings yet."""
+
+    id: JobId
+    opened: bool
+    waits: bool
+
+
+def lock_jobs(connection: Connection, study: uuid.UUID) -> None:
+    """Lock the study's jobs, before its own row: whoever writes the outcome of a job locks in this order too."""
+    connection.execute(select(jobs.c.id).where(jobs.c.study_id == study).order_by(jobs.c.id).with_for_update())
+
+
+def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:
+    """The job for this very input: made where there is none, to be taken after `delay` s.
+
+    One that an earlier revision asked for is this revision's from now on, and is opened again where it ended badly:
+    what exists in a failed state is no answer.
+    """
+    input_set = _input_set(connection, wanted)
+    made = _new_job(connection, wanted, input_set, delay)
+    return (
+        RequestedJob(JobId(made), opened=True, waits=True) if made else _adopted(connection, wanted, input_set, delay)
+    )
+
+
+def cancel_waiting(connection: Connection, study: uuid.UUID, revision: int, reason: str) -> list[uuid.UUID]:
+    """Cancel the jobs that wait for revisions before this one; which they are."""
+    older = and_(jobs.c.study_id == study, jobs.c.revision < revision, jobs.c.state == JobState.REQUESTED)
+    waiting = connection.execute(select(jobs.c.id).where(older).order_by(jobs.c.id)).scalars().all()
+    for job in waiting:
+        JOBS.move(connection, job, JOBS.cancel, reason=reason)
+    return list(waiting)
+
+
+def _input_set(connection: Connection, wanted: WantedJob) -> str:
     digests = connection.execute(
         select(instances.c.digest).where(
             instances.c.series_id.in_([uuid.UUID(one) for one in wanted.inputs.values()]),
             instances.c.revision <= wanted.revision,
         )
     ).scalars()
+    return set_digest(digests)
+
+
+def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> uuid.UUID | None:
     row: Mapping[str, Any] = {
         **vars(wanted),
         "inputs": dict(wanted.inputs),
         "id": new_id(),
-        "input_set": set_digest(digests),
+        "input_set": input_set,
         "state": JobState.REQUESTED,
-        "reason": "waits for a worker",
-        "since": now,
-        "requested_at": now,
-        "not_before": now,
+        "reason": _WAITS,
+        "since": NOW,
+        "requested_at": NOW,
+        "not_before": NOW + timedelta(seconds=delay),
     }
-    made = connection.execute(upsert(jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id))
-    job = made.scalar_one_or_none()
-    return JobId(job) if job else None
+    return connection.execute(
+        upsert(jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
+    ).scalar_one_or_none()
+
+
+def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
+    same = {"study_id": wanted.study_id, "model": wanted.model, "version": wanted.version}
+    same |= {"model_digest": wanted.model_digest, "input_set": input_set}
+    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same).with_for_update()
+    row = connection.execute(query).one()
+    newer = row.revision < wanted.revision
+    if newer:
+        connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))
+    opened = newer and row.state in _NO_ANSWER
+    if opened:
+        fresh: Mapping[str, Any] = {"attempts": 0, "requested_at": NOW, "finished_at": None}
+        JOBS.move(connection, row.id, JOBS.retry, reason=_WAITS, delay=delay, **fresh)
+    return RequestedJob(JobId(row.id), opened, waits=row.state != JobState.SUCCEEDED)

@@ -38,6 +38,11 @@ def _moment(name: str, nullable: bool = False) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+def _lease_epoch() -> Column[object]:
+    """How often a row was claimed: whoever holds an earlier claim may write nothing."""
+    return Column("lease_epoch", Integer, nullable=False, server_default=text("0"))
+
+
 studies = Table(
     "studies",
     metadata,
@@ -184,6 +189,7 @@ jobs = Table(
     _moment("not_before"),
     Column("owner", Text),
     _moment("lease_until", nullable=True),
+    _lease_epoch(),
     Column("findings", JSONB),
     _moment("finished_at", nullable=True),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
@@ -224,6 +230,7 @@ deliveries = Table(
     _moment("not_before"),
     Column("owner", Text),
     _moment("lease_until", nullable=True),
+    _lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
     UniqueConstraint("job_id", "destination"),
@@ -254,6 +261,16 @@ destinations_seen = Table(
     _moment("changed_at", nullable=True),  # when it first answered as it last did
     _moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+)
+
+model_packages = Table(
+    "model_packages",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of the package that was the first to bear this name and version
+    _moment("first_seen"),
+    PrimaryKeyConstraint("name", "version"),
 )
 
 outbox = Table(

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from audit.trail import Action, Ledger, Transaction
+from audit.trail import Action, Ledger
 from consumers.bus.protocol import Message
 from consumers.steps import stuck
 from domain.errors import NodeError, Permanent
 from domain.events import Event, EventType
 from domain.ids import StudyId
 from domain.records import DeadLetter
-from store import jobs, outbox, results
+from store import outbox
 from store.database import Database
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
@@ -125,15 +125,8 @@ def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
         transaction.record(
             Action.REPLAYED, letter.study_id, letter=number, group=letter.reader, event=str(letter.event_id)
         )
-        _release_study(transaction, StudyId(letter.study_id), at)
+        stuck.release_if_nothing_is_left(transaction, StudyId(letter.study_id), "its event is handled again", at)
     return letter
-
-
-def _release_study(transaction: Transaction, study: StudyId, at: datetime) -> None:
-    connection = transaction.connection
-    ended_badly = jobs.ended_badly(connection, study) or results.ended_badly(connection, study)
-    if not (outbox.has_open_letters(connection, study) or ended_badly):
-        stuck.release(transaction, study, "its event is handled again", at)
 
 
 def _topic_row(

@@ -1,263 +1,222 @@
-"""Takes jobs and gives each a warm model process with a hard limit of time.
+"""Inference as leased work: each job gets a warm model process with a hard limit of time.
 
-The lease is renewed while the model runs, so that a worker that dies loses its job to another within seconds, and one
-that only takes long does not.
+A worker that dies loses its job to another within seconds, and one that only takes long does not.
 """
 
 import logging
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import timedelta
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from audit.trail import Action, Ledger, Transaction
+from audit.trail import Action, Transaction
 from config import metrics
+from consumers.leased import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unavailable
+from domain.errors import NodeError, Permanent
 from domain.events import Event, InferenceCompleted, InferenceFailed
 from domain.findings import Findings
 from domain.retry import RetryPolicy
 from domain.states import JobEvent, JobState
-from inference_worker.model_process import Answer, ModelProcess, Task, TimedOut, map_file, mask_file
+from inference_worker.model_process import Answer, Task, TimedOut, map_file, mask_file
 from store import jobs
-from store.jobs import Job
+from store.database import Connection, Database
+from store.jobs import JOBS, STUDY_IS_COMPLETE, Job
+from store.leases import Condition, Lease, LeaseTable
 from store.objects import ObjectStore
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
 
 
-class Worker:
-    """One worker: one model process. `name` is the owner of its leases; `lease` is in seconds.
+class Models(Protocol):
+    """The model process, as far as jobs need it; `inference_worker.model_process.ModelProcess` is the one."""
 
-    `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `alive` is
-    called while a model runs, for whoever wonders about a loop that does not come round; `together` gives how many jobs
-    of a model may run at once, which is 1 but for models that read images.
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer: ...
+
+    def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]: ...
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """Findings whose arrays are in the store, and the seconds of each step."""
+
+    findings: Findings
+    seconds: Mapping[str, float]
+
+
+class Inference:
+    """The handler of jobs for `consumers.leased`, with one model process.
+
+    `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `prepared`
+    is called before a job runs, so that the process has the package that it names; `alongside` gives how many jobs of a
+    model may run at once, which is 1 but for models that read images.
     """
+
+    rows: LeaseTable[JobState, JobEvent] = JOBS
+    scope: Sequence[Condition] = ()
+    due: Sequence[Condition] = (STUDY_IS_COMPLETE,)
 
     def __init__(
         self,
-        ledger: Ledger,
+        database: Database,
         objects: ObjectStore,
-        child: ModelProcess,
+        models: Models,
         policy: RetryPolicy,
         timeout: float,
-        lease: float,
         scratch: Path,
-        name: str = "",
         clock: Clock | None = None,
-        alive: Callable[[], None] = lambda: None,
-        together: Callable[[str], int] = lambda model: 1,
+        prepared: Callable[[Job], None] = lambda job: None,
+        alongside: Callable[[str], int] = lambda model: 1,
     ) -> None:
-        self._ledger = ledger
+        self.policy = policy
+        self._database = database
         self._objects = objects
-        self._child = child
-        self._policy = policy
+        self._models = models
         self._timeout = timeout
-        self._lease = lease
         self._scratch = scratch
-        self._together = together
-        self._name = name or f"worker@{socket.gethostname()}"
         self._clock = clock or SystemClock()
-        self._alive = alive
+        self._prepared = prepared
+        self._alongside = alongside
 
-    def take_back(self, own: bool = False) -> None:
-        """Jobs whose worker died are requested again; with `own` also those of an earlier life of this worker."""
-        while True:
-            with self._ledger.transaction() as transaction:
-                lost = jobs.pick_lost(transaction.connection, self._name if own else None, self._clock.now())
-                if lost is None:
-                    return
-                self._lost(transaction, lost)
+    def load(self, connection: Connection, row: uuid.UUID) -> Job:
+        """The job as it stands."""
+        return jobs.get(connection, row)
 
-    def step(self) -> bool:
-        """Run what is due; False where nothing is. Raises Unavailable where the database does not answer.
+    def together(self, first: Job) -> tuple[int, Condition]:
+        """Jobs of one package, where it reads images."""
+        return self._alongside(first.model), jobs.same_model(first)
 
-        That is one job, or several of one model that reads images: `together` says how many of it.
-        """
-        claimed = self._claim()
-        if not claimed:
-            return False
-        begun = self._clock.now()
-        with self._leases_kept(claimed):
-            outcomes = self._infer(claimed)
-            for job, outcome in zip(claimed, outcomes, strict=True):
-                self._settled(job, outcome, (self._clock.now() - begun).total_seconds())
-        return True
+    def overtaken(self, connection: Connection, item: Job) -> str:
+        """A newer revision of the study has another input for the model, or none."""
+        return jobs.OVERTAKEN if jobs.is_overtaken(connection, item) else ""
 
-    def _claim(self) -> list[Job]:
-        with self._ledger.transaction() as transaction:
-            first = jobs.claim(transaction.connection, self._name, self._clock.now(), self._lease)
-            if first is None:
-                return []
-            claimed = [first]
-            while len(claimed) < self._together(first.model):
-                another = jobs.claim(transaction.connection, self._name, self._clock.now(), self._lease, like=first)
-                if another is None:
-                    break
-                claimed.append(another)
-            for job in claimed:
-                now = self._clock.now()
-                note_progress(transaction.connection, job.study_id, f"{job.model} runs", now)
-                transaction.record(Action.JOB_LEASED, job.study_id, **_about(job), worker=self._name)
-            return claimed
+    def began(self, transaction: Transaction, item: Job) -> None:
+        """Say so."""
+        note_progress(transaction.connection, item.study_id, f"{item.model} runs", self._clock.now())
+        transaction.record(Action.JOB_LEASED, item.study_id, **_about(item))
 
-    def _infer(self, claimed: Sequence[Job]) -> Sequence[Answer | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Job]]) -> Sequence[Inferred | NodeError]:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
-        with self._ledger.database.transaction() as connection:
-            tasks = [self._task(job, jobs.objects_of(connection, job)) for job in claimed]
-            after = jobs.peek(connection, self._clock.now())
-            upcoming = self._task(after, jobs.objects_of(connection, after)) if after else None
+        with self._database.transaction() as connection:
+            tasks = [self._task(connection, one.item, one.lease) for one in claimed]
+            upcoming = self._upcoming(connection)
         self._scratch.mkdir(parents=True, exist_ok=True)
-        if len(tasks) > 1:
-            return self._child.run_together(tasks, self._timeout)
+        outcomes = self._infer(claimed[0].item, tasks, upcoming)
+        triples = zip(claimed, tasks, outcomes, strict=True)
+        return [self._kept(one.item, task, outcome) for one, task, outcome in triples]
+
+    def _infer(self, first: Job, tasks: Sequence[Task], upcoming: Task | None) -> Sequence[Answer | NodeError]:
         try:
-            return [self._child.run(tasks[0], self._timeout, upcoming)]
+            self._prepared(first)
+            if len(tasks) > 1:
+                return self._models.run_together(tasks, self._timeout)
+            return [self._models.run(tasks[0], self._timeout, upcoming)]
         except NodeError as error:
-            return [error]
+            return [error] * len(tasks)
 
-    def _task(self, job: Job, objects: Mapping[str, Sequence[tuple[str, str]]]) -> Task:
+    def _upcoming(self, connection: Connection) -> Task | None:
+        row = JOBS.peek(connection, *self.due)
+        return self._task(connection, jobs.get(connection, row), Lease(row, 0)) if row else None
+
+    def _task(self, connection: Connection, job: Job, lease: Lease) -> Task:
+        objects = jobs.objects_of(connection, job)
         files = {name: tuple(self._objects.path(key) for _, key in found) for name, found in objects.items()}
-        return Task(job.model, job.version, files, self._scratch / str(job.id))
+        # A holder that lost the job may still be at work on this machine: each claim has a file of its own.
+        return Task(job.model, job.version, files, self._scratch / f"{job.id}.{lease.epoch}")
 
-    def _settled(self, job: Job, outcome: Answer | NodeError, seconds: float) -> None:
+    def _kept(self, job: Job, task: Task, outcome: Answer | NodeError) -> Inferred | NodeError:
+        if isinstance(outcome, NodeError):
+            return outcome
         try:
-            if isinstance(outcome, NodeError):
-                raise outcome
-            self._succeeded(job, outcome)
-            state: str = JobState.SUCCEEDED
-        except Unavailable:
-            raise
-        except TimedOut as error:
-            state = self._failed(job, JobEvent.TIME_OUT, error)
-        except (Permanent, Retryable, IntegrityError) as error:
-            state = self._failed(job, JobEvent.FAIL, error)
-        metrics.inference_seconds.labels(job.model, state).observe(seconds)
-        _log.info("inference ended", extra={"study": job.study_id, "job": job.id, "model": job.model, "outcome": state})
+            return Inferred(self._keep_arrays(job, task.scratch, outcome.findings), outcome.seconds)
+        except NodeError as error:
+            return error
 
-    @contextmanager
-    def _leases_kept(self, claimed: Sequence[Job]) -> Iterator[None]:
-        """Renew the leases three times within their length, from a thread, while the model runs."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(self._lease / 3):
-                self._alive()
-                until = self._clock.now() + timedelta(seconds=self._lease)
-                try:
-                    with self._ledger.database.transaction() as connection:
-                        for job in claimed:
-                            jobs.renew(connection, job.id, self._name, until)
-                except NodeError as error:
-                    _log.warning("leases not renewed", extra={"jobs": len(claimed), "reason": str(error)})
-
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _succeeded(self, job: Job, answer: Answer) -> None:
-        findings = self._keep_arrays(job, answer)
-        with self._ledger.transaction() as transaction:
-            if not jobs.lock_own(transaction.connection, job.id, self._name):
-                return  # another worker has it by now, and will come to the same
-            now = self._clock.now()
-            jobs.move(
-                transaction.connection,
-                job,
-                JobEvent.SUCCEED,
-                now=now,
-                reason="done",
-                findings=findings.to_json(),
-                finished_at=now,
-            )
-            note_progress(transaction.connection, job.study_id, f"{job.model} done; results are being written", now)
-            data = InferenceCompleted(job.id, job.model, job.version, job.revision, len(findings.segments))
-            transaction.emit(Event(data, job.study_id, now))
-            transaction.record(
-                Action.INFERRED,
-                job.study_id,
-                **_about(job),
-                model_digest=job.model_digest,
-                input_digest=findings.input_digest,
-                engine=findings.engine,
-                mask=findings.mask.sha256 if findings.mask else "",
-                maps=[one.sha256 for one in findings.maps],
-                milliseconds={step: round(seconds * 1000) for step, seconds in answer.seconds.items()},
-            )
-
-    def _keep_arrays(self, job: Job, answer: Answer) -> Findings:
+    def _keep_arrays(self, job: Job, scratch: Path, findings: Findings) -> Findings:
         """The findings with the keys under which their arrays are stored."""
-        findings = answer.findings
         if findings.model.digest != job.model_digest:
-            raise Permanent(f"package {job.model} was changed since this job was requested; send the study again")
-        scratch = self._scratch / str(job.id)
+            raise Permanent(
+                f"package {job.model} was changed since this job was requested: give what was changed a new version"
+            )
         mask = findings.mask
         if mask:
-            mask = replace(mask, key=self._keep(f"masks/{mask.sha256[:2]}/{job.id}", mask_file(scratch)))
+            mask = replace(mask, key=self._keep("masks", job, mask.sha256, mask_file(scratch)))
         maps = tuple(
-            replace(one, key=self._keep(f"maps/{one.sha256[:2]}/{job.id}.{number}", map_file(scratch, number)))
+            replace(one, key=self._keep("maps", job, one.sha256, map_file(scratch, number)))
             for number, one in enumerate(findings.maps)
         )
         if mask or maps:
             self._objects.sync()
         return replace(findings, mask=mask, maps=maps)
 
-    def _keep(self, key: str, draft: Path) -> str:
+    def _keep(self, kind: str, job: Job, sha256: str, draft: Path) -> str:
+        # Named by its content: a holder that lost the job puts nothing else under the key of the other's findings.
+        key = f"{kind}/{sha256[:2]}/{job.id}.{sha256}"
         self._objects.put(key, [draft.read_bytes()])
         draft.unlink()
         return key
 
-    def _failed(self, job: Job, how: JobEvent, error: NodeError) -> str:
-        """Try again after a pause, or end the job with its reason where that cannot help or was tried enough."""
-        with self._ledger.transaction() as transaction:
-            if not jobs.lock_own(transaction.connection, job.id, self._name):
-                return "lost"
-            delay = self._policy.delay(job.attempts) if isinstance(error, Retryable) else None
-            if delay is None:
-                self._end(transaction, job, how, str(error))
-            else:
-                self._again(transaction, job, (how, JobEvent.RETRY), str(error), delay)
-        return JobState.TIMED_OUT if how is JobEvent.TIME_OUT else JobState.FAILED
+    def succeeded(self, transaction: Transaction, item: Job, result: Inferred) -> str:
+        """Keep the findings and announce them."""
+        connection, now, findings = transaction.connection, self._clock.now(), result.findings
+        state = JOBS.move(
+            connection, item.id, JobEvent.SUCCEED, reason="done", findings=findings.to_json(), finished_at=now
+        )
+        note_progress(connection, item.study_id, f"{item.model} done; results are being written", now)
+        data = InferenceCompleted(item.id, item.model, item.version, item.revision, len(findings.segments))
+        transaction.emit(Event(data, item.study_id, now))
+        transaction.record(
+            Action.INFERRED,
+            item.study_id,
+            **_about(item),
+            model_digest=item.model_digest,
+            input_digest=findings.input_digest,
+            engine=findings.engine,
+            mask=findings.mask.sha256 if findings.mask else "",
+            maps=[one.sha256 for one in findings.maps],
+            milliseconds={step: round(seconds * 1000) for step, seconds in result.seconds.items()},
+        )
+        return state.value
 
-    def _lost(self, transaction: Transaction, job: Job) -> None:
-        delay = self._policy.delay(job.attempts)
-        if delay is None:
-            self._end(transaction, job, JobEvent.FAIL, f"its worker died {job.attempts} times")
-        else:
-            self._again(transaction, job, (JobEvent.LEASE_LOST,), "its worker was lost", 0.0)
+    def failure(self, error: NodeError) -> JobEvent:
+        """A job that was too slow is told apart from one that failed."""
+        return JobEvent.TIME_OUT if isinstance(error, TimedOut) else JobEvent.FAIL
 
-    def _again(
-        self, transaction: Transaction, job: Job, happened: tuple[JobEvent, ...], reason: str, delay: float
-    ) -> None:
-        now = self._clock.now()
-        said = f"{reason}; attempt {job.attempts}, next in {delay:g} s"
-        due = now + timedelta(seconds=delay)
-        jobs.move(transaction.connection, job, *happened, now=now, reason=said, not_before=due)
-        note_progress(transaction.connection, job.study_id, f"{job.model}: {said}", now)
-        transaction.record(Action.JOB_LOST, job.study_id, **_about(job), reason=reason)
+    def retried(self, transaction: Transaction, item: Job, reason: str, said: str) -> None:
+        """Say why and when."""
+        note_progress(transaction.connection, item.study_id, f"{item.model}: {said}", self._clock.now())
+        transaction.record(Action.JOB_RETRIED, item.study_id, **_about(item), reason=reason)
 
-    def _end(self, transaction: Transaction, job: Job, how: JobEvent, reason: str) -> None:
-        now = self._clock.now()
-        state = jobs.move(transaction.connection, job, how, now=now, reason=reason, finished_at=now)
-        data = InferenceFailed(job.id, job.model, job.version, job.revision, state.value, job.attempts)
-        transaction.emit(Event(data, job.study_id, now))
-        transaction.record(Action.JOB_FAILED, job.study_id, **_about(job), reason=reason, state=state.value)
-        stuck.stop(transaction, job.study_id, stuck.Cause.INFERENCE, f"{job.model}: {reason}", now, job.revision)
+    def taken_back(self, transaction: Transaction, item: Job, reason: str) -> None:
+        """Say that its worker was lost."""
+        note_progress(transaction.connection, item.study_id, f"{item.model}: {reason}", self._clock.now())
+        transaction.record(Action.JOB_LOST, item.study_id, **_about(item), reason=reason)
+
+    def cancelled(self, transaction: Transaction, item: Job, reason: str) -> None:
+        """The study has a newer job, which says where it is."""
+        transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
+
+    def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
+        """The study is stuck until a person has looked."""
+        connection, now, reason = transaction.connection, self._clock.now(), str(error)
+        state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
+        data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
+        transaction.emit(Event(data, item.study_id, now))
+        transaction.record(Action.JOB_FAILED, item.study_id, **_about(item), reason=reason, state=state.value)
+        stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, f"{item.model}: {reason}", now, item.revision)
+        return state.value
+
+    def settled(self, item: Job, state: str, seconds: float) -> None:
+        """Count and log it."""
+        metrics.inference_seconds.labels(item.model, state).observe(seconds)
+        _log.info(
+            "inference ended", extra={"study": item.study_id, "job": item.id, "model": item.model, "outcome": state}
+        )
 
 
 def _about(job: Job) -> dict[str, str | int]:
-    return {
-        "job": str(job.id),
-        "model": job.model,
-        "version": job.version,
-        "revision": job.revision,
-        "attempt": job.attempts,
-    }
+    named = {"job": str(job.id), "model": job.model, "version": job.version}
+    return {**named, "revision": job.revision, "attempt": job.attempts}

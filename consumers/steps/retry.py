@@ -11,7 +11,9 @@ from consumers.steps.assemble import announce
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import DeliveryEvent, JobEvent, StudyState
-from store import jobs, results, routing, studies
+from store import deliveries, jobs, studies
+from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL
+from store.jobs import JOBS, JOBS_CHANNEL
 
 _REASON = "asked for again"
 
@@ -39,31 +41,30 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     for number in letters:
         replay(ledger, number, now)
     with ledger.transaction() as transaction:
-        again = _jobs(transaction, study, packages, now)
-        sent = _deliveries(transaction, study, now)
+        again = _jobs(transaction, study, packages)
+        sent = _deliveries(transaction, study)
         stuck.release(transaction, study, _REASON, now)
         _announce(transaction, study, now)
         done = Retried(len(letters), again, sent)
         transaction.record(Action.RETRIED, study, **vars(done))
-        transaction.wake(routing.JOBS_CHANNEL)
-        transaction.wake(results.DELIVERIES_CHANNEL)
+        transaction.wake(JOBS_CHANNEL)
+        transaction.wake(DELIVERIES_CHANNEL)
     return done
 
 
-def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str], now: datetime) -> int:
+def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str]) -> int:
     failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in packages]
     for job in failed:
-        fresh = {"attempts": 0, "not_before": now, "finished_at": None}
-        jobs.move(transaction.connection, job, JobEvent.RETRY, now=now, reason=_REASON, **fresh)
+        JOBS.move(transaction.connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
     return len(failed)
 
 
-def _deliveries(transaction: Transaction, study: StudyId, now: datetime) -> int:
-    ended = results.ended_badly(transaction.connection, study)
-    waiting = results.hurry(transaction.connection, study, now)
+def _deliveries(transaction: Transaction, study: StudyId) -> int:
+    ended = deliveries.ended_badly(transaction.connection, study)
+    waiting = deliveries.hurry(transaction.connection, study)
     for delivery in ended:
-        fresh = {"attempts": 0, "first_attempt": None, "not_before": now}
-        results.move(transaction.connection, delivery, [DeliveryEvent.RETRY], now, _REASON, **fresh)
+        row, retry_it = delivery.id, DeliveryEvent.RETRY
+        DELIVERIES.move(transaction.connection, row, retry_it, reason=_REASON, attempts=0, first_attempt=None)
     return len(ended) + waiting
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from audit.trail import Action, Transaction
+from config.retries import AMENDMENTS
 from config.rules import Rule
 from dicom_node.intake.frames import largest_gap
 from domain.clock import Clock, SystemClock
@@ -12,8 +13,10 @@ from domain.events import Event, InferenceRequested, StudyCompleted
 from domain.ids import StudyId
 from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
 from models.manifest import Input
-from models.registry import Package
+from models.registry import Package, changed_package, releases
+from store import packages as known_packages
 from store import routing, studies
+from store.jobs import JOBS_CHANNEL, OVERTAKEN
 from store.routing import SliceRow, WantedJob
 
 # Two slices nearer than this (mm) are one position: rounding of decimal strings, or an instance sent twice.
@@ -41,17 +44,25 @@ class Router:
         """Decide for every package; a revision that a newer one has overtaken is left to that one."""
         revision = event.of(StudyCompleted).revision
         rules = self._rules()
+        routing.lock_jobs(transaction.connection, event.study_id)
         _, now_at = studies.lock_revision(transaction.connection, event.study_id)
         if now_at != revision:
             return
         series = facts(routing.slices(transaction.connection, event.study_id, revision))
-        packages = sorted(self._packages(), key=lambda package: package.manifest.identity.name)
-        outcomes = [self._decide(transaction, event.study_id, revision, one, rules, series) for one in packages]
-        running = [outcome for outcome in outcomes if outcome]
-        reason = f"waits for {', '.join(running)}" if running else "no model wants it; `explain` says why"
+        packages = sorted(self._packages(), key=lambda package: package.name)
+        changed = known_packages.register(transaction.connection, releases(packages))
+        wanted = [
+            job
+            for one in packages
+            if (job := self._decide(transaction, event.study_id, revision, one, rules, series, one.release in changed))
+        ]
+        waiting = [job.model for job in wanted if self._request(transaction, job)]
+        self._cancel_older(transaction, event.study_id, revision)
+        reason = _reason([job.model for job in wanted], waiting)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
-        transaction.record(Action.ROUTED, event.study_id, revision=revision, models=running)
-        transaction.wake(routing.JOBS_CHANNEL)
+        models = [job.model for job in wanted]
+        transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models)
+        transaction.wake(JOBS_CHANNEL)
 
     def _decide(
         self,
@@ -61,25 +72,36 @@ class Router:
         package: Package,
         rules: Sequence[Rule] | None,
         series: Sequence[SeriesFacts],
-    ) -> str | None:
-        identity = package.manifest.identity
-        choice, reason = decide(identity.name, package.manifest.inputs, rules, series)
-        routing.note_decision(
-            transaction.connection, study, revision, identity.name, identity.version, choice, reason, self._clock.now()
-        )
+        changed: bool,
+    ) -> WantedJob | None:
+        name, version = package.release
+        choice, reason = decide(name, package.manifest.inputs, rules, series)
+        if changed:
+            choice, reason = Choice({}, {}), changed_package(version)
+        routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
         if choice.series_id is None:
             return None
-        wanted = WantedJob(
-            study, uuid.UUID(choice.series_id), choice.inputs, revision, identity.name, identity.version, package.digest
-        )
-        self._request(transaction, wanted)
-        return identity.name
+        return WantedJob(study, uuid.UUID(choice.series_id), choice.inputs, revision, name, version, package.digest)
 
-    def _request(self, transaction: Transaction, wanted: WantedJob) -> None:
-        job = routing.request_job(transaction.connection, wanted, self._clock.now())
-        if job:
-            data = InferenceRequested(job, wanted.model, wanted.version, wanted.revision, wanted.series_id)
+    def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
+        """Have the job done; False where its findings are there already."""
+        delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
+        job = routing.request_job(transaction.connection, wanted, delay)
+        if job.opened:
+            data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
+        return job.waits
+
+    def _cancel_older(self, transaction: Transaction, study: StudyId, revision: int) -> None:
+        """What waits for an earlier revision and is no input of this one is not run any more."""
+        for job in routing.cancel_waiting(transaction.connection, study, revision, OVERTAKEN):
+            transaction.record(Action.JOB_CANCELLED, study, job=str(job), reason=OVERTAKEN, revision=revision)
+
+
+def _reason(wanted: Sequence[str], waiting: Sequence[str]) -> str:
+    if not wanted:
+        return "no model wants it; `explain` says why"
+    return f"waits for {', '.join(waiting)}" if waiting else "nothing new for the models that want it"
 
 
 def decide(

@@ -7,7 +7,7 @@ from audit.trail import Action, Transaction
 from domain.events import Event, StudyStuck
 from domain.ids import StudyId
 from domain.states import StudyEvent, StudyState
-from store import studies
+from store import deliveries, jobs, outbox, studies
 
 
 class Cause(StrEnum):
@@ -40,3 +40,10 @@ def release(transaction: Transaction, study: StudyId, reason: str, now: datetime
         return False
     transaction.record(Action.STUDY_RELEASED, study, reason=reason)
     return True
+
+
+def release_if_nothing_is_left(transaction: Transaction, study: StudyId, reason: str, now: datetime) -> bool:
+    """Let a stuck study go on where nothing about it failed or is set aside any more; whether it does."""
+    connection = transaction.connection
+    ended_badly = jobs.ended_badly(connection, study) or deliveries.ended_badly(connection, study)
+    return not (outbox.has_open_letters(connection, study) or ended_badly) and release(transaction, study, reason, now)

@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from config.settings import Destination
 from consumers.destinations import ProfiledDestination
-from consumers.steps.deliver import Deliverer
+from consumers.leased import LeasedLoop
+from consumers.steps.deliver import DeliveryTo, Sent
 from consumers.steps.probe import PeriodicProbe
 from consumers.steps.retry import retry
 from consumers.steps.write import ResultsWriter
@@ -33,18 +34,21 @@ from domain.profiles import (
 from domain.retry import RetryPolicy
 from models.registry import Registry
 from store import destinations
+from store.deliveries import Delivery
+from store.holders import Holder
 from store.queries.path import study_path
 from tests.support.bench import Bench, open_bench
 from tests.support.packages import write_package
 from tests.support.processes import free_port
 from tests.support.receivers import Receiver
 from tests.support.result_files import usual
-from tests.support.working import SMALL, FakeChild, events, route, worker, write_and_plan
+from tests.support.working import LEASE, SMALL, FakeChild, events, route, worker, write_and_plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REPORTS = (Report.COMPREHENSIVE_3D, Report.ENHANCED)
 PROFILE = Profile("segments", (ResultKind.SEG, ResultKind.SR), reports=REPORTS)
 BOTH = (EXPLICIT, IMPLICIT)
+POLICY = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
 
 
 @pytest.fixture
@@ -74,22 +78,30 @@ def remember(bench: Bench, one: ProfiledDestination, contexts: Mapping[str, Sequ
         one.note(connection, ProbeResult(accepted), bench.clock.now())
 
 
-def deliverer(bench: Bench, destinations: Sequence[ProfiledDestination]) -> Deliverer:
-    policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    return Deliverer(bench.ledger, bench.objects, destinations, "NODE", policy, 5, "d1", bench.clock)
+def deliverers(bench: Bench, destinations: Sequence[ProfiledDestination]) -> list[LeasedLoop[Delivery, Sent]]:
+    """A sender for each destination."""
+    return [
+        LeasedLoop(
+            bench.ledger,
+            DeliveryTo(bench.ledger, bench.objects, one, "NODE", POLICY, 5, bench.clock),
+            Holder(f"to {one.name}", bench.life()),
+            LEASE,
+        )
+        for one in destinations
+    ]
 
 
 def deliver_all(bench: Bench, destinations: Sequence[ProfiledDestination], handled: Collection[uuid.UUID] = ()) -> None:
     """Write, plan and send until nothing is pending."""
     done = set(handled)
-    one = deliverer(bench, destinations)
+    senders = deliverers(bench, destinations)
     for _ in range(10):
         before = len(done)
         write_and_plan(bench, destinations, done)
         if len(done) == before and not bench.ask("SELECT 1 FROM dicom_node.deliveries WHERE state = 'pending'"):
             return
-        bench.clock.sleep(1000)
-        while one.step():
+        bench.pass_time(1000)
+        while sum(one.step() for one in senders):
             pass
     raise AssertionError("deliveries are pending for ever")
 
@@ -223,7 +235,7 @@ def test_a_refused_class_is_answered_by_asking_and_choosing_anew_before_anything
         write_and_plan(inferred, [one])
         assert choices(inferred)["SR"] == (COMPREHENSIVE_3D_SR, "Comprehensive 3D SR, as preferred")
         inferred.clock.sleep(1)
-        assert deliverer(inferred, [one]).step()
+        assert deliverers(inferred, [one])[0].step()
         assert receiver.received == []
         refused = "the destination does not support its SOP class; results are written for what it takes now"
         assert deliveries(inferred) == {"PACS": ("pending", refused)}
@@ -298,7 +310,7 @@ def test_a_destination_that_is_away_when_it_is_to_be_asked_anew_is_tried_again(i
     one = recipient(free_port())
     remember(inferred, one, {PARAMETRIC_MAP: BOTH})
     write_and_plan(inferred, [one])
-    assert deliverer(inferred, [one]).step()
+    assert deliverers(inferred, [one])[0].step()
     state, reason = deliveries(inferred)["PACS"]
     assert state == "pending"
     assert "Connection refused" in reason

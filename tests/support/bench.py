@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
 from domain.completeness import SettlePolicy
 from store.database import Database
+from store.holders import Life
 from store.objects import DirectoryStore
 from store.schema import upgrade
 from tests.support.ingest import send
+
+# What the database's clock writes.
+_LEASED = ("since", "not_before", "lease_until")
+_MOMENTS = {"jobs": (*_LEASED, "requested_at"), "deliveries": (*_LEASED, "first_attempt")}
 
 
 @dataclass
@@ -33,6 +38,7 @@ class Bench:
     ledger: Ledger
     objects: DirectoryStore
     clock: ManualClock
+    lives: list[Life] = field(default_factory=list)
 
     def index(self) -> None:
         """Index all there is, and end as on a clean stop."""
@@ -41,6 +47,19 @@ class Bench:
             while indexer.step(0.05):
                 pass
             indexer.close()
+
+    def life(self) -> Life:
+        """A process that holds leases, until the bench is closed."""
+        self.lives.append(Life(self.database))
+        return self.lives[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for everything: our clock goes on, and what the database's clock wrote lies further back."""
+        self.clock.sleep(seconds)
+        with self.database.transaction() as connection:
+            for table, moments in _MOMENTS.items():
+                earlier = ", ".join(f"{one} = {one} - make_interval(secs => :seconds)" for one in moments)
+                connection.execute(text(f"UPDATE dicom_node.{table} SET {earlier}"), {"seconds": seconds})
 
     def ask(self, sql: str) -> list[Any]:
         with self.database.transaction() as connection:
@@ -81,6 +100,9 @@ def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
     clock = ManualClock()
     writer = SpoolWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
     (root / "objects").mkdir()
-    yield Bench(root, writer, database, Ledger(database, "test", clock), DirectoryStore(root / "objects"), clock)
+    bench = Bench(root, writer, database, Ledger(database, "test", clock), DirectoryStore(root / "objects"), clock)
+    yield bench
+    for life in bench.lives:
+        life.close()
     writer.close()
     database.close()

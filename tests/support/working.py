@@ -3,29 +3,39 @@
 import uuid
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from config.rules import Rule
+from config.settings import Destination
 from consumers.destinations import ProfiledDestination
-from consumers.steps.deliver import DeliveryPlanner
-from consumers.steps.infer import Worker
+from consumers.leased import LeasedLoop
+from consumers.steps.infer import Inference, Inferred
+from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.route import Router
 from consumers.steps.write import ResultsWriter
 from domain.errors import NodeError
 from domain.events import Event
 from domain.findings import Findings, Mask, SourceFrame
+from domain.ids import StudyId
+from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from inference_worker.model_process import Answer, Task, mask_file
-from models.registry import Registry
+from models.registry import Package, Registry
+from store.holders import Holder, Life
+from store.jobs import Job
 from tests.support.bench import Bench
 from tests.support.findings import LUNGS
 from tests.support.phantoms import Phantom
 
+PLAIN = Profile("plain", (ResultKind.SEG, ResultKind.SR), reports=(Report.COMPREHENSIVE_3D,))
+ARCHIVE = ProfiledDestination(Destination(name="PACS", aet="PACS", host="127.0.0.1", port=104), PLAIN)
 SMALL = Phantom(size=(16, 16), slices=4)
+# Seconds; longer than any test, which moves the rows' own times.
+LEASE = 600.0
 POLICY = RetryPolicy(first=1, factor=4, longest=60, attempts=3)
 
 
@@ -74,6 +84,31 @@ def events(bench: Bench, kind: str) -> list[Event]:
     return [Event.from_envelope(row[0]) for row in found]
 
 
+def study(bench: Bench) -> tuple[str, str]:
+    """State and reason of the one study."""
+    ((state, reason),) = bench.ask("SELECT state, reason FROM dicom_node.studies")
+    return state, reason
+
+
+def study_id(bench: Bench) -> StudyId:
+    """The one study."""
+    ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
+    return StudyId(uuid.UUID(str(found)))
+
+
+def job(bench: Bench) -> tuple[str, str]:
+    """State and reason of the one job."""
+    ((state, reason),) = bench.ask("SELECT state, reason FROM dicom_node.jobs")
+    return state, reason
+
+
+def changed(package: Package, version: str = "") -> Package:
+    """The package with another card, under its own version or a new one."""
+    identity = package.manifest.identity
+    manifest = replace(package.manifest, identity=replace(identity, version=version or identity.version))
+    return replace(package, manifest=manifest, digests={**package.digests, "card.md": "0" * 64})
+
+
 def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None) -> None:
     """Ask the models for every study that is complete."""
     router = Router(registry.packages.values, lambda: rules, bench.clock)
@@ -82,20 +117,27 @@ def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None)
             router(transaction, event)
 
 
-def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) -> Worker:
-    """A worker whose model process is `child`."""
-    return Worker(
-        bench.ledger,
+def worker(
+    bench: Bench,
+    child: FakeChild,
+    name: str = "w1",
+    together: int = 1,
+    life: Life | None = None,
+    lease: float = LEASE,
+    alive: Callable[[], None] = lambda: None,
+) -> LeasedLoop[Job, Inferred]:
+    """A worker whose model process is `child`, in a life of its own."""
+    inference = Inference(
+        bench.database,
         bench.objects,
-        child,  # type: ignore[arg-type]  # what the worker asks of a model process and no more
+        child,
         POLICY,
         10,
-        30,
         bench.root / "work",
-        name,
         bench.clock,
-        together=lambda model: together,
+        alongside=lambda model: together,
     )
+    return LeasedLoop(bench.ledger, inference, Holder(name, life or bench.life()), lease, alive)
 
 
 def write_and_plan(

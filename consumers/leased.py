@@ -1,0 +1,302 @@
+"""Leased work, whatever it is: claim rows, work on them while the lease is renewed, and settle each outcome once.
+
+A table of leased rows (store.leases) and a handler are a kind of work. The type of an error says what happens next:
+what may pass is tried again by the handler's policy, anything else ends the row. Every outcome is written behind the
+fence of its lease, so a holder that lost it writes nothing.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from audit.trail import Ledger, Transaction
+from domain.errors import NodeError, Retryable, Unavailable
+from domain.retry import RetryPolicy
+from store.database import Connection
+from store.holders import Holder
+from store.leases import Condition, Lease, LeaseTable
+
+_log = logging.getLogger(__name__)
+
+CANCELLED, LOST = "cancelled", "lost"
+
+
+class LeaseLost(NodeError):
+    """Somebody else has this row by now; nothing more is to be done or written for it."""
+
+
+class Item(Protocol):
+    """What the loop must know of a row that is worked on."""
+
+    @property
+    def id(self) -> uuid.UUID: ...
+
+    @property
+    def study_id(self) -> uuid.UUID: ...
+
+    @property
+    def attempts(self) -> int: ...
+
+    @property
+    def age(self) -> timedelta:
+        """How long ago the first attempt was, where that may end it."""
+        ...
+
+
+T = TypeVar("T", bound=Item)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Claimed(Generic[T]):
+    """A row that is ours, as it was when it was claimed."""
+
+    lease: Lease
+    item: T
+
+
+class LeasedWork(Protocol[T, R]):
+    """One kind of leased work. Methods that get a transaction change rows in it and do nothing else."""
+
+    @property
+    def rows(self) -> LeaseTable[Any, Any]:
+        """The table."""
+        ...
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """How often and how soon what may pass is tried again."""
+        ...
+
+    @property
+    def scope(self) -> Sequence[Condition]:
+        """What is true of the rows that are this handler's."""
+        ...
+
+    @property
+    def due(self) -> Sequence[Condition]:
+        """What must be true of a row of the scope besides, that it may be claimed."""
+        ...
+
+    def load(self, connection: Connection, row: uuid.UUID) -> T:
+        """The row as it stands."""
+        ...
+
+    def together(self, first: T) -> tuple[int, Condition]:
+        """How many rows are worked on at once where `first` is one of them, and what is true of the others."""
+        ...
+
+    def overtaken(self, connection: Connection, item: T) -> str:
+        """Why nobody wants its outcome any more; "" where somebody does."""
+        ...
+
+    def began(self, transaction: Transaction, item: T) -> None:
+        """It was claimed."""
+        ...
+
+    def run(self, claimed: Sequence[Claimed[T]]) -> Sequence[R | NodeError]:
+        """The work itself, as long as it takes, outside of any transaction: a result or an error for each."""
+        ...
+
+    def succeeded(self, transaction: Transaction, item: T, result: R) -> str:
+        """Move the row on with its result; the state that it then has."""
+        ...
+
+    def failure(self, error: NodeError) -> StrEnum:
+        """The event of the state table that this error is."""
+        ...
+
+    def retried(self, transaction: Transaction, item: T, reason: str, said: str) -> None:
+        """It was moved back to be tried again; `said` is the reason with attempt and pause."""
+        ...
+
+    def taken_back(self, transaction: Transaction, item: T, reason: str) -> None:
+        """It was moved back because its holder was lost."""
+        ...
+
+    def cancelled(self, transaction: Transaction, item: T, reason: str) -> None:
+        """It was cancelled."""
+        ...
+
+    def ended(self, transaction: Transaction, item: T, error: NodeError) -> str:
+        """End the row for good; the state that it then has."""
+        ...
+
+    def settled(self, item: T, state: str, seconds: float) -> None:
+        """It has this state after so many seconds: for metrics and logs."""
+        ...
+
+
+class LeasedLoop(Generic[T, R]):
+    """One holder's share of one kind of work. Not for use by several threads.
+
+    `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called while work goes on,
+    for whoever wonders about a loop that does not come round.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        work: LeasedWork[T, R],
+        holder: Holder,
+        lease: float,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ledger = ledger
+        self._work = work
+        self._holder = holder
+        self._seconds = lease
+        self._alive = alive
+        # By then every lease of an earlier life has run out.
+        self._earlier_lives_until = time.monotonic() + lease
+
+    def step(self) -> bool:
+        """Take back what was lost, and work on what is due; False where nothing is.
+
+        Raises Unavailable where the database does not answer; what was claimed is then taken back at the next step.
+        """
+        self._holder.life.prove()
+        while self._take_back():
+            pass
+        claimed = self._claim()
+        if not claimed:
+            return False
+        begun = time.monotonic()
+        with self._renewed(claimed):
+            self._settle_all(claimed, self._outcomes(claimed), begun)
+        return True
+
+    def seconds_until_due(self) -> float | None:
+        """How soon the next row may be claimed; None where none waits."""
+        with self._ledger.database.transaction() as connection:
+            return self._work.rows.seconds_until_due(connection, *self._due)
+
+    @property
+    def _due(self) -> Sequence[Condition]:
+        return (*self._work.scope, *self._work.due)
+
+    def _take_back(self) -> bool:
+        with self._ledger.transaction() as transaction:
+            lost = self._work.rows.pick_lost(
+                transaction.connection, self._gone(transaction.connection), *self._work.scope
+            )
+            if lost is None:
+                return False
+            item = self._work.load(transaction.connection, lost)
+            if self._work.policy.delay(item.attempts, item.age) is None:
+                self._work.ended(transaction, item, Retryable(f"its holder was lost {item.attempts} times"))
+                return True
+            reason = "its holder was lost; it is taken up again"
+            self._work.rows.move(transaction.connection, item.id, self._work.rows.lost, reason=reason)
+            self._work.taken_back(transaction, item, reason)
+        return True
+
+    def _gone(self, connection: Connection) -> list[str]:
+        """Holders that work no more: this one's earlier lives and, between two steps, itself."""
+        if time.monotonic() > self._earlier_lives_until:
+            return [self._holder.owner]
+        earlier = self._holder.earlier(connection, self._work.rows.owners(connection))
+        return [*earlier, self._holder.owner]
+
+    def _claim(self) -> list[Claimed[T]]:
+        with self._ledger.transaction() as transaction:
+            first = self._claim_one(transaction, *self._due)
+            if first is None:
+                return []
+            claimed = [first]
+            most, alike = self._work.together(first.item)
+            while len(claimed) < most:
+                another = self._claim_one(transaction, *self._due, alike)
+                if another is None:
+                    break
+                claimed.append(another)
+            # Studies are locked in one order, whoever else claims at this moment.
+            for one in sorted(claimed, key=lambda one: one.item.study_id):
+                self._work.began(transaction, one.item)
+            return claimed
+
+    def _claim_one(self, transaction: Transaction, *conditions: Condition) -> Claimed[T] | None:
+        """The next row that somebody wants; those before it are cancelled."""
+        while True:
+            lease = self._work.rows.claim(transaction.connection, self._holder.owner, self._seconds, *conditions)
+            if lease is None:
+                return None
+            item = self._work.load(transaction.connection, lease.row)
+            if not self._cancelled(transaction, item):
+                return Claimed(lease, item)
+
+    def _cancelled(self, transaction: Transaction, item: T) -> bool:
+        reason = self._work.overtaken(transaction.connection, item)
+        if reason:
+            self._work.rows.move(transaction.connection, item.id, self._work.rows.cancel, reason=reason)
+            self._work.cancelled(transaction, item, reason)
+        return bool(reason)
+
+    def _outcomes(self, claimed: Sequence[Claimed[T]]) -> Sequence[R | NodeError]:
+        try:
+            return self._work.run(claimed)
+        except LeaseLost as error:
+            return [error] * len(claimed)
+
+    def _settle_all(self, claimed: Sequence[Claimed[T]], outcomes: Sequence[R | NodeError], begun: float) -> None:
+        for one, outcome in zip(claimed, outcomes, strict=True):
+            if isinstance(outcome, Unavailable):
+                raise outcome
+            state = self._settle(one.lease, outcome)
+            if state == LOST:
+                _log.warning("a lease was lost and its outcome dropped", extra={"row": one.item.id})
+            self._work.settled(one.item, state, time.monotonic() - begun)
+
+    def _settle(self, lease: Lease, outcome: R | NodeError) -> str:
+        with self._ledger.transaction() as transaction:
+            if not self._work.rows.fence(transaction.connection, lease):
+                return LOST
+            item = self._work.load(transaction.connection, lease.row)
+            if self._cancelled(transaction, item):
+                return CANCELLED
+            if isinstance(outcome, NodeError):
+                return self._failed(transaction, item, outcome)
+            return self._work.succeeded(transaction, item, outcome)
+
+    def _failed(self, transaction: Transaction, item: T, error: NodeError) -> str:
+        """Try again after a pause, or end the row with its reason where that cannot help or was tried enough."""
+        delay = self._work.policy.delay(item.attempts, item.age) if isinstance(error, Retryable) else None
+        if delay is None:
+            return self._work.ended(transaction, item, error)
+        said = f"{error}; attempt {item.attempts}, next in {delay:g} s"
+        rows, event = self._work.rows, self._work.failure(error)
+        rows.move(transaction.connection, item.id, event, rows.retry, reason=said, delay=delay)
+        self._work.retried(transaction, item, str(error), said)
+        return str(rows.outcome(event).value)
+
+    @contextmanager
+    def _renewed(self, claimed: Sequence[Claimed[T]]) -> Iterator[None]:
+        """Renew the leases three times within their length, from a thread, while the work goes on."""
+        done = threading.Event()
+        renew = partial(self._renew_until, done, [one.lease for one in claimed])
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _renew_until(self, done: threading.Event, leases: Sequence[Lease]) -> None:
+        while not done.wait(self._seconds / 3):
+            self._alive()
+            try:
+                self._holder.life.prove()
+                with self._ledger.database.transaction() as connection:
+                    for lease in leases:
+                        self._work.rows.renew(connection, lease, self._seconds)
+            except NodeError as error:
+                _log.warning("leases not renewed", extra={"rows": len(leases), "reason": str(error)})

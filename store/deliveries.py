@@ -1,0 +1,210 @@
+"""Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, exists, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from domain.ids import JobId, StudyId, new_id
+from domain.profiles import Choice
+from domain.states import DELIVERY, DeliveryEvent, DeliveryState
+from store.jobs import Job
+from store.leases import NOW, Condition, LeaseTable
+from store.results import Result, as_result, results_of
+from store.tables import deliveries, delivery_objects, jobs, results
+
+# Wakes whoever delivers.
+DELIVERIES_CHANNEL = "dicom_node_deliveries"
+
+DELIVERIES = LeaseTable(
+    deliveries,
+    DeliveryState,
+    DELIVERY,
+    waits=DeliveryState.PENDING,
+    claimed=(DeliveryEvent.SEND,),
+    held=(DeliveryState.SENDING,),
+    lost=DeliveryEvent.SENDER_LOST,
+    retry=DeliveryEvent.RETRY,
+    cancel=DeliveryEvent.CANCEL,
+    at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
+)
+
+_ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
+_ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The results of one job on their way to one destination. `age` is how long ago the first attempt was."""
+
+    id: uuid.UUID
+    job_id: JobId
+    study_id: StudyId
+    destination: str
+    state: DeliveryState
+    attempts: int
+    age: timedelta
+    choices: Sequence[Mapping[str, str | None]]
+    planned_at: datetime | None
+    model: str
+    revision: int
+
+
+def bound_for(destination: str) -> Condition:
+    """The deliveries to one destination."""
+    return deliveries.c.destination == destination
+
+
+def bound_elsewhere(destinations: Sequence[str]) -> Condition:
+    """The deliveries to none of `destinations`."""
+    return deliveries.c.destination.not_in(destinations) if destinations else true()
+
+
+def plan_delivery(
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime
+) -> uuid.UUID | None:
+    """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
+
+    None where it is under way or has ended. What is stored stays stored. `now` is when the destination's answers were
+    looked at.
+    """
+    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
+    waits = select(deliveries.c.id).where(of_job, deliveries.c.state == DeliveryState.PENDING).with_for_update()
+    delivery = _new_delivery(connection, job, destination) or connection.execute(waits).scalar_one_or_none()
+    if delivery:
+        planned = update(deliveries).where(deliveries.c.id == delivery)
+        connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=NOW))
+        _send_alone(connection, delivery, _of_forms(connection, job.id, choices))
+    return delivery
+
+
+def chosen_as_json(choices: Sequence[Choice]) -> list[dict[str, str | None]]:
+    """ResultKind, form and reason of each, for a row and for the trail."""
+    return [
+        {
+            "kind": one.kind,
+            "sop_class": one.form.sop_class if one.form else None,
+            "transfer_syntax": one.form.transfer_syntax if one.form else None,
+            "why": one.why,
+        }
+        for one in choices
+    ]
+
+
+def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
+    """The delivery with this id."""
+    return _delivery(connection.execute(_DELIVERY.where(deliveries.c.id == delivery)).one())
+
+
+def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """The study's deliveries that were given up or refused, locked."""
+    return _locked(connection, deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
+
+
+def unfinished(connection: Connection, destination: str) -> list[Delivery]:
+    """What has not arrived at a destination and was not cancelled, locked."""
+    over = (*_ARRIVED, DeliveryState.CANCELLED)
+    return _locked(connection, bound_for(destination), deliveries.c.state.not_in(over))
+
+
+def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
+    """Whether the destination has the results of a later revision by the same model already."""
+    newer = exists().where(
+        deliveries.c.study_id == delivery.study_id,
+        deliveries.c.destination == delivery.destination,
+        deliveries.c.state.in_(_ARRIVED),
+        jobs.c.id == deliveries.c.job_id,
+        jobs.c.model == delivery.model,
+        jobs.c.revision > delivery.revision,
+    )
+    return bool(connection.scalar(select(newer)))
+
+
+def hurry(connection: Connection, study: uuid.UUID) -> int:
+    """Let the study's pending deliveries be tried now instead of at the end of their pause; how many there are."""
+    pending = and_(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.PENDING)
+    return connection.execute(update(deliveries).where(pending).values(not_before=NOW)).rowcount
+
+
+def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
+    """The objects of a delivery that the destination has not stored yet."""
+    found = connection.execute(
+        select(results)
+        .join(delivery_objects, delivery_objects.c.sop_uid == results.c.sop_uid)
+        .where(
+            delivery_objects.c.delivery_id == delivery,
+            delivery_objects.c.stored.is_(False),
+            delivery_objects.c.dropped.is_(False),
+        )
+        .order_by(results.c.kind, results.c.sop_uid)
+    )
+    return [as_result(row) for row in found]
+
+
+def note_object(connection: Connection, delivery: uuid.UUID, sop_uid: str, stored: bool, status: int | None) -> None:
+    """Keep what the destination said to one object."""
+    statement = update(delivery_objects).where(
+        delivery_objects.c.delivery_id == delivery, delivery_objects.c.sop_uid == sop_uid
+    )
+    connection.execute(statement.values(stored=stored, status=status, at=NOW))
+
+
+def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
+    """UID, whether it is stored, and the destination's last status, of each object that is to go."""
+    columns = (delivery_objects.c.sop_uid, delivery_objects.c.stored, delivery_objects.c.status)
+    going = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.dropped.is_(False))
+    statement = select(*columns).where(going).order_by(columns[0])
+    return [(row.sop_uid, row.stored, row.status) for row in connection.execute(statement)]
+
+
+def _new_delivery(connection: Connection, job: Job, destination: str) -> uuid.UUID | None:
+    row = {
+        "id": new_id(),
+        "job_id": job.id,
+        "study_id": job.study_id,
+        "destination": destination,
+        "state": DeliveryState.PENDING,
+        "reason": "waits to be sent",
+        "since": NOW,
+        "not_before": NOW,
+    }
+    made = upsert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
+    return connection.execute(made).scalar_one_or_none()
+
+
+def _of_forms(connection: Connection, job: uuid.UUID, choices: Sequence[Choice]) -> list[str]:
+    """UIDs of the job's results in the forms that were chosen."""
+    forms = {one.form for one in choices}
+    return [one.sop_uid for one in results_of(connection, job) if one.form in forms]
+
+
+def _send_alone(connection: Connection, delivery: uuid.UUID, sop_uids: Sequence[str]) -> None:
+    """Have these objects sent and, of those that are not stored, no others."""
+    if sop_uids:
+        rows = [{"delivery_id": delivery, "sop_uid": one} for one in sop_uids]
+        connection.execute(upsert(delivery_objects).values(rows).on_conflict_do_nothing())
+    unsent = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.stored.is_(False))
+    dropped = delivery_objects.c.sop_uid.not_in(sop_uids)
+    connection.execute(update(delivery_objects).where(unsent).values(dropped=dropped))
+
+
+_DELIVERY = select(
+    deliveries,
+    func.coalesce(NOW - deliveries.c.first_attempt, timedelta()).label("age"),
+    jobs.c.model,
+    jobs.c.revision,
+).join(jobs, jobs.c.id == deliveries.c.job_id)
+
+
+def _locked(connection: Connection, *conditions: Condition) -> list[Delivery]:
+    statement = _DELIVERY.where(*conditions).order_by(deliveries.c.id).with_for_update(of=deliveries)
+    return [_delivery(row) for row in connection.execute(statement)]
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    fields = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
+    return Delivery(**{**fields, "state": DeliveryState(row.state)})

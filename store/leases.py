@@ -1,0 +1,158 @@
+"""Leased rows: who works on what, until when. One mechanism for every table whose rows are work.
+
+Such a table has the columns state, reason, since, attempts, not_before, owner, lease_until and lease_epoch. A lease is
+a row and the epoch in which it was claimed; whoever holds another epoch has lost the row and may write nothing of it
+(`fence`). Every moment is the database's: a host's clock decides nothing.
+"""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, or_, select, update
+
+from domain.states import advance
+
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
+
+Condition: TypeAlias = ColumnElement[bool]
+
+# The statement's moment by the database's clock; an index can be searched with it.
+NOW: ColumnElement[Any] = func.statement_timestamp(type_=DateTime(timezone=True))
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write the outcome of a row, for as long as nobody has claimed it since."""
+
+    row: uuid.UUID
+    epoch: int
+
+
+@dataclass(frozen=True)
+class LeaseTable(Generic[S, E]):
+    """A table of leased rows and the part of its state machine that leases need.
+
+    `waits` is the state in which a row may be claimed, `claimed` the events that lead from there to the last of `held`.
+    `at_claim` are columns that a claim sets besides.
+    """
+
+    table: Table
+    states: type[S]
+    transitions: Mapping[tuple[S, E], S]
+    waits: S
+    claimed: Sequence[E]
+    held: Sequence[S]
+    lost: E
+    retry: E
+    cancel: E
+    at_claim: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+
+    def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
+        """Take the oldest row that is due; None where none is. Counts as an attempt."""
+        columns = self.table.c
+        found = connection.execute(
+            select(columns.id, columns.state, columns.lease_epoch)
+            .where(self._due(), *conditions)
+            .order_by(columns.not_before, columns.id)
+            .limit(1)
+            .with_for_update(of=self.table, skip_locked=True)
+        ).one_or_none()
+        if found is None:
+            return None
+        lease = Lease(found.id, found.lease_epoch + 1)
+        self._set(
+            connection,
+            lease.row,
+            state=self._after(self.states(found.state), self.claimed),
+            reason=f"is worked on by {owner}",
+            since=NOW,
+            owner=owner,
+            lease_until=NOW + timedelta(seconds=seconds),
+            lease_epoch=lease.epoch,
+            attempts=columns.attempts + 1,
+            **self.at_claim,
+        )
+        return lease
+
+    def peek(self, connection: Connection, *conditions: Condition) -> uuid.UUID | None:
+        """The row that is due next, left where it is."""
+        columns = self.table.c
+        statement = select(columns.id).where(self._due(), *conditions).order_by(columns.not_before, columns.id)
+        return connection.execute(statement.limit(1)).scalar_one_or_none()
+
+    def renew(self, connection: Connection, lease: Lease, seconds: float) -> bool:
+        """Prolong the lease; False where it is lost."""
+        statement = update(self.table).where(self._held_by(lease))
+        return connection.execute(statement.values(lease_until=NOW + timedelta(seconds=seconds))).rowcount > 0
+
+    def fence(self, connection: Connection, lease: Lease) -> bool:
+        """Lock the row for an outcome; False where the lease is lost, and then nothing may be written."""
+        statement = select(self.table.c.id).where(self._held_by(lease)).with_for_update()
+        return connection.execute(statement).one_or_none() is not None
+
+    def move(
+        self, connection: Connection, row: uuid.UUID, *events: E, reason: str, delay: float = 0.0, **values: Any
+    ) -> S:
+        """Take a row through `events`, end its lease and let nobody claim it for `delay` s; the state that it has then.
+
+        Raises IllegalTransition where its state knows no such event.
+        """
+        columns = self.table.c
+        before = connection.execute(select(columns.state).where(columns.id == row).with_for_update()).scalar_one()
+        state = self._after(self.states(before), events)
+        lease = {"owner": None, "lease_until": None, "not_before": NOW + timedelta(seconds=delay)}
+        self._set(connection, row, state=state, reason=reason, since=NOW, **lease, **values)
+        return state
+
+    def outcome(self, event: E) -> S:
+        """The state that `event` leads a held row to."""
+        return self._after(self.held[-1], [event])
+
+    def owners(self, connection: Connection) -> Collection[str]:
+        """Everybody who holds a row."""
+        held = select(self.table.c.owner).where(self._is_held(), self.table.c.owner.is_not(None)).distinct()
+        return connection.execute(held).scalars().all()
+
+    def pick_lost(self, connection: Connection, gone: Collection[str], *conditions: Condition) -> uuid.UUID | None:
+        """A row whose lease has run out, or whose owner is one of `gone`; locked."""
+        columns = self.table.c
+        lost = or_(columns.lease_until < NOW, columns.owner.in_(gone))
+        statement = select(columns.id).where(self._is_held(), lost, *conditions).order_by(columns.id).limit(1)
+        return connection.execute(statement.with_for_update(of=self.table, skip_locked=True)).scalar_one_or_none()
+
+    def seconds_until_due(self, connection: Connection, *conditions: Condition) -> float | None:
+        """How soon the next row may be claimed, 0 where one may now; None where none waits."""
+        columns = self.table.c
+        soonest = extract("epoch", func.min(columns.not_before) - NOW)
+        seconds = connection.execute(select(soonest).where(columns.state == self.waits, *conditions)).scalar_one()
+        return None if seconds is None else max(0.0, float(seconds))
+
+    def backlog(self, connection: Connection) -> tuple[int, float]:
+        """How many rows wait, and for how many seconds the oldest has."""
+        columns = self.table.c
+        oldest = extract("epoch", NOW - func.min(columns.since))
+        count, seconds = connection.execute(select(func.count(), oldest).where(columns.state == self.waits)).one()
+        return count, max(0.0, float(seconds or 0.0))
+
+    def _due(self) -> Condition:
+        return and_(self.table.c.state == self.waits, self.table.c.not_before <= NOW)
+
+    def _is_held(self) -> Condition:
+        return self.table.c.state.in_(self.held)
+
+    def _held_by(self, lease: Lease) -> Condition:
+        columns = self.table.c
+        return and_(columns.id == lease.row, columns.lease_epoch == lease.epoch, self._is_held())
+
+    def _after(self, state: S, events: Sequence[E]) -> S:
+        for event in events:
+            state = advance(self.transitions, state, event)
+        return state
+
+    def _set(self, connection: Connection, row: uuid.UUID, **values: Any) -> None:
+        connection.execute(update(self.table).where(self.table.c.id == row).values(**values))

@@ -1,0 +1,40 @@
+"""The model packages that this node knows: each name and version under the one digest that it was first seen with.
+
+Result UIDs and readers know a model by name and version, so that another package may never come under the same.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from store.leases import NOW
+from store.tables import model_packages
+
+# Name and version.
+Release = tuple[str, str]
+
+
+def register(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:
+    """Keep the digests of releases that are new; those of `packages` that are known under another digest."""
+    # In one order, so that two processes that register at once wait for each other and no more.
+    rows = [
+        {"name": name, "version": version, "digest": digest, "first_seen": NOW}
+        for (name, version), digest in sorted(packages.items())
+    ]
+    for row in rows:
+        connection.execute(upsert(model_packages).values(row).on_conflict_do_nothing())
+    return changed(connection, packages)
+
+
+def changed(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:
+    """Those of `packages` that are known under another digest."""
+    known = _known(connection, packages)
+    return {release for release, digest in packages.items() if known.get(release, digest) != digest}
+
+
+def _known(connection: Connection, releases: Iterable[Release]) -> dict[Release, str]:
+    columns = model_packages.c
+    wanted = select(columns.name, columns.version, columns.digest)
+    found = connection.execute(wanted.where(tuple_(columns.name, columns.version).in_(list(releases))))
+    return {(row.name, row.version): row.digest for row in found}

@@ -1,0 +1,152 @@
+"""Delivery on a real PostgreSQL: what is sent, again and to whom, and what ends it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from consumers.leased import LeasedLoop
+from consumers.steps import deliver as delivery_module
+from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
+from consumers.steps.retry import retry
+from dicom_node.scu.store import Outcome, Outgoing, Verdict
+from domain.events import DeliveryFailed
+from domain.profiles import ResultKind
+from domain.retry import RetryPolicy
+from models.registry import Registry
+from store.deliveries import Delivery
+from store.holders import Holder, Life
+from tests.support.bench import Bench
+from tests.support.result_files import usual
+from tests.support.working import (
+    ARCHIVE,
+    LEASE,
+    SMALL,
+    FakeChild,
+    events,
+    route,
+    study,
+    study_id,
+    worker,
+    write_and_plan,
+)
+
+POLICY = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
+
+
+def deliver(bench: Bench, monkeypatch: pytest.MonkeyPatch, verdicts: Sequence[Verdict], reason: str = "") -> list[str]:
+    """One attempt against an archive that gives these verdicts in turn; what it was sent."""
+    sent: list[str] = []
+
+    def send(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator[Outcome]:
+        assert together
+        for one, verdict in zip(objects, verdicts, strict=False):
+            sent.append(one.sop_class)
+            yield Outcome(one, verdict, reason, 0)
+
+    monkeypatch.setattr(delivery_module, "send", send)
+    sender(bench).step()
+    return sent
+
+
+def sender(bench: Bench, life: Life | None = None, lease: float = LEASE) -> LeasedLoop[Delivery, Sent]:
+    """The deliveries to ARCHIVE, in a life of its own."""
+    work = DeliveryTo(bench.ledger, bench.objects, ARCHIVE, "NODE", POLICY, 30, bench.clock)
+    return LeasedLoop(bench.ledger, work, Holder("d1", life or bench.life()), lease)
+
+
+@pytest.fixture
+def written(bench: Bench, registry: Registry) -> Bench:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [ARCHIVE])
+    return bench
+
+
+def delivery(bench: Bench) -> tuple[str, str]:
+    ((state, reason),) = bench.ask("SELECT state, reason FROM dicom_node.deliveries")
+    return state, reason
+
+
+def test_only_what_was_not_stored_is_sent_again(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.RETRY], "the archive is full")
+    assert delivery(written) == ("pending", "the archive is full; attempt 1, next in 2 s")
+    assert deliver(written, monkeypatch, [Verdict.STORED]) == []
+    written.pass_time(2)
+    assert len(deliver(written, monkeypatch, [Verdict.STORED])) == 1
+    assert delivery(written)[0] == "stored"
+
+
+def test_a_refusal_for_good_ends_the_delivery_and_says_so(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.REFUSED], "SOP class not supported")
+    assert delivery(written) == ("refused", "SOP class not supported")
+    assert study(written) == ("stuck", "PACS: SOP class not supported")
+    assert events(written, "delivery.failed")[0].of(DeliveryFailed).state == "refused"
+
+
+def test_delivery_goes_on_for_days_and_then_asks_for_a_person(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(written, monkeypatch, [Verdict.RETRY, Verdict.RETRY], "no answer")
+    written.pass_time(6 * 86400)
+    deliver(written, monkeypatch, [Verdict.RETRY, Verdict.RETRY], "no answer")
+    assert delivery(written)[0] == "pending"
+    written.pass_time(86400 + 1000)
+    deliver(written, monkeypatch, [Verdict.RETRY, Verdict.RETRY], "no answer")
+    assert delivery(written) == ("failed", "no answer; given up after 7 days")
+    assert study(written)[0] == "stuck"
+
+
+def test_a_sender_that_died_is_followed_by_another_attempt(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    life = written.life()
+    dead = sender(written, life)
+    life.prove()
+    assert dead._claim()
+    life.close()
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert delivery(written)[0] == "stored"
+
+
+def test_a_destination_that_is_no_longer_configured_is_named(written: Bench) -> None:
+    work = DeliveryToNobody(["OTHER"], POLICY, written.clock)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(written.ledger, work, Holder("d1", written.life()), LEASE)
+    assert loop.step()
+    said = "is no longer configured; configure it, or: dicom-node destinations forget PACS"
+    assert delivery(written) == ("refused", said)
+
+
+def test_results_without_a_destination_are_kept_and_the_study_says_so(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [])
+    assert study(bench) == ("complete", "results kept; no destination is configured")
+
+
+def test_findings_become_objects_once_and_are_delivered(
+    bench: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [ARCHIVE])
+    write_and_plan(bench, [ARCHIVE])
+    written = sorted(bench.ask("SELECT kind, refers FROM dicom_node.results"))
+    assert written == [("SEG", ""), ("SR", usual(ResultKind.SEG).name)]
+    assert bench.count("deliveries") == 1
+    deliver(bench, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("stored",)]
+    assert study(bench) == ("complete", "results delivered to PACS")
+    assert bench.chain_holds()
+    actions = bench.actions()
+    order = ["instances received", "study completed", "models chosen", "inference leased", "inference done"]
+    order += ["results written", "delivery planned", "delivery started", "results delivered"]
+    assert [action for action in order if action in actions] == order
+    assert [actions.index(action) for action in order] == sorted(actions.index(action) for action in order)
+
+
+def test_a_person_sends_refused_results_again(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
+    assert retry(written.ledger, study_id(written), [], written.clock.now()).deliveries == 1
+    assert study(written)[0] == "complete"
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert delivery(written)[0] == "stored"

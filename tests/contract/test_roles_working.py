@@ -1,0 +1,194 @@
+"""The roles `work` and `deliver` in this process: what one slow thing may hold up, and what goes on beside it."""
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+import roles.work
+from config.settings import Database, Delivery, Destination, Models, OwnProfile, Settings
+from consumers.destinations import profiled_destinations
+from domain.errors import NodeError
+from domain.profiles import COMPREHENSIVE_3D_SR, EXPLICIT, IMPLICIT, SEGMENTATION, Report, ResultKind
+from inference_worker.model_process import Answer, Task
+from models.registry import Registry
+from roles import tasks
+from roles.deliver import deliver
+from roles.health import Health
+from roles.process import Context
+from roles.work import work
+from tests.support.bench import Bench
+from tests.support.packages import write_package
+from tests.support.processes import free_port, wait_for
+from tests.support.receivers import Receiver
+from tests.support.working import SMALL, FakeChild, job, route, worker, write_and_plan
+
+BOTH = (EXPLICIT, IMPLICIT)
+
+
+def context(bench: Bench, database_url: str, **sections: object) -> Context:
+    plain = OwnProfile(objects=(ResultKind.SEG, ResultKind.SR), reports=(Report.COMPREHENSIVE_3D,))
+    settings = Settings(data=bench.root, database=Database(url=database_url), profiles={"plain": plain})
+    settings = settings.model_copy(update=sections)
+    return Context(settings, bench.objects, threading.Event(), Health(), trail=bench.ledger)
+
+
+@contextmanager
+def running(role: Callable[[Context], None], made: Context) -> Iterator[None]:
+    """The role in a thread, which is told to stop at the end; its error is raised here."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            role(made)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        made.stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+    assert errors == []
+
+
+@contextmanager
+def black_hole() -> Iterator[int]:
+    """The port of a peer that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def states(bench: Bench) -> dict[str, str]:
+    return dict(bench.ask("SELECT destination, state FROM dicom_node.deliveries"))
+
+
+def at(name: str, port: int) -> Destination:
+    return Destination(name=name, aet=name, host="127.0.0.1", port=port, profile="plain")
+
+
+@pytest.fixture
+def inferred(bench: Bench, registry: Registry) -> Bench:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    return bench
+
+
+def test_a_dead_archive_and_a_silent_one_hold_up_nobody_elses_results(inferred: Bench, database_url: str) -> None:
+    taken = {SEGMENTATION: BOTH, COMPREHENSIVE_3D_SR: BOTH}
+    with black_hole() as silent, Receiver("HEALTHY", taken) as healthy:
+        destinations = (at("DEAD", free_port()), at("SILENT", silent), at("HEALTHY", healthy.port))
+        made = context(inferred, database_url, destinations=destinations, delivery=Delivery(timeout=300))
+        write_and_plan(inferred, profiled_destinations(made.settings))
+        # The others are due first, and the silent one is at it when the healthy one gets its results.
+        inferred.ask(
+            "UPDATE dicom_node.deliveries SET not_before = not_before - interval '1 hour'"
+            " WHERE destination <> 'HEALTHY' RETURNING 1"
+        )
+        with running(deliver, made):
+            wait_for(lambda: states(inferred)["HEALTHY"] == "stored", 120, "the healthy archive's results")
+            assert states(inferred)["SILENT"] == "sending"
+            assert states(inferred)["DEAD"] in {"pending", "sending"}
+            assert made.health.alive()
+            assert len(healthy.received) == 2
+    wait_for(lambda: states(inferred)["SILENT"] == "pending", 60, "the silent archive's connection to break")
+
+
+def test_a_delivery_to_a_destination_that_is_not_configured_is_refused_with_what_to_do(
+    inferred: Bench, database_url: str
+) -> None:
+    gone = context(inferred, database_url, destinations=(at("GONE", free_port()),))
+    write_and_plan(inferred, profiled_destinations(gone.settings))
+    with running(deliver, context(inferred, database_url)):
+        wait_for(lambda: states(inferred)["GONE"] == "refused", 60, "the delivery to be refused")
+    ((reason,),) = inferred.ask("SELECT reason FROM dicom_node.deliveries")
+    assert reason == "is no longer configured; configure it, or: dicom-node destinations forget GONE"
+
+
+class ToldModels(FakeChild):
+    """A model process that says what it is told to do."""
+
+    said: list[str]
+    then: Callable[[], None]
+
+    def start(self) -> None:
+        self.said.append("start")
+
+    def stop(self) -> None:
+        """It is not there."""
+
+    def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
+        self.said.append("run")
+        self.then()
+        return super().run(task, timeout, upcoming)
+
+    def run_together(self, tasks: object, timeout: float) -> list[Answer | NodeError]:
+        raise AssertionError("one at a time")
+
+
+@pytest.fixture
+def models(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> ToldModels:
+    child = ToldModels(registry)
+    child.said, child.then = [], lambda: None
+    monkeypatch.setattr(roles.work, "ModelProcess", lambda settings: child)
+    return child
+
+
+def test_under_backlog_packages_are_looked_at_and_lost_jobs_taken_back_between_any_two_jobs(
+    bench: Bench, registry: Registry, models: ToldModels, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles.work, "_LOOKS", 0.0)
+    for number in range(4):
+        bench.receive(replace(SMALL, study=str(number)).datasets())
+    route(bench, registry)
+    made = context(bench, database_url, models=Models(folder=bench.root / "models", together=1))
+    assert worker(bench, FakeChild(registry), "dead@elsewhere", lease=0.001)._claim()
+
+    def install() -> None:
+        if models.said.count("run") == 1:
+            another = write_package(bench.root / "other").rename(bench.root / "models" / "another")
+            manifest = another / "manifest.toml"
+            manifest.write_text(manifest.read_text().replace('name = "body_and_bone"', 'name = "another"', 1))
+
+    models.then = install
+    with running(work, made):
+        done = "SELECT count(*) FROM dicom_node.jobs WHERE state = 'succeeded'"
+        wait_for(lambda: bench.ask(done) == [(4,)], 60, "every job")
+    assert models.said == ["start", "run", "start", "run", "run", "run"]
+    assert bench.actions().index("inference taken back") < bench.actions().index("inference done")
+
+
+def test_a_job_of_a_package_that_was_installed_a_moment_ago_has_it_loaded_and_is_not_refused(
+    bench: Bench, registry: Registry, models: ToldModels, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path = bench.root
+    monkeypatch.setattr(roles.work, "_LOOKS", 3600.0)
+    shutil.move(tmp_path / "models", tmp_path / "coming")
+    (tmp_path / "models").mkdir()
+    made = context(bench, database_url, models=Models(folder=tmp_path / "models"))
+    with running(work, made):
+        wait_for(lambda: models.said == ["start"], 60, "the worker to have looked at an empty folder")
+        shutil.copytree(tmp_path / "coming" / "body_and_bone", tmp_path / "models" / "body_and_bone")
+        bench.receive(SMALL.datasets())
+        route(bench, registry)
+        wait_for(lambda: job(bench)[0] == "succeeded", 60, "the job")
+    assert models.said == ["start", "start", "run"]
+
+
+def test_the_loading_of_models_gives_signs_of_life_however_long_it_takes(
+    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "_BEAT", 0.01)
+    made = context(bench, database_url)
+    beats: list[int] = []
+    monkeypatch.setattr(made.health, "pulse", lambda: beats.append(1))
+    with tasks.beating(made):
+        wait_for(lambda: len(beats) > 3, 30, "signs of life")
