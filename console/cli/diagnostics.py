@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 from config.settings import Settings
+from console.cli.known_packages import faults
 from console.cli.output import size
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
@@ -145,8 +146,9 @@ def _engines() -> Iterator[Look]:
 def _models(settings: Settings) -> Iterator[Look]:
     try:
         found = packages.installed(settings)
+        known = faults(settings, found)
         for package in found:
-            yield _model(package, settings)
+            yield _model(package, settings, known.get(package.release, ""))
     except NodeError as error:
         yield Look("models", Mark.LACKING, str(error))
         return
@@ -154,9 +156,9 @@ def _models(settings: Settings) -> Iterator[Look]:
         yield Look("models", Mark.NOTED, f"none in {packages.folder(settings)}; dicom-node models pull --list")
 
 
-def _model(package: Package, settings: Settings) -> Look:
+def _model(package: Package, settings: Settings, changed: str) -> Look:
     what = f"model {package.name}"
-    if fault := packages.fault(package, settings):
+    if fault := packages.fault(package, settings) or changed:
         return Look(what, Mark.LACKING, fault)
     sample = "" if package.manifest.golden else "; has no golden sample to test it with"
     return Look(what, Mark.NOTED if sample else Mark.OK, f"whole, {packages.signature(package, settings)}{sample}")

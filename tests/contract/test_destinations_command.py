@@ -7,11 +7,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from config.settings import Destination
 from console.cli.main import app
+from consumers.destinations import ProfiledDestination
+from consumers.leased import LeasedLoop
+from consumers.steps.deliver import DeliveryToNobody, Sent
 from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
+from models.registry import Registry
+from store.deliveries import Delivery
+from store.holders import Holder
 from store.schema import upgrade
+from tests.support.bench import Bench
 from tests.support.processes import free_port
 from tests.support.receivers import Receiver
+from tests.support.working import LEASE, POLICY, SMALL, FakeChild, route, study, worker, write_and_plan
 
 TAKEN = {ENHANCED_SR: [EXPLICIT, IMPLICIT], SECONDARY_CAPTURE: [EXPLICIT]}
 
@@ -115,3 +124,34 @@ def test_the_profiles_are_listed_with_those_of_the_site(configured: Path) -> Non
     listed = json.loads(run("profiles", "--config", configured, "--json").stdout)["profiles"]
     assert [one["name"] for one in listed] == [*BUILT_IN, "ours"]
     assert "comprehensive-3d, comprehensive, enhanced, text" in run("profiles").stdout
+
+
+def refused(bench: Bench, registry: Registry, destination: str) -> None:
+    """A study that is stuck, for what it should send to a destination is not configured any more."""
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    old = Destination(name=destination, aet="OLD", host="127.0.0.1", port=104)
+    write_and_plan(bench, [ProfiledDestination(old, BUILT_IN["default"])])
+    nobody = DeliveryToNobody([], POLICY, bench.clock)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.ledger, nobody, Holder("d1", bench.life()), LEASE)
+    assert loop.step()
+    assert study(bench)[0] == "stuck"
+
+
+def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
+    bench: Bench, registry: Registry, database_url: str
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    said = json.loads(run("forget", "OLDPACS", "--database", database_url, "--json").stdout)
+    assert said == {"deliveries": 1, "studies": 1}
+    assert study(bench) == ("complete", "OLDPACS is no destination any more")
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
+    assert "delivery cancelled" in bench.actions()
+    assert bench.chain_holds()
+    again = run("forget", "OLDPACS", "--database", database_url).stdout
+    assert again == "0 delivery(ies) cancelled, 0 study(ies) stuck no longer\n"
+
+
+def test_a_destination_that_is_configured_is_not_forgotten(configured: Path) -> None:
+    assert "take it out of the settings first" in run("forget", "ward", "--config", configured, code=1).output

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from audit.trail import Ledger
 from config.settings import Destination, Settings
 from console import json_views
 from console.cli import destination_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, screen
 from consumers.destinations import ProfiledDestination, profiled_destinations
+from consumers.steps import forget as forgetting
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
@@ -107,6 +109,27 @@ def show(
     out = screen()
     out.print(destination_view.overview([(one, seen)], datetime.now(UTC)))
     out.print(destination_view.kinds(one.profile, seen.accepted if seen else None))
+
+
+@group.command()
+def forget(
+    name: Name, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+) -> None:
+    """Cancel what was still to go to a destination that is no longer configured, so that no study waits for it.
+
+    Exit code 1 where it is configured: take it out of the settings first, and restart the node.
+
+    Example:  dicom-node destinations forget OLDPACS --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    if name in {one.name for one in settings.destinations}:
+        raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
+    with reading(settings) as source:
+        dropped, released = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
+    if as_json:
+        print_json({"deliveries": dropped, "studies": released})
+    else:
+        typer.echo(f"{dropped} delivery(ies) cancelled, {released} study(ies) stuck no longer")
 
 
 @group.command()

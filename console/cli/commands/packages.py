@@ -8,7 +8,7 @@ import typer
 from config.settings import Settings
 from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
-from console.cli.options import Config, Json, ModelFolder, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, state, table
 from models import installed as packages
 from models.registry import Package
@@ -81,18 +81,30 @@ def verify(
     trust: Trust = None,
     strict: Strict = None,
     models: ModelFolder = None,
+    data: Data = None,
     config: Config = None,
+    database: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
     """Compare every file of every package with its manifest, and say who signed it.
 
-    Exit code 1 where a file was changed, added or lost, or where a signature is required and no trusted key made it.
+    Exit code 1 where a file was changed, added or lost, where a signature is required and no trusted key made it, or
+    where the node knows the version with other contents.
     """
+    from console.cli.known_packages import faults  # noqa: PLC0415 - the database's libraries take a second to load
+
     trusted = [path.absolute() for path in trust or []]
     settings = settings_from(
-        config, models__folder=models, models__trusted_keys=trusted, models__require_signature=strict or None
+        config,
+        data=data,
+        database__url=database,
+        models__folder=models,
+        models__trusted_keys=trusted,
+        models__require_signature=strict or None,
     )
-    checked = [(one, packages.fault(one, settings)) for one in packages.some(settings, models_named or [])]
+    some = packages.some(settings, models_named or [])
+    known = faults(settings, some)
+    checked = [(one, packages.fault(one, settings) or known.get(one.release, "")) for one in some]
     if as_json:
         found = [{**_facts(one, settings), "intact": not fault, "reason": fault} for one, fault in checked]
         print_json({"models": found})

@@ -1,0 +1,22 @@
+"""Which packages this node's database knows under the same name and version with other contents."""
+
+from collections.abc import Sequence
+
+from config.settings import Settings
+from domain.errors import NodeError
+from models.registry import Package, Release, changed_package, releases
+from roles.database import KEEPER, reading
+from roles.health import running
+from store import packages as known_packages
+
+
+def faults(settings: Settings, found: Sequence[Package]) -> dict[Release, str]:
+    """Why packages do not run, by release; of a database that does not run, nothing is known."""
+    if settings.database.url is None and running(settings.data, KEEPER) is None:
+        return {}
+    try:
+        with reading(settings) as database, database.transaction() as connection:
+            changed = known_packages.changed(connection, releases(found))
+    except NodeError:
+        return {}
+    return {release: changed_package(release[1]) for release in changed}
