@@ -1,4 +1,4 @@
-"""Settings as they may be shown or recorded: passwords inside URLs are masked, nothing else is secret."""
+"""Settings as they may be shown or recorded: secrets masked by type, passwords inside other URLs by their look."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def digest(settings: Settings) -> str:
 
 
 def _masked(value: Any) -> Any:
-    """Whatever setting holds a URL, now or one day, its password is masked."""
+    """Secrets are masked by their type; a password that somebody writes into another setting is masked as well."""
     if isinstance(value, Mapping):
         return {key: _masked(one) for key, one in value.items()}
     if isinstance(value, list):

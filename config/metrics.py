@@ -26,7 +26,10 @@ associations = Counter("dicom_node_associations", "Associations by how they ende
 associations_open = Gauge("dicom_node_associations_open", "Associations that are open now", registry=REGISTRY)
 echoes = Counter("dicom_node_echoes", "C-ECHO requests answered", ["caller"], registry=REGISTRY)
 indexed = Counter("dicom_node_indexed", "Instances indexed, by outcome", ["outcome"], registry=REGISTRY)
-spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the log that are not indexed yet", registry=REGISTRY)
+spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the spool that are not indexed yet", registry=REGISTRY)
+spool_damaged = Counter(
+    "dicom_node_spool_damaged", "Records of the spool that are damaged or missing", registry=REGISTRY
+)
 studies = Gauge("dicom_node_studies", "Studies by state", ["state"], registry=REGISTRY)
 queue_depth = Gauge("dicom_node_queue_depth", "Work that waits", ["queue"], registry=REGISTRY)
 queue_age = Gauge("dicom_node_queue_age_seconds", "Age of the oldest work that waits", ["queue"], registry=REGISTRY)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.secret_urls import SecretUrl
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 
 AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
@@ -21,7 +22,7 @@ Seconds = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
 
 class Caller(Section):
@@ -31,8 +32,13 @@ class Caller(Section):
     address: str = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
 
 
+# Layout of the spool: it writes in pages, and a large instance in parts.
+PAGE = 4096
+PART = 2 << 20
+
+
 class Listener(Section):
-    """The network door for DICOM."""
+    """Who may send, and what at most."""
 
     aet: AETitle = Field("DICOM_NODE", description="our AE title; a call for another one is rejected")
     host: str = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
@@ -44,25 +50,30 @@ class Listener(Section):
         32, ge=1, description="associations at once in one process; further ones are rejected"
     )
     max_pdu: int = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
-    max_instance: int = Field(8 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
+    max_instance: int = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
     artim: Seconds = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
     idle: Seconds = Field(120.0, description="s without a byte from the peer before the association is aborted")
 
 
 class Spool(Section):
-    """The log between the network and the index."""
+    """What lies on disk between the network and the index."""
 
     segment: int = Field(32 << 20, ge=8 << 20, description="bytes of a segment; a multiple of 4096")
-    capacity: int = Field(2 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700")
+    capacity: int = Field(4 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700")
     disk_floor: int = Field(1 << 30, ge=0, description="bytes that must stay free on the spool's disk; below it 0xA700")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.segment % 4096:
+        if self.segment % PAGE:
             raise ValueError("segment must be a multiple of 4096 bytes, the alignment of a record")
         if self.capacity < 2 * self.segment:
             raise ValueError("capacity must hold two segments at least")
         return self
+
+    def segments_of(self, instance: int) -> int:
+        """Segments that an instance of so many bytes takes; it lies there in whole parts until its last byte came."""
+        parts = (self.segment - 3 * PAGE) // (PART + PAGE)
+        return -(-instance // (parts * PART))
 
 
 class Assembly(Section):
@@ -80,8 +91,8 @@ class Assembly(Section):
 class Database(Section):
     """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
-    owner_url: str | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+    url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
+    owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
 
 
 class Bus(Section):
@@ -210,6 +221,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 
@@ -235,6 +247,20 @@ class Settings(BaseSettings):
         names = [destination.name for destination in self.destinations]
         if len(set(names)) < len(names):
             raise ValueError("two destinations have the same name")
+        return self
+
+    @model_validator(mode="after")
+    def _spool_has_room(self) -> Self:
+        """The largest instance must fit and leave a segment to each association, and one in reserve."""
+        spool, listener = self.spool, self.listener
+        large, segments = spool.segments_of(listener.max_instance), spool.capacity // spool.segment
+        if segments < large + listener.max_associations + 1:
+            raise ValueError(
+                f"spool.capacity ({spool.capacity}) is {segments} segments; listener.max_instance"
+                f" ({listener.max_instance}) may take {large} of them, listener.max_associations"
+                f" ({listener.max_associations}) one each, and one is kept in reserve:"
+                f" spool.capacity = {(large + listener.max_associations + 1) * spool.segment} would fit"
+            )
         return self
 
     @model_validator(mode="after")

@@ -103,7 +103,8 @@ class _Walk:
     def elements(self, at: int, explicit: bool) -> Iterator[Element]:  # noqa: C901, PLR0912, PLR0915 - one hot loop
         """As `walk`. A call for each element would double what an instance costs, so the loop is written out."""
         data, size, last, levels, order = self._data, len(self._data), self._last, self._levels, self._order
-        path, end, items = (), size, False
+        path: Path = ()
+        end, items = size, False
         unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
         tag = 0
         try:
@@ -115,11 +116,10 @@ class _Walk:
                     unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
                     continue
                 before = tag
-                vr = b""
                 if explicit:
                     group, number, vr, length = unpack(data, at)
                 else:
-                    group, number, length = unpack(data, at)
+                    group, number, length, vr = *unpack(data, at), b""
                 tag = group << 16 | number
                 if group == 0xFFFE:
                     length, start = _LENGTH[order].unpack_from(data, at + 4)[0], at + 8

@@ -38,9 +38,12 @@ def derived_uid(*parts: str) -> str:
     return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
 
 
-def result_uid(study_uid: str, model: str, version: str, input_digest: str, kind: str) -> str:
-    """The UID of one result object, or of its series where `kind` says so."""
-    return derived_uid("result", study_uid, model, version, input_digest, kind)
+def result_uid(study_uid: str, model: str, version: str, package_digest: str, input_digest: str, part: str) -> str:
+    """The UID of a part of a run's results: an object by the name of its form, its series, what it tracks.
+
+    The package is in it by its digest as well, for what runs is its content and not the version that it calls itself.
+    """
+    return derived_uid("result", study_uid, model, version, package_digest, input_digest, part)
 
 
 def set_digest(members: Iterable[str]) -> str:

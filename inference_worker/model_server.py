@@ -63,9 +63,9 @@ def main(descriptor: int) -> None:
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
-            desk = RequestQueue(runs, pool)
+            queue = RequestQueue(runs, pool)
             for line in lines:
-                for reply in desk.replies(json.loads(line)):
+                for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
 
 

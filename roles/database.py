@@ -105,7 +105,8 @@ def _connected(url: str) -> "Iterator[Database]":
 def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
     """URLs (of the node's role, of the schema's owner) of the configured database or of the data folder's."""
     if settings.database.url is not None:
-        yield settings.database.url, settings.database.owner_url or settings.database.url
+        owner_url = settings.database.owner_url or settings.database.url
+        yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
     if not (_folder(settings) / "PG_VERSION").exists():
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")

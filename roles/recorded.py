@@ -22,7 +22,7 @@ def ledger(name: str, settings: Settings) -> Ledger:
         raise ConfigurationError(
             f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
         )
-    return Ledger(Database(settings.database.url), name)
+    return Ledger(Database(settings.database.url.get_secret_value()), name)
 
 
 def run_recorded(role: Role, context: Context) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
+from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
@@ -71,7 +72,7 @@ class Supervisor:
 
     def _with_database(self, settings: Settings) -> Settings | None:
         """The settings with a URL of a database whose schema is up to date; None when asked to stop before that."""
-        owner_url = settings.database.owner_url
+        owner_url = _revealed(settings.database.owner_url)
         if settings.database.url is None:
             own = role_settings(settings, KEEPER)
             self._keeper = self._child(KEEPER, lambda: embedded.keep(own))
@@ -80,7 +81,7 @@ class Supervisor:
                 return None
             owner_url = str(kept["owner_url"])
             settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": kept["url"]})}
+                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept["url"])})}
             )
         return settings if self._bring_up_to_date(settings, owner_url) else None
 
@@ -100,7 +101,7 @@ class Supervisor:
         A schema that fits is left alone, and so is every one where no owner's URL is given: the node's own role may
         not touch it.
         """
-        url = settings.database.url or ""
+        url = _revealed(settings.database.url) or ""
         due = 0.0
         while not self.stop.is_set():
             self._tick()
@@ -201,6 +202,10 @@ def _position(settings: Settings, name: str) -> int:
     """The roles' health doors follow one another; the database's keeper comes last."""
     names = role_processes(settings)
     return names.index(name) if name in names else len(names)
+
+
+def _revealed(url: SecretUrl | None) -> str | None:
+    return url.get_secret_value() if url else None
 
 
 def _owner_finds_it_fit(owner_url: str) -> bool:

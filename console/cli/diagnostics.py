@@ -89,7 +89,7 @@ def _database(settings: Settings) -> Iterator[Look]:
         said = "embedded, in the data folder" if there else missing
         yield Look("database", Mark.OK if there else Mark.LACKING, said)
         return
-    database = Database(url, pool_size=1)
+    database = Database(url.get_secret_value(), pool_size=1)
     try:
         ready = schema_is_ready(database)
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"

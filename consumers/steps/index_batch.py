@@ -9,7 +9,9 @@ from typing import Any
 
 from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable
+from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
+from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import index, studies
 from store.index import Known
@@ -143,7 +145,7 @@ class IndexBatch:
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""
-        groups: dict[tuple[uuid.UUID, uuid.UUID], list[_Placed]] = defaultdict(list)
+        groups: dict[tuple[uuid.UUID, StudyId], list[_Placed]] = defaultdict(list)
         for one in placed:
             groups[one.filed.entry.association, one.study.id].append(one)
         for (_, study), members in groups.items():
@@ -242,6 +244,14 @@ def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
         "size": entry.size,
         "object_key": one.filed.key,
         "revision": one.study.revision + 1,
+        **header_columns(header),
+        "received_at": entry.received,
+    }
+
+
+def header_columns(header: Header) -> dict[str, Any]:
+    """What an instance's row holds of its header."""
+    return {
         "body_part": header.body_part,
         "frames": header.frames,
         "position": list(header.position) if header.position else None,
@@ -253,5 +263,4 @@ def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
         "contrast": header.contrast,
         "burned_in": header.burned_in,
         "age": header.age,
-        "received_at": entry.received,
     }

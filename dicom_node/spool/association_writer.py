@@ -1,10 +1,9 @@
-"""One association's part of the log."""
+"""One association's part of the spool."""
 
-import logging
-import mmap
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +11,12 @@ from crc32c import crc32c
 
 from dicom_node.spool.entries import encode_details
 from dicom_node.spool.errors import SpoolUnavailable
-from dicom_node.spool.pool import LOW_DISK, OpenSegment, SegmentPool
+from dicom_node.spool.frames import FramePool
+from dicom_node.spool.pool import LOW_DISK, SegmentPool
 from dicom_node.spool.records import HEADER, PART, Kind, Record, pack, padded
+from dicom_node.spool.shortage import Shortage
 
-log = logging.getLogger(__name__)
+_NO_FRAME = memoryview(bytearray())
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class Peer:
     calling: str
     called: str
     address: str
+
+
+@dataclass(frozen=True)
+class SpoolAccess:
+    """What the associations of one listener share; `ring` wakes the reader (urgent or not)."""
+
+    pool: SegmentPool
+    frames: FramePool
+    shortage: Shortage
+    ring: Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,132 +54,119 @@ _NONE = _Instance()
 
 
 class AssociationWriter:
-    """One association's part of the log, for the one thread that serves it; made by SpoolWriter.open_association.
+    """One association's part of the spool, for the one thread that serves it; made by SpoolWriter.open_association.
 
     An instance: `begin`; fill `buffer` from `fill` on and move `fill`, calling `flush` when `fill` has reached PART and
     more is to come; then `commit`, which returns when all of it is durable; or `abandon`. `flush` and `commit` raise
-    SpoolUnavailable when that cannot be; the instance is then to be abandoned, the association may go on.
+    SpoolUnavailable when that cannot be; the instance is then to be abandoned, the association may go on. Between
+    instances it holds no buffer, and between writes no segment.
     """
 
-    def __init__(
-        self, pool: SegmentPool, ring: Callable[[bool], None], ident: UUID, peer: Peer, sequence: Iterator[int]
-    ) -> None:
+    def __init__(self, access: SpoolAccess, ident: UUID, peer: Peer, sequence: Iterator[int]) -> None:
         self.id = ident
         self.peer = peer
         self.fill = 0
-        # Anonymous memory is touched only as far as instances reach, so that a small sender costs little.
-        self._frame = memoryview(mmap.mmap(-1, padded(PART)))
-        self.buffer = self._frame[HEADER : HEADER + PART]
-        self._pool = pool
-        self._ring = ring
+        self.buffer = _NO_FRAME
+        self._access = access
+        self._frame = _NO_FRAME
         self._sequence = sequence
-        self._segment: OpenSegment | None = None
-        self._left = (0, 0, 0)  # segment, epoch and offset that the association has just left
+        self._attempt = 0
+        self._proven = 0  # the last attempt that succeeded
         self._opening: dict[str, Any] | None = None  # not yet recorded
         self._instance = _NONE
 
+    @property
+    def recorded(self) -> bool:
+        """Whether the spool holds anything of this association, so that its end must be recorded, too."""
+        return self._proven > 0
+
     def open(self, details: dict[str, Any]) -> None:
-        """Record that the association began; put off until the first instance where the log has no room now."""
+        """Record that the association began; put off until the first instance where there is no room now."""
         self._opening = details
         try:
             self._announce()
         except SpoolUnavailable as error:
-            log.warning("opening of an association not yet recorded: %s", error, extra={"association": str(self.id)})
+            self._access.shortage.count("openings of associations (yet)", str(error))
 
     def begin(self, sop_class: str, sop_instance: str, transfer_syntax: str, context_id: int) -> None:
         """Start an instance; one that was not committed is abandoned."""
         self._instance = _Instance(sop_class, sop_instance, transfer_syntax, context_id)
         self.fill = 0
+        if not self._frame:
+            self._frame = self._access.frames.take()
+            self.buffer = self._frame[HEADER : HEADER + PART]
 
     def flush(self) -> None:
         """Write what is in the buffer as a part and empty it."""
         self._append(Kind.PART)
         one = self._instance
-        self._instance = _Instance(
-            one.sop_class, one.sop_instance, one.transfer_syntax, one.context_id, one.part + 1, one.before + self.fill
-        )
+        self._instance = replace(one, part=one.part + 1, before=one.before + self.fill)
         self.fill = 0
 
     def commit(self) -> None:
         """Write the rest of the instance; on return all of it is durable."""
         self._append(Kind.INSTANCE)
-        self.fill = 0
+        self._instance = _NONE
+        self.abandon()
 
     def abandon(self) -> None:
         """Forget the instance that was begun; parts of it that are written are ignored by the reader."""
         self.fill = 0
+        if self._frame:
+            self._access.frames.give_back(self._frame)
+            self._frame = self.buffer = _NO_FRAME
 
     def refuse(self, sop_class: str, sop_instance: str, status: int, reason: str) -> None:
-        """Record that an instance got `status` instead of success; only logged where the log has no room for it."""
+        """Record that an instance got `status` instead of success; only counted where there is no room for it."""
+        about = _Instance(sop_class, sop_instance)
+        # The parts that are written hold their segments until the reader knows that no more of them come.
+        frees = self._instance.part > 0
         try:
-            self._announce()
-            about = _Instance(sop_class, sop_instance)
-            self._event(Kind.INSTANCE_REFUSED, {"status": status, "reason": reason}, about)
+            self._announce(reserve=frees)
+            self._event(Kind.INSTANCE_REFUSED, {"status": status, "reason": reason}, about, reserve=frees)
         except SpoolUnavailable as error:
-            log.warning("refusal of an instance not recorded: %s", error, extra={"association": str(self.id)})
+            self._access.shortage.count("refusals of instances", str(error))
 
     def close(self, details: dict[str, Any]) -> bool:
-        """Record the end and give the segment back; False where it must be tried again."""
+        """Record the end; False where it must be tried again. Of details that wait for their record none are kept."""
+        self.abandon()
+        frees = self.recorded
         try:
-            self._announce()
-            self._event(Kind.ASSOCIATION_CLOSED, details)
-        except SpoolUnavailable as error:
-            log.warning("end of an association not yet recorded: %s", error, extra={"association": str(self.id)})
+            self._announce(reserve=frees)
+            self._event(Kind.ASSOCIATION_CLOSED, details, reserve=frees)
+        except SpoolUnavailable:
+            self._opening = None if self._opening is None else {}
             return False
-        self._leave()
         return True
 
     def note(self, kind: Kind, details: dict[str, Any]) -> None:
-        """Record something that belongs to no association, and give the segment back; raises SpoolUnavailable."""
-        try:
-            self._event(kind, details)
-        finally:
-            self._leave()
+        """Record something that belongs to no association; raises SpoolUnavailable."""
+        self._event(kind, details, reserve=kind in (Kind.NODE_STARTED, Kind.NODE_STOPPED))
 
-    def _leave(self) -> None:
-        if self._segment is not None:
-            self._pool.release(self._segment)
-            self._segment = None
-
-    def _announce(self) -> None:
+    def _announce(self, *, reserve: bool = False) -> None:
         if self._opening is not None:
-            self._event(Kind.ASSOCIATION_OPENED, self._opening)
+            self._event(Kind.ASSOCIATION_OPENED, self._opening, reserve=reserve)
             self._opening = None
 
-    def _event(self, kind: Kind, details: dict[str, Any], about: _Instance = _NONE) -> None:
+    def _event(self, kind: Kind, details: dict[str, Any], about: _Instance = _NONE, *, reserve: bool = False) -> None:
         payload = encode_details(details)
         frame = memoryview(bytearray(padded(len(payload))))
         frame[HEADER : HEADER + len(payload)] = payload
-        self._write(kind, frame, len(payload), about)
+        self._write(kind, frame, len(payload), about, reserve=reserve)
 
     def _append(self, kind: Kind) -> None:
-        if self._pool.low_disk:
+        if self._access.pool.low_disk:
             raise SpoolUnavailable(LOW_DISK)
         self._announce()
         end, size = HEADER + self.fill, padded(self.fill)
         self._frame[end:size] = bytes(size - end)
         self._write(kind, self._frame[:size], self.fill, self._instance)
 
-    def _write(self, kind: Kind, frame: memoryview, length: int, instance: _Instance) -> None:
+    def _write(self, kind: Kind, frame: memoryview, length: int, instance: _Instance, *, reserve: bool = False) -> None:
         payload_crc = crc32c(frame[HEADER : HEADER + length])
-        try:
-            self._write_once(kind, frame, length, payload_crc, instance)
-        except OSError:
-            # A bad block must not end the association: once more, elsewhere.
-            try:
-                self._write_once(kind, frame, length, payload_crc, instance)
-            except OSError as error:
-                raise SpoolUnavailable(f"spool cannot be written: {error}") from error
-        self._left = (0, 0, 0)
-        self._ring(kind not in (Kind.INSTANCE, Kind.PART))
-
-    def _write_once(self, kind: Kind, frame: memoryview, length: int, payload_crc: int, instance: _Instance) -> None:
-        segment = self._segment_for(len(frame))
-        previous_segment, previous_epoch, previous_end = self._left
-        record = Record(
+        record = partial(
+            Record,
             kind=kind,
-            epoch=segment.header.epoch,
-            salt=segment.header.salt,
             association=self.id,
             sequence=next(self._sequence),
             received_ns=time.time_ns(),
@@ -176,35 +174,34 @@ class AssociationWriter:
             total=instance.before + length,
             part=instance.part,
             context_id=instance.context_id,
-            previous_segment=previous_segment,
-            previous_epoch=previous_epoch,
-            previous_end=previous_end,
             calling=self.peer.calling,
             called=self.peer.called,
             address=self.peer.address,
             sop_class=instance.sop_class,
             sop_instance=instance.sop_instance,
             transfer_syntax=instance.transfer_syntax,
+            payload_crc=payload_crc,
         )
-        frame[:HEADER] = pack(record, payload_crc)
         try:
-            segment.write(frame)
+            self._attempt_write(record, frame, reserve)
         except OSError:
-            self._remember(segment)
-            self._segment = None
-            self._pool.retire(segment)
+            # A bad block must not end the association: once more, elsewhere.
+            try:
+                self._attempt_write(record, frame, reserve)
+            except OSError as error:
+                raise SpoolUnavailable(f"spool cannot be written: {error}") from error
+        self._access.ring(kind not in (Kind.INSTANCE, Kind.PART))
+
+    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, reserve: bool) -> None:
+        segment = self._access.pool.acquire(len(frame), reserve=reserve)
+        try:
+            self._attempt += 1
+            header = segment.header
+            numbered = record(epoch=header.epoch, salt=header.salt, attempt=self._attempt, after=self._proven)
+            frame[:HEADER] = pack(numbered, numbered.payload_crc)
+            segment.write(frame)
+        except BaseException:
+            self._access.pool.retire(segment)
             raise
-
-    def _segment_for(self, size: int) -> OpenSegment:
-        segment = self._segment
-        if segment is not None and segment.room >= size:
-            return segment
-        fresh = self._pool.acquire()
-        if segment is not None:
-            self._remember(segment)
-            self._pool.release(segment)
-        self._segment = fresh
-        return fresh
-
-    def _remember(self, segment: OpenSegment) -> None:
-        self._left = (segment.header.number, segment.header.epoch, segment.offset)
+        self._proven = self._attempt
+        self._access.pool.release(segment)

@@ -1,7 +1,7 @@
-"""What a reader of the log gets: one entry for each thing that happened at the network door."""
+"""What a reader of the spool gets: one entry for each thing that happened between a peer and the listener."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Holder(Protocol):
-    """What keeps marks: a segment that is being read."""
+    """What keeps marks: a segment that is being read, or the roster of associations."""
 
     def advance(self) -> None:
         """Move the durable checkpoint past all leading marks that are done."""
@@ -22,11 +22,28 @@ class Holder(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Mark:
-    """One record's place in its segment; `done` once the reader's user has taken it over for good."""
+    """One record's place in its segment; `done` once the reader's user has taken it over for good.
+
+    It is `passed` once the durable checkpoint has passed it. `last` leads from an instance's part to the mark of its
+    last record, whose `instance` names it by association and sequence.
+    """
 
     holder: Holder
-    end: int
+    end: int = 0
     done: bool = False
+    passed: bool = False
+    last: "Mark | None" = None
+    instance: tuple[UUID, int] | None = None
+
+
+def settle(marks: Iterable[Mark]) -> None:
+    """Declare that all of `marks` are done, and move the checkpoints."""
+    holders: dict[int, Holder] = {}
+    for mark in marks:
+        mark.done = True
+        holders[id(mark.holder)] = mark.holder
+    for holder in holders.values():
+        holder.advance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Entry:
     INSTANCE_REFUSED  status (PS3.7 annex C), reason (text); UIDs are empty where the sender gave none
     INSTANCE  none
     DAMAGED  reason (text); the UIDs name an instance that was acknowledged and whose bytes on disk no longer match
-        their checksum, and are empty where not even its header does
+        their checksum, and are empty where not even its header does, or where records are missing altogether
     NODE_STARTED, NODE_STOPPED  pid
     """
 

@@ -3,15 +3,16 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from crc32c import crc32c
 
 from dicom_node.spool.entries import Mark
 from dicom_node.spool.errors import DamagedRecord
-from dicom_node.spool.records import HEADER, PAGE, Kind, Record, padded
+from dicom_node.spool.records import HEADER, PAGE, Record, padded
 from dicom_node.spool.segment import (
     NO_RUN,
     RECORDS,
@@ -21,6 +22,7 @@ from dicom_node.spool.segment import (
     parse_header,
     read_checkpoint,
     read_record,
+    size_on_disk,
     write_checkpoint,
 )
 from domain.errors import Unavailable
@@ -28,6 +30,20 @@ from domain.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _UNUSED = SegmentHeader(0, 0, 0, NO_RUN, bytes(16))
+
+Use = tuple[int, int]
+"""A segment's number and epoch."""
+
+
+class Watcher(Protocol):
+    """Who must know before a segment's records can be written over."""
+
+    def let_go(self, use: Use, halves: Iterable[Mark]) -> None:
+        """All of `use` is taken over, and its next use may begin as soon as this returns.
+
+        `halves` are the last records, in other segments and not passed yet, of instances with parts here.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,72 +76,92 @@ class Piece:
 
 
 class Follower:
-    """One segment as the reader sees it.
+    """One segment as the reader sees it; `offset` is the reader's place in its present use."""
 
-    `offset` is the reader's place, `current` the last record of the association that holds the segment there (None
-    between associations), `promised` an offset up to which records exist for certain, because a later one says so.
-    """
-
-    def __init__(self, listener: int, path: Path) -> None:
+    def __init__(self, listener: int, path: Path, watcher: Watcher) -> None:
         self.listener = listener
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_DSYNC)
         self.header = _UNUSED
         self.offset = RECORDS
-        self.promised = 0
-        self.current: Record | None = None
         self.ended = True
+        self._watcher = watcher
         self._page = b""
+        self._found: Found | None = None
         self._marks: deque[Mark] = deque()
+        self._passed: list[Mark] = []
+        self._halves: list[Mark] = []
+        self._reached = RECORDS
         self._checkpoint = Checkpoint(0, RECORDS, finished=True)
+
+    @property
+    def use(self) -> Use:
+        """Which use of which segment is read."""
+        return self.header.number, self.header.epoch
 
     @property
     def finished(self) -> bool:
         """Whether this use of the segment is over and taken over, durably so."""
         return self._checkpoint.finished
 
-    def refresh(self) -> None:
-        """Notice the segment's next use; begins at its checkpoint."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it waits to be taken over."""
+        return not self._marks
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the writer has closed it after a write that failed: what is in the file is proven, all of it."""
+        return size_on_disk(self.fd) < self.header.size
+
+    def refresh(self) -> bool:
+        """Notice the segment's next use, which begins at its checkpoint; whether there is one."""
         page = os.pread(self.fd, PAGE, 0)
         if page == self._page:
-            return
+            return False
         self._page = page
         header = parse_header(page)
         if header is None:
             log.error("%s has a damaged header: nothing in it can be read", self.path)
-            return
-        if header.epoch in (0, self.header.epoch):
-            return
+            return False
+        if header.epoch == 0 or header == self.header:
+            return False
         self.header = header
         self._checkpoint = read_checkpoint(self.fd, header.epoch)
         self._marks.clear()
-        self.offset, self.promised = self._checkpoint.offset, 0
+        self._found = None
+        self.offset = self._reached = self._checkpoint.offset
         self.ended = self._checkpoint.finished
-        self.current = None if self.ended else self._recall()
+        return True
+
+    def passed(self) -> Iterator[Record]:
+        """The records before the reader's place, as far as their headers can be read."""
+        start: int | None = RECORDS
+        while start is not None and start < self.offset:
+            record = read_record(self.fd, self.header, start)
+            if record is not None:
+                yield record
+                start += padded(record.length)
+            else:
+                start = find_record(self.fd, self.header, start + PAGE)
+
+    def ahead(self) -> Iterator[Record]:
+        """The records from the reader's place on."""
+        return headers(self.fd, self.header, self.offset, self.header.size)
 
     def look(self, *, over: bool) -> Found | None:
         """What lies at `offset`, or None where nothing whole does yet.
 
-        `over` says that the writer is gone: what is not whole never will be, and what follows it proves that it was.
+        `over` says that no write is under way: what is not whole never will be, and what follows it proves that it was.
         """
-        record = read_record(self.fd, self.header, self.offset)
-        if record is not None:
-            end = self.offset + padded(record.length)
-            payload = _read(self.fd, record.length, self.offset + HEADER)
-            if crc32c(payload) == record.payload_crc:
-                return Found(record, payload, end)
-            if read_record(self.fd, self.header, end) is not None:
-                return Found(record, b"", end, damaged=True)
-        if over or self.offset < self.promised:
-            after = find_record(self.fd, self.header, self.offset + PAGE)
-            return Found(record, b"", after, damaged=True) if after else None
-        return None
+        if self._found is None:
+            self._found = self._look(over)
+        return self._found
 
     def take(self, found: Found) -> Mark:
         """Go past `found`; its mark must be done before the checkpoint can pass it."""
         self.offset = found.end
-        if found.record is not None:
-            self._track(found.record)
+        self._found = None
         return self.mark()
 
     def mark(self) -> Mark:
@@ -137,21 +173,33 @@ class Follower:
     def end(self) -> None:
         """No record will follow in this use."""
         self.ended = True
-        self.current = None
         self.advance()
 
     def advance(self) -> None:
-        offset = self._checkpoint.offset
+        """Move the durable checkpoint past all leading marks that are done; raises Unavailable."""
         while self._marks and self._marks[0].done:
-            offset = self._marks.popleft().end
-        reached = Checkpoint(self.header.epoch, offset, self.ended and not self._marks)
+            self._passed.append(self._marks.popleft())
+            self._reached = self._passed[-1].end
+        reached = Checkpoint(self.header.epoch, self._reached, self.ended and not self._marks)
         if reached == self._checkpoint:
             return
+        self._halves += [mark.last for mark in self._passed if mark.last and mark.last.holder is not self]
+        if reached.finished:
+            self._watcher.let_go(self.use, [last for last in self._halves if not last.passed])
         try:
             write_checkpoint(self.fd, reached)
         except OSError as error:
             raise Unavailable(f"checkpoint of {self.path} cannot be written: {error}") from error
         self._checkpoint = reached
+        for mark in self._passed:
+            mark.passed = True
+        self._passed.clear()
+        self._halves = [] if reached.finished else [last for last in self._halves if not last.passed]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a checkpoint could not be written and is to be tried again."""
+        return Checkpoint(self.header.epoch, self._reached, self.ended and not self._marks) != self._checkpoint
 
     def piece(self, record: Record, end: int) -> Piece:
         """The payload of the record that ends at `end`, for later."""
@@ -161,16 +209,22 @@ class Follower:
         """Close the file."""
         os.close(self.fd)
 
-    def _recall(self) -> Record | None:
-        for record in headers(self.fd, self.header, RECORDS, self.offset):
-            self._track(record)
-        return self.current
+    def _look(self, over: bool) -> Found | None:
+        record = read_record(self.fd, self.header, self.offset)
+        if record is not None:
+            end = self.offset + padded(record.length)
+            payload = _read(self.fd, record.length, self.offset + HEADER)
+            if crc32c(payload) == record.payload_crc:
+                return Found(record, payload, end)
+            if read_record(self.fd, self.header, end) is not None:
+                return Found(record, b"", end, damaged=True)
+        return self._after_damage(record) if over else None
 
-    def _track(self, record: Record) -> None:
-        if record.kind is Kind.ASSOCIATION_CLOSED:
-            self.current = None
-        elif record.association != self.header.run:
-            self.current = record
+    def _after_damage(self, record: Record | None) -> Found | None:
+        after = find_record(self.fd, self.header, self.offset + PAGE)
+        if after is None and RECORDS <= self.offset < (size := size_on_disk(self.fd)) < self.header.size:
+            after = size
+        return Found(record, b"", after, damaged=True) if after else None
 
 
 def headers(fd: int, segment: SegmentHeader, start: int, stop: int) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""The writer's segments: prepared ahead, taken, given back half full, ended, and recycled."""
+"""The writer's segments: prepared ahead, lent for one write at a time, ended, and recycled."""
 
 import logging
 import os
@@ -20,6 +20,7 @@ from dicom_node.spool.segment import (
     read_header,
     segment_files,
     segment_path,
+    size_on_disk,
     write_header,
 )
 
@@ -27,22 +28,28 @@ log = logging.getLogger(__name__)
 
 # Free segments to have in hand: a fast sender fills one in a tenth of a second, and making one takes as long.
 _AHEAD = 4
-# s that a full log makes a sender wait for the reader before it refuses. Slowing a sender that is faster than the
+# s that a full spool makes a sender wait for the reader before it refuses. Slowing a sender that is faster than the
 # index is better than refusing its instance; when the database is gone, waiting for each instance helps nobody.
 _GRACE = 1.0
-# s to wait for a segment that may be made but is not yet: the disk of a busy machine takes seconds at worst.
+# s to wait for a segment that may be made but is not yet, or that another thread writes to: the disk of a busy machine
+# takes seconds at worst.
 _MAKING = 15.0
-FULL = "log is full"
+_LONGEST = padded(PART)
+FULL = "spool is full"
 LOW_DISK = "free space of the spool's disk is below its floor"
 
 
 @dataclass(slots=True)
 class OpenSegment:
-    """One use of one segment by this run; one thread's at a time. `offset` is where the next record goes."""
+    """One use of one segment by this run; one thread's at a time. `offset` is the end of its last proven record.
+
+    `reserved` says that it is kept for records that let the reader free others.
+    """
 
     fd: int
     header: SegmentHeader
     offset: int = RECORDS
+    reserved: bool = False
 
     @property
     def room(self) -> int:
@@ -50,7 +57,7 @@ class OpenSegment:
         return self.header.size - PAGE - self.offset
 
     def write(self, data: memoryview | bytes) -> None:
-        """Append `data`, durable on return; raises OSError, and then nothing was appended."""
+        """Append `data`, durable on return; raises OSError, and then nobody knows what of it is on disk."""
         if os.pwrite(self.fd, data, self.offset) != len(data):
             raise OSError("short write")
         self.offset += len(data)
@@ -59,6 +66,7 @@ class OpenSegment:
 class SegmentPool:
     """All segments of one listener process.
 
+    `acquire` lends a segment for one write; then it goes back by `release`, or by `retire` where the write failed.
     `tend` is to be called a few times a second by one thread: it recycles, prepares ahead, and watches the disk.
     """
 
@@ -69,112 +77,179 @@ class SegmentPool:
         self._changed = threading.Condition()
         self._free: deque[tuple[int, SegmentHeader]] = deque()
         self._partial: list[OpenSegment] = []
+        self._reserve: OpenSegment | None = None
+        self._lent = 0
+        self._failed: list[OpenSegment] = []
         self._ended: dict[int, tuple[int, SegmentHeader]] = {}
-        self._fds: list[int] = []
-        self._bytes = 0
+        self._condemned: set[int] = set()
+        self._fds: dict[int, int] = {}
+        self._sizes: dict[int, int] = {}  # bytes on disk by the segment's number
         self._last = 0
         self._full_since: float | None = None
         self._can_grow = True
+        self._tender = 0
         self.wanted = threading.Event()  # set when `tend` should come at once
         self.low_disk = False
         self._adopt()
 
     @property
     def full(self) -> bool:
-        """Whether the last one who needed a free segment got none."""
+        """Whether one who needed a segment got none, and there still is none."""
         return self._full_since is not None
 
-    def acquire(self) -> OpenSegment:
-        """A segment with room for any record; raises SpoolUnavailable when there is none."""
+    def acquire(self, size: int = _LONGEST, *, reserve: bool = False) -> OpenSegment:
+        """A segment with room for a record of `size` bytes, for one write.
+
+        `reserve` is for a record that lets the reader free others: it may have the last segment, which instances may
+        not. Raises SpoolUnavailable where there is none, OSError where its use cannot be begun.
+        """
         with self._changed:
-            if not self._has_room():
-                self._wait_for_room()
-            if self._partial:
-                return self._partial.pop()
-            fd, old = self._take_free()
-        header = old.next_use(self._run)
-        try:
-            write_header(fd, header)
-        except OSError as error:
-            with self._changed:
-                self._free.append((fd, old))
-            raise SpoolUnavailable(f"spool cannot be written: {error}") from error
-        return OpenSegment(fd, header)
+            nearly_full = self._put_by(size)
+        for segment in nearly_full:
+            self._end(segment)
+        with self._changed:
+            found = self._pick(size, reserve) or self._wait(size, reserve)
+            if found is None:
+                raise SpoolUnavailable(LOW_DISK if self.low_disk else FULL)
+            self._full_since = None
+            self._lent += 1
+        return found if isinstance(found, OpenSegment) else self._begin(*found, reserve)
 
     def release(self, segment: OpenSegment) -> None:
-        """Take back a segment whose association has left it: for the next one, or ended when it is nearly full."""
-        if segment.room < padded(PART):
-            self._end(segment)
-            return
+        """Take back a segment after a write."""
         with self._changed:
-            self._partial.append(segment)
+            self._lent -= 1
+            if segment.reserved and self._reserve is None:
+                self._reserve = segment
+            else:
+                self._partial.append(segment)
+            self._changed.notify()
 
     def retire(self, segment: OpenSegment) -> None:
-        """Never write to `segment` again: it failed. The next run finds it and lets the reader finish it."""
-        log.error("segment %d failed and is not used again", segment.header.number)
+        """Close a segment for good whose write failed: it is cut where its last proven record ends.
+
+        Whatever the failed call left behind is gone with that. The reader reads the rest, and the file is given back.
+        """
+        log.error("segment %d failed at offset %d and is closed", segment.header.number, segment.offset)
+        with self._changed:
+            self._lent -= 1
+            self._failed.append(segment)
+        self._cut_failed()
 
     def tend(self, ahead: int = _AHEAD) -> None:
         """Recycle what the reader has finished, make `ahead` free segments, and look at the disk; raises OSError."""
         self.wanted.clear()
-        with self._changed:
-            self._reclaim()
+        self._tender = threading.get_ident()
+        self._cut_failed()
         usage = os.statvfs(self._folder)
         spare = usage.f_bavail * usage.f_frsize - self._settings.disk_floor
         self.low_disk = spare < 0
         self._can_grow = spare >= self._settings.segment
-        while len(self._free) < ahead and self._may_grow() and self._can_grow:
+        with self._changed:
+            self._reclaim()
+            if self._has_room():
+                self._full_since = None
+        while len(self._free) < ahead and self._may_grow():
             self._grow()
             spare -= self._settings.segment
             self._can_grow = spare >= self._settings.segment
 
     def close(self) -> None:
         """Close the files. What was written stays for the reader."""
-        for fd in self._fds:
+        for fd in self._fds.values():
             os.close(fd)
         self._fds.clear()
 
-    def _take_free(self) -> tuple[int, SegmentHeader]:
-        if not self._free:
-            raise SpoolUnavailable(LOW_DISK if self.low_disk else FULL)
-        self._full_since = None
-        self.wanted.set()
-        return self._free.popleft()
+    def _put_by(self, size: int) -> list[OpenSegment]:
+        """Segments in use that have no room for `size` bytes any more, to be ended."""
+        nearly_full = [segment for segment in self._partial if segment.room < size]
+        for segment in nearly_full:
+            self._partial.remove(segment)
+        if self._reserve is not None and self._reserve.room < size:
+            nearly_full.append(self._reserve)
+            self._reserve = None
+        self._lent += len(nearly_full)
+        return nearly_full
+
+    def _pick(self, size: int, reserve: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
+        for segment in reversed(self._partial):
+            if segment.room >= size:
+                self._partial.remove(segment)
+                return segment
+        if self._reserve is not None and (reserve or self._free or self._may_grow()):
+            segment, self._reserve = self._reserve, None
+            segment.reserved = reserve
+            return segment
+        if self._has_room() or (reserve and self._free):
+            self.wanted.set()
+            return self._free.popleft() if self._free else None
+        return None
 
     def _has_room(self) -> bool:
-        if not self._partial and not self._free:
-            self._reclaim()
-        return bool(self._partial or self._free)
+        """Whether an instance may be written without the last segment, now or once one more is made."""
+        in_use = any(segment.room >= _LONGEST for segment in self._partial)
+        return in_use or len(self._free) > 1 or self._may_grow()
 
-    def _wait_for_room(self) -> None:
+    def _begin(self, fd: int, old: SegmentHeader, reserve: bool) -> OpenSegment:
+        header = old.next_use(self._run)
+        try:
+            write_header(fd, header)
+        except OSError:
+            # Its header may be the old one, the new one, or neither: nobody writes to this file again.
+            with self._changed:
+                self._lent -= 1
+                self._condemned.add(old.number)
+                self._ended[old.number] = fd, old
+            raise
+        return OpenSegment(fd, header, reserved=reserve and not self._has_room())
+
+    def _wait(self, size: int, reserve: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
         begun = time.monotonic()
         since = self._full_since or begun
-        while not self._has_room():
-            making = self._can_grow and self._may_grow()
-            if self.low_disk or time.monotonic() > (begun + _MAKING if making else since + _GRACE):
-                self._full_since = since
-                return
+        while True:
+            self._reclaim()
+            if (found := self._pick(size, reserve)) is not None:
+                return found
+            # Who makes the segments cannot wait for one.
+            alone = threading.get_ident() == self._tender
+            coming = self._lent or self._may_grow()
+            if self.low_disk or alone or time.monotonic() > (begun + _MAKING if coming else since + _GRACE):
+                self._full_since = None if self._has_room() else since
+                return None
             self.wanted.set()
             self._changed.wait(0.02)
 
     def _reclaim(self) -> None:
         for number, (fd, header) in list(self._ended.items()):
-            if is_free(fd, header):
+            if is_free(fd, header) and self._set_free(fd, header):
                 del self._ended[number]
-                self._set_free(fd, header)
 
-    def _set_free(self, fd: int, header: SegmentHeader) -> None:
-        if header.size == self._settings.segment and self._bytes <= self._settings.capacity:
+    def _set_free(self, fd: int, header: SegmentHeader) -> bool:
+        number = header.number
+        whole = self._sizes[number] == self._settings.segment and number not in self._condemned
+        if whole and self._bytes() <= self._settings.capacity:
             self._free.append((fd, header))
             self._changed.notify_all()
-            return
-        # Of another size, or more than there may be since the settings changed.
-        segment_path(self._folder, header.number).unlink(missing_ok=True)
-        self._fds.remove(fd)
-        os.close(fd)
-        self._bytes -= header.size
+            return True
+        # It failed, or is of another size, or one more than there may be since the settings changed.
+        return self._give_back(number)
+
+    def _give_back(self, number: int) -> bool:
+        try:
+            segment_path(self._folder, number).unlink(missing_ok=True)
+        except OSError:
+            log.exception("segment %d cannot be removed", number)
+            return False
+        os.close(self._fds.pop(number))
+        del self._sizes[number]
+        self._condemned.discard(number)
+        return True
+
+    def _bytes(self) -> int:
+        return sum(self._sizes.values())
 
     def _may_grow(self) -> bool:
-        return self._bytes + self._settings.segment <= self._settings.capacity
+        return self._can_grow and self._bytes() + self._settings.segment <= self._settings.capacity
 
     def _grow(self) -> None:
         number = self._last + 1
@@ -184,11 +259,11 @@ class SegmentPool:
         except OSError:
             self._can_grow = False
             raise
-        fd, header = self._open(number, path) or (None, None)
-        if fd is None or header is None:
+        opened = self._open(number, path)
+        if opened is None:
             raise OSError(f"{path} does not give back what was written to it")
         with self._changed:
-            self._free.append((fd, header))
+            self._free.append(opened)
             self._changed.notify_all()
 
     def _open(self, number: int, path: Path) -> tuple[int, SegmentHeader] | None:
@@ -198,8 +273,9 @@ class SegmentPool:
         if header is None:
             os.close(fd)
             return None
-        self._fds.append(fd)
-        self._bytes += header.size
+        with self._changed:
+            self._fds[number] = fd
+            self._sizes[number] = size_on_disk(fd)
         return fd, header
 
     def _adopt(self) -> None:
@@ -208,7 +284,7 @@ class SegmentPool:
         for number, path in segment_files(self._folder):
             opened = self._open(number, path)
             if opened is None:
-                log.error("%s has a damaged header and is set aside", path)
+                log.error("%s has a damaged header and is put out of use", path)
                 path.rename(path.with_suffix(".damaged"))
                 continue
             self._ended[number] = opened
@@ -224,4 +300,20 @@ class SegmentPool:
             self.retire(segment)
             return
         with self._changed:
-            self._ended[header.number] = (segment.fd, header)
+            self._lent -= 1
+            self._ended[header.number] = segment.fd, header
+            self._changed.notify()
+
+    def _cut_failed(self) -> None:
+        with self._changed:
+            for segment in list(self._failed):
+                number = segment.header.number
+                try:
+                    os.ftruncate(segment.fd, segment.offset)
+                except OSError as error:
+                    log.debug("segment %d cannot be cut yet: %s", number, error)
+                    continue
+                self._failed.remove(segment)
+                self._sizes[number] = segment.offset
+                self._ended[number] = segment.fd, segment.header
+                self._changed.notify_all()

@@ -1,16 +1,18 @@
-"""The indexer's side of the log."""
+"""The indexer's side of the spool."""
 
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from dicom_node.spool.doorbell import DoorbellListener
-from dicom_node.spool.entries import Entry, Holder, Mark
+from dicom_node.spool.entries import Entry, settle
 from dicom_node.spool.follower import Follower, Found
-from dicom_node.spool.reassembly import Assembly, lost
+from dicom_node.spool.reassembly import Reassembly, lost, missing
 from dicom_node.spool.records import PART, Kind, Record
+from dicom_node.spool.roster import Roster, Standing
 from dicom_node.spool.runlock import ProcessLock, living_run
 from dicom_node.spool.segment import listener_folders, segment_files
 
@@ -19,9 +21,9 @@ _LIST = 0.05  # s between looks for new files, which costs more than a look into
 
 
 class SpoolReader:
-    """Follows the logs of all listener processes under `root` (`<data>/spool`); one reader at a time, in one thread.
+    """Follows the spools of all listener processes under `root` (`<data>/spool`); one reader at a time, in one thread.
 
-    Usable as a context manager. Raises Unavailable where another process reads the log.
+    Usable as a context manager. Raises Unavailable where another process reads the spool.
     """
 
     def __init__(self, root: Path) -> None:
@@ -30,8 +32,8 @@ class SpoolReader:
         self._lock = ProcessLock(root / "reader")
         self._doorbell = DoorbellListener(root)
         self._followers: dict[tuple[int, int], Follower] = {}
-        self._assembly = Assembly()
-        self._moved: set[tuple[int, int, int]] = set()
+        self._rosters: dict[int, Roster] = {}
+        self._reassembly = Reassembly(self._has_taken)
         self._next_list = 0.0
 
     def poll(self, timeout: float, limit: int = 32 << 20) -> list[Entry]:
@@ -55,10 +57,10 @@ class SpoolReader:
         Any order and any subset: a segment's checkpoint moves up to its first entry that was not declared. What it has
         passed never comes again, and a segment that holds nothing else becomes free for the listener.
         """
-        _settle(mark for entry in entries for mark in entry.marks)
+        settle(mark for entry in entries for mark in entry.marks)
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the spool."""
         for follower in self._followers.values():
             follower.close()
         self._followers.clear()
@@ -74,6 +76,7 @@ class SpoolReader:
         self.close()
 
     def _collect(self, limit: int) -> tuple[list[Entry], bool]:
+        self._catch_up()
         self._look_for_segments()
         entries: list[Entry] = []
         size, moved = 0, False
@@ -81,7 +84,7 @@ class SpoolReader:
         while active and size < limit:
             still = []
             for follower in active:
-                if (found := self._next(follower, over=False)) is not None:
+                if (found := self._due(follower, over=False)) is not None:
                     still.append(follower)
                     new = self._entries(follower, found)
                     entries += new
@@ -89,103 +92,164 @@ class SpoolReader:
             moved = moved or bool(still)
             active = still
         if not moved:
+            entries, moved = self._settle_order()
+        if not moved:
             entries, moved = self._bury()
         return entries, moved
+
+    def _catch_up(self) -> None:
+        for follower in self._followers.values():
+            if follower.is_behind:
+                follower.advance()
 
     def _look_for_segments(self) -> None:
         if time.monotonic() >= self._next_list:
             self._list()
             self._next_list = time.monotonic() + _LIST
-        for follower in self._followers.values():
-            if follower.finished:
-                follower.refresh()
+        self._refresh()
+
+    def _look_everywhere(self) -> bool:
+        """List and look anew, whenever that was done last; whether a segment or a use of one is new."""
+        known = set(self._followers)
+        self._list()
+        return self._refresh() or bool(self._followers.keys() - known)
 
     def _list(self) -> None:
+        folders = dict(listener_folders(self._root))
         files = {
-            (listener, number): path
-            for listener, folder in listener_folders(self._root)
-            for number, path in segment_files(folder)
+            (listener, number): path for listener, folder in folders.items() for number, path in segment_files(folder)
         }
         for key in self._followers.keys() - files.keys():
-            if self._followers[key].finished:
+            follower = self._followers[key]
+            # A file that the writer has removed held nothing that was proven and not taken over.
+            if follower.finished or (follower.is_idle and follower.look(over=False) is None):
                 self._followers.pop(key).close()
         for key, path in files.items():
             if key not in self._followers:
-                self._followers[key] = Follower(key[0], path)
+                roster = self._roster(key[0], path.parent)
+                self._followers[key] = Follower(key[0], path, roster)
 
-    def _next(self, follower: Follower, *, over: bool) -> Found | None:
+    def _roster(self, listener: int, folder: Path) -> Roster:
+        if listener not in self._rosters:
+            self._rosters[listener] = Roster(listener, folder)
+        return self._rosters[listener]
+
+    def _has_taken(self, association: UUID, sequence: int) -> bool:
+        return any(roster.has_taken(association, sequence) for roster in self._rosters.values())
+
+    def _refresh(self) -> bool:
+        new = [follower for follower in self._followers.values() if follower.finished and follower.refresh()]
+        for follower in new:
+            if not follower.ended:
+                self._recall(follower)
+        return bool(new)
+
+    def _recall(self, follower: Follower) -> None:
+        roster = self._rosters[follower.listener]
+        for record in follower.passed():
+            roster.recall(record, follower.header.run, follower.use)
+            self._reassembly.recall(record)
+
+    def _due(self, follower: Follower, *, over: bool) -> Found | None:
         found = follower.look(over=over)
-        if found is None or (found.record is not None and not self._is_its_turn(follower.listener, found.record)):
-            return None
-        return found
-
-    def _is_its_turn(self, listener: int, record: Record) -> bool:
-        """Whether everything of this association that lies in the segment that it came from has been read."""
-        if not record.previous_segment:
-            return True
-        self._moved.add((listener, record.previous_segment, record.previous_epoch))
-        before = self._followers.get((listener, record.previous_segment))
-        if before is None or before.header.epoch != record.previous_epoch or before.ended:
-            return True
-        before.promised = max(before.promised, record.previous_end)
-        return before.offset >= record.previous_end
+        if found is None or found.record is None:
+            return found
+        roster = self._rosters[follower.listener]
+        return found if roster.is_due(found.record, follower.header.run) else None
 
     def _entries(self, follower: Follower, found: Found) -> list[Entry]:
-        record = found.record
-        entries = self._orphan(follower, record)
+        record, roster = found.record, self._rosters[follower.listener]
         mark = follower.take(found)
-        if record is not None and record.kind is Kind.SEGMENT_ENDED:
+        if record is None:
+            roster.excuse(follower.use)
+        elif record.kind is Kind.SEGMENT_ENDED:
             mark.done = True
             follower.end()
-            return entries
-        entry, abandoned = self._assembly.add(follower, found, mark)
-        _settle(abandoned)
-        return [*entries, entry] if entry else entries
-
-    def _orphan(self, follower: Follower, record: Record | None) -> list[Entry]:
-        # An association leaves a segment by its close, or for another segment; a third way is a close that is damaged.
-        current = follower.current
-        if record is None or current is None or record.association == current.association:
             return []
-        return [] if record.kind is Kind.SEGMENT_ENDED else [self._lost(follower, current)]
+        elif (standing := roster.take(record, follower.header.run, follower.use)) is not Standing.NEXT:
+            is_part = standing is Standing.COPY and record.kind is Kind.PART
+            settle(self._reassembly.add_part(follower, found, record, mark) if is_part else (mark,))
+            return []
+        entry, abandoned = self._reassembly.add(follower, found, mark)
+        settle(abandoned)
+        return [entry] if entry else []
+
+    def _settle_order(self) -> tuple[list[Entry], bool]:
+        """Go on where records wait for others that were written before them and that do not come.
+
+        Those others were durable before, so that a look at everything finds them if they are anywhere. Where they are
+        not, an earlier life of the reader took them over, or their write failed, or they are damaged.
+        """
+        waiting = self._waiting()
+        if not waiting:
+            return [], False
+        if self._look_everywhere():
+            return [], True
+        for follower in self._followers.values():
+            # No write is under way where a later one of the same association is on disk.
+            if not follower.ended and follower.look(over=False) is None and self._was_left(follower, waiting):
+                found = follower.look(over=True)
+                if found is not None:
+                    return self._entries(follower, found), True
+        return self._pass_over(waiting), True
+
+    def _waiting(self) -> list[tuple[Follower, Record]]:
+        active = [follower for follower in self._followers.values() if not follower.ended]
+        found = [(follower, follower.look(over=False)) for follower in active]
+        return [(follower, one.record) for follower, one in found if one is not None and one.record is not None]
+
+    def _was_left(self, follower: Follower, waiting: list[tuple[Follower, Record]]) -> bool:
+        roster = self._rosters[follower.listener]
+        return any(
+            one.listener == follower.listener and roster.is_in(record.association, follower.use)
+            for one, record in waiting
+        )
+
+    def _pass_over(self, waiting: list[tuple[Follower, Record]]) -> list[Entry]:
+        lowest: dict[UUID, int] = {}
+        for follower in self._followers.values():
+            for record in () if follower.ended else follower.ahead():
+                lowest[record.association] = min(record.attempt, lowest.get(record.association, record.attempt))
+        entries = []
+        for follower, record in waiting:
+            if record.attempt == lowest[record.association]:
+                roster = self._rosters[follower.listener]
+                if roster.pass_over(record, follower.header.run):
+                    entries.append(missing(follower, record, follower.mark()))
+        return entries
 
     def _bury(self) -> tuple[list[Entry], bool]:
-        """End the segments whose writer is gone, closing the associations that it left open."""
-        dead = self._dead()
+        """End the segments that nobody writes to any more, and close the associations that a dead writer left open."""
+        living = self._living()
+        over = [follower for follower in self._followers.values() if self._is_over(follower, living)]
+        if not over and not any(roster.has_left_open(living[key]) for key, roster in self._rosters.items()):
+            return [], False
+        # What a writer wrote before its end is there by now, in segments that were perhaps not yet seen.
+        if self._look_everywhere():
+            return [], True
         entries: list[Entry] = []
         moved = False
-        for follower in dead:
-            while (found := self._next(follower, over=True)) is not None:
+        for follower in over:
+            while (found := self._due(follower, over=True)) is not None:
                 entries += self._entries(follower, found)
                 moved = True
-        for follower in dead:
-            if not follower.ended and follower.look(over=True) is None:
-                entries += self._last_words(follower)
+        for follower in over:
+            if follower.look(over=True) is None:
                 follower.end()
                 moved = True
-        return entries, moved
+        if not over:
+            entries = [entry for key, roster in self._rosters.items() for entry in self._losses(roster, living[key])]
+        return entries, moved or bool(entries)
 
-    def _dead(self) -> list[Follower]:
-        followers = [follower for follower in self._followers.values() if not follower.ended]
-        folders = {follower.listener: follower.path.parent for follower in followers}
-        living = {listener: living_run(folder / "run") for listener, folder in folders.items()}
-        return [follower for follower in followers if follower.header.run != living[follower.listener]]
+    def _living(self) -> dict[int, UUID | None]:
+        return {listener: living_run(roster.folder / "run") for listener, roster in self._rosters.items()}
 
-    def _last_words(self, follower: Follower) -> list[Entry]:
-        key = (follower.listener, follower.header.number, follower.header.epoch)
-        if follower.current is None or key in self._moved:
-            return []
-        return [self._lost(follower, follower.current)]
+    def _is_over(self, follower: Follower, living: dict[int, UUID | None]) -> bool:
+        return not follower.ended and (follower.header.run != living[follower.listener] or follower.is_cut)
 
-    def _lost(self, follower: Follower, last: Record) -> Entry:
-        _settle(self._assembly.abandon(last.association))
-        return lost(follower, last, follower.mark())
-
-
-def _settle(marks: Iterable[Mark]) -> None:
-    holders: dict[int, Holder] = {}
-    for mark in marks:
-        mark.done = True
-        holders[id(mark.holder)] = mark.holder
-    for holder in holders.values():
-        holder.advance()
+    def _losses(self, roster: Roster, living: UUID | None) -> list[Entry]:
+        entries = []
+        for association, mark in roster.left_open(living):
+            settle(self._reassembly.abandon(association.last.association))
+            entries.append(lost(roster.listener, association.last, mark))
+        return entries

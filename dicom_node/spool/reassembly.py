@@ -1,76 +1,110 @@
 """From records to entries: the parts of a large instance become one, events get their details back."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from config import metrics
 from dicom_node.spool.entries import Entry, Mark
 from dicom_node.spool.follower import Follower, Found, Piece
 from dicom_node.spool.records import Close, Kind, Record
+
+log = logging.getLogger(__name__)
 
 _NOBODY = UUID(int=0)
 
 
 @dataclass(slots=True)
 class _Parts:
-    """What has come of an instance that is not complete yet."""
+    """What has come of an instance that is not complete yet: pieces by their index, and the marks of all records."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: dict[int, Piece] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
+    damaged: bool = False
 
 
-class Assembly:
-    """The instances of all associations that are under way."""
+class Reassembly:
+    """The instances of all associations that are under way.
 
-    def __init__(self) -> None:
+    `taken` says whether an instance was taken over whose parts are nowhere any more, by association and sequence.
+    """
+
+    def __init__(self, taken: Callable[[UUID, int], bool]) -> None:
         self._parts: dict[UUID, _Parts] = {}
+        self._passed: dict[tuple[UUID, str], set[int]] = {}
+        self._taken = taken
+
+    def recall(self, record: Record) -> None:
+        """A part that lies before a checkpoint, and was taken over with its instance."""
+        if record.kind is Kind.PART:
+            self._passed.setdefault((record.association, record.sop_instance), set()).add(record.part)
 
     def add(self, follower: Follower, found: Found, mark: Mark) -> tuple[Entry | None, Iterable[Mark]]:
-        """The entry that `found` completes, if any, and the marks of parts that nobody will ever ask for."""
+        """The entry that `found` completes, if any, and the marks of what nobody will ever ask for."""
         record = found.record
         if record is None:
             return unreadable(follower, mark), ()
         if record.kind is Kind.PART:
-            return None, self._add_part(follower, record, found, mark)
+            return None, self.add_part(follower, found, record, mark)
         if record.kind is Kind.INSTANCE and record.part:
-            return self._complete(follower, record, found, mark), ()
+            return self._complete(follower, record, found, mark)
         abandoned = self.abandon(record.association)
         if found.damaged:
-            return _damaged(follower, record, (mark,)), abandoned
+            return _damaged(follower, record, mark), abandoned
         if record.kind is Kind.INSTANCE:
-            return make_entry(follower, record, (mark,), read=lambda: iter((found.payload,))), abandoned
-        return make_entry(follower, record, (mark,), details=json.loads(found.payload)), abandoned
+            return make_entry(follower.listener, record, mark, read=lambda: iter((found.payload,))), abandoned
+        return make_entry(follower.listener, record, mark, details=json.loads(found.payload)), abandoned
+
+    def add_part(self, follower: Follower, found: Found, record: Record, mark: Mark) -> Iterable[Mark]:
+        """A part, or a proven copy that takes the place of one; the marks of parts that it leaves without a sequel."""
+        abandoned = self.abandon(record.association) if record.part == 0 else []
+        parts = self._parts.setdefault(record.association, _Parts())
+        parts.marks.append(mark)
+        if found.damaged:
+            parts.damaged = True
+        else:
+            parts.pieces[record.part] = follower.piece(record, found.end)
+        return abandoned
 
     def abandon(self, association: UUID) -> list[Mark]:
         """Forget the parts of an incomplete instance; their marks."""
         parts = self._parts.pop(association, None)
         return parts.marks if parts else []
 
-    def _add_part(self, follower: Follower, record: Record, found: Found, mark: Mark) -> Iterable[Mark]:
-        abandoned = self.abandon(record.association) if record.part == 0 else []
-        parts = self._parts.setdefault(record.association, _Parts())
-        parts.marks.append(mark)
-        if not found.damaged:
-            parts.pieces.append(follower.piece(record, found.end))
-        return abandoned
-
-    def _complete(self, follower: Follower, record: Record, found: Found, mark: Mark) -> Entry:
+    def _complete(
+        self, follower: Follower, record: Record, found: Found, mark: Mark
+    ) -> tuple[Entry | None, Iterable[Mark]]:
         parts = self._parts.pop(record.association, _Parts())
-        pieces = [*parts.pieces, follower.piece(record, found.end)]
-        marks = (*parts.marks, mark)
-        whole = len(parts.pieces) == record.part and sum(piece.length for piece in pieces) == record.total
-        if found.damaged or not whole:
-            return _damaged(follower, record, marks)
-        return make_entry(follower, record, marks, read=lambda: (piece.read() for piece in pieces))
+        passed = self._passed.pop((record.association, record.sop_instance), set())
+        missing = set(range(record.part)) - parts.pieces.keys()
+        if missing and (missing <= passed or self._taken(record.association, record.sequence)):
+            # What was taken over with its parts comes once more: the checkpoint of its own segment had not got so far.
+            return None, (*parts.marks, mark)
+        mark.instance = record.association, record.sequence
+        for part in parts.marks:
+            part.last = mark
+        # The segment of the last record first: then most instances need no word in the roster.
+        marks = (mark, *parts.marks)
+        pieces = [parts.pieces[index] for index in range(record.part) if index in parts.pieces]
+        size = sum(piece.length for piece in pieces) + record.length
+        if found.damaged or parts.damaged or missing or size != record.total:
+            return _damaged(follower, record, *marks), ()
+        last = found.payload
+
+        def read() -> Iterator[bytes]:
+            return chain((piece.read() for piece in pieces), (last,))
+
+        return make_entry(follower.listener, record, *marks, read=read), ()
 
 
 def make_entry(
-    follower: Follower,
+    listener: int,
     record: Record,
-    marks: tuple[Mark, ...],
-    *,
+    *marks: Mark,
     kind: Kind | None = None,
     read: Callable[[], Iterator[bytes]] = lambda: iter(()),
     details: dict[str, Any] | None = None,
@@ -79,7 +113,7 @@ def make_entry(
     kind = kind or record.kind
     return Entry(
         kind=kind,
-        listener=follower.listener,
+        listener=listener,
         association=record.association,
         sequence=record.sequence,
         received_ns=record.received_ns,
@@ -97,23 +131,37 @@ def make_entry(
     )
 
 
-def lost(follower: Follower, last: Record, mark: Mark) -> Entry:
+def lost(listener: int, last: Record, mark: Mark) -> Entry:
     """The close that an association never wrote; `last` is the last that it did."""
     details = {"how": Close.LOST.value, "reason": "the listener ended before the association did"}
-    entry = make_entry(follower, last, (mark,), kind=Kind.ASSOCIATION_CLOSED, details=details)
+    entry = make_entry(listener, last, mark, kind=Kind.ASSOCIATION_CLOSED, details=details)
     return replace(entry, sequence=last.sequence + 1, sop_class="", sop_instance="", transfer_syntax="", context_id=0)
+
+
+def missing(follower: Follower, record: Record, mark: Mark) -> Entry:
+    """Records of an association that are nowhere, though `record`, which followed them, is there."""
+    _count_damage(f"records of association {record.association} before {record.sequence} are missing")
+    details = {"reason": f"records of the association before number {record.sequence} are missing"}
+    entry = make_entry(follower.listener, record, mark, kind=Kind.DAMAGED, details=details)
+    return replace(entry, sequence=record.sequence - 1, sop_class="", sop_instance="", transfer_syntax="")
 
 
 def unreadable(follower: Follower, mark: Mark) -> Entry:
     """A stretch of a segment that once held records, and now no header."""
-    record = Record(Kind.DAMAGED, 0, b"", _NOBODY, 0, 0)
-    details = {"reason": f"records of {follower.path} before offset {mark.end} cannot be read"}
-    return make_entry(follower, record, (mark,), details=details)
+    reason = f"records of {follower.path} before offset {mark.end} cannot be read"
+    _count_damage(reason)
+    return make_entry(follower.listener, Record(Kind.DAMAGED, 0, b"", _NOBODY, 0, 0), mark, details={"reason": reason})
 
 
-def _damaged(follower: Follower, record: Record, marks: tuple[Mark, ...]) -> Entry:
+def _damaged(follower: Follower, record: Record, *marks: Mark) -> Entry:
+    reason = f"the checksum of a record of {follower.path} ({record.kind.name}) does not match"
+    _count_damage(reason)
     if record.kind is Kind.ASSOCIATION_CLOSED:
         details = {"how": Close.LOST.value, "reason": "the record of the association's end is damaged"}
-        return make_entry(follower, record, marks, details=details)
-    details = {"reason": f"the checksum of a record of {follower.path} ({record.kind.name}) does not match"}
-    return make_entry(follower, record, marks, kind=Kind.DAMAGED, details=details)
+        return make_entry(follower.listener, record, *marks, details=details)
+    return make_entry(follower.listener, record, *marks, kind=Kind.DAMAGED, details={"reason": reason})
+
+
+def _count_damage(reason: str) -> None:
+    log.error("spool is damaged: %s", reason)
+    metrics.spool_damaged.inc()

@@ -3,6 +3,9 @@
 Header and payload have a CRC-32C each, so that a header which is whole tells how long a damaged payload was and whose.
 Besides the segment's epoch a header carries the random salt of that use of the segment: bytes of a data set left over
 from an earlier use can never pass for a record, not even those that a hostile sender made up.
+
+VERSION 2 tells how an association's records follow each other (`attempt`, `after`). A record of version 1 is still
+read: each of its writes had a sequence of its own, so that this counts the attempts, and each follows the one before.
 """
 
 import struct
@@ -12,15 +15,18 @@ from uuid import UUID
 
 from crc32c import crc32c
 
-PAGE = 4096
+# PART is the longest payload of one record. A larger instance is written in parts of this size, so that an association
+# needs a buffer of this size and no more, and each write is one durable write.
+from config.settings import PAGE, PART
+
+__all__ = ["HEADER", "PAGE", "PART", "VERSION", "Close", "Kind", "Record", "pack", "padded", "unpack"]
+
 HEADER = 512
-# Longest payload of one record. A larger instance is written in parts of this size, so that an association needs a
-# buffer of this size and no more, and each write is one durable write.
-PART = 2 << 20
-VERSION = 1
+VERSION = 2
 
 _MAGIC = b"DNRECORD"
 _FIELDS = struct.Struct("<8sHHI Q16s 16sQ QQQII IQQ 16s16s46s64s64s64s")
+_UNUSED = 0  # version 1 had the number of a segment here
 _CRC = struct.Struct("<I")
 _CRC_AT = HEADER - _CRC.size
 
@@ -55,7 +61,12 @@ _KINDS = frozenset(Kind)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record's header. `previous_*` name the segment that the association has just left and where it left it."""
+    """A record's header.
+
+    A write that failed may have left its bytes all the same, and is tried again in another segment. So a record has two
+    numbers within its association: `sequence`, which a repeated write keeps, from 0; and `attempt`, which counts the
+    writes, from 1. `after` is the last attempt before it that is known to be on disk, 0 where there is none.
+    """
 
     kind: Kind
     epoch: int
@@ -67,9 +78,8 @@ class Record:
     total: int = 0  # bytes of the data set up to and with this record
     part: int = 0  # index of this part of the data set
     context_id: int = 0
-    previous_segment: int = 0
-    previous_epoch: int = 0
-    previous_end: int = 0
+    attempt: int = 1
+    after: int = 0
     calling: str = ""
     called: str = ""
     address: str = ""
@@ -77,6 +87,7 @@ class Record:
     sop_instance: str = ""
     transfer_syntax: str = ""
     payload_crc: int = 0
+    version: int = VERSION
 
 
 def padded(length: int) -> int:
@@ -108,9 +119,9 @@ def pack(record: Record, payload_crc: int) -> bytes:
         record.total,
         record.part,
         payload_crc,
-        record.previous_segment,
-        record.previous_epoch,
-        record.previous_end,
+        _UNUSED,
+        record.attempt,
+        record.after,
         *(text.encode("utf-8", "replace") for text in texts),
     ).ljust(_CRC_AT, b"\0")
     return fields + _CRC.pack(crc32c(fields))
@@ -123,10 +134,12 @@ def unpack(header: bytes, epoch: int, salt: bytes) -> Record | None:
     if _CRC.unpack_from(header, _CRC_AT)[0] != crc32c(header[:_CRC_AT]):
         return None
     _, version, kind, context_id, its_epoch, its_salt, *numbers = _FIELDS.unpack_from(header)
-    if version != VERSION or its_epoch != epoch or its_salt != salt or kind not in _KINDS:
+    if version not in (1, VERSION) or its_epoch != epoch or its_salt != salt or kind not in _KINDS:
         return None
-    association, sequence, received_ns, length, total, part, payload_crc, *left_and_texts = numbers
-    previous_segment, previous_epoch, previous_end, *texts = left_and_texts
+    association, sequence, received_ns, length, total, part, payload_crc, *rest = numbers
+    _, attempt, after, *texts = rest
+    if version == 1:
+        attempt, after = sequence + 1, sequence
     calling, called, address, sop_class, sop_instance, transfer_syntax = (
         text.rstrip(b"\0").decode("utf-8", "replace") for text in texts
     )
@@ -141,9 +154,8 @@ def unpack(header: bytes, epoch: int, salt: bytes) -> Record | None:
         total=total,
         part=part,
         context_id=context_id,
-        previous_segment=previous_segment,
-        previous_epoch=previous_epoch,
-        previous_end=previous_end,
+        attempt=attempt,
+        after=after,
         calling=calling,
         called=called,
         address=address,
@@ -151,4 +163,5 @@ def unpack(header: bytes, epoch: int, salt: bytes) -> Record | None:
         sop_instance=sop_instance,
         transfer_syntax=transfer_syntax,
         payload_crc=payload_crc,
+        version=version,
     )

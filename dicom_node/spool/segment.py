@@ -122,6 +122,11 @@ def read_checkpoint(fd: int, epoch: int) -> Checkpoint:
     return Checkpoint(epoch, fields[2], bool(fields[0]))
 
 
+def size_on_disk(fd: int) -> int:
+    """Bytes of the file: less than its header says once the segment was cut at its last proven record."""
+    return os.fstat(fd).st_size
+
+
 def is_free(fd: int, header: SegmentHeader) -> bool:
     """Whether the segment holds nothing that the reader still needs."""
     return header.epoch == 0 or read_checkpoint(fd, header.epoch).finished

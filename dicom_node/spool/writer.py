@@ -1,4 +1,4 @@
-"""The listener's side of the log."""
+"""The listener's side of the spool."""
 
 import itertools
 import logging
@@ -6,26 +6,30 @@ import os
 import threading
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from config.settings import Spool
-from dicom_node.spool.association_writer import AssociationWriter, Peer
+from dicom_node.spool.association_writer import AssociationWriter, Peer, SpoolAccess
 from dicom_node.spool.doorbell import Bell
 from dicom_node.spool.errors import SpoolUnavailable
+from dicom_node.spool.frames import FramePool
 from dicom_node.spool.pool import FULL, LOW_DISK, SegmentPool
 from dicom_node.spool.records import Close, Kind
 from dicom_node.spool.runlock import ProcessLock
+from dicom_node.spool.shortage import Shortage
 
 log = logging.getLogger(__name__)
 
 _TEND = 0.2  # s between looks at the disk and at what the reader has finished
 _NOBODY = Peer("", "", "")
+# Associations that ended and of whose end there was no room to write; beyond this number they are forgotten.
+_UNCLOSED = 1000
 
 
 class SpoolWriter:
-    """The log of listener process `index` under `root` (`<data>/spool`).
+    """The spool of listener process `index` under `root` (`<data>/spool`).
 
-    Usable from all threads of the process. Raises Unavailable where another process holds this log, OSError where the
+    Usable from all threads of the process. Raises Unavailable where another process holds this spool, OSError where the
     folder cannot be used. Where no segment can be made (no space), it starts all the same, and refuses instances.
     """
 
@@ -37,10 +41,12 @@ class SpoolWriter:
         self._lock = ProcessLock(folder / "run", str(self.run))
         self._bell = Bell(root)
         self._pool = SegmentPool(folder, settings, self.run)
+        self._shortage = Shortage()
+        self._access = SpoolAccess(self._pool, FramePool(), self._shortage, self._bell.ring)
         self._notes = itertools.count()
         self._open = 0
         self._open_lock = threading.Lock()
-        self._unclosed: list[tuple[AssociationWriter, dict[str, Any]]] = []
+        self._unclosed = _Unclosed()
         self._stopping = threading.Event()
         self._trouble = ""
         self._tend(ahead=1)
@@ -56,18 +62,19 @@ class SpoolWriter:
 
     def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationWriter:
         """Record the beginning of an association. Never raises for want of room (then each instance does)."""
-        opened = AssociationWriter(self._pool, self._bell.ring, uuid4(), peer, itertools.count())
+        opened = AssociationWriter(self._access, uuid4(), peer, itertools.count())
         self._count(1)
         opened.open(details)
         return opened
 
     def close_association(self, association: AssociationWriter, how: Close, reason: str, **counts: int) -> None:
-        """Record the end of an association; kept and tried again where the log has no room now."""
+        """Record the end of an association; kept and tried again where there is no room now."""
         details = {"how": how.value, "reason": reason, **counts}
         if association.close(details):
             self._count(-1)
         else:
-            self._unclosed.append((association, details))
+            self._shortage.count("ends of associations (yet)", FULL)
+            self._unclosed.keep(association, details)
 
     def refuse_association(
         self, peer: Peer, result: int | None, source: int | None, code: int | None, reason: str
@@ -81,6 +88,7 @@ class SpoolWriter:
         self._stopping.set()
         self._pool.wanted.set()
         self._steward.join()
+        self._tend(ahead=1)
         self._retry_closes()
         self._note(_NOBODY, Kind.NODE_STOPPED, {"pid": os.getpid()})
         if not self._open:
@@ -91,17 +99,18 @@ class SpoolWriter:
         self._bell.close()
 
     def _note(self, peer: Peer, kind: Kind, details: dict[str, Any]) -> None:
-        note = AssociationWriter(self._pool, self._bell.ring, self.run, peer, self._notes)
+        note = AssociationWriter(self._access, self.run, peer, self._notes)
         try:
             note.note(kind, details)
         except SpoolUnavailable as error:
-            log.warning("%s not recorded: %s", kind.name, error)
+            self._shortage.count(f"{kind.name} records", str(error))
 
     def _keep_tending(self) -> None:
         while not self._stopping.is_set():
             self._pool.wanted.wait(_TEND)
             self._tend()
             self._retry_closes()
+            self._shortage.tell()
 
     def _tend(self, **ahead: int) -> None:
         try:
@@ -114,12 +123,44 @@ class SpoolWriter:
             self._trouble = ""
 
     def _retry_closes(self) -> None:
-        for item in list(self._unclosed):
-            association, details = item
-            if association.close(details):
-                self._unclosed.remove(item)
-                self._count(-1)
+        for association, details in self._unclosed.waiting():
+            # The first that finds no room ends the turn: the others would find none either.
+            if not association.close(details):
+                break
+            self._unclosed.drop(association)
+            self._count(-1)
+        for _ in self._unclosed.forget():
+            self._shortage.count("ends of associations (given up)", FULL)
+            self._count(-1)
 
     def _count(self, change: int) -> None:
         with self._open_lock:
             self._open += change
+
+
+class _Unclosed:
+    """Associations that have ended and whose end is not yet recorded, by id; usable from all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[UUID, tuple[AssociationWriter, dict[str, Any]]] = {}
+
+    def keep(self, association: AssociationWriter, details: dict[str, Any]) -> None:
+        with self._lock:
+            self._waiting[association.id] = association, details
+
+    def drop(self, association: AssociationWriter) -> None:
+        with self._lock:
+            del self._waiting[association.id]
+
+    def waiting(self) -> list[tuple[AssociationWriter, dict[str, Any]]]:
+        """Those of which the spool holds something first: their end lets the reader free segments."""
+        with self._lock:
+            return sorted(self._waiting.values(), key=lambda item: not item[0].recorded)
+
+    def forget(self) -> list[AssociationWriter]:
+        """Give up what is more than is kept, those of which the spool holds nothing."""
+        surplus = [association for association, _ in self.waiting()[_UNCLOSED:]]
+        for association in surplus:
+            self.drop(association)
+        return surplus

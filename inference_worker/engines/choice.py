@@ -37,7 +37,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Found:
+class EngineReport:
     """One engine for `doctor`: its library's version, or what is missing and how to get it; and its devices."""
 
     name: str
@@ -126,21 +126,21 @@ def uses_gpu(name: str = AUTO) -> bool:
     return bool(cuda.gpus()) and any(_uses_gpu(one) for one in LIBRARIES if name in (AUTO, one) and _installed(one))
 
 
-def available() -> tuple[Found, ...]:
+def available() -> tuple[EngineReport, ...]:
     """Every engine with its version, or with what is missing and how to get it."""
     gpus = cuda.gpus()
-    return tuple(_found(name, gpus) for name in LIBRARIES)
+    return tuple(_reported(name, gpus) for name in LIBRARIES)
 
 
-def _found(name: str, gpus: tuple[cuda.Gpu, ...]) -> Found:
+def _reported(name: str, gpus: tuple[cuda.Gpu, ...]) -> EngineReport:
     try:
         imported(name)
     except ConfigurationError as error:
-        return Found(name, "", str(error), ())
+        return EngineReport(name, "", str(error), ())
     if name == "tensorrt" and not gpus:
-        return Found(name, _version(name), "an NVIDIA GPU and its driver", ())
+        return EngineReport(name, _version(name), "an NVIDIA GPU and its driver", ())
     cards = tuple(gpu.name for gpu in gpus) if gpus and _uses_gpu(name) else ()
-    return Found(name, _version(name), "", cards if name == "tensorrt" else ("CPU", *cards))
+    return EngineReport(name, _version(name), "", cards if name == "tensorrt" else ("CPU", *cards))
 
 
 def _installed(name: str) -> bool:

@@ -62,6 +62,13 @@ def left(place: Path, tag: str) -> list[int]:
     return [*tagged(tag), *postmasters(place)]
 
 
+def _killed(place: Path, tag: str) -> bool:
+    """Whether nothing of a demonstration runs; what does is killed."""
+    for pid in (running := left(place, tag)):
+        kill_pid(pid)
+    return not running
+
+
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     """A folder with a model that is quick."""
@@ -85,7 +92,7 @@ def running(tmp_path: Path, models: Path, study: Path) -> Iterator[tuple[Process
     process = Process(command, tmp_path / "demo.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     yield process, place, tag
     process.kill()
-    wait_for(lambda: not [kill_pid(pid) for pid in left(place, tag)], 60, "the demonstration to be dead")
+    wait_for(lambda: _killed(place, tag), 60, "the demonstration to be dead")
 
 
 def test_the_demonstration_without_any_data_shows_the_lungs_of_a_phantom(tmp_path: Path) -> None:
@@ -133,7 +140,18 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     place = tmp_path / "demo"
     assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
     (tmp_path / "index.html").write_text("the viewer's pages")
-    command = [sys.executable, "-m", "console.cli.main", "viewer", "--data", place, "--pages", tmp_path, "--port", "0"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "console.cli.main",
+        "viewer",
+        "--data",
+        place,
+        "--pages",
+        tmp_path,
+        "--port",
+        "0",
+    ]
     process = Process(command, tmp_path / "viewer.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     try:
         await_said(process, "viewer?")

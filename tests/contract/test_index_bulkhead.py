@@ -14,14 +14,18 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.metrics import REGISTRY
+from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
 from dicom_node.spool import PART, DamagedRecord, Entry, Kind
+from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Retryable, Unavailable
-from store import index, quarantine, queries
+from store import index, quarantine
 from store.database import is_for_data
+from store.queries.path import study_path
+from store.queries.studies import latest_studies
 from store.tables import inbox
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import encoded
@@ -335,21 +339,42 @@ def test_a_study_of_which_nothing_is_readable_is_a_study(bench: Bench) -> None:
     broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
     run(bench, broken)
     assert _counts(bench) == (0, 3)
-    (found,) = queries.latest_studies(bench.database, 10)
-    path = queries.study_path(bench.database, uuid.UUID(found["id"]))
-    assert [one["sop_uid"] for one in path["quarantine"]] == [one.sop_instance for one in broken]
-    assert path["unreadable"] == 3
-    assert len(path["associations"]) == 1
-    assert {one["series_uid"] for one in path["quarantine"]} == {GOOD.datasets()[0].SeriesInstanceUID}
+    (found,) = latest_studies(bench.database, 10)
+    path = study_path(bench.database, found.study.id)
+    assert [one.sop_uid for one in path.quarantine] == [one.sop_instance for one in broken]
+    assert path.unreadable == 3
+    assert len(path.associations) == 1
+    assert {one.series_uid for one in path.quarantine} == {GOOD.datasets()[0].SeriesInstanceUID}
+
+
+def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(bench: Bench) -> None:
+    broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
+    released = entry(9, kind=Kind.ASSOCIATION_CLOSED, details={"how": "released"})
+    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    run(bench, [*broken, released])
+    _settle(bench, assembler)
+    assert bench.ask("SELECT state, revision, reason FROM dicom_node.studies") == [
+        ("stuck", 0, "nothing that came of it can be read: dicom-node quarantine list")
+    ]
+    assert bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox") == [("study.stuck",)]
+    run(bench, good(20))
+    _settle(bench, assembler)
+    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]
+
+
+def _settle(bench: Bench, assembler: Assembler) -> None:
+    assembler.step()
+    bench.clock.sleep(5)
+    assembler.step()
 
 
 def _counts(bench: Bench) -> tuple[int, int]:
-    (found,) = queries.latest_studies(bench.database, 10)
-    assert found["study_uid"] == GOOD.uid("study")
+    (found,) = latest_studies(bench.database, 10)
+    assert found.study.study_uid == GOOD.uid("study")
     with bench.database.transaction() as connection:
-        counted = quarantine.unreadable_by_study(connection, [uuid.UUID(found["id"])])
-    assert counted.get(uuid.UUID(found["id"]), 0) == found["unreadable"]
-    return found["instances"] or 0, found["unreadable"]
+        counted = quarantine.unreadable_by_study(connection, [found.study.id])
+    assert counted.get(found.study.id, 0) == found.unreadable
+    return found.instances or 0, found.unreadable
 
 
 def _lost(first: Collection[bytes]) -> Iterator[bytes]:

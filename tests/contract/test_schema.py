@@ -14,7 +14,7 @@ from audit.trail import Action, Ledger, rows
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted
-from domain.ids import StudyId, new_id
+from domain.ids import StudyId, new_id, new_study_id
 from store.database import APPLICATION_ROLE, Database
 from store.schema import head, upgrade
 from store.tables import SCHEMA, metadata
@@ -96,7 +96,7 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
         for _ in range(40):
             with ledger.transaction() as transaction:
                 transaction.emit(Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now()))
-                transaction.record(Action.STUDY_COMPLETED, study=new_id())
+                transaction.record(Action.STUDY_COMPLETED, study=new_study_id())
 
     def read() -> None:
         last = 0
@@ -115,6 +115,16 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
     assert [number for found in seen for number in found] == list(range(1, 161))
     verdict = verify(rows(database, batch=7))
     assert (verdict.bad, verdict.checked) == (None, 160)
+
+
+def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database.APPLICATION_ROLE", "a_role_that_is_not_there")
+    early = Database(database_url)
+    with pytest.raises(Unavailable, match="a_role_that_is_not_there"), early.transaction():
+        pass
+    early.close()
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

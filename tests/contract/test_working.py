@@ -1,6 +1,5 @@
 """Routing, the worker and delivery on a real PostgreSQL: leases, retries, and reasons that a person can read."""
 
-import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from consumers.steps.retry import Retried, retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
 from domain.events import DeliveryFailed, InferenceFailed
+from domain.ids import StudyId
 from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
@@ -26,6 +26,7 @@ from models.registry import Registry
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import send
 from tests.support.packages import write_package
+from tests.support.result_files import usual
 from tests.support.working import SMALL, FakeChild, events, route, worker
 from tests.support.working import write_and_plan as write_and_plan_for
 
@@ -103,7 +104,7 @@ def test_findings_become_objects_once_and_are_delivered(
     write_and_plan(bench)
     write_and_plan(bench)
     written = sorted(bench.ask("SELECT kind, refers FROM dicom_node.results"))
-    assert written == [("SEG", ""), ("SR", "SEG")]
+    assert written == [("SEG", ""), ("SR", usual(ResultKind.SEG).name)]
     assert bench.count("deliveries") == 1
     deliver(bench, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("stored",)]
@@ -341,9 +342,9 @@ def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:
         retry(bench.ledger, _study_id(bench), [], bench.clock.now())
 
 
-def _study_id(bench: Bench) -> uuid.UUID:
+def _study_id(bench: Bench) -> StudyId:
     ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
-    return uuid.UUID(str(found))
+    return StudyId(found)
 
 
 def test_the_job_that_is_due_next_is_read_ahead_and_left_where_it_is(bench: Bench, registry: Registry) -> None:

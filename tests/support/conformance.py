@@ -53,7 +53,7 @@ _STATUSES = {
     Status.INVALID_INSTANCE: "Affected SOP Instance UID is missing or no UID",
     Status.SOP_CLASS_NOT_SUPPORTED: "the command's SOP class or operation is not that of its presentation context",
     Status.UNRECOGNIZED_OPERATION: "an operation other than C-STORE and C-ECHO",
-    Status.OUT_OF_RESOURCES: "the disk or the log is full, or the data set is longer than `listener.max_instance`",
+    Status.OUT_OF_RESOURCES: "the disk or the spool is full, or the data set is longer than `listener.max_instance`",
     Status.CANNOT_UNDERSTAND: "no SOP class in the command, no data set, or an empty one",
 }
 # Each status that PS3.4 table B.2-1 and PS3.7 annex C have for C-STORE, one of those that are ranges.

@@ -14,11 +14,15 @@ from tests.support.counterparts import ROOT
 FOLDER = ROOT / "docs" / "events"
 
 
+def published(schema: str) -> dict[str, Any]:
+    """A published schema by its file's name."""
+    return dict(json.loads((FOLDER / schema).read_text("utf-8")))
+
+
 @cache
 def validator(schema: str) -> jsonschema.Draft202012Validator:
     """What judges by a published schema, formats included."""
-    text = (FOLDER / schema).read_text("utf-8")
-    return jsonschema.Draft202012Validator(json.loads(text), format_checker=jsonschema.FormatChecker())
+    return jsonschema.Draft202012Validator(published(schema), format_checker=jsonschema.FormatChecker())
 
 
 def objections(topic: str, message: Mapping[str, Any]) -> list[str]:
@@ -40,7 +44,7 @@ def _against(schema: str, message: Mapping[str, Any]) -> list[str]:
     if not (FOLDER / schema).is_file():
         return [f"{schema} is not published"]
     judge = validator(schema)
-    undescribed = sorted(message.keys() - judge.schema["properties"].keys())
+    undescribed = sorted(message.keys() - published(schema)["properties"].keys())
     return [f"{schema}: {error.message}" for error in judge.iter_errors(message)] + [
         f"{schema}: does not describe {name!r}" for name in undescribed
     ]

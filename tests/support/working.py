@@ -87,13 +87,13 @@ def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) 
     return Worker(
         bench.ledger,
         bench.objects,
-        child,
+        child,  # type: ignore[arg-type]  # what the worker asks of a model process and no more
         POLICY,
         10,
         30,
         bench.root / "work",
         name,
-        bench.clock,  # type: ignore[arg-type]
+        bench.clock,
         together=lambda model: together,
     )
 
@@ -114,4 +114,4 @@ def write_and_plan(
         for event in (one for one in events(bench, kind) if one.id not in done):
             done.add(event.id)
             with bench.ledger.transaction() as transaction:
-                handler(transaction, event)  # type: ignore[operator]
+                handler(transaction, event)

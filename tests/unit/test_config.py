@@ -103,6 +103,25 @@ def test_two_destinations_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "two destinations have the same name" in complaints(file)[0]
 
 
+def test_a_spool_that_cannot_hold_what_the_listener_may_take_is_refused_with_the_sum_that_would_fit(
+    tmp_path: Path,
+) -> None:
+    text = "[listener]\nmax_instance = 1073741824\nmax_associations = 20\n[spool]\ncapacity = {}\n"
+    (said,) = complaints(write(tmp_path / "node.toml", text.format(1 << 30)))
+    for word in ("spool.capacity (1073741824)", "listener.max_instance (1073741824)", "listener.max_associations (20)"):
+        assert word in said
+    fitting = int(said.partition("spool.capacity = ")[2].split()[0])
+    assert load_settings(write(tmp_path / "node.toml", text.format(fitting))).spool.capacity == fitting
+    assert complaints(write(tmp_path / "node.toml", text.format(fitting - 4096)))
+
+
+def test_more_associations_than_segments_are_refused(tmp_path: Path) -> None:
+    text = "[listener]\nmax_associations = 200\nmax_instance = 1048576\n[spool]\ncapacity = 3221225472\n"
+    (said,) = complaints(write(tmp_path / "node.toml", text))
+    assert "is 96 segments" in said
+    assert "listener.max_associations (200)" in said
+
+
 @pytest.mark.parametrize(
     ("text", "name", "aet", "host", "port"),
     [

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def config(tmp_path: Path) -> Path:
     write_package(tmp_path / "packages")
     file = tmp_path / "node.toml"
     file.write_text(
-        f'data = "{tmp_path / "data"}"\n[listener]\nport = 0\n[spool]\ndisk_floor = 0\ncapacity = 67108864\n'
+        f'data = "{tmp_path / "data"}"\n[listener]\nport = 0\nmax_associations = 1\nmax_instance = 1048576\n'
+        "[spool]\ndisk_floor = 0\ncapacity = 100663296\n"
         f'[models]\nfolder = "{tmp_path / "packages"}"\n'
     )
     return file
@@ -97,7 +99,7 @@ def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
 
 
 def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = diagnostics.version
+    real = metadata.version
 
     def version(name: str) -> str:
         if name in {"captum", "highdicom"}:

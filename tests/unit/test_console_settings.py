@@ -1,12 +1,15 @@
 """Settings on their way to child processes, to the screen and to the trail."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from config.masking import digest, public
-from config.settings import Settings
+from config.secret_urls import SecretUrl
+from config.settings import Section, Settings
 from console.cli.options import settings_from
 from domain.errors import ConfigurationError
 from roles.supervisor import role_processes, role_settings
@@ -52,6 +55,50 @@ def test_the_relay_runs_only_where_there_is_a_broker() -> None:
 
 def test_several_listeners_have_names_of_their_own() -> None:
     assert role_processes(settings(listener__processes=3))[:3] == ["listen", "listen-1", "listen-2"]
+
+
+def secrets() -> list[str]:
+    """The secret settings, as options name them."""
+    sections = {name: type(getattr(Settings(), name)) for name in Settings.model_fields}
+    return [
+        f"{section}__{name}"
+        for section, kind in sections.items()
+        if issubclass(kind, Section)
+        for name, field in kind.model_fields.items()
+        if SecretUrl in get_args(field.annotation)
+    ]
+
+
+def test_what_holds_a_url_with_a_password_is_secret_by_its_type() -> None:
+    assert secrets() == ["database__url", "database__owner_url"]
+
+
+@pytest.mark.parametrize("setting", secrets())
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://node:hush@db/node",
+        "postgresql://node:hu/hush@db/node",
+        "postgresql://node:hu@hush@db/node",
+        "postgresql://node:hu?hush@db/node",
+        "postgresql://db/node?user=node&password=hush",
+        "postgresql://db/node?sslpassword=hush&sslmode=require",
+        "node:hush@db",
+    ],
+)
+def test_no_form_of_the_settings_shows_a_secret(setting: str, url: str) -> None:
+    own = settings(**{setting: url})
+    section, name = setting.split("__")
+    forms: list[Callable[[Settings], object]] = [repr, str, public, vars, Settings.model_dump, Settings.model_dump_json]
+    shown = [str(form(own)) for form in forms] + [str(getattr(getattr(own, section), name)), f"{own}"]
+    assert "hush" not in "".join(shown)
+    assert getattr(getattr(own, section), name).get_secret_value() == url
+
+
+def test_a_wrong_setting_is_named_without_what_stood_in_it() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings(database__url=["hush"], listener__port="hush")
+    assert "hush" not in f"{raised.value} {raised.value.__cause__}"
 
 
 def test_a_password_is_never_shown() -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -104,7 +105,7 @@ def test_files_are_given_as_what_they_are_and_every_place_in_the_viewer_is_its_p
     ["/../secret.txt", "/%2e%2e/secret.txt", "/x/../../secret.txt", "/%2Fetc/passwd.txt", "/no\0.js", "/missing.js"],
 )
 def test_nothing_but_the_pages_can_be_had(viewer: Viewer, path: str) -> None:
-    status, _, said = ask(viewer, urllib.request.quote(path, safe="/%."))
+    status, _, said = ask(viewer, urllib.parse.quote(path, safe="/%."))
     assert status == 404
     assert "secret" not in said
 

@@ -39,7 +39,7 @@ def refused_row() -> None:
 
 
 def missing_key() -> None:
-    {}[NAME]
+    dict[str, str]()[NAME]
 
 
 def no_file() -> None:

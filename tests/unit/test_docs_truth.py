@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,7 @@ def parsed(words: list[str]) -> None:
     context = typer.Context(command)
     while hasattr(command, "get_command") and words and not words[0].startswith("-"):
         name = words.pop(0)
-        found = command.get_command(context, name)
-        assert found is not None, f"there is no command {name}"
-        command = found
+        _, command, _ = command.resolve_command(context, [name])  # which fails where there is none
     known = {option for parameter in command.params for option in parameter.opts}
     unknown = {word for word in words if word.startswith("--")} - known - {"--help"}
     assert not unknown, f"{command.name} has no {unknown}"
@@ -72,7 +71,8 @@ def every_command(command: Any = None, path: str = "") -> Iterator[str]:
         return
     context = typer.Context(command)
     for name in command.list_commands(context):
-        yield from every_command(command.get_command(context, name), f"{path} {name}".strip())
+        _, found, _ = command.resolve_command(context, [name])
+        yield from every_command(found, f"{path} {name}".strip())
 
 
 def test_the_documents_do_show_commands() -> None:
@@ -133,15 +133,17 @@ def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
 
 @pytest.mark.parametrize("heading", ["study", "job", "delivery"])
 def test_the_tables_of_states_are_those_of_the_code(heading: str) -> None:
-    table = {"study": STUDY, "job": JOB, "delivery": DELIVERY}[heading]
-    assert drawn(heading) == {(state.value, event.value): after.value for (state, event), after in table.items()}
+    tables: dict[str, Mapping[Any, StrEnum]] = {"study": STUDY, "job": JOB, "delivery": DELIVERY}
+    assert drawn(heading) == {
+        (state.value, event.value): after.value for (state, event), after in tables[heading].items()
+    }
 
 
 def drawn(heading: str) -> dict[tuple[str, str], str]:
     """The table of states under a heading's first cell in the architecture."""
     lines = iter(text(ROOT / "docs" / "architecture.md").splitlines())
     events = next(cells(line)[1:] for line in lines if line.startswith(f"| {heading} |"))
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     next(lines)
     for line in lines:
         if not line.startswith("|"):

@@ -188,13 +188,13 @@ def test_retries_grow_to_a_ceiling_and_end() -> None:
 
 
 def test_a_result_has_the_same_uid_each_time_and_another_one_for_each_part_of_what_it_is() -> None:
-    whole = ("1.2.3", "ct_lung", "1.0", "ab", "SEG")
+    whole = ("1.2.3", "ct_lung", "1.0", "cd", "ab", "SEG")
     uid = result_uid(*whole)
     assert uid == result_uid(*whole)
     assert uid.startswith("2.25.")
     assert len(uid) <= 64
-    others = {result_uid(*[*whole[:at], whole[at] + "x", *whole[at + 1 :]]) for at in range(5)}
-    assert len(others | {uid}) == 6
+    others = {result_uid(*[*whole[:at], whole[at] + "x", *whole[at + 1 :]]) for at in range(6)}
+    assert len(others | {uid}) == 7
     assert derived_uid("a", "b") != derived_uid("ab")
 
 

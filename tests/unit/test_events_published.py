@@ -17,7 +17,7 @@ from consumers.bus.protocol import Message
 from domain.errors import Permanent
 from domain.events import PAYLOADS, Event, EventType, OfJob, StudyCompleted, StudyStuck, schema_of
 from domain.ids import StudyId
-from tests.support.events import FOLDER, objections, validator
+from tests.support.events import FOLDER, objections, published, validator
 
 SAMPLES = sorted(path for path in FOLDER.glob("samples/*.json") if not path.name.startswith("dead-letter"))
 
@@ -72,7 +72,7 @@ def test_what_the_node_says_today_keeps_the_envelopes_schema(kind: EventType) ->
 
 @pytest.mark.parametrize("kind", EventType)
 def test_a_payload_holds_what_its_schema_lists_and_asks_for_what_that_requires(kind: EventType) -> None:
-    schema = dict(validator(schema_of(PAYLOADS[kind])).schema)
+    schema = published(schema_of(PAYLOADS[kind]))
     held = dataclasses.fields(PAYLOADS[kind])
     assert {one.name for one in held} == set(schema["properties"])
     assert {one.name for one in held if one.default is dataclasses.MISSING} == set(schema["required"])

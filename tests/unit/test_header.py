@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from dicom_node.intake.frames import frame_spacing, largest_gap
-from dicom_node.intake.header import DEFLATED, Header, Uids, UnreadableHeader, age, read_header
+from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
 from domain.errors import UnusableInput
+from domain.profiles import DEFLATED
 from tests.support.counterparts import data_folder
 from tests.support.phantoms import AXIAL, Phantom, write
 

@@ -33,6 +33,7 @@ from dicom_node.dimse import (
 from dicom_node.listener import associate, pdu
 from dicom_node.listener.associate import AnsweredContext, decode_request, encode_acceptance
 from dicom_node.listener.pdu import ProtocolError
+from domain.ids import IMPLEMENTATION_CLASS_UID
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -104,7 +105,7 @@ def test_an_acceptance_is_understood() -> None:
     assert (answer.reserved_aet.strip(), answer.reserved_aec.strip()) == ("NODE", "SCANNER")
     information = answer.user_information
     assert information.maximum_length == 262_144
-    assert information.implementation_class_uid == associate.IMPLEMENTATION_CLASS_UID
+    assert information.implementation_class_uid == IMPLEMENTATION_CLASS_UID
     assert information.role_selection[CT].scu_role == 1
     assert information.role_selection[CT].scp_role == 0
     assert information.async_ops_window is None

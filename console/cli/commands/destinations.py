@@ -43,7 +43,7 @@ def list_destinations(
     settings = settings_from(config, data=data, database__url=database)
     with _database(settings) as (source, without):
         seen = _seen(source)
-    pairs = [(one, seen.get(one.destination.address)) for one in _everybody(settings, seen)]
+    pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
     if as_json:
         print_json({"destinations": [json_views.destination(*pair) for pair in pairs]})
         return
@@ -139,7 +139,7 @@ def _seen(source: Database | None) -> dict[str, SeenDestination]:
         return {one.address: one for one in kept.all_seen(connection)}
 
 
-def _everybody(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
+def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
     """The configured destinations, and those that a node of this database had by option."""
     configured = {one.name: one for one in profiled_destinations(settings)}
     others = (_peer(f"{one.name}={one.address}", BUILT_IN["default"]) for one in seen.values())
@@ -150,7 +150,7 @@ def _recipient(
     settings: Settings, wanted: str, profile: str | None, seen: dict[str, SeenDestination]
 ) -> tuple[ProfiledDestination, bool]:
     """The destination that is named, and whether it is one of the node's; raises ConfigurationError where it is not."""
-    destinations = _everybody(settings, seen)
+    destinations = _known_destinations(settings, seen)
     found = [one for one in destinations if wanted in (one.name, one.destination.address)]
     if not found and "@" not in wanted:
         known = ", ".join(one.name for one in destinations) or "none"
