@@ -31,6 +31,7 @@ class Action(StrEnum):
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"
+    ADOPTED = "conflicting instance adopted"
     QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"

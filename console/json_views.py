@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
-from domain.records import DeadLetter, DecisionRecord, QuarantineRecord, StudyPath, StudySummary
+from domain.records import ConflictRecord, DeadLetter, DecisionRecord, QuarantineRecord, StudyPath, StudySummary
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from audit.trail import Entry
@@ -43,8 +43,13 @@ def explanation(study: StudyPath, decisions: Sequence[DecisionRecord]) -> JsonOb
 
 
 def quarantine(found: Sequence[QuarantineRecord]) -> JsonObject:
-    """The instances that were kept aside."""
+    """The instances that could not be read."""
     return {"quarantine": plain(found)}
+
+
+def conflicts(found: Sequence[ConflictRecord]) -> JsonObject:
+    """The instances that came with other bytes under a known UID."""
+    return {"conflicts": plain(found)}
 
 
 def dead_letters(found: Sequence[DeadLetter]) -> JsonObject:

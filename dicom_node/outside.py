@@ -11,7 +11,10 @@ from typing import Any
 
 # Twice the longest value of a VR that is a line of text (LO, PS3.5 6.2); longer ones are cut.
 LONGEST_TEXT = 128
+LONGEST_UID = 64  # PS3.5 section 9.1
 LONGEST_REASON = 500
+# Stands for a byte that is no printable character of ASCII. No AE title and no UID of ours has it.
+STRANGE = "\ufffd"
 _LONGEST_LIST = 256
 _DEEPEST = 8
 # What an entry of the trail holds (RFC 8785); nothing that is counted here comes near.
@@ -25,7 +28,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 def is_uid(text: str) -> bool:
     """Whether `text` can name an instance."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 def words(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -38,6 +41,15 @@ def words(text: str, longest: int = LONGEST_TEXT) -> str:
 def ascii_words(value: bytes, longest: int = LONGEST_TEXT) -> str:
     """A value of the default repertoire as `words`; what is not ASCII becomes U+FFFD."""
     return words(value[: longest + 1].decode("ascii", "replace").lstrip("\0 "), longest)
+
+
+def printable(value: bytes, longest: int) -> str:
+    """A title or UID of an association: `value` up to its first NUL, without the spaces around it.
+
+    Whatever is no printable character of ASCII becomes U+FFFD, so that it never passes for a title or UID without it.
+    """
+    text = value[:longest].partition(b"\0")[0].decode("latin-1").strip(" ")
+    return "".join(letter if " " <= letter <= "~" else STRANGE for letter in text)
 
 
 def decimals(text: str, count: int) -> tuple[float, ...] | None:

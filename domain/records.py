@@ -54,7 +54,7 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class ConflictRecord:
-    """Another instance under the UID of one that is known, kept aside."""
+    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept."""
 
     id: int
     sop_uid: str

@@ -38,7 +38,7 @@ _AWAY = {
     "25006": "is a standby that takes no change",
 }
 _CONNECTION = "08"  # class: connection exceptions
-# Taking the role, whose errors come as psycopg's own: no migration may have made it yet, or the right is missing.
+# Taking the role, at the start of a connection: no migration may have made it yet, or the right is missing.
 _ROLE: Mapping[str, type[NodeError]] = {"22023": Unavailable, "42704": Unavailable, "42501": ConfigurationError}
 # Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
@@ -160,7 +160,7 @@ def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
     The list is of what is known to pass by itself: whatever else waited for a server would wait for ever.
     """
     state = _state(error)
-    if isinstance(error, psycopg.Error) and state in _ROLE:
+    if state in _ROLE and _without_statement(error):
         return _ROLE[state](f"PostgreSQL does not let the node work as {APPLICATION_ROLE}: {_first_line(error)}")
     if state in _GIVEN_UP:
         return Retryable(f"PostgreSQL gave a transaction up: {_first_line(error)}")
@@ -178,10 +178,15 @@ def _state(error: DBAPIError | psycopg.Error) -> str:
 
 def _lost(error: DBAPIError | psycopg.Error) -> bool:
     """Whether an error without an SQLSTATE, which the server did not send, came of the connection and no statement."""
-    if isinstance(error, DBAPIError):
-        cause: BaseException | None = error.orig
-        return error.connection_invalidated or (error.statement is None and isinstance(cause, psycopg.OperationalError))
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return _without_statement(error) and isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def _without_statement(error: DBAPIError | psycopg.Error) -> bool:
+    """Whether it comes of a connection and its making, and not of what the node asked over it."""
+    return isinstance(error, psycopg.Error) or error.statement is None
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
+from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
 from domain.events import Event, StudyAmended, StudyCompleted
@@ -51,7 +52,10 @@ class Assembler:
             if study is None:
                 return
             verdict = self._verdict(study)
-            if verdict.complete:
+            if verdict.complete and not studies.size(transaction.connection, study.id)[1]:
+                reason = "nothing that came of it can be read: dicom-node quarantine list"
+                stuck.stop(transaction, study.id, stuck.Cause.INTAKE, reason, self._clock.now())
+            elif verdict.complete:
                 now = self._clock.now()
                 revision = studies.complete(transaction.connection, study, verdict.reason, now)
                 data = announce(transaction, study.id, revision, now)

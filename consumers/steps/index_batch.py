@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable
+from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
@@ -243,6 +244,14 @@ def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
         "size": entry.size,
         "object_key": one.filed.key,
         "revision": one.study.revision + 1,
+        **header_columns(header),
+        "received_at": entry.received,
+    }
+
+
+def header_columns(header: Header) -> dict[str, Any]:
+    """What an instance's row holds of its header."""
+    return {
         "body_part": header.body_part,
         "frames": header.frames,
         "position": list(header.position) if header.position else None,
@@ -254,5 +263,4 @@ def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
         "contrast": header.contrast,
         "burned_in": header.burned_in,
         "age": header.age,
-        "received_at": entry.received,
     }

@@ -13,6 +13,7 @@ from store import studies
 class Cause(StrEnum):
     """What stopped a study, as its event names it; the reason in words may quote and stays in the database."""
 
+    INTAKE = "intake"  # nothing that came of it can be read
     EVENT = "event"  # no attempt could handle an event about it
     INFERENCE = "inference"  # a model failed on it
     DELIVERY = "delivery"  # results could not be handed to a destination

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dicom_node import outside
+from dicom_node import elements, outside
 from dicom_node.intake.frames import LONGEST_HEAD, frame_spacing
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
 from dicom_node.part10 import head
 from dicom_node.spool import DamagedRecord, Entry
 from domain.errors import Retryable
 
-# Instances up to this size are held whole for a moment; larger ones are read twice from the log and streamed.
+# Instances up to this size are held whole for a moment; larger ones are read twice from the spool and streamed.
 _WHOLE = 8 << 20
 
 
@@ -66,6 +66,31 @@ def safe(entry: Entry) -> Entry:
         sop_instance=entry.sop_instance if outside.is_uid(entry.sop_instance) else "",
         transfer_syntax=outside.words(entry.transfer_syntax),
         details=outside.details(entry.details),
+    )
+
+
+@dataclass(frozen=True)
+class Reread:
+    """An instance of the object store, read again; `size` is that of its data set in bytes."""
+
+    header: Header
+    sop_class: str
+    transfer_syntax: str
+    size: int
+
+
+def reread(path: Path) -> Reread:
+    """The instance in the Part 10 file at `path`; raises Retryable or UnusableInput."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(LONGEST_HEAD)
+        size = path.stat().st_size
+    except OSError as error:
+        raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
+    meta, begins = elements.file_meta(start)
+    sop_class, syntax = (outside.ascii_words(meta.get(number, b"")) for number in (0x02, 0x10))
+    return Reread(
+        _spaced(read_header(start[begins:], syntax), start[begins:], syntax), sop_class, syntax, size - begins
     )
 
 
@@ -142,7 +167,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | Unrea
     try:
         header = _header(entry, chunks)
         if header.frames > 1 and header.slice_spacing is None:
-            return replace(header, slice_spacing=frame_spacing(_longer(chunks), entry.transfer_syntax))
+            return _spaced(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
         return error
     except (OSError, MemoryError, DamagedRecord):
@@ -152,6 +177,12 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | Unrea
         # on. A list of what may be raised would always be one name short.
         return UnreadableHeader(f"its header cannot be read: {where(error)}", Uids())
     return header
+
+
+def _spaced(header: Header, data: bytes, transfer_syntax: str) -> Header:
+    if header.frames == 1 or header.slice_spacing is not None:
+        return header
+    return replace(header, slice_spacing=frame_spacing(data, transfer_syntax))
 
 
 def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header:

@@ -1,4 +1,4 @@
-"""The instances that could not be read and were kept aside."""
+"""The instances that could not be read."""
 
 from sqlalchemy import func, select
 

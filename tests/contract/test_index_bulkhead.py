@@ -14,11 +14,13 @@ from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config.metrics import REGISTRY
+from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
 from dicom_node.spool import PART, DamagedRecord, Entry, Kind
+from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Retryable, Unavailable
 from store import index, quarantine
 from store.database import is_for_data
@@ -343,6 +345,27 @@ def test_a_study_of_which_nothing_is_readable_is_a_study(bench: Bench) -> None:
     assert path.unreadable == 3
     assert len(path.associations) == 1
     assert {one.series_uid for one in path.quarantine} == {GOOD.datasets()[0].SeriesInstanceUID}
+
+
+def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(bench: Bench) -> None:
+    broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
+    released = entry(9, kind=Kind.ASSOCIATION_CLOSED, details={"how": "released"})
+    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    run(bench, [*broken, released])
+    _settle(bench, assembler)
+    assert bench.ask("SELECT state, revision, reason FROM dicom_node.studies") == [
+        ("stuck", 0, "nothing that came of it can be read: dicom-node quarantine list")
+    ]
+    assert bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox") == [("study.stuck",)]
+    run(bench, good(20))
+    _settle(bench, assembler)
+    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]
+
+
+def _settle(bench: Bench, assembler: Assembler) -> None:
+    assembler.step()
+    bench.clock.sleep(5)
+    assembler.step()
 
 
 def _counts(bench: Bench) -> tuple[int, int]:

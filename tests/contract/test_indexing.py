@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from consumers.steps.adopt import adopt
+from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
 from dicom_node.spool import SpoolReader
-from domain.errors import Retryable, Unavailable
+from domain.completeness import SettlePolicy
+from domain.errors import Permanent, Retryable, Unavailable
 from store.objects import Buffer, DirectoryStore
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import SCANNER, send, store
@@ -62,6 +65,56 @@ def test_the_same_uid_with_other_bytes_is_a_conflict_and_recorded_once(bench: Be
     assert dcmread(bench.objects.path(key)).SeriesDescription == "changed on its way"
     assert bench.ask(f"SELECT digest FROM dicom_node.instances WHERE sop_uid = '{uid}'") == [(kept,)]
     assert bench.actions().count("conflicting instance received") == 1
+
+
+def test_other_bytes_can_be_adopted_and_given_back(bench: Bench) -> None:
+    datasets = SMALL.datasets()
+    bench.receive(datasets)
+    other = SMALL.datasets()[0]
+    other.SeriesDescription, other.ImagePositionPatient = "mended", [1, 2, 3]
+    send(bench.writer, [other])
+    bench.index()
+    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    uid = str(other.SOPInstanceUID)
+    before = _instance(bench, uid)
+    ((number, came),) = bench.ask("SELECT id, digest FROM dicom_node.conflicts")
+    for revision, digest in ((2, came), (3, before[0])):
+        adopt(bench.ledger, bench.objects, number, bench.clock.now())
+        assembler.step()
+        bench.clock.sleep(5)
+        assembler.step()
+        assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", revision)]
+        assert _instance(bench, uid)[0] == digest
+        assert hashlib.sha256(bench.objects.get(_instance(bench, uid)[1])).hexdigest() == digest
+        assert bench.ask(f"SELECT kept_digest FROM dicom_node.conflicts WHERE sop_uid = '{uid}'") == [(digest,)]
+    assert _instance(bench, uid)[:3] == before[:3]
+    kinds = bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox ORDER BY seq")
+    assert kinds == [("study.completed",), ("study.amended",), ("study.amended",)]
+    assert bench.actions().count("conflicting instance adopted") == 2
+    send(bench.writer, [datasets[0], other])
+    bench.index()
+    assert bench.count("conflicts") == 1
+    assert bench.ask("SELECT state FROM dicom_node.studies") == [("complete",)]
+
+
+def _instance(bench: Bench, uid: str) -> tuple[str, str, list[float]]:
+    ((digest, key, position),) = bench.ask(
+        f"SELECT digest, object_key, position FROM dicom_node.instances WHERE sop_uid = '{uid}'"
+    )
+    return digest, key, position
+
+
+def test_a_conflict_that_is_none_or_of_another_study_is_not_adopted(bench: Bench) -> None:
+    with pytest.raises(Permanent, match="there is no conflict 7"):
+        adopt(bench.ledger, bench.objects, 7, bench.clock.now())
+    send(bench.writer, SMALL.datasets())
+    stranger = replace(SMALL, study="another").datasets()[0]
+    stranger.SOPInstanceUID = SMALL.datasets()[0].SOPInstanceUID
+    send(bench.writer, [stranger])
+    bench.index()
+    ((number,),) = bench.ask("SELECT id FROM dicom_node.conflicts")
+    with pytest.raises(Permanent, match="another study"):
+        adopt(bench.ledger, bench.objects, number, bench.clock.now())
 
 
 def test_two_of_one_uid_in_one_batch_keep_the_first(bench: Bench) -> None:

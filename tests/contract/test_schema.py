@@ -117,6 +117,16 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
     assert (verdict.bad, verdict.checked) == (None, 160)
 
 
+def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database.APPLICATION_ROLE", "a_role_that_is_not_there")
+    early = Database(database_url)
+    with pytest.raises(Unavailable, match="a_role_that_is_not_there"), early.transaction():
+        pass
+    early.close()
+
+
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     absent = Database("postgresql+psycopg://nobody@127.0.0.1:9/none")
     with pytest.raises(Unavailable, match="PostgreSQL does not answer"), absent.transaction():

@@ -19,7 +19,7 @@ def targets() -> dict[str, str]:
 
 
 def test_the_makefile_has_the_promised_targets(targets: dict[str, str]) -> None:
-    assert {"help", "demo", "test", "unit", "check", "bench", "clean"} <= set(targets)
+    assert {"help", "demo", "test", "unit", "check", "bench", "faults", "clean"} <= set(targets)
 
 
 @pytest.mark.parametrize(("page", "shown"), [("README.md", {"demo", "test"}), ("CONTRIBUTING.md", {"test", "check"})])
