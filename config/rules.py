@@ -10,64 +10,29 @@
     max_spacing_mm = 3.0
     calling_ae = ["CT_ER"]
 
-A rule narrows what the model's own package allows; it never widens it.
+A rule narrows what the model's own package allows; it never widens it. Both state conditions in the same words.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
-
-from config.settings import Section
-from config.toml_lines import load, locate
+from config.tables import Document
 from domain.errors import ConfigurationError
-from domain.routing import Conditions
+from domain.routing import Conditions, faults
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: when a series meets `conditions`, `model` is wanted."""
+    """One rule: a series that meets the conditions `when` is for `model`."""
 
     name: str
     model: str
-    conditions: Conditions
+    when: Conditions = field(default_factory=Conditions)
 
 
-def _regular_expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_regular_expression)]
-
-
-class _When(Section):
-    modality: tuple[str, ...] = ()
-    sop_class: tuple[str, ...] = ()
-    body_part: tuple[str, ...] = ()
-    series_description: Pattern | None = None
-    study_description: Pattern | None = None
-    calling_ae: tuple[str, ...] = ()
-    min_slices: int | None = Field(None, ge=1)
-    max_slices: int | None = Field(None, ge=1)
-    min_spacing_mm: float | None = Field(None, gt=0)
-    max_spacing_mm: float | None = Field(None, gt=0)
-
-
-class _Rule(Section):
-    name: str
-    model: str
-    when: _When = _When()
-
-
-class _File(Section):
-    rule: tuple[_Rule, ...] = ()
+@dataclass(frozen=True)
+class _RulesFile:
+    rule: tuple[Rule, ...] = ()
 
 
 def load_rules(file: Path) -> tuple[Rule, ...]:
@@ -76,16 +41,9 @@ def load_rules(file: Path) -> tuple[Rule, ...]:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    try:
-        parsed = _File.model_validate(load(text, file))
-    except ValidationError as error:
-        said = sorted(_complaint(problem, text) for problem in error.errors())
-        raise ConfigurationError("\n".join(f"{file}:{line}: {what}" for line, what in said)) from error
-    return tuple(Rule(rule.name, rule.model, Conditions(**rule.when.model_dump())) for rule in parsed.rule)
-
-
-def _complaint(problem: Mapping[str, Any], text: str) -> tuple[int, str]:
-    path = tuple(problem["loc"])
-    name = ".".join(str(part) for part in path)
-    said = "is not a key of a rule" if problem["type"] == "extra_forbidden" else problem["msg"]
-    return locate(text, path), f"{name}: {said.removeprefix('Value error, ')}"
+    document = Document(text, file)
+    rules = document.build(_RulesFile).rule
+    document.refuse(
+        (("rule", at, "when", key), said) for at, rule in enumerate(rules) for key, said in faults(rule.when)
+    )
+    return rules

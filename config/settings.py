@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.secret_urls import SecretUrl
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 
 AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
@@ -21,7 +22,7 @@ Seconds = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
 
 
 class Caller(Section):
@@ -78,17 +79,20 @@ class Spool(Section):
 class Assembly(Section):
     """When a study counts as complete."""
 
-    settle: Seconds = Field(5.0, description="s of silence after a study's last association has closed")
+    settle: Seconds = Field(5.0, description="s without anything of a study after which it is complete")
     settle_by_modality: dict[str, Seconds] = Field(
         default_factory=dict, description="s of silence for studies that hold a series of this modality"
+    )
+    hold: Seconds = Field(
+        60.0, description="s of silence for a study whose last association stays open: a slow sender may bring more"
     )
 
 
 class Database(Section):
     """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
 
-    url: str | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
-    owner_url: str | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+    url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
+    owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
 
 
 class Bus(Section):
@@ -217,6 +221,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 

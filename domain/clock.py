@@ -13,6 +13,10 @@ class Clock(Protocol):
         """The current moment, aware, in UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds of a clock that never steps, from an unknown beginning: for durations."""
+        ...
+
     def sleep(self, seconds: float) -> None:
         """Wait for `seconds`."""
         ...
@@ -24,6 +28,9 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def monotonic(self) -> float:
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
@@ -33,9 +40,14 @@ class ManualClock:
     """A clock that moves only when told; `sleep` moves it."""
 
     moment: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    elapsed: float = 0.0
 
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return self.elapsed
+
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
+        self.elapsed += seconds

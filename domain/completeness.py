@@ -1,32 +1,37 @@
-"""Is this study complete? A pure function of facts and clock.
+"""Is this study complete? A pure function of facts.
 
-Today the facts are associations and silence. Expected counts, geometry and MPPS join as further fields of StudyFacts
+Today the facts are silence and associations. Expected counts, geometry and MPPS join as further fields of StudyFacts
 and further lines of `decide`, without a change to anybody who calls it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What the index knows of a study that is not complete.
+    """What is known of a study that is not complete.
 
-    `last_activity` is the later of its last instance and the close of its last association.
+    `silence` is how long nothing has happened to it, in seconds of a clock that never steps: no instance came, and no
+    association closed that had brought one. `held` says that an association is open whose last instance was of this
+    study, so that more may come; nothing in PS3.4 annex B ties a study to an association, so that is a hint.
     """
 
-    open_associations: int
-    last_activity: datetime
+    silence: float
+    held: bool
     modalities: frozenset[str]
 
 
 @dataclass(frozen=True)
 class SettlePolicy:
-    """How long silence must last, in seconds; the longest of a study's modalities decides."""
+    """How long silence must last, in seconds; the longest of a study's modalities decides.
+
+    `hold` is how long it must last for a study that is held: senders exist that never close an association.
+    """
 
     default: float
     by_modality: Mapping[str, float]
+    hold: float = 60.0
 
     def seconds(self, modalities: frozenset[str]) -> float:
         """The settle time of a study with these modalities."""
@@ -35,19 +40,19 @@ class SettlePolicy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the study is complete, the reason in words, and when to ask again (None: when something happens)."""
+    """Whether the study is complete, the reason in words, and in how many seconds to ask again."""
 
     complete: bool
     reason: str
-    ask_again: datetime | None = None
+    again_in: float = 0.0
 
 
-def decide(facts: StudyFacts, policy: SettlePolicy, now: datetime) -> Verdict:
-    """Complete once the last association has closed and the settle time has passed since."""
-    if facts.open_associations:
-        return Verdict(False, f"{facts.open_associations} association(s) still open")
+def decide(facts: StudyFacts, policy: SettlePolicy) -> Verdict:
+    """Complete once it was silent for its settle time; one that an association holds, once that was long enough too."""
     settle = policy.seconds(facts.modalities)
-    due = facts.last_activity + timedelta(seconds=settle)
-    if now < due:
-        return Verdict(False, f"waiting for {settle:g} s of silence", due)
-    return Verdict(True, f"its last association closed and {settle:g} s of silence followed")
+    wanted = max(settle, policy.hold) if facts.held else settle
+    if facts.silence < wanted:
+        waits = "its association is still open" if facts.held else f"waiting for {settle:g} s of silence"
+        return Verdict(False, waits, wanted - facts.silence)
+    still = ", though its association stays open" if facts.held else ""
+    return Verdict(True, f"nothing of it came for {wanted:g} s{still}")

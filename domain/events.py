@@ -1,22 +1,23 @@
 """The events that announce a change of state: CloudEvents 1.0 envelopes with internal ids and no identity.
 
-The key is the internal study id, so that one study's events stay in order. `docs/events/` holds one schema a type;
-consumers accept every version that was ever published.
+The key is the internal study id, so that one study's events stay in order. Each kind of event has a payload: a frozen
+dataclass that says what it carries, in which version, and how that is written and read. `docs/events/` holds a schema
+of each; consumers accept every version that was ever published, and fields that they do not know.
 """
 
+import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import ClassVar, Self, TypeVar, get_type_hints
 
 from domain.errors import Permanent
-from domain.ids import new_id
+from domain.ids import JobId, StudyId, new_id
 
 SOURCE = "/dicom-node"
-# The version of every type's data today; an event carries it in `dataschema`.
-VERSION = 1
+P = TypeVar("P", bound="Payload")
 
 
 class EventType(StrEnum):
@@ -28,22 +29,167 @@ class EventType(StrEnum):
     INFERENCE_REQUESTED = "inference.requested"
     INFERENCE_COMPLETED = "inference.completed"
     INFERENCE_FAILED = "inference.failed"
+    RESULTS_REQUESTED = "results.requested"
     RESULTS_WRITTEN = "results.written"
     RESULTS_DELIVERED = "results.delivered"
     DELIVERY_FAILED = "delivery.failed"
 
 
 @dataclass(frozen=True)
-class Event:
-    """One announcement. `data` holds internal ids, counts and states only."""
+class Payload:
+    """What an event of one type carries: internal ids, counts and states only.
 
-    type: EventType
-    study_id: uuid.UUID
+    A field without a default is required; one that a later version added has a default, so that older events are read.
+    """
+
+    TYPE: ClassVar[EventType]
+    VERSION: ClassVar[int] = 1
+
+    def encode(self) -> dict[str, str | int]:
+        """The payload as JSON has it."""
+        return {one.name: _written(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def decode(cls, data: Mapping[str, object]) -> Self:
+        """The payload in `data`; raises KeyError, TypeError or ValueError where it is none."""
+        kinds = get_type_hints(cls)
+        return cls(**{one.name: _READ[kinds[one.name]](data[one.name]) for one in fields(cls) if one.name in data})
+
+
+@dataclass(frozen=True)
+class StudyCompleted(Payload):
+    """A study is complete for the first time; `revision` counts how often it was."""
+
+    TYPE: ClassVar[EventType] = EventType.STUDY_COMPLETED
+    revision: int
+    series: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class StudyAmended(StudyCompleted):
+    """A study that was complete has more instances and is complete again."""
+
+    TYPE: ClassVar[EventType] = EventType.STUDY_AMENDED
+
+
+@dataclass(frozen=True)
+class StudyStuck(Payload):
+    """A study cannot go on. The reason itself may quote and stays in the database; `reason_code` names its kind."""
+
+    TYPE: ClassVar[EventType] = EventType.STUDY_STUCK
+    reason_code: str = ""
+
+
+@dataclass(frozen=True)
+class OfJob(Payload):
+    """What every event about an inference says: which one, and of which package."""
+
+    job: JobId
+    model: str
+    version: str
+
+
+@dataclass(frozen=True)
+class InferenceRequested(OfJob):
+    """A model is to run; `series` is the one that its results will refer to."""
+
+    TYPE: ClassVar[EventType] = EventType.INFERENCE_REQUESTED
+    revision: int
+    series: uuid.UUID
+
+
+@dataclass(frozen=True)
+class InferenceCompleted(OfJob):
+    """A model has run and its findings are stored; `segments` is how many it found."""
+
+    TYPE: ClassVar[EventType] = EventType.INFERENCE_COMPLETED
+    revision: int
+    segments: int
+
+
+@dataclass(frozen=True)
+class InferenceFailed(OfJob):
+    """An inference has ended without findings: `state` is "failed" or "timed_out"."""
+
+    TYPE: ClassVar[EventType] = EventType.INFERENCE_FAILED
+    revision: int
+    state: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class ResultsRequested(OfJob):
+    """Results of an inference that is done are to be written once more, for what destinations take by now."""
+
+    TYPE: ClassVar[EventType] = EventType.RESULTS_REQUESTED
+    revision: int
+
+
+@dataclass(frozen=True)
+class ResultsWritten(OfJob):
+    """An inference's findings are DICOM objects now: `objects` of them."""
+
+    TYPE: ClassVar[EventType] = EventType.RESULTS_WRITTEN
+    objects: int
+
+
+@dataclass(frozen=True)
+class ResultsDelivered(Payload):
+    """A destination has stored an inference's results."""
+
+    TYPE: ClassVar[EventType] = EventType.RESULTS_DELIVERED
+    job: JobId
+    delivery: uuid.UUID
+    destination: str
+
+
+@dataclass(frozen=True)
+class DeliveryFailed(ResultsDelivered):
+    """An inference's results could not be handed over: `state` is "failed" or "refused"."""
+
+    TYPE: ClassVar[EventType] = EventType.DELIVERY_FAILED
+    state: str
+
+
+PAYLOADS: Mapping[EventType, type[Payload]] = {
+    one.TYPE: one
+    for one in (
+        StudyCompleted,
+        StudyAmended,
+        StudyStuck,
+        InferenceRequested,
+        InferenceCompleted,
+        InferenceFailed,
+        ResultsRequested,
+        ResultsWritten,
+        ResultsDelivered,
+        DeliveryFailed,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One announcement about a study."""
+
+    data: Payload
+    study_id: StudyId
     time: datetime
-    data: Mapping[str, Any]
     id: uuid.UUID = field(default_factory=new_id)
 
-    def envelope(self) -> dict[str, Any]:
+    def of(self, kind: type[P]) -> P:
+        """The payload, which is of `kind`; raises Permanent where a handler was given an event that is not its own."""
+        if not isinstance(self.data, kind):
+            raise Permanent(f"an event {self.type} is no {kind.__name__}")
+        return self.data
+
+    @property
+    def type(self) -> EventType:
+        """What it announces."""
+        return self.data.TYPE
+
+    def envelope(self) -> dict[str, object]:
         """The CloudEvents envelope in JSON form."""
         return {
             "specversion": "1.0",
@@ -53,22 +199,55 @@ class Event:
             "subject": str(self.study_id),
             "time": self.time.isoformat(),
             "datacontenttype": "application/json",
-            "dataschema": f"{self.type.value}.v{VERSION}.schema.json",
-            "data": dict(self.data),
+            "dataschema": schema_of(type(self.data)),
+            "data": self.data.encode(),
         }
 
     @classmethod
-    def from_envelope(cls, envelope: Mapping[str, Any]) -> "Event":
+    def from_envelope(cls, envelope: Mapping[str, object]) -> "Event":
         """The event in an envelope; raises Permanent where it is not one of ours."""
         try:
             if envelope["specversion"] != "1.0":
                 raise Permanent(f"CloudEvents version {envelope['specversion']!r} is not understood")
+            data = envelope["data"]
+            if not isinstance(data, Mapping):
+                raise TypeError("its data is no object")
             return cls(
-                type=EventType(envelope["type"]),
-                study_id=uuid.UUID(envelope["subject"]),
-                time=datetime.fromisoformat(envelope["time"]),
-                data=envelope["data"],
-                id=uuid.UUID(envelope["id"]),
+                data=PAYLOADS[EventType(_text(envelope["type"]))].decode(data),
+                study_id=StudyId(_id(envelope["subject"])),
+                time=datetime.fromisoformat(_text(envelope["time"])),
+                id=_id(envelope["id"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Permanent(f"not an event of the node: {type(error).__name__}: {error}") from error
+
+
+def schema_of(kind: type[Payload]) -> str:
+    """The file name of the schema of today's version of a payload."""
+    return f"{kind.TYPE.value}.v{kind.VERSION}.schema.json"
+
+
+def _written(value: object) -> str | int:
+    return value if isinstance(value, int) else str(value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"a whole number is wanted, not a {type(value).__name__}")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is wanted, not a {type(value).__name__}")
+    return value
+
+
+def _id(value: object) -> uuid.UUID:
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", _text(value)):
+        raise ValueError("an internal id is wanted")
+    return uuid.UUID(_text(value))
+
+
+# How a field of each type is read.
+_READ: Mapping[object, Callable[[object], object]] = {int: _whole, str: _text, uuid.UUID: _id, JobId: _id}

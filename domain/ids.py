@@ -7,14 +7,29 @@ writes the same instance again and never a second one.
 import hashlib
 import uuid
 from collections.abc import Iterable
+from typing import NewType
 
 # Root of every UID that the node derives; changing it would give every result a second identity.
 _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
 
+# Internal ids, each of its own kind, so that one is never taken for the other.
+StudyId = NewType("StudyId", uuid.UUID)
+JobId = NewType("JobId", uuid.UUID)
+
 
 def new_id() -> uuid.UUID:
-    """A fresh internal identifier (of a study, a job, an event). Says nothing about the patient."""
+    """A fresh internal identifier (of an event, a delivery). Says nothing about the patient."""
     return uuid.uuid4()
+
+
+def new_study_id() -> StudyId:
+    """A fresh identifier of a study."""
+    return StudyId(new_id())
+
+
+def new_job_id() -> JobId:
+    """A fresh identifier of a job."""
+    return JobId(new_id())
 
 
 def derived_uid(*parts: str) -> str:
@@ -23,9 +38,12 @@ def derived_uid(*parts: str) -> str:
     return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
 
 
-def result_uid(study_uid: str, model: str, version: str, input_digest: str, kind: str) -> str:
-    """The UID of one result object, or of its series where `kind` says so."""
-    return derived_uid("result", study_uid, model, version, input_digest, kind)
+def result_uid(study_uid: str, model: str, version: str, package_digest: str, input_digest: str, part: str) -> str:
+    """The UID of a part of a run's results: an object by the name of its form, its series, what it tracks.
+
+    The package is in it by its digest as well, for what runs is its content and not the version that it calls itself.
+    """
+    return derived_uid("result", study_uid, model, version, package_digest, input_digest, part)
 
 
 def set_digest(members: Iterable[str]) -> str:

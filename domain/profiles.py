@@ -65,6 +65,8 @@ class ResultFormat:
 
     `refers` is the name of the form of the segmentation that a report refers to, "" for one that refers to none: the
     report of a destination must not point at an object that the destination does not get.
+
+    UIDs are derived from `name`, so it is made of codes alone: a word that people are shown may change, a UID may not.
     """
 
     kind: ResultKind
@@ -74,14 +76,9 @@ class ResultFormat:
 
     @property
     def name(self) -> str:
-        """What tells it from every other form, from which its UIDs are derived; the kind alone for the usual one."""
-        usual = _USUAL.get(self.kind)
-        parts = [str(self.kind)]
-        parts += [SOP_CLASSES[self.sop_class]] if self.sop_class != usual else []
-        parts += [TRANSFER_SYNTAXES[self.transfer_syntax]] if self.transfer_syntax != EXPLICIT else []
-        parts += [f"of {self.refers}"] if self.refers not in ("", ResultKind.SEG) else []
-        parts += ["without segmentation"] if self.kind is ResultKind.SR and not self.refers else []
-        return "-".join(parts)
+        """What tells it from every other form: kind, SOP class, transfer syntax and the name of what it refers to."""
+        parts = (self.kind, self.sop_class, self.transfer_syntax, self.refers)
+        return "_".join(part for part in parts if part)
 
     @property
     def context(self) -> tuple[str, str]:
@@ -150,12 +147,6 @@ _ONE_CLASS: Mapping[ResultKind, str] = {
     ResultKind.KOS: KEY_OBJECT_SELECTION,
     ResultKind.PDF: ENCAPSULATED_PDF,
     ResultKind.TEXT: BASIC_TEXT_SR,
-}
-# The class of each kind that its UIDs say nothing of.
-_USUAL: Mapping[ResultKind, str] = {
-    **_ONE_CLASS,
-    ResultKind.SEG: SEGMENTATION,
-    **dict.fromkeys(_CODED, COMPREHENSIVE_3D_SR),
 }
 
 # What the node knows of viewers and archives; a site can write its own beside these.

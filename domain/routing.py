@@ -5,8 +5,10 @@ is not met becomes a sentence, so that "why did it not run" has an answer for ea
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+_PATTERN_SHOWN = 40  # characters of a pattern in a reason
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,25 @@ class Conditions:
     burned_in: bool | None = None
 
 
-PATTERNS = ("series_description", "study_description", "not_series_description")
+_PATTERNS = ("series_description", "study_description", "not_series_description")
+_RANGES = (("min_slices", "max_slices"), ("min_spacing_mm", "max_spacing_mm"), ("min_age", "max_age"))
+_CS = re.compile(r"[A-Z0-9_ ]{1,16}")  # PS3.5 section 6.2
+
+
+def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
+    """Each key that no series could ever be held against, or that none could meet, and what is wrong with it."""
+    if not all(map(_CS.fullmatch, conditions.modality)):
+        yield "modality", 'must be codes such as "CT" (PS3.3 C.7.3.1.1.1)'
+    for key in _PATTERNS:
+        try:
+            re.compile(getattr(conditions, key) or "")
+        except re.error as error:
+            yield key, f"is not a regular expression: {error}"
+    for low, high in _RANGES:
+        least, most = getattr(conditions, low), getattr(conditions, high)
+        yield from ((key, "must be 0 or more") for key, bound in ((low, least), (high, most)) if bound and bound < 0)
+        if least is not None and most is not None and least > most:
+            yield high, f"must be {low} or more"
 
 
 @dataclass(frozen=True)
@@ -112,25 +132,47 @@ def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts]) -> Choice:
     Best has the most slices, then the finest spacing, then the lowest id.
     """
     inputs: dict[str, str] = {}
-    refusals: dict[str, list[str]] = {one.series_id: [] for one in series}
+    against: dict[str, list[tuple[str, str]]] = {one.series_id: [] for one in series}
     for one in wanted:
         left = [candidate for candidate in series if candidate.series_id not in inputs.values()]
-        said = "" if len(wanted) == 1 else f"as {one.name}: "
         unfit = {candidate.series_id: _reasons(one, candidate) for candidate in left}
         fit = sorted((candidate for candidate in left if not unfit[candidate.series_id]), key=_rank)
         for candidate in fit[1:]:
             unfit[candidate.series_id] = ("another series of the study suits the model better (more slices or finer)",)
         for identifier, reasons in unfit.items():
-            refusals[identifier] += [said + reason for reason in reasons]
+            against[identifier] += [(one.name, reason) for reason in reasons]
         if fit:
             inputs[one.name] = fit[0].series_id
     whole = len(inputs) == len(wanted)
     taken = set(inputs.values()) if whole else set()
+    refusals = {identifier: _each_once(said, len(wanted)) for identifier, said in against.items()}
     for identifier in set(inputs.values()) - taken:
         missing = ", ".join(one.name for one in wanted if one.name not in inputs)
-        refusals[identifier] = [f"would do, but the study has no series for {missing}"]
-    kept = {key: tuple(reasons) for key, reasons in refusals.items() if reasons and key not in taken}
+        refusals[identifier] = (f"would do, but the study has no series for {missing}",)
+    kept = {key: reasons for key, reasons in refusals.items() if reasons and key not in taken}
     return Choice(inputs if whole else {}, kept)
+
+
+def in_short(reason: str, refusals: Mapping[str, Sequence[str]]) -> str:
+    """Why a model does not run, in a line: what stands against the series that came nearest, and how much is left out.
+
+    Nearest is the series with the fewest reasons against it; of its reasons the first is said.
+    """
+    if not refusals:
+        return reason
+    nearest = min(refusals.values(), key=len)
+    others = {one for reasons in refusals.values() for one in reasons} - {nearest[0]}
+    more = f" (`explain` has {len(others)} more)" if others else ""
+    return f"{reason}: {nearest[0]}{more}"
+
+
+def _each_once(against: Sequence[tuple[str, str]], inputs: int) -> tuple[str, ...]:
+    """The reasons against a series, of (input, reason); with the inputs' names where it is not against all of them."""
+    names: dict[str, list[str]] = {}
+    for name, reason in against:
+        names.setdefault(reason, []).append(name)
+    ordered = sorted(names.items(), key=lambda one: -len(one[1]))
+    return tuple(reason if len(each) == inputs else f"as {' and '.join(each)}: {reason}" for reason, each in ordered)
 
 
 def _reasons(wanted: Wanted, series: SeriesFacts) -> tuple[str, ...]:
@@ -164,14 +206,19 @@ def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
 def _pattern(what: str, pattern: str | None, text: str) -> list[str]:
     if pattern is None or re.search(pattern, text, re.IGNORECASE):
         return []
-    return [f"{what} does not match {pattern!r}"]
+    return [f"{what} does not match {_shown(pattern)}"]
+
+
+def _shown(pattern: str) -> str:
+    """A pattern as people are shown it: of a long one the beginning, for the package or the rules file has it whole."""
+    return repr(pattern if len(pattern) <= _PATTERN_SHOWN else f"{pattern[:_PATTERN_SHOWN]}...")
 
 
 def _excluded(conditions: Conditions, series: SeriesFacts) -> list[str]:
     reasons = []
     pattern = conditions.not_series_description
     if pattern is not None and re.search(pattern, series.series_description, re.IGNORECASE):
-        reasons.append(f"series description matches {pattern!r}, which is not wanted")
+        reasons.append(f"series description matches {_shown(pattern)}, which is not wanted")
     unwanted = series.image_types & set(conditions.not_image_type)
     if unwanted:
         reasons.append(f"image type is {_either(sorted(unwanted))}, which is not wanted")

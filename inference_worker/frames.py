@@ -115,12 +115,19 @@ def _check(dataset: FileDataset) -> None:
     check_pixels(dataset, name)
 
 
+# PS3.3 C.7.6.3.1.2; what stands there else may be anything, and is not repeated.
+_COLOURS = frozenset(
+    {"PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"}
+)
+
+
 def check_pixels(dataset: FileDataset, name: str) -> None:
     """Refuse what the pixel decoders cannot be asked for."""
     if "PixelData" not in dataset or not dataset.file_meta.get("TransferSyntaxUID"):
         raise UnusableInput(f"{name} has no pixel data, or does not state their encoding")
-    if dataset.get("SamplesPerPixel", 1) != 1 or not str(dataset.get("PhotometricInterpretation")).startswith("MONO"):
-        raise UnusableInput(f"{name} is a colour image ({dataset.get('PhotometricInterpretation')})")
+    photometric = str(dataset.get("PhotometricInterpretation"))
+    if dataset.get("SamplesPerPixel", 1) != 1 or not photometric.startswith("MONO"):
+        raise UnusableInput(f"{name} is a colour image" + (f" ({photometric})" if photometric in _COLOURS else ""))
     # PS3.5 8.1.1. Older objects could place the value elsewhere in its cell; none of the decoders looks there.
     if dataset.get("HighBit") != dataset.get("BitsStored", 0) - 1:
         raise UnusableInput(f"{name} stores its values in an unusual place of the cell (High Bit)")

@@ -20,7 +20,6 @@ import signal
 import socket
 import sys
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -31,6 +30,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from config import logs
 from domain import errors
 from domain.errors import NodeError, Permanent
 from domain.findings import Mask
@@ -63,9 +63,9 @@ def main(descriptor: int) -> None:
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
-            desk = RequestQueue(runs, pool)
+            queue = RequestQueue(runs, pool)
             for line in lines:
-                for reply in desk.replies(json.loads(line)):
+                for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
 
 
@@ -218,6 +218,5 @@ def _send(channel: socket.socket, message: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    warnings.filterwarnings("ignore", module="pydicom")  # it logs the same sentences
+    logs.log_to(sys.stderr, "model", readable=sys.stderr.isatty())
     main(int(sys.argv[1]))

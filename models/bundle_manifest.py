@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from config.tables import Document
 from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import Conditions
 from models.bundle_metadata import METADATA, Metadata
-from models.tables import Document
 
 BUNDLE = "bundle"
 
@@ -219,17 +219,17 @@ def card_of(name: str, metadata: Metadata, licence: str, readme: str, own_code: 
         metadata.say("description"),
         "",
         *(f"- {key}: {value}" for key, value in stated.items() if value),
-        *_figures(metadata),
+        *_metrics(metadata),
     ]
     if own_code:
         lines += ["", "## Code of its own, which a person has trusted", *(f"- `{one}`" for one in own_code)]
     return "\n".join(lines) + (f"\n\n## The bundle's README\n\n{readme.strip()}\n" if readme else "\n")
 
 
-def _figures(metadata: Metadata) -> Iterator[str]:
-    figures = metadata.values.get("eval_metrics")
-    if isinstance(figures, dict):
-        yield from (f"- {key}: {value} (stated by its makers)" for key, value in figures.items())
+def _metrics(metadata: Metadata) -> Iterator[str]:
+    metrics = metadata.values.get("eval_metrics")
+    if isinstance(metrics, dict):
+        yield from (f"- {key}: {value} (stated by its makers)" for key, value in metrics.items())
 
 
 def slug(text: str) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.tables import Document
 from domain.errors import ConfigurationError
-from models.tables import Document
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 CODES = Path(__file__).with_name("codes")

@@ -5,15 +5,14 @@ from config.rules import Rule, load_rules
 from config.settings import Settings
 from consumers.steps.assemble import Assembler
 from consumers.steps.route import Router
-from domain.clock import SystemClock
 from domain.completeness import SettlePolicy
 from domain.events import EventType
 from models.installed import installed
 from roles.consume import consume
 from roles.process import Context
-from roles.tasks import Throttled, turns, until
-from store import queries
+from roles.tasks import Throttled, turns, wait_at_most
 from store.index import STUDIES_CHANNEL
+from store.queries.studies import studies_by_state
 
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
@@ -22,29 +21,28 @@ _FIGURES = 2.0
 def assemble(context: Context) -> None:
     """Completeness of studies, and routing of those that are complete."""
     settings = context.settings
-    policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality)
+    policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
     assembler = Assembler(context.ledger, policy)
     router = Router(lambda: installed(settings), lambda: site_rules(settings))
     handlers = {EventType.STUDY_COMPLETED: router, EventType.STUDY_AMENDED: router}
-    news = context.database.listener(STUDIES_CHANNEL)
-    clock = SystemClock()
+    notifications = context.database.listener(STUDIES_CHANNEL)
 
     with consume(context, "routing", handlers) as routing:
 
         def count() -> None:
-            for state, number in queries.studies_by_state(context.database).items():
+            for state, number in studies_by_state(context.database).items():
                 metrics.studies.labels(state).set(number)
 
         figures = Throttled(_FIGURES, count)
 
         def turn() -> None:
             routing.check()
-            due = assembler.step()
+            again_in = assembler.step()
             figures()
-            news.wait(until(due, clock))
+            notifications.wait(wait_at_most(again_in))
 
         turns(context, turn)
-    news.close()
+    notifications.close()
 
 
 def site_rules(settings: Settings) -> tuple[Rule, ...] | None:

@@ -3,10 +3,10 @@
 import logging
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from domain.retry import RetryPolicy
 
@@ -15,21 +15,24 @@ _BACKOFF = RetryPolicy(first=0.2, factor=2, longest=10)
 _SOUND = 30.0  # s of life after which earlier deaths are forgotten
 
 
-class Child:
-    """One process. It leads a process group, so that a terminal's Ctrl-C reaches it through its supervisor alone."""
+class Process(Protocol):
+    """What is looked after. It leads a process group of its own, so that a terminal's Ctrl-C does not reach it."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str],
-        environment: Mapping[str, str],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    pid: int
+
+    def wait(self) -> int:
+        """Wait for its end. The exit code, negative for a signal."""
+        ...
+
+
+class Child:
+    """One process that `start` makes, again and again."""
+
+    def __init__(self, name: str, start: Callable[[], Process], now: Callable[[], float] = time.monotonic) -> None:
         self.name = name
         self._now = now
-        self._command = command
-        self._environment = environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._make = start
+        self._process: Process | None = None
         self._started = 0.0
         self._failures = 0
         self._due = 0.0
@@ -49,7 +52,7 @@ class Child:
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
         if self._process is not None:
-            # Popen's own way would wait for a process that has ended, before its group is cleared away.
+            # By its number, which stays its own until it is waited for.
             os.kill(self._process.pid, signal.SIGTERM)
 
     def await_end(self, deadline: float) -> None:
@@ -63,12 +66,10 @@ class Child:
         self._bury(self._process)
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, env=self._environment, stdin=subprocess.DEVNULL, process_group=0
-        )
+        self._process = self._make()
         self._started = self._now()
 
-    def _bury(self, process: subprocess.Popen[bytes]) -> int:
+    def _bury(self, process: Process) -> int:
         # Before it is waited for: until then its group's number cannot belong to anybody else.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -84,6 +85,6 @@ class Child:
         _log.warning("%s %s; it is started again in %g s", self.name, how, delay)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
+def _ended(process: Process) -> bool:
     """Whether it has ended, without waiting for it yet."""
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -13,15 +13,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from config import logs
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from roles.health import Health, HealthServer, running
 from roles.process import stopped_by_signals
-from store.database import Database
-from store.embedded import EmbeddedPostgres
-from store.queries import schema_is_ready
+from store.embedded import EmbeddedPostgres, postmaster
+
+if TYPE_CHECKING:
+    from store.database import Database
 
 KEEPER = "database"
 
@@ -50,7 +52,7 @@ def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) 
     facts = {"url": server.url, "owner_url": server.owner_url}
     with HealthServer(health, settings.http, settings.data, KEEPER, facts):
         while not stop.is_set():
-            if _postmaster(_folder(settings)) is None:
+            if postmaster(_folder(settings)) is None:
                 raise Unavailable("the embedded PostgreSQL ended by itself")
             health.beat()
             stop.wait(_WATCH)
@@ -58,45 +60,53 @@ def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) 
 
 def _end_orphan(folder: Path) -> None:
     """Stop a server whose keeper was killed, so that the new keeper's own is stopped with it."""
-    orphan = _postmaster(folder)
+    orphan = postmaster(folder)
     if orphan is not None:
         _log.warning("a database that outlived its node is restarted")
         os.kill(orphan, signal.SIGINT)  # PostgreSQL's fast shutdown
-        while _postmaster(folder) is not None:
+        while postmaster(folder) is not None:
             time.sleep(0.05)
 
 
-def _postmaster(folder: Path) -> int | None:
-    """The process id of the server that runs on `folder`; its file may outlive it, and the number may be reused."""
-    try:
-        process = int((folder / "postmaster.pid").read_text().split()[0])
-        command = Path(f"/proc/{process}/cmdline").read_bytes()
-    except (OSError, ValueError, IndexError):
-        return None
-    return process if os.fsencode(folder.absolute()) in command else None
-
-
 @contextmanager
-def reading(settings: Settings) -> Iterator[Database]:
+def reading(settings: Settings) -> "Iterator[Database]":
     """The database that a command reads: the configured one, or the data folder's, started if nobody runs it.
 
     Raises ConfigurationError where there is none, or where its schema is not this release's.
     """
-    with any_database(settings) as (url, _owner_url):
-        database = Database(url, pool_size=1)
-        try:
-            if not schema_is_ready(database):
-                raise ConfigurationError("the database's schema is not this release's: run dicom-node database upgrade")
-            yield database
-        finally:
-            database.close()
+    from store.queries.schema import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
+
+    with any_database(settings) as (url, _owner_url), _connected(url) as database:
+        if not schema_is_ready(database):
+            raise ConfigurationError("the database's schema is not this release's: run dicom-node database upgrade")
+        yield database
+
+
+def fits(url: str) -> bool:
+    """Whether the schema is this release's, or a newer one; raises Unavailable where the server does not answer."""
+    from store.queries.schema import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
+
+    with _connected(url) as database:
+        return schema_is_ready(database)
+
+
+@contextmanager
+def _connected(url: str) -> "Iterator[Database]":
+    from store.database import Database  # noqa: PLC0415 - the keeper needs none of it
+
+    database = Database(url, pool_size=1)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @contextmanager
 def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
     """URLs (of the node's role, of the schema's owner) of the configured database or of the data folder's."""
     if settings.database.url is not None:
-        yield settings.database.url, settings.database.owner_url or settings.database.url
+        owner_url = settings.database.owner_url or settings.database.url
+        yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
     if not (_folder(settings) / "PG_VERSION").exists():
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")

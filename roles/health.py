@@ -9,9 +9,12 @@ import os
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +27,10 @@ from domain.errors import ConfigurationError
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
 _MAIN_LOOP = "its main loop"
+_ANSWER = 5.0  # s for a process to say how it is
+
+# What /health/ready of a process says: whether it is ready, what it waits for, and the facts that it published.
+Report = Mapping[str, Any]
 
 
 class Health:
@@ -136,6 +143,30 @@ def running(data: Path, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         return None
     return facts
+
+
+def ask(data: Path, name: str, pid: int | None = None) -> Report:
+    """What the process `name` says of itself; until it answers, it is itself what is waited for.
+
+    With `pid`, what another process of that name says does not count: it may be the one before.
+    """
+    facts = running(data, name)
+    if facts is None or pid not in {None, facts["pid"]}:
+        return {"ready": False, "waiting_for": ["its process"]}
+    address = f"http://{facts['host']}:{facts['port']}"
+    try:
+        return {**_answer(f"{address}/health/ready"), "address": address}
+    except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
+        return {"ready": False, "waiting_for": ["its health door"]}
+
+
+def _answer(url: str) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=_ANSWER) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return dict(json.load(refusal))
 
 
 class _Server(ThreadingHTTPServer):

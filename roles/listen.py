@@ -15,7 +15,7 @@ _ROOM = "room in the spool"
 _CONNECTIONS = "the thread that accepts connections"
 
 
-class Counting:
+class ListenerMetrics:
     """Counts what the listener tells."""
 
     def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
@@ -53,7 +53,7 @@ def listen(context: Context) -> None:
         settings.data / "spool",
         context.index,
         stop=context.stop,
-        events=Counting(),
+        events=ListenerMetrics(),
         ready=ready,
     )
 

@@ -1,4 +1,4 @@
-"""What every role's process does before, around and after its role: log, health, signals, database, trail.
+"""What every role's process does before, around and after its role: log, health, signals.
 
 `run_role` is the whole life of such a process. A role is a function of a Context that returns once `stop` is set; it
 outlives Unavailable by itself, and any other NodeError ends the process with one line and exit code 1.
@@ -13,22 +13,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from audit.trail import Action, Ledger
 from config import logs, masking
 from config.settings import Settings
-from domain.errors import ConfigurationError, NodeError, Unavailable
+from domain.errors import ConfigurationError, NodeError
 from roles.health import Health, HealthServer
-from store.database import Database
 from store.objects import DirectoryStore, ObjectStore
-from store.queries import schema_is_ready
+
+if TYPE_CHECKING:
+    from audit.trail import Ledger
+    from store.database import Database
 
 # The listener answers a scanner whether or not a database is there.
 WITHOUT_DATABASE = frozenset({"listen"})
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_SCHEMA = "the database's schema (dicom-node database upgrade)"
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,17 @@ class Context:
     stop: threading.Event
     health: Health
     index: int = 0
-    trail: Ledger | None = None
+    trail: "Ledger | None" = None
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """Where changes of state are committed; raises ConfigurationError in a role that has no database."""
         if self.trail is None:
             raise ConfigurationError("this role works without a database")
         return self.trail
 
     @property
-    def database(self) -> Database:
+    def database(self) -> "Database":
         """The database beneath the ledger."""
         return self.ledger.database
 
@@ -78,7 +79,10 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
             if name in WITHOUT_DATABASE:
                 _run_alone(role, Context(settings, objects, stop, health, index))
             else:
-                _run_recorded(role, Context(settings, objects, stop, health, index, _ledger(name, settings)))
+                # The listener is not to wait for what talks to a database.
+                from roles.recorded import ledger, run_recorded  # noqa: PLC0415
+
+                run_recorded(role, Context(settings, objects, stop, health, index, ledger(name, settings)))
     except NodeError as error:
         _log.error("%s", error, extra={"error": type(error).__name__})
         return 1
@@ -113,56 +117,6 @@ def _run_alone(role: Role, context: Context) -> None:
     _log.info("stopped")
 
 
-def _run_recorded(role: Role, context: Context) -> None:
-    try:
-        if not _begin(context):
-            return
-        _log.info("started")
-        try:
-            role(context)
-        except NodeError as error:
-            _end(context, type(error).__name__)
-            raise
-        _end(context, "asked to")
-        _log.info("stopped")
-    finally:
-        context.database.close()
-
-
-def _begin(context: Context) -> bool:
-    """Wait for the database and record the start; False when the process is to stop before that."""
-    while not context.stop.is_set():
-        try:
-            if _schema_is_there(context):
-                _record_start(context)
-                context.health.ready("PostgreSQL")
-                return True
-        except Unavailable:
-            context.health.waiting("PostgreSQL")
-        context.stop.wait(0.3)
-    return False
-
-
-def _schema_is_there(context: Context) -> bool:
-    there = schema_is_ready(context.database)
-    context.health.ready("PostgreSQL")
-    (context.health.ready if there else context.health.waiting)(_SCHEMA)
-    return there
-
-
-def _record_start(context: Context) -> None:
-    with context.ledger.transaction() as transaction:
-        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid())
-        transaction.record(Action.CONFIGURED, settings=masking.digest(context.settings))
-
-
-def _end(context: Context, reason: str) -> None:
-    try:
-        context.ledger.record(Action.STOPPED, reason=reason, process=os.getpid())
-    except Unavailable as error:
-        _log.warning("the stop could not be recorded: %s", error)
-
-
 def _object_store(settings: Settings) -> DirectoryStore:
     folder = settings.data / "objects"
     try:
@@ -170,11 +124,3 @@ def _object_store(settings: Settings) -> DirectoryStore:
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from error
     return DirectoryStore(folder)
-
-
-def _ledger(name: str, settings: Settings) -> Ledger:
-    if settings.database.url is None:
-        raise ConfigurationError(
-            f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
-        )
-    return Ledger(Database(settings.database.url), name)

@@ -51,6 +51,11 @@ class Throttled:
             self._call()
 
 
+def wait_at_most(seconds: float | None) -> float:
+    """Seconds to wait for a notification when the next thing that is known of comes in `seconds` (None: nothing is)."""
+    return _LOOK if seconds is None else max(0.0, min(seconds, _LOOK))
+
+
 def until(due: datetime | None, clock: Clock) -> float:
     """Seconds to wait for news when the next thing that is known of falls `due`."""
     left = (due - clock.now()).total_seconds() if due else _LOOK

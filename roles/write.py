@@ -10,5 +10,6 @@ from roles.process import Context
 def write(context: Context) -> None:
     """Findings to DICOM objects."""
     writer = ResultsWriter(context.objects, profiled_destinations(context.settings))
-    with consume(context, "results", {EventType.INFERENCE_COMPLETED: writer}) as writing:
+    handlers = {EventType.INFERENCE_COMPLETED: writer, EventType.RESULTS_REQUESTED: writer}
+    with consume(context, "results", handlers) as writing:
         watch(context, writing)

@@ -18,12 +18,13 @@ class Provenance:
     study_uid: str
     model: str
     version: str
+    package_digest: str
     input_digest: str
     moment: datetime
 
-    def uid(self, kind: str) -> str:
-        """The UID of the thing that `kind` names among this run's results."""
-        return result_uid(self.study_uid, self.model, self.version, self.input_digest, kind)
+    def uid(self, part: str) -> str:
+        """The UID of the thing that `part` names among this run's results: a name of codes, never of words."""
+        return result_uid(self.study_uid, self.model, self.version, self.package_digest, self.input_digest, part)
 
     @property
     def date(self) -> str:
@@ -50,4 +51,4 @@ def provenance_of(findings: Findings, source: Source, content_time: datetime) ->
         raise ValueError("content_time has no time zone")
     moment = content_time.astimezone(source.time_zone) if source.time_zone else content_time
     model = findings.model
-    return Provenance(source.study_uid, model.name, model.version, findings.input_digest, moment)
+    return Provenance(source.study_uid, model.name, model.version, model.digest, findings.input_digest, moment)

@@ -35,9 +35,10 @@ from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source
 
 # What findings are written as where nobody says more.
+_SEGMENTS = ResultFormat(ResultKind.SEG, SEGMENTATION)
 PLAIN = (
-    ResultFormat(ResultKind.SEG, SEGMENTATION),
-    ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR, refers=ResultKind.SEG),
+    _SEGMENTS,
+    ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR, refers=_SEGMENTS.name),
     ResultFormat(ResultKind.SR_LIKELIHOODS, COMPREHENSIVE_3D_SR),
 )
 # Segmentations first: a report refers to one that was written.

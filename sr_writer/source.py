@@ -122,7 +122,9 @@ def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric
     try:
         return _source(files, [(headers[one.sop_instance_uid][1], one.frame_number) for one in frames], volumetric)
     except _DAMAGED as error:
-        raise UnusableInput(f"the source's headers lack what a result needs: {error}") from error
+        # An AttributeError's name is a keyword of PS3.6; other errors' words may quote the header.
+        lacking = getattr(error, "name", None) or type(error).__name__
+        raise UnusableInput(f"the source's headers lack what a result needs: {lacking}") from error
 
 
 def _header(path: Path, tags: Sequence[Any]) -> Dataset:

@@ -1,21 +1,49 @@
 """The connection to PostgreSQL: one engine a process, short transactions, errors in the node's own words."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from domain.errors import Unavailable
+from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable
+from store.grants import APPLICATION_ROLE
 
 __all__ = ["APPLICATION_ROLE", "Connection", "Database", "Notifications"]
 
-# The role that every process of the node works as: INSERT and SELECT on the trail, owner of nothing.
-APPLICATION_ROLE = "dicom_node_app"
+# A server that is gone without a word is noticed after 30 + 3 x 10 s, not after the system's two hours; one that takes
+# nothing any more after as long.
+_KEEPALIVE: Mapping[str, Any] = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+# SQLSTATEs of a server that is away, is starting or stopping, or lacks room, and what to say of each. A server that
+# says anything else has answered.
+_AWAY = {
+    "57P01": "is being stopped",
+    "57P02": "is recovering from a crash",
+    "57P03": "is starting",
+    "57P05": "closed an idle session",
+    "53000": "lacks resources",
+    "53100": "has no room left on its disk",
+    "53200": "has no memory left",
+    "53300": "has no connection left",
+    "25006": "is a standby that takes no change",
+}
+_CONNECTION = "08"  # class: connection exceptions
+# Taking the role, whose errors come as psycopg's own: no migration may have made it yet, or the right is missing.
+_ROLE: Mapping[str, type[NodeError]] = {"22023": Unavailable, "42704": Unavailable, "42501": ConfigurationError}
+# Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
+_GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
+# Classes of errors that are for the values of a statement: data exceptions, broken constraints, limits of a row.
+_FOR_DATA = {"22", "23", "54"}
 
 
 class Database:
@@ -27,10 +55,11 @@ class Database:
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self._engine: Engine = create_engine(
             url,
+            hide_parameters=True,  # they are descriptions and names, and errors are logged
             pool_size=pool_size,
             pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={"connect_timeout": 5, "application_name": "dicom-node"},
+            connect_args={"connect_timeout": 5, "application_name": "dicom-node", **_KEEPALIVE},
         )
         event.listen(self._engine, "connect", _take_role)
 
@@ -38,18 +67,17 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """One transaction: committed at the end, rolled back on any exception.
 
-        Raises Unavailable where the server does not answer, also when it went away in between.
+        Raises Unavailable where the server does not answer or lacks what it needs, also when it went away in between,
+        and Retryable where it gave the transaction up for another's sake. Anything else is a defect or for the data,
+        and raised as it is.
         """
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except (OperationalError, InterfaceError, psycopg.Error) as error:
-            # psycopg's own errors come from taking the role, which no migration may have made yet.
-            raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable(f"PostgreSQL closed the connection: {_first_line(error)}") from error
-            raise
+        except (DBAPIError, psycopg.Error) as error:
+            if (known := translated(error)) is None:
+                raise
+            raise known from error
 
     def session(self) -> Connection:
         """A connection outside the pool, for a lock that lasts as long as it; each statement commits by itself.
@@ -82,6 +110,7 @@ class Notifications:
         try:
             return self._wait(seconds)
         except (psycopg.Error, OSError, DBAPIError) as error:
+            # Whatever is wrong with the line: the next wait makes another, and says what is wrong with that.
             self.close()
             raise Unavailable(f"PostgreSQL does not answer: {_first_line(error)}") from error
 
@@ -101,7 +130,7 @@ class Notifications:
 
     def _connect(self) -> psycopg.Connection[Any]:
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=5)
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=5, **_KEEPALIVE)
         for channel in self._channels:
             connection.execute(f"LISTEN {channel}".encode())
         return connection
@@ -115,6 +144,44 @@ def _take_role(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry)
             cursor.execute(f"SET ROLE {APPLICATION_ROLE}".encode())
         cursor.execute("SET TIME ZONE 'UTC'")
     connection.commit()
+
+
+def is_for_data(error: Exception) -> bool:
+    """Whether other values would have gone through: not for a server's state, a right or a table that is missing."""
+    if not isinstance(error, DBAPIError):
+        return True
+    state = _state(error)
+    return not state or state[:2] in _FOR_DATA
+
+
+def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
+    """The node's word for an error of the database; None where it is a defect, or for the data.
+
+    The list is of what is known to pass by itself: whatever else waited for a server would wait for ever.
+    """
+    state = _state(error)
+    if isinstance(error, psycopg.Error) and state in _ROLE:
+        return _ROLE[state](f"PostgreSQL does not let the node work as {APPLICATION_ROLE}: {_first_line(error)}")
+    if state in _GIVEN_UP:
+        return Retryable(f"PostgreSQL gave a transaction up: {_first_line(error)}")
+    if state in _AWAY:
+        return Unavailable(f"PostgreSQL {_AWAY[state]}: {_first_line(error)}")
+    if state[:2] == _CONNECTION or (not state and _lost(error)):
+        return Unavailable(f"PostgreSQL does not answer: {_first_line(error)}")
+    return None
+
+
+def _state(error: DBAPIError | psycopg.Error) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None) or ""
+
+
+def _lost(error: DBAPIError | psycopg.Error) -> bool:
+    """Whether an error without an SQLSTATE, which the server did not send, came of the connection and no statement."""
+    if isinstance(error, DBAPIError):
+        cause: BaseException | None = error.orig
+        return error.connection_invalidated or (error.statement is None and isinstance(cause, psycopg.OperationalError))
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _first_line(error: BaseException) -> str:

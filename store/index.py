@@ -1,16 +1,15 @@
 """What the indexer asks of the database: which instances are known, and one batch of rows at a time."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import new_id
-from domain.states import StudyState
 from store.tables import (
     associations,
     conflicts,
@@ -18,12 +17,15 @@ from store.tables import (
     instances,
     quarantine,
     series,
-    studies,
     study_associations,
 )
 
+R = TypeVar("R")
+
 # Wakes whoever decides about completeness.
 STUDIES_CHANNEL = "dicom_node_studies"
+# A statement takes 65,535 parameters at most; a row of any table here has less than 16.
+ROWS_MOST = 4000
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,6 @@ class Known:
 
     study_id: uuid.UUID
     digest: str
-
-
-@dataclass(frozen=True)
-class StudyRow:
-    """A study as it stands, locked for this transaction."""
-
-    id: uuid.UUID
-    uid: str
-    state: StudyState
-    revision: int
 
 
 def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
@@ -53,7 +45,8 @@ def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bo
 
 def open_associations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note associations; a second time changes nothing."""
-    connection.execute(upsert(associations).values(rows).on_conflict_do_nothing())
+    for some in _in_parts(rows):
+        connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
 
 
 def close_association(connection: Connection, association: uuid.UUID, at: datetime, outcome: str) -> bool:
@@ -73,34 +66,11 @@ def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[s
     return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
 
 
-def lock_studies(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
-    """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
-    wanted = sorted(uids)
-    fresh = [
-        {
-            "id": new_id(),
-            "study_uid": uid,
-            "state": StudyState.RECEIVING,
-            "reason": "its first instance came",
-            "since": now,
-            "first_received": now,
-            "last_received": now,
-        }
-        for uid in wanted
-    ]
-    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    found = connection.execute(
-        select(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
-        .where(studies.c.study_uid == func.any(wanted))
-        .order_by(studies.c.id)
-        .with_for_update()
-    )
-    return {row.study_uid: StudyRow(row.id, row.study_uid, StudyState(row.state), row.revision) for row in found}
-
-
 def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
-    connection.execute(upsert(series).values([{**row, "id": new_id()} for row in rows]).on_conflict_do_nothing())
+    for some in _in_parts(rows):
+        made = [{**row, "id": new_id()} for row in some]
+        connection.execute(upsert(series).values(made).on_conflict_do_nothing())
     found = connection.execute(
         select(series.c.id, series.c.study_id, series.c.series_uid).where(
             series.c.study_id == func.any([row["study_id"] for row in rows]),
@@ -115,21 +85,22 @@ def file_instances(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     connection.execute(insert(instances), rows)
 
 
-def touch_studies(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set state, reason, since and last_received of studies; each row names its study as `study`."""
-    statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "reason", "since", "last_received")}
-    connection.execute(statement.values(values), [{**row} for row in rows])
-
-
-def link_associations(connection: Connection, pairs: Collection[tuple[uuid.UUID, uuid.UUID]]) -> None:
-    """Note which associations (second) brought something of which study (first)."""
-    rows = [{"study_id": study, "association_id": association} for study, association in pairs]
-    connection.execute(upsert(study_associations).values(rows).on_conflict_do_nothing())
+def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uuid.UUID], int]) -> None:
+    """Note of each study and association the last record (its number in the association) that brought something."""
+    rows = [
+        {"study_id": study, "association_id": association, "last_sequence": number}
+        for (study, association), number in sorted(last.items())
+    ]
+    for some in _in_parts(rows):
+        link = upsert(study_associations).values(some)
+        newest = func.greatest(study_associations.c.last_sequence, link.excluded.last_sequence)
+        connection.execute(
+            link.on_conflict_do_update(index_elements=["study_id", "association_id"], set_={"last_sequence": newest})
+        )
 
 
 def file_conflict(connection: Connection, row: Mapping[str, Any]) -> bool:
-    """Note an instance that was kept aside for its other bytes; False where the same was noted before."""
+    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before."""
     statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
     return connection.execute(statement).one_or_none() is not None
 
@@ -138,3 +109,8 @@ def file_quarantined(connection: Connection, row: Mapping[str, Any]) -> bool:
     """Note an instance that cannot be read; False where the same was noted before."""
     statement = upsert(quarantine).values(row).on_conflict_do_nothing().returning(quarantine.c.id)
     return connection.execute(statement).one_or_none() is not None
+
+
+def _in_parts(rows: Sequence[R]) -> Iterator[Sequence[R]]:
+    for start in range(0, len(rows), ROWS_MOST):
+        yield rows[start : start + ROWS_MOST]

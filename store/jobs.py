@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 
+from domain.ids import JobId, StudyId
 from domain.states import JOB, JobEvent, JobState, advance
 from store.tables import instances, jobs, studies
 
@@ -17,8 +18,8 @@ _LIVE = (JobState.LEASED, JobState.RUNNING)
 class Job:
     """One inference, as it stands."""
 
-    id: uuid.UUID
-    study_id: uuid.UUID
+    id: JobId
+    study_id: StudyId
     series_id: uuid.UUID
     revision: int
     model: str

@@ -6,6 +6,9 @@ everything put before survives a loss of power; many puts share one.
 
 import ctypes
 import os
+import platform
+import secrets
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from io import FileIO
@@ -15,6 +18,9 @@ from typing import Protocol
 from domain.errors import Permanent, Retryable
 
 Buffer = bytes | bytearray | memoryview
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_HOST = platform.node().partition(".")[0][:32]
 
 
 class ObjectStore(Protocol):
@@ -50,10 +56,13 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._descriptor: int | None = None
 
     def put(self, key: str, parts: Iterable[Buffer]) -> None:
         target = self.path(key)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        self._open()
+        # Another process, on another host too where the folder is shared, may write the same object at this moment.
+        draft = target.with_name(f".{target.name}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             with _created(draft) as file:
                 for part in parts:
@@ -87,13 +96,22 @@ class DirectoryStore:
         self.path(key).unlink(missing_ok=True)
 
     def sync(self) -> None:
-        """One syncfs(2) for all files: an fsync each costs more than the instance itself."""
-        descriptor = os.open(self._root, os.O_RDONLY)
-        try:
-            if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
-                raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
-        finally:
-            os.close(descriptor)
+        """One syncfs(2) for all files: an fsync each costs more than the instance itself.
+
+        After it has failed, what was put since the last success has to be put again: the kernel may have dropped it.
+        """
+        if _LIBC.syncfs(self._open()):
+            raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
+
+    def _open(self) -> int:
+        """One descriptor for good: the kernel reports a failed write-back to those that were open when it failed."""
+        if self._descriptor is None:
+            try:
+                self._descriptor = os.open(self._root, os.O_RDONLY)
+            except OSError as error:
+                raise Retryable(f"object store: {error.strerror} at {self._root}") from error
+            weakref.finalize(self, os.close, self._descriptor)
+        return self._descriptor
 
 
 def _created(path: Path) -> FileIO:

@@ -14,12 +14,12 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Text, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Permanent, Unavailable
-from domain.states import STUDY, StudyEvent, StudyState, advance
-from store.database import Database
-from store.tables import dead_letters, inbox, offsets, outbox, studies
+from domain.records import DeadLetter
+from store.database import Database, translated
+from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL
 
 _READER_LOCKS = 0x72656164  # "read": seeds the readers' lock keys, apart from every other advisory lock
@@ -121,9 +121,14 @@ class OutboxReader:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, InterfaceError, psycopg.OperationalError, OSError) as error:
+        except OSError as error:
             self.close()
-            raise Unavailable(f"PostgreSQL does not answer: {str(error).partition(chr(10))[0]}") from error
+            raise Unavailable(f"PostgreSQL does not answer: {error}") from error
+        except (DBAPIError, psycopg.Error) as error:
+            self.close()
+            if (known := translated(error)) is None:
+                raise
+            raise known from error
 
 
 def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: datetime) -> bool:
@@ -135,21 +140,6 @@ def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: d
 def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> None:
     """Take the mark away, so that `reader` handles the event when it comes again."""
     connection.execute(delete(inbox).where(inbox.c.reader == reader, inbox.c.event_id == event_id))
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
-
-    id: int
-    reader: str
-    message: str
-    event_id: uuid.UUID | None
-    study_id: uuid.UUID | None
-    error: str
-    attempts: int
-    at: datetime
-    replayed_at: datetime | None
 
 
 def add_dead_letter(connection: Connection, **fields: Any) -> int:
@@ -179,30 +169,6 @@ def has_open_letters(connection: Connection, study: uuid.UUID) -> bool:
     """Whether anything about a study is set aside and was not replayed."""
     waiting = select(dead_letters.c.id).where(dead_letters.c.study_id == study, dead_letters.c.replayed_at.is_(None))
     return bool(connection.scalar(select(waiting.exists())))
-
-
-def move_study(
-    connection: Connection,
-    study: uuid.UUID,
-    event: StudyEvent,
-    reason: str,
-    at: datetime,
-    revision: int | None = None,
-) -> StudyState | None:
-    """Apply `event` to a study and return its state; None where there is no such study, or no such move for it.
-
-    A failure moves nothing where newer instances have come, or a later revision than the one that it concerns: what
-    becomes of those decides where the study ends, and a study that were stuck meanwhile would not be completed.
-    """
-    columns = (studies.c.state, studies.c.revision)
-    row = connection.execute(select(*columns).where(studies.c.id == study).with_for_update()).one_or_none()
-    if row is None or (StudyState(row.state), event) not in STUDY:
-        return None
-    if event is StudyEvent.FAILED and (row.state == StudyState.AMENDED or row.revision > (revision or row.revision)):
-        return None
-    state = advance(STUDY, StudyState(row.state), event)
-    connection.execute(update(studies).where(studies.c.id == study).values(state=state, reason=reason, since=at))
-    return state
 
 
 _LETTER = tuple(dead_letters.c)

@@ -9,14 +9,39 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import new_id
-from domain.profiles import Choice, ResultFormat, ResultKind
+from domain.ids import JobId, StudyId, new_id
+from domain.profiles import (
+    DEFLATED,
+    IMPLICIT,
+    LABEL_MAP_SEGMENTATION,
+    RLE,
+    SEGMENTATION,
+    Choice,
+    ResultFormat,
+    ResultKind,
+)
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState, advance
 from store.jobs import Job
 from store.tables import deliveries, delivery_objects, jobs, results
 
 # Wakes whoever delivers.
 DELIVERIES_CHANNEL = "dicom_node_deliveries"
+
+
+# What rows of before docs/decisions/0017 call the segmentation that a report refers to.
+_NAMED_BEFORE: Mapping[str, str] = {
+    "SEG": ResultFormat(ResultKind.SEG, SEGMENTATION).name,
+    "SEG-Implicit VR Little Endian": ResultFormat(ResultKind.SEG, SEGMENTATION, IMPLICIT).name,
+    "SEG-Deflated Explicit VR Little Endian": ResultFormat(ResultKind.SEG, SEGMENTATION, DEFLATED).name,
+    "SEG-Label Map Segmentation": ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION).name,
+    "SEG-Label Map Segmentation-Implicit VR Little Endian": ResultFormat(
+        ResultKind.SEG, LABEL_MAP_SEGMENTATION, IMPLICIT
+    ).name,
+    "SEG-Label Map Segmentation-Deflated Explicit VR Little Endian": ResultFormat(
+        ResultKind.SEG, LABEL_MAP_SEGMENTATION, DEFLATED
+    ).name,
+    "SEG-Label Map Segmentation-RLE Lossless": ResultFormat(ResultKind.SEG, LABEL_MAP_SEGMENTATION, RLE).name,
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +59,8 @@ class Result:
     @property
     def form(self) -> ResultFormat:
         """The form that it was written in."""
-        return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, self.refers)
+        refers = _NAMED_BEFORE.get(self.refers, self.refers)
+        return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, refers)
 
 
 @dataclass(frozen=True)
@@ -42,8 +68,8 @@ class Delivery:
     """The results of one job on their way to one destination."""
 
     id: uuid.UUID
-    job_id: uuid.UUID
-    study_id: uuid.UUID
+    job_id: JobId
+    study_id: StudyId
     destination: str
     state: DeliveryState
     attempts: int

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import new_id, set_digest
+from domain.ids import JobId, StudyId, new_id, set_digest
 from domain.routing import Choice
-from domain.states import JobState, StudyState
-from store.tables import decisions, instances, jobs, studies
+from domain.states import JobState
+from store.tables import decisions, instances, jobs
 
 # Wakes the workers.
 JOBS_CHANNEL = "dicom_node_jobs"
@@ -58,7 +58,7 @@ class SliceRow:
 class WantedJob:
     """An inference that routing asks for: `inputs` are the series of the model's inputs, `series_id` the first's."""
 
-    study_id: uuid.UUID
+    study_id: StudyId
     series_id: uuid.UUID
     inputs: Mapping[str, str]
     revision: int
@@ -71,13 +71,6 @@ def slices(connection: Connection, study: uuid.UUID, revision: int) -> Sequence[
     """Every instance of the study up to and with `revision`, series by series."""
     found = connection.execute(_SLICES, {"study": study, "revision": revision})
     return [SliceRow(**row) for row in found.mappings()]
-
-
-def lock_revision(connection: Connection, study: uuid.UUID) -> tuple[StudyState, int]:
-    """The study's state and revision, its row locked."""
-    statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study).with_for_update()
-    row = connection.execute(statement).one()
-    return StudyState(row.state), row.revision
 
 
 def note_decision(
@@ -107,7 +100,7 @@ def note_decision(
     connection.execute(upsert(decisions).values(row).on_conflict_do_update(index_elements=key, set_=changed))
 
 
-def request_job(connection: Connection, wanted: WantedJob, now: datetime) -> uuid.UUID | None:
+def request_job(connection: Connection, wanted: WantedJob, now: datetime) -> JobId | None:
     """Make the job; None where the same model has this very input already."""
     digests = connection.execute(
         select(instances.c.digest).where(
@@ -126,6 +119,6 @@ def request_job(connection: Connection, wanted: WantedJob, now: datetime) -> uui
         "requested_at": now,
         "not_before": now,
     }
-    return connection.execute(
-        upsert(jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
-    ).scalar_one_or_none()
+    made = connection.execute(upsert(jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id))
+    job = made.scalar_one_or_none()
+    return JobId(job) if job else None

@@ -6,9 +6,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
-from domain.errors import ConfigurationError, Unavailable
+from domain.errors import ConfigurationError
+from store.database import translated
 from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
@@ -19,15 +20,15 @@ def upgrade(owner_url: str) -> str:
 
     Raises Unavailable where the server does not answer, ConfigurationError where the role lacks a right.
     """
-    engine = create_engine(owner_url, connect_args={"connect_timeout": 5})
+    engine = create_engine(owner_url, hide_parameters=True, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             command.upgrade(alembic_config(connection), "head")
-    except OperationalError as error:
-        raise Unavailable(f"PostgreSQL does not answer: {error.orig}") from error
     except DBAPIError as error:
+        if (known := translated(error)) is not None:
+            raise known from error
         raise ConfigurationError(f"the schema cannot be brought up to date with this role: {error.orig}") from error
     finally:
         engine.dispose()

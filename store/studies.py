@@ -1,21 +1,26 @@
-"""What assembly asks of the database: the studies that are not complete, and the step to complete."""
+"""The row of a study: every write to it is here, and what assembly and routing ask of it."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, func, select, text, update
+from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.completeness import StudyFacts
-from domain.states import StudyState
+from domain.ids import StudyId, new_id
+from domain.states import STUDY, StudyEvent, StudyState, advance
 from store.tables import instances, series, studies
 
-_FACTS = text(
+# An association holds the study that it brought something of last, for as long as it is open: more may come.
+_OPEN = text(
     """
-    SELECT s.id, s.study_uid, s.state, s.revision,
-           count(a.id) FILTER (WHERE a.closed_at IS NULL) AS open_associations,
-           greatest(s.last_received, max(a.closed_at)) AS last_activity,
+    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
+           max(a.closed_at) AS last_closed,
+           coalesce(bool_or(a.closed_at IS NULL AND NOT EXISTS (
+               SELECT FROM dicom_node.study_associations later
+               WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence
+           )), false) AS held,
            ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
@@ -27,40 +32,124 @@ _FACTS = text(
 
 
 @dataclass(frozen=True)
-class OpenStudy:
-    """A study that is not complete, and what is known of it."""
+class StudyRow:
+    """A study as it stands, locked for this transaction."""
 
-    id: uuid.UUID
+    id: StudyId
     uid: str
     state: StudyState
     revision: int
-    facts: StudyFacts
+
+
+@dataclass(frozen=True)
+class OpenStudy(StudyRow):
+    """A study that is not complete.
+
+    `held` says that an open association brought something of it last. `last_event` changes with everything that happens
+    to it: the last batch with an instance of it, and the last close of an association that brought one.
+    """
+
+    held: bool
+    modalities: frozenset[str]
+    last_event: tuple[datetime, datetime | None]
+
+
+@dataclass(frozen=True)
+class Received:
+    """What new instances make of a study."""
+
+    study: StudyId
+    state: StudyState
+    reason: str
+
+
+def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
+    """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
+    wanted = sorted(uids)
+    fresh = [
+        {
+            "id": new_id(),
+            "study_uid": uid,
+            "state": StudyState.RECEIVING,
+            "reason": "its first instance came",
+            "since": now,
+            "first_received": now,
+            "last_received": now,
+        }
+        for uid in wanted
+    ]
+    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
+    columns = (studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
+    known = select(*columns).where(studies.c.study_uid == func.any(wanted)).order_by(studies.c.id).with_for_update()
+    return {
+        row.study_uid: StudyRow(StudyId(row.id), row.study_uid, StudyState(row.state), row.revision)
+        for row in connection.execute(known)
+    }
+
+
+def note_received(connection: Connection, received: Sequence[Received], now: datetime) -> None:
+    """Move studies that this transaction has locked: new instances of each have come."""
+    statement = update(studies).where(studies.c.id == bindparam("study"))
+    values = {"state": bindparam("new_state"), "reason": bindparam("new_reason"), "since": now, "last_received": now}
+    rows = [{"study": one.study, "new_state": one.state, "new_reason": one.reason} for one in received]
+    connection.execute(statement.values(values), rows)
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
     """Every study that is not complete."""
-    return [_study(row) for row in connection.execute(_FACTS, {"study": None})]
+    return [_open_study(row) for row in connection.execute(_OPEN, {"study": None})]
 
 
-def lock_open_study(connection: Connection, study: uuid.UUID) -> OpenStudy | None:
+def lock_open_study(connection: Connection, study: StudyId) -> OpenStudy | None:
     """The study, locked and read again; None where it is complete by now."""
     connection.execute(select(studies.c.id).where(studies.c.id == study).with_for_update())
-    row = connection.execute(_FACTS, {"study": study}).one_or_none()
-    return _study(row) if row else None
+    row = connection.execute(_OPEN, {"study": study}).one_or_none()
+    return _open_study(row) if row else None
 
 
-def set_state(
-    connection: Connection, study: uuid.UUID, state: StudyState, reason: str, now: datetime, revision: int | None = None
-) -> None:
-    """Move a study that this transaction has locked."""
-    values = {"state": state, "reason": reason, "since": now} | ({"revision": revision} if revision is not None else {})
-    connection.execute(update(studies).where(studies.c.id == study).values(values))
+def lock_revision(connection: Connection, study: uuid.UUID) -> tuple[StudyState, int]:
+    """The study's state and revision, its row locked."""
+    statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study).with_for_update()
+    row = connection.execute(statement).one()
+    return StudyState(row.state), row.revision
+
+
+def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
+    """Declare a study complete that this transaction has locked; the revision that it then has."""
+    state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1
+    values = {"state": state, "reason": reason, "since": now, "revision": revision}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(values))
+    return revision
+
+
+def apply(
+    connection: Connection,
+    study: uuid.UUID,
+    event: StudyEvent,
+    reason: str,
+    at: datetime,
+    revision: int | None = None,
+) -> StudyState | None:
+    """Apply `event` to a study and return its state; None where there is no such study, or no such move for it.
+
+    A failure moves nothing where newer instances have come, or a later revision than the one that it concerns: what
+    becomes of those decides where the study ends, and a study that were stuck meanwhile would not be completed.
+    """
+    columns = (studies.c.state, studies.c.revision)
+    row = connection.execute(select(*columns).where(studies.c.id == study).with_for_update()).one_or_none()
+    if row is None or (StudyState(row.state), event) not in STUDY:
+        return None
+    if event is StudyEvent.FAILED and (row.state == StudyState.AMENDED or row.revision > (revision or row.revision)):
+        return None
+    state = advance(STUDY, StudyState(row.state), event)
+    connection.execute(update(studies).where(studies.c.id == study).values(state=state, reason=reason, since=at))
+    return state
 
 
 def note_progress(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> None:
     """Say where a complete study is on its way; one that is amended or stuck meanwhile keeps its own reason."""
-    complete = update(studies).where(studies.c.id == study, studies.c.state == StudyState.COMPLETE)
-    connection.execute(complete.values(reason=reason, since=now))
+    complete_one = update(studies).where(studies.c.id == study, studies.c.state == StudyState.COMPLETE)
+    connection.execute(complete_one.values(reason=reason, since=now))
 
 
 def size(connection: Connection, study: uuid.UUID) -> tuple[int, int]:
@@ -73,6 +162,13 @@ def size(connection: Connection, study: uuid.UUID) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _study(row: Row[tuple[object, ...]]) -> OpenStudy:
-    facts = StudyFacts(row.open_associations, row.last_activity, frozenset(row.modalities))
-    return OpenStudy(row.id, row.study_uid, StudyState(row.state), row.revision, facts)
+def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
+    return OpenStudy(
+        StudyId(row.id),
+        row.study_uid,
+        StudyState(row.state),
+        row.revision,
+        row.held,
+        frozenset(row.modalities),
+        (row.last_received, row.last_closed),
+    )

@@ -71,6 +71,7 @@ study_associations = Table(
     metadata,
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("association_id", ForeignKey(associations.c.id), nullable=False),
+    Column("last_sequence", BigInteger),  # number of the association's last record that brought something of the study
     PrimaryKeyConstraint("study_id", "association_id"),
     Index(None, "association_id"),
 )
@@ -137,12 +138,15 @@ quarantine = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("sop_uid", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of its Part 10 file, or of the record's place where that was lost
     Column("association_id", Uuid, nullable=False),
-    Column("object_key", Text, nullable=False),
+    Column("object_key", Text, nullable=False),  # empty where no bytes are left
     Column("reason", Text, nullable=False),
     _moment("received_at"),
+    Column("study_id", ForeignKey(studies.c.id)),  # where its UIDs could be read
+    Column("series_uid", Text, nullable=False, server_default=""),
     UniqueConstraint("sop_uid", "digest"),
+    Index(None, "study_id"),
 )
 
 decisions = Table(

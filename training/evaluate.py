@@ -43,7 +43,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measures:
     """Dice against the classical labels on the source's grid, and the nodules that a reader outlined.
 
     `network` is the SHA-256 of the network that was evaluated.
@@ -57,7 +57,7 @@ class Figures:
     nodules: tuple[Held, ...]
 
 
-def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) -> Figures:
+def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) -> Measures:
     """The figures of one package on the CT in `case`, with the nodules of the LIDC file `annotations`."""
     package = load_package(package_folder)
     source = cases.read(case)
@@ -66,7 +66,7 @@ def evaluate(package_folder: Path, case: Path, annotations: Path | None = None) 
     mask = np.zeros(source.voxels.shape, np.uint8) if outcome.mask is None else outcome.mask
     truth = cases.classical(source)
     nodules = read_nodules(annotations) if annotations else ()
-    return Figures(
+    return Measures(
         network=package.digests[package.manifest.network.file],
         dice_lungs=dice(mask > 0, truth > 0),
         dice_right=dice(mask == RIGHT, truth == RIGHT),

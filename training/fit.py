@@ -59,9 +59,9 @@ def fit(
         if step % plan.report_every == 0:
             keeper.metrics({"loss": run.average, "rate": plan.learning_rate * rate_at(step - 1, plan)}, step)
         if validate is not None and _due(step, plan.validate_every, plan.steps):
-            figures = _validated(network, validate)
-            log.info("step %d: loss %.4f, %s", step, run.average, figures)
-            keeper.metrics(figures, step)
+            metrics = _validated(network, validate)
+            log.info("step %d: loss %.4f, %s", step, run.average, metrics)
+            keeper.metrics(metrics, step)
         if checkpoints is not None and _due(step, plan.checkpoint_every, plan.steps):
             run.save(checkpoints, step)
     network.eval()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from models.tables import Document
+from config.tables import Document
 
 T = TypeVar("T")
 

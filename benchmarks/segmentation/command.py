@@ -99,13 +99,13 @@ def rows(record: Record) -> str:
 
 
 def _line(form: str, side: str, measured: Sequence[Measured], ours: Sequence[Measured]) -> list[str]:
-    clock = _beside([one.seconds for one in measured], [one.seconds for one in ours])
-    processor = _beside([one.processor for one in measured], [one.processor for one in ours])
+    clock = _compared([one.seconds for one in measured], [one.seconds for one in ours])
+    processor = _compared([one.processor for one in measured], [one.processor for one in ours])
     resident = max(one.resident for one in measured)
     return [form, side, clock, processor, f"{measured[-1].size:,}", table.megabytes(resident)]
 
 
-def _beside(seconds: Sequence[float], ours: Sequence[float]) -> str:
+def _compared(seconds: Sequence[float], ours: Sequence[float]) -> str:
     """The median, and how many times the node's it is."""
     median = statistics.median(seconds)
     return f"{median:.3f} s" + ("" if seconds == ours else f" ({median / statistics.median(ours):.1f}x)")

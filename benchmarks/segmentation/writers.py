@@ -28,11 +28,11 @@ def node(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]:
     case = Case(folder)
     findings, mask = case.findings, case.mask
     source = read_source(case.files, findings.frames, volumetric=True)
-    stamp = provenance_of(findings, source, MOMENT)
+    provenance = provenance_of(findings, source, MOMENT)
 
     def timed() -> None:
         present = present_segments(findings, mask, source)
-        content = Content(findings, source, stamp, mask, present, (), (), ())
+        content = Content(findings, source, provenance, mask, present, (), (), ())
         (draft,) = drafts(content, form)
         with out.open("wb", buffering=_BUFFER) as file:
             file.writelines(finished(draft, content).pieces)
@@ -57,11 +57,11 @@ def highdicom(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]
     """`highdicom.seg.Segmentation` and its `save_as` with what the node says too, the source's files read before."""
     case = Case(folder)
     mask, headers = case.mask, case.headers()
-    stamp = provenance_of(case.findings, read_source(case.files, case.findings.frames, volumetric=True), MOMENT)
+    provenance = provenance_of(case.findings, read_source(case.files, case.findings.frames, volumetric=True), MOMENT)
     label_map = form.sop_class == LABEL_MAP_SEGMENTATION
     given: dict[str, Any] = {
         "segmentation_type": SegmentationTypeValues.LABELMAP if label_map else SegmentationTypeValues.BINARY,
-        "segment_descriptions": [_description(one, stamp) for one in case.segments],
+        "segment_descriptions": [_description(one, provenance) for one in case.segments],
         "series_instance_uid": "2.25.71",
         "series_number": 9001,
         "sop_instance_uid": "2.25.72",
@@ -69,7 +69,7 @@ def highdicom(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]
         "series_description": series_description(MODEL, ResultKind.SEG),
         "content_label": "AI_SEGMENTATION",
         "content_description": content_description(MODEL),
-        "contributing_equipment": contributing_equipment(MODEL, stamp),
+        "contributing_equipment": contributing_equipment(MODEL, provenance),
         **general_equipment(MODEL),
         "transfer_syntax_uid": form.transfer_syntax,
     }
@@ -80,8 +80,8 @@ def highdicom(form: ResultFormat, folder: Path, out: Path) -> Callable[[], None]
     return timed
 
 
-def _description(segment: Segment, stamp: Provenance) -> SegmentDescription:
-    identifier, uid = tracking(segment, MODEL, stamp)
+def _description(segment: Segment, provenance: Provenance) -> SegmentDescription:
+    identifier, uid = tracking(segment, MODEL, provenance)
     item = SegmentDescription(
         segment_number=segment.number,
         segment_label=segment.label,

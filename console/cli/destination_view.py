@@ -49,7 +49,7 @@ def profiles(each: Iterable[Profile]) -> RenderableType:
 def _answered(seen: SeenDestination | None, now: datetime) -> tuple[str, str, str]:
     if seen is None or seen.accepted is None or seen.seen_at is None:
         return "never", "not known", ""
-    return ago(seen.seen_at.isoformat(), now), f"{len(seen.accepted)} of {len(asked())} forms", seen.implementation
+    return ago(seen.seen_at, now), f"{len(seen.accepted)} of {len(asked())} forms", seen.implementation
 
 
 def _taken(kind: ResultKind, accepted: Collection[Context] | None) -> Sequence[str]:

@@ -1,20 +1,23 @@
 """What this machine has and lacks for the node, and how to get it. Each look takes settings and says what it found."""
 
+import re
 import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 from config.settings import Settings
 from console.cli.output import size
 from domain.errors import NodeError
+from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
 from roles.health import running
 from store.database import Database
-from store.queries import schema_is_ready
+from store.queries.schema import schema_is_ready
 
 
 class Mark(StrEnum):
@@ -34,12 +37,13 @@ class Look:
     said: str
 
 
-# Extras of the installation: a module of each, what it is for, and whether one machine that does everything needs it.
-_EXTRAS = (
-    ("worker", ("numpy", "scipy", "pydicom"), "volumes and models", True),
-    ("results", ("highdicom",), "SEG and SR objects", True),
-    ("monai", ("monai", "nibabel", "ignite"), "MONAI bundles", False),
-    ("explain", ("captum",), "integrated gradients", False),
+# Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
+# needs it. What each brings, its own metadata say.
+EXTRAS = (
+    ("worker", "volumes and models", True),
+    ("results", "SEG and SR objects", True),
+    ("monai", "MONAI bundles", False),
+    ("explain", "integrated gradients", False),
 )
 
 
@@ -85,7 +89,7 @@ def _database(settings: Settings) -> Iterator[Look]:
         said = "embedded, in the data folder" if there else missing
         yield Look("database", Mark.OK if there else Mark.LACKING, said)
         return
-    database = Database(url, pool_size=1)
+    database = Database(url.get_secret_value(), pool_size=1)
     try:
         ready = schema_is_ready(database)
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
@@ -97,13 +101,28 @@ def _database(settings: Settings) -> Iterator[Look]:
 
 
 def _extras() -> Iterator[Look]:
-    for extra, modules, use, needed in _EXTRAS:
-        missing = [module for module in modules if find_spec(module) is None]
+    for extra, use, needed in EXTRAS:
+        missing = [name for name in brought_by(extra) if not _is_installed(name)]
         if missing:
             said = f"{use}: {', '.join(missing)} is missing; pip install 'dicom-node[{extra}]'"
             yield Look(f"extra {extra}", Mark.LACKING if needed else Mark.NOTED, said)
         else:
             yield Look(f"extra {extra}", Mark.OK, use)
+
+
+def brought_by(extra: str) -> list[str]:
+    """The distributions that an extra installs, but for engines: any one of those will do, and each is looked for."""
+    engines = {name for library in LIBRARIES.values() for name in library.distributions}
+    stated = [line for line in requires("dicom-node") or () if re.search(rf"""extra == ['"]{extra}['"]$""", line)]
+    return [name for line in stated if (name := re.split(r"[^\w.-]", line)[0]) not in engines]
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _engines() -> Iterator[Look]:

@@ -1,47 +1,22 @@
 """The `dicom-node` command: the table of its commands, and how errors leave it.
 
-A command's module is imported when the command is asked for, so that `status` need not wait for the DICOM network.
+console.cli.table has the list.
 """
 
-from collections.abc import Mapping
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-from console.cli.output import complain
+from config import defects, logs
+from console.cli.table import COMMANDS
 from domain.errors import NodeError
 
 _EPILOG = """A trial on this machine:  dicom-node up --data trial --destination ORTHANC@127.0.0.1:4242
 then  dicom-node send STUDY-FOLDER --to DICOM_NODE@127.0.0.1:11112  and  dicom-node status --data trial"""
-
-_WHERE: Mapping[str, str] = {
-    "up": "up",
-    "send": "network",
-    "echo": "network",
-    "status": "studies",
-    "explain": "studies",
-    "retry": "recovery",
-    "quarantine": "studies",
-    "dead-letters": "dead_letters",
-    "audit": "trail",
-    "models": "packages",
-    "doctor": "doctor",
-    "viewer": "viewer",
-    "destinations": "destinations",
-    "config": "configuration",
-    "database": "schema",
-    "listen": "role",
-    "index": "role",
-    "assemble": "role",
-    "work": "role",
-    "write": "role",
-    "deliver": "role",
-    "relay": "role",
-    "keep-database": "role",
-}
 
 
 class _Commands(TyperGroup):
@@ -51,12 +26,16 @@ class _Commands(TyperGroup):
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_WHERE)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _WHERE:
-            return None
-        return get_group(import_module(f"console.cli.commands.{_WHERE[cmd_name]}").app).get_command(ctx, cmd_name)
+        """What the list of commands shows; `resolve_command` has the command itself."""
+        known = COMMANDS.get(cmd_name)
+        return known and TyperCommand(cmd_name, help=known.about, hidden=known.hidden, rich_help_panel=known.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, shown, rest = super().resolve_command(ctx, args)
+        return name, shown and _load(ctx, shown.name or ""), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,8 +43,15 @@ class _Commands(TyperGroup):
         except NodeError as error:
             if ctx.params.get("debug"):
                 raise
+            from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
+
             complain(str(error))
             raise typer.Exit(1) from error
+
+
+def _load(ctx: Any, name: str) -> Any:
+    module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
+    return get_group(module.app).get_command(ctx, name)
 
 
 app = typer.Typer(
@@ -88,7 +74,12 @@ def _global_options(
 
 def main() -> None:
     """Entry point of the `dicom-node` program."""
-    app()
+    logs.log_to(sys.stderr, "dicom-node", readable=True)
+    try:
+        app()
+    except Exception as error:  # a defect; Python itself would print what libraries say of their arguments
+        sys.stderr.write(defects.trace(error) + "\n")
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -23,7 +22,7 @@ def screen() -> Console:
     return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(value, indent=2, default=str))
 
@@ -33,7 +32,7 @@ def complain(message: str) -> None:
     typer.echo(typer.style(message, fg="red") if sys.stderr.isatty() else message, err=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of plain text; nothing in a cell is markup."""
     made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     made.header_style = "dim"
@@ -49,16 +48,14 @@ def state(text: str) -> Text:
     return Text(text, style="bold red" if text in _BAD else "green" if text in _GOOD else "yellow")
 
 
-def moment(text: str | None) -> str:
+def moment(at: datetime | None) -> str:
     """A stored moment in the reader's own time."""
-    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S") if text else ""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
-def ago(text: str | None, now: datetime) -> str:
+def ago(at: datetime, now: datetime) -> str:
     """How long ago, in the one unit that tells it: `12 s`, `3 min`, `2 days`."""
-    if not text:
-        return ""
-    amount = max((now - datetime.fromisoformat(text)).total_seconds(), 0)
+    amount = max((now - at).total_seconds(), 0)
     for size, unit in _STEPS:
         if amount < size:
             return f"{amount:.0f} {unit} ago"

@@ -7,12 +7,11 @@ shows what arrived at the archive. At the end nothing is left running.
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,14 +27,16 @@ from console.demo.archive import AET, Archive
 from console.demo.findings import Findings
 from console.demo.screen import Screen
 from console.demo.servers import SETTLE, Interrupted, NodeProcess, Program, pause
-from console.demo.steps import Step, arrived, dead_end, steps
+from console.demo.steps import Step, arrived, dead_end, settled, steps
 from console.demo.study import Study
 from dicom_node.scu.store import Verdict, send
 from domain.errors import NodeError, Permanent
 from domain.progress import progress
+from domain.records import StudyPath
 from roles.process import stopped_by_signals
-from store import queries
 from store.database import Database
+from store.queries.path import study_path
+from store.queries.studies import latest_studies
 
 _SCANNER = "CT_SCANNER"
 _LOOK = 0.2  # s between two looks at the study
@@ -132,7 +133,7 @@ def _send(stage: Stage, study: Study, address: str, purpose: str) -> None:
     _say(screen, "sent", f"{len(study.objects)} instances, {size(study.size)} in {seconds:.2f} s ({rate})")
 
 
-def _follow(stage: Stage, database: Database) -> Mapping[str, Any]:
+def _follow(stage: Stage, database: Database) -> StudyPath:
     """Tell every step of the study until its results have arrived; raises Permanent where they never will."""
     stage.screen.heading(f"The node at work (a study is complete after {SETTLE:g} s of silence)")
     told: set[tuple[str, str]] = set()
@@ -140,8 +141,8 @@ def _follow(stage: Stage, database: Database) -> Mapping[str, Any]:
     with stage.screen.waiting("the study is on its way"):
         while time.monotonic() < deadline:
             path = _largest(database)
-            for step in steps(path) if path else ():
-                if (step.name, step.text) not in told and _settled(step, path):
+            for step in settled(path) if path else ():
+                if (step.name, step.text) not in told:
                     told.add((step.name, step.text))
                     stage.screen.step(step)
                     deadline = time.monotonic() + _PATIENCE
@@ -150,11 +151,11 @@ def _follow(stage: Stage, database: Database) -> Mapping[str, Any]:
             if path and (reason := dead_end(path)):
                 raise Permanent(reason)
             pause(stage.stop, _LOOK)
-    place = progress(path["study"], path["jobs"], path["results"], path["deliveries"]) if path else None
+    place = progress(path.study, path.jobs, path.results, path.deliveries) if path else None
     raise Permanent(f"nothing happens any more: {place.where}: {place.why}" if place else "the study did not come in")
 
 
-def _balance(path: Mapping[str, Any]) -> str:
+def _balance(path: StudyPath) -> str:
     """The figure that a radiologist waits for."""
     last = {step.name: step.at for step in steps(path)}
     seconds = (last["delivered"] - last["received"]).total_seconds()
@@ -163,33 +164,27 @@ def _balance(path: Mapping[str, Any]) -> str:
     )
 
 
-def _settled(step: Step, path: Mapping[str, Any]) -> bool:
-    """The number of instances received is known when the study is complete."""
-    return step.name != "received" or bool(path["decisions"])
-
-
-def _largest(database: Database) -> dict[str, Any]:
-    """The path of the study with the most instances; empty while there is none."""
-    found = queries.latest_studies(database, 100)
+def _largest(database: Database) -> StudyPath | None:
+    """The path of the study with the most instances; None while there is none."""
+    found = latest_studies(database, 100)
     if not found:
-        return {}
-    largest = max(found, key=lambda one: one["instances"] or 0)
-    return queries.study_path(database, queries.find_study(database, largest["id"]))
+        return None
+    return study_path(database, max(found, key=lambda one: one.instances or 0).study.id)
 
 
-def _fetch(stage: Stage, study: Study, path: Mapping[str, Any]) -> list[Findings]:
+def _fetch(stage: Stage, study: Study, path: StudyPath) -> list[Findings]:
     """The results of each model, out of the archive, with what a person wants to see of them."""
     made = []
-    for job in path["jobs"]:
-        sent = (one for one in path["deliveries"] if one["job_id"] == job["id"])
-        uids = {one["kind"]: one["sop_uid"] for delivery in sent for one in delivery["objects"] if one["stored"]}
+    for job in path.jobs:
+        sent = (one for one in path.deliveries if one.job_id == job.id)
+        uids = {one.kind: one.sop_uid for delivery in sent for one in delivery.objects if one.stored}
         held = {kind: stage.archive.fetch(uid) for kind, uid in uids.items()}
-        folder = stage.folder / "findings" / job["model"]
+        folder = stage.folder / "findings" / job.model
         made.append(demo_findings.keep(job, held, study.files, folder))
     return made
 
 
-def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], database: Database, keep: bool) -> None:
+def _conclude(stage: Stage, findings: list[Findings], path: StudyPath, database: Database, keep: bool) -> None:
     screen = stage.screen
     for one in findings:
         screen.heading("The report, as the archive holds it")
@@ -204,7 +199,7 @@ def _conclude(stage: Stage, findings: list[Findings], path: Mapping[str, Any], d
     screen.line(f"  {verdict.checked} entries follow from one another{fault}")
     screen.heading("Where to find it")
     files = [(name, _shown(file)) for one in findings for name, file in one.files.items()]
-    study, node = path["study"]["id"][:8], f"--data {_shown(stage.folder / 'node')}"
+    study, node = str(path.study.id)[:8], f"--data {_shown(stage.folder / 'node')}"
     viewer = f"--archive {stage.archive.dicomweb()}" if keep else f"--data {_shown(stage.folder)}"
     command = _shown(Path(sys.executable).with_name("dicom-node"))
     screen.facts(

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from domain.records import MeasuredJob, MeasuredSegment
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import build
 from sr_writer.pages.preview import picture
@@ -25,17 +25,17 @@ class Findings:
 
 
 def keep(
-    job: Mapping[str, Any],
+    job: MeasuredJob,
     held: Mapping[str, bytes],
     sources: Callable[[frozenset[str]], Sequence[Path]],
     folder: Path,
 ) -> Findings:
-    """Write everything about `job` (a row of `status --json`) into `folder`.
+    """Write everything about `job` into `folder`.
 
     `held` are the objects by kind ("SR", "SEG") as the archive holds them; `sources` finds the files of instances.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = {one["segment"]: _line(one) for one in job["findings"] or ()}
+    lines = {one.segment: _line(one) for one in job.findings or ()}
     files = {"report": folder / "report.dcm", "report as text": folder / "report.txt"}
     files["report"].write_bytes(held["SR"])
     text = report_text(held["SR"])
@@ -44,9 +44,7 @@ def keep(
     if "SEG" in held:
         files |= {"segmentation": folder / "segmentation.dcm", "picture": folder / "segmentation.png"}
         files["segmentation"].write_bytes(held["SEG"])
-        files["picture"].write_bytes(
-            _picture(held["SEG"], sources, lines, f"{job['model']} {job['version']}; lung window")
-        )
+        files["picture"].write_bytes(_picture(held["SEG"], sources, lines, f"{job.model} {job.version}; lung window"))
     return Findings(text, tuple(lines.values()), files)
 
 
@@ -69,13 +67,13 @@ def _picture(
     )
 
 
-def _line(segment: Mapping[str, Any]) -> str:
+def _line(segment: MeasuredSegment) -> str:
     """`Right lung: volume 2,713 ml, mean attenuation -812 HU`."""
     values = (
-        f"{_SHORT.get(one['name'], one['name'])} {one['value']:,.0f} {_SHORT.get(one['unit'], one['unit'])}"
-        for one in segment["measurements"]
+        f"{_SHORT.get(one.name, one.name)} {one.value:,.0f} {_SHORT.get(one.unit, one.unit)}"
+        for one in segment.measurements
     )
-    return f"{segment['segment']}: {', '.join(values)}"
+    return f"{segment.segment}: {', '.join(values)}"
 
 
 def _dumped(report: Path, folder: Path) -> dict[str, Path]:

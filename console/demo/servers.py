@@ -4,26 +4,23 @@ Each child leads a process group of its own, so that a terminal's Ctrl-C reaches
 winds the children down in order; and the kernel ends them should the demonstration be killed.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from config.settings import Settings
 from console.demo.archive import AET, Archive
 from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER
-from roles.health import running
-from roles.supervisor import role_processes
+from roles.health import ask, running
+from roles.supervisor import missing, role_processes
 
 NODE_AET = "DICOM_NODE"
 SETTLE = 2.0  # s of silence that complete the study; 5 by default, but here the sender is known to be done
@@ -95,25 +92,20 @@ class NodeProcess:
 
     def ready(self) -> bool:
         """Whether every role says that it is."""
-        return all(self._report(role).get("ready") for role in role_processes(Settings.model_construct()))
+        return not self.waits_for()
+
+    def waits_for(self) -> str:
+        """Which of its processes are not ready, and what each waits for; "" when all are."""
+        reports = {role: ask(self._data, role) for role in role_processes(Settings.model_construct())}
+        return missing(reports)
 
     def address(self) -> str:
         """AET@HOST:PORT of its listener."""
-        return f"{NODE_AET}@127.0.0.1:{self._report('listen')['dicom_port']}"
+        return f"{NODE_AET}@127.0.0.1:{ask(self._data, 'listen')['dicom_port']}"
 
     def database(self) -> str:
         """URL of its database."""
         return str((running(self._data, KEEPER) or {})["url"])
-
-    def _report(self, role: str) -> Mapping[str, Any]:
-        facts = running(self._data, role)
-        if facts is None:
-            return {}
-        try:
-            with urllib.request.urlopen(f"http://{facts['host']}:{facts['port']}/health/ready", timeout=5) as answer:
-                return dict(json.load(answer))
-        except (OSError, ValueError):  # it says no, or is not there yet
-            return {}
 
 
 def pause(stop: threading.Event, seconds: float) -> None:

@@ -121,10 +121,10 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, pages: Mapping[str, Path], archive: Archive) -> None:
         self.pages, self.archive = pages, archive
-        super().__init__((HOST, port), _Door)
+        super().__init__((HOST, port), _RequestHandler)
 
 
-class _Door(BaseHTTPRequestHandler):
+class _RequestHandler(BaseHTTPRequestHandler):
     """One browser's connection."""
 
     server: _Server

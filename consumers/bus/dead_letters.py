@@ -14,13 +14,13 @@ from typing import Any
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.bus.protocol import Message
+from consumers.steps import stuck
 from domain.errors import NodeError, Permanent
 from domain.events import Event, EventType
-from domain.states import StudyEvent, StudyState
-from store import jobs
-from store import outbox as log
+from domain.ids import StudyId
+from domain.records import DeadLetter
+from store import jobs, outbox, results
 from store.database import Database
-from store.outbox import DeadLetter
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 _UNREADABLE = uuid.UUID("0b7c2f0e-5a53-5d0c-9d0e-6f4f4c1e2a77")  # namespace of ids for messages that bring none
@@ -74,9 +74,9 @@ def set_aside(ledger: Ledger, group: str, message: Message, error: NodeError, at
     event = _event(message)
     mark = event.id if event else _derived_id(message)
     with ledger.transaction() as transaction:
-        if not log.mark_handled(transaction.connection, group, mark, at):
+        if not outbox.mark_handled(transaction.connection, group, mark, at):
             return 0
-        number = log.add_dead_letter(
+        number = outbox.add_dead_letter(
             transaction.connection,
             reader=group,
             message=_text(message),
@@ -90,14 +90,14 @@ def set_aside(ledger: Ledger, group: str, message: Message, error: NodeError, at
         details = {"letter": number, "group": group, "reason": str(error), "attempts": attempts}
         transaction.record(Action.DEAD_LETTER, event.study_id if event else None, event=str(mark), **details)
         if event is not None and event.type is not EventType.STUDY_STUCK:
-            _stop_study(transaction, event.study_id, error, at)
+            stuck.stop(transaction, event.study_id, stuck.Cause.EVENT, str(error), at)
     return number
 
 
 def list_dead_letters(database: Database) -> list[DeadLetter]:
     """Every dead letter, the oldest first; `replayed_at` tells which were given another chance. Raises Unavailable."""
     with database.transaction() as connection:
-        return log.all_dead_letters(connection)
+        return outbox.all_dead_letters(connection)
 
 
 def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
@@ -107,13 +107,13 @@ def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
     such dead letter, it was replayed before, or its message cannot be read as an event; Unavailable.
     """
     with ledger.transaction() as transaction:
-        letter = log.take_dead_letter(transaction.connection, number)
+        letter = outbox.take_dead_letter(transaction.connection, number)
         if letter.replayed_at is not None:
             raise Permanent(f"dead letter {number} was replayed before; if it failed again it has a new number")
         if letter.event_id is None or letter.study_id is None:
             raise Permanent(f"dead letter {number} cannot be read as an event, so nothing can be replayed")
-        log.forget_handled(transaction.connection, letter.reader, letter.event_id)
-        log.mark_replayed(transaction.connection, number, at)
+        outbox.forget_handled(transaction.connection, letter.reader, letter.event_id)
+        outbox.mark_replayed(transaction.connection, number, at)
         transaction.forward(
             {
                 "event_id": letter.event_id,
@@ -125,24 +125,15 @@ def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
         transaction.record(
             Action.REPLAYED, letter.study_id, letter=number, group=letter.reader, event=str(letter.event_id)
         )
-        _release_study(transaction, letter.study_id, at)
+        _release_study(transaction, StudyId(letter.study_id), at)
     return letter
 
 
-def _stop_study(transaction: Transaction, study: uuid.UUID, error: NodeError, at: datetime) -> None:
-    reason = str(error)
-    if log.move_study(transaction.connection, study, StudyEvent.FAILED, reason, at) is StudyState.STUCK:
-        transaction.record(Action.STUDY_STUCK, study, reason=reason)
-        # The reason may quote; the event names its kind alone.
-        transaction.emit(Event(EventType.STUDY_STUCK, study, at, {"reason_code": type(error).__name__}))
-
-
-def _release_study(transaction: Transaction, study: uuid.UUID, at: datetime) -> None:
+def _release_study(transaction: Transaction, study: StudyId, at: datetime) -> None:
     connection = transaction.connection
-    if log.has_open_letters(connection, study) or jobs.ended_badly(connection, study):
-        return
-    if log.move_study(transaction.connection, study, StudyEvent.RELEASED, "", at) is not None:
-        transaction.record(Action.STUDY_RELEASED, study)
+    ended_badly = jobs.ended_badly(connection, study) or results.ended_badly(connection, study)
+    if not (outbox.has_open_letters(connection, study) or ended_badly):
+        stuck.release(transaction, study, "its event is handled again", at)
 
 
 def _topic_row(

@@ -1,49 +1,76 @@
 """Declares studies complete. The decision is `domain.completeness.decide`; here are facts, lock and announcement."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
 from domain.clock import Clock, SystemClock
-from domain.completeness import SettlePolicy, decide
-from domain.events import Event, EventType
-from domain.states import STUDY, StudyEvent, StudyState, advance
-from store.studies import OpenStudy, lock_open_study, open_studies, set_state, size
+from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
+from domain.events import Event, StudyAmended, StudyCompleted
+from domain.ids import StudyId
+from store import studies
+from store.studies import OpenStudy
 
 
 class Assembler:
-    """Looks at every open study and completes those that are due. All state is in the database."""
+    """Looks at every open study and completes those that are due.
+
+    All state but one is in the database: since when nothing has happened to a study is measured here, by a clock that
+    never steps. After a restart it is measured anew, and a study waits for its settle time once more.
+    """
 
     def __init__(self, ledger: Ledger, policy: SettlePolicy, clock: Clock | None = None) -> None:
         self._ledger = ledger
         self._policy = policy
         self._clock = clock or SystemClock()
+        self._seen: dict[StudyId, _Seen] = {}
 
-    def step(self) -> datetime | None:
-        """Complete what is due; when the next one may be (None: when something happens). Raises Unavailable."""
+    def step(self) -> float | None:
+        """Complete what is due; in how many seconds to look again, None: when something happens. Raises Unavailable."""
         with self._ledger.database.transaction() as connection:
-            waiting = open_studies(connection)
-        verdicts = [(study, decide(study.facts, self._policy, self._clock.now())) for study in waiting]
+            waiting = studies.open_studies(connection)
+        self._seen = {study.id: self._look(study) for study in waiting}
+        verdicts = [(study, self._verdict(study)) for study in waiting]
         for study, verdict in verdicts:
             if verdict.complete:
                 self._complete(study)
-        return min((verdict.ask_again for _, verdict in verdicts if verdict.ask_again), default=None)
+        return min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
+
+    def _look(self, study: OpenStudy) -> "_Seen":
+        seen = self._seen.get(study.id)
+        unchanged = seen is not None and seen.last_event == study.last_event
+        return seen if seen and unchanged else _Seen(study.last_event, self._clock.monotonic())
+
+    def _verdict(self, study: OpenStudy) -> Verdict:
+        silence = self._clock.monotonic() - self._look(study).since
+        return decide(StudyFacts(silence, study.held, study.modalities), self._policy)
 
     def _complete(self, seen: OpenStudy) -> None:
         with self._ledger.transaction() as transaction:
-            study = lock_open_study(transaction.connection, seen.id)
+            study = studies.lock_open_study(transaction.connection, seen.id)
             if study is None:
                 return
-            verdict = decide(study.facts, self._policy, self._clock.now())
+            verdict = self._verdict(study)
             if verdict.complete:
-                self._announce(transaction, study, verdict.reason)
+                now = self._clock.now()
+                revision = studies.complete(transaction.connection, study, verdict.reason, now)
+                data = announce(transaction, study.id, revision, now)
+                action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
+                transaction.record(action, study.id, study_uid=study.uid, reason=verdict.reason, **data.encode())
 
-    def _announce(self, transaction: Transaction, study: OpenStudy, reason: str) -> None:
-        now, revision = self._clock.now(), study.revision + 1
-        state = advance(STUDY, study.state, StudyEvent.SETTLED)
-        set_state(transaction.connection, study.id, state, reason, now, revision)
-        series, instances = size(transaction.connection, study.id)
-        amended = study.state is StudyState.AMENDED
-        data = {"revision": revision, "series": series, "instances": instances}
-        kind = EventType.STUDY_AMENDED if amended else EventType.STUDY_COMPLETED
-        transaction.emit(Event(kind, study.id, now, data))
-        transaction.record(Action.STUDY_COMPLETED, study.id, study_uid=study.uid, reason=reason, **data)
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a study looked like at moment `since` of the clock that never steps, and has looked like ever since."""
+
+    last_event: tuple[datetime, datetime | None]
+    since: float
+
+
+def announce(transaction: Transaction, study: StudyId, revision: int, now: datetime) -> StudyCompleted:
+    """Say that this revision of the study is complete, so that models are chosen for it."""
+    series, instances = studies.size(transaction.connection, study)
+    kind = StudyCompleted if revision == 1 else StudyAmended
+    data = kind(revision, series, instances)
+    transaction.emit(Event(data, study, now))
+    return data

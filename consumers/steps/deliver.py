@@ -1,6 +1,5 @@
 """Results on their way to each destination: planned on their writing, sent with patience, each object's status kept."""
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,17 +8,17 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.settings import Destination
 from consumers.destinations import ProfiledDestination
-from consumers.steps.request_results import write_again
+from consumers.steps import stuck
+from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
-from domain.events import Event, EventType
+from domain.events import DeliveryFailed, Event, ResultsDelivered, ResultsWritten
 from domain.retry import RetryPolicy
-from domain.states import DeliveryEvent, StudyEvent
+from domain.states import DeliveryEvent
 from store import jobs, results
 from store.jobs import Job
 from store.objects import ObjectStore
-from store.outbox import move_study
 from store.results import Delivery, Result
 from store.studies import note_progress
 
@@ -37,7 +36,7 @@ class DeliveryPlanner:
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Plan; a repeated event makes no second delivery."""
         connection, now = transaction.connection, self._clock.now()
-        job = jobs.get(connection, uuid.UUID(event.data["job"]))
+        job = jobs.get(connection, event.of(ResultsWritten).job)
         if late := [one.name for one in self._destinations if one.changed_since(connection, event.time)]:
             self._wait(transaction, job, late, now)
             return
@@ -61,7 +60,7 @@ class DeliveryPlanner:
         """Have the results written again, for destinations that answered otherwise since."""
         reason = f"results are written again: {', '.join(late)} came to take others meanwhile"
         note_progress(transaction.connection, job.study_id, reason, now)
-        write_again(transaction, job, now)
+        request_results(transaction, job, now)
         transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=[], reason=reason)
 
 
@@ -151,7 +150,7 @@ class Deliverer:
         due = now + timedelta(seconds=self._policy.longest)
         results.move(connection, delivery, [DeliveryEvent.FAIL, DeliveryEvent.RETRY], now, reason, not_before=due)
         note_progress(connection, delivery.study_id, f"{delivery.destination}: {reason}", now)
-        write_again(transaction, jobs.get(connection, delivery.job_id), now)
+        request_results(transaction, jobs.get(connection, delivery.job_id), now)
         transaction.record(Action.DELIVERY_FAILED, delivery.study_id, **_about(delivery), reason=reason)
 
     def _claim(self) -> Delivery | None:
@@ -189,7 +188,8 @@ class Deliverer:
             reason = "stored" if objects else "the findings give nothing that its profile shows"
             results.move(connection, delivery, [DeliveryEvent.STORE], now, reason)
             note_progress(connection, delivery.study_id, f"results delivered to {delivery.destination}", now)
-            transaction.emit(Event(EventType.RESULTS_DELIVERED, delivery.study_id, now, _announced(delivery)))
+            data = ResultsDelivered(delivery.job_id, delivery.id, delivery.destination)
+            transaction.emit(Event(data, delivery.study_id, now))
             transaction.record(Action.DELIVERED, delivery.study_id, **_about(delivery), objects=objects)
 
     def _failed(self, delivery: Delivery, reason: str) -> None:
@@ -215,21 +215,20 @@ class Deliverer:
         with self._ledger.transaction() as transaction:
             connection, now = transaction.connection, self._clock.now()
             results.move(connection, delivery, [happened], now, reason)
-            said = f"{delivery.destination}: {reason}"
-            revision = jobs.get(connection, delivery.job_id).revision
-            stuck = move_study(connection, delivery.study_id, StudyEvent.FAILED, said, now, revision)
-            data = {**_announced(delivery), "state": state}
-            transaction.emit(Event(EventType.DELIVERY_FAILED, delivery.study_id, now, data))
+            data = DeliveryFailed(delivery.job_id, delivery.id, delivery.destination, state)
+            transaction.emit(Event(data, delivery.study_id, now))
             transaction.record(
                 Action.DELIVERY_FAILED, delivery.study_id, **_about(delivery), reason=reason, state=state
             )
-            if stuck:
-                transaction.record(Action.STUDY_STUCK, delivery.study_id, reason=said)
-
-
-def _announced(delivery: Delivery) -> dict[str, Any]:
-    return {"job": str(delivery.job_id), "delivery": str(delivery.id), "destination": delivery.destination}
+            said = f"{delivery.destination}: {reason}"
+            revision = jobs.get(connection, delivery.job_id).revision
+            stuck.stop(transaction, delivery.study_id, stuck.Cause.DELIVERY, said, now, revision)
 
 
 def _about(delivery: Delivery) -> dict[str, Any]:
-    return {**_announced(delivery), "attempt": delivery.attempts}
+    return {
+        "job": str(delivery.job_id),
+        "delivery": str(delivery.id),
+        "destination": delivery.destination,
+        "attempt": delivery.attempts,
+    }

@@ -2,30 +2,47 @@
 
 A record may come twice, after a restart at any point. So every step is one that changes nothing the second time:
 objects are named by their digest, instances by their UID, and records without a row of their own are marked in the
-inbox. A checkpoint is written only behind the sync of the objects and the commit of the rows.
+inbox. Objects are synced before the rows that name them are committed, so that no row ever points at what a loss of
+power took; a checkpoint is written behind both.
+
+Nothing that a record says stops the ones behind it. A batch that cannot be committed for its data is divided until the
+culprit is alone, and that goes into quarantine with the reason.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from audit.trail import Ledger
 from config import metrics
 from consumers.steps.index_batch import IndexBatch
-from dicom_node.intake.filing import Filed, Unreadable, file
-from dicom_node.spool import Entry, Kind, SpoolReader
+from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unfiled, where
+from dicom_node.spool import DamagedRecord, Entry, Kind, SpoolReader
 from domain.clock import Clock, SystemClock
+from domain.errors import ConfigurationError, IntegrityError, Retryable
+from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
 
-# How long a synced checkpoint may lag behind the rows (s): what a restart has to look at again.
-_SYNC_EVERY = 2.0
+_log = logging.getLogger(__name__)
+# How long a durable checkpoint may lag behind the rows (s): what a restart has to look at again.
+_CHECKPOINT_EVERY = 2.0
 # A transaction costs as much as filing twenty small instances, however few it holds. So while an association goes on, a
 # batch of less than _FEW bytes waits this long (s) for more: the index is that much behind, and the listener has the
 # processor for itself meanwhile.
 _GATHER = 0.1
 _FEW = 8 << 20
+# Records of one transaction: its locks are held briefly, and what a culprit takes down with it is soon done again.
+_MOST = 1000
+
+
+@dataclass(frozen=True)
+class _Record:
+    """An entry of the spool, and what was made of it where it is an instance."""
+
+    entry: Entry
+    filing: Filed | Unreadable | None = None
 
 
 class Indexer:
@@ -36,11 +53,9 @@ class Indexer:
         self._ledger = ledger
         self._objects = objects
         self._clock = clock or SystemClock()
-        self._unsynced: list[Entry] = []
-        self._syncing: tuple[list[Entry], Future[None]] | None = None
-        self._syncer = ThreadPoolExecutor(1, "sync")
-        self._last_sync = 0.0
         self._held: list[Entry] = []
+        self._committed: list[Entry] = []
+        self._next_checkpoint = 0.0
 
     def step(self, timeout: float) -> int:
         """Index what is there, or wait up to `timeout` seconds for it; the number of records taken.
@@ -49,21 +64,18 @@ class Indexer:
         """
         if not self._held:
             self._held = self._poll(timeout)
-        entries = self._held
-        if entries:
-            self._take(entries)
-            self._unsynced += [replace(entry, read=_taken) for entry in entries]
+        taken = len(self._held)
+        if taken:
+            self._take(self._held)
+            self._committed += [replace(entry, read=_taken) for entry in self._held]
             self._held = []
-        self._advance_checkpoint(idle=not entries)
-        return len(entries)
+        if not taken or time.monotonic() > self._next_checkpoint:
+            self._checkpoint()
+        return taken
 
     def close(self) -> None:
-        """Sync and checkpoint what was indexed."""
-        while self._unsynced or self._syncing:
-            self._advance_checkpoint(idle=True)
-            if self._syncing:
-                self._syncing[1].exception()
-        self._syncer.shutdown()
+        """Checkpoint what was indexed."""
+        self._checkpoint()
 
     def _poll(self, timeout: float) -> list[Entry]:
         entries = self._reader.poll(timeout)
@@ -74,33 +86,81 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        filed = [self._keep(file(entry)) for entry in entries if entry.kind is Kind.INSTANCE]
+        records = [self._keep(safe(entry)) for entry in entries]
+        if any(record.filing for record in records):
+            self._objects.sync()
+        for start in range(0, len(records), _MOST):
+            self._commit(records[start : start + _MOST])
+
+    def _keep(self, entry: Entry) -> _Record:
+        if entry.kind is Kind.DAMAGED:
+            return _Record(entry, damaged(entry, str(entry.details.get("reason", ""))))
+        if entry.kind is not Kind.INSTANCE:
+            return _Record(entry)
+        try:
+            filing = file(entry)
+            self._objects.put(filing.key, filing.pieces())
+        except DamagedRecord as error:
+            return _Record(entry, damaged(entry, str(error)))
+        except OSError as error:
+            raise Retryable(f"the spool cannot be read: {error.strerror}") from error
+        return _Record(entry, replace(filing, pieces=_taken))
+
+    def _commit(self, records: Sequence[_Record]) -> None:
+        try:
+            self._write(records)
+        except (Retryable, IntegrityError, ConfigurationError):
+            raise
+        except Exception as error:
+            # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the
+            # database's own state, such as a right or a table that is missing, would be the same for every record.
+            if not is_for_data(error):
+                raise
+            self._divide(records, error)
+
+    def _divide(self, records: Sequence[_Record], error: Exception) -> None:
+        if len(records) == 1:
+            self._quarantine(records[0], error)
+            return
+        middle = len(records) // 2
+        self._commit(records[:middle])
+        self._commit(records[middle:])
+
+    def _write(self, records: Sequence[_Record]) -> None:
+        entries = [record.entry for record in records]
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations(entries)
-            batch.file_instances([one for one in filed if isinstance(one, Filed)])
-            batch.set_aside([one for one in filed if isinstance(one, Unreadable)])
+            batch.file_instances([one.filing for one in records if isinstance(one.filing, Filed)])
+            batch.quarantine([one.filing for one in records if isinstance(one.filing, Unreadable)])
             batch.note(entries)
             batch.close_associations(entries)
             transaction.wake(STUDIES_CHANNEL)
-        for outcome, count in batch.counts.items():
-            metrics.indexed.labels(outcome).inc(count)
+        _tell(batch)
 
-    def _keep(self, one: Filed | Unreadable) -> Filed | Unreadable:
-        self._objects.put(one.key, one.pieces())
-        return replace(one, pieces=_taken)
+    def _quarantine(self, record: _Record, error: Exception) -> None:
+        """All that this writes was made safe, so that a failure here is no record's doing."""
+        with self._ledger.transaction() as transaction:
+            batch = IndexBatch(transaction, self._clock.now())
+            batch.open_associations([record.entry])
+            batch.quarantine([unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")])
+            batch.close_associations([record.entry])
+        _tell(batch)
 
-    def _advance_checkpoint(self, idle: bool) -> None:
-        """Sync in the background, so that indexing goes on; checkpoint here, where the reader lives."""
-        if self._syncing and self._syncing[1].done():
-            entries, future = self._syncing
-            self._syncing = None
-            future.result()
-            self._reader.checkpoint(entries)
-        due = idle or time.monotonic() - self._last_sync > _SYNC_EVERY
-        if self._unsynced and not self._syncing and due:
-            self._syncing = (self._unsynced, self._syncer.submit(self._objects.sync))
-            self._unsynced, self._last_sync = [], time.monotonic()
+    def _checkpoint(self) -> None:
+        if self._committed:
+            self._reader.checkpoint(self._committed)
+        self._committed = []
+        self._next_checkpoint = time.monotonic() + _CHECKPOINT_EVERY
+
+
+def _tell(batch: IndexBatch) -> None:
+    for outcome, count in batch.counts.items():
+        metrics.indexed.labels(outcome).inc(count)
+    if batch.reasons:
+        # One line a batch: thousands may come at once, and each is in the table and on the trail.
+        extra = {"count": len(batch.reasons), "reason": batch.reasons[0]}
+        _log.error("instances went into quarantine (dicom-node quarantine list)", extra=extra)
 
 
 def _taken() -> Iterator[bytes]:

@@ -11,17 +11,19 @@ from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.spool import Close, Entry, Kind
 from domain.states import STUDY, StudyEvent, advance
-from store import index
-from store.index import Known, StudyRow
+from store import index, studies
+from store.index import Known
+from store.studies import Received, StudyRow
 
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
     Kind.ASSOCIATION_REFUSED: Action.REFUSED,
     Kind.INSTANCE_REFUSED: Action.INSTANCE_REFUSED,
-    Kind.DAMAGED: Action.QUARANTINED,
     Kind.NODE_STARTED: Action.STARTED,
     Kind.NODE_STOPPED: Action.STOPPED,
 }
+
+_COMING = "instances come in"
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,17 @@ class _Placed:
 
 
 class IndexBatch:
-    """One transaction's worth of records; `counts` says how many instances had which outcome."""
+    """One transaction's worth of records.
+
+    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did.
+    """
 
     def __init__(self, transaction: Transaction, now: datetime) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._now = now
         self.counts: dict[str, int] = defaultdict(int)
+        self.reasons: list[str] = []
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
@@ -62,28 +68,35 @@ class IndexBatch:
             self._record_received(placed)
             known |= {one.filed.header.sop_uid: Known(one.study.id, one.filed.digest) for one in placed}
         for one in conflicting:
-            self._keep_aside(one, known[one.header.sop_uid])
-        pairs = {(known[one.header.sop_uid].study_id, one.entry.association) for one in filed}
-        index.link_associations(self._connection, pairs)
+            self._note_conflict(one, known[one.header.sop_uid])
+        self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
 
-    def set_aside(self, unreadable: Iterable[Unreadable]) -> None:
-        """Instances that cannot be read are kept for inspection, with the reason."""
+    def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
+        """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""
+        uids = {one.uids.study for one in unreadable if one.uids.study}
+        found = studies.lock_or_make(self._connection, uids, self._now) if uids else {}
         for one in unreadable:
-            entry = one.entry
-            row = {
-                "sop_uid": entry.sop_instance,
-                "sop_class": entry.sop_class,
-                "digest": one.digest,
-                "association_id": entry.association,
-                "object_key": one.key,
-                "reason": one.fault,
-                "received_at": entry.received,
-            }
-            if index.file_quarantined(self._connection, row):
-                self.counts["quarantined"] += 1
-                self._transaction.record(
-                    Action.QUARANTINED, **_who(entry), instance=entry.sop_instance, sha256=one.digest, reason=one.fault
-                )
+            study = found.get(one.uids.study)
+            if index.file_quarantined(self._connection, _quarantine_row(one, study)):
+                self._record_quarantined(one, study)
+        self._link((found[one.uids.study].id, one.entry) for one in unreadable if one.uids.study)
+        coming = [one for one in found.values() if (one.state, StudyEvent.SETTLED) in STUDY]
+        if coming:
+            # Silence begins behind the last that came, whether that can be read or not.
+            studies.note_received(self._connection, [Received(one.id, one.state, _COMING) for one in coming], self._now)
+
+    def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
+        lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
+        self.counts["damaged" if lost else "quarantined"] += 1
+        self.reasons.append(one.fault)
+        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.fault}
+        self._transaction.record(Action.QUARANTINED, study.id if study else None, **_who(one.entry), **details)
+
+    def _link(self, brought: Iterable[tuple[uuid.UUID, Entry]]) -> None:
+        last: dict[tuple[uuid.UUID, uuid.UUID], int] = {}
+        for study, entry in brought:
+            last[study, entry.association] = max(last.get((study, entry.association), 0), entry.sequence)
+        index.link_associations(self._connection, last)
 
     def note(self, entries: Iterable[Entry]) -> None:
         """What has no row of its own goes to the trail, once."""
@@ -109,8 +122,8 @@ class IndexBatch:
                 self._transaction.record(Action.ASSOCIATION_ENDED, **_who(entry), how=how, reason=reason)
 
     def _place(self, new: Sequence[Filed]) -> list[_Placed]:
-        studies = index.lock_studies(self._connection, {one.header.study_uid for one in new}, self._now)
-        return [_Placed(one, studies[one.header.study_uid]) for one in new]
+        found = studies.lock_or_make(self._connection, {one.header.study_uid for one in new}, self._now)
+        return [_Placed(one, found[one.header.study_uid]) for one in new]
 
     def _file(self, placed: Sequence[_Placed]) -> None:
         wanted = {(one.study.id, one.filed.header.series_uid): _series_row(one) for one in placed}
@@ -119,23 +132,14 @@ class IndexBatch:
         index.file_instances(self._connection, rows)
 
     def _move(self, placed: Sequence[_Placed]) -> None:
-        rows = []
+        received = []
         for study in {one.study.id: one.study for one in placed}.values():
             state = advance(STUDY, study.state, StudyEvent.INSTANCE)
             if state is not study.state:
-                self._transaction.record(Action.STUDY_AMENDED, study.id, was=study.state, revision=study.revision)
-            rows.append(
-                {
-                    "study": study.id,
-                    "new_state": state,
-                    "new_reason": "further instances came after it was complete"
-                    if study.revision
-                    else "instances come in",
-                    "new_last_received": self._now,
-                    "new_since": self._now,
-                }
-            )
-        index.touch_studies(self._connection, rows)
+                self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
+            reason = "further instances came after it was complete" if study.revision else _COMING
+            received.append(Received(study.id, state, reason))
+        studies.note_received(self._connection, received, self._now)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""
@@ -151,7 +155,7 @@ class IndexBatch:
                 instances=[[one.filed.header.sop_uid, one.filed.digest] for one in members],
             )
 
-    def _keep_aside(self, one: Filed, kept: Known) -> None:
+    def _note_conflict(self, one: Filed, kept: Known) -> None:
         row = {
             "sop_uid": one.header.sop_uid,
             "digest": one.digest,
@@ -197,6 +201,20 @@ def _association_row(entry: Entry) -> dict[str, Any]:
         "called_ae": entry.called,
         "address": entry.address,
         "opened_at": entry.received,
+    }
+
+
+def _quarantine_row(one: Unreadable, study: StudyRow | None) -> dict[str, Any]:
+    return {
+        "sop_uid": one.uids.sop or one.entry.sop_instance,
+        "sop_class": one.entry.sop_class,
+        "digest": one.digest,
+        "association_id": one.entry.association,
+        "object_key": one.key,
+        "reason": one.fault,
+        "received_at": one.entry.received,
+        "study_id": study.id if study else None,
+        "series_uid": one.uids.series,
     }
 
 

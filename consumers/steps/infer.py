@@ -15,17 +15,17 @@ from pathlib import Path
 
 from audit.trail import Action, Ledger, Transaction
 from config import metrics
+from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unavailable
-from domain.events import Event, EventType
+from domain.events import Event, InferenceCompleted, InferenceFailed
 from domain.findings import Findings
 from domain.retry import RetryPolicy
-from domain.states import JobEvent, JobState, StudyEvent
+from domain.states import JobEvent, JobState
 from inference_worker.model_process import Answer, ModelProcess, Task, TimedOut, map_file, mask_file
 from store import jobs
 from store.jobs import Job
 from store.objects import ObjectStore
-from store.outbox import move_study
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
@@ -179,8 +179,8 @@ class Worker:
                 finished_at=now,
             )
             note_progress(transaction.connection, job.study_id, f"{job.model} done; results are being written", now)
-            data = {**_announced(job), "segments": len(findings.segments)}
-            transaction.emit(Event(EventType.INFERENCE_COMPLETED, job.study_id, now, data))
+            data = InferenceCompleted(job.id, job.model, job.version, job.revision, len(findings.segments))
+            transaction.emit(Event(data, job.study_id, now))
             transaction.record(
                 Action.INFERRED,
                 job.study_id,
@@ -247,18 +247,17 @@ class Worker:
     def _end(self, transaction: Transaction, job: Job, how: JobEvent, reason: str) -> None:
         now = self._clock.now()
         state = jobs.move(transaction.connection, job, how, now=now, reason=reason, finished_at=now)
-        said = f"{job.model}: {reason}"
-        stuck = move_study(transaction.connection, job.study_id, StudyEvent.FAILED, said, now, job.revision)
-        data = {**_announced(job), "state": state.value, "attempts": job.attempts}
-        transaction.emit(Event(EventType.INFERENCE_FAILED, job.study_id, now, data))
+        data = InferenceFailed(job.id, job.model, job.version, job.revision, state.value, job.attempts)
+        transaction.emit(Event(data, job.study_id, now))
         transaction.record(Action.JOB_FAILED, job.study_id, **_about(job), reason=reason, state=state.value)
-        if stuck:
-            transaction.record(Action.STUDY_STUCK, job.study_id, reason=said)
-
-
-def _announced(job: Job) -> dict[str, str | int]:
-    return {"job": str(job.id), "model": job.model, "version": job.version, "revision": job.revision}
+        stuck.stop(transaction, job.study_id, stuck.Cause.INFERENCE, f"{job.model}: {reason}", now, job.revision)
 
 
 def _about(job: Job) -> dict[str, str | int]:
-    return {**_announced(job), "attempt": job.attempts}
+    return {
+        "job": str(job.id),
+        "model": job.model,
+        "version": job.version,
+        "revision": job.revision,
+        "attempt": job.attempts,
+    }

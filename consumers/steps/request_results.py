@@ -3,12 +3,10 @@
 from datetime import datetime
 
 from audit.trail import Transaction
-from domain.events import Event, EventType
+from domain.events import Event, ResultsRequested
 from store.jobs import Job
 
 
-def write_again(transaction: Transaction, job: Job, now: datetime) -> None:
+def request_results(transaction: Transaction, job: Job, now: datetime) -> None:
     """Have a job's results written for what destinations take by now; what is written already stays as it is."""
-    segments = len(job.findings["segments"]) if job.findings else 0
-    data = {"job": str(job.id), "model": job.model, "version": job.version, "revision": job.revision}
-    transaction.emit(Event(EventType.INFERENCE_COMPLETED, job.study_id, now, {**data, "segments": segments}))
+    transaction.emit(Event(ResultsRequested(job.id, job.model, job.version, job.revision), job.study_id, now))

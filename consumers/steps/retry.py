@@ -1,18 +1,17 @@
 """Another chance for a study, when a person has mended what it failed on."""
 
-import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.bus.dead_letters import list_dead_letters, replay
+from consumers.steps import stuck
+from consumers.steps.assemble import announce
 from domain.errors import Permanent
-from domain.events import Event, EventType
-from domain.states import DeliveryEvent, JobEvent, StudyEvent, StudyState
-from store import jobs, results, routing
-from store.outbox import move_study
-from store.studies import size
+from domain.ids import StudyId
+from domain.states import DeliveryEvent, JobEvent, StudyState
+from store import jobs, results, routing, studies
 
 _REASON = "asked for again"
 
@@ -26,7 +25,7 @@ class Retried:
     deliveries: int
 
 
-def retry(ledger: Ledger, study: uuid.UUID, packages: Collection[str], now: datetime) -> Retried:
+def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: datetime) -> Retried:
     """Replay the study's events that were set aside, ask its models again, and send what was refused or waits.
 
     `packages` are the digests of the installed ones: a job of another digest stays as it ended, and the study is
@@ -42,7 +41,7 @@ def retry(ledger: Ledger, study: uuid.UUID, packages: Collection[str], now: date
     with ledger.transaction() as transaction:
         again = _jobs(transaction, study, packages, now)
         sent = _deliveries(transaction, study, now)
-        move_study(transaction.connection, study, StudyEvent.RELEASED, _REASON, now)
+        stuck.release(transaction, study, _REASON, now)
         _announce(transaction, study, now)
         done = Retried(len(letters), again, sent)
         transaction.record(Action.RETRIED, study, **vars(done))
@@ -51,7 +50,7 @@ def retry(ledger: Ledger, study: uuid.UUID, packages: Collection[str], now: date
     return done
 
 
-def _jobs(transaction: Transaction, study: uuid.UUID, packages: Collection[str], now: datetime) -> int:
+def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str], now: datetime) -> int:
     failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in packages]
     for job in failed:
         fresh = {"attempts": 0, "not_before": now, "finished_at": None}
@@ -59,7 +58,7 @@ def _jobs(transaction: Transaction, study: uuid.UUID, packages: Collection[str],
     return len(failed)
 
 
-def _deliveries(transaction: Transaction, study: uuid.UUID, now: datetime) -> int:
+def _deliveries(transaction: Transaction, study: StudyId, now: datetime) -> int:
     ended = results.ended_badly(transaction.connection, study)
     waiting = results.hurry(transaction.connection, study, now)
     for delivery in ended:
@@ -68,10 +67,8 @@ def _deliveries(transaction: Transaction, study: uuid.UUID, now: datetime) -> in
     return len(ended) + waiting
 
 
-def _announce(transaction: Transaction, study: uuid.UUID, now: datetime) -> None:
-    state, revision = routing.lock_revision(transaction.connection, study)
+def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:
+    state, revision = studies.lock_revision(transaction.connection, study)
     if state is not StudyState.COMPLETE:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
-    series, instances = size(transaction.connection, study)
-    data = {"revision": revision, "series": series, "instances": instances}
-    transaction.emit(Event(EventType.STUDY_COMPLETED, study, now, data))
+    announce(transaction, study, revision, now)

@@ -8,13 +8,13 @@ from audit.trail import Action, Transaction
 from config.rules import Rule
 from dicom_node.intake.frames import largest_gap
 from domain.clock import Clock, SystemClock
-from domain.events import Event, EventType
+from domain.events import Event, InferenceRequested, StudyCompleted
+from domain.ids import StudyId
 from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
 from models.manifest import Input
 from models.registry import Package
-from store import routing
+from store import routing, studies
 from store.routing import SliceRow, WantedJob
-from store.studies import note_progress
 
 # Two slices nearer than this (mm) are one position: rounding of decimal strings, or an instance sent twice.
 _SAME_POSITION = 0.01
@@ -39,9 +39,9 @@ class Router:
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Decide for every package; a revision that a newer one has overtaken is left to that one."""
-        revision = int(event.data["revision"])
+        revision = event.of(StudyCompleted).revision
         rules = self._rules()
-        _, now_at = routing.lock_revision(transaction.connection, event.study_id)
+        _, now_at = studies.lock_revision(transaction.connection, event.study_id)
         if now_at != revision:
             return
         series = facts(routing.slices(transaction.connection, event.study_id, revision))
@@ -49,14 +49,14 @@ class Router:
         outcomes = [self._decide(transaction, event.study_id, revision, one, rules, series) for one in packages]
         running = [outcome for outcome in outcomes if outcome]
         reason = f"waits for {', '.join(running)}" if running else "no model wants it; `explain` says why"
-        note_progress(transaction.connection, event.study_id, reason, self._clock.now())
+        studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
         transaction.record(Action.ROUTED, event.study_id, revision=revision, models=running)
         transaction.wake(routing.JOBS_CHANNEL)
 
     def _decide(
         self,
         transaction: Transaction,
-        study: uuid.UUID,
+        study: StudyId,
         revision: int,
         package: Package,
         rules: Sequence[Rule] | None,
@@ -78,14 +78,8 @@ class Router:
     def _request(self, transaction: Transaction, wanted: WantedJob) -> None:
         job = routing.request_job(transaction.connection, wanted, self._clock.now())
         if job:
-            data = {
-                "job": str(job),
-                "revision": wanted.revision,
-                "model": wanted.model,
-                "version": wanted.version,
-                "series": str(wanted.series_id),
-            }
-            transaction.emit(Event(EventType.INFERENCE_REQUESTED, wanted.study_id, self._clock.now(), data))
+            data = InferenceRequested(job, wanted.model, wanted.version, wanted.revision, wanted.series_id)
+            transaction.emit(Event(data, wanted.study_id, self._clock.now()))
 
 
 def decide(
@@ -98,7 +92,7 @@ def decide(
     own = [rule for rule in rules if rule.model == model]
     if not own:
         return Choice({}, {}), "no rule names this model"
-    choices = [(rule, choose(_wanted(inputs, rule.conditions), series)) for rule in own]
+    choices = [(rule, choose(_wanted(inputs, rule.when), series)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             return choice, f"rule {rule.name!r} and its intended use are met"

@@ -1,7 +1,6 @@
 """On an inference's completion: its findings become DICOM objects, written once whatever happens."""
 
 import hashlib
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from domain.clock import Clock, SystemClock
-from domain.events import Event, EventType
+from domain.events import Event, OfJob, ResultsWritten
 from domain.findings import Findings
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
@@ -21,7 +20,7 @@ from store.studies import note_progress
 
 
 class ResultsWriter:
-    """Handles inference.completed: writes what any of `destinations` may get."""
+    """Handles inference.completed and results.requested: writes what any of `destinations` may get."""
 
     def __init__(
         self, objects: ObjectStore, destinations: Sequence[ProfiledDestination] = (), clock: Clock | None = None
@@ -36,7 +35,7 @@ class ResultsWriter:
         The event's time is the moment from which the destinations' answers were taken.
         """
         connection, begun = transaction.connection, self._clock.now()
-        job = jobs.get(connection, uuid.UUID(event.data["job"]))
+        job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
         findings = Findings.from_json(job.findings)
         # The results refer to the first input alone.
@@ -51,8 +50,8 @@ class ResultsWriter:
         self._objects.sync()
         results.add_results(connection, rows)
         note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
-        data = {"job": str(job.id), "model": job.model, "version": job.version, "objects": len(rows)}
-        transaction.emit(Event(EventType.RESULTS_WRITTEN, job.study_id, begun, data))
+        data = ResultsWritten(job.id, job.model, job.version, len(rows))
+        transaction.emit(Event(data, job.study_id, begun))
         digests = [[row["kind"], row["sop_uid"], row["digest"]] for row in rows]
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests

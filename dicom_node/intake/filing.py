@@ -1,14 +1,17 @@
 """One instance on its way from the spool into the object store: header, digest, Part 10 file. Stores nothing itself."""
 
 import hashlib
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from dicom_node import outside
 from dicom_node.intake.frames import LONGEST_HEAD, frame_spacing
-from dicom_node.intake.header import Header, OutOfData, read_header
+from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
 from dicom_node.part10 import head
-from dicom_node.spool import Entry
-from domain.errors import UnusableInput
+from dicom_node.spool import DamagedRecord, Entry
+from domain.errors import Retryable
 
 # Instances up to this size are held whole for a moment; larger ones are read twice from the spool and streamed.
 _WHOLE = 8 << 20
@@ -27,17 +30,68 @@ class Filed:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An instance to be stored under `key` for inspection; `fault` says why it cannot be filed."""
+    """An instance to be stored under `key` for inspection; `fault` says why it cannot be filed.
+
+    `uids` say where it belongs, as far as that could be read.
+    """
 
     entry: Entry
     digest: str
     key: str
     fault: str
+    uids: Uids
     pieces: Callable[[], Iterator[bytes]] = field(repr=False)
 
 
 def file(entry: Entry) -> Filed | Unreadable:
-    """The instance with a key made from its digest, so that storing it twice leaves one object."""
+    """The instance with a key made from its digest, so that storing it twice leaves one object.
+
+    Raises Retryable where the log cannot be read now, DamagedRecord where it gives other bytes than it was given.
+    """
+    try:
+        return _file(entry)
+    except (OSError, MemoryError) as error:
+        raise Retryable(f"the log cannot be read: {type(error).__name__}") from error
+
+
+def safe(entry: Entry) -> Entry:
+    """The entry with every text that a peer chose made safe for database, trail and file."""
+    return replace(
+        entry,
+        calling=outside.words(entry.calling),
+        called=outside.words(entry.called),
+        address=outside.words(entry.address),
+        sop_class=outside.words(entry.sop_class),
+        # Whatever stands there instead of a UID, it may be a name.
+        sop_instance=entry.sop_instance if outside.is_uid(entry.sop_instance) else "",
+        transfer_syntax=outside.words(entry.transfer_syntax),
+        details=outside.details(entry.details),
+    )
+
+
+def damaged(entry: Entry, reason: str) -> Unreadable:
+    """In the place of an instance whose bytes the disk lost; there is no object."""
+    return Unreadable(entry, _digest_of_place(entry, reason), "", reason, Uids(sop=entry.sop_instance), _nothing)
+
+
+def unfiled(entry: Entry, filing: Filed | Unreadable | None, reason: str) -> Unreadable:
+    """In the place of a record that no table takes; its object, where it has one, stays under its key."""
+    if filing is None:
+        return replace(damaged(entry, reason), uids=Uids())
+    if isinstance(filing, Unreadable):
+        return replace(filing, fault=reason)
+    uids = Uids(filing.header.study_uid, filing.header.series_uid, filing.header.sop_uid)
+    return Unreadable(entry, filing.digest, filing.key, reason, uids, _nothing)
+
+
+def where(error: BaseException) -> str:
+    """A defect in a word that says nothing of the instance, as an error's own text may: its type, and the line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    line = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{line}"
+
+
+def _file(entry: Entry) -> Filed | Unreadable:
     chunks = _chunks(entry)
     read = _read(entry, chunks)
     uid = read.sop_uid if isinstance(read, Header) else entry.sop_instance
@@ -52,12 +106,21 @@ def file(entry: Entry) -> Filed | Unreadable:
 
     if isinstance(read, Header):
         return Filed(entry, digest.hexdigest(), key, read, pieces)
-    return Unreadable(entry, digest.hexdigest(), key, read, pieces)
+    return Unreadable(entry, digest.hexdigest(), key, str(read), read.uids, pieces)
 
 
-def _key(read: Header | str, digest: str) -> str:
+def _digest_of_place(entry: Entry, reason: str) -> str:
+    """Tells what has no bytes from its like, the same each time that it is read."""
+    return hashlib.sha256(f"{entry.association}:{entry.sequence}:{reason}".encode()).hexdigest()
+
+
+def _nothing() -> Iterator[bytes]:
+    return iter(())
+
+
+def _key(read: Header | UnreadableHeader, digest: str) -> str:
     """A study's objects lie together: file systems place a folder's files side by side, and spread folders."""
-    if isinstance(read, str):
+    if isinstance(read, UnreadableHeader):
         return f"unreadable/{digest[:2]}/{digest}.dcm"
     study = hashlib.sha256(read.study_uid.encode()).hexdigest()[:32]
     return f"instances/{study[:2]}/{study}/{digest}.dcm"
@@ -75,23 +138,28 @@ def _pieces(meta: bytes, chunks: Callable[[], Iterator[bytes]]) -> Iterator[byte
     yield from chunks()
 
 
-def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | str:
-    start = next(chunks(), b"")
+def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | UnreadableHeader:
     try:
-        header = _header(entry, start, chunks)
-    except UnusableInput as error:
-        return str(error)
-    if header.frames > 1 and header.slice_spacing is None:
-        meta = head(entry.sop_class, header.sop_uid, entry.transfer_syntax)
-        return replace(header, slice_spacing=frame_spacing(meta + _longer(chunks)))
+        header = _header(entry, chunks)
+        if header.frames > 1 and header.slice_spacing is None:
+            return replace(header, slice_spacing=frame_spacing(_longer(chunks), entry.transfer_syntax))
+    except UnreadableHeader as error:
+        return error
+    except (OSError, MemoryError, DamagedRecord):
+        raise  # what this machine lacks, and what its disk lost, says nothing about the instance
+    except Exception as error:
+        # The wall between bytes from outside and the index: whatever they bring a reader to, the next instance goes
+        # on. A list of what may be raised would always be one name short.
+        return UnreadableHeader(f"its header cannot be read: {where(error)}", Uids())
     return header
 
 
-def _header(entry: Entry, start: bytes, chunks: Callable[[], Iterator[bytes]]) -> Header:
+def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header:
+    start = next(chunks(), b"")
     try:
         return read_header(start, entry.transfer_syntax)
-    except OutOfData:
-        if len(start) >= entry.size:
+    except UnreadableHeader as error:
+        if not error.more or len(start) >= entry.size:
             raise
         return read_header(_longer(chunks), entry.transfer_syntax)
 

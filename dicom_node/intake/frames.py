@@ -1,39 +1,53 @@
 """The distance between the frames of an enhanced multi-frame instance (PS3.3 C.7.6.16)."""
 
 from collections.abc import Sequence
-from io import BytesIO
 from itertools import pairwise
-from math import sqrt
-from typing import Any
+from math import isfinite, sqrt
 
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
+from dicom_node import elements, outside
+from dicom_node.elements import DEFLATED, ITEM
+from domain.errors import UnusableInput
 
 # Functional groups of some thousand frames fit; a longer head is not worth holding for one number.
 LONGEST_HEAD = 32 << 20
+_SHARED, _PER_FRAME = 0x5200_9229, 0x5200_9230
+_PLANE_POSITION, _PLANE_ORIENTATION = 0x0020_9113, 0x0020_9116
+_POSITION, _ORIENTATION = 0x0020_0032, 0x0020_0037
+_GROUPS = frozenset((_SHARED, _PER_FRAME, _PLANE_POSITION, _PLANE_ORIENTATION))
 
 
-def frame_spacing(part10: bytes) -> float | None:
+def frame_spacing(data: bytes, transfer_syntax: str) -> float | None:
     """The largest distance (mm) between neighbouring frames; None where it cannot be told.
 
-    `part10` is the file, or as much of it as holds the functional groups.
+    `data` is the data set, or as much of it as holds the functional groups.
     """
     try:
-        dataset = dcmread(
-            BytesIO(part10),
-            stop_before_pixels=True,
-            specific_tags=["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"],
-        )
-        frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
-        shared = (dataset.get("SharedFunctionalGroupsSequence") or [None])[0]
-        orientation = _of(shared, frames[0] if frames else None, "PlaneOrientationSequence", "ImageOrientationPatient")
-        positions = [_of(None, frame, "PlanePositionSequence", "ImagePositionPatient") for frame in frames]
-        if orientation is None or None in positions:
-            return None
-        return largest_gap([[float(x) for x in position] for position in positions], [float(x) for x in orientation])
-    except (InvalidDicomError, AttributeError, KeyError, ValueError, TypeError, EOFError, OSError, NotImplementedError):
-        # Whatever a damaged head raises: the volume builder will name the fault, the index only lacks a number.
+        whole = elements.inflated(data, LONGEST_HEAD) if transfer_syntax == DEFLATED else data
+        frames, positions, orientation = _planes(whole, transfer_syntax)
+    except UnusableInput:
+        # The index only lacks a number: who reads the volume will name the fault.
         return None
+    if orientation is None or len(positions) != frames:
+        return None
+    return largest_gap(positions, orientation)
+
+
+def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, ...]], tuple[float, ...] | None]:
+    """How many frames have functional groups, the positions that they state, and the first orientation stated."""
+    frames = 0
+    positions: list[tuple[float, ...]] = []
+    orientation: tuple[float, ...] | None = None
+    for path, tag, start, end in elements.walk(data, transfer_syntax, _PER_FRAME, _GROUPS):
+        if not path and tag > _PER_FRAME:
+            break
+        if path == (_PER_FRAME,) and tag == ITEM:
+            frames += 1
+        elif path == (_PER_FRAME, _PLANE_POSITION) and tag == _POSITION:
+            if position := outside.decimals(outside.ascii_words(data[start:end]), 3):
+                positions.append(position)
+        elif path[1:] == (_PLANE_ORIENTATION,) and tag == _ORIENTATION and orientation is None:
+            orientation = outside.decimals(outside.ascii_words(data[start:end]), 6)
+    return frames, positions, orientation
 
 
 def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[float]) -> float | None:
@@ -48,14 +62,8 @@ def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[floa
         row[0] * column[1] - row[1] * column[0],
     )
     length = sqrt(sum(x * x for x in normal))
-    if len(positions) < 2 or not length:
+    if len(positions) < 2 or not length or not isfinite(length):
         return None
     depths = sorted(sum(p * n for p, n in zip(position, normal, strict=True)) / length for position in positions)
-    return max(after - before for before, after in pairwise(depths))
-
-
-def _of(shared: Any, frame: Any, group: str, attribute: str) -> Any:
-    for holder in (frame, shared):
-        if holder is not None and holder.get(group):
-            return holder[group][0].get(attribute)
-    return None
+    gap = max(after - before for before, after in pairwise(depths))
+    return gap if isfinite(gap) else None

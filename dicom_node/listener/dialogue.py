@@ -4,16 +4,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dicom_node.listener.associate import AnsweredContext
-from dicom_node.listener.dimse import (
+from dicom_node.dimse import (
     LONGEST_COMMAND,
     Command,
+    Malformed,
     Operation,
     Status,
     decode_command,
     encode_response,
     is_uid,
 )
+from dicom_node.listener.associate import AnsweredContext
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
@@ -68,6 +69,13 @@ def _judge_store(command: Command, abstract_syntax: str) -> Refusal | None:
     if not command.has_data_set:
         return Refusal(Status.CANNOT_UNDERSTAND, "C-STORE without a data set")
     return None
+
+
+def _decoded(data: bytearray) -> Command:
+    try:
+        return decode_command(data)
+    except Malformed as error:
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, str(error)) from error
 
 
 class Dialogue:
@@ -131,7 +139,7 @@ class Dialogue:
         with memoryview(self._command) as view:
             self._stream.into(view[start:], more=not fragment.is_last)
         if fragment.is_last:
-            command = decode_command(self._command)
+            command = _decoded(self._command)
             self._command.clear()
             self._command_context = None
             self._begin(command, context)

@@ -3,8 +3,11 @@
 pydicom's UID dictionary, and what the standard has gained since.
 """
 
-# The dictionary has no public name; the UIDs that have one are those that are not retired.
-from pydicom._uid_dict import UID_dictionary
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import cast
 
 VERIFICATION = "1.2.840.10008.1.1"
 
@@ -30,7 +33,7 @@ def storage_sop_classes() -> frozenset[str]:
     """All storage SOP classes of the standard, retired ones and non-patient objects included; not DICOS, DICONDE."""
     return frozenset(_LATER_SOP_CLASSES).union(
         uid
-        for uid, (_, kind, info, _, keyword) in UID_dictionary.items()
+        for uid, (_, kind, info, _, keyword) in _uid_dictionary().items()
         if kind == "SOP Class"
         and "Storage" in keyword
         and not keyword.startswith(_NO_STORAGE)
@@ -42,6 +45,22 @@ def transfer_syntaxes() -> frozenset[str]:
     """All transfer syntaxes of the standard that can encode a data set on an association, retired ones included."""
     return frozenset(_LATER_TRANSFER_SYNTAXES).union(
         uid
-        for uid, (_, kind, _, _, keyword) in UID_dictionary.items()
+        for uid, (_, kind, _, _, keyword) in _uid_dictionary().items()
         if kind == "Transfer Syntax" and not keyword.startswith(_NO_DATA_SET)
     )
+
+
+@cache
+def _uid_dictionary() -> Mapping[str, tuple[str, str, str, str, str]]:
+    """Name, kind, information, retirement and keyword of each UID that pydicom knows.
+
+    The dictionary has no public name; the UIDs that have one are those that are not retired. Its file is read by
+    itself: the package brings NumPy along, and a listener is to answer at once.
+    """
+    package = find_spec("pydicom")
+    assert package is not None and package.origin is not None
+    spec = spec_from_file_location("_pydicom_uids", Path(package.origin).with_name("_uid_dict.py"))
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast(Mapping[str, tuple[str, str, str, str, str]], module.UID_dictionary)

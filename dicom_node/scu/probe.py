@@ -43,11 +43,6 @@ def probe(destination: Destination, our_aet: str, timeout: float = 30.0) -> Prob
         with associate(destination, our_aet, [_VERIFICATION, *contexts], timeout) as association:
             negotiated = association.negotiated
             accepted = frozenset(negotiated.accepted) - {_VERIFICATION}
-            return ProbeResult(accepted, _printable(negotiated.implementation), negotiated.max_pdu)
+            return ProbeResult(accepted, negotiated.implementation, negotiated.max_pdu)
     except Retryable as error:
-        return ProbeResult(error=_printable(str(error)))
-
-
-def _printable(text: str) -> str:
-    """What the peer chose to say, fit for a terminal and for PostgreSQL, which holds no null character."""
-    return "".join(one if one.isprintable() else "?" for one in text)
+        return ProbeResult(error=str(error))

@@ -21,6 +21,7 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import build_context
 
 from config.settings import Destination
+from dicom_node.outside import words
 from domain.errors import Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -171,8 +172,9 @@ def _negotiated(kind: int, body: bytes, contexts: Sequence[Context]) -> Negotiat
         if len(body) < _ASSOCIATE_HEAD:
             raise ValueError(f"{len(body)} bytes")
         return _accepted(whole, contexts)
-    except _MALFORMED as error:
-        raise Retryable(f"the destination's answer to the association request is malformed: {error}") from error
+    except _MALFORMED as error:  # whose words quote what the destination sent
+        fault = type(error).__name__
+        raise Retryable(f"the destination's answer to the association request is malformed ({fault})") from error
 
 
 def _accepted(whole: bytes, contexts: Sequence[Context]) -> Negotiated:
@@ -188,7 +190,7 @@ def _accepted(whole: bytes, contexts: Sequence[Context]) -> Negotiated:
         else:
             refused[context] = _REFUSALS.get(result.result if result else 1, _REFUSALS[1])
     version = (item.implementation_version_name for item in answer.user_information if _names_version(item))
-    return Negotiated(accepted, refused, answer.maximum_length_received or 0, next(version, None) or "")
+    return Negotiated(accepted, refused, answer.maximum_length_received or 0, words(next(version, None) or ""))
 
 
 def _names_version(item: object) -> bool:

@@ -3,7 +3,6 @@
 One association carries all objects of a call. Nothing is decoded, converted or logged; no database is touched.
 """
 
-import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from config.settings import Destination
+from dicom_node import elements
+from dicom_node.dimse import Malformed, Operation, decode_status, encode_request
+from dicom_node.elements import OutOfData
 from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
 from domain.errors import Retryable, UnusableInput
 
 _VERIFICATION: Context = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
-# Value representations with a length of four bytes (PS3.5 7.1.2).
-_LONG_FORM = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-_C_STORE, _C_ECHO = 0x0001, 0x0030
-_WITH_DATA, _WITHOUT_DATA = 0x0001, 0x0101
-_LARGEST_META = 1 << 20  # bytes of a file meta value; they are UIDs, so more is not a DICOM file
+# Bytes of a file meta: a few UIDs, but private information may be added to it (PS3.10 7.1).
+_USUAL_META, _LARGEST_META = 4 << 10, 1 << 20
 
 
 class Verdict(StrEnum):
@@ -117,7 +116,7 @@ def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:
         if _VERIFICATION not in association.negotiated.accepted:
             raise Retryable("the destination takes no C-ECHO")
         begun = time.perf_counter()
-        status = _status(association.request(_VERIFICATION, _command(_C_ECHO, _VERIFICATION[0], 1)))
+        status = _status(association.request(_VERIFICATION, encode_request(Operation.C_ECHO, 1, _VERIFICATION[0])))
         return Echo((time.perf_counter() - begun) * 1000, association.negotiated.implementation, status)
 
 
@@ -188,7 +187,7 @@ def _unaccepted(association: Association, one: Outgoing) -> Outcome | None:
 def _store(association: Association, one: Outgoing, number: int) -> Outcome:
     if refused := _unaccepted(association, one):
         return refused
-    command = _command(_C_STORE, one.sop_class, (number - 1) % 0xFFFF + 1, one.sop_instance)
+    command = encode_request(Operation.C_STORE, (number - 1) % 0xFFFF + 1, one.sop_class, one.sop_instance)
     try:
         with _opened(one.file) as file:
             _file_meta(file)
@@ -214,20 +213,14 @@ def _opened(file: Path | bytes) -> Iterator[BinaryIO]:
 
 
 def _file_meta(file: BinaryIO) -> dict[int, bytes]:
-    """The elements of group 0002 (PS3.10 7.1) by element number; leaves `file` at the first byte of the data set."""
-    if file.read(132)[128:] != b"DICM":
-        raise UnusableInput("it is not a DICOM Part 10 file")
-    found: dict[int, bytes] = {}
-    while True:
-        start = file.tell()
-        head = file.read(8)
-        if len(head) < 8 or head[:2] != b"\x02\x00":
-            file.seek(start)
-            return found
-        size = struct.unpack("<I", file.read(4))[0] if head[4:6] in _LONG_FORM else struct.unpack("<H", head[6:])[0]
-        if size > _LARGEST_META:
-            raise UnusableInput("its file meta is damaged")
-        found[struct.unpack("<H", head[2:4])[0]] = file.read(size)
+    """The elements of group 0002 by element number; leaves `file` at the first byte of the data set."""
+    start = file.read(_USUAL_META)
+    try:
+        found, begins = elements.file_meta(start)
+    except OutOfData:
+        found, begins = elements.file_meta(start + file.read(_LARGEST_META))
+    file.seek(begins)
+    return found
 
 
 def _pieces(file: BinaryIO, chunk: int) -> Iterator[memoryview]:
@@ -240,32 +233,8 @@ def _pieces(file: BinaryIO, chunk: int) -> Iterator[memoryview]:
         piece = file.read(chunk)
 
 
-def _command(field: int, sop_class: str, message: int, sop_instance: str | None = None) -> bytes:
-    """A request's command set, implicit VR little endian (PS3.7 6.3.1, 9.3.1.1, 9.3.5.1)."""
-    elements = _uid(0x0002, sop_class) + _number(0x0100, field) + _number(0x0110, message)
-    if sop_instance is None:
-        elements += _number(0x0800, _WITHOUT_DATA)
-    else:
-        elements += _number(0x0700, 0) + _number(0x0800, _WITH_DATA) + _uid(0x1000, sop_instance)
-    return struct.pack("<HHII", 0, 0, 4, len(elements)) + elements
-
-
-def _number(element: int, value: int) -> bytes:
-    return struct.pack("<HHIH", 0, element, 2, value)
-
-
-def _uid(element: int, value: str) -> bytes:
-    text = value.encode("ascii")
-    text += b"\0" * (len(text) % 2)
-    return struct.pack("<HHI", 0, element, len(text)) + text
-
-
 def _status(command: bytes) -> int:
-    """(0000,0900) of a response."""
-    position = 0
-    while position + 8 <= len(command):
-        group, element, size = struct.unpack_from("<HHI", command, position)
-        if (group, element, size) == (0, 0x0900, 2) and position + 10 <= len(command):
-            return int(struct.unpack_from("<H", command, position + 8)[0])
-        position += 8 + size
-    raise Retryable("the destination answered without a status")
+    try:
+        return decode_status(command)
+    except Malformed as error:
+        raise Retryable(f"the destination's answer cannot be read: {error}") from error

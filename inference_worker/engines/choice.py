@@ -18,14 +18,14 @@ from inference_worker.windows import Windowed
 
 AUTO = "auto"
 # What reads each kind of network.
-_READERS: Mapping[str, tuple[str, ...]] = {
+READERS: Mapping[str, tuple[str, ...]] = {
     "onnx": ("tensorrt", "onnxruntime", "openvino", "torch"),
     "torchscript": ("torch",),
 }
 # What "auto" takes, the first that is there: on a GPU, and on the CPU. Torch converts ONNX before it runs it, and not
 # every network; it is taken for that only where somebody names it.
-_GPU: Mapping[str, tuple[str, ...]] = {"onnx": ("tensorrt", "onnxruntime"), "torchscript": ("torch",)}
-_CPU: Mapping[str, tuple[str, ...]] = {"onnx": ("openvino", "onnxruntime"), "torchscript": ("torch",)}
+ON_GPU: Mapping[str, tuple[str, ...]] = {"onnx": ("tensorrt", "onnxruntime"), "torchscript": ("torch",)}
+ON_CPU: Mapping[str, tuple[str, ...]] = {"onnx": ("openvino", "onnxruntime"), "torchscript": ("torch",)}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Found:
+class EngineReport:
     """One engine for `doctor`: its library's version, or what is missing and how to get it; and its devices."""
 
     name: str
@@ -52,23 +52,23 @@ def decide(name: str, kind: str, facts: Facts) -> tuple[str, str]:
     `name` is an engine's, or "auto": for ONNX TensorRT or ONNX Runtime on a GPU that they can use, otherwise OpenVINO
     or ONNX Runtime on the CPU; for TorchScript Torch. Raises ConfigurationError where nothing reads `kind`.
     """
-    if kind not in _READERS:
-        raise ConfigurationError(f"no engine reads a network of the kind {kind!r}; they read {', '.join(_READERS)}")
+    if kind not in READERS:
+        raise ConfigurationError(f"no engine reads a network of the kind {kind!r}; they read {', '.join(READERS)}")
     if name not in (AUTO, *LIBRARIES):
         raise ConfigurationError(f"no engine is called {name!r}; known: {', '.join((AUTO, *LIBRARIES))}")
     if name != AUTO:
         return _named(name, kind, facts)
-    for device, order, usable in (("cuda", _GPU, facts.on_gpu), ("cpu", _CPU, facts.installed)):
+    for device, order, usable in (("cuda", ON_GPU, facts.on_gpu), ("cpu", ON_CPU, facts.installed)):
         for reader in order[kind]:
             if reader in usable:
                 return reader, device
-    wanted = _CPU[kind][0]
+    wanted = ON_CPU[kind][0]
     raise ConfigurationError(f"nothing here reads a network of the kind {kind!r}: {LIBRARIES[wanted].install}")
 
 
 def _named(name: str, kind: str, facts: Facts) -> tuple[str, str]:
-    if name not in _READERS[kind]:
-        raise ConfigurationError(f"the engine {name} reads no {kind!r}; {', '.join(_READERS[kind])} do")
+    if name not in READERS[kind]:
+        raise ConfigurationError(f"the engine {name} reads no {kind!r}; {', '.join(READERS[kind])} do")
     return name, "cuda" if name in facts.on_gpu or name == "tensorrt" else "cpu"
 
 
@@ -115,7 +115,7 @@ def look(kind: str, device: str = AUTO) -> Facts:
 
     Only where there is a GPU, and `device` is not "cpu", are libraries imported, to see whether they can use it.
     """
-    installed = frozenset(name for name in _READERS.get(kind, ()) if _installed(name))
+    installed = frozenset(name for name in READERS.get(kind, ()) if _installed(name))
     if device == "cpu" or not cuda.gpus():
         return Facts(installed)
     return Facts(installed, frozenset(name for name in installed if _uses_gpu(name)))
@@ -126,21 +126,21 @@ def uses_gpu(name: str = AUTO) -> bool:
     return bool(cuda.gpus()) and any(_uses_gpu(one) for one in LIBRARIES if name in (AUTO, one) and _installed(one))
 
 
-def available() -> tuple[Found, ...]:
+def available() -> tuple[EngineReport, ...]:
     """Every engine with its version, or with what is missing and how to get it."""
     gpus = cuda.gpus()
-    return tuple(_found(name, gpus) for name in LIBRARIES)
+    return tuple(_reported(name, gpus) for name in LIBRARIES)
 
 
-def _found(name: str, gpus: tuple[cuda.Gpu, ...]) -> Found:
+def _reported(name: str, gpus: tuple[cuda.Gpu, ...]) -> EngineReport:
     try:
         imported(name)
     except ConfigurationError as error:
-        return Found(name, "", str(error), ())
+        return EngineReport(name, "", str(error), ())
     if name == "tensorrt" and not gpus:
-        return Found(name, _version(name), "an NVIDIA GPU and its driver", ())
+        return EngineReport(name, _version(name), "an NVIDIA GPU and its driver", ())
     cards = tuple(gpu.name for gpu in gpus) if gpus and _uses_gpu(name) else ()
-    return Found(name, _version(name), "", cards if name == "tensorrt" else ("CPU", *cards))
+    return EngineReport(name, _version(name), "", cards if name == "tensorrt" else ("CPU", *cards))
 
 
 def _installed(name: str) -> bool:

@@ -37,13 +37,13 @@ def read_plan(file: Path) -> bytes | None:
 def write_plan(file: Path, plan: bytes) -> None:
     """Keep `plan` in `file`, which is there whole or not at all, whenever the process ends."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    handle, unfinished = tempfile.mkstemp(dir=file.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as part:
             part.write(hashlib.sha256(plan).digest() + plan)
             part.flush()
             os.fsync(part.fileno())
-        Path(beside).replace(file)
+        Path(unfinished).replace(file)
     except BaseException:
-        Path(beside).unlink()
+        Path(unfinished).unlink()
         raise

@@ -4,7 +4,7 @@ What each checks: models/steps.py. A refusal says what is wrong in a radiographe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from domain.errors import UnusableInput
 from inference_worker.guards import measures
@@ -38,10 +38,7 @@ def refuse_input(guards: Sequence[Guard], source: Source, read: Read) -> None:
     or where the guard is for volumes alone, or for pictures alone.
     """
     for guard in guards:
-        if isinstance(guard, Extent):
-            _refuse_extent(guard, source)
-        else:
-            _refuse(guard, source, read)
+        _refuse(guard, source, read)
 
 
 def refuse_output(guards: Sequence[Guard], volumes_ml: Mapping[int, float]) -> None:
@@ -76,6 +73,12 @@ def _refuse(guard: Guard, source: Source, read: Read) -> None:
         case Enclosed(below, least, most):
             said = f"the {it} {_STRANGE}: what lies below {below:g} inside the body has"
             _between(guard, said, measures.enclosed(source, below), (least, most), " ml")
+        case Extent():
+            _refuse_extent(guard, source)
+        case SegmentVolume():  # of the output
+            pass
+        case _:
+            assert_never(guard)
 
 
 def _refuse_extent(guard: Extent, source: Source) -> None:

@@ -16,7 +16,7 @@ from inference_worker.volume import Volume
 from models import steps
 from models.steps import Before
 
-_STEPS: Mapping[type[Before], Callable[[Sampled, Any], Sampled]] = {
+_OF_EACH: Mapping[type[Before], Callable[[Sampled, Any], Sampled]] = {
     steps.Orientation: shapes.orientation,
     steps.Spacing: shapes.spacing,
     steps.Conform: shapes.conform,
@@ -61,15 +61,9 @@ def prepare(inputs: Mapping[str, Sampled], wanted: Sequence[Before]) -> Sampled:
 
 
 def _after(inputs: Mapping[str, Sampled], step: Before) -> Mapping[str, Sampled]:
-    match step:
-        case steps.Align():
-            return _aligned(inputs, step)
-        case steps.Stack():
-            return {"stack": _stacked(inputs)}
-        case steps.Display():  # `of_picture` began with it
-            return inputs
-        case _:
-            return {name: _STEPS[type(step)](one, step) for name, one in inputs.items()}
+    if type(step) in _OF_ALL:
+        return _OF_ALL[type(step)](inputs, step)
+    return {name: _OF_EACH[type(step)](one, step) for name, one in inputs.items()}
 
 
 def _aligned(inputs: Mapping[str, Sampled], step: steps.Align) -> Mapping[str, Sampled]:
@@ -78,11 +72,24 @@ def _aligned(inputs: Mapping[str, Sampled], step: steps.Align) -> Mapping[str, S
     return {name: one if name == step.to else resample(one, grid, step.how, (0.0, 0.0)) for name, one in inputs.items()}
 
 
-def _stacked(inputs: Mapping[str, Sampled]) -> Sampled:
+def _stacked(inputs: Mapping[str, Sampled], _: steps.Stack) -> Mapping[str, Sampled]:
     first, *others = inputs.values()
     for other in others:
         same = lines(first.grid, other.grid) if first.grid.shape == other.grid.shape else None
         if same is None or not np.allclose(first.affine, other.affine, atol=1e-3):
             raise ConfigurationError('the step "stack" finds inputs on different grids; "align" brings them to one')
     xp = array_namespace(first.values)
-    return first.with_values(xp.concat([one.values for one in inputs.values()], axis=0))
+    return {"stack": first.with_values(xp.concat([one.values for one in inputs.values()], axis=0))}
+
+
+def _displayed(inputs: Mapping[str, Sampled], _: steps.Display) -> Mapping[str, Sampled]:
+    """Nothing more: `of_picture` began with it."""
+    return inputs
+
+
+_OF_ALL: Mapping[type[Before], Callable[[Mapping[str, Sampled], Any], Mapping[str, Sampled]]] = {
+    steps.Align: _aligned,
+    steps.Stack: _stacked,
+    steps.Display: _displayed,
+}
+IMPLEMENTED = frozenset({*_OF_EACH, *_OF_ALL})

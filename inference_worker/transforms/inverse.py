@@ -177,7 +177,7 @@ def _turned_part(label: int, share: Array, grid: Grid, source: Grid) -> _Part | 
     return _Part(label, box, lambda part: turned(values, source.part(part), "linear")[0])
 
 
-def _fused(parts: Sequence[_Part], source: Grid, beside: Array) -> Labels:
+def _fused(parts: Sequence[_Part], source: Grid, like: Array) -> Labels:
     made = np.zeros(source.shape, np.uint8)
     if not parts:
         return made
@@ -187,17 +187,17 @@ def _fused(parts: Sequence[_Part], source: Grid, beside: Array) -> Labels:
 
     def work(slab: slice) -> None:
         box = (slice(start[0] + slab.start, start[0] + slab.stop), *rest)
-        made[box] = to_numpy(_likeliest(parts, box, beside))
+        made[box] = to_numpy(_likeliest(parts, box, like))
 
-    each_slab(work, stop[0] - start[0], thickness(beside), beside)
+    each_slab(work, stop[0] - start[0], thickness(like), like)
     return made
 
 
-def _likeliest(parts: Sequence[_Part], box: Box, beside: Array) -> Array:
-    xp = array_namespace(beside)
+def _likeliest(parts: Sequence[_Part], box: Box, like: Array) -> Array:
+    xp = array_namespace(like)
     shape = tuple(one.stop - one.start for one in box)
-    best, total = (xp.zeros(shape, dtype=xp.float32, device=beside.device) for _ in range(2))
-    labels = xp.zeros(shape, dtype=xp.uint8, device=beside.device)
+    best, total = (xp.zeros(shape, dtype=xp.float32, device=like.device) for _ in range(2))
+    labels = xp.zeros(shape, dtype=xp.uint8, device=like.device)
     for part in parts:
         common = tuple(
             slice(max(one.start, other.start), min(one.stop, other.stop))

@@ -26,6 +26,7 @@ _LABELS: Mapping[type[After], Callable[[Labelled, Any], Sampled | Labelled]] = {
     steps.DropSmall: labels.drop_small,
     steps.FillHoles: labels.fill_holes,
 }
+IMPLEMENTED = frozenset({*_SHARES, *_LABELS, steps.ToSource})
 
 
 def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:

@@ -67,10 +67,10 @@ def _separably(source: Sampled, matrices: Sequence[Float]) -> Array:
     return along(planes, operators[0], 1)
 
 
-def operator(matrix: Float, beside: Array) -> Array:
+def operator(matrix: Float, like: Array) -> Array:
     """`matrix` as `along` wants it: few of its elements are not 0, which counts on a CPU."""
-    if is_torch_array(beside):
-        return array_namespace(beside).asarray(matrix, device=beside.device)
+    if is_torch_array(like):
+        return array_namespace(like).asarray(matrix, device=like.device)
     return sparse.csr_array(matrix)
 
 

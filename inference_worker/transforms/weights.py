@@ -20,7 +20,7 @@ def weights(how: str, line: Line, reach: Reach = ENDLESS) -> Float:
 
     `how` is that of models/steps.py. A new sample farther than `reach` from the old ones has no weight at all.
     """
-    made = _HOW[how](line)
+    made = HOW[how](line)
     at = line.positions
     made[(at < -reach[0] - 1e-6) | (at > line.size - 1 + reach[1] + 1e-6)] = 0
     return made.astype(np.float32)
@@ -75,4 +75,4 @@ def _antialias(line: Line) -> Real:
     return np.asarray(made / np.maximum(made.sum(axis=1, keepdims=True), 1e-3))
 
 
-_HOW = {"mean": _mean, "linear": _linear, "nearest": _nearest, "antialias": _antialias}
+HOW = {"mean": _mean, "linear": _linear, "nearest": _nearest, "antialias": _antialias}

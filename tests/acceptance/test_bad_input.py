@@ -116,7 +116,7 @@ def test_a_study_that_cannot_be_used_ends_in_a_state_with_a_reason(
     assert trial.home(sent[name].uid) == {}
 
 
-def test_an_instance_cut_in_its_header_is_kept_aside_with_the_reason(trial: Trial, sent: Mapping[str, Sent]) -> None:
+def test_an_instance_cut_in_its_header_is_in_quarantine_with_the_reason(trial: Trial, sent: Mapping[str, Sent]) -> None:
     cut = sent["cut in the header"].instances[10]
     assert trial.node.cli("status")["quarantined"] == 1
     (kept,) = trial.node.cli("quarantine", "list")["quarantine"]

@@ -49,7 +49,7 @@ class Result:
     @property
     def brain(self) -> Mask:
         """Everything that is not background."""
-        return np.any(list(self.masks.values()), axis=0)
+        return np.asarray(np.any(list(self.masks.values()), axis=0))
 
 
 @pytest.fixture(scope="module")

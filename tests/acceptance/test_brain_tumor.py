@@ -136,7 +136,7 @@ def test_the_node_s_own_path_finds_the_tumour_in_four_series_on_grids_of_their_o
 
 def turned(volume: Volume, axes: tuple[int, int, int]) -> Volume:
     """The same picture with its axes in another order and the last of them backwards."""
-    voxels = np.ascontiguousarray(volume.voxels.transpose(axes)[:, :, ::-1])
+    voxels = np.ascontiguousarray(volume.voxels.astype(np.float32).transpose(axes)[:, :, ::-1])
     affine = volume.affine[:, [*axes, 3]].copy()
     affine[:, 3] += affine[:, 2] * (voxels.shape[2] - 1)
     affine[:, 2] *= -1

@@ -19,7 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError, IntegrityError, Permanent
-from inference_worker.bundle import BundleModel, TensorRT
+from inference_worker.bundle import BundleModel
+from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.model_protocol import Outcome
 from inference_worker.volume import Volume, build
 from models.bundles import import_bundle

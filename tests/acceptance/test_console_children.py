@@ -32,6 +32,10 @@ def python(program: str) -> list[str]:
     return [sys.executable, "-c", program]
 
 
+def started(program: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(python(program), stdin=subprocess.DEVNULL, process_group=0)
+
+
 @pytest.fixture
 def _ended() -> Iterator[list[Child]]:
     started: list[Child] = []
@@ -41,7 +45,7 @@ def _ended() -> Iterator[list[Child]]:
 
 
 def a_child(program: str, ended: list[Child]) -> Child:
-    child = Child("test", python(program), dict(os.environ))
+    child = Child("test", lambda: started(program))
     ended.append(child)
     return child
 
@@ -61,7 +65,7 @@ def test_a_child_that_was_killed_is_started_again(_ended: list[Child]) -> None:
         child.look_after()
         return child.pid not in {None, first}
 
-    wait_for(another_runs, 10, "the child to be started again")
+    wait_for(another_runs, 60, "the child to be started again")
 
 
 class Seconds:
@@ -74,7 +78,7 @@ class Seconds:
 
 def test_a_child_that_keeps_dying_is_started_ever_more_slowly(_ended: list[Child]) -> None:
     seconds = Seconds()
-    child = Child("test", python(SLEEPER), dict(os.environ), seconds)
+    child = Child("test", lambda: started(SLEEPER), seconds)
     _ended.append(child)
     for pause in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10):
         die(child)
@@ -100,7 +104,7 @@ def die(child: Child, after: Callable[[], None] = lambda: None) -> None:
         child.look_after()
         return child.pid is None
 
-    wait_for(noticed, 10, "the death to be noticed")
+    wait_for(noticed, 60, "the death to be noticed")
 
 
 def test_a_child_that_obeys_is_not_killed(_ended: list[Child], caplog: pytest.LogCaptureFixture) -> None:
@@ -108,7 +112,7 @@ def test_a_child_that_obeys_is_not_killed(_ended: list[Child], caplog: pytest.Lo
     child.look_after()
     pid = pid_of(child)
     child.ask_to_stop()
-    child.await_end(time.monotonic() + 10)
+    child.await_end(time.monotonic() + 60)
     assert not alive(pid)
     assert not caplog.records
 
@@ -118,9 +122,9 @@ def test_a_child_that_died_just_before_the_stop_is_no_trouble(_ended: list[Child
     child.look_after()
     pid = pid_of(child)
     kill_pid(pid)
-    wait_for(lambda: not alive(pid), 10, "the child to be dead")
+    wait_for(lambda: not alive(pid), 60, "the child to be dead")
     child.ask_to_stop()
-    child.await_end(time.monotonic() + 10)
+    child.await_end(time.monotonic() + 60)
     assert child.pid is None
 
 
@@ -128,23 +132,23 @@ def test_a_child_that_does_not_stop_is_killed_with_all_that_it_started(_ended: l
     child = a_child(PARENT_OF_ONE, _ended)
     child.look_after()
     pid = pid_of(child)
-    (inner,) = wait_for(lambda: children(pid), 10, "the child's own child")
+    (inner,) = wait_for(lambda: children(pid), 60, "the child's own child")
     child.ask_to_stop()
     child.await_end(time.monotonic() + 0.2)
-    wait_for(lambda: not alive(pid) and not alive(inner), 5, "both to be gone")
+    wait_for(lambda: not alive(pid) and not alive(inner), 60, "both to be gone")
 
 
 def test_what_a_dead_child_leaves_behind_is_cleared_away(_ended: list[Child]) -> None:
     child = a_child(PARENT_OF_ONE, _ended)
     child.look_after()
-    (inner,) = wait_for(lambda: children(pid_of(child)), 10, "the child's own child")
+    (inner,) = wait_for(lambda: children(pid_of(child)), 60, "the child's own child")
     kill_pid(pid_of(child))
 
     def gone() -> bool:
         child.look_after()
         return not alive(inner)
 
-    wait_for(gone, 10, "the orphan to be gone")
+    wait_for(gone, 60, "the orphan to be gone")
 
 
 def test_a_terminals_interrupt_does_not_reach_a_child_by_itself(_ended: list[Child]) -> None:
@@ -155,21 +159,21 @@ def test_a_terminals_interrupt_does_not_reach_a_child_by_itself(_ended: list[Chi
 
 def test_a_child_dies_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     supervisor = Process(python(SUPERVISOR), tmp_path / "log", cwd=ROOT)
-    wait_for(lambda: "bound" in (tmp_path / "log").read_text(), 20, "the child to be bound")
+    wait_for(lambda: "bound" in (tmp_path / "log").read_text(), 60, "the child to be bound")
     (child,) = children(supervisor.pid)
     supervisor.kill()
-    wait_for(lambda: not alive(child), 10, "the child to be gone")
+    wait_for(lambda: not alive(child), 60, "the child to be gone")
 
 
 def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:
     program = "from roles.process import die_with; die_with(1234567)"
-    assert subprocess.run(python(program), cwd=ROOT, check=False, timeout=60).returncode == 1
+    assert subprocess.run(python(program), cwd=ROOT, check=False, timeout=120).returncode == 1
 
 
 @pytest.mark.parametrize("role", ["index", "relay", "deliver"])
 def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: str) -> None:
     command = [sys.executable, "-m", "console.cli.main", role, "--data", str(tmp_path)]
-    ended = subprocess.run(command, cwd=ROOT, check=False, timeout=60, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=ROOT, check=False, timeout=120, capture_output=True, text=True)
     assert ended.returncode == 1
     assert "--database URL" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -179,7 +183,7 @@ def test_a_role_that_is_interrupted_while_it_waits_for_its_database_stops_in_sil
     url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
     command = [sys.executable, "-m", "console.cli.main", "index", "--data", str(tmp_path), "--database", url]
     role = Process(command, tmp_path / "log", cwd=ROOT)
-    wait_for((tmp_path / "run" / "index.json").exists, 20, "the role to begin")
+    wait_for((tmp_path / "run" / "index.json").exists, 60, "the role to begin")
     assert role.stop(signal.SIGINT) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert not (tmp_path / "run" / "index.json").exists()

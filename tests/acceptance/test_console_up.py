@@ -5,9 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ import pytest
 
 from roles.health import running
 from tests.support.counterparts import ROOT
-from tests.support.node import Node
-from tests.support.processes import alive, children, free_port
+from tests.support.node import Node, own_folder
+from tests.support.processes import alive, children, free_port, postmasters
 
 pytestmark = pytest.mark.slow
 
@@ -27,23 +25,17 @@ def node() -> Iterator[Node]:
         yield node
 
 
-@contextmanager
-def own_folder() -> Iterator[Path]:
-    """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
-    with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
-        (Path(name) / "models").mkdir()
-        yield Path(name)
-
-
 def dicom_node(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "console.cli.main", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
-    node.wait_for(lambda: "The node is up" in node.log.read_text(), 30, "the banner")
+    # It is written line by line; what it ends with says that it is whole.
+    node.wait_for(lambda: f"dicom-node status --data {node.data}" in node.log.read_text(), 60, "the whole banner")
+    banner = node.log.read_text().partition("The node is up")[2]
     for fact in (node.address, str(node.data), "results go to", "/health/ready"):
-        assert fact in node.log.read_text()
+        assert fact in banner
 
 
 def test_status_asks_the_running_nodes_database(node: Node) -> None:
@@ -89,7 +81,7 @@ def test_a_database_server_that_ends_by_itself_is_started_again(node: Node) -> N
 def test_a_killed_supervisor_takes_everything_along_and_the_next_one_goes_on(node: Node) -> None:
     processes = [*children(node.pid("up")), postmaster(node)]
     node.process.kill()
-    node.wait_for(lambda: not any(map(alive, processes)), 30, "every process to be gone")
+    node.wait_for(lambda: not any(map(alive, processes)), 60, "every process to be gone")
     assert node.cli("status") == {"studies": [], "quarantined": 0}, "a command starts the database for itself"
     assert not list(node.data.rglob("postmaster.pid")), "and stops it again"
     node.start()
@@ -111,7 +103,9 @@ def kept(node: Node) -> dict[str, Any]:
 
 
 def postmaster(node: Node) -> int:
-    return int((node.data / "database" / "postmaster.pid").read_text().split()[0])
+    """The database server's process."""
+    (pid,) = node.wait_for(lambda: postmasters(node.data), 60, "a database server")
+    return pid
 
 
 @pytest.mark.parametrize("moment", ["WARNING", "started", "The node is up"])

@@ -20,7 +20,7 @@ from inference_worker.pipeline import Pipeline
 from inference_worker.volume import build
 from models.registry import load_package, verify
 from tests.support.phantoms import AIR_HU, TISSUE_HU, Phantom, Points, write
-from training.evaluate import Figures, annotations_of, evaluate
+from training.evaluate import Measures, annotations_of, evaluate
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "models" / "ct_lung"
@@ -72,12 +72,12 @@ def case(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def figures(case: str) -> Figures:
+def figures(case: str) -> Measures:
     return evaluate(PACKAGE, DATA / case, annotations_of(DATA / case))
 
 
 @pytest.mark.slow
-def test_the_volumes_are_plausible(figures: Figures) -> None:
+def test_the_volumes_are_plausible(figures: Measures) -> None:
     right, left = figures.volumes_ml["Right lung"], figures.volumes_ml["Left lung"]
     assert min(right, left) > 800
     assert 2000 <= right + left <= 8000
@@ -85,14 +85,14 @@ def test_the_volumes_are_plausible(figures: Figures) -> None:
 
 
 @pytest.mark.slow
-def test_the_lungs_agree_with_the_classical_method(figures: Figures) -> None:
+def test_the_lungs_agree_with_the_classical_method(figures: Measures) -> None:
     assert figures.dice_lungs >= 0.95
     assert figures.dice_right >= 0.95
     assert figures.dice_left >= 0.95
 
 
 @pytest.mark.slow
-def test_every_annotated_nodule_inside_the_lung_is_inside_the_mask(figures: Figures) -> None:
+def test_every_annotated_nodule_inside_the_lung_is_inside_the_mask(figures: Measures) -> None:
     inside = [nodule for nodule in figures.nodules if nodule.in_lung]
     assert len({nodule.reader for nodule in inside}) == 4
     for nodule in inside:
@@ -100,7 +100,7 @@ def test_every_annotated_nodule_inside_the_lung_is_inside_the_mask(figures: Figu
 
 
 @pytest.mark.slow
-def test_the_card_states_the_figures_that_are_measured(case: str, figures: Figures) -> None:
+def test_the_card_states_the_figures_that_are_measured(case: str, figures: Measures) -> None:
     card = (PACKAGE / "card.md").read_text("utf-8")
     for dice in (figures.dice_lungs, figures.dice_right, figures.dice_left):
         assert f"{dice:.{DIGITS[case]}f}" in card

@@ -120,7 +120,7 @@ def test_a_worker_killed_in_mid_inference_takes_its_model_along_and_runs_the_job
     scan(trial.node, phantom.datasets(), tmp_path / "study")
     _await_job(trial, phantom, "running")
     dead = trial.node.kill("work")
-    wait_for(lambda: not alive(model), 20, "the model process to be dead")
+    wait_for(lambda: not alive(model), 60, "the model process to be dead")
     trial.node.wait_restarted("work", dead)
     trial.await_home(phantom.uid("study"))
     trial.assert_one_set(phantom.uid("study"))

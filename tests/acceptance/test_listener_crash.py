@@ -31,7 +31,7 @@ def served(root: Path) -> Iterator[tuple[Process, int]]:
     port, log = free_port(), root.parent / "listener.log"
     process = Process([sys.executable, "-c", SERVE, root, str(port)], log, cwd=Path(__file__).parents[2])
     try:
-        wait_for(lambda: answers(port), 30, "the listener", lambda: tail(log))
+        wait_for(lambda: answers(port), 60, "the listener", lambda: tail(log))
         yield process, port
     finally:
         process.kill()
@@ -66,11 +66,11 @@ def test_what_was_acknowledged_survives_kill_9_in_mid_association(tmp_path: Path
             scanners = [Scanner(port, str(10 * turn + number)) for number in range(3)]
             for scanner in scanners:
                 scanner.start()
-            wait_for(lambda: all(len(one.acknowledged) > 5 for one in scanners), 30, "instances")  # noqa: B023
+            wait_for(lambda: all(len(one.acknowledged) > 5 for one in scanners), 120, "instances")  # noqa: B023
             time.sleep(0.05 * turn)
             process.kill()
             for scanner in scanners:
-                scanner.join(30)
+                scanner.join(120)
                 acknowledged |= scanner.acknowledged
     with SpoolReader(root) as reader:
         found = list(entries(reader))

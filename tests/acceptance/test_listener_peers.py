@@ -66,7 +66,7 @@ def reference(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     folder.mkdir()
     receiver = Process([program("storescp"), "+B", "+xa", "+uf", "-od", folder, str(port)], tmp_path / "storescp.log")
     try:
-        wait_for(lambda: answers(port), 10, "storescp")
+        wait_for(lambda: answers(port), 60, "storescp")
         yield port, folder
     finally:
         receiver.kill()
@@ -146,7 +146,7 @@ def test_ten_associations_at_once_each_keep_their_order(node: RunningListener, s
         )
         for number in range(10)
     ]
-    assert [sender.wait(60) for sender in senders] == [0] * 10
+    assert [sender.wait(240) for sender in senders] == [0] * 10
     found = node.read(Kind.ASSOCIATION_CLOSED, 10)
     expected = [pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID for path in slices]
     found.sort(key=lambda entry: entry.calling)

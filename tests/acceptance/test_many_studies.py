@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.scu.store import Outgoing
+from dicom_node.scu.store import Outgoing, Verdict
 from tests.support.node import Node
 from tests.support.senders import acknowledged, instance, paced
 from tests.support.servers import Orthanc
@@ -21,7 +21,9 @@ STUDIES, ASSOCIATIONS = 7, 10
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory, thresholds: Path, archive: Orthanc) -> Iterator[Trial]:
     data = tmp_path_factory.mktemp("many") / "node"
-    with Node(data, destinations=[archive.destination], models=thresholds, env=QUICK) as node:
+    # However slow the machine is, a study whose association is open waits for its association here.
+    env = {**QUICK, "DICOM_NODE_ASSEMBLY__HOLD": "600"}
+    with Node(data, destinations=[archive.destination], models=thresholds, env=env) as node:
         yield Trial(node, archive)
 
 
@@ -47,6 +49,20 @@ def test_the_same_study_from_two_scanners_at_once_is_one_study_with_one_set_of_r
     assert len(done) == 2 * len(slices)
     trial.await_home(phantom.uid("study"))
     trial.assert_one_set(phantom.uid("study"))
+
+
+def test_a_gateway_that_keeps_one_association_for_all_patients_holds_none_of_their_studies(trial: Trial) -> None:
+    first, second = small("forwarded first"), small("forwarded second")
+    slices = [instance(one) for phantom in (first, second) for one in phantom.datasets()]
+    gateway = paced(trial.node, slices, "GATEWAY")
+    for _ in range(first.slices + 2):
+        assert next(gateway).verdict is Verdict.STORED
+    # The association is still open, in the middle of the second study.
+    trial.await_home(first.uid("study"))
+    assert trial.study(second.uid("study"))["state"] == "receiving"
+    assert len(acknowledged(gateway)) == second.slices - 2
+    trial.await_home(second.uid("study"))
+    trial.assert_one_set(first.uid("study"), second.uid("study"))
 
 
 def _send_at_once(node: Node, shares: Sequence[Sequence[Outgoing]]) -> list[str]:

@@ -178,7 +178,7 @@ def _kill(pid: int) -> None:
     """End a process and wait until all of its threads are gone, as whoever waits for it does."""
     watched = os.pidfd_open(pid)
     kill_pid(pid)
-    ended, _, _ = select.select([watched], [], [], 30)
+    ended, _, _ = select.select([watched], [], [], 60)
     os.close(watched)
     assert ended, f"process {pid} did not end"
 

@@ -151,8 +151,20 @@ def test_the_command_makes_a_package_of_what_it_fetches(tmp_path: Path) -> None:
             f'address = "{shelf.address}"\nlicence = "CC0-1.0"\ndigest = "sha256:{digest}"\n'
             f'codes = "monai_spleen_ct.toml"\n'
         )
-        words = ["-m", "console.cli.main", "models", "pull", "toy_spleen", "--catalogue", book, "--models", packages]
-        done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, cwd=ROOT)
+        words: list[str | Path] = [
+            "-m",
+            "console.cli.main",
+            "models",
+            "pull",
+            "toy_spleen",
+            "--catalogue",
+            book,
+            "--models",
+            packages,
+        ]
+        done = subprocess.run(
+            [sys.executable, *words, "--models", packages], capture_output=True, text=True, check=False, cwd=ROOT
+        )
     assert done.returncode == 0, done.stderr
     assert [one.get("Range") for one in shelf.requests] == [None, f"bytes={len(content) // 2}-"]
     verify(load_package(packages / "toy_spleen"))

@@ -1,6 +1,7 @@
 """A whole run with patients whose names nobody else has: what leaves their room says nothing about them."""
 
 import subprocess
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def said(trial: Trial, broker: KafkaBroker) -> Mapping[str, bytes]:
     _send(trial, [instance(one) for one in (*uneven.datasets()[:8], *uneven.datasets()[10:])])
     _send(trial, [instance(_changed(well.datasets()[0]))])
     _send(trial, [instance(one, cut=300) for one in patient("privacy cut").datasets()[:2]])
+    _send(trial, [instance(_verbose(one)) for one in patient("privacy verbose").datasets()])
+    assert acknowledged(paced(trial.node, [_misnamed(instance(odd.datasets()[0]))])) == []
     _call_somebody_else(trial.node)
     trial.await_home(well.uid("study"))
     trial.await_home(odd.uid("study"))
@@ -113,7 +116,7 @@ def test_figures_of_a_whole_run_say_no_name_id_birth_date_or_accession_number(sa
 
 
 def test_the_trail_of_a_whole_run_says_no_name_id_birth_date_or_accession_number(said: Mapping[str, bytes]) -> None:
-    for action in (b"results delivered", b"inference failed", b"association refused", b"kept aside"):
+    for action in (b"results delivered", b"inference failed", b"association refused", b"instance quarantined"):
         assert action in said["audit"]
     assert _found(said["audit"]) == []
 
@@ -136,6 +139,21 @@ def _with_wrong_date(one: Outgoing) -> Outgoing:
     assert isinstance(one.file, bytes)
     file = one.file.replace(BIRTH.encode(), WRONG_BIRTH.encode())
     return Outgoing(file, one.sop_class, one.sop_instance, one.transfer_syntax)
+
+
+def _misnamed(one: Outgoing) -> Outgoing:
+    """An instance whose command set names a patient where a UID belongs."""
+    return Outgoing(one.file, one.sop_class, "Quuxworth.Ybbsalbert", one.transfer_syntax)
+
+
+def _verbose(dataset: Dataset) -> Dataset:
+    """Results copy these, and each is longer than its VR admits (PS3.5 6.2)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset.StudyID = dataset.AccessionNumber = "Quuxworth and " * 4
+        dataset.StudyDescription = dataset.SeriesDescription = "Ybbsalbert " * 10
+        dataset.PatientID = f"{ID} " * 12
+    return dataset
 
 
 def _changed(dataset: Dataset) -> Dataset:

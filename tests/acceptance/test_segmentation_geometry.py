@@ -172,7 +172,7 @@ def by_dcmqi(seg: Path, folder: Path) -> tuple[Points, Labels]:
     affine = np.eye(4)
     affine[:3, :3] = (np.reshape(direction, (3, 3)) * spacing)[:, ::-1]
     affine[:3, 3] = origin
-    return affine, sum(SimpleITK.GetArrayFromImage(one).astype(np.uint8) for one in images)
+    return affine, np.sum([SimpleITK.GetArrayFromImage(one) for one in images], axis=0, dtype=np.uint8)
 
 
 def source_affine(findings: Findings, paths: list[Path]) -> Points:

@@ -112,7 +112,7 @@ def test_no_judge_complains_of_a_state(case: str, tmp_path: Path) -> None:
 def rendered(state: Path, image: Path, folder: Path, frame: int = 1) -> NDArray[np.uint8]:
     """The image as DCMTK shows it with the state, and the state as it has understood it in `folder`."""
     shown, understood = folder / "shown.pgm", folder / "understood.dcm"
-    command = [require("dcmp2pgm"), "-p", state, "-f", str(frame), "+S", understood, image, shown]
+    command: list[str | Path] = [require("dcmp2pgm"), "-p", state, "-f", str(frame), "+S", understood, image, shown]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     with Image.open(shown) as picture:
         return np.asarray(picture)
@@ -121,7 +121,7 @@ def rendered(state: Path, image: Path, folder: Path, frame: int = 1) -> NDArray[
 def expected(values: NDArray[np.generic], window: tuple[float, float]) -> NDArray[np.float64]:
     """Values through a window (PS3.3 C.11.2.1.2.1), 0 to 255."""
     centre, width = window
-    return 255 * np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0, 1)
+    return np.asarray(255 * np.clip((values.astype(np.float64) - (centre - 0.5)) / (width - 1) + 0.5, 0, 1))
 
 
 @pytest.mark.parametrize("enhanced", [False, True])
@@ -180,7 +180,8 @@ def drawn(annotations: Sequence[Dataset]) -> list[tuple[str, object]]:
 
 
 def test_radiographs_have_states_and_no_maps(tmp_path: Path) -> None:
-    for number, described in enumerate(({"modality": "CR"}, {"modality": "DX", "photometric": "MONOCHROME1"})):
+    each: tuple[dict[str, object], ...] = ({"modality": "CR"}, {"modality": "DX", "photometric": "MONOCHROME1"})
+    for number, described in enumerate(each):
         paths = phantoms.write(radiographs(described), tmp_path / f"source {number}")
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -9,6 +9,8 @@ import numpy as np
 import openvino
 import pytest
 
+from inference_worker.images import Images
+
 pytest.importorskip("tqdm", reason="tqdm is not installed; `uv sync --extra training` installs it")
 
 from domain.errors import UnusableInput
@@ -117,6 +119,7 @@ def test_a_phantom_passes_the_guards_and_its_negative_does_not() -> None:
     package = load_package(PACKAGE)
     pipeline = Pipeline(package, OpenVinoEngine())
     ((name, images),) = golden.sample(package).items()
+    assert isinstance(images, Images)
     negative = replace(images, pictures=tuple(replace(one, shown=1 - one.shown) for one in images.pictures))
     pipeline.run({name: images})
     with pytest.raises(UnusableInput, match="does not look like a frontal chest radiograph"):

@@ -7,6 +7,7 @@ so that a shift, a flip or a wrong slice would show.
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -141,7 +142,7 @@ def test_segments_are_named_in_the_panel_and_lie_over_the_image_where_the_mask_i
     image, mask = _fullest(images, masks)
 
     def agreement(picture: Picture) -> float:
-        place = reading.onto_picture(image, mask.any(axis=2), picture.shape)
+        place = reading.onto_picture(image, np.asarray(mask.any(axis=2)), picture.shape)
         return float((coloured(picture) & place).sum() / (coloured(picture) | place).sum())
 
     reading.show(image.SeriesInstanceUID)
@@ -167,7 +168,7 @@ def test_an_image_without_a_segment_shows_none(
     reading.show(segmentation.SeriesInstanceUID)
     reading.go_to(bare.SOPInstanceUID)
     picture = reading.picture()
-    assert not coloured(picture)[reading.onto_picture(bare, mask.any(axis=2), picture.shape)].any()
+    assert not coloured(picture)[reading.onto_picture(bare, np.asarray(mask.any(axis=2)), picture.shape)].any()
 
 
 def test_the_viewer_leads_from_place_to_place_of_the_report_and_draws_each_on_its_image_alone_with_its_figure(
@@ -181,9 +182,8 @@ def test_the_viewer_leads_from_place_to_place_of_the_report_and_draws_each_on_it
     for number, group in enumerate(groups, 1):
         uid, outline = _region(group)
         reading.await_instance(uid)
-        reading.await_picture(
-            lambda seen, uid=uid, outline=outline: _drawn(reading, images[uid], outline, seen) > 0.9, "the outline"
-        )
+        shown = partial(_drawn, reading, images[uid], outline)
+        reading.await_picture(lambda seen, shown=shown: shown(seen) > 0.9, "the outline")  # type: ignore[misc]
         figure = group.get_measurements()[0]
         assert any(figure.name.meaning in line and f"{figure.value:.2f}" in line for line in reading.words())
         reading.keep(f"ohif-report-{number}")

@@ -14,7 +14,8 @@ from consumers.bus.dead_letters import DeadLetterLimit, TooManyDeadLetters, list
 from consumers.bus.loop import Handler
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
-from domain.events import Event, EventType
+from domain.events import Event, EventType, StudyCompleted, StudyStuck
+from domain.ids import StudyId
 from store.database import Database
 from store.outbox import OutboxReader
 from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, numbering
@@ -57,7 +58,7 @@ def test_the_events_of_one_study_arrive_in_the_order_of_their_commits(world: Wor
     taken = world.take(subscription, 60)
     subscription.close()
     for index, study in enumerate(studies):
-        of_study = [message.event.data["revision"] for message in taken if message.key == str(study)]
+        of_study = [message.event.of(StudyCompleted).revision for message in taken if message.key == str(study)]
         assert of_study == list(range(index, 60, 4))
 
 
@@ -83,7 +84,7 @@ def test_transactions_that_commit_at_the_same_time_all_arrive(world: World) -> N
     for thread in threads:
         thread.join()
     subscription.close()
-    assert sorted(message.event.data["revision"] for message in taken) == list(range(100))
+    assert sorted(message.event.of(StudyCompleted).revision for message in taken) == list(range(100))
 
 
 def test_what_was_not_committed_is_delivered_again_after_a_crash(world: World) -> None:
@@ -151,7 +152,7 @@ def test_a_handlers_changes_commit_with_the_mark_or_not_at_all(world: World) -> 
 
     def handler(transaction: Transaction, event: Event) -> None:
         transaction.record(Action.ROUTED, event.study_id, attempt=len(attempts))
-        transaction.emit(Event(EventType.INFERENCE_REQUESTED, study, SystemClock().now(), {"attempt": len(attempts)}))
+        transaction.emit(Event(StudyStuck(f"attempt {len(attempts)}"), StudyId(study), SystemClock().now()))
         attempts.append(1)
         if len(attempts) < 3:
             raise Retryable("not yet")
@@ -205,7 +206,7 @@ def test_a_failure_that_stays_makes_a_dead_letter_and_a_study_that_is_stuck_with
     subscription = world.bus.subscribe("others")
     stuck = next(message.event for message in world.take(subscription, 3) if message.event.type == "study.stuck")
     subscription.close()
-    assert (stuck.study_id, stuck.data) == (study, {"reason_code": "Retryable"})
+    assert (stuck.study_id, stuck.data) == (study, StudyStuck("Retryable"))
     [on_topic] = dead_letters_on(world, 1)
     assert (on_topic["group"], on_topic["error"], on_topic["attempts"]) == ("group", "Retryable", 3)
     assert verify(rows(world.database)).bad is None
@@ -289,7 +290,7 @@ def test_two_thousand_events_come_through_once_and_in_order(world: World) -> Non
     studies = [world.study() for _ in range(20)]
     with world.ledger.transaction() as transaction:
         for number in range(2000):
-            event = Event(COMPLETED, studies[number % 20], SystemClock().now(), {"revision": number})
+            event = Event(StudyCompleted(number, 1, 1), StudyId(studies[number % 20]), SystemClock().now())
             transaction.emit(event)
         transaction.record(Action.STUDY_COMPLETED)
     handled: list[int] = []

@@ -32,11 +32,13 @@ from domain.profiles import (
 )
 from domain.retry import RetryPolicy
 from models.registry import Registry
-from store import destinations, queries
+from store import destinations
+from store.queries.path import study_path
 from tests.support.bench import Bench, open_bench
 from tests.support.packages import write_package
 from tests.support.processes import free_port
 from tests.support.receivers import Receiver
+from tests.support.result_files import usual
 from tests.support.working import SMALL, FakeChild, events, route, worker, write_and_plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,7 +124,7 @@ def test_what_was_seen_outlives_a_destination_that_is_away(bench: Bench) -> None
         destinations.note_answer(connection, "PACS", "P@h:1", [(SEGMENTATION, EXPLICIT)], "SOME 1.0", NOW)
         destinations.note_failure(connection, "PACS", "P@h:1", "no connection", NOW + timedelta(1))
         (seen,) = destinations.all_seen(connection)
-    assert seen.accepted == {(SEGMENTATION, EXPLICIT)}
+    assert seen.accepted == frozenset({(SEGMENTATION, EXPLICIT)})
     assert (seen.implementation, seen.seen_at, seen.tried_at) == ("SOME 1.0", NOW, NOW + timedelta(1))
     assert seen.error == "no connection"
 
@@ -191,7 +193,11 @@ def test_each_destination_gets_its_share_of_what_is_written_once_for_all(inferre
         assert old.classes() == [ENHANCED_SR]
     assert deliveries(inferred) == {"FULL": ("stored", "stored"), "OLD": ("stored", "stored")}
     forms = sorted(inferred.ask("SELECT kind, sop_class, refers FROM dicom_node.results"))
-    assert forms == [("SEG", SEGMENTATION, ""), ("SR", ENHANCED_SR, ""), ("SR", COMPREHENSIVE_3D_SR, "SEG")]
+    assert forms == [
+        ("SEG", SEGMENTATION, ""),
+        ("SR", ENHANCED_SR, ""),
+        ("SR", COMPREHENSIVE_3D_SR, usual(ResultKind.SEG).name),
+    ]
     assert choices(inferred, "OLD") == {
         "SEG": (None, "left out: it takes no Segmentation"),
         "SR": (ENHANCED_SR, "Enhanced SR, for it takes no Comprehensive 3D SR"),
@@ -321,10 +327,10 @@ def test_the_path_of_a_study_tells_what_was_chosen(inferred: Bench) -> None:
     remember(inferred, one, {ENHANCED_SR: BOTH, BASIC_TEXT_SR: BOTH})
     write_and_plan(inferred, [one])
     ((study,),) = inferred.ask("SELECT id FROM dicom_node.studies")
-    (delivery,) = queries.study_path(inferred.database, study)["deliveries"]
-    assert [(one["kind"], one["sop_class"]) for one in delivery["choices"]] == [
+    (delivery,) = study_path(inferred.database, study).deliveries
+    assert [(one.kind, one.sop_class) for one in delivery.choices] == [
         ("SEG", None),
         ("SR", ENHANCED_SR),
         ("GSPS", None),
     ]
-    assert [one["kind"] for one in delivery["objects"]] == ["SR"]
+    assert [one.kind for one in delivery.objects] == ["SR"]

@@ -74,19 +74,19 @@ def test_a_peer_that_takes_nothing_of_ours_answers_all_the_same() -> None:
 
 def test_a_peer_that_accepts_no_context_at_all_answers_all_the_same() -> None:
     with scripted(lambda peer: peer.accept(lambda number: 3)) as destination:
-        assert probe(destination, "TEST", timeout=5) == ProbeResult(max_pdu=16_384)
+        assert probe(destination, "TEST", timeout=60) == ProbeResult(max_pdu=16_384)
 
 
-def test_a_name_that_would_command_the_terminal_is_made_harmless() -> None:
+def test_a_name_that_would_command_the_terminal_is_not_repeated() -> None:
     def answer(peer: Script) -> None:
         peer.read_pdu()
         body = _an_acceptance(b"EVIL\x00\x1b[2J")
         peer.connection.sendall(struct.pack(">BxI", 2, len(body)) + body)
 
     with scripted(answer) as destination:
-        seen = probe(destination, "TEST", timeout=5)
-    assert "EVIL??[2J" in seen.error
-    assert seen.error.isprintable()
+        seen = probe(destination, "TEST", timeout=60)
+    assert "malformed" in seen.error
+    assert "EVIL" not in seen.error + seen.implementation
 
 
 def test_a_rejection_says_its_reason(orthanc: Orthanc) -> None:
@@ -113,7 +113,7 @@ def test_nonsense_is_a_reason_and_no_exception(rubbish: bytes) -> None:
         peer.connection.sendall(rubbish)
 
     with scripted(answer) as destination:
-        assert probe(destination, "TEST", timeout=5).error
+        assert probe(destination, "TEST", timeout=60).error
 
 
 def test_silence_ends_in_a_time_out() -> None:
@@ -127,7 +127,7 @@ def test_silence_ends_in_a_time_out() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "a..b", "x" * 300])
 def test_nobody_there_is_a_reason_and_no_exception(host: str) -> None:
     nobody = Destination(name="N", aet="N", host=host, port=free_port())
-    assert "no connection to" in probe(nobody, "TEST", timeout=2).error
+    assert "no connection to" in probe(nobody, "TEST", timeout=60).error
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
@@ -143,7 +143,7 @@ def test_no_answer_to_an_association_request_raises_anything_but_retryable(data:
 
 
 def _wait(gate: threading.Event) -> None:
-    gate.wait(5)
+    gate.wait(60)
 
 
 def _an_acceptance(implementation: bytes = b"SOMEBODY") -> bytes:

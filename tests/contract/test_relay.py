@@ -11,7 +11,7 @@ import pytest
 from config.settings import Bus as Settings
 from consumers.bus.kafka import KafkaBus
 from domain.errors import Unavailable
-from domain.events import EventType
+from domain.events import EventType, StudyCompleted
 from store.outbox import OutboxEntry
 from tests.support.buses import KafkaWorld, numbering
 from tests.support.processes import wait_for
@@ -75,7 +75,7 @@ def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
         taken = kafka_world.take(subscription, 50)
         assert subscription.poll(1) == []
         subscription.close()
-    assert [message.event.data["revision"] for message in taken] == list(range(50))
+    assert [message.event.of(StudyCompleted).revision for message in taken] == list(range(50))
 
 
 def test_messages_on_the_broker_follow_the_cloudevents_binding(kafka_world: KafkaWorld) -> None:
@@ -128,7 +128,7 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
     kafka_world.announce(uuid.uuid4(), 2)
     [message] = kafka_world.take(subscription, 1)
     subscription.close()
-    assert message.event.data["revision"] == 2
+    assert message.event.of(StudyCompleted).revision == 2
 
 
 @pytest.mark.slow
@@ -147,8 +147,8 @@ def test_a_relay_that_is_told_to_stop_while_the_broker_is_frozen_stops_and_the_n
         kafka_world.carrier.resume()
     with kafka_world.relay():
         kafka_world.announce(study, 3)
-        numbers = [message.event.data["revision"] for message in kafka_world.take(subscription, 2)]
+        numbers = [message.event.of(StudyCompleted).revision for message in kafka_world.take(subscription, 2)]
         while 3 not in numbers:
-            numbers += [message.event.data["revision"] for message in kafka_world.take(subscription, 1)]
+            numbers += [message.event.of(StudyCompleted).revision for message in kafka_world.take(subscription, 1)]
     subscription.close()
     assert list(dict.fromkeys(numbers)) == [2, 3]

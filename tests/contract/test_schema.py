@@ -13,8 +13,8 @@ from audit.chain import verify
 from audit.trail import Action, Ledger, rows
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
-from domain.events import Event, EventType
-from domain.ids import new_id
+from domain.events import Event, StudyCompleted
+from domain.ids import StudyId, new_id
 from store.database import APPLICATION_ROLE, Database
 from store.schema import head, upgrade
 from store.tables import SCHEMA, metadata
@@ -78,7 +78,7 @@ def test_the_triggers_refuse_even_a_superuser(database: Database, database_url: 
 
 
 def test_a_change_that_is_announced_and_not_recorded_is_refused(database: Database) -> None:
-    event = Event(EventType.STUDY_COMPLETED, new_id(), SystemClock().now(), {})
+    event = Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now())
     with (
         pytest.raises(IntegrityError, match="does not record"),
         Ledger(database, "test").transaction() as transaction,
@@ -95,7 +95,7 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
     def write() -> None:
         for _ in range(40):
             with ledger.transaction() as transaction:
-                transaction.emit(Event(EventType.STUDY_COMPLETED, new_id(), SystemClock().now(), {}))
+                transaction.emit(Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now()))
                 transaction.record(Action.STUDY_COMPLETED, study=new_id())
 
     def read() -> None:

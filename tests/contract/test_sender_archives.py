@@ -154,7 +154,7 @@ def test_only_the_class_that_the_archive_refuses_is_refused() -> None:
         peer.respond(0x0000)
 
     with scripted(answer) as destination:
-        outcomes = list(send([an_object(1), an_object(2, sop_class=MR)], destination, "TEST", timeout=5))
+        outcomes = list(send([an_object(1), an_object(2, sop_class=MR)], destination, "TEST", timeout=60))
     assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.REFUSED]
     assert "does not support its SOP class" in outcomes[1].reason
 
@@ -162,17 +162,17 @@ def test_only_the_class_that_the_archive_refuses_is_refused() -> None:
 def test_what_belongs_together_waits_where_the_archive_refuses_a_part_of_it() -> None:
     with Receiver("CHOOSY", {CT: [EXPLICIT]}) as receiver:
         objects = [an_object(1), an_object(2, sop_class=MR), an_object(3)]
-        outcomes = list(send(objects, at(receiver.aet, receiver.port), "TEST", timeout=5, together=True))
+        outcomes = list(send(objects, at(receiver.aet, receiver.port), "TEST", timeout=60, together=True))
         assert receiver.received == []
         assert [one.verdict for one in outcomes] == [Verdict.RETRY, Verdict.REFUSED, Verdict.RETRY]
         assert [one.unaccepted for one in outcomes] == [False, True, False]
-        (alone,) = send([objects[0]], at(receiver.aet, receiver.port), "TEST", timeout=5, together=True)
+        (alone,) = send([objects[0]], at(receiver.aet, receiver.port), "TEST", timeout=60, together=True)
         assert alone.verdict is Verdict.STORED
 
 
 def test_no_accepted_context_at_all_refuses_every_object() -> None:
     with scripted(lambda peer: peer.accept(lambda number: 4)) as destination:
-        (outcome,) = send([an_object(1)], destination, "TEST", timeout=5)
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=60)
     assert outcome.verdict is Verdict.REFUSED
     assert "does not support its transfer syntax" in outcome.reason
 
@@ -184,7 +184,7 @@ def test_each_object_has_its_own_status() -> None:
             peer.respond(status)
 
     with scripted(answer) as destination:
-        outcomes = list(send([an_object(number) for number in range(4)], destination, "TEST", timeout=5))
+        outcomes = list(send([an_object(number) for number in range(4)], destination, "TEST", timeout=60))
     assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.REFUSED, Verdict.STORED, Verdict.RETRY]
     assert [one.status for one in outcomes] == [0x0000, 0xC001, 0xB000, 0xA700]
 
@@ -197,7 +197,7 @@ def test_an_abort_in_the_middle_keeps_what_was_stored() -> None:
         peer.connection.sendall(struct.pack(">BxI4x", 7, 4))
 
     with scripted(answer) as destination:
-        outcomes = list(send([an_object(number) for number in range(3)], destination, "TEST", timeout=5))
+        outcomes = list(send([an_object(number) for number in range(3)], destination, "TEST", timeout=60))
     assert [one.verdict for one in outcomes] == [Verdict.STORED, Verdict.RETRY, Verdict.RETRY]
 
 
@@ -207,7 +207,7 @@ def test_a_rejection_says_its_reason() -> None:
         peer.connection.sendall(struct.pack(">BxIxBBB", 3, 4, 2, 3, 2))
 
     with scripted(answer) as destination:
-        (outcome,) = send([an_object(1)], destination, "TEST", timeout=5)
+        (outcome,) = send([an_object(1)], destination, "TEST", timeout=60)
     assert outcome.verdict is Verdict.RETRY
     assert "for the moment" in outcome.reason
 
@@ -221,9 +221,9 @@ def test_a_peer_that_speaks_no_dicom_is_told_apart_from_silence(rubbish: bytes) 
         peer.connection.sendall(rubbish)
 
     with scripted(answer) as destination, pytest.raises(Retryable, match=r"malformed|absurd|aborted|closed"):
-        echo(destination, "TEST", timeout=5)
+        echo(destination, "TEST", timeout=60)
 
 
 def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="Connection refused"):
-        echo(at("NOBODY", free_port()), "TEST", timeout=2)
+        echo(at("NOBODY", free_port()), "TEST", timeout=60)

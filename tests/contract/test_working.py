@@ -1,6 +1,5 @@
 """Routing, the worker and delivery on a real PostgreSQL: leases, retries, and reasons that a person can read."""
 
-import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,6 +16,8 @@ from consumers.steps.deliver import Deliverer
 from consumers.steps.retry import Retried, retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent, Retryable, UnusableInput
+from domain.events import DeliveryFailed, InferenceFailed
+from domain.ids import StudyId
 from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from domain.routing import Conditions
@@ -25,6 +26,7 @@ from models.registry import Registry
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import send
 from tests.support.packages import write_package
+from tests.support.result_files import usual
 from tests.support.working import SMALL, FakeChild, events, route, worker
 from tests.support.working import write_and_plan as write_and_plan_for
 
@@ -102,7 +104,7 @@ def test_findings_become_objects_once_and_are_delivered(
     write_and_plan(bench)
     write_and_plan(bench)
     written = sorted(bench.ask("SELECT kind, refers FROM dicom_node.results"))
-    assert written == [("SEG", ""), ("SR", "SEG")]
+    assert written == [("SEG", ""), ("SR", usual(ResultKind.SEG).name)]
     assert bench.count("deliveries") == 1
     deliver(bench, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("stored",)]
@@ -121,7 +123,7 @@ def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, re
     worker(bench, FakeChild(registry, [UnusableInput("slices are missing: 2 in all")])).step()
     assert job(bench) == ("failed", "slices are missing: 2 in all")
     assert study(bench) == ("stuck", "body_and_bone: slices are missing: 2 in all")
-    assert events(bench, "inference.failed")[0].data["state"] == "failed"
+    assert events(bench, "inference.failed")[0].of(InferenceFailed).state == "failed"
 
 
 def test_a_failure_that_may_pass_is_tried_again_later_and_ends_after_its_attempts(
@@ -253,7 +255,7 @@ def test_a_refusal_for_good_ends_the_delivery_and_says_so(written: Bench, monkey
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.REFUSED], "SOP class not supported")
     assert delivery(written) == ("refused", "SOP class not supported")
     assert study(written) == ("stuck", "PACS: SOP class not supported")
-    assert events(written, "delivery.failed")[0].data["state"] == "refused"
+    assert events(written, "delivery.failed")[0].of(DeliveryFailed).state == "refused"
 
 
 def test_delivery_goes_on_for_days_and_then_asks_for_a_person(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,9 +342,9 @@ def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:
         retry(bench.ledger, _study_id(bench), [], bench.clock.now())
 
 
-def _study_id(bench: Bench) -> uuid.UUID:
+def _study_id(bench: Bench) -> StudyId:
     ((found,),) = bench.ask("SELECT id FROM dicom_node.studies")
-    return uuid.UUID(str(found))
+    return StudyId(found)
 
 
 def test_the_job_that_is_due_next_is_read_ahead_and_left_where_it_is(bench: Bench, registry: Registry) -> None:

@@ -21,7 +21,8 @@ from consumers.bus.postgres import PostgresBus
 from consumers.bus.protocol import Bus, Message, Subscription
 from consumers.bus.relay import Relay
 from domain.clock import SystemClock
-from domain.events import Event, EventType
+from domain.events import Event, EventType, Payload, ResultsWritten, StudyCompleted
+from domain.ids import JobId, StudyId
 from domain.retry import RetryPolicy
 from store import schema
 from store.database import APPLICATION_ROLE, Database
@@ -65,6 +66,13 @@ def in_thread(run: Callable[[], None], stop: threading.Event) -> Iterator[Runnin
         raise running.error
 
 
+def announcement(number: int, kind: EventType = EventType.STUDY_COMPLETED) -> Payload:
+    """What an event of this type says; `number` tells one from another."""
+    if kind is EventType.RESULTS_WRITTEN:
+        return ResultsWritten(JobId(uuid.UUID(int=number)), "model", "1", number)
+    return StudyCompleted(number, 1, 1)
+
+
 class World:
     """A database with the node's schema, a bus on it, and what tests do with both."""
 
@@ -100,7 +108,7 @@ class World:
 
     def announce(self, study: uuid.UUID, number: int = 0, kind: EventType = EventType.STUDY_COMPLETED) -> Event:
         """Commit an event and what records it."""
-        event = Event(kind, study, datetime.now(UTC), {"revision": number, "series": 1, "instances": 1})
+        event = Event(announcement(number, kind), StudyId(study), datetime.now(UTC))
         with self.ledger.transaction() as transaction:
             transaction.emit(event)
             transaction.record(Action.STUDY_COMPLETED, study)
@@ -192,6 +200,7 @@ class KafkaWorld(World):
     def close(self) -> None:
         self.stop_relay()
         super().close()
+        gc.collect()
 
     def stop_relay(self) -> None:
         """End the relay that runs all the time."""
@@ -209,7 +218,7 @@ class KafkaWorld(World):
     def publish(self, *entries: OutboxEntry) -> None:
         """Publish past the relay."""
         publisher = KafkaPublisher(self.settings)
-        publisher.publish(entries, timeout=30)
+        publisher.publish(entries, timeout=60)
         publisher.close()
 
     def published(self) -> int:
@@ -229,7 +238,7 @@ def numbering(into: list[int]) -> Handler:
     """A handler that notes each event's number."""
 
     def handler(_transaction: Transaction, event: Event) -> None:
-        into.append(event.data["revision"])
+        into.append(event.of(StudyCompleted).revision)
 
     return handler
 

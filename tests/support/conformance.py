@@ -8,8 +8,8 @@ from pydicom import DataElement, Dataset
 from pydicom._uid_dict import UID_dictionary
 
 from config.settings import Listener
+from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
-from dicom_node.listener.dimse import Status
 from dicom_node.listener.policy import AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.scu import requestor

@@ -1,5 +1,6 @@
 """A file server and a proxy on loopback, for downloads: ranges, cut connections, changed files; and what to fetch."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -110,12 +111,11 @@ class _Proxy(_Quiet):
     def do_GET(self) -> None:
         self.seen.append(self.path)
         target = urlsplit(self.path)
-        connection = http.client.HTTPConnection(target.netloc, timeout=10)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "proxy-connection"}
-        connection.request("GET", target.path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection(target.netloc, timeout=60)) as connection:
+            connection.request("GET", target.path, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read()
         self.send_response(answer.status)
         for name in ("ETag", "Content-Range"):
             if answer.headers[name]:

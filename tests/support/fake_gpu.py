@@ -131,7 +131,8 @@ class Context:
 
     def _array(self, name: str) -> np.ndarray[Any, Any]:
         size = int(np.prod(self._shape))
-        return np.frombuffer((ctypes.c_char * (4 * size)).from_address(self._addresses[name]), np.float32)
+        memory = (ctypes.c_char * (4 * size)).from_address(self._addresses[name])
+        return np.frombuffer(memoryview(memory), np.float32)
 
 
 class CudaEngine:
@@ -144,7 +145,7 @@ class CudaEngine:
         self.num_io_tensors = 1 + len(plan["outputs"])
 
     def get_tensor_name(self, index: int) -> str:
-        return ("volume", *self._plan["outputs"])[index]
+        return str(("volume", *self._plan["outputs"])[index])
 
     def get_tensor_mode(self, name: str) -> str:
         return TensorIOMode.INPUT if name == "volume" else TensorIOMode.OUTPUT

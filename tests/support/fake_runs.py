@@ -92,7 +92,7 @@ def refuse(volume: Volume) -> Outcome:
 def load(setup: ModelProcessConfig, loading: Loading) -> Runs:
     faked = (threshold, pause, environment, hang, crash, leave, exhaust, gobble, fail, refuse)
     runs = {(model.__name__, "1"): Loaded(VOLUME, on_ct(model)) for model in faked}
-    runs["prepared", "1"] = Loaded(VOLUME, told_what_was_prepared, lambda sources: Prepared(sources, PAUSING.wait(30)))
+    runs["prepared", "1"] = Loaded(VOLUME, told_what_was_prepared, lambda sources: Prepared(sources, PAUSING.wait(60)))
     return {**runs, ("brightness", "1"): Loaded((Input("image", Conditions(), "images"),), brightness)}
 
 

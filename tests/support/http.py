@@ -7,7 +7,7 @@ import urllib.request
 def fetch(url: str) -> tuple[int, bytes]:
     """Status and body, whatever the status is."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -44,7 +44,7 @@ class RunningListener:
     def port(self) -> int:
         return self.listener.port
 
-    def read(self, kind: Kind, count: int = 1, timeout: float = 20.0) -> list[Entry]:
+    def read(self, kind: Kind, count: int = 1, timeout: float = 60.0) -> list[Entry]:
         """The entries up to and with the `count`-th of `kind`."""
         found: list[Entry] = []
         while sum(entry.kind is kind for entry in found) < count:
@@ -140,7 +140,7 @@ def command(
 class RawPeer:
     """A requestor without manners."""
 
-    def __init__(self, port: int, timeout: float = 20.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -6,15 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import psycopg
+
 from tests.support.counterparts import ROOT
-from tests.support.processes import Process, alive, free_port, kill_pid, tagged, tail, wait_for
+from tests.support.events import objections_to_outbox
+from tests.support.processes import Process, alive, free_port, kill_pid, postmasters, tagged, tail, wait_for
 
 T = TypeVar("T")
 
@@ -55,7 +61,7 @@ class Node:
         """AET@HOST:PORT, as senders take it."""
         return f"{self.aet}@127.0.0.1:{self.port}"
 
-    def start(self, timeout: float = 90) -> Self:
+    def start(self, timeout: float = 180) -> Self:
         """Start every role and wait until all of them are ready."""
         # Supervisor, not kernel, winds down the roles: it gets the chance to when the test run dies.
         command = [*self._program, "up", *self._options]
@@ -63,7 +69,7 @@ class Node:
         self.wait_ready(timeout=timeout)
         return self
 
-    def wait_ready(self, *roles: str, timeout: float = 60) -> None:
+    def wait_ready(self, *roles: str, timeout: float = 180) -> None:
         """Wait until these roles (all of them by default) say that they are ready."""
         self.wait_for(lambda: not self.unready(*roles), timeout, "the node to be ready", lambda: self.unready(*roles))
 
@@ -92,30 +98,32 @@ class Node:
         """kill -9 one role's process (or the supervisor's, for `up`) and wait until it is dead. Its pid."""
         pid = self.pid(role)
         kill_pid(pid)
-        self.wait_for(lambda: not alive(pid), 10, f"{role} to be dead")
+        self.wait_for(lambda: not alive(pid), 60, f"{role} to be dead")
         return pid
 
-    def wait_restarted(self, role: str, dead: int, timeout: float = 60) -> None:
+    def wait_restarted(self, role: str, dead: int, timeout: float = 180) -> None:
         """Wait until another process than `dead` has taken up the role and is ready."""
 
         def renewed() -> bool:
-            return self.pid(role) != dead and not self.unready(role)
+            if self.unready(role):
+                return False
+            return self.pid(role) != dead
 
         self.wait_for(renewed, timeout, f"{role} to be started again")
 
     def kill_all(self) -> None:
         """kill -9 everything at once, as at a power cut; an embedded database too."""
         self.process.kill()
-        wait_for(self._kill_what_lives, 30, "the node's processes to be dead")
+        wait_for(self._kill_what_lives, 60, "the node's processes to be dead")
 
-    def terminate(self, timeout: float = 60) -> int:
+    def terminate(self, timeout: float = 120) -> int:
         """Ask the supervisor to wind down and wait; fails where it leaves a process behind. The exit status."""
         code = self.process.stop(signal.SIGTERM, timeout)
         left = self._living()
         assert not left, f"processes {left} outlived the node\n{tail(self.log)}"
         return code
 
-    def run(self, *arguments: str, code: int = 0, timeout: float = 60) -> str:
+    def run(self, *arguments: str, code: int = 0, timeout: float = 120) -> str:
         """What `dicom-node ARGUMENTS` prints; fails on another exit status than `code`."""
         done = subprocess.run(
             [*self._program, *arguments, "--data", str(self.data)],
@@ -129,7 +137,7 @@ class Node:
         assert done.returncode == code, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def cli(self, *arguments: str, code: int = 0, timeout: float = 60) -> Any:
+    def cli(self, *arguments: str, code: int = 0, timeout: float = 120) -> Any:
         """What `dicom-node ARGUMENTS --json` prints, parsed; fails on another exit status than `code`."""
         said = self.run(*arguments, "--json", code=code, timeout=timeout)
         try:
@@ -166,12 +174,22 @@ class Node:
             raise
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._end()
+        try:
+            if kind is None and self._process is not None and self._process.running:
+                self._assert_events_as_published()
+        finally:
+            self._end()
+
+    def _assert_events_as_published(self) -> None:
+        """Whatever the run was for, all that it announced keeps the published schemas."""
+        with contextlib.suppress(FileNotFoundError, psycopg.OperationalError):  # a node whose database is gone
+            objections = objections_to_outbox(self.superuser_url.replace("+psycopg", ""))
+            assert objections == [], "\n".join(objections)
 
     def _end(self) -> None:
         """Leave no process behind, in whatever state the test has left the node."""
         if self._process is not None and self._process.running:
-            self._process.stop(signal.SIGTERM, timeout=20)
+            self._process.stop(signal.SIGTERM, timeout=60)
         if self._process is not None:
             self.kill_all()
 
@@ -194,9 +212,9 @@ class Node:
         except FileNotFoundError:
             return "has not written its run file"
         except urllib.error.HTTPError as refusal:
-            return f"{refusal.code}: {refusal.read().decode(errors='replace')}"
-        except OSError as error:
-            return str(error)
+            return _said(refusal)
+        except (OSError, HTTPException) as error:  # it may end in the middle of its answer
+            return str(error) or type(error).__name__
         return ""
 
     def _kill_what_lives(self) -> bool:
@@ -206,14 +224,22 @@ class Node:
         return not living
 
     def _living(self) -> list[int]:
-        """Every process of the node. PostgreSQL is looked for by its own file: it writes over its environment."""
-        return [*tagged(f"TEST_NODE={self.data}"), *self._embedded_database()]
+        """Every process of the node."""
+        return [*tagged(f"TEST_NODE={self.data}"), *postmasters(self.data)]
 
-    def _embedded_database(self) -> list[int]:
-        pids = []
-        for file in self.data.rglob("postmaster.pid"):
-            with contextlib.suppress(OSError):
-                pid = int(file.read_text().split()[0])
-                if str(file.parent) in Path(f"/proc/{pid}/cmdline").read_text():
-                    pids.append(pid)
-        return pids
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
+    with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
+        (Path(name) / "models").mkdir()
+        yield Path(name)
+
+
+def _said(refusal: urllib.error.HTTPError) -> str:
+    """A refusal in words. It holds the connection's socket, which is closed here and not when it is forgotten."""
+    with refusal:
+        try:
+            return f"{refusal.code}: {refusal.read().decode(errors='replace')}"
+        except (OSError, HTTPException) as error:
+            return f"{refusal.code}: {error}"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
@@ -58,7 +59,7 @@ def chest(points: Points) -> NDArray[np.int16]:
 def plain(points: Points) -> NDArray[np.int16]:
     """HU at points: a ramp along patient x, y and z, so that every voxel and every wrong axis shows."""
     x, y, z = np.moveaxis(points, -1, 0)
-    return np.round(x + 2 * y + 3 * z).clip(-1000, 3000).astype(np.int16)
+    return np.asarray(np.round(x + 2 * y + 3 * z).clip(-1000, 3000), np.int16)
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ class Phantom:
     def _common(self, sop_class: str, number: int) -> Dataset:
         dataset = Dataset()
         dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = self.transfer_syntax
+        dataset.file_meta.TransferSyntaxUID = UID(self.transfer_syntax)
         dataset.SpecificCharacterSet = list(self.charset)
         dataset.update(_values(SOPClassUID=sop_class, SOPInstanceUID=self.uid(self.series, sop_class, number)))
         dataset.update(_values(StudyDate="20260101", StudyTime="080000", ContentDate="20260101", ContentTime="080500"))

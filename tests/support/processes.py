@@ -79,6 +79,20 @@ def tagged(tag: str) -> list[int]:
     return [pid for pid in found if alive(pid)]
 
 
+def postmasters(folder: Path) -> list[int]:
+    """The PostgreSQL servers that run on folders beneath: they write over their environment, their own files name them.
+
+    A file may be half written, and may outlive its server, whose number another process may have by now.
+    """
+    found = []
+    for file in folder.rglob("postmaster.pid"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(file.read_text().split()[0])
+            if os.fsencode(file.parent) in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return [pid for pid in found if alive(pid)]
+
+
 def tail(path: Path, lines: int = 40) -> str:
     """The last lines of a log."""
     if not path.exists():
@@ -139,7 +153,7 @@ class Process:
         except subprocess.TimeoutExpired:
             return self.kill()
 
-    def stop(self, number: int = signal.SIGTERM, timeout: float = 30) -> int:
+    def stop(self, number: int = signal.SIGTERM, timeout: float = 60) -> int:
         """Ask it to end and wait; one that does not is killed. The exit status."""
         self.resume()
         self.send(number)

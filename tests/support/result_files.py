@@ -50,7 +50,7 @@ def save(run: Run, forms: Iterable[ResultFormat], folder: Path) -> list[tuple[Re
 def usual(kind: ResultKind) -> ResultFormat:
     """The form of a kind that is sent where nothing speaks against it."""
     form = next(form for form in every_form() if form.kind is kind and form.transfer_syntax == EXPLICIT)
-    return replace(form, refers=ResultKind.SEG) if kind is ResultKind.SR else form
+    return replace(form, refers=usual(ResultKind.SEG).name) if kind is ResultKind.SR else form
 
 
 def forms() -> Iterator[ResultFormat]:

@@ -75,7 +75,7 @@ def scripted(answer: Callable[[Script], None]) -> Iterator[Destination]:
         def run() -> None:
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(10)
+                connection.settimeout(60)
                 try:
                     peer = Script(connection)
                     answer(peer)

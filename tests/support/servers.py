@@ -44,7 +44,7 @@ class Server:
         """Whether it answers."""
         raise NotImplementedError
 
-    def start(self, timeout: float = 60) -> Self:
+    def start(self, timeout: float = 180) -> Self:
         """Start it and wait until it answers."""
         self._launch()
         wait_for(self._answers_or_died, timeout, f"{type(self).__name__} to answer", lambda: tail(self.log))
@@ -122,7 +122,7 @@ class KafkaBroker(Server):
 
     def _format(self, properties: Path) -> None:
         arguments = ["kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", str(properties)]
-        code = Process([*self._java, *arguments], self.log).wait(60)
+        code = Process([*self._java, *arguments], self.log).wait(240)
         if code:
             raise AssertionError(f"Kafka's storage could not be formatted\n{tail(self.log)}")
 
@@ -310,7 +310,7 @@ class Postgres(Server):
         # The backends end a moment after their postmaster, and until then the next one cannot start.
         backends = children(self.process.pid)
         super().kill()
-        wait_for(lambda: not any(map(alive, backends)), 30, "PostgreSQL's backends to end")
+        wait_for(lambda: not any(map(alive, backends)), 60, "PostgreSQL's backends to end")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop(immediate=True)
@@ -322,7 +322,7 @@ class Postgres(Server):
     def _initialise(self, cluster: Path) -> None:
         options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         command = [str(self.programs / "initdb"), "-D", str(cluster), *options]
-        code = Process(command, self.log, cwd=self.folder, user=self._user).wait(60)
+        code = Process(command, self.log, cwd=self.folder, user=self._user).wait(240)
         if code:
             raise AssertionError(f"initdb failed\n{tail(self.log)}")
 

@@ -43,7 +43,8 @@ UNION ALL SELECT 'association', calling_ae FROM associations WHERE closed_at IS 
 UNION ALL
 SELECT 'event', envelope ->> 'type' FROM outbox
 JOIN (VALUES ('study.completed', 'routing'), ('study.amended', 'routing'), ('inference.completed', 'results'),
-             ('results.written', 'delivery')) AS wanted (type, reader) ON wanted.type = envelope ->> 'type'
+             ('results.requested', 'results'), ('results.written', 'delivery')) AS wanted (type, reader)
+ON wanted.type = envelope ->> 'type'
 WHERE topic = 'events' AND NOT EXISTS (
     SELECT FROM inbox WHERE inbox.reader = wanted.reader AND inbox.event_id = outbox.event_id
 )

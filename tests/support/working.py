@@ -87,13 +87,13 @@ def worker(bench: Bench, child: FakeChild, name: str = "w1", together: int = 1) 
     return Worker(
         bench.ledger,
         bench.objects,
-        child,
+        child,  # type: ignore[arg-type]  # what the worker asks of a model process and no more
         POLICY,
         10,
         30,
         bench.root / "work",
         name,
-        bench.clock,  # type: ignore[arg-type]
+        bench.clock,
         together=lambda model: together,
     )
 
@@ -108,9 +108,10 @@ def write_and_plan(
     done = set() if handled is None else handled
     for kind, handler in (
         ("inference.completed", ResultsWriter(bench.objects, destinations, bench.clock)),
+        ("results.requested", ResultsWriter(bench.objects, destinations, bench.clock)),
         ("results.written", DeliveryPlanner(destinations, bench.clock)),
     ):
         for event in (one for one in events(bench, kind) if one.id not in done):
             done.add(event.id)
             with bench.ledger.transaction() as transaction:
-                handler(transaction, event)  # type: ignore[operator]
+                handler(transaction, event)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.cli.main import _WHERE, app
+from console.cli.main import _load, app
+from console.cli.table import COMMANDS
 from tests.support.processes import free_port
 
 
@@ -22,7 +23,7 @@ def run(*arguments: object) -> Result:
 
 
 def test_every_command_explains_itself() -> None:
-    for name in _WHERE:
+    for name in COMMANDS:
         result = run(name, "--help")
         assert result.exit_code == 0, name
         assert "Usage" in result.stdout
@@ -30,8 +31,16 @@ def test_every_command_explains_itself() -> None:
 
 def test_the_first_help_lists_the_commands_of_people_and_not_those_of_the_supervisor() -> None:
     shown = run("--help").stdout
-    assert all(name in shown for name in _WHERE if name != "keep-database")
+    assert all(name in shown for name in COMMANDS if name != "keep-database")
     assert "keep-database" not in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_help_says_of_a_command_what_its_own_help_begins_with(name: str) -> None:
+    command, shown = _load(None, name), COMMANDS[name]
+    assert (command.help.splitlines()[0], command.hidden) == (shown.about, shown.hidden)
+    panel = getattr(command, "rich_help_panel", None)
+    assert (panel if isinstance(panel, str) else None) == shown.panel
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["echo"], ["echo", "nonsense"], ["status", "--last", "0"]])

@@ -10,8 +10,8 @@ from config.settings import Models, Settings
 from domain.errors import ConfigurationError
 from inference_worker.engines import choice, cuda
 from inference_worker.engines.libraries import LIBRARIES
-from roles.devices import setup, spread
-from roles.supervisor import environment, role_processes
+from roles.devices import setup, spread, usable
+from roles.supervisor import role_processes, role_settings
 from tests.support import fake_gpu
 
 
@@ -28,16 +28,12 @@ def cards(monkeypatch: pytest.MonkeyPatch, count: int, usable_by: str = "onnxrun
 
 def test_up_starts_a_worker_for_each_of_several_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     cards(monkeypatch, 3)
-    own = spread(settings(threads=2))
+    own = spread(settings(threads=2), usable)
     workers = [name for name in role_processes(own) if name.startswith("work")]
     assert workers == ["work", "work-1", "work-2"]
     assert [setup(own, index).device for index in range(3)] == ["auto:0", "auto:1", "auto:2"]
-    ports = {
-        environment(own.model_copy(update={"http": own.http.model_copy(update={"port": 9000})}), name)[
-            "DICOM_NODE_HTTP"
-        ]
-        for name in role_processes(own)
-    }
+    door = own.model_copy(update={"http": own.http.model_copy(update={"port": 9000})})
+    ports = {role_settings(door, name).http.port for name in role_processes(own)}
     assert len(ports) == len(role_processes(own))
 
 
@@ -57,7 +53,7 @@ def test_one_worker_is_enough_elsewhere(
 ) -> None:
     cards(monkeypatch, count, usable_by)
     own = settings(**models)
-    assert spread(own) == own
+    assert spread(own, usable) == own
     assert role_processes(own).count("work") == 1 and "work-1" not in role_processes(own)
 
 

@@ -3,13 +3,15 @@
 import json
 import os
 import socket
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from console.cli import diagnostics as examination
+from console.cli import diagnostics
 from console.cli.main import app
 from tests.support.model_packages import write_package
 
@@ -97,9 +99,14 @@ def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
 
 
 def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = {"captum": "noted", "highdicom": "lacking"}
-    real = examination.find_spec
-    monkeypatch.setattr(examination, "find_spec", lambda name: None if name in missing else real(name))
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in {"captum", "highdicom"}:
+            raise PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(diagnostics, "version", version)
     found = looks(config, 1)
     assert found["extra explain"]["mark"] == "noted"
     assert found["extra results"]["mark"] == "lacking"

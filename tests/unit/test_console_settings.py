@@ -1,16 +1,18 @@
 """Settings on their way to child processes, to the screen and to the trail."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from config.loading import load_settings
 from config.masking import digest, public
-from config.settings import Settings
+from config.secret_urls import SecretUrl
+from config.settings import Section, Settings
 from console.cli.options import settings_from
 from domain.errors import ConfigurationError
-from roles.supervisor import environment, role_processes
+from roles.supervisor import role_processes, role_settings
 
 
 @pytest.fixture(autouse=True)
@@ -23,35 +25,27 @@ def settings(**given: object) -> Settings:
     return settings_from(None, **given)
 
 
-def test_a_child_gets_exactly_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_gets_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     own = settings(
-        data=tmp_path,
+        data=Path("data"),
         listener__aet="NODE",
-        listener__callers=[{"aet": "CT", "address": "10.0.0.0/8"}],
         destinations=["A@10.0.0.1:104", "second=B@[::1]:105"],
-        assembly__settle_by_modality={"MR": 30.0},
-        models__rules=tmp_path / "rules.toml",
         database__url="postgresql+psycopg://node:secret@db/node",
     )
-    for name, value in environment(own, "index").items():
-        monkeypatch.setenv(name, value)
-    assert load_settings() == own
+    assert role_settings(own, "index") == own.model_copy(update={"data": tmp_path / "data"})
 
 
-def test_no_child_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
+def test_no_role_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
     own = settings(data=tmp_path, database__url="postgresql://a@b/c", database__owner_url="postgresql://owner:x@b/c")
-    assert "owner" not in environment(own, "index")["DICOM_NODE_DATABASE"].replace("owner_url", "")
-
-
-def test_a_settings_file_is_not_read_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DICOM_NODE_CONFIG", "/etc/node.toml")
-    assert "DICOM_NODE_CONFIG" not in environment(Settings(), "index")
+    assert [role_settings(own, name).database.owner_url for name in role_processes(own)] == [None] * 6
 
 
 def test_health_doors_follow_one_another_from_a_chosen_port() -> None:
     own = settings(http__port=9000)
-    ports = [environment(own, name)["DICOM_NODE_HTTP"] for name in role_processes(own)]
-    assert [port.rpartition(" ")[2].rstrip("}") for port in ports] == ["9000", "9001", "9002", "9003", "9004", "9005"]
+    ports = [role_settings(own, name).http.port for name in [*role_processes(own), "database"]]
+    assert ports == list(range(9000, 9007))
+    assert role_settings(settings(), "deliver").http.port == settings().http.port == 0
 
 
 def test_the_relay_runs_only_where_there_is_a_broker() -> None:
@@ -63,10 +57,59 @@ def test_several_listeners_have_names_of_their_own() -> None:
     assert role_processes(settings(listener__processes=3))[:3] == ["listen", "listen-1", "listen-2"]
 
 
+def secrets() -> list[str]:
+    """The secret settings, as options name them."""
+    sections = {name: type(getattr(Settings(), name)) for name in Settings.model_fields}
+    return [
+        f"{section}__{name}"
+        for section, kind in sections.items()
+        if issubclass(kind, Section)
+        for name, field in kind.model_fields.items()
+        if SecretUrl in get_args(field.annotation)
+    ]
+
+
+def test_what_holds_a_url_with_a_password_is_secret_by_its_type() -> None:
+    assert secrets() == ["database__url", "database__owner_url"]
+
+
+@pytest.mark.parametrize("setting", secrets())
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://node:hush@db/node",
+        "postgresql://node:hu/hush@db/node",
+        "postgresql://node:hu@hush@db/node",
+        "postgresql://node:hu?hush@db/node",
+        "postgresql://db/node?user=node&password=hush",
+        "postgresql://db/node?sslpassword=hush&sslmode=require",
+        "node:hush@db",
+    ],
+)
+def test_no_form_of_the_settings_shows_a_secret(setting: str, url: str) -> None:
+    own = settings(**{setting: url})
+    section, name = setting.split("__")
+    forms: list[Callable[[Settings], object]] = [repr, str, public, vars, Settings.model_dump, Settings.model_dump_json]
+    shown = [str(form(own)) for form in forms] + [str(getattr(getattr(own, section), name)), f"{own}"]
+    assert "hush" not in "".join(shown)
+    assert getattr(getattr(own, section), name).get_secret_value() == url
+
+
+def test_a_wrong_setting_is_named_without_what_stood_in_it() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        settings(database__url=["hush"], listener__port="hush")
+    assert "hush" not in f"{raised.value} {raised.value.__cause__}"
+
+
 def test_a_password_is_never_shown() -> None:
     own = settings(database__url="postgresql+psycopg://node:secret@db:5432/node?sslmode=require")
     assert public(own)["database"]["url"] == "postgresql+psycopg://node:***@db:5432/node?sslmode=require"
     assert "secret" not in str(public(own))
+
+
+@pytest.mark.parametrize("setting", ["database__url", "database__owner_url", "bus__kafka"])
+def test_a_password_is_masked_in_whatever_setting_it_stands(setting: str) -> None:
+    assert "://user:***@host" in str(public(settings(**{setting: "postgresql://user:se@cret@host:1/x"})))
 
 
 def test_a_url_without_a_password_stays_as_it_is() -> None:

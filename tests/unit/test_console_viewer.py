@@ -3,6 +3,7 @@
 import json
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -86,7 +87,7 @@ def ask(viewer: Viewer, path: str, method: str = "GET", **headers: str) -> tuple
     """Status, type and text of an answer."""
     request = urllib.request.Request(viewer.address + path, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -104,7 +105,7 @@ def test_files_are_given_as_what_they_are_and_every_place_in_the_viewer_is_its_p
     ["/../secret.txt", "/%2e%2e/secret.txt", "/x/../../secret.txt", "/%2Fetc/passwd.txt", "/no\0.js", "/missing.js"],
 )
 def test_nothing_but_the_pages_can_be_had(viewer: Viewer, path: str) -> None:
-    status, _, said = ask(viewer, urllib.request.quote(path, safe="/%."))
+    status, _, said = ask(viewer, urllib.parse.quote(path, safe="/%."))
     assert status == 404
     assert "secret" not in said
 
@@ -117,7 +118,7 @@ def test_the_pages_are_told_to_read_from_where_they_came(viewer: Viewer) -> None
 
 
 def test_the_browser_is_told_to_talk_to_nobody_else(viewer: Viewer) -> None:
-    with urllib.request.urlopen(viewer.address, timeout=10) as answer:
+    with urllib.request.urlopen(viewer.address, timeout=60) as answer:
         policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self'")
     assert "http" not in policy

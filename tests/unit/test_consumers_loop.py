@@ -20,14 +20,16 @@ from consumers.bus.protocol import Message, Subscription, TakenOver
 from domain.clock import ManualClock
 from domain.errors import IllegalTransition, IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
 from domain.events import Event, EventType
+from domain.ids import StudyId
 from domain.retry import RetryPolicy
+from tests.support.buses import announcement
 
 POLICY = RetryPolicy(first=1, factor=2, longest=60, attempts=4)
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _message(number: int = 0, kind: EventType = EventType.STUDY_COMPLETED) -> Message:
-    event = Event(kind, uuid.UUID(int=7), MOMENT, {}, uuid.UUID(int=number))
+    event = Event(announcement(number, kind), StudyId(uuid.UUID(int=7)), MOMENT, uuid.UUID(int=number))
     return Message(json.dumps(event.envelope()).encode(), str(event.study_id), 0, number)
 
 
@@ -109,7 +111,7 @@ class Loop:
         monkeypatch.setattr("consumers.bus.loop.mark_handled", mark)
         monkeypatch.setattr("store.outbox.mark_handled", mark)
         monkeypatch.setattr("store.outbox.add_dead_letter", add)
-        monkeypatch.setattr("store.outbox.move_study", lambda *_: None)
+        monkeypatch.setattr("store.studies.apply", lambda *_: None)
 
     def run(self, handler: Callable[[Event], None], group: str = "group") -> None:
         handlers: dict[EventType, Handler] = {EventType.STUDY_COMPLETED: lambda _, event: handler(event)}
@@ -313,7 +315,7 @@ def test_a_handler_is_given_the_transaction_of_its_message(monkeypatch: pytest.M
     loop = Loop(monkeypatch, [_message(1)])
 
     def handler(transaction: Transaction, event: Event) -> None:
-        transaction.emit(Event(EventType.RESULTS_WRITTEN, event.study_id, MOMENT, {}))
+        transaction.emit(Event(announcement(1, EventType.RESULTS_WRITTEN), event.study_id, MOMENT))
 
     handlers: dict[EventType, Handler] = {EventType.STUDY_COMPLETED: handler}
     Consumer(loop.bus, cast(Ledger, loop.ledger), "group", handlers, POLICY, loop.clock, loop.stop).run()

@@ -1,48 +1,35 @@
 """A demonstration tells each step of a study once, in its order, and knows when nothing more will come."""
 
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
-import pytest
-
-from console.demo.steps import arrived, dead_end, steps
-
-DECISION = {
-    "model": "ct_lung",
-    "version": "1.0.0",
-    "series_id": "s1",
-    "reason": "a series meets its intended use",
-    "inputs": {"ct": "s1"},
-    "refusals": {},
-    "decided_at": "2026-01-01T08:00:07+00:00",
-}
-JOB = {
-    "id": "j1",
-    "model": "ct_lung",
-    "state": "succeeded",
-    "requested_at": "2026-01-01T08:00:07+00:00",
-    "finished_at": "2026-01-01T08:00:12+00:00",
-    "findings": [{"segment": "Right lung", "measurements": []}],
-}
-RESULT = {"job_id": "j1", "kind": "SR", "size": 58_000, "written_at": "2026-01-01T08:00:13+00:00"}
-DELIVERY = {
-    "job_id": "j1",
-    "destination": "PACS",
-    "state": "stored",
-    "reason": "stored",
-    "since": "2026-01-01T08:00:14+00:00",
-    "objects": [{"kind": "SR", "status": 0}],
-}
+from console.demo.steps import arrived, dead_end, settled, steps
+from domain.ids import JobId, new_id
+from domain.records import MeasuredSegment
+from domain.states import DeliveryState, StudyState
+from tests.support.records import (
+    BEGUN,
+    SERIES,
+    a_decision,
+    a_delivery,
+    a_job,
+    a_path,
+    a_result,
+    a_study,
+    an_association,
+)
 
 
-def path(**parts: Any) -> dict[str, Any]:
-    association = {"calling_ae": "CT", "closed_at": "2026-01-01T08:00:02+00:00", "outcome": "released"}
-    series = {"instances": 140, "bytes": 73_700_000}
-    study = {"state": "complete", "reason": "", "revision": 1}
-    empty: dict[str, Any] = {"decisions": [], "jobs": [], "results": [], "deliveries": []}
-    return {"study": study, "associations": [association], "series": [series], **empty, **parts}
+def after(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
 
 
-WHOLE = path(decisions=[DECISION], jobs=[JOB], results=[RESULT], deliveries=[DELIVERY])
+RECEIVED = an_association(closed_at=BEGUN + after(2))
+DECISION = a_decision(decided_at=BEGUN + after(7))
+JOB = a_job(requested_at=BEGUN + after(7), finished_at=BEGUN + after(12), findings=(MeasuredSegment("Right lung", ()),))
+RESULT = a_result(written_at=BEGUN + after(13))
+DELIVERY = a_delivery(since=BEGUN + after(14))
+WHOLE = a_path(associations=(RECEIVED,), decisions=(DECISION,), jobs=(JOB,), results=(RESULT,), deliveries=(DELIVERY,))
 
 
 def test_a_whole_way_is_told_in_its_order() -> None:
@@ -57,32 +44,36 @@ def test_a_whole_way_is_told_in_its_order() -> None:
     assert not dead_end(WHOLE)
 
 
-@pytest.mark.parametrize("missing", ["jobs", "deliveries"])
-def test_results_have_not_arrived_before_each_job_is_delivered(missing: str) -> None:
-    assert not arrived({**WHOLE, missing: []})
-    assert not arrived({**WHOLE, "jobs": [JOB, {**JOB, "id": "j2"}]})
+def test_results_have_not_arrived_before_each_job_is_delivered() -> None:
+    assert not arrived(replace(WHOLE, jobs=()))
+    assert not arrived(replace(WHOLE, deliveries=()))
+    assert not arrived(replace(WHOLE, jobs=(JOB, replace(JOB, id=JobId(new_id())))))
 
 
 def test_an_association_that_is_open_is_not_told_yet() -> None:
-    association = {"calling_ae": "CT", "closed_at": None, "outcome": None}
-    assert steps(path(associations=[association])) == []
+    assert steps(a_path(associations=(an_association(closed_at=None, outcome=None),))) == []
+
+
+def test_how_many_instances_came_is_not_settled_before_the_study_is_complete() -> None:
+    assert [step.name for step in steps(a_path())] == ["received"]
+    assert settled(a_path()) == []
+    assert settled(WHOLE) == steps(WHOLE)
 
 
 def test_a_study_that_no_model_wants_ends_with_each_reason_once() -> None:
-    refusals = {"s1": ["has 3 slices, fewer than 20"], "s2": ["has 3 slices, fewer than 20"]}
-    decision = {**DECISION, "series_id": None, "reason": "no series meets its intended use", "refusals": refusals}
-    said = dead_end(path(decisions=[decision]))
-    assert said.count("has 3 slices, fewer than 20") == 1
-    assert "ct_lung: no series meets its intended use" in said
+    refusals = {str(SERIES): ("has 3 slices, fewer than 20",), "another": ("has 3 slices, fewer than 20",)}
+    decision = replace(DECISION, series_id=None, reason="no series meets its intended use", refusals=refusals)
+    said = dead_end(a_path(decisions=(decision,)))
+    assert said.splitlines()[1:] == ["  ct_lung: no series meets its intended use: has 3 slices, fewer than 20"]
 
 
 def test_a_stuck_study_ends_with_its_reason() -> None:
-    stuck = {"state": "stuck", "reason": "ct_lung: slices are not evenly spaced", "revision": 1}
-    assert dead_end(path(study=stuck)) == "the study is stuck: ct_lung: slices are not evenly spaced"
+    stuck = a_study(state=StudyState.STUCK, reason="ct_lung: slices are not evenly spaced")
+    assert dead_end(a_path(study=stuck)) == "the study is stuck: ct_lung: slices are not evenly spaced"
 
 
 def test_a_refused_delivery_ends_with_the_archives_reason() -> None:
-    refused = {**DELIVERY, "state": "refused", "reason": "no such SOP class"}
-    assert dead_end(path(decisions=[DECISION], jobs=[JOB], deliveries=[refused])) == (
+    refused = replace(DELIVERY, state=DeliveryState.REFUSED, reason="no such SOP class")
+    assert dead_end(a_path(decisions=(DECISION,), jobs=(JOB,), deliveries=(refused,))) == (
         "PACS refused the results: no such SOP class"
     )

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,24 @@ def test_every_command_in_a_document_exists(document: Path) -> None:
     for command in commands(text(document)):
         words = shlex.split(re.split(r"\s{2,}", command)[0].replace("FILES…", "FILES"))
         parsed(words)
+
+
+def test_every_command_of_the_program_is_shown_somewhere() -> None:
+    shown = {" ".join(command.split()) + " " for document in DOCUMENTS for command in commands(text(document))}
+    # `up` runs it; nobody else does.
+    missing = [name for name in every_command() if not any(one.startswith(f"{name} ") for one in shown)]
+    assert missing == ["keep-database"]
+
+
+def every_command(command: Any = None, path: str = "") -> Iterator[str]:
+    """The words that lead to each command, without the program's name."""
+    command = command or typer.main.get_command(app)
+    if not hasattr(command, "get_command"):
+        yield path
+        return
+    context = typer.Context(command)
+    for name in command.list_commands(context):
+        yield from every_command(command.get_command(context, name), f"{path} {name}".strip())
 
 
 def test_the_documents_do_show_commands() -> None:
@@ -115,15 +134,17 @@ def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:
 
 @pytest.mark.parametrize("heading", ["study", "job", "delivery"])
 def test_the_tables_of_states_are_those_of_the_code(heading: str) -> None:
-    table = {"study": STUDY, "job": JOB, "delivery": DELIVERY}[heading]
-    assert drawn(heading) == {(state.value, event.value): after.value for (state, event), after in table.items()}
+    tables: dict[str, Mapping[Any, StrEnum]] = {"study": STUDY, "job": JOB, "delivery": DELIVERY}
+    assert drawn(heading) == {
+        (state.value, event.value): after.value for (state, event), after in tables[heading].items()
+    }
 
 
 def drawn(heading: str) -> dict[tuple[str, str], str]:
     """The table of states under a heading's first cell in the architecture."""
     lines = iter(text(ROOT / "docs" / "architecture.md").splitlines())
     events = next(cells(line)[1:] for line in lines if line.startswith(f"| {heading} |"))
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     next(lines)
     for line in lines:
         if not line.startswith("|"):

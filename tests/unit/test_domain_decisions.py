@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.completeness import SettlePolicy, StudyFacts, decide
-from domain.events import Event, EventType
+from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
-from domain.ids import derived_uid, new_id, result_uid, set_digest
+from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, unmet
+from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, in_short, unmet
+from models.registry import load_package
+from tests.support.counterparts import ROOT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLICY = SettlePolicy(5, {"MR": 60})
@@ -34,27 +36,37 @@ CHEST = SeriesFacts(
 )
 
 
-def test_a_study_waits_for_its_last_association() -> None:
-    verdict = decide(StudyFacts(2, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(days=1))
-    assert (verdict.complete, verdict.ask_again) == (False, None)
-    assert "2 association(s)" in verdict.reason
+CT = frozenset({"CT"})
 
 
-def test_a_study_waits_for_silence_and_says_until_when() -> None:
-    verdict = decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=4.9))
-    assert (verdict.complete, verdict.ask_again) == (False, NOW + timedelta(seconds=5))
-    assert decide(StudyFacts(0, NOW, frozenset({"CT"})), POLICY, NOW + timedelta(seconds=5)).complete
+def test_a_study_that_an_association_holds_waits_for_longer_silence() -> None:
+    policy = SettlePolicy(5, {}, hold=60)
+    verdict = decide(StudyFacts(59, True, CT), policy)
+    assert (verdict.complete, verdict.reason, verdict.again_in) == (False, "its association is still open", 1)
+    assert decide(StudyFacts(60, True, CT), policy).complete
+
+
+def test_a_study_that_nothing_holds_waits_for_silence_and_says_how_long() -> None:
+    verdict = decide(StudyFacts(4.5, False, CT), POLICY)
+    assert (verdict.complete, verdict.again_in) == (False, 0.5)
+    assert decide(StudyFacts(5, False, CT), POLICY).complete
+
+
+def test_a_settle_time_above_the_hold_counts_for_a_held_study_too() -> None:
+    policy = SettlePolicy(5, {"MR": 90}, hold=60)
+    assert not decide(StudyFacts(89, True, frozenset({"MR"})), policy).complete
+    assert decide(StudyFacts(90, True, frozenset({"MR"})), policy).complete
 
 
 def test_the_longest_settle_time_of_its_modalities_decides() -> None:
-    facts = StudyFacts(0, NOW, frozenset({"CT", "MR"}))
-    assert not decide(facts, POLICY, NOW + timedelta(seconds=59)).complete
-    assert decide(facts, POLICY, NOW + timedelta(seconds=60)).complete
+    both = frozenset({"CT", "MR"})
+    assert not decide(StudyFacts(59, False, both), POLICY).complete
+    assert decide(StudyFacts(60, False, both), POLICY).complete
 
 
 def test_a_shorter_settle_time_of_a_modality_counts() -> None:
     policy = SettlePolicy(5, {"CR": 1})
-    assert decide(StudyFacts(0, NOW, frozenset({"CR"})), policy, NOW + timedelta(seconds=1)).complete
+    assert decide(StudyFacts(1, False, frozenset({"CR"})), policy).complete
 
 
 @pytest.mark.parametrize(
@@ -125,6 +137,43 @@ def test_each_input_finds_a_series_of_its_own_or_none_runs() -> None:
     assert lacking == Choice({}, {"b": ("would do, but the study has no series for contrast",)})
 
 
+def test_what_stands_against_a_series_is_said_once_whatever_the_number_of_inputs() -> None:
+    inputs = [
+        wanted("plain", Conditions(modality=("MR",), series_description="t1")),
+        wanted("contrast", Conditions(modality=("MR",), series_description="t2")),
+        wanted("late", Conditions(modality=("MR",), series_description="t2")),
+    ]
+    assert choose(inputs, [CHEST]).refusals["a"] == (
+        "modality is CT, not MR",
+        "as contrast and late: series description does not match 't2'",
+        "as plain: series description does not match 't1'",
+    )
+
+
+def test_a_long_pattern_is_quoted_by_its_beginning() -> None:
+    (reason,) = unmet(Conditions(series_description="x" * 400), CHEST)
+    assert len(reason) < 100
+    (reason,) = unmet(Conditions(not_series_description=f"lung|{'x' * 400}"), CHEST)
+    assert len(reason) < 100
+
+
+@pytest.mark.parametrize("package", ["brain_tumor", "ct_lung", "cxr_findings"])
+@pytest.mark.parametrize("series", [replace(CHEST, modality="MR"), replace(CHEST, modality="DX", slices=1)])
+def test_why_a_shipped_model_is_left_out_fits_a_line(package: str, series: SeriesFacts) -> None:
+    manifest = load_package(ROOT / "models" / package).manifest
+    others = [replace(series, series_id=str(number), modality="SR", slices=number) for number in range(5)]
+    choice = choose([Wanted(one.name, (one.conditions,)) for one in manifest.inputs], [series, *others])
+    assert choice.series_id is None
+    assert len(in_short("no series meets its intended use", choice.refusals)) < 150
+
+
+def test_in_short_what_stands_against_the_series_that_came_nearest_is_said() -> None:
+    refusals = {"a": ("too thick", "too few", "wrong part"), "b": ("too few", "too thick")}
+    assert in_short("none fits", refusals) == "none fits: too few (`explain` has 2 more)"
+    assert in_short("none fits", {"a": ("too few",), "b": ("too few",)}) == "none fits: too few"
+    assert in_short("no rule names this model", {}) == "no rule names this model"
+
+
 def test_an_age_that_is_not_stated_meets_no_limit() -> None:
     assert unmet(Conditions(max_age=18), replace(CHEST, ages=frozenset())) == ("the patient's age is not stated",)
 
@@ -139,13 +188,13 @@ def test_retries_grow_to_a_ceiling_and_end() -> None:
 
 
 def test_a_result_has_the_same_uid_each_time_and_another_one_for_each_part_of_what_it_is() -> None:
-    whole = ("1.2.3", "ct_lung", "1.0", "ab", "SEG")
+    whole = ("1.2.3", "ct_lung", "1.0", "cd", "ab", "SEG")
     uid = result_uid(*whole)
     assert uid == result_uid(*whole)
     assert uid.startswith("2.25.")
     assert len(uid) <= 64
-    others = {result_uid(*[*whole[:at], whole[at] + "x", *whole[at + 1 :]]) for at in range(5)}
-    assert len(others | {uid}) == 6
+    others = {result_uid(*[*whole[:at], whole[at] + "x", *whole[at + 1 :]]) for at in range(6)}
+    assert len(others | {uid}) == 7
     assert derived_uid("a", "b") != derived_uid("ab")
 
 
@@ -163,5 +212,5 @@ def test_findings_survive_json() -> None:
 
 
 def test_an_event_survives_its_envelope() -> None:
-    event = Event(EventType.STUDY_COMPLETED, new_id(), NOW, {"revision": 1})
+    event = Event(StudyCompleted(1, 2, 3), StudyId(new_id()), NOW)
     assert Event.from_envelope(event.envelope()) == event

@@ -1,35 +1,43 @@
 """Where a study is, since when and why, in one sentence."""
 
-from typing import Any
+import uuid
+from datetime import datetime, timedelta
 
 import pytest
 
+from domain.ids import JobId
 from domain.progress import Progress, progress
+from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord
+from domain.states import DeliveryState, JobState, StudyState
+from tests.support import records
+from tests.support.records import BEGUN as EARLY
 
-EARLY, LATER, LATEST = "2026-01-01T10:00:00+00:00", "2026-01-01T11:00:00+00:00", "2026-01-01T12:00:00+00:00"
-
-
-def a_study(state: str = "complete", reason: str = "waits for ct_lung") -> dict[str, Any]:
-    return {"state": state, "reason": reason, "since": EARLY}
-
-
-def a_job(state: str, model: str = "ct_lung", revision: int = 1, reason: str = "why") -> dict[str, Any]:
-    return {
-        "id": f"{model}-{revision}",
-        "model": model,
-        "revision": revision,
-        "state": state,
-        "reason": reason,
-        "since": LATER,
-    }
+LATER, LATEST = EARLY + timedelta(hours=1), EARLY + timedelta(hours=2)
 
 
-def a_result(job: str = "ct_lung-1") -> dict[str, Any]:
-    return {"job_id": job}
+def a_study(state: str = "complete", reason: str = "waits for ct_lung") -> StudyRecord:
+    return records.a_study(state=StudyState(state), reason=reason, since=EARLY)
 
 
-def a_delivery(state: str, destination: str = "PACS", job: str = "ct_lung-1", since: str = LATEST) -> dict[str, Any]:
-    return {"job_id": job, "destination": destination, "state": state, "since": since, "reason": "said so"}
+def number(job: str) -> JobId:
+    return JobId(uuid.uuid5(uuid.NAMESPACE_OID, job))
+
+
+def a_job(state: str, model: str = "ct_lung", revision: int = 1, reason: str = "why") -> JobRecord:
+    job = number(f"{model}-{revision}")
+    return records.a_job(id=job, model=model, revision=revision, state=JobState(state), reason=reason, since=LATER)
+
+
+def a_result(job: str = "ct_lung-1") -> ResultRecord:
+    return records.a_result(job_id=number(job))
+
+
+def a_delivery(
+    state: str, destination: str = "PACS", job: str = "ct_lung-1", since: datetime = LATEST
+) -> DeliveryRecord:
+    return records.a_delivery(
+        job_id=number(job), destination=destination, state=DeliveryState(state), since=since, reason="said so"
+    )
 
 
 @pytest.mark.parametrize("state", ["receiving", "amended", "stuck", "archived"])

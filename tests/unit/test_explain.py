@@ -145,7 +145,8 @@ def test_a_class_activation_map_is_its_channel_stretched_edge_to_edge_without_wh
     maps[0, 1, 2], maps[0, 3, 0], maps[1, 0, 0] = 5, -7, 9
     found = cam(maps)
     assert (found.label, found.method) == ("First", "class activation map")
-    assert np.unravel_index(found.values.argmax(), (64, 48)) in {(r, c) for r in range(23, 25) for c in range(40, 48)}
+    row, column = np.unravel_index(found.values.argmax(), (64, 48))
+    assert (int(row), int(column)) in {(r, c) for r in range(23, 25) for c in range(40, 48)}
     # Cell (1, 2) covers rows 16 to 31 and columns 32 to 47; linear interpolation ends a cell's length from its middle.
     assert found.values[:8].sum() + found.values[40:].sum() + found.values[:, :24].sum() == 0
     weighed = (found.values * np.arange(64)[:, None]).sum() / found.values.sum()
@@ -176,7 +177,7 @@ def test_maps_land_on_the_right_pixels_of_a_picture_that_was_cropped_resized_and
     maps[0, 126:, 57:] = 3  # beyond the source
 
     def to_source(values: Float) -> Float:
-        return values_on_source(Sampled(values[None], prepared.affine), source)[0]
+        return np.asarray(values_on_source(Sampled(values[None], prepared.affine), source)[0])
 
     found = cam(maps, to_source, (128, 64)).values
     wanted = np.zeros(source.shape)
@@ -198,7 +199,7 @@ def test_occlusion_by_a_picture_lands_on_the_pixels_that_decide() -> None:
     network = PatchNetwork((slice(40, 48), slice(6, 12)))
 
     def to_source(values: Float) -> Float:
-        return values_on_source(Sampled(values[None], prepared.affine), source)[0]
+        return np.asarray(values_on_source(Sampled(values[None], prepared.affine), source)[0])
 
     given = {name: values[0] for name, values in network(prepared.values[None]).items()}
     (found,) = Explainer(manifest((Explanation("occlusion"),)), network, no_file).maps(

@@ -22,7 +22,7 @@ Float = NDArray[np.float32]
 OUTPUTS = ("logits", "cam", "features")
 
 
-class Classifier(torch.nn.Module):  # type: ignore[misc]
+class Classifier(torch.nn.Module):  # type: ignore[misc, name-defined]
     """Convolution, mean over the picture, linear: then CAM (Zhou et al. 2016) is the linear layer at each place."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Classifier(torch.nn.Module):  # type: ignore[misc]
         return self.linear(features.mean(dim=(2, 3))), maps, features
 
 
-class Linear(torch.nn.Module):  # type: ignore[misc]
+class Linear(torch.nn.Module):  # type: ignore[misc, name-defined]
     """Two logits, each a sum of pixels by its own weights."""
 
     def __init__(self) -> None:

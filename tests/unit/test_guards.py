@@ -152,7 +152,7 @@ def test_a_template_of_many_is_what_they_have_in_common_and_of_their_size() -> N
     noise = np.random.default_rng(1)
     seen = [smooth() + ndimage.gaussian_filter(noise.normal(0, 1, (256, 256)), 8) for _ in range(8)]
     made = template(seen, size=12)
-    assert (made.shape, made.dtype) == ((12, 12), np.float32)
+    assert (made.shape, made.dtype) == ((12, 12), np.dtype(np.float32))
     assert not refusal(LIKE, picture(smooth()), npy(made))
 
 
@@ -221,7 +221,7 @@ def test_folds_of_a_few_mm_have_the_detail_of_a_brain() -> None:
 
 def test_lungs_are_the_air_that_the_body_encloses() -> None:
     chest = scanned(Phantom(slices=100, size=(200, 200), spacing=(3.0, 2.0, 2.0)))
-    both = 2 * LUNG_ML
+    both = 2 * float(LUNG_ML)
     assert not refusal(Enclosed(-400, 0.95 * both, 1.05 * both), chest)
     assert re.fullmatch(
         rf"the volume does not look like .*: what lies below -400 inside the body has {both / 100:.0f}\d\d ml, "
@@ -247,13 +247,13 @@ def test_the_check_for_screens_is_a_mistake_for_a_volume() -> None:
 
 
 def test_the_first_guard_that_is_broken_speaks_and_those_of_the_output_wait() -> None:
-    guards = [SegmentVolume(1, least=10), ValueShare(0.5, most=0.6), ValueShare(0.5, least=0.7), Extent()]
+    guards: list[Guard] = [SegmentVolume(1, least=10), ValueShare(0.5, most=0.6), ValueShare(0.5, least=0.7), Extent()]
     with pytest.raises(UnusableInput, match=r"at least 0\.7 is wanted"):
         refuse_input(guards, picture(RAMP), no_file)
 
 
 def test_a_segment_whose_volume_none_can_have_is_refused() -> None:
-    guards = [Extent((999, 999, 999)), SegmentVolume(2, 5, 50), SegmentVolume(0, 800, 2000)]
+    guards: list[Guard] = [Extent((999, 999, 999)), SegmentVolume(2, 5, 50), SegmentVolume(0, 800, 2000)]
     refuse_output(guards, {1: 1000.0, 2: 20.0})
     with pytest.raises(UnusableInput, match=r"segment 2 has 60 ml, at most 50 ml is accepted \(check segment_volume\)"):
         refuse_output(guards, {1: 1000.0, 2: 60.0})

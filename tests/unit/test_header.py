@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from dicom_node.intake.frames import frame_spacing, largest_gap
-from dicom_node.intake.header import DEFLATED, Header, OutOfData, age, read_header
+from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
 from domain.errors import UnusableInput
+from domain.profiles import DEFLATED
 from tests.support.counterparts import data_folder
 from tests.support.phantoms import AXIAL, Phantom, write
 
@@ -128,7 +129,7 @@ def test_nesting_without_end_is_refused() -> None:
 def test_an_inflated_head_has_a_limit() -> None:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = deflate.compress(struct.pack("<HH2sHI", 8, 5, b"UN", 0, 1 << 30) + bytes(64 << 20)) + deflate.flush()
-    with pytest.raises(OutOfData):
+    with pytest.raises(UnreadableHeader, match="ends within"):
         read_header(bomb, DEFLATED)
 
 
@@ -140,6 +141,98 @@ def test_the_gap_is_measured_along_the_normal_and_over_all_slices() -> None:
 
 def test_the_frames_of_an_enhanced_image_have_a_distance(tmp_path: Path) -> None:
     phantom = Phantom(size=(16, 16), slices=4)
-    path = write([phantom.enhanced()], tmp_path)[0]
-    assert frame_spacing(path.read_bytes()) == pytest.approx(phantom.spacing[0])
-    assert frame_spacing(b"no file") is None
+    data, syntax = _data_set(write([phantom.enhanced()], tmp_path)[0])
+    assert frame_spacing(data, syntax) == pytest.approx(phantom.spacing[0])
+    assert frame_spacing(b"no data set", syntax) is None
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [("ImageOrientationPatient", [1, 0, 0]), ("ImagePositionPatient", [1, 2])],
+)
+def test_frames_whose_place_has_too_few_values_have_no_distance(tmp_path: Path, keyword: str, value: list[int]) -> None:
+    enhanced = Phantom(size=(16, 16), slices=4).enhanced()
+    for group in [*enhanced.PerFrameFunctionalGroupsSequence, *enhanced.SharedFunctionalGroupsSequence]:
+        for sequence in ("PlanePositionSequence", "PlaneOrientationSequence"):
+            for one in group.get(sequence, []):
+                if keyword in one:
+                    setattr(one, keyword, value)
+    data, syntax = _data_set(write([enhanced], tmp_path)[0])
+    assert frame_spacing(data, syntax) is None
+
+
+def test_the_frames_of_a_deflated_image_are_read_within_bounds_and_up_to_where_it_was_cut(tmp_path: Path) -> None:
+    data, _ = _data_set(write([Phantom(size=(16, 16), slices=4).enhanced()], tmp_path)[0])
+    cut = data[: data.index(b"\xe0\x7f\x10\x00")]
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = deflate.compress(cut + struct.pack("<HH2sHI", 0x5400, 0x100, b"UN", 0, 3 << 30))
+    bomb += deflate.compress(bytes(64 << 20)) + deflate.flush()
+    assert frame_spacing(bomb, DEFLATED) == pytest.approx(Phantom().spacing[0])
+    assert frame_spacing(bomb[:200], DEFLATED) is None
+    assert read_header(bomb, DEFLATED).frames == 4
+
+
+def _with(tag: int, vr: bytes, value: bytes) -> bytes:
+    """A data set with the three UIDs, a study date and one more element."""
+    elements = {
+        0x0008_0018: (b"UI", b"1.2.3.3\0"),
+        0x0008_0020: (b"DA", b"20260101"),
+        0x0020_000D: (b"UI", b"1.2.3.1\0"),
+        0x0020_000E: (b"UI", b"1.2.3.2\0"),
+        tag: (vr, value + b" " * (len(value) % 2)),
+    }
+    return b"".join(
+        struct.pack("<HH2sH", number >> 16, number & 0xFFFF, kind, len(content)) + content
+        for number, (kind, content) in sorted(elements.items())
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value", "name", "read"),
+    [
+        (0x0028_0008, b"IS", b"0", "frames", 1),
+        (0x0028_0008, b"IS", b"3000000000", "frames", 1),
+        (0x0028_0008, b"IS", b"12", "frames", 12),
+        (0x0010_1010, b"AS", b"9" * 401 + b"Y", "age", None),
+        (0x0010_1010, b"AS", b"045Y\0", "age", 45),
+        (0x0020_0037, b"DS", b"1\\0\\0", "orientation", None),
+        (0x0020_0032, b"DS", b"1\\0\\1e999", "position", None),
+        (0x0008_0060, b"CS", b"CT\0\x12", "modality", "CT"),
+        (0x0008_0008, b"CS", b"ORIGINAL\\PRIMARY\0old", "image_type", "ORIGINAL\\PRIMARY"),
+        (0x0018_0015, b"CS", b"chest\0\x13", "body_part", "CHEST"),
+        (0x0008_103E, b"LO", b"a\tline\x07" + b"x" * 3000, "series_description", "a line " + "x" * 121),
+        (0x0018_0088, b"DS", b"five", "slice_spacing", None),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_not_believed(
+    tag: int, vr: bytes, value: bytes, name: str, read: object
+) -> None:
+    assert getattr(read_header(_with(tag, vr, value), EXPLICIT), name) == read
+
+
+@pytest.mark.parametrize("character_set", [b"ISO_IR\0 100", b"\xff\xff", b"ISO 2022 IR 999\\X", b"utf_32"])
+def test_an_unknown_character_set_is_the_default_repertoire_and_says_nothing(
+    character_set: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = _with(0x0008_0005, b"CS", character_set) + b""
+    named = data.replace(b"\x20\x00\x0d", struct.pack("<HH2sH", 8, 0x103E, b"LO", 6) + b"Sch\xe4l\x20\x20\x00\x0d", 1)
+    assert read_header(named, EXPLICIT).series_description.startswith("Sch")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_was_read_before_a_fault_says_where_the_instance_belongs() -> None:
+    data = _with(0x0028_0008, b"IS", b"1 ")
+    with pytest.raises(UnreadableHeader, match=r"\(0028,0008\)") as raised:
+        read_header(data[:-1], EXPLICIT)
+    assert raised.value.uids == Uids("1.2.3.1", "1.2.3.2", "1.2.3.3")
+    with pytest.raises(UnreadableHeader, match=r"\(0020,000E\)") as raised:
+        read_header(data[:-14], EXPLICIT)
+    assert raised.value.uids == Uids("1.2.3.1", "", "1.2.3.3")
+
+
+def test_an_identity_that_is_stated_twice_and_differently_is_none() -> None:
+    data = _with(0x0028_0008, b"IS", b"1 ")
+    assert read_header(data + data, EXPLICIT).study_uid == "1.2.3.1"
+    with pytest.raises(UnreadableHeader, match=r"\(0020,000D\) is there twice") as raised:
+        read_header(data.replace(b"1.2.3.2", b"1.2.3.7") + data.replace(b"1.2.3.1", b"1.2.3.8"), EXPLICIT)
+    assert raised.value.uids.study == ""

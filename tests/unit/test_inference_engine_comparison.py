@@ -71,7 +71,7 @@ def test_the_least_dice_of_a_label_counts() -> None:
 
 def test_one_channel_is_a_mask_and_a_classifier_has_no_dice() -> None:
     mask = np.array([0.2, 0.6, 0.7, 0.1], np.float32).reshape(1, 1, 2, 2)
-    assert dice(mask, mask > 0.65) == pytest.approx(2 / 3)
+    assert dice(mask, (mask > 0.65).astype(np.float32)) == pytest.approx(2 / 3)
     assert dice(np.zeros((1, 14), np.float32), np.ones((1, 14), np.float32)) is None
     assert dice(mask * 0, mask * 0) == 1
 

@@ -27,22 +27,22 @@ ONNX = Network("toy.onnx", shape=(0, 1, 0, 0, 0))
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit")
 
 
-class Roots(torch.nn.Module):  # type: ignore[misc]
+class Roots(torch.nn.Module):  # type: ignore[misc, name-defined]
     def forward(self, volume: Any) -> Any:
         return volume.sqrt()
 
 
-class Pair(torch.nn.Module):  # type: ignore[misc]
+class Pair(torch.nn.Module):  # type: ignore[misc, name-defined]
     def forward(self, volume: Any) -> Any:
         return volume + 1, volume.mean(dim=[2, 3, 4])
 
 
-class Named(torch.nn.Module):  # type: ignore[misc]
+class Named(torch.nn.Module):  # type: ignore[misc, name-defined]
     def forward(self, volume: Any) -> Any:
         return {"mean": volume.mean(dim=[2, 3, 4]), "more": volume + 1}
 
 
-class Writes(torch.nn.Module):  # type: ignore[misc]
+class Writes(torch.nn.Module):  # type: ignore[misc, name-defined]
     def forward(self, volume: Any) -> Any:
         torch.save(volume, "somewhere")
         return volume

@@ -9,14 +9,15 @@ import pytest
 
 from domain.errors import ConfigurationError, IntegrityError
 from domain.findings import Code, FindingProbability, Findings, SourceFrame
+from domain.routing import Conditions
 from inference_worker import golden
 from inference_worker.images import Images, Picture
 from inference_worker.model_protocol import Outcome, Sources
 from inference_worker.package_trial import bench, prove, read, runner
 from inference_worker.volume import Volume, digest
 from models.digests import write_digests
-from models.manifest import Conditions, Golden, Input
 from models.manifest import Finding as Wanted
+from models.manifest import Golden, Input
 from models.registry import Package, load_package
 from models.signing import generate_key, sign, trusted_keys
 from tests.support.packages import write_package
@@ -139,7 +140,8 @@ def test_probabilities_are_held_against_the_tolerance(package: Package) -> None:
 
 def test_images_are_kept_with_their_display_and_their_spacing(package: Package) -> None:
     values = np.arange(6, dtype=np.float32).reshape(2, 3)
-    pictures = (Picture(values, values / 5, FRAMES[0], (0.1, 0.2)), Picture(values + 1, values / 6, FRAMES[1], None))
+    shown, darker = (np.asarray(values / part, np.float32) for part in (5, 6))
+    pictures = (Picture(values, shown, FRAMES[0], (0.1, 0.2)), Picture(values + 1, darker, FRAMES[1], None))
     outcome = Outcome(Findings(package.identity, "", FRAMES, None, (), ()))
     classifier = replace(package.manifest, segments=(), inputs=(Input("image", Conditions(), "images"),))
     found = (Wanted(0, "Effusion", Code("1", "99X", "x"), 0.5),)

@@ -1,5 +1,7 @@
 """PDUs and command sets as bytes, judged by pynetdicom's codec, and garbage that must not pass for either."""
 
+import struct
+from contextlib import suppress
 from io import BytesIO
 
 import pytest
@@ -17,10 +19,21 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
-from dicom_node.listener import associate, dimse, pdu
+from dicom_node import dimse
+from dicom_node.dimse import (
+    Malformed,
+    Operation,
+    Status,
+    decode_command,
+    decode_status,
+    encode_request,
+    encode_response,
+    is_uid,
+)
+from dicom_node.listener import associate, pdu
 from dicom_node.listener.associate import AnsweredContext, decode_request, encode_acceptance
-from dicom_node.listener.dimse import Status, decode_command, encode_response, is_uid
 from dicom_node.listener.pdu import ProtocolError
+from domain.ids import IMPLEMENTATION_CLASS_UID
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -92,7 +105,7 @@ def test_an_acceptance_is_understood() -> None:
     assert (answer.reserved_aet.strip(), answer.reserved_aec.strip()) == ("NODE", "SCANNER")
     information = answer.user_information
     assert information.maximum_length == 262_144
-    assert information.implementation_class_uid == associate.IMPLEMENTATION_CLASS_UID
+    assert information.implementation_class_uid == IMPLEMENTATION_CLASS_UID
     assert information.role_selection[CT].scu_role == 1
     assert information.role_selection[CT].scp_role == 0
     assert information.async_ops_window is None
@@ -169,28 +182,53 @@ def test_a_response_is_understood() -> None:
     assert len(answer.ErrorComment) == 64
 
 
+def test_a_request_of_ours_is_what_the_standard_says() -> None:
+    encoded = encode_request(Operation.C_STORE, 7, CT, "1.2.3")
+    command = decode(BytesIO(encoded), is_implicit_vr=True, is_little_endian=True)
+    assert command.CommandGroupLength == len(encoded) - 12
+    assert (command.AffectedSOPClassUID, command.AffectedSOPInstanceUID) == (CT, "1.2.3")
+    assert (command.CommandField, command.MessageID, command.Priority) == (0x0001, 7, 0)
+    assert command.CommandDataSetType != 0x0101
+    assert decode_command(encoded) == dimse.Command(Operation.C_STORE, 7, True, CT, "1.2.3")
+    assert not decode_command(encode_request(Operation.C_ECHO, 1, "1.2.840.10008.1.1")).has_data_set
+
+
+def test_a_status_is_found_wherever_it_stands() -> None:
+    comment = struct.pack("<HHI", 0, 0x0902, 4) + b"full"
+    status = struct.pack("<HHIH", 0, 0x0900, 2, 0xA700)
+    assert decode_status(comment + status) == decode_status(status + comment) == 0xA700
+    with pytest.raises(Malformed):
+        decode_status(comment)
+
+
+@given(st.binary(max_size=64))
+def test_an_answer_of_rubbish_is_malformed_or_read(rubbish: bytes) -> None:
+    with suppress(Malformed):
+        assert 0 <= decode_status(rubbish) <= 0xFFFF
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_no_command(garbage: bytes) -> None:
     try:
         assert decode_command(garbage).field >= 0
-    except ProtocolError as error:
+    except Malformed as error:
         assert str(error)
 
 
 @given(st.data())
-def test_a_damaged_command_is_read_or_is_a_protocol_error(data: st.DataObject) -> None:
+def test_a_damaged_command_is_read_or_is_malformed(data: st.DataObject) -> None:
     command = bytearray(store_request())
     place = data.draw(st.integers(0, len(command) - 1))
     command[place] = data.draw(st.integers(0, 255))
     try:
         assert decode_command(command).field >= 0
-    except ProtocolError as error:
+    except Malformed as error:
         assert str(error)
 
 
 @pytest.mark.parametrize("command", [b"", b"\0\0\0\1\2\0\0\0\1\0", store_request()[:-3], b"\x08" + store_request()[1:]])
-def test_a_command_that_says_too_little_is_a_protocol_error(command: bytes) -> None:
-    with pytest.raises(ProtocolError):
+def test_a_command_that_says_too_little_is_malformed(command: bytes) -> None:
+    with pytest.raises(Malformed):
         decode_command(command)
 
 

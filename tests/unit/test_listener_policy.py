@@ -6,9 +6,9 @@ import pytest
 from pynetdicom import AllStoragePresentationContexts
 
 from config.settings import Caller, Listener
+from dicom_node.dimse import Command, Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.dialogue import judge
-from dicom_node.listener.dimse import Command, Status
 from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection, plain_address
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from config.tables import Document
 from domain.errors import ConfigurationError
 from models.bundle_manifest import Codes
 from models.catalogue import CATALOGUE, CODES, catalogue, entry, is_digest
 from models.checks import read_manifest
 from models.manifest import MANIFEST
-from models.tables import Document
 
 ENTRIES = catalogue()
 

@@ -83,7 +83,11 @@ PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
         ("mm = [3.0, 3, 3.0]", "mm = [3.0, 0, 3.0]", "preprocessing.2.mm: must be above 0"),
         ("mm = [3.0, 3, 3.0]", 'mm = [3, 3, 3]\nhow = "cubic"', "preprocessing.2.how: must be one of mean, linear"),
         ('file = "network.onnx"', 'file = "other.onnx"', "network.file: is not listed"),
-        ('file = "network.onnx"', 'file = "network.onnx"\nkind = "pickle"', 'network.kind: must be "onnx"'),
+        (
+            'file = "network.onnx"',
+            'file = "network.onnx"\nkind = "pickle"',
+            "network.kind: must be one of onnx, torchscript, bundle",
+        ),
         ('outputs = ["logits"]', "outputs = []", "network.outputs: must name one output or more"),
         ('outputs = ["logits"]', 'outputs = ["logits"]\nshape = [1, 1]', "network.shape: must be batch, channels"),
         ('outputs = ["logits"]', 'outputs = ["x"]\nshape = [1, 1, 8, 8]', "network.shape: must have 3 sizes in space"),

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from config.tables import Document
 from domain.errors import ConfigurationError
 from models.manifest import Manifest
 from models.schema import schema
-from models.tables import Document
 from tests.support.counterparts import ROOT
 from tests.support.model_packages import MANIFEST
 

@@ -131,7 +131,17 @@ def test_a_key_of_another_kind_is_refused(package: Package, tmp_path: Path) -> N
 def test_openssl_agrees(package: Package, keys: Path, tmp_path: Path) -> None:
     sign(package, tmp_path / "us.pem")
     manifest, signature = package.folder / "manifest.toml", package.folder / SIGNATURE
-    check = [_openssl(), "pkeyutl", "-verify", "-pubin", "-inkey", keys / "us.pub.pem", "-rawin", "-in", manifest]
+    check: list[str | Path] = [
+        _openssl(),
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        keys / "us.pub.pem",
+        "-rawin",
+        "-in",
+        manifest,
+    ]
     result = subprocess.run([*check, "-sigfile", signature], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     manifest.write_text(manifest.read_text() + "#\n")

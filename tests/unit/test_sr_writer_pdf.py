@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -94,8 +95,12 @@ def test_a_model_for_use_is_not_called_a_demonstration(tmp_path: Path) -> None:
 
 
 def test_nobody_is_named_in_its_words_or_its_properties(tmp_path: Path) -> None:
-    who = {"patient_name": "Quuxworth^Ybbsalbert=山田^太郎", "patient_id": "PX-77182-ZK", "birth_date": "19010203"}
-    what = {
+    who: dict[str, Any] = {
+        "patient_name": "Quuxworth^Ybbsalbert=山田^太郎",
+        "patient_id": "PX-77182-ZK",
+        "birth_date": "19010203",
+    }
+    what: dict[str, Any] = {
         "accession_number": "ACCXQ90817",
         "study_description": "CT of Quuxworth",
         "series_description": "Ybbsalbert",

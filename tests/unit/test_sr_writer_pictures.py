@@ -47,7 +47,8 @@ def masked(folder: Path, mask: NDArray[np.uint8]) -> Content:
 
 def mapped(folder: Path, values: NDArray[np.float32], frames: tuple[int, ...] = (0,), count: int = 1) -> Content:
     content = slices(folder, count, size=(16, 16))
-    one = Map("Pneumonia", "class activation map", "m", "0" * 64, values.shape, frames)  # type: ignore[arg-type]
+    depth, rows, columns = values.shape
+    one = Map("Pneumonia", "class activation map", "m", "0" * 64, (depth, rows, columns), frames)
     return replace(content, findings=replace(content.findings, maps=(one,)), maps=(values,))
 
 
@@ -55,7 +56,7 @@ def test_an_image_has_square_pixels_and_as_much_room_as_there_is(tmp_path: Path)
     content = slices(tmp_path, 1, size=(20, 20), spacing=(5.0, 2.0, 1.0))
     pixels = drawn(content)
     assert pixels.shape == (400 + WORDS, 400, 3)
-    assert extent(pixels[:400].any(axis=-1))[::2] == (100, 299)
+    assert extent(np.asarray(pixels[:400].any(axis=-1)))[::2] == (100, 299)
     wide = slices(tmp_path / "wide", 1, size=(20, 20), spacing=(5.0, 1.0, 2.0))
     assert drawn(wide).shape == (200 + WORDS, 400, 3)
 

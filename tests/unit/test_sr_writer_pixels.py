@@ -1,6 +1,7 @@
 """An image is shown as a viewer first shows it, whatever it is stored as."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def ct(**elements: object) -> Dataset:
 
 
 def test_the_first_window_of_the_source_is_used(tmp_path: Path) -> None:
-    window = {"WindowCenter": [512, 40], "WindowWidth": [512, 400]}
+    window: dict[str, Any] = {"WindowCenter": [512, 40], "WindowWidth": [512, 400]}
     pixels = radiograph(tmp_path, **window)
     assert pixels[0, 0] == 0
     assert pixels[0, -1] == 255
@@ -73,7 +74,7 @@ def test_a_window_of_width_one_is_a_threshold(tmp_path: Path) -> None:
 
 
 def test_monochrome1_is_turned_around(tmp_path: Path) -> None:
-    window = {"WindowCenter": 512, "WindowWidth": 1024}
+    window: dict[str, Any] = {"WindowCenter": 512, "WindowWidth": 1024}
     straight = radiograph(tmp_path / "2", **window)
     turned = radiograph(tmp_path / "1", PhotometricInterpretation="MONOCHROME1", **window)
     np.testing.assert_allclose(turned.astype(int), 255 - straight.astype(int), atol=1)

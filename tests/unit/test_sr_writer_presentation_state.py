@@ -7,7 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from domain.errors import Retryable
 from domain.findings import Findings, Region, Shape
@@ -181,7 +181,7 @@ def test_a_window_that_is_none_is_left_out(centre: int | None, width: int | None
 def test_a_table_is_taken_over_where_there_is_no_window(syntax: str, tmp_path: Path) -> None:
     words = np.arange(0, 65536, 16, dtype="<u2")
     dataset = Radiograph(GRADIENT, modality="DX").dataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     table = Dataset()
     table.add_new("LUTDescriptor", "US", [4096, 0, 16])
     table.LUTExplanation = "Täfelchen"

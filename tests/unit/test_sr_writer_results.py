@@ -44,23 +44,24 @@ def test_the_same_findings_give_the_same_bytes_whatever_the_order_of_the_files(
     assert write(findings, mask, paths, (), MOMENT + timedelta(seconds=1)) != first
 
 
-def test_uids_are_functions_of_study_model_version_input_and_kind(paths: list[Path], mask: NDArray[np.uint8]) -> None:
+def test_uids_are_functions_of_study_package_input_and_form(paths: list[Path], mask: NDArray[np.uint8]) -> None:
     findings = findings_on(paths, mask)
     seg, sr = write(findings, mask, paths, (), MOMENT)
     study = SMALL.uid("study")
     for result in (seg, sr):
-        key = (study, "ct_lung", "1.0.0", findings.input_digest)
-        assert result.sop_instance_uid == result_uid(*key, result.kind)
-        assert result.series_instance_uid == result_uid(*key, f"{result.kind}-series")
+        key = (study, "ct_lung", "1.0.0", findings.model.digest, findings.input_digest)
+        assert result.sop_instance_uid == result_uid(*key, result.form.name)
+        assert result.series_instance_uid == result_uid(*key, f"{result.form.name}-series")
     others = [
         replace(findings, input_digest="ef" * 32),
         replace(findings, model=replace(MODEL, version="1.0.1")),
         replace(findings, model=replace(MODEL, name="ct_lung_2")),
+        replace(findings, model=replace(MODEL, digest="cd" * 32)),
     ]
     uids = {seg.sop_instance_uid, sr.sop_instance_uid}
     for other in others:
         uids.update(one.sop_instance_uid for one in write(other, mask, paths, (), MOMENT))
-    assert len(uids) == 8
+    assert len(uids) == 10
 
 
 def test_what_is_said_of_an_object_is_what_its_file_says(paths: list[Path], mask: NDArray[np.uint8]) -> None:

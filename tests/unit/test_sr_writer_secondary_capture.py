@@ -43,7 +43,7 @@ def test_it_is_a_picture_that_a_workstation_made(tmp_path: Path) -> None:
     assert (dataset.Manufacturer, dataset.ManufacturerModelName) == (MODEL.manufacturer, MODEL.name)
     assert dataset.SoftwareVersions == MODEL.version
     pixels = dataset.pixel_array
-    assert (pixels.dtype, pixels.shape) == (np.uint8, (dataset.Rows, dataset.Columns, 3))
+    assert (pixels.dtype, pixels.shape) == (np.dtype(np.uint8), (dataset.Rows, dataset.Columns, 3))
     assert 1024 <= dataset.Columns <= 1600
 
 
@@ -56,8 +56,10 @@ def test_the_warning_stands_above_everything(tmp_path: Path) -> None:
 def test_every_finding_has_its_colour_in_the_table(tmp_path: Path) -> None:
     run = result_cases.everything(tmp_path)
     pixels = page(run).pixel_array[-700:]
-    for one in (*run.findings.segments, *run.findings.regions):
-        assert (pixels[:, 32:64] == one.colour).all(axis=-1).sum() >= 100, one.label
+    found = [(one.label, one.colour) for one in run.findings.segments]
+    found += [(one.label, one.colour) for one in run.findings.regions]
+    for label, colour in found:
+        assert (pixels[:, 32:64] == colour).all(axis=-1).sum() >= 100, label
 
 
 def test_there_is_a_page_when_nothing_was_found(tmp_path: Path) -> None:

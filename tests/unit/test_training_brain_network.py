@@ -1,6 +1,7 @@
 """The residual U-Net: its shapes, its size, and that it learns; and what is said of its answers."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from training.recipe import read_recipe
 torch = pytest.importorskip("torch", reason="torch is not installed; the extra `training` installs it")
 
 
-def network(channels: tuple[int, ...] = (2, 4, 6)) -> "torch.nn.Module":
+def network(channels: tuple[int, ...] = (2, 4, 6)) -> Any:
     from training.brain.network import ResidualUNet  # noqa: PLC0415  # only where torch is
 
     torch.manual_seed(1)

@@ -18,7 +18,7 @@ UNKNOWN = math.nan
 
 def test_unknown_labels_are_left_out_of_every_figure() -> None:
     labels = np.array([1, 0, UNKNOWN, 1, 0], np.float32)
-    found = evaluate.figures(labels, np.array([0.9, 0.2, 0.99, 0.4, 0.6], np.float32), 0.5)
+    found = evaluate.measures(labels, np.array([0.9, 0.2, 0.99, 0.4, 0.6], np.float32), 0.5)
     assert (found.positives, found.negatives) == (2, 2)
     assert (found.auroc, found.sensitivity, found.specificity) == (0.75, 0.5, 0.5)
     assert found.calibration_error == pytest.approx((0.1 + 0.2 + 0.6 + 0.6) / 4)

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from training.annotations import read_nodules
-from training.evaluate import dice
 from training.lung_labels import LEFT, RIGHT, lung_labels
+from training.metrics import dice
 from training.phantoms import add_nodules, phantom
 
 SPACING = (4.0, 3.0, 3.0)

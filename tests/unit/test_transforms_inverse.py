@@ -71,12 +71,12 @@ def test_a_mask_comes_home_to_the_voxels_that_it_was_made_of(
     phantom = Phantom(orientation=direction, slices=50, size=(60, 70), spacing=(2.0, 1.5, 1.2))
     source = Grid(SHAPE, phantom.affine())
     shares = forth(CHAINS[chain], source.affine, library)
-    after = {
+    forms: dict[str, list[steps.After]] = {
         "shares": [steps.ToSource()],
         "labels": [steps.Argmax(), steps.ToSource("linear")],
         "nearest": [steps.Argmax(), steps.ToSource("nearest")],
-    }[form]
-    done = finish(shares, after, source)
+    }
+    done = finish(shares, forms[form], source)
     assert isinstance(done, Labelled)
     assert isinstance(done.values, np.ndarray)
     assert done.values.shape == SHAPE and done.values.dtype == np.uint8
@@ -90,7 +90,7 @@ def test_a_mask_comes_home_to_the_voxels_that_it_was_made_of(
 def test_labels_agree_with_interpolation_of_the_whole_volume(library: str) -> None:
     rng = np.random.default_rng(3)
     source = Grid((21, 30, 26), Phantom(spacing=(2.0, 1.3, 0.9)).affine())
-    chain = [steps.Orientation("SPL"), steps.Spacing((3.0, 3.0, 3.0))]
+    chain: list[steps.Before] = [steps.Orientation("SPL"), steps.Spacing((3.0, 3.0, 3.0))]
     grid = prepare({"": sampled(np.zeros(source.shape, np.float32), affine=source.affine)}, chain)
     logits = rng.normal(size=(3, *grid.grid.shape)).astype(np.float32) * 3
     shares = np.exp(logits) / np.exp(logits).sum(axis=0)
@@ -172,7 +172,11 @@ def test_a_source_of_other_directions_is_a_wrong_package() -> None:
 def test_a_map_of_a_picture_lies_where_the_network_looked(library: str) -> None:
     picture = np.zeros((60, 80), np.float32)
     picture[20:30, 40:60] = 1
-    chain = [steps.CentreCrop((50, 50)), steps.Resize((100, 100)), steps.Pad(size=(128, 128), both=True)]
+    chain: list[steps.Before] = [
+        steps.CentreCrop((50, 50)),
+        steps.Resize((100, 100)),
+        steps.Pad(size=(128, 128), both=True),
+    ]
     made = prepare({"": sampled(picture, library)}, chain)
     found = values_on_source(made, Grid((60, 80), np.eye(3)))[0]
     assert found.shape == (60, 80) and found.dtype == np.float32

@@ -87,7 +87,7 @@ def test_the_digest_changes_with_a_value_with_the_place_and_with_the_instance() 
     moved, changed = affine.copy(), values.copy()
     moved[0, 3], changed[1, 2, 3] = 0.5, 1
     several = [(values, affine), (changed, affine), (values, moved), (values.reshape(2, 4, 3), affine)]
-    others = {digest(*one, here) for one in [*several, (values.astype(np.float32), affine)]}
+    others = {digest(*one, here) for one in several} | {digest(values.astype(np.float32), affine, here)}
     assert len({*others, digest(values, affine, here[::-1])}) == 6
     assert digest(values, affine, here) == digest(np.asfortranarray(values), affine.copy(order="F"), here)
 
@@ -155,8 +155,12 @@ def test_unsigned_values_beyond_the_signed_range_are_kept(tmp_path: Path) -> Non
 
     phantom = replace(SMALL, signed=False)
     assert build(write(edited(bright, phantom=phantom), tmp_path)).voxels.max() == np.float32(60000 - 1024)
-    low = edited(lambda one: (bright(one), setting(RescaleIntercept="-40000")(one)), phantom=phantom)
-    volume = build(write(low, tmp_path / "low"))
+
+    def low(dataset: Dataset) -> None:
+        bright(dataset)
+        setting(RescaleIntercept="-40000")(dataset)
+
+    volume = build(write(edited(low, phantom=phantom), tmp_path / "low"))
     assert volume.voxels.dtype == np.int16
     assert volume.voxels.max() == 20000
 

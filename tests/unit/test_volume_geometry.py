@@ -124,7 +124,7 @@ def _rotation(a: float, b: float, c: float) -> np.ndarray:
     x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
     z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    return x @ y @ z
+    return np.asarray(x @ y @ z)
 
 
 ANGLE = st.floats(-math.pi, math.pi)

@@ -77,7 +77,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measures:
     """Everything that was measured. `network` is the SHA-256 of the file that was evaluated."""
 
     network: str
@@ -88,7 +88,7 @@ class Figures:
     strata: dict[str, dict[str, Group]]
 
 
-def evaluate(package_folder: Path, cases: Iterable[Case], spacing_mm: float) -> Figures:
+def evaluate(package_folder: Path, cases: Iterable[Case], spacing_mm: float) -> Measures:
     """The figures of one package on `cases`, which lie on the grid of its network, `spacing_mm`."""
     package = load_package(package_folder)
     predict = predictor(package)
@@ -104,7 +104,7 @@ def evaluate(package_folder: Path, cases: Iterable[Case], spacing_mm: float) -> 
         "sex": [one.sex for one in facts],
         "vendor": [one.vendor for one in facts],
     }
-    return Figures(
+    return Measures(
         network=package.digests[package.manifest.network.file],
         overall=group(seen),
         auroc=auroc(truth, scores),
@@ -173,7 +173,7 @@ def _asked(case: Case, whole: Float) -> tuple[Bool, Float]:
     return (case.labels > 0).ravel()[chosen], whole.ravel()[chosen]
 
 
-def written(figures: Figures) -> dict[str, Any]:
+def written(figures: Measures) -> dict[str, Any]:
     """`figures` for JSON: four digits, null for what could not be measured."""
     return {key: _plain(value) for key, value in asdict(figures).items()}
 

@@ -49,7 +49,7 @@ _VISIBLE_CM = 0.5
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measures:
     """One finding on the test split; `threshold` is the probability from which on it is reported."""
 
     positives: int
@@ -91,7 +91,7 @@ class Evaluation:
     data: str
     radiographs: dict[str, int]
     mean_auroc: float
-    findings: dict[str, Figures]
+    findings: dict[str, Measures]
     calibration: Calibration
     pointing: dict[str, Pointing]
     strata: dict[str, dict[str, Stratum]]
@@ -119,7 +119,7 @@ def evaluate(network: Path, recipe: Recipe, data: str, validation: Collection, t
     """Thresholds from `validation`, figures from `test`; findings that are never known have no entry."""
     chosen = thresholds(validation.labels, probabilities(network, validation))
     scores, labels = probabilities(network, test), test.labels
-    measured = {name: figures(labels[:, at], scores[:, at], chosen[at]) for at, name in enumerate(FINDINGS)}
+    measured = {name: measures(labels[:, at], scores[:, at], chosen[at]) for at, name in enumerate(FINDINGS)}
     known = ~np.isnan(labels)
     return Evaluation(
         network=hashlib.sha256(network.read_bytes()).hexdigest(),
@@ -173,11 +173,11 @@ def thresholds(labels: Field, scores: Field) -> list[float]:
     return [_threshold(labels[:, at], scores[:, at]) for at in range(labels.shape[1])]
 
 
-def figures(labels: Field, scores: Field, threshold: float) -> Figures:
+def measures(labels: Field, scores: Field, threshold: float) -> Measures:
     """One finding's figures over the radiographs in which it is known."""
     known = ~np.isnan(labels)
     truth, given = labels[known] > 0.5, scores[known]
-    return Figures(
+    return Measures(
         positives=int(truth.sum()),
         negatives=int((~truth).sum()),
         auroc=known_auroc(labels, scores),
@@ -205,7 +205,7 @@ def _threshold(labels: Field, scores: Field) -> float:
 
 
 def _stratum(labels: Field, scores: Field, chosen: Sequence[float]) -> Stratum:
-    each = [figures(labels[:, at], scores[:, at], threshold) for at, threshold in enumerate(chosen)]
+    each = [measures(labels[:, at], scores[:, at], threshold) for at, threshold in enumerate(chosen)]
     return Stratum(
         radiographs=len(labels),
         mean_auroc=_mean([one.auroc for one in each]),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audit.trail import Ledger
+from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, screen, table
 from consumers.bus import dead_letters
@@ -22,17 +23,17 @@ def list_letters(data: Data = None, config: Config = None, database: DatabaseUrl
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = dead_letters.list_dead_letters(source)
     if as_json:
-        print_json({"dead_letters": [vars(one) for one in found]})
+        print_json(json_views.dead_letters(found))
         return
     rows = [
         (
             one.id,
-            moment(one.at.isoformat()),
+            moment(one.at),
             one.reader,
             str(one.study_id or "")[:8],
             one.attempts,
             one.error,
-            moment(one.replayed_at.isoformat()) if one.replayed_at else "no",
+            moment(one.replayed_at) or "no",
         )
         for one in found
     ]

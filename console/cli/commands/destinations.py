@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from config.settings import Destination, Settings
+from console import json_views
 from console.cli import destination_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, screen
@@ -15,12 +16,11 @@ from consumers.destinations import ProfiledDestination, profiled_destinations
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
-from domain.profiles import BUILT_IN, Profile, choose
+from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
 from store import destinations as kept
 from store.database import Database
 from store.destinations import SeenDestination
-from store.results import chosen_as_json
 
 app = typer.Typer()
 group = typer.Typer(help="Who gets results: what each takes, and what it is sent.", no_args_is_help=True)
@@ -43,11 +43,10 @@ def list_destinations(
     settings = settings_from(config, data=data, database__url=database)
     with _database(settings) as (source, without):
         seen = _seen(source)
-    destinations = _everybody(settings, seen)
+    pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
     if as_json:
-        print_json({"destinations": [_as_json(one, seen.get(one.destination.address)) for one in destinations]})
+        print_json({"destinations": [json_views.destination(*pair) for pair in pairs]})
         return
-    pairs = [(one, seen.get(one.destination.address)) for one in destinations]
     screen().print(destination_view.overview(pairs, datetime.now(UTC)) if pairs else "no destination is configured")
     if without:
         complain(f"what was seen is not known: {without}")
@@ -80,7 +79,7 @@ def probe(
                 one.note(connection, seen, datetime.now(UTC))
     not_kept = without if known else f"{one.name} is not among the destinations"
     if as_json:
-        print_json(_answer(one, seen) | {"kept": not not_kept, "why_not_kept": not_kept})
+        print_json(json_views.answer(one, seen, not_kept))
     else:
         _print_answer(one, seen, not_kept)
     if seen.error:
@@ -103,7 +102,7 @@ def show(
     one, _ = _recipient(settings, name, profile, answers)
     seen = answers.get(one.destination.address)
     if as_json:
-        print_json(_as_json(one, seen))
+        print_json(json_views.destination(one, seen))
         return
     out = screen()
     out.print(destination_view.overview([(one, seen)], datetime.now(UTC)))
@@ -116,7 +115,7 @@ def profiles(config: Config = None, as_json: Json = False) -> None:
     settings = settings_from(config)
     known = [settings.profile(name) for name in {**BUILT_IN, **settings.profiles}]
     if as_json:
-        print_json({"profiles": [vars(one) for one in known]})
+        print_json(json_views.profiles(known))
     else:
         screen().print(destination_view.profiles(known))
 
@@ -140,7 +139,7 @@ def _seen(source: Database | None) -> dict[str, SeenDestination]:
         return {one.address: one for one in kept.all_seen(connection)}
 
 
-def _everybody(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
+def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
     """The configured destinations, and those that a node of this database had by option."""
     configured = {one.name: one for one in profiled_destinations(settings)}
     others = (_peer(f"{one.name}={one.address}", BUILT_IN["default"]) for one in seen.values())
@@ -151,7 +150,7 @@ def _recipient(
     settings: Settings, wanted: str, profile: str | None, seen: dict[str, SeenDestination]
 ) -> tuple[ProfiledDestination, bool]:
     """The destination that is named, and whether it is one of the node's; raises ConfigurationError where it is not."""
-    destinations = _everybody(settings, seen)
+    destinations = _known_destinations(settings, seen)
     found = [one for one in destinations if wanted in (one.name, one.destination.address)]
     if not found and "@" not in wanted:
         known = ", ".join(one.name for one in destinations) or "none"
@@ -174,28 +173,6 @@ def _peer(text: str, profile: Profile) -> ProfiledDestination:
         problems: list[dict[str, str]] = getattr(error, "errors", list)()
         said = "; ".join(one["msg"].removeprefix("Value error, ") for one in problems)
         raise ConfigurationError(f"{text}: {said}") from error
-
-
-def _answer(one: ProfiledDestination, seen: ProbeResult) -> dict[str, Any]:
-    accepted = None if seen.error else seen.accepted
-    facts = {"implementation": seen.implementation, "max_pdu": seen.max_pdu, "error": seen.error}
-    return _described(one, accepted) | facts
-
-
-def _as_json(one: ProfiledDestination, seen: SeenDestination | None) -> dict[str, Any]:
-    answered = {"implementation": "", "seen_at": None, "tried_at": None, "error": ""}
-    answered |= {name: getattr(seen, name) for name in answered} if seen else {}
-    return _described(one, seen.accepted if seen else None) | answered
-
-
-def _described(one: ProfiledDestination, accepted: frozenset[kept.Context] | None) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "address": one.destination.address,
-        "profile": one.profile.name,
-        "accepted": None if accepted is None else sorted(accepted),
-        "choices": chosen_as_json(choose(one.profile, accepted)),
-    }
 
 
 def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) -> None:

@@ -1,6 +1,5 @@
 """`retry`: another chance for a study, when its cause was mended."""
 
-import uuid
 from datetime import UTC, datetime
 
 import typer
@@ -11,7 +10,7 @@ from console.cli.output import print_json
 from consumers.steps import retry as retrying
 from models.installed import installed
 from roles.database import reading
-from store import queries
+from store.queries.studies import find_study
 
 app = typer.Typer()
 
@@ -27,7 +26,7 @@ def retry(
     settings = settings_from(config, data=data, database__url=database)
     packages = [package.digest for package in installed(settings)]
     with reading(settings) as source:
-        found = uuid.UUID(str(queries.find_study(source, study)))
+        found = find_study(source, study)
         done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC))
     if as_json:
         print_json(vars(done))

@@ -1,6 +1,6 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -22,23 +22,18 @@ from console.cli.options import (
     Supervisor,
     settings_from,
 )
+from console.cli.table import COMMANDS, ROLE_PANEL
 from roles import database as embedded
 from roles.process import die_with, run_role
 from roles.table import ROLES
 
 app = typer.Typer()
 
-_PANEL = "One role each"
-_ABOUT: Mapping[str, str] = {
-    "index": "Bring what the listeners logged into the object store and the index.",
-    "assemble": "Find out which studies are complete, and which models they want.",
-    "relay": "Carry events from PostgreSQL to Kafka.",
-    "write": "Write findings as DICOM objects.",
-    "deliver": "Send results to their destinations.",
-}
+# Roles whose commands differ in nothing but the role.
+_ALIKE = ("index", "assemble", "relay", "write", "deliver")
 
 
-@app.command(rich_help_panel=_PANEL)
+@app.command(rich_help_panel=ROLE_PANEL)
 def listen(
     data: Data = None,
     aet: Aet = None,
@@ -59,7 +54,7 @@ def listen(
     _become("listen", settings, index, supervisor)
 
 
-@app.command(rich_help_panel=_PANEL)
+@app.command(rich_help_panel=ROLE_PANEL)
 def work(
     data: Data = None,
     config: Config = None,
@@ -127,5 +122,5 @@ def _become(role: str, settings: Settings, index: int, supervisor: int | None) -
     raise typer.Exit(run_role(role, ROLES[role], settings, index))
 
 
-for _role, _about in _ABOUT.items():
-    app.command(_role, help=_about, rich_help_panel=_PANEL)(_role_command(_role))
+for _role in _ALIKE:
+    app.command(_role, help=COMMANDS[_role].about, rich_help_panel=ROLE_PANEL)(_role_command(_role))

@@ -1,18 +1,21 @@
 """`status`, `explain` and `quarantine`: where studies are, and why."""
 
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from console import json_views
 from console.cli import study_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import moment, print_json, screen, table
 from domain.progress import progress
+from domain.records import StudyPath, StudySummary
 from roles.database import reading
-from store import queries
+from store.queries.path import latest_decisions, study_path
+from store.queries.quarantine import quarantine_size, quarantined
+from store.queries.studies import find_study, latest_studies
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
@@ -40,9 +43,9 @@ def status(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
-            _print_list(queries.latest_studies(source, last), queries.quarantine_size(source), as_json)
+            _print_list(latest_studies(source, last), quarantine_size(source), as_json)
         else:
-            _print_path(queries.study_path(source, queries.find_study(source, study)), as_json)
+            _print_path(study_path(source, find_study(source, study)), as_json)
 
 
 @app.command()
@@ -54,13 +57,13 @@ def explain(
     Example:  dicom-node explain 3f2a --data trial
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
-        path = queries.study_path(source, queries.find_study(source, study))
-        decisions = queries.latest_decisions(source, uuid.UUID(path["study"]["id"]))
+        path = study_path(source, find_study(source, study))
+        decisions = latest_decisions(source, path.study.id)
     if as_json:
-        print_json({"study": path["study"], "series": path["series"], "models": decisions})
+        print_json(json_views.explanation(path, decisions))
         return
     out = screen()
-    for renderable in study_view.explanation(path["study"], path["series"], decisions):
+    for renderable in study_view.explanation(path.study, path.series, decisions):
         out.print(renderable)
 
 
@@ -74,32 +77,31 @@ def list_quarantine(
 ) -> None:
     """The instances, newest first, each with the reason."""
     with reading(settings_from(config, data=data, database__url=database)) as source:
-        found = queries.quarantined(source, last)
+        found = quarantined(source, last)
     if as_json:
-        print_json({"quarantine": found})
+        print_json(json_views.quarantine(found))
         return
-    rows = [(one["id"], moment(one["received_at"]), one["reason"], one["sop_uid"], one["object_key"]) for one in found]
+    rows = [(one.id, moment(one.received_at), one.reason, one.sop_uid, one.object_key) for one in found]
     screen().print(
         table("", ("id", "received", "reason", "SOP instance UID", "object"), rows) if rows else "nothing there"
     )
 
 
-def _print_list(found: Sequence[Mapping[str, Any]], unreadable: int, as_json: bool) -> None:
-    places = [progress(one, one["jobs"], one["results"], one["deliveries"]) for one in found]
+def _print_list(found: Sequence[StudySummary], unreadable: int, as_json: bool) -> None:
+    places = [progress(one.study, one.jobs, one.results, one.deliveries) for one in found]
     if as_json:
-        listed = [{**one, **vars(place)} for one, place in zip(found, places, strict=True)]
-        print_json({"studies": listed, "quarantined": unreadable})
+        print_json(json_views.studies(found, places, unreadable))
         return
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
     if unreadable:
-        out.print(f"{unreadable} instance(s) could not be read and were kept aside: dicom-node quarantine list")
+        out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
 
 
-def _print_path(path: Mapping[str, Any], as_json: bool) -> None:
-    place = progress(path["study"], path["jobs"], path["results"], path["deliveries"])
+def _print_path(path: StudyPath, as_json: bool) -> None:
+    place = progress(path.study, path.jobs, path.results, path.deliveries)
     if as_json:
-        print_json({**vars(place), **path})
+        print_json(json_views.path(path, place))
         return
     out = screen()
     for renderable in study_view.whole_path(path, place, datetime.now(UTC)):

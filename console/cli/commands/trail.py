@@ -3,18 +3,20 @@
 import getpass
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from audit.chain import verify as follow
-from audit.trail import Action, Ledger, entries_of, rows
+from audit.trail import Action, Entry, Ledger, entries_of, newest_entries, rows
+from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, moment, print_json, screen, table
 from roles.database import reading
-from store import queries
 from store.database import Database
+from store.queries.studies import find_study
 
 app = typer.Typer()
 _LISTED = 3  # members of a list that the table shows
@@ -73,22 +75,19 @@ def show(
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = _entries(source, study, last)
     if as_json:
-        print_json({"entries": found})
+        print_json(json_views.entries(found))
         return
-    shown = [
-        (one["number"], moment(one["at"]), one["by"]["role"], one["action"], (one["study"] or "")[:8], _details(one))
-        for one in found
-    ]
+    shown = [(one.number, _at(one), one.by.role, one.action, (one.study or "")[:8], _details(one)) for one in found]
     screen().print(table("", ("number", "at", "by", "what", "study", "details"), shown) if shown else "no entries")
 
 
-def _entries(source: Database, study: str | None, last: int | None) -> Sequence[Mapping[str, Any]]:
+def _entries(source: Database, study: str | None, last: int | None) -> Sequence[Entry]:
     if study is None:
-        found = queries.last_entries(source, last or 50)
+        found = newest_entries(source, last or 50)
         _record(source, what="newest entries", entries=len(found))
         return found
-    known = queries.find_study(source, study)
-    found = list(entries_of(source, known))[-(last or 0) :]
+    known = find_study(source, study)
+    found = entries_of(source, known)[-(last or 0) :]
     _record(source, what=f"entries of study {known}", entries=len(found))
     return found
 
@@ -104,11 +103,15 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _details(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={_short(value)}" for key, value in entry["details"].items())
+def _at(entry: Entry) -> str:
+    return moment(datetime.fromisoformat(entry.at))
 
 
-def _short(value: Any) -> str:
+def _details(entry: Entry) -> str:
+    return ", ".join(f"{key}={_short(value)}" for key, value in entry.details.items())
+
+
+def _short(value: object) -> str:
     """Lists of instances would fill the screen; --json has them."""
     if isinstance(value, list) and len(value) > _LISTED:
         return f"({len(value)} of them)"

@@ -28,11 +28,10 @@ from console.cli.options import (
 )
 from console.cli.output import complain, screen
 from domain.errors import ConfigurationError
-from models import installed as packages
 from roles import database as embedded
-from roles.devices import spread
+from roles.health import Report
 from roles.process import stopped_by_signals
-from roles.supervisor import Report, Supervisor
+from roles.supervisor import Supervisor
 
 app = typer.Typer()
 
@@ -77,18 +76,23 @@ def up(
     logs.set_up(settings.logging, "up")
     stop = stopped_by_signals()
     with embedded.sole_supervisor(settings.data):
-        for warning in _checked(settings):
-            complain(f"WARNING: {warning}")
-        Supervisor(spread(settings), stop, lambda reports: _banner(settings, reports), _say).run()
+        _check_port(settings)
+        Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say, lambda: _warn(settings)).run()
 
 
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _checked(settings: Settings) -> list[str]:
-    """What the user should know before the start; raises ConfigurationError for what would let no role start."""
-    _check_port(settings)
+def _warn(settings: Settings) -> None:
+    for warning in _warnings(settings):
+        complain(f"WARNING: {warning}")
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """What the user should know; raises ConfigurationError for what would let no other role start."""
+    from models import installed as packages  # noqa: PLC0415 - it takes time that the listener need not wait for
+
     warnings = []
     if not packages.installed(settings):
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
@@ -117,6 +121,8 @@ def _check_port(settings: Settings) -> None:
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
+    from models import installed as packages  # noqa: PLC0415 - as above
+
     listener = reports.get("listen", {})
     port = listener.get("dicom_port", settings.listener.port)
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"

@@ -1,8 +1,9 @@
 """TOML tables to frozen dataclasses: the class's fields are the only keys, its types the only types."""
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from types import NoneType
@@ -17,7 +18,7 @@ _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 
 class Document:
-    """One TOML file. Whatever is wrong in it raises ConfigurationError as `file:line: key: what is wrong`."""
+    """One TOML file. What is wrong in it raises ConfigurationError with a `file:line: key: what is wrong` for each."""
 
     def __init__(self, text: str, file: Path) -> None:
         self.text, self.file = text, file
@@ -27,6 +28,10 @@ class Document:
         """Raise for the key at `path`."""
         raise ConfigurationError(f"{self.file}:{locate(self.text, path)}: {'.'.join(map(str, path))}: {said}")
 
+    def refuse(self, faults: Iterable[tuple[KeyPath, str]]) -> None:
+        """Raise for all of `faults`, keys and what is wrong with each, if there are any."""
+        _gathered([partial(self.wrong, path, said) for path, said in faults])
+
     def build(self, wanted: type[T]) -> T:
         """The whole document as a `wanted`, which is a dataclass."""
         return cast(T, self._table(wanted, self.values, ()))
@@ -35,14 +40,20 @@ class Document:
         if not isinstance(value, Mapping):
             self.wrong(path, "must be a table")
         known = {field.name: field for field in fields(wanted)}
-        hints = get_type_hints(wanted)
-        for key in value:
-            if key not in known:
-                self.wrong((*path, key), f"is not a key here; known are {', '.join(known)}")
-        for key, field in known.items():
-            if key not in value and _required(field):
-                self.wrong((*path, key), "is missing")
-        return wanted(**{key: self._value(hints[key], one, (*path, key)) for key, one in value.items()})
+        hints = {key: hint for key, hint in get_type_hints(wanted).items() if key in known}
+        missing = [key for key, field in known.items() if key not in value and _required(field)]
+        built = _gathered(
+            [
+                *(partial(self._entry, hints, one, (*path, key)) for key, one in value.items()),
+                *(partial(self.wrong, (*path, key), "is missing") for key in missing),
+            ]
+        )
+        return wanted(**dict(zip(value, built, strict=True)))
+
+    def _entry(self, hints: Mapping[str, Any], value: Any, path: KeyPath) -> Any:
+        if path[-1] not in hints:
+            self.wrong(path, f"is not a key here; known are {', '.join(hints)}")
+        return self._value(hints[str(path[-1])], value, path)
 
     def _value(self, hint: Any, value: Any, path: KeyPath) -> Any:
         if get_origin(hint) in (Union, types.UnionType):
@@ -81,8 +92,21 @@ class Document:
             hints = hints[:1] * len(value)
         if len(hints) != len(value):
             self.wrong(path, f"must have {len(hints)} elements")
-        pairs = zip(hints, value, strict=True)
-        return tuple(self._value(hint, one, (*path, at)) for at, (hint, one) in enumerate(pairs))
+        pairs = enumerate(zip(hints, value, strict=True))
+        return tuple(_gathered([partial(self._value, hint, one, (*path, at)) for at, (hint, one) in pairs]))
+
+
+def _gathered(parts: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of `parts` gives; raises ConfigurationError with the lines of all that raised it."""
+    values, mistakes = [], []
+    for part in parts:
+        try:
+            values.append(part())
+        except ConfigurationError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ConfigurationError("\n".join(mistakes))
+    return values
 
 
 def _required(field: Field[Any]) -> bool:

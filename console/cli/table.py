@@ -1,0 +1,60 @@
+"""The commands of `dicom-node`: where each lives and what the first help says of it.
+
+A command's module is imported when the command is asked for, so that `--help` imports none of them, and `status`
+waits neither for the DICOM network nor for what `up` runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ROLE_PANEL = "One role each"
+
+
+@dataclass(frozen=True)
+class Command:
+    """`module` is below console.cli.commands; `about` is the first line of the command's own help."""
+
+    module: str
+    about: str
+    panel: str | None = None
+    hidden: bool = False
+
+
+def _role(about: str) -> Command:
+    return Command("role", about, ROLE_PANEL)
+
+
+COMMANDS: Mapping[str, Command] = {
+    "up": Command("up", "Run the whole node on this machine until Ctrl-C."),
+    "send": Command("network", "Send DICOM files by C-STORE, as they are encoded."),
+    "echo": Command("network", "Ask a DICOM peer by C-ECHO whether it is there."),
+    "status": Command("studies", "Where is a study, since when, and why? Without STUDY: the latest ones."),
+    "explain": Command("studies", "For every model: why did it run on this study, or why not?"),
+    "retry": Command(
+        "recovery",
+        "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
+    ),
+    "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
+    "audit": Command("trail", "The audit trail: prove it, read it."),
+    "models": Command("packages", "Model packages."),
+    "doctor": Command(
+        "doctor",
+        "What does this machine lack for the node, and how is it to be had? "
+        "Port, disk, database, engines, GPU, models.",
+    ),
+    "viewer": Command(
+        "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
+    ),
+    "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
+    "config": Command("configuration", "The settings: check them, show them."),
+    "database": Command("schema", "The database's schema."),
+    "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
+    "index": _role("Bring what the listeners logged into the object store and the index."),
+    "assemble": _role("Find out which studies are complete, and which models they want."),
+    "work": _role("Run models on studies, on one device."),
+    "write": _role("Write findings as DICOM objects."),
+    "deliver": _role("Send results to their destinations."),
+    "relay": _role("Carry events from PostgreSQL to Kafka."),
+    "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
+}

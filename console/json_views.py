@@ -1,0 +1,117 @@
+"""What scripts and other programs read: records as JSON. The one place where keys of JSON for people are made.
+
+A record's fields are its keys. Ids become text, moments ISO 8601, and what a record lacks is null.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.profiles import Choice, Profile, choose
+from domain.progress import Progress
+from domain.records import DeadLetter, DecisionRecord, QuarantineRecord, StudyPath, StudySummary
+
+if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
+    from audit.trail import Entry
+    from consumers.destinations import ProfiledDestination
+    from dicom_node.scu.probe import ProbeResult
+    from store.destinations import Context, SeenDestination
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonObject: TypeAlias = dict[str, Json]
+
+
+def studies(found: Sequence[StudySummary], places: Sequence[Progress], quarantined: int) -> JsonObject:
+    """The overview: each study's own fields, what it waits for, and its place."""
+    listed: list[Json] = [
+        {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
+        for one, place in zip(found, places, strict=True)
+    ]
+    return {"studies": listed, "quarantined": quarantined}
+
+
+def path(study: StudyPath, place: Progress) -> JsonObject:
+    """One study's place, then everything on its way."""
+    return {**_fields(place), **_fields(study)}
+
+
+def explanation(study: StudyPath, decisions: Sequence[DecisionRecord]) -> JsonObject:
+    """What was decided of each model, with what it speaks of."""
+    return {"study": plain(study.study), "series": plain(study.series), "models": plain(decisions)}
+
+
+def quarantine(found: Sequence[QuarantineRecord]) -> JsonObject:
+    """The instances that were kept aside."""
+    return {"quarantine": plain(found)}
+
+
+def dead_letters(found: Sequence[DeadLetter]) -> JsonObject:
+    """The events that no attempt could handle."""
+    return {"dead_letters": plain(found)}
+
+
+def entries(found: Sequence["Entry"]) -> JsonObject:
+    """Entries of the trail."""
+    return {"entries": plain(found)}
+
+
+def profiles(found: Sequence[Profile]) -> JsonObject:
+    """The profiles as a settings file has them."""
+    return {"profiles": plain(found)}
+
+
+def destination(one: "ProfiledDestination", seen: "SeenDestination | None") -> JsonObject:
+    """A destination, what it was last seen to take, and what it is sent."""
+    known: JsonObject = {
+        "implementation": seen.implementation if seen else "",
+        "seen_at": plain(seen.seen_at) if seen else None,
+        "tried_at": plain(seen.tried_at) if seen else None,
+        "error": seen.error if seen else "",
+    }
+    return {**_described(one, seen.accepted if seen else None), **known}
+
+
+def answer(one: "ProfiledDestination", seen: "ProbeResult", not_kept: str) -> JsonObject:
+    """What a destination answered just now, and why that was not kept, "" where it was."""
+    accepted = None if seen.error else seen.accepted
+    said: JsonObject = {"implementation": seen.implementation, "max_pdu": seen.max_pdu, "error": seen.error}
+    return {**_described(one, accepted), **said, "kept": not not_kept, "why_not_kept": not_kept}
+
+
+def plain(value: object) -> Json:
+    """The form that JSON has for a value; raises TypeError where it has none."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str | uuid.UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, Sequence):
+        return [plain(one) for one in value]
+    return _fields(value)
+
+
+def _fields(record: object, *without: str) -> JsonObject:
+    """A record's fields by their names."""
+    if not is_dataclass(record):
+        raise TypeError(f"{type(record).__name__} has no form in JSON")
+    return {one.name: plain(getattr(record, one.name)) for one in fields(record) if one.name not in without}
+
+
+def _described(one: "ProfiledDestination", accepted: "frozenset[Context] | None") -> JsonObject:
+    return {
+        "name": one.name,
+        "address": one.destination.address,
+        "profile": one.profile.name,
+        "accepted": None if accepted is None else plain(sorted(accepted)),
+        "choices": [_choice(each) for each in choose(one.profile, accepted)],
+    }
+
+
+def _choice(one: Choice) -> JsonObject:
+    sop_class, transfer_syntax = one.form.context if one.form else (None, None)
+    return {"kind": str(one.kind), "sop_class": sop_class, "transfer_syntax": transfer_syntax, "why": one.why}

@@ -1,0 +1,41 @@
+"""A study that cannot go on, whatever the cause: one entry, one event; and the way out of it."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from audit.trail import Action, Transaction
+from domain.events import Event, StudyStuck
+from domain.ids import StudyId
+from domain.states import StudyEvent, StudyState
+from store import studies
+
+
+class Cause(StrEnum):
+    """What stopped a study, as its event names it; the reason in words may quote and stays in the database."""
+
+    EVENT = "event"  # no attempt could handle an event about it
+    INFERENCE = "inference"  # a model failed on it
+    DELIVERY = "delivery"  # results could not be handed to a destination
+
+
+def stop(
+    transaction: Transaction, study: StudyId, cause: Cause, reason: str, now: datetime, revision: int | None = None
+) -> bool:
+    """Say that the study is stuck for `reason`; whether it is, for a newer `revision` goes its own way.
+
+    A study that is stuck already takes the newest reason.
+    """
+    moved = studies.apply(transaction.connection, study, StudyEvent.FAILED, reason, now, revision)
+    if moved is not StudyState.STUCK:
+        return False
+    transaction.record(Action.STUDY_STUCK, study, cause=cause.value, reason=reason)
+    transaction.emit(Event(StudyStuck(cause.value), study, now))
+    return True
+
+
+def release(transaction: Transaction, study: StudyId, reason: str, now: datetime) -> bool:
+    """Let a stuck study go on; whether it was stuck."""
+    if studies.apply(transaction.connection, study, StudyEvent.RELEASED, reason, now) is None:
+        return False
+    transaction.record(Action.STUDY_RELEASED, study, reason=reason)
+    return True

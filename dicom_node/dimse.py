@@ -1,0 +1,165 @@
+"""Command sets as bytes (PS3.7 section 6.3 and annex E): implicit VR little endian, group 0000.
+
+The one codec of the node, for requests that come in and for those that it makes.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dicom_node.outside import ascii_words, is_uid
+from domain.errors import NodeError
+
+__all__ = [
+    "LONGEST_COMMAND",
+    "Command",
+    "Malformed",
+    "Operation",
+    "Status",
+    "decode_command",
+    "decode_status",
+    "encode_request",
+    "encode_response",
+    "is_uid",
+]
+
+_WITH_DATA_SET, _NO_DATA_SET = 0x0001, 0x0101
+# A C-STORE-RQ is some 200 bytes; nothing that we answer comes near this.
+LONGEST_COMMAND = 1 << 16
+
+_ELEMENT = struct.Struct("<HHI")
+_US = struct.Struct("<H")
+_SOP_CLASS, _REQUESTED_CLASS, _SOP_INSTANCE, _REQUESTED_INSTANCE = 0x0002, 0x0003, 0x1000, 0x1001
+_FIELD, _MESSAGE_ID, _ANSWERED_ID, _PRIORITY, _DATA_SET_TYPE = 0x0100, 0x0110, 0x0120, 0x0700, 0x0800
+_STATUS, _COMMENT = 0x0900, 0x0902
+
+
+class Malformed(NodeError):
+    """The bytes are no command set, or lack what it cannot do without."""
+
+
+class Status(IntEnum):
+    """Statuses that we answer (PS3.7 annex C, PS3.4 table B.2-1)."""
+
+    SUCCESS = 0x0000
+    INVALID_INSTANCE = 0x0117
+    SOP_CLASS_NOT_SUPPORTED = 0x0122
+    UNRECOGNIZED_OPERATION = 0x0211
+    OUT_OF_RESOURCES = 0xA700
+    CANNOT_UNDERSTAND = 0xC000
+
+
+class Operation(IntEnum):
+    """Command fields of requests that we know."""
+
+    C_STORE = 0x0001
+    C_ECHO = 0x0030
+    C_CANCEL = 0x0FFF
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command set, as far as an answer needs it."""
+
+    field: int
+    message_id: int
+    has_data_set: bool
+    sop_class: str
+    sop_instance: str
+
+    @property
+    def is_response(self) -> bool:
+        """Whether it answers a request, of which we make none."""
+        return bool(self.field & 0x8000) and self.field != Operation.C_CANCEL
+
+
+def decode_command(data: bytes | bytearray) -> Command:
+    """The request in `data`; raises Malformed where it is no command set, or lacks what an answer needs."""
+    elements = _elements(data)
+    number = {tag: _number_of(elements[tag]) for tag in (_FIELD, _MESSAGE_ID, _DATA_SET_TYPE) if tag in elements}
+    field = number.get(_FIELD)
+    if field is None or (_MESSAGE_ID not in number and field != Operation.C_CANCEL and not field & 0x8000):
+        raise Malformed("command set lacks its command field or message id")
+    return Command(
+        field=field,
+        message_id=number.get(_MESSAGE_ID, 0),
+        has_data_set=number.get(_DATA_SET_TYPE, _NO_DATA_SET) != _NO_DATA_SET,
+        sop_class=_uid(elements.get(_SOP_CLASS) or elements.get(_REQUESTED_CLASS)),
+        sop_instance=_uid(elements.get(_SOP_INSTANCE) or elements.get(_REQUESTED_INSTANCE)),
+    )
+
+
+def decode_status(data: bytes | bytearray) -> int:
+    """The status of the response in `data`; raises Malformed where it has none."""
+    status = _elements(data).get(_STATUS)
+    if status is None:
+        raise Malformed("command set lacks its status")
+    return _number_of(status)
+
+
+def encode_request(operation: Operation, message_id: int, sop_class: str, sop_instance: str = "") -> bytes:
+    """A request (PS3.7 9.3.1.1, 9.3.5.1); one that names an instance announces a data set, at medium priority."""
+    return _command_set(
+        _text(_SOP_CLASS, sop_class),
+        _number(_FIELD, operation),
+        _number(_MESSAGE_ID, message_id),
+        _number(_PRIORITY, 0) if sop_instance else b"",
+        _number(_DATA_SET_TYPE, _WITH_DATA_SET if sop_instance else _NO_DATA_SET),
+        _text(_SOP_INSTANCE, sop_instance),
+    )
+
+
+def encode_response(command: Command, status: int, comment: str = "") -> bytes:
+    """The response to `command`, without a data set; `comment` of at most 64 characters goes with a failure."""
+    return _command_set(
+        _text(_SOP_CLASS, command.sop_class),
+        _number(_FIELD, command.field | 0x8000),
+        _number(_ANSWERED_ID, command.message_id),
+        _number(_DATA_SET_TYPE, _NO_DATA_SET),
+        _number(_STATUS, status),
+        _text(_COMMENT, comment[:64], pad=b" "),
+        _text(_SOP_INSTANCE, command.sop_instance),
+    )
+
+
+def _elements(data: bytes | bytearray) -> dict[int, bytes]:
+    elements: dict[int, bytes] = {}
+    offset = 0
+    while offset < len(data):
+        try:
+            group, element, length = _ELEMENT.unpack_from(data, offset)
+        except struct.error as error:
+            raise Malformed("command set ends within an element") from error
+        offset += _ELEMENT.size + length
+        if group or offset > len(data):
+            raise Malformed("command set holds what is no command element")
+        elements[element] = bytes(data[offset - length : offset])
+    return elements
+
+
+def _number_of(value: bytes) -> int:
+    if len(value) != _US.size:
+        raise Malformed("command set holds a number of another length")
+    return int(_US.unpack(value)[0])
+
+
+def _command_set(*elements: bytes) -> bytes:
+    body = b"".join(elements)
+    return _ELEMENT.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
+
+
+def _uid(value: bytes | None) -> str:
+    # A character more than the longest UID keeps what is too long from passing for one.
+    return ascii_words(value or b"", 65)
+
+
+def _number(element: int, value: int) -> bytes:
+    return _ELEMENT.pack(0, element, 2) + _US.pack(value)
+
+
+def _text(element: int, value: str, pad: bytes = b"\0") -> bytes:
+    if not value:
+        return b""
+    data = value.encode("ascii", "replace")
+    data += pad * (len(data) % 2)
+    return _ELEMENT.pack(0, element, len(data)) + data

@@ -1,0 +1,232 @@
+"""Data sets as bytes: their elements in file order (PS3.5 section 7), without building a data set.
+
+The one walker of the node. It decodes no value, keeps its own stack instead of calling itself, and reads on where the
+next element can still be told: a VR that it does not know, tags out of order, padding or nothing where a delimiter is
+due, a second file meta before the data set. Where it cannot, it names the element.
+"""
+
+import struct
+import zlib
+from collections.abc import Collection, Iterator
+
+from domain.errors import UnusableInput
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+
+Path = tuple[int, ...]
+# The sequences that lead to it, its tag, and where its value begins and ends.
+Element = tuple[Path, int, int, int]
+
+ITEM = 0xFFFE_E000
+_ITEM_END, _SEQUENCE_END = 0xFFFE_E00D, 0xFFFE_E0DD
+_UNDEFINED = 0xFFFF_FFFF
+_HIGHEST = 0xFFFF_FFFF
+# VRs whose length takes two bytes; those of table 7.1-1 and all that will ever be added take four (PS3.5 7.1.2).
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_PIXELS = (0x7FE0_0010, 0x7FE0_0008, 0x7FE0_0009)
+# Sequences nest a handful deep in real data; beyond this a file is built to exhaust a parser.
+_DEEPEST = 32
+# An end that no data set reaches: of sequences and items of undefined length, which their delimiters end.
+_OPEN = 1 << 62
+_PADDING = bytes(8)
+_META = b"\x02\x00"
+_META_MOST = 64
+
+_EXPLICIT = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
+_IMPLICIT = {order: struct.Struct(f"{order}HHI") for order in "<>"}
+_LENGTH = {order: struct.Struct(f"{order}I") for order in "<>"}
+
+
+class OutOfData(UnusableInput):
+    """The bytes given end within an element, or before a sequence does."""
+
+
+def walk(
+    data: bytes, transfer_syntax: str, last: int = _HIGHEST, into: Collection[int] = frozenset()
+) -> Iterator[Element]:
+    """Every element of the data set that `data` begins with; nested ones of sequences of undefined length too.
+
+    Sequences whose tag is in `into` are always walked through, and give an ITEM for each of their items. An element
+    above `last` is given even where `data` ends within its value. Inflate a deflated data set first. Raises OutOfData
+    where `data` ends too early, UnusableInput where the next element cannot be told.
+    """
+    order = ">" if transfer_syntax == EXPLICIT_BIG else "<"
+    at = _behind_meta(data)
+    # Senders exist whose data set is implicit whatever they agreed on; the bytes decide, as in every reader.
+    explicit = data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper()
+    return _Walk(data, order, last, into).elements(at, explicit)
+
+
+def file_meta(data: bytes) -> tuple[dict[int, bytes], int]:
+    """The elements of group 0002 of a Part 10 file (PS3.10 7.1) by element number, and where its data set begins.
+
+    `data` is the file or its beginning. Raises OutOfData where that is too short, UnusableInput where it is none.
+    """
+    if data[128:132] != b"DICM":
+        raise UnusableInput("it is not a DICOM Part 10 file")
+    found: dict[int, bytes] = {}
+    at = 132
+    while data[at : at + 2] == _META:
+        number, start, end = _meta_element(data, at)
+        if end > len(data):
+            raise OutOfData("its file meta is damaged: it has no end")
+        found[number], at = data[start:end], end
+    return found, at
+
+
+def inflated(data: bytes, most: int) -> bytes:
+    """The first `most` bytes of a deflated data set (PS3.5 A.5), or what there is of them; raises UnusableInput."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+    except zlib.error as error:
+        raise UnusableInput(f"not a deflated data set: {error}") from error
+
+
+def tag_name(tag: int) -> str:
+    """A tag as the standard writes it: (0020,000D)."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+class _Walk:
+    """One walk over `data`. A level is a data set or item, whose content is elements, or a sequence of items."""
+
+    def __init__(self, data: bytes, order: str, last: int, into: Collection[int]) -> None:
+        self._data = data
+        self._last = last
+        self._into = into
+        self._order = order
+        # What encloses the present level: path, end, whether it holds items, and how its elements are encoded.
+        self._levels: list[tuple[Path, int, bool, str, bool]] = []
+
+    def elements(self, at: int, explicit: bool) -> Iterator[Element]:  # noqa: C901, PLR0912, PLR0915 - one hot loop
+        """As `walk`. A call for each element would double what an instance costs, so the loop is written out."""
+        data, size, last, levels, order = self._data, len(self._data), self._last, self._levels, self._order
+        path: Path = ()
+        end, items = size, False
+        unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+        tag = 0
+        try:
+            while True:
+                if at >= end:
+                    if not levels:
+                        return
+                    path, end, items, order, explicit = levels.pop()
+                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+                    continue
+                before = tag
+                if explicit:
+                    group, number, vr, length = unpack(data, at)
+                else:
+                    group, number, length, vr = *unpack(data, at), b""
+                tag = group << 16 | number
+                if group == 0xFFFE:
+                    length, start = _LENGTH[order].unpack_from(data, at + 4)[0], at + 8
+                elif not explicit or vr in _SHORT:
+                    start = at + 8
+                elif vr in _LONG:
+                    length, start = _LENGTH[order].unpack_from(data, at + 8)[0], at + 12
+                elif data[at : at + 8] == _PADDING:
+                    length, start = 0, at + 8
+                else:
+                    length, start = _odd_vr(data, at, tag, vr, order)
+                opens = length == _UNDEFINED
+                if group == 0xFFFE and tag == ITEM and items:
+                    walked = bool(path) and path[-1] in self._into
+                    if walked:
+                        yield path, ITEM, start, start
+                    if not (opens or walked):
+                        at = start + length
+                        continue
+                    levels.append((path, end, items, order, explicit))
+                    end, items, at = (_OPEN if opens else start + length), False, start
+                elif group == 0xFFFE or (not tag and not length):
+                    # A delimiter, or zeroes where one is due. That of a sequence ends an item that lacks its own too.
+                    at = start
+                    closes = self._closed_by(tag, items)
+                    for _ in range(closes):
+                        path, end, items, order, explicit = levels.pop()
+                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+                elif items:
+                    # An element where an item or the end is due: it belongs to what encloses the sequence.
+                    tag = before
+                    path, end, items, order, explicit = levels.pop()
+                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+                elif opens or (tag in self._into and length):
+                    if tag in _PIXELS and tag > last:
+                        yield path, tag, start, size
+                        return
+                    if len(levels) >= _DEEPEST:
+                        raise UnusableInput(f"sequences nest too deep at {tag_name(tag)}")
+                    levels.append((path, end, items, order, explicit))
+                    path, end, items, at = (*path, tag), (_OPEN if opens else start + length), True, start
+                    if vr == b"UN":  # its items are implicit VR little endian, whatever surrounds them (PS3.5 6.2.2)
+                        order, explicit = "<", False
+                        unpack = _IMPLICIT[order].unpack_from
+                else:
+                    at = start + length
+                    if at > size and tag <= last:
+                        raise OutOfData(f"the data set ends within {tag_name(tag)}")
+                    yield path, tag, start, at
+        except struct.error:
+            raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
+
+    def _closed_by(self, tag: int, items: bool) -> int:
+        """How many levels a delimiter ends; none where it is a stray one of the data set itself."""
+        if tag == ITEM:
+            raise UnusableInput("not a data set: it holds an item outside of a sequence")
+        if tag == _ITEM_END and items:
+            return 0
+        return min(2 if tag == _SEQUENCE_END and not items else 1, len(self._levels))
+
+
+def _behind_meta(data: bytes) -> int:
+    """Where the data set begins: group 0002 does not belong to it (PS3.5 7.1), and some senders put it there."""
+    at = 0
+    for _ in range(_META_MOST):
+        if data[at : at + 2] != _META or not data[at + 4 : at + 6].isupper():
+            break
+        _, _, at = _meta_element(data, at)
+    return at
+
+
+def _meta_element(data: bytes, at: int) -> tuple[int, int, int]:
+    """Number, start and end of a file meta element, which is explicit VR little endian (PS3.10 7.1)."""
+    try:
+        _, number, vr, length = _EXPLICIT["<"].unpack_from(data, at)
+        if vr not in _LONG:
+            return number, at + 8, at + 8 + length
+        return number, at + 12, at + 12 + _LENGTH["<"].unpack_from(data, at + 8)[0]
+    except struct.error:
+        raise OutOfData("its file meta is damaged: it has no end") from None
+
+
+def _odd_vr(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
+    """Length and start of the value of an element whose VR is none of PS3.5 6.2: the reading that an element follows.
+
+    Two capitals are a VR of the future, which has the long form, or a slip in the short one; anything else is a VR left
+    blank, or an implicit element among explicit ones.
+    """
+    short = struct.unpack_from(f"{order}H", data, at + 6)[0], at + 8
+    capitals = vr.isalpha() and vr.isupper()
+    other = (at + 12, at + 8) if capitals else (at + 8, at + 4)
+    long = _LENGTH[order].unpack_from(data, other[1])[0], other[0]
+    readings = [one for one in ((long, short) if capitals else (short, long)) if one[0] != _UNDEFINED]
+    for follows in (_a_known_element_follows, _an_element_follows):
+        for length, start in readings:
+            if follows(data, start + length, tag, order):
+                return length, start
+    raise UnusableInput(f"{tag_name(tag)} has no value representation that is known, and its length cannot be told")
+
+
+def _a_known_element_follows(data: bytes, at: int, tag: int, order: str) -> bool:
+    known = data[at + 4 : at + 6] in _SHORT | _LONG
+    return at == len(data) or (known and _an_element_follows(data, at, tag, order))
+
+
+def _an_element_follows(data: bytes, at: int, tag: int, order: str) -> bool:
+    if at + 8 > len(data):
+        return at == len(data)
+    group, number = struct.unpack_from(f"{order}HH", data, at)
+    return bool((group << 16 | number) > tag)

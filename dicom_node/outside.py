@@ -1,0 +1,76 @@
+"""Words and numbers that come from outside, made safe: the one place where a peer's bytes become text and figures.
+
+A text ends at its first NUL (senders pass fixed buffers whole), holds no control character and has a longest length; a
+number is within what it can mean. What cannot be believed is absent, never an error.
+"""
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+# Twice the longest value of a VR that is a line of text (LO, PS3.5 6.2); longer ones are cut.
+LONGEST_TEXT = 128
+LONGEST_REASON = 500
+_LONGEST_LIST = 256
+_DEEPEST = 8
+# What an entry of the trail holds (RFC 8785); nothing that is counted here comes near.
+_LARGEST = 2**53 - 1
+# Digits and dots; a leading zero in a component is against PS3.5 section 9.1 but devices in use write it.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+# Decimal strings (DS, PS3.5 6.2), as long as anybody writes them.
+_DECIMAL = re.compile(r"[+-]?([0-9]{1,32}(\.[0-9]{0,32})?|\.[0-9]{1,32})([eE][+-]?[0-9]{1,4})?")
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+
+
+def is_uid(text: str) -> bool:
+    """Whether `text` can name an instance."""
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
+def words(text: str, longest: int = LONGEST_TEXT) -> str:
+    """`text` up to its first NUL, control characters and lone surrogates as spaces, cut at `longest` characters."""
+    if text.isascii() and text.isprintable() and len(text) <= longest:
+        return text.strip(" ")
+    return _ODD.sub(" ", text.partition("\0")[0][:longest]).strip(" ")
+
+
+def ascii_words(value: bytes, longest: int = LONGEST_TEXT) -> str:
+    """A value of the default repertoire as `words`; what is not ASCII becomes U+FFFD."""
+    return words(value[: longest + 1].decode("ascii", "replace").lstrip("\0 "), longest)
+
+
+def decimals(text: str, count: int) -> tuple[float, ...] | None:
+    """Exactly `count` finite decimals parted by backslashes, else None."""
+    parts = [part.strip(" ") for part in text.split("\\")]
+    if len(parts) != count or not all(map(_DECIMAL.fullmatch, parts)):
+        return None
+    numbers = tuple(map(float, parts))
+    return numbers if all(map(isfinite, numbers)) else None
+
+
+def whole(text: str, least: int, most: int) -> int | None:
+    """A whole number from `least` to `most`; None where it is none or lies beyond."""
+    number = decimals(text, 1)
+    if number is None or not least <= number[0] <= most:
+        return None
+    return int(number[0])
+
+
+def details(value: Any, depth: int = 0) -> Any:
+    """JSON that may hold a peer's words, with every text in it made safe and every number one that a trail can hold."""
+    if depth > _DEEPEST:
+        return "..."
+    if isinstance(value, Mapping):
+        kept = list(value.items())[:_LONGEST_LIST]
+        return {_key(key): details(inner, depth + 1) for key, inner in kept}
+    if isinstance(value, list | tuple):
+        return [details(inner, depth + 1) for inner in value[:_LONGEST_LIST]]
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) <= _LARGEST):
+        return value
+    return words(str(value) if isinstance(value, str | float) else type(value).__name__, LONGEST_REASON)
+
+
+def _key(key: Any) -> str:
+    """RFC 8785 3.2.3 as the trail writes it: keys are ASCII."""
+    return words(str(key)).encode("ascii", "replace").decode()

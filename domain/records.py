@@ -1,0 +1,264 @@
+"""What is known of a study and its way, as values: one class a table, in the words and units of its columns.
+
+People ask for them (`status`, `explain`, the demonstration), and `domain.progress` makes a sentence of them. No name
+of a patient and no free text of a scanner is among them.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.ids import JobId, StudyId
+from domain.states import DeliveryState, JobState, StudyState
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """Where a study stands. `revision` counts how often it was complete."""
+
+    id: StudyId
+    study_uid: str
+    state: StudyState
+    reason: str
+    since: datetime
+    revision: int
+    first_received: datetime
+    last_received: datetime
+
+
+@dataclass(frozen=True)
+class AssociationRecord:
+    """An association that brought instances of a study."""
+
+    id: uuid.UUID
+    calling_ae: str
+    called_ae: str
+    address: str
+    opened_at: datetime
+    closed_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """A series, and how much of it there is; None where none of its instances is indexed yet."""
+
+    id: uuid.UUID
+    series_uid: str
+    modality: str
+    instances: int | None
+    slices: int | None
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class ConflictRecord:
+    """Another instance under the UID of one that is known, kept aside."""
+
+    id: int
+    sop_uid: str
+    digest: str
+    kept_digest: str
+    study_id: StudyId
+    association_id: uuid.UUID
+    object_key: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class QuarantineRecord:
+    """An instance that came and cannot be read; of no study where its UIDs could not be read either."""
+
+    id: int
+    sop_uid: str
+    sop_class: str
+    digest: str
+    association_id: uuid.UUID
+    object_key: str
+    reason: str
+    received_at: datetime
+    study_id: StudyId | None
+    series_uid: str
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """Whether a model runs on a revision, and why.
+
+    `series_id` is None where it does not. `inputs` has the id of a series for each input's name, and `refusals` the
+    reasons against a series by its id, both as text.
+    """
+
+    study_id: StudyId
+    revision: int
+    model: str
+    version: str
+    series_id: uuid.UUID | None
+    inputs: Mapping[str, str]
+    reason: str
+    refusals: Mapping[str, tuple[str, ...]]
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One run of a model that was asked for."""
+
+    id: JobId
+    study_id: StudyId
+    series_id: uuid.UUID
+    revision: int
+    model: str
+    version: str
+    model_digest: str
+    inputs: Mapping[str, str]
+    input_set: str
+    state: JobState
+    reason: str
+    since: datetime
+    requested_at: datetime
+    attempts: int
+    not_before: datetime
+    owner: str | None
+    lease_until: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class MeasuredValue:
+    """A measurement in words: what was measured, and the unit's code."""
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class MeasuredSegment:
+    """What was measured in a segment; its voxels are in the results."""
+
+    segment: str
+    measurements: tuple[MeasuredValue, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredJob(JobRecord):
+    """A run with what it found; None until it has succeeded."""
+
+    findings: tuple[MeasuredSegment, ...] | None
+
+
+@dataclass(frozen=True)
+class ResultRecord:
+    """A result object that was written."""
+
+    sop_uid: str
+    job_id: JobId
+    study_id: StudyId
+    kind: str
+    sop_class: str
+    series_uid: str
+    transfer_syntax: str
+    refers: str
+    object_key: str
+    digest: str
+    size: int
+    written_at: datetime
+
+
+@dataclass(frozen=True)
+class ChoiceRecord:
+    """What became of one kind of result for a destination; the form is None where the kind is left out."""
+
+    kind: str
+    sop_class: str | None
+    transfer_syntax: str | None
+    why: str
+
+
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """The results of a job on their way to a destination."""
+
+    id: uuid.UUID
+    job_id: JobId
+    study_id: StudyId
+    destination: str
+    state: DeliveryState
+    reason: str
+    since: datetime
+    attempts: int
+    first_attempt: datetime | None
+    not_before: datetime
+    owner: str | None
+    lease_until: datetime | None
+    choices: tuple[ChoiceRecord, ...]
+    planned_at: datetime | None
+
+
+@dataclass(frozen=True)
+class SentObject:
+    """One object of a delivery, and what the destination last said to it (a C-STORE status, PS3.4 B.2.3)."""
+
+    sop_uid: str
+    stored: bool
+    status: int | None
+    at: datetime | None
+    dropped: bool
+    kind: str
+
+
+@dataclass(frozen=True)
+class ItemisedDelivery(DeliveryRecord):
+    """A delivery with each of its objects."""
+
+    objects: tuple[SentObject, ...]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
+
+    id: int
+    reader: str
+    message: str
+    event_id: uuid.UUID | None
+    study_id: StudyId | None
+    error: str
+    attempts: int
+    at: datetime
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A study among others, with what its results wait for; the counts are None before anything of it is indexed.
+
+    `unreadable` instances came besides.
+    """
+
+    study: StudyRecord
+    instances: int | None
+    series: int | None
+    jobs: tuple[JobRecord, ...]
+    results: tuple[ResultRecord, ...]
+    deliveries: tuple[DeliveryRecord, ...]
+    unreadable: int = 0
+
+
+@dataclass(frozen=True)
+class StudyPath:
+    """Everything on one study's way, each table in the order of time."""
+
+    study: StudyRecord
+    associations: tuple[AssociationRecord, ...]
+    series: tuple[SeriesRecord, ...]
+    conflicts: tuple[ConflictRecord, ...]
+    decisions: tuple[DecisionRecord, ...]
+    jobs: tuple[MeasuredJob, ...]
+    results: tuple[ResultRecord, ...]
+    deliveries: tuple[ItemisedDelivery, ...]
+    dead_letters: tuple[DeadLetter, ...]
+    quarantine: tuple[QuarantineRecord, ...] = ()
+    unreadable: int = 0

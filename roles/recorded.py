@@ -1,0 +1,76 @@
+"""What a role with a database does around its work: it waits for the schema, and records its start and its stop."""
+
+import logging
+import os
+from importlib.metadata import version
+
+from audit.trail import Action, Ledger
+from config import masking
+from config.settings import Settings
+from domain.errors import ConfigurationError, NodeError, Unavailable
+from roles.process import Context, Role
+from store.database import Database
+from store.queries.schema import schema_is_ready
+
+_log = logging.getLogger(__name__)
+_SCHEMA = "the database's schema (dicom-node database upgrade)"
+
+
+def ledger(name: str, settings: Settings) -> Ledger:
+    """Where the role `name` commits; raises ConfigurationError where it was given no database."""
+    if settings.database.url is None:
+        raise ConfigurationError(
+            f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
+        )
+    return Ledger(Database(settings.database.url.get_secret_value()), name)
+
+
+def run_recorded(role: Role, context: Context) -> None:
+    """Wait for the database and its schema, live as `role`, and record both ends."""
+    try:
+        if not _begin(context):
+            return
+        _log.info("started")
+        try:
+            role(context)
+        except NodeError as error:
+            _end(context, type(error).__name__)
+            raise
+        _end(context, "asked to")
+        _log.info("stopped")
+    finally:
+        context.database.close()
+
+
+def _begin(context: Context) -> bool:
+    """Wait for the database and record the start; False when the process is to stop before that."""
+    while not context.stop.is_set():
+        try:
+            if _schema_is_there(context):
+                _record_start(context)
+                context.health.ready("PostgreSQL")
+                return True
+        except Unavailable:
+            context.health.waiting("PostgreSQL")
+        context.stop.wait(0.3)
+    return False
+
+
+def _schema_is_there(context: Context) -> bool:
+    there = schema_is_ready(context.database)
+    context.health.ready("PostgreSQL")
+    (context.health.ready if there else context.health.waiting)(_SCHEMA)
+    return there
+
+
+def _record_start(context: Context) -> None:
+    with context.ledger.transaction() as transaction:
+        transaction.record(Action.STARTED, version=version("dicom-node"), process=os.getpid())
+        transaction.record(Action.CONFIGURED, settings=masking.digest(context.settings))
+
+
+def _end(context: Context, reason: str) -> None:
+    try:
+        context.ledger.record(Action.STOPPED, reason=reason, process=os.getpid())
+    except Unavailable as error:
+        _log.warning("the stop could not be recorded: %s", error)

@@ -1,0 +1,80 @@
+"""Rows as records: each field is the column of its name; what a column holds as text or JSON is made a value."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Connection, Select, Table, select
+
+from domain.ids import StudyId
+from domain.records import (
+    ChoiceRecord,
+    DecisionRecord,
+    DeliveryRecord,
+    JobRecord,
+    MeasuredJob,
+    MeasuredSegment,
+    MeasuredValue,
+    StudyRecord,
+)
+from domain.states import DeliveryState, JobState, StudyState
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
+
+
+def rows_of(kind: type[R], table: Table) -> Select[Any]:
+    """The rows of `table`, with the columns that a record of this kind shows and no others."""
+    return select(*(table.c[field.name] for field in fields(kind)))
+
+
+def rows_of_studies(kind: type[R], table: Table, ids: Collection[StudyId]) -> Select[Any]:
+    """As `rows_of`, those of these studies alone."""
+    return rows_of(kind, table).where(table.c.study_id.in_(ids))
+
+
+def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, ...]:
+    """The rows of `query`, which have a column for each field, as records."""
+    names, decode = [field.name for field in fields(kind)], _DECODE.get(kind, {})
+    found = connection.execute(query).mappings()
+    return tuple(kind(**{name: decode.get(name, _as_it_is)(row[name]) for name in names}) for row in found)
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _refusals(kept: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {series: tuple(reasons) for series, reasons in kept.items()}
+
+
+def _measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
+    """Findings list every voxel mask and frame; a status wants the measurements alone."""
+    if findings is None:
+        return None
+    return tuple(
+        MeasuredSegment(
+            segment["label"],
+            tuple(
+                MeasuredValue(one["name"]["meaning"], one["value"], one["unit"]["value"])
+                for one in segment["measurements"]
+            ),
+        )
+        for segment in findings["segments"]
+    )
+
+
+def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
+    return tuple(ChoiceRecord(**one) for one in kept)
+
+
+# The fields whose column holds something else than their value.
+_DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
+    StudyRecord: {"state": StudyState},
+    DecisionRecord: {"refusals": _refusals},
+    JobRecord: {"state": JobState},
+    MeasuredJob: {"state": JobState, "findings": _measured},
+    DeliveryRecord: {"state": DeliveryState, "choices": _choices},
+}

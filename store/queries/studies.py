@@ -1,0 +1,77 @@
+"""Studies: how many are in which state, the latest ones, and which one is meant."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
+
+from sqlalchemy import Connection, Text, cast, func, select
+
+from domain.errors import Permanent
+from domain.ids import StudyId
+from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord, StudySummary
+from domain.states import StudyState
+from store.database import Database
+from store.quarantine import unreadable_by_study
+from store.queries.records import read, rows_of, rows_of_studies
+from store.tables import deliveries, instances, jobs, results, studies
+
+R = TypeVar("R", JobRecord, ResultRecord, DeliveryRecord)
+
+
+def studies_by_state(database: Database) -> dict[str, int]:
+    """How many studies are in each state; a state that none is in counts 0, so that its figure falls back."""
+    with database.transaction() as connection:
+        found = connection.execute(select(studies.c.state, func.count()).group_by(studies.c.state))
+        return {state.value: 0 for state in StudyState} | {row[0]: int(row[1]) for row in found}
+
+
+def latest_studies(database: Database, limit: int) -> tuple[StudySummary, ...]:
+    """The studies that last received something, newest first, with what holds up their results where anything does."""
+    newest = rows_of(StudyRecord, studies).order_by(studies.c.last_received.desc()).limit(limit)
+    with database.transaction() as connection:
+        found = read(connection, newest, StudyRecord)
+        ids = [one.id for one in found]
+        counts = _counts(connection, ids)
+        waiting = _by_study(read(connection, rows_of_studies(JobRecord, jobs, ids), JobRecord))
+        written = _by_study(read(connection, rows_of_studies(ResultRecord, results, ids), ResultRecord))
+        sending = _by_study(read(connection, rows_of_studies(DeliveryRecord, deliveries, ids), DeliveryRecord))
+        unreadable = unreadable_by_study(connection, ids)
+    return tuple(
+        StudySummary(one, images, series, waiting[one.id], written[one.id], sending[one.id], unreadable.get(one.id, 0))
+        for one in found
+        for images, series in (counts.get(one.id, (None, None)),)
+    )
+
+
+def find_study(database: Database, wanted: str) -> StudyId:
+    """The study whose internal id or StudyInstanceUID is `wanted` or begins with it; raises Permanent otherwise."""
+    # The prefix is data, so its wildcards are escaped by `autoescape`.
+    as_text = cast(studies.c.id, Text)
+    exact = select(studies.c.id, studies.c.study_uid).where(
+        (as_text == wanted.lower()) | (studies.c.study_uid == wanted)
+    )
+    begins = select(studies.c.id, studies.c.study_uid).where(
+        as_text.startswith(wanted.lower(), autoescape=True) | studies.c.study_uid.startswith(wanted, autoescape=True)
+    )
+    with database.transaction() as connection:
+        found = connection.execute(exact).all() or connection.execute(begins.limit(6)).all()
+    if not found:
+        raise Permanent(f"no study {wanted}: give its id or StudyInstanceUID, or the beginning of either")
+    if len(found) > 1:
+        shown = ", ".join(str(row.id)[:8] for row in found[:5])
+        raise Permanent(f"{wanted} is the beginning of several studies ({shown}, ...): give more of it")
+    return StudyId(found[0].id)
+
+
+def _counts(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, tuple[int, int]]:
+    """How many instances and series of each study are indexed; a study that has none is not among them."""
+    counted = select(instances.c.study_id, func.count(), func.count(instances.c.series_id.distinct()))
+    query = counted.where(instances.c.study_id.in_(ids)).group_by(instances.c.study_id)
+    return {study: (images, series) for study, images, series in connection.execute(query)}
+
+
+def _by_study(records: Iterable[R]) -> Mapping[StudyId, tuple[R, ...]]:
+    grouped: defaultdict[StudyId, tuple[R, ...]] = defaultdict(tuple)
+    for one in records:
+        grouped[one.study_id] += (one,)
+    return grouped
