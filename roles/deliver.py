@@ -11,7 +11,6 @@ from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
-from domain.events import EventType
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
@@ -39,7 +38,7 @@ def deliver(context: Context) -> None:
     tasks = [*(sender.task for sender in senders), *(_probing(context, one) for one in destinations)]
     measure = Throttled(_FIGURES, lambda: _measure(context))
 
-    with consume(context, "delivery", {EventType.RESULTS_WRITTEN: DeliveryPlanner(destinations)}) as planning:
+    with consume(context, "delivery", DeliveryPlanner(destinations)) as planning:
 
         def turn() -> None:
             for task in (planning, *tasks):
