@@ -86,7 +86,7 @@ def stored(trial: Trial, row: Mapping[str, Any]) -> Path:
     return trial.node.data / "objects" / str(row["object_key"])
 
 
-# Of 02 all is filed and described; its results need more than an index: readers and writers that take its character set.
+# Of 02 all is filed and described; its results need readers and writers, too, that take its character set.
 @pytest.mark.parametrize("name", ["01", "03", "05", "08", "09", "22", "25", "27"])
 def test_the_series_is_whole_and_its_results_come_home(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
     study = uid(inputs, name)

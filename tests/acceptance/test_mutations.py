@@ -23,10 +23,11 @@ from tests.support.trial import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "4000"))
-ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "600"))
+HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "2000"))
+ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "300"))
 SEED = int(os.environ.get("DICOM_NODE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
 _SUCCESS = 0
+_TOGETHER = 250  # instances of one association, all of one encoding
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,8 @@ def test_every_mutated_instance_is_filed_or_in_quarantine(
         sys.stdout.write(f"\nseed {SEED}: {HEADERS} headers, {ASSOCIATIONS} associations\n")
     chance = random.Random(SEED)
     kinds = samples()
-    for start in range(0, HEADERS, 500):
-        sample = kinds[start // 500 % len(kinds)]
+    for start in range(0, HEADERS, _TOGETHER):
+        sample = kinds[start // _TOGETHER % len(kinds)]
         _store(node, sample, [(name, sample.mutated(chance, name)) for name in _names("1", start, HEADERS)])
     assert _stored(node) == HEADERS
     _agree(node, roles)
@@ -72,7 +73,7 @@ def test_no_mutated_association_stops_the_listener_or_loses_what_it_acknowledged
 
 
 def _names(group: str, start: int, end: int) -> list[str]:
-    return [f"1.2.999.{group}.{number}" for number in range(start, min(start + 500, end))]
+    return [f"1.2.999.{group}.{number}" for number in range(start, min(start + _TOGETHER, end))]
 
 
 def _store(node: Node, sample: Sample, instances: list[tuple[str, bytes]]) -> None:

@@ -1,5 +1,6 @@
 """One suite for every object store, the one in memory that tests use included."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,3 +78,31 @@ def test_drafts_of_a_failed_put_do_not_stay(tmp_path: Path) -> None:
     with pytest.raises(Retryable):
         DirectoryStore(tmp_path).put("a", parts())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_who_write_one_object_at_once_do_not_meet(tmp_path: Path) -> None:
+    """As on two hosts that share the folder, where two processes may have one number."""
+    other = DirectoryStore(tmp_path)
+
+    def parts() -> Iterator[bytes]:
+        yield b"begun "
+        other.put("a", [b"whole, by the other"])
+        yield b"and ended"
+
+    DirectoryStore(tmp_path).put("a", parts())
+    assert other.get("a") == b"begun and ended"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_descriptor_that_learns_of_failed_writes_is_open_before_them_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    original = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path) or original(path, *rest))
+    objects = DirectoryStore(tmp_path)
+    objects.put("a", iter(lambda: b"" if opened == [tmp_path] else b"late", b""))
+    for _ in range(3):
+        objects.sync()
+    assert opened == [tmp_path]
+    assert objects.get("a") == b""
