@@ -13,8 +13,6 @@ from typing import Any
 LONGEST_TEXT = 128
 LONGEST_UID = 64  # PS3.5 section 9.1
 LONGEST_REASON = 500
-# Stands for a byte that is no printable character of ASCII. No AE title and no UID of ours has it.
-STRANGE = "\ufffd"
 _LONGEST_LIST = 256
 _DEEPEST = 8
 # What an entry of the trail holds (RFC 8785); nothing that is counted here comes near.
@@ -41,15 +39,6 @@ def words(text: str, longest: int = LONGEST_TEXT) -> str:
 def ascii_words(value: bytes, longest: int = LONGEST_TEXT) -> str:
     """A value of the default repertoire as `words`; what is not ASCII becomes U+FFFD."""
     return words(value[: longest + 1].decode("ascii", "replace").lstrip("\0 "), longest)
-
-
-def printable(value: bytes, longest: int) -> str:
-    """A title or UID of an association: `value` up to its first NUL, without the spaces around it.
-
-    Whatever is no printable character of ASCII becomes U+FFFD, so that it never passes for a title or UID without it.
-    """
-    text = value[:longest].partition(b"\0")[0].decode("latin-1").strip(" ")
-    return "".join(letter if " " <= letter <= "~" else STRANGE for letter in text)
 
 
 def decimals(text: str, count: int) -> tuple[float, ...] | None:

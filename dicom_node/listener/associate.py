@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dicom_node.listener.pdu import HEAD, AbortReason, PduType, ProtocolError
-from dicom_node.outside import LONGEST_UID, is_uid, printable
+from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -162,8 +162,8 @@ def _item(kind: int, value: bytes) -> bytes:
 
 def _uid(value: bytes) -> str:
     # A byte more than the longest UID keeps what is too long from passing for one, and records short.
-    return printable(value, LONGEST_UID + 1)
+    return ascii_words(value, LONGEST_UID + 1)
 
 
 def _text(value: bytes) -> str:
-    return printable(value, 64)
+    return ascii_words(value, 64)

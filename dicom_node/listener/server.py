@@ -21,9 +21,9 @@ _BACKLOG = 128
 _BREATH = 0.05  # s to wait where accepting fails
 # Connections beyond the associations: those that negotiate, are being rejected, or are slow to close.
 _SPARE = 32
+GRACE = 10.0  # s that associations have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for an association that is aborted at the node's stop to write its end
 _LAST_RECORDS = 2.0  # s for the spool to take what is left to record
-GRACE = 10.0  # s that associations have to end by themselves when the node stops
 # s that `serve` takes at most to return once it is told to stop: whoever ends the process by force waits longer.
 LONGEST_STOP = GRACE + 2 * _FAREWELL + _LAST_RECORDS
 _TURN = 1.0  # s between signs of life of the thread that accepts
