@@ -5,16 +5,16 @@ the hardest part of the RFC, and a trail has no need of them.
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 
-def canonical(entry: dict[str, Any]) -> str:
+def canonical(entry: Mapping[str, object]) -> str:
     """The canonical text of `entry`; raises TypeError where it holds something that has none here."""
     _check(entry)
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
-def _check(value: Any) -> None:
+def _check(value: object) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             # RFC 8785 3.2.3 sorts by UTF-16 code units; for ASCII that is what `sort_keys` does.

@@ -6,12 +6,10 @@ nothing is refused: no entry, no change.
 
 import json
 import platform
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from audit.canonical import canonical
 from audit.chain import GENESIS, Row, link
@@ -86,9 +84,9 @@ class Transaction(UnitOfWork):
         super().__init__(connection)
         self._actor = actor
         self._clock = clock
-        self._entries: list[dict[str, Any]] = []
+        self._entries: list[dict[str, object]] = []
 
-    def record(self, action: Action, study: uuid.UUID | None = None, **details: Any) -> None:
+    def record(self, action: Action, study: StudyId | None = None, **details: object) -> None:
         """Append an entry when this transaction commits. `details` are text, whole numbers, lists and objects."""
         self._entries.append({"action": action.value, "study": str(study) if study else None, "details": details})
 
@@ -132,10 +130,10 @@ class Ledger:
             yield transaction
             transaction.flush()
 
-    def record(self, action: Action, **details: Any) -> None:
+    def record(self, action: Action, **details: object) -> None:
         """One entry by itself, for what changes no state of a study: start, stop, configuration."""
         with self.transaction() as transaction:
-            transaction.record(action, **details)
+            transaction.record(action, None, **details)
 
 
 def rows(database: Database, batch: int = 5000) -> Iterator[Row]:

@@ -1,13 +1,10 @@
-"""Settings as they may be shown or recorded, and as a child process gets them."""
+"""Settings as they may be shown or recorded: secrets masked by type, passwords inside other URLs by their look."""
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
-
-from pydantic import Secret
-from pydantic_core import to_jsonable_python
 
 from config.settings import Settings
 
@@ -18,11 +15,6 @@ _PASSWORD = re.compile(r"(://[^:/@]*):[^/]*@")
 def public(settings: Settings) -> dict[str, Any]:
     """All settings as plain JSON, without secrets."""
     return dict(_masked(settings.model_dump(mode="json")))
-
-
-def whole(settings: Settings) -> dict[str, Any]:
-    """All settings as plain JSON, secrets among them: for the environment of a child and nothing else."""
-    return dict(to_jsonable_python(_bare(settings.model_dump())))
 
 
 def digest(settings: Settings) -> str:
@@ -37,11 +29,3 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked(one) for one in value]
     return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return value.get_secret_value()
-    if isinstance(value, Mapping):
-        return {key: _bare(one) for key, one in value.items()}
-    return [_bare(one) for one in value] if isinstance(value, list | tuple) else value

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicom_node.outside import is_uid
+from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
 from domain.errors import NodeError
 
 __all__ = [
@@ -149,7 +149,8 @@ def _command_set(*elements: bytes) -> bytes:
 
 
 def _uid(value: bytes | None) -> str:
-    return (value or b"").decode("ascii", "replace").strip("\0 ")
+    # A character more than the longest UID keeps what is too long from passing for one.
+    return ascii_words(value or b"", LONGEST_UID + 1)
 
 
 def _number(element: int, value: int) -> bytes:

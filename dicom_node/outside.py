@@ -11,6 +11,7 @@ from typing import Any
 
 # Twice the longest value of a VR that is a line of text (LO, PS3.5 6.2); longer ones are cut.
 LONGEST_TEXT = 128
+LONGEST_UID = 64  # PS3.5 section 9.1
 LONGEST_REASON = 500
 _LONGEST_LIST = 256
 _DEEPEST = 8
@@ -25,7 +26,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 def is_uid(text: str) -> bool:
     """Whether `text` can name an instance."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= LONGEST_UID and _UID.fullmatch(text) is not None
 
 
 def words(text: str, longest: int = LONGEST_TEXT) -> str:

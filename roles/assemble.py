@@ -6,7 +6,6 @@ from config.settings import Settings
 from consumers.steps.assemble import Assembler
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
-from domain.events import EventType
 from models.installed import installed
 from roles.consume import consume
 from roles.process import Context
@@ -24,10 +23,9 @@ def assemble(context: Context) -> None:
     policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
     assembler = Assembler(context.ledger, policy)
     router = Router(lambda: installed(settings), lambda: site_rules(settings))
-    handlers = {EventType.STUDY_COMPLETED: router, EventType.STUDY_AMENDED: router}
     notifications = context.database.listener(STUDIES_CHANNEL)
 
-    with consume(context, "routing", handlers) as routing:
+    with consume(context, "routing", router) as routing:
 
         def count() -> None:
             for state, number in studies_by_state(context.database).items():

@@ -1,22 +1,27 @@
 """The roles' consumers on whichever bus is configured."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from consumers.bus.loop import RETRIES, Consumer, Handler
 from consumers.bus.postgres import PostgresBus
 from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
-from domain.events import EventType
 from roles.process import Context
+from roles.table import GROUPS
 from roles.tasks import BackgroundTask, turns
 
 _POLL = 0.5
 
 
 @contextmanager
-def consume(context: Context, group: str, handlers: Mapping[EventType, Handler]) -> Iterator[BackgroundTask]:
-    """A consumer of `group` in a thread, until the role stops; raises what ended it."""
+def consume(context: Context, group: str, *steps: Handler) -> Iterator[BackgroundTask]:
+    """A consumer of `group` in a thread, until the role stops; raises what ended it.
+
+    roles.table says which of `steps` each event is for.
+    """
+    made = {f"{type(step).__module__}:{type(step).__qualname__}": step for step in steps}
+    handlers = {event: made[step] for event, step in GROUPS[group].steps.items()}
     consumer = Consumer(_bus(context), context.ledger, group, handlers, RETRIES, SystemClock(), context.stop)
     beside = BackgroundTask(context, group, consumer.run, lambda: consumer.waiting_for)
     try:

@@ -6,7 +6,6 @@ from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps.deliver import Deliverer, DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
-from domain.events import EventType
 from domain.retry import RetryPolicy
 from roles.consume import consume
 from roles.process import Context
@@ -41,7 +40,7 @@ def deliver(context: Context) -> None:
     left = True
     asking = [_asking(context, one) for one in destinations]
 
-    with consume(context, "delivery", {EventType.RESULTS_WRITTEN: planner}) as planning:
+    with consume(context, "delivery", planner) as planning:
 
         def turn() -> None:
             nonlocal left

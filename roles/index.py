@@ -27,8 +27,8 @@ def index(context: Context) -> None:
         def measure() -> None:
             backlog = meter.measure()
             metrics.spool_bytes.set(backlog.bytes)
-            metrics.queue_depth.labels("log").set(backlog.records)
-            metrics.queue_age.labels("log").set(backlog.age(time.time_ns()))
+            metrics.queue_depth.labels("spool").set(backlog.records)
+            metrics.queue_age.labels("spool").set(backlog.age(time.time_ns()))
 
         figures = Throttled(_FIGURES, measure)
 

@@ -1,5 +1,6 @@
-"""The role `listen`: the network door, its figures and its readiness. It has no database to wait for."""
+"""The role `listen`: the listener, its metrics and its readiness. It has no database to wait for."""
 
+import logging
 import threading
 
 from config import metrics
@@ -7,8 +8,11 @@ from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
 from roles.process import Context
 
+log = logging.getLogger(__name__)
+
 _LOOK = 0.5
-_ROOM = "room in the log"
+_ROOM = "room in the spool"
+_CONNECTIONS = "the thread that accepts connections"
 
 
 class ListenerMetrics:
@@ -40,7 +44,7 @@ def listen(context: Context) -> None:
 
     def ready(listener: Listener, writer: SpoolWriter) -> None:
         context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
-        watching.append(threading.Thread(target=_watch, args=(context, writer), name="health", daemon=True))
+        watching.append(threading.Thread(target=_watch, args=(context, listener, writer), name="health", daemon=True))
         watching[0].start()
 
     serve(
@@ -54,7 +58,15 @@ def listen(context: Context) -> None:
     )
 
 
-def _watch(context: Context, writer: SpoolWriter) -> None:
+def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
+    """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
+    was_accepting = True
     while not context.stop.wait(_LOOK):
-        (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
-        context.health.beat()
+        if listener.is_accepting:
+            (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
+            context.health.ready(_CONNECTIONS)
+            context.health.beat()
+        elif was_accepting:
+            log.error("no connection is accepted any more")
+            context.health.waiting(_CONNECTIONS)
+        was_accepting = listener.is_accepting

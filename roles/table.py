@@ -1,13 +1,16 @@
-"""The node's table of contents: every role by its name. A role's module is imported when the role is, and not before.
+"""The node's table of contents: every role by its name, and who handles which event.
 
-So a listener's process loads no index, a delivery's no model, and `dicom-node --help` none of them.
+A role's module is imported when the role is, and not before: a listener's process loads no index, a delivery's no
+model, and `dicom-node --help` none of them.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import cast
 
+from domain.events import EventType
 from roles.process import Context, Role
 
 _WHERE: Mapping[str, str] = {
@@ -18,6 +21,33 @@ _WHERE: Mapping[str, str] = {
     "write": "roles.write",
     "deliver": "roles.deliver",
     "relay": "roles.relay",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of consumers: the role that runs it, and the step ("module:class") that each event is for."""
+
+    role: str
+    steps: Mapping[EventType, str]
+
+
+GROUPS: Mapping[str, Group] = {
+    "routing": Group(
+        "assemble",
+        {
+            EventType.STUDY_COMPLETED: "consumers.steps.route:Router",
+            EventType.STUDY_AMENDED: "consumers.steps.route:Router",
+        },
+    ),
+    "results": Group(
+        "write",
+        {
+            EventType.INFERENCE_COMPLETED: "consumers.steps.write:ResultsWriter",
+            EventType.RESULTS_REQUESTED: "consumers.steps.write:ResultsWriter",
+        },
+    ),
+    "delivery": Group("deliver", {EventType.RESULTS_WRITTEN: "consumers.steps.deliver:DeliveryPlanner"}),
 }
 
 

@@ -2,7 +2,6 @@
 
 from consumers.destinations import profiled_destinations
 from consumers.steps.write import ResultsWriter
-from domain.events import EventType
 from roles.consume import consume, watch
 from roles.process import Context
 
@@ -10,6 +9,5 @@ from roles.process import Context
 def write(context: Context) -> None:
     """Findings to DICOM objects."""
     writer = ResultsWriter(context.objects, profiled_destinations(context.settings))
-    handlers = {EventType.INFERENCE_COMPLETED: writer, EventType.RESULTS_REQUESTED: writer}
-    with consume(context, "results", handlers) as writing:
+    with consume(context, "results", writer) as writing:
         watch(context, writing)

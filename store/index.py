@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import new_id
+from domain.ids import StudyId, new_id
 from store.tables import (
     associations,
     conflicts,
@@ -32,7 +32,7 @@ ROWS_MOST = 4000
 class Known:
     """An instance that the index has."""
 
-    study_id: uuid.UUID
+    study_id: StudyId
     digest: str
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Permanent, Unavailable
+from domain.ids import StudyId
 from domain.records import DeadLetter
 from store.database import Database, translated
 from store.tables import dead_letters, inbox, offsets, outbox
@@ -165,7 +166,7 @@ def mark_replayed(connection: Connection, number: int, at: datetime) -> None:
     connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(replayed_at=at))
 
 
-def has_open_letters(connection: Connection, study: uuid.UUID) -> bool:
+def has_open_letters(connection: Connection, study: StudyId) -> bool:
     """Whether anything about a study is set aside and was not replayed."""
     waiting = select(dead_letters.c.id).where(dead_letters.c.study_id == study, dead_letters.c.replayed_at.is_(None))
     return bool(connection.scalar(select(waiting.exists())))

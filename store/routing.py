@@ -67,7 +67,7 @@ class WantedJob:
     model_digest: str
 
 
-def slices(connection: Connection, study: uuid.UUID, revision: int) -> Sequence[SliceRow]:
+def slices(connection: Connection, study: StudyId, revision: int) -> Sequence[SliceRow]:
     """Every instance of the study up to and with `revision`, series by series."""
     found = connection.execute(_SLICES, {"study": study, "revision": revision})
     return [SliceRow(**row) for row in found.mappings()]
@@ -75,7 +75,7 @@ def slices(connection: Connection, study: uuid.UUID, revision: int) -> Sequence[
 
 def note_decision(
     connection: Connection,
-    study: uuid.UUID,
+    study: StudyId,
     revision: int,
     model: str,
     version: str,

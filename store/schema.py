@@ -9,10 +9,20 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError
-from store.database import translated
+from store.database import APPLICATION_ROLE, translated
 from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
+
+# What a row was refused for, the server says to us and would write down as well, values included. Only a superuser may
+# stop that: the owner of the embedded database is one, elsewhere it is done when the roles are made (deploy/postgres).
+_NO_VALUES_IN_THE_SERVERS_LOG = f"""
+DO $$ BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        ALTER ROLE {APPLICATION_ROLE} SET log_min_messages = 'fatal';
+    END IF;
+END $$
+"""
 
 
 def upgrade(owner_url: str) -> str:
@@ -26,6 +36,7 @@ def upgrade(owner_url: str) -> str:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             command.upgrade(alembic_config(connection), "head")
+            connection.execute(text(_NO_VALUES_IN_THE_SERVERS_LOG))
     except DBAPIError as error:
         if (known := translated(error)) is not None:
             raise known from error

@@ -1,6 +1,5 @@
 """The row of a study: every write to it is here, and what assembly and routing ask of it."""
 
-import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -107,7 +106,7 @@ def lock_open_study(connection: Connection, study: StudyId) -> OpenStudy | None:
     return _open_study(row) if row else None
 
 
-def lock_revision(connection: Connection, study: uuid.UUID) -> tuple[StudyState, int]:
+def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, int]:
     """The study's state and revision, its row locked."""
     statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study).with_for_update()
     row = connection.execute(statement).one()
@@ -124,7 +123,7 @@ def complete(connection: Connection, study: StudyRow, reason: str, now: datetime
 
 def apply(
     connection: Connection,
-    study: uuid.UUID,
+    study: StudyId,
     event: StudyEvent,
     reason: str,
     at: datetime,
@@ -146,13 +145,13 @@ def apply(
     return state
 
 
-def note_progress(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> None:
+def note_progress(connection: Connection, study: StudyId, reason: str, now: datetime) -> None:
     """Say where a complete study is on its way; one that is amended or stuck meanwhile keeps its own reason."""
     complete_one = update(studies).where(studies.c.id == study, studies.c.state == StudyState.COMPLETE)
     connection.execute(complete_one.values(reason=reason, since=now))
 
 
-def size(connection: Connection, study: uuid.UUID) -> tuple[int, int]:
+def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     """How many series and instances a study has."""
     counted = select(
         select(func.count()).where(series.c.study_id == study).scalar_subquery(),

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
         "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
     ),
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
     "models": Command("packages", "Model packages."),

@@ -17,7 +17,7 @@ import typer
 
 from audit.chain import verify
 from audit.trail import Action, Ledger, rows
-from config.settings import Destination
+from config.settings import Destination, Models
 from console.cli.output import complain, size
 from console.demo import archive as demo_archive
 from console.demo import findings as demo_findings
@@ -25,6 +25,7 @@ from console.demo import folder as demo_folder
 from console.demo import study as demo_study
 from console.demo.archive import AET, Archive
 from console.demo.findings import Findings
+from console.demo.patience import START, Patience
 from console.demo.screen import Screen
 from console.demo.servers import SETTLE, Interrupted, NodeProcess, Program, pause
 from console.demo.steps import Step, arrived, dead_end, settled, steps
@@ -40,7 +41,8 @@ from store.queries.studies import latest_studies
 
 _SCANNER = "CT_SCANNER"
 _LOOK = 0.2  # s between two looks at the study
-_PATIENCE = 900.0  # s without any progress after which the demonstration gives up
+# As long as the node itself gives a model: what takes longer has ended by then, and the node has said why.
+_RESULTS = Models().timeout + 60
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -111,8 +113,8 @@ def _open(stage: Stage, servers: ExitStack) -> None:
     with screen.waiting("starting node and archive"):
         archive = servers.enter_context(Program("the archive", stage.archive.command(), stage.folder / "archive.log"))
         node = servers.enter_context(Program("the node", stage.node.command(), stage.folder / "node.log"))
-        archive.await_ready(stage.archive.ready, stage.stop)
-        node.await_ready(stage.node.ready, stage.stop)
+        archive.await_ready(stage.archive.waits_for, Patience(START, screen.line), stage.stop)
+        node.await_ready(stage.node.waits_for, Patience(START, screen.line), stage.stop)
     _say(screen, "archive up", f"{stage.archive.name}, {AET}@127.0.0.1:{stage.archive.port}, {stage.archive.where()}")
     _say(screen, "node up", f"{stage.node.address()}; results go to {AET}")
 
@@ -134,25 +136,39 @@ def _send(stage: Stage, study: Study, address: str, purpose: str) -> None:
 
 
 def _follow(stage: Stage, database: Database) -> StudyPath:
-    """Tell every step of the study until its results have arrived; raises Permanent where they never will."""
+    """Tell every step of the study until its results have arrived; raises NodeError where they do not."""
     stage.screen.heading(f"The node at work (a study is complete after {SETTLE:g} s of silence)")
-    told: set[tuple[str, str]] = set()
-    deadline = time.monotonic() + _PATIENCE
+    told: set[Step] = set()
+    patience = Patience(_RESULTS, stage.screen.line)
     with stage.screen.waiting("the study is on its way"):
-        while time.monotonic() < deadline:
+        while True:
             path = _largest(database)
-            for step in settled(path) if path else ():
-                if (step.name, step.text) not in told:
-                    told.add((step.name, step.text))
-                    stage.screen.step(step)
-                    deadline = time.monotonic() + _PATIENCE
-            if path and arrived(path):
-                return path
-            if path and (reason := dead_end(path)):
-                raise Permanent(reason)
+            if path:
+                told |= _told(stage, path, told)
+                if arrived(path):
+                    return path
+                if reason := dead_end(path):
+                    raise Permanent(reason)
+            patience.look(_whereabouts(path))
             pause(stage.stop, _LOOK)
-    place = progress(path.study, path.jobs, path.results, path.deliveries) if path else None
-    raise Permanent(f"nothing happens any more: {place.where}: {place.why}" if place else "the study did not come in")
+
+
+def _told(stage: Stage, path: StudyPath, before: set[Step]) -> set[Step]:
+    """Say what is new of the steps, and return it."""
+    known = {(step.name, step.text) for step in before}
+    new = [step for step in settled(path) if (step.name, step.text) not in known]
+    for step in new:
+        stage.screen.step(step)
+    return set(new)
+
+
+def _whereabouts(path: StudyPath | None) -> str:
+    """Where the study is and why, in the node's own words; what is waited for as long as it has not come in."""
+    if path is None:
+        return "the study has not come in"
+    place = progress(path.study, path.jobs, path.results, path.deliveries)
+    instances = sum(series.instances or 0 for series in path.series)
+    return f"{place.where}: {place.why} ({instances} instances, {len(path.results)} results)"
 
 
 def _balance(path: StudyPath) -> str:

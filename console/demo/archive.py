@@ -35,8 +35,8 @@ class Archive(Protocol):
         """The command line, once everything that it names has been prepared."""
         ...
 
-    def ready(self) -> bool:
-        """Whether it takes associations."""
+    def waits_for(self) -> str:
+        """What it cannot take associations without, "" once it can."""
         ...
 
     def where(self) -> str:
@@ -68,8 +68,8 @@ class OrthancArchive:
         configuration.write_text(json.dumps(self._configuration(), indent=2))
         return [self._program, str(configuration)]
 
-    def ready(self) -> bool:
-        return answers(self.port) and answers(self._http)
+    def waits_for(self) -> str:
+        return "" if answers(self.port) and answers(self._http) else "its ports"
 
     def where(self) -> str:
         return f"http://{_HOST}:{self._http}/app/explorer.html"
@@ -122,8 +122,8 @@ class FolderProcess:
     def command(self) -> Sequence[str]:
         return [sys.executable, "-m", "console.demo.archive", str(self._folder), AET, str(self.port)]
 
-    def ready(self) -> bool:
-        return answers(self.port)
+    def waits_for(self) -> str:
+        return "" if answers(self.port) else "its port"
 
     def where(self) -> str:
         return str(self._folder)

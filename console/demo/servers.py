@@ -17,6 +17,7 @@ from typing import Self
 
 from config.settings import Settings
 from console.demo.archive import AET, Archive
+from console.demo.patience import Patience
 from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER
 from roles.health import ask, running
@@ -65,14 +66,24 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def await_ready(self, ready: Callable[[], bool], stop: threading.Event) -> None:
-        """Wait for `ready`; raises Unavailable with the end of the log where the process ends, or Interrupted."""
+    def await_ready(self, waits_for: Callable[[], str], patience: Patience, stop: threading.Event) -> None:
+        """Wait until there is nothing that it `waits_for`.
+
+        Raises Unavailable with the end of its log where it ends or takes too long, or Interrupted.
+        """
         assert self._process is not None
-        while not ready():
+        while what := waits_for():
             if self._process.poll() is not None:
-                last = self._log.read_text(errors="replace").splitlines()[-5:]
-                raise Unavailable("\n".join((f"{self._name} ended by itself; its log {self._log} says:", *last)))
+                raise Unavailable(self._with_log("ended by itself"))
+            try:
+                patience.look(f"{self._name} is not ready, it waits for: {what}")
+            except Unavailable as error:
+                raise Unavailable(f"{error}\n{self._with_log('is not ready')}") from error
             pause(stop, _LOOK)
+
+    def _with_log(self, how: str) -> str:
+        last = self._log.read_text(errors="replace").splitlines()[-5:]
+        return "\n".join((f"{self._name} {how}; its log {self._log} says:", *last))
 
 
 class NodeProcess:
@@ -89,10 +100,6 @@ class NodeProcess:
         options = ["--data", str(self._data), "--aet", NODE_AET, "--port", "0", "--destination", destination]
         models = ["--models", str(self._models)] if self._models else []
         return [sys.executable, "-m", "console.cli.main", "up", *options, "--settle", f"{SETTLE:g}", *models]
-
-    def ready(self) -> bool:
-        """Whether every role says that it is."""
-        return not self.waits_for()
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""

@@ -11,6 +11,7 @@ from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
+from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import index, studies
 from store.index import Known
@@ -144,7 +145,7 @@ class IndexBatch:
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""
-        groups: dict[tuple[uuid.UUID, uuid.UUID], list[_Placed]] = defaultdict(list)
+        groups: dict[tuple[uuid.UUID, StudyId], list[_Placed]] = defaultdict(list)
         for one in placed:
             groups[one.filed.entry.association, one.study.id].append(one)
         for (_, study), members in groups.items():

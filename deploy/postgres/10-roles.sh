@@ -10,6 +10,8 @@ psql --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres
 \set app_password `cat "$SECRETS/postgres_app"`
 CREATE ROLE dicom_node_owner LOGIN PASSWORD :'owner_password';
 CREATE ROLE dicom_node_app LOGIN PASSWORD :'app_password';
+-- What a row was refused for would stand in the server's log, values included.
+ALTER ROLE dicom_node_app SET log_min_messages = fatal;
 -- Migrations grant rights to the application's role and may act as it.
 GRANT dicom_node_app TO dicom_node_owner WITH ADMIN OPTION;
 CREATE DATABASE dicom_node OWNER dicom_node_owner;

@@ -13,7 +13,7 @@ from dicom_node.part10 import head
 from dicom_node.spool import DamagedRecord, Entry
 from domain.errors import Retryable
 
-# Instances up to this size are held whole for a moment; larger ones are read twice from the log and streamed.
+# Instances up to this size are held whole for a moment; larger ones are read twice from the spool and streamed.
 _WHOLE = 8 << 20
 
 

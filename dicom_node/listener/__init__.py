@@ -1,4 +1,4 @@
-"""The network door for DICOM: C-STORE and C-ECHO, each instance durable in the log before its success.
+"""The acceptor of associations: C-STORE and C-ECHO, each instance durable in the spool before its success.
 
 `Listener` serves a port from threads of this process, `serve` is a whole listener process. The upper layer's inner path
 is here and nowhere else; it never looks at a data set.

@@ -1,7 +1,8 @@
 """A-ASSOCIATE-RQ and -AC as bytes (PS3.8 sections 9.3.2 and 9.3.3, PS3.7 annex D.3.3).
 
 Items of unknown types are skipped, as the standard asks, and so is what a sender may propose and we do not negotiate
-(asynchronous operations, user identity, extended negotiation): no answer to it means the default.
+(asynchronous operations, user identity, extended negotiation): no answer to it means the default. A transfer syntax or
+a role that is named by no UID is passed over, and what is proposed beside it is judged as if it were not there.
 """
 
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dicom_node.listener.pdu import HEAD, AbortReason, PduType, ProtocolError
+from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -59,7 +61,7 @@ def decode_request(body: bytes) -> AssociateRequest:
     """The request in `body`, what follows a PDU's type and length; raises ProtocolError."""
     try:
         return _decode(body)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError) as error:
         raise ProtocolError(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ cannot be read: {error}") from error
 
 
@@ -112,7 +114,7 @@ def _decode(body: bytes) -> AssociateRequest:
         max_pdu=struct.unpack(">I", single[_MAX_LENGTH])[0] if _MAX_LENGTH in single else 0,
         implementation_class_uid=_text(single.get(_CLASS_UID, b"")),
         implementation_version=_text(single.get(_VERSION_NAME, b"")),
-        roles=dict(_decode_role(item) for kind, item in subitems if kind == _ROLE),
+        roles=dict(role for kind, item in subitems if kind == _ROLE and (role := _decode_role(item))),
     )
 
 
@@ -132,15 +134,16 @@ def _decode_context(item: bytes) -> ProposedContext:
     for kind, value in _items(item[_CONTEXT.size :]):
         if kind == _ABSTRACT:
             abstract = _uid(value)
-        elif kind == _TRANSFER:
-            transfers.append(_uid(value))
+        elif kind == _TRANSFER and is_uid(uid := _uid(value)):
+            transfers.append(uid)
     return ProposedContext(ident, abstract, tuple(transfers))
 
 
-def _decode_role(item: bytes) -> tuple[str, tuple[int, int]]:
-    (length,) = struct.unpack_from(">H", item)
-    scu, scp = item[2 + length], item[3 + length]
-    return _uid(item[2 : 2 + length]), (scu, scp)
+def _decode_role(item: bytes) -> tuple[str, tuple[int, int]] | None:
+    """The role, or None where the item is none (PS3.7 annex D.3.3.4)."""
+    length = int.from_bytes(item[:2], "big")
+    uid = _uid(item[2 : 2 + length])
+    return (uid, (item[-2], item[-1])) if len(item) == length + 4 and is_uid(uid) else None
 
 
 def _encode_role(uid: str, scu: int, scp: int) -> bytes:
@@ -159,8 +162,8 @@ def _item(kind: int, value: bytes) -> bytes:
 
 def _uid(value: bytes) -> str:
     # A byte more than the longest UID keeps what is too long from passing for one, and records short.
-    return value[:65].decode("ascii").strip("\0 ")
+    return ascii_words(value, LONGEST_UID + 1)
 
 
 def _text(value: bytes) -> str:
-    return value[:64].decode("ascii", "replace").strip("\0 ")
+    return ascii_words(value, 64)

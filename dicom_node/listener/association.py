@@ -65,11 +65,11 @@ class _Ending:
 class Connection:
     """One accepted connection, served by the thread that calls `run`."""
 
-    def __init__(self, door: AcceptorState, connection: socket.socket, address: str) -> None:
-        self._door = door
+    def __init__(self, acceptor: AcceptorState, connection: socket.socket, address: str) -> None:
+        self._acceptor = acceptor
         self._socket = connection
         self._address = address
-        self._stream = PduStream(connection, door.settings.max_pdu, door.settings.idle)
+        self._stream = PduStream(connection, acceptor.settings.max_pdu, acceptor.settings.idle)
         self._interrupted = False
 
     def interrupt(self) -> None:
@@ -101,7 +101,7 @@ class Connection:
         if request is None:
             return
         try:
-            answer = self._door.decide(request, self._address)
+            answer = self._acceptor.decide(request, self._address)
         except ProtocolError as error:
             self._refuse_garbage(error, Peer(request.calling, request.called, self._address))
             return
@@ -113,7 +113,7 @@ class Connection:
     def _request(self) -> AssociateRequest | None:
         nobody = Peer("", "", self._address)
         try:
-            pdu = self._stream.first(self._door.settings.artim)
+            pdu = self._stream.first(self._acceptor.settings.artim)
             if isinstance(pdu, ControlPdu) and pdu.kind == PduType.ABORT:
                 return None
             if isinstance(pdu, Fragment) or pdu.kind != PduType.ASSOCIATE_RQ:
@@ -123,45 +123,45 @@ class Connection:
             self._refuse_garbage(error, nobody)
         except PeerSilent:
             log.warning("connection from %s sent no A-ASSOCIATE-RQ in time", self._address)
-            self._door.events.refused("silent")
+            self._acceptor.events.refused("silent")
         return None
 
     def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> None:
         # Action AA-1: before an association exists an abort is the service user's and has no reason.
         log.warning("connection from %s aborted: %s", self._address, error)
-        self._door.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
-        self._door.events.refused("protocol")
+        self._acceptor.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
+        self._acceptor.events.refused("protocol")
         self._part(abort_by_user())
 
     def _reject(self, request: AssociateRequest, rejection: Rejection) -> None:
         peer = Peer(request.calling, request.called, self._address)
         log.warning("association from %s rejected: %s", self._address, rejection.reason)
         result, source, code = rejection.result, rejection.source, rejection.code
-        self._door.writer.refuse_association(peer, result, source, code, rejection.reason)
-        self._door.events.refused(f"rejected-{result}-{source}-{code}")
+        self._acceptor.writer.refuse_association(peer, result, source, code, rejection.reason)
+        self._acceptor.events.refused(f"rejected-{result}-{source}-{code}")
         self._part(reject(result, source, code))
 
     def _associate(self, request: AssociateRequest, acceptance: Acceptance) -> None:
         try:
             peer = Peer(request.calling, request.called, self._address)
             if acceptance.is_empty:
-                self._door.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
-                self._door.events.refused("no-context")
-            record = self._door.writer.open_association(peer, _details(request, acceptance))
-            self._door.events.opened(peer.calling)
+                self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
+                self._acceptor.events.refused("no-context")
+            record = self._acceptor.writer.open_association(peer, _details(request, acceptance))
+            self._acceptor.events.opened(peer.calling)
             ending = self._converse(request, acceptance, record)
         finally:
-            self._door.leave()
+            self._acceptor.leave()
         if ending.farewell:
             self._part(ending.farewell)
 
     def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationWriter) -> _Ending:
-        settings = self._door.settings
+        settings = self._acceptor.settings
         dialogue = Dialogue(
             self._stream,
             {context.id: context for context in acceptance.contexts if context.result == ACCEPTED},
             record,
-            self._door.events,
+            self._acceptor.events,
             peer_max_pdu=request.max_pdu,
             max_instance=settings.max_instance,
         )
@@ -191,15 +191,15 @@ class Connection:
     def _record_end(self, record: AssociationWriter, dialogue: Dialogue, ending: _Ending) -> None:
         counts = dialogue.counts
         numbers = {"stored": counts.stored, "refused": counts.refused, "bytes": counts.bytes}
-        self._door.writer.close_association(record, ending.how, ending.reason, **numbers)
-        self._door.events.closed(record.peer.calling, ending.how)
+        self._acceptor.writer.close_association(record, ending.how, ending.reason, **numbers)
+        self._acceptor.events.closed(record.peer.calling, ending.how)
         extra = {"association": str(record.id), "calling": record.peer.calling, "address": self._address, **numbers}
         log.info("association %s%s", ending.how, f": {ending.reason}" if ending.reason else "", extra=extra)
 
     def _part(self, farewell: bytes) -> None:
         # State Sta13: the requestor closes the connection; ARTIM ends the wait for it.
         self._stream.send(farewell)
-        self._stream.await_close(self._door.settings.artim)
+        self._stream.await_close(self._acceptor.settings.artim)
 
 
 def _details(request: AssociateRequest, acceptance: Acceptance) -> dict[str, object]:

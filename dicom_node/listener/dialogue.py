@@ -1,4 +1,4 @@
-"""The messages of one accepted association: C-STORE into the log, C-ECHO, and an answer by the book to the rest."""
+"""The messages of one accepted association: C-STORE into the spool, C-ECHO, and an answer by the book to the rest."""
 
 import time
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A status that is not success, and the reason in words for the peer and the log."""
+    """A status that is not success, and the reason in words for the peer and the record."""
 
     status: Status
     reason: str
@@ -85,7 +85,7 @@ class Dialogue:
         self,
         stream: PduStream,
         contexts: Mapping[int, AnsweredContext],
-        log: AssociationWriter,
+        spool: AssociationWriter,
         events: ListenerEvents,
         *,
         peer_max_pdu: int,
@@ -94,7 +94,7 @@ class Dialogue:
         self.counts = Counts()
         self._stream = stream
         self._contexts = contexts
-        self._log = log
+        self._spool = spool
         self._events = events
         self._peer_max_pdu = peer_max_pdu
         self._max_instance = max_instance
@@ -155,7 +155,7 @@ class Dialogue:
             return
         self._message = message
         if message.refusal is None:
-            self._log.begin(command.sop_class, command.sop_instance, context.transfer_syntax or "", context.id)
+            self._spool.begin(command.sop_class, command.sop_instance, context.transfer_syntax or "", context.id)
 
     def _take_data(self, fragment: Fragment) -> None:
         message = self._message
@@ -173,26 +173,26 @@ class Dialogue:
             self._answer(message)
 
     def _store(self, message: _Message, fragment: Fragment) -> None:
-        log, left = self._log, fragment.length
+        spool, left = self._spool, fragment.length
         while left:
-            if log.fill == PART and not self._flush(message):
+            if spool.fill == PART and not self._flush(message):
                 self._stream.skip(left)
                 return
-            part = min(left, PART - log.fill)
+            part = min(left, PART - spool.fill)
             left -= part
-            self._stream.into(log.buffer[log.fill : log.fill + part], more=not left and not fragment.is_last)
-            log.fill += part
+            self._stream.into(spool.buffer[spool.fill : spool.fill + part], more=not left and not fragment.is_last)
+            spool.fill += part
 
     def _flush(self, message: _Message) -> bool:
         try:
-            self._log.flush()
+            self._spool.flush()
         except SpoolUnavailable as error:
             self._refuse(message, str(error))
         return message.refusal is None
 
     def _refuse(self, message: _Message, reason: str) -> None:
         message.refusal = message.refusal or Refusal(Status.OUT_OF_RESOURCES, reason)
-        self._log.abandon()
+        self._spool.abandon()
 
     def _answer(self, message: _Message) -> None:
         if message.command.field == Operation.C_STORE:
@@ -208,15 +208,15 @@ class Dialogue:
             message.refusal = Refusal(Status.CANNOT_UNDERSTAND, "data set is empty")
         if message.refusal is None:
             try:
-                self._log.commit()
+                self._spool.commit()
             except SpoolUnavailable as error:
                 self._refuse(message, str(error))
         if message.refusal is not None:
             command, refusal = message.command, message.refusal
-            self._log.refuse(command.sop_class, command.sop_instance, refusal.status, refusal.reason)
+            self._spool.refuse(command.sop_class, command.sop_instance, refusal.status, refusal.reason)
 
     def _count(self, message: _Message) -> None:
-        caller = self._log.peer.calling
+        caller = self._spool.peer.calling
         if message.command.field == Operation.C_STORE:
             outcome = message.refusal.status.name.lower() if message.refusal else "stored"
             self._events.instance(caller, outcome, message.size, time.perf_counter() - message.started)

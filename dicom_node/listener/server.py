@@ -1,4 +1,4 @@
-"""The door itself: accepting connections, a thread for each, and closing time."""
+"""The listener itself: accepting connections, a thread for each, and closing time."""
 
 import logging
 import socket
@@ -18,11 +18,16 @@ from domain.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _BACKLOG = 128
+_BREATH = 0.05  # s to wait where accepting fails
 # Connections beyond the associations: those that negotiate, are being rejected, or are slow to close.
 _SPARE = 32
 GRACE = 10.0  # s that associations have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for an association that is aborted at the node's stop to write its end
-LONGEST_STOP = GRACE + 2 * _FAREWELL  # s from the wish to the end, which whoever asks has to wait for
+_LAST_RECORDS = 2.0  # s for the spool to take what is left to record
+# s that `serve` takes at most to return once it is told to stop: whoever ends the process by force waits longer.
+LONGEST_STOP = GRACE + 2 * _FAREWELL + _LAST_RECORDS
+_TURN = 1.0  # s between signs of life of the thread that accepts
+_STUCK = 10.0  # s without one after which it is taken for stuck
 
 
 class Listener:
@@ -33,13 +38,20 @@ class Listener:
 
     def __init__(self, settings: Settings, writer: SpoolWriter, events: ListenerEvents | None = None) -> None:
         self._settings = settings
-        self._door = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
+        self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = False
         self._port = settings.port
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._turned = time.monotonic()
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether the thread that accepts connections lives and comes round."""
+        alive = self._thread is not None and self._thread.is_alive()
+        return alive and time.monotonic() - self._turned < _STUCK
 
     @property
     def port(self) -> int:
@@ -49,7 +61,7 @@ class Listener:
     @property
     def associations(self) -> int:
         """Associations that are open now."""
-        return self._door.running
+        return self._acceptor.running
 
     def start(self) -> None:
         """Listen, and return."""
@@ -85,25 +97,43 @@ class Listener:
             return dict(self._connections)
 
     def _accept(self, listening: socket.socket) -> None:
+        listening.settimeout(_TURN)
         while not self._stopping:
             try:
-                accepted, address = listening.accept()
-            except OSError as error:
-                if not self._stopping:
-                    # Out of file descriptors, or a connection that ended in the queue: neither is the listener's end.
-                    log.error("cannot accept a connection: %s", error)
-                    time.sleep(0.05)
-                continue
+                self._accept_one(listening)
+            except Exception:
+                # The boundary of a thread: a defect here may cost a connection, never the listener.
+                log.exception("a connection was not served")
+                time.sleep(_BREATH)
+
+    def _accept_one(self, listening: socket.socket) -> None:
+        try:
+            accepted, address = listening.accept()
+        except TimeoutError:
+            self._turned = time.monotonic()
+            return
+        except OSError as error:
+            if not self._stopping:
+                # Out of file descriptors, or a connection that ended in the queue: neither is the listener's end.
+                log.error("cannot accept a connection: %s", error)
+                time.sleep(_BREATH)
+            return
+        self._turned = time.monotonic()
+        accepted.settimeout(None)
+        try:
             self._welcome(accepted, plain_address(address[0]))
+        except BaseException:
+            accepted.close()
+            raise
 
     def _welcome(self, accepted: socket.socket, address: str) -> None:
         if len(self._connections) >= self._settings.max_associations + _SPARE:
             log.warning("connection from %s closed: too many connections", address)
-            self._door.events.refused("busy")
+            self._acceptor.events.refused("busy")
             accepted.close()
             return
         try:
-            connection = Connection(self._door, accepted, address)
+            connection = Connection(self._acceptor, accepted, address)
         except OSError as error:
             log.debug("connection from %s ended at once: %s", address, error)
             accepted.close()
@@ -138,7 +168,7 @@ def serve(
     ready: Callable[[Listener, SpoolWriter], None] | None = None,
     grace: float = GRACE,
 ) -> None:
-    """Run listener process `index` with its log under `root` (`<data>/spool`) until `stop` is set.
+    """Run listener process `index` with its spool under `root` (`<data>/spool`) until `stop` is set.
 
     `ready` is called once it listens, with what readiness and metrics may ask. Raises Unavailable, ConfigurationError.
     """

@@ -1,4 +1,4 @@
-"""The log between the network and the index: durable before a sender hears success.
+"""The spool between the network and the index: durable before a sender hears success.
 
 A folder for each listener process holds segments that are filled with zeroes once and then recycled. `SpoolWriter` is
 the listener's side, `SpoolReader` the indexer's, `BacklogMeter` anybody's. No database is needed here.

@@ -1,4 +1,4 @@
-"""How much of the log is not yet in the index; for metrics, readiness and `status`. Reads only, needs no lock."""
+"""How much of the spool is not yet in the index; for metrics, readiness and `status`. Reads only, needs no lock."""
 
 import os
 from collections import deque
@@ -27,14 +27,14 @@ class Backlog:
 
 
 class BacklogMeter:
-    """Measures the log under `root` (`<data>/spool`), remembering what it has counted; for one thread at a time."""
+    """Measures the spool under `root` (`<data>/spool`), remembering what it has counted; for one thread at a time."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._scouts: dict[Path, _Scout] = {}
 
     def measure(self) -> Backlog:
-        """The backlog now; nothing where the log does not exist yet."""
+        """The backlog now; nothing where the spool does not exist yet."""
         folders = listener_folders(self._root) if self._root.is_dir() else []
         paths = {path for _, folder in folders for _, path in segment_files(folder)}
         for path in self._scouts.keys() - paths:

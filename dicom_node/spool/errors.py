@@ -1,10 +1,10 @@
-"""What the log may answer instead of durability."""
+"""What the spool may answer instead of durability."""
 
 from domain.errors import IntegrityError, Retryable
 
 
 class SpoolUnavailable(Retryable):
-    """Nothing can be made durable now: log full, disk floor reached, disk unwritable. The message says which.
+    """Nothing can be made durable now: spool full, disk floor reached, disk unwritable. The message says which.
 
     The sender gets 0xA700 (out of resources) and keeps its instance.
     """

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.errors import Unavailable
 
 # A reader that looks whether the lock is held holds it for an instant itself.
-_PATIENCE = 1.0
+_RETRY_FOR = 1.0
 
 
 class ProcessLock:
@@ -31,7 +31,7 @@ class ProcessLock:
 
 
 def _lock(fd: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _RETRY_FOR
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError
 
 import store
 from store.database import Database
@@ -19,7 +19,7 @@ def schema_is_ready(database: Database) -> bool:
     try:
         with database.transaction() as connection:
             revision = connection.execute(text(f"SELECT version_num FROM {SCHEMA}.alembic_version")).scalar()
-    except (ProgrammingError, psycopg.Error):
+    except (DataError, ProgrammingError, psycopg.Error):
         return False  # before the first migration neither the table nor the application's role exists
     return revision is not None and revision not in known_revisions()[:-1]
 

@@ -39,6 +39,18 @@ def demonstrate(place: Path, *arguments: str | Path, env: dict[str, str] | None 
     return done.stdout
 
 
+def await_said(process: Process, words: str) -> None:
+    """Wait until a program has said `words`; fails at once where it has ended without."""
+
+    def said() -> bool:
+        ended = not process.running  # asked first: what it said last is in its log then
+        found = words in process.log.read_text()
+        assert found or not ended, f"it ended without {words!r}\n{tail(process.log)}"
+        return found
+
+    wait_for(said, 900, words, lambda: tail(process.log))
+
+
 def coloured(png: bytes) -> float:
     """The share of pixels with a colour: everything else on the picture is grey."""
     pixels = np.asarray(Image.open(BytesIO(png)).convert("RGB"), np.int16)
@@ -142,7 +154,7 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     ]
     process = Process(command, tmp_path / "viewer.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     try:
-        wait_for(lambda: "viewer?" in process.log.read_text(), 180, "the studies' addresses", lambda: tail(process.log))
+        await_said(process, "viewer?")
         (address, uid) = re.findall(r"(http://\S+)/viewer\?StudyInstanceUIDs=(\S+)", process.log.read_text())[0]
         status, series = fetch(f"{address}/dicom-web/studies/{uid}/series")
         assert status == 200
@@ -174,7 +186,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize("moment", ["A node and an archive", "node up", "complete", "stay up until Ctrl-C"])
 def test_ctrl_c_leaves_no_process_behind(running: tuple[Process, Path, str], moment: str) -> None:
     process, place, tag = running
-    wait_for(lambda: moment in process.log.read_text(), 600, moment, lambda: tail(process.log))
+    await_said(process, moment)
 
     process.send(signal.SIGINT)
 
@@ -184,7 +196,7 @@ def test_ctrl_c_leaves_no_process_behind(running: tuple[Process, Path, str], mom
 
 def test_a_killed_demonstration_leaves_no_process_behind(running: tuple[Process, Path, str]) -> None:
     process, place, tag = running
-    wait_for(lambda: "node up" in process.log.read_text(), 600, "node up", lambda: tail(process.log))
+    await_said(process, "node up")
 
     process.kill()
 

@@ -36,20 +36,20 @@ STORE = pdu(4, pdv(1, COMMAND | LAST, command(1)))
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[RunningListener]:
+def node(tmp_path: Path) -> Iterator[RunningListener]:
     # So patient that a peer which the machine keeps waiting is not taken for one that is silent.
-    with listening(tmp_path, artim=60.0, idle=60.0, max_pdu=32_768, max_instance=1 << 20) as door:
-        yield door
+    with listening(tmp_path, artim=60.0, idle=60.0, max_pdu=32_768, max_instance=1 << 20) as node:
+        yield node
 
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[RunningListener]:
-    with listening(tmp_path, artim=1.0, idle=1.0) as door:
-        yield door
+    with listening(tmp_path, artim=1.0, idle=1.0) as node:
+        yield node
 
 
-def still_open(door: RunningListener) -> bool:
-    with RawPeer(door.port) as peer:
+def still_open(node: RunningListener) -> bool:
+    with RawPeer(node.port) as peer:
         status = peer.associate().echo()
         peer.release()
         return status == 0
@@ -68,14 +68,14 @@ def still_open(door: RunningListener) -> bool:
         request([(1, CT, (EXPLICIT,)), (1, CT, (IMPLICIT,))]),
     ],
 )
-def test_what_is_no_request_is_aborted_and_recorded(door: RunningListener, first: bytes) -> None:
-    with RawPeer(door.port) as peer:
+def test_what_is_no_request_is_aborted_and_recorded(node: RunningListener, first: bytes) -> None:
+    with RawPeer(node.port) as peer:
         peer.send(first)
         assert peer.receive() == (ABORT, bytes(4))
-    refused = door.read(Kind.ASSOCIATION_REFUSED)[-1]
+    refused = node.read(Kind.ASSOCIATION_REFUSED)[-1]
     assert refused.details["reason"].startswith("aborted: ")
     assert refused.address == "127.0.0.1"
-    assert still_open(door)
+    assert still_open(node)
 
 
 @pytest.mark.parametrize(
@@ -88,49 +88,49 @@ def test_what_is_no_request_is_aborted_and_recorded(door: RunningListener, first
     ],
 )
 def test_rejections_are_sent_and_recorded(
-    door: RunningListener, wishes: dict[str, object], expected: tuple[int, ...]
+    node: RunningListener, wishes: dict[str, object], expected: tuple[int, ...]
 ) -> None:
-    with RawPeer(door.port) as peer:
+    with RawPeer(node.port) as peer:
         peer.send(request(**wishes))  # type: ignore[arg-type]
         assert peer.receive() == (REJECT, bytes((0, *expected)))
-    details = door.read(Kind.ASSOCIATION_REFUSED)[-1].details
+    details = node.read(Kind.ASSOCIATION_REFUSED)[-1].details
     assert (details["result"], details["source"], details["code"]) == expected
 
 
 def test_a_caller_that_is_not_listed_is_rejected_even_here(tmp_path: Path) -> None:
     callers = [{"aet": "CT1", "address": "127.0.0.0/8"}]
-    with listening(tmp_path, trust_loopback=False, callers=callers) as door:
-        with RawPeer(door.port) as peer:
+    with listening(tmp_path, trust_loopback=False, callers=callers) as node:
+        with RawPeer(node.port) as peer:
             peer.send(request(calling="CT2"))
             assert peer.receive() == (REJECT, bytes((0, 1, 1, 3)))
-        with RawPeer(door.port) as peer:
+        with RawPeer(node.port) as peer:
             peer.associate(calling="CT1").release()
-        refused = door.read(Kind.ASSOCIATION_CLOSED)[1]
+        refused = node.read(Kind.ASSOCIATION_CLOSED)[1]
         assert (refused.kind, refused.calling) == (Kind.ASSOCIATION_REFUSED, "CT2")
 
 
 def test_one_association_too_many_is_rejected_for_now(tmp_path: Path) -> None:
-    with listening(tmp_path, max_associations=1) as door:
-        with RawPeer(door.port) as first:
+    with listening(tmp_path, max_associations=1) as node:
+        with RawPeer(node.port) as first:
             first.associate()
-            with RawPeer(door.port) as second:
+            with RawPeer(node.port) as second:
                 second.send(request())
                 assert second.receive() == (REJECT, bytes((0, 2, 3, 2)))
             first.release()
-        door.read(Kind.ASSOCIATION_CLOSED)
-        with RawPeer(door.port) as third:
+        node.read(Kind.ASSOCIATION_CLOSED)
+        with RawPeer(node.port) as third:
             third.associate().release()
 
 
-def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(door: RunningListener) -> None:
-    with RawPeer(door.port) as peer:
+def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
         peer.send(request([(1, FIND, (IMPLICIT,)), (3, CT, ("1.2.3",))]))
         kind, body = peer.receive()
         assert kind == ACCEPT
         assert b"\x21\0\0\x19\x01\0\x03\0" in body
         assert b"\x21\0\0\x19\x03\0\x04\0" in body
         peer.release()
-    refused = next(entry for entry in door.read(Kind.ASSOCIATION_CLOSED) if entry.kind is Kind.ASSOCIATION_REFUSED)
+    refused = next(entry for entry in node.read(Kind.ASSOCIATION_CLOSED) if entry.kind is Kind.ASSOCIATION_REFUSED)
     assert refused.details == {
         "result": None,
         "source": None,
@@ -159,31 +159,31 @@ def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(d
     ],
 )
 def test_broken_protocol_is_aborted_by_the_provider_and_recorded(
-    door: RunningListener, words: bytes, reason: int
+    node: RunningListener, words: bytes, reason: int
 ) -> None:
-    with RawPeer(door.port) as peer:
+    with RawPeer(node.port) as peer:
         peer.associate().send(words)
         assert peer.receive() == (ABORT, bytes((0, 0, 2, reason)))
-    closed = door.read(Kind.ASSOCIATION_CLOSED)[-1]
+    closed = node.read(Kind.ASSOCIATION_CLOSED)[-1]
     assert closed.details["how"] == "aborted-by-us"
     assert closed.details["reason"]
-    assert still_open(door)
+    assert still_open(node)
 
 
-def test_an_abort_in_mid_instance_leaves_nothing_of_it(door: RunningListener) -> None:
-    with RawPeer(door.port) as peer:
+def test_an_abort_in_mid_instance_leaves_nothing_of_it(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
         assert peer.associate().store("1.1", b"whole") == 0
         peer.send(STORE + pdu(4, pdv(1, 0, bytes(20_000))) + pdu(7, bytes((0, 0, 0, 0))))
-        closed = door.read(Kind.ASSOCIATION_CLOSED)
+        closed = node.read(Kind.ASSOCIATION_CLOSED)
     assert closed[-1].details["how"] == "aborted-by-peer"
     assert closed[-1].details["stored"] == 1
     assert instances(closed) == {"1.1": b"whole"}
 
 
-def test_a_connection_that_breaks_in_mid_instance_is_lost(door: RunningListener) -> None:
-    with RawPeer(door.port) as peer:
+def test_a_connection_that_breaks_in_mid_instance_is_lost(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
         peer.associate().send(STORE + pdu(4, pdv(1, 0, bytes(20_000))) + b"\x04\0\0")
-    closed = door.read(Kind.ASSOCIATION_CLOSED)
+    closed = node.read(Kind.ASSOCIATION_CLOSED)
     assert closed[-1].details["how"] == "lost"
     assert instances(closed) == {}
 
@@ -202,8 +202,8 @@ def test_a_connection_that_never_asks_is_closed_in_time_without_a_word(impatient
         assert slow.receive() == (0, b"")
 
 
-def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on(door: RunningListener) -> None:
-    with RawPeer(door.port) as peer:
+def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
         peer.associate()
         peer.send(pdu(4, pdv(1, 3, command(0x0FFF, data=False))))
         peer.send(pdu(4, pdv(1, 3, command(0x20))) + pdu(4, pdv(1, LAST, b"query")))
@@ -216,7 +216,7 @@ def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on
         assert peer.store("1.3", b"good") == 0
         assert peer.echo() == 0
         peer.release()
-    found = door.read(Kind.ASSOCIATION_CLOSED)
+    found = node.read(Kind.ASSOCIATION_CLOSED)
     assert [entry.details["status"] for entry in found if entry.kind is Kind.INSTANCE_REFUSED] == [
         0x0122,
         0x0117,
@@ -227,40 +227,40 @@ def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on
     assert found[-1].details == {"how": "released", "reason": "", "stored": 1, "refused": 4, "bytes": 4}
 
 
-def test_a_full_log_answers_a700_and_the_association_goes_on(tmp_path: Path) -> None:
+def test_a_full_spool_answers_a700_and_the_association_goes_on(tmp_path: Path) -> None:
     tight = SMALL.model_copy(update={"capacity": 16 << 20})
-    with listening(tmp_path, tight) as door, RawPeer(door.port) as peer:
+    with listening(tmp_path, tight) as node, RawPeer(node.port) as peer:
         peer.associate()
         data = os.urandom(1 << 20)
         statuses = [peer.store(f"1.{number}", data, 200_000) for number in range(20)]
         assert set(statuses) == {0, 0xA700}
         assert statuses == sorted(statuses)
         stored = statuses.count(0)
-        found = door.read(Kind.INSTANCE, stored)
+        found = node.read(Kind.INSTANCE, stored)
         assert list(instances(found)) == [f"1.{number}" for number in range(stored)]
-        door.reader.checkpoint(found)
+        node.reader.checkpoint(found)
         assert peer.store("2.1", data, 200_000) == 0
         peer.release()
 
 
 def test_a_disk_below_its_floor_answers_a700(tmp_path: Path) -> None:
-    with listening(tmp_path, Spool(disk_floor=1 << 60)) as door, RawPeer(door.port) as peer:
+    with listening(tmp_path, Spool(disk_floor=1 << 60)) as node, RawPeer(node.port) as peer:
         assert peer.associate().store("1.1", bytes(3 * PART), 200_000) == 0xA700
         assert peer.echo() == 0
         peer.release()
 
 
 def test_a_node_that_stops_aborts_what_does_not_end_by_itself(tmp_path: Path) -> None:
-    with listening(tmp_path) as door, RawPeer(door.port) as peer:
+    with listening(tmp_path) as node, RawPeer(node.port) as peer:
         assert peer.associate().store("1.1", b"kept") == 0
-        door.listener.stop(grace=0.1)
+        node.listener.stop(grace=0.1)
         assert peer.receive() == (ABORT, bytes(4))
-        closed = door.read(Kind.ASSOCIATION_CLOSED)[-1]
+        closed = node.read(Kind.ASSOCIATION_CLOSED)[-1]
         assert (closed.details["how"], closed.details["reason"]) == ("aborted-by-us", "the node stops")
 
 
-def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(door: RunningListener) -> None:
-    with RawPeer(door.port) as peer:
+def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
         peer.associate(max_pdu=64)
         peer.send(STORE + pdu(4, pdv(1, LAST, b"data")))
         lengths = []
@@ -276,9 +276,9 @@ def test_a_response_is_cut_to_the_longest_pdu_that_the_peer_takes(door: RunningL
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningListener, RawPeer]]:
-    with listening(tmp_path_factory.mktemp("talk")) as door, RawPeer(door.port) as peer:
+    with listening(tmp_path_factory.mktemp("talk")) as node, RawPeer(node.port) as peer:
         peer.associate(max_pdu=0)
-        yield door, peer
+        yield node, peer
         peer.release()
 
 
@@ -290,7 +290,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningList
 def test_fragments_of_any_size_in_pdus_of_any_make_are_put_together(
     talk: tuple[RunningListener, RawPeer], sizes: list[list[int]], empty: bool
 ) -> None:
-    door, peer = talk
+    node, peer = talk
     pieces = [[os.urandom(size) for size in group] for group in sizes]
     data = b"".join(b"".join(group) for group in pieces) or b"x"
     if empty or not any(map(sum, sizes)):
@@ -304,9 +304,9 @@ def test_fragments_of_any_size_in_pdus_of_any_make_are_put_together(
         stream += pdu(4, b"".join(fragments))
     peer.send(stream)
     assert peer.status() == 0
-    found = door.read(Kind.INSTANCE)
+    found = node.read(Kind.INSTANCE)
     assert found[-1].data() == data
-    door.reader.checkpoint(found)
+    node.reader.checkpoint(found)
 
 
 def halves() -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Senders of seven makes against the listener: what the log holds is what they sent, byte for byte."""
+"""Senders of seven makes against the listener: what the spool holds is what they sent, byte for byte."""
 
 import itertools
 import subprocess
@@ -21,9 +21,9 @@ _GDCM_ABORTS = -6
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[RunningListener]:
-    with listening(tmp_path / "spool") as door:
-        yield door
+def node(tmp_path: Path) -> Iterator[RunningListener]:
+    with listening(tmp_path / "spool") as node:
+        yield node
 
 
 @pytest.fixture(scope="module")
@@ -84,20 +84,20 @@ SENDERS = {
 
 
 @pytest.mark.parametrize("sender", SENDERS)
-def test_the_log_holds_what_another_receiver_gets_from_the_same_sender(
-    sender: str, door: RunningListener, reference: tuple[int, Path], slices: list[Path]
+def test_the_spool_holds_what_another_receiver_gets_from_the_same_sender(
+    sender: str, node: RunningListener, reference: tuple[int, Path], slices: list[Path]
 ) -> None:
     port, folder = reference
     SENDERS[sender](port, slices)
-    SENDERS[sender](door.port, slices)
-    found = door.read(Kind.ASSOCIATION_CLOSED)
+    SENDERS[sender](node.port, slices)
+    found = node.read(Kind.ASSOCIATION_CLOSED)
     assert found[-1].details["how"] == "released"
     assert found[-1].details["stored"] == len(slices)
     received = [path for path in folder.iterdir() if path.is_file()]
     assert stored(found) == on_disk(received)
 
 
-def test_every_transfer_syntax_is_kept_as_received(door: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_transfer_syntax_is_kept_as_received(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
     # Otherwise this sender decodes and encodes again.
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
     files = [*data("syntax_ct").glob("*Transfer*.dcm"), *data("syntax_deflate").iterdir()]
@@ -105,20 +105,20 @@ def test_every_transfer_syntax_is_kept_as_received(door: RunningListener, monkey
     for path in files:
         meta = pydicom.dcmread(path, specific_tags=[]).file_meta
         peer.add_requested_context(meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
-    association = peer.associate("127.0.0.1", door.port, ae_title="NODE")
+    association = peer.associate("127.0.0.1", node.port, ae_title="NODE")
     assert association.is_established
     keep_responses_for_their_request(association)
     assert [association.send_c_store(path).Status for path in files] == [0] * len(files)
     association.release()
-    found = door.read(Kind.ASSOCIATION_CLOSED)
+    found = node.read(Kind.ASSOCIATION_CLOSED)
     assert stored(found) == on_disk(files)
     assert len({entry.transfer_syntax for entry in found if entry.kind is Kind.INSTANCE}) > 12
 
 
-def test_segmentations_reports_and_slides_are_stored(door: RunningListener) -> None:
+def test_segmentations_reports_and_slides_are_stored(node: RunningListener) -> None:
     files = [path for path in data("seg_sr_sm").glob("*.dcm") if path.stat().st_size]
-    run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(door.port), *files)
-    found = door.read(Kind.ASSOCIATION_CLOSED)
+    run(program("dcmsend"), "-aec", "NODE", "127.0.0.1", str(node.port), *files)
+    found = node.read(Kind.ASSOCIATION_CLOSED)
     classes = {pydicom.dcmread(path, specific_tags=["SOPClassUID"]).SOPClassUID for path in files}
     assert {entry.sop_class for entry in found if entry.kind is Kind.INSTANCE} == classes
     assert found[-1].details["stored"] == len(files)
@@ -132,22 +132,22 @@ def test_segmentations_reports_and_slides_are_stored(door: RunningListener) -> N
         ("odil", "echo", "127.0.0.1", "{port}", "ODIL", "NODE"),
     ],
 )
-def test_echoes_are_answered(door: RunningListener, words: tuple[str, ...]) -> None:
+def test_echoes_are_answered(node: RunningListener, words: tuple[str, ...]) -> None:
     name, *rest = words
-    run(program(name), *(word.format(port=door.port) for word in rest), good=(0, _GDCM_ABORTS))
-    assert door.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "released"
+    run(program(name), *(word.format(port=node.port) for word in rest), good=(0, _GDCM_ABORTS))
+    assert node.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "released"
 
 
-def test_ten_associations_at_once_each_keep_their_order(door: RunningListener, slices: list[Path]) -> None:
+def test_ten_associations_at_once_each_keep_their_order(node: RunningListener, slices: list[Path]) -> None:
     storescu = program("storescu")
     senders = [
         subprocess.Popen(
-            [storescu, "-aet", f"SCANNER{number}", "-aec", "NODE", "127.0.0.1", str(door.port), *map(str, slices)]
+            [storescu, "-aet", f"SCANNER{number}", "-aec", "NODE", "127.0.0.1", str(node.port), *map(str, slices)]
         )
         for number in range(10)
     ]
     assert [sender.wait(240) for sender in senders] == [0] * 10
-    found = door.read(Kind.ASSOCIATION_CLOSED, 10)
+    found = node.read(Kind.ASSOCIATION_CLOSED, 10)
     expected = [pydicom.dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID for path in slices]
     found.sort(key=lambda entry: entry.calling)
     by_caller = {

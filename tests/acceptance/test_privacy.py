@@ -79,6 +79,7 @@ def said(trial: Trial, broker: KafkaBroker) -> Mapping[str, bytes]:
         "outbox": _joined(trial, "SELECT key, envelope FROM outbox"),
         "topics": _topics(broker),
         "logs": trial.node.log.read_bytes(),
+        "server": b"".join(path.read_bytes() for path in trial.node.data.glob("database*/**/log") if path.is_file()),
         "figures": "".join(
             trial.node.get(role, door) for role in trial.node.roles for door in ("/metrics", "/health/ready")
         ).encode(),
@@ -108,6 +109,11 @@ def test_logs_of_a_whole_run_say_no_name_id_birth_date_or_accession_number(said:
     for role in (b"listen", b"index", b"assemble", b"relay", b"work", b"write", b"deliver"):
         assert b'"role": "%s"' % role in said["logs"]
     assert _found(said["logs"]) == []
+
+
+def test_the_database_servers_log_of_a_whole_run_says_nothing_of_a_patient(said: Mapping[str, bytes]) -> None:
+    assert b"database system is ready" in said["server"]
+    assert _found(said["server"]) == []
 
 
 def test_figures_of_a_whole_run_say_no_name_id_birth_date_or_accession_number(said: Mapping[str, bytes]) -> None:

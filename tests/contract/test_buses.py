@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from consumers.bus.loop import Handler
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
 from domain.events import Event, EventType, StudyCompleted, StudyStuck
-from domain.ids import StudyId
+from domain.ids import StudyId, new_study_id
 from store.database import Database
 from store.outbox import OutboxReader
 from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, numbering
@@ -51,7 +50,7 @@ def _failing(error: Exception, times: int, into: list[int]) -> Handler:
 
 
 def test_the_events_of_one_study_arrive_in_the_order_of_their_commits(world: World) -> None:
-    studies = [uuid.uuid4() for _ in range(4)]
+    studies = [new_study_id() for _ in range(4)]
     for number in range(60):
         world.announce(studies[number % 4], number)
     subscription = world.bus.subscribe("readers")
@@ -63,7 +62,7 @@ def test_the_events_of_one_study_arrive_in_the_order_of_their_commits(world: Wor
 
 
 def test_an_event_arrives_as_it_was_announced(world: World) -> None:
-    event = world.announce(uuid.uuid4(), 7)
+    event = world.announce(new_study_id(), 7)
     subscription = world.bus.subscribe("readers")
     [message] = world.take(subscription, 1)
     subscription.close()
@@ -74,7 +73,7 @@ def test_an_event_arrives_as_it_was_announced(world: World) -> None:
 def test_transactions_that_commit_at_the_same_time_all_arrive(world: World) -> None:
     def announce(worker: int) -> None:
         for number in range(25):
-            world.announce(uuid.uuid4(), worker * 25 + number)
+            world.announce(new_study_id(), worker * 25 + number)
 
     subscription = world.bus.subscribe("readers")
     threads = [threading.Thread(target=announce, args=[worker]) for worker in range(4)]
@@ -88,7 +87,7 @@ def test_transactions_that_commit_at_the_same_time_all_arrive(world: World) -> N
 
 
 def test_what_was_not_committed_is_delivered_again_after_a_crash(world: World) -> None:
-    study = uuid.uuid4()
+    study = new_study_id()
     events = [world.announce(study, number) for number in range(5)]
     first = world.bus.subscribe("readers")
     taken = world.take(first, 5, commit=False)
@@ -101,7 +100,7 @@ def test_what_was_not_committed_is_delivered_again_after_a_crash(world: World) -
 
 
 def test_groups_read_everything_each_at_its_own_pace(world: World) -> None:
-    events = [world.announce(uuid.uuid4(), number) for number in range(10)]
+    events = [world.announce(new_study_id(), number) for number in range(10)]
     slow, quick = world.bus.subscribe("slow"), world.bus.subscribe("quick")
     some = world.take(slow, 3)
     everything = world.take(quick, 10)
@@ -124,7 +123,7 @@ def test_two_consumers_of_a_group_handle_each_event_once(world: World) -> None:
 
 
 def test_the_next_consumer_takes_over_when_one_leaves(world: World) -> None:
-    study = uuid.uuid4()
+    study = new_study_id()
     events = [world.announce(study, number) for number in range(4)]
     first, second = world.bus.subscribe("readers"), world.bus.subscribe("readers")
     taken = world.take(first, 4, commit=False)
@@ -325,7 +324,7 @@ def test_the_carrier_stopped_and_started_again_in_the_middle_delays_and_loses_no
 
 def test_a_session_that_is_cut_gives_the_group_to_whoever_reads_next(postgres: Postgres) -> None:
     world = PostgresWorld(postgres)
-    study = uuid.uuid4()
+    study = new_study_id()
     events = [world.announce(study, number) for number in range(3)]
     cut = OutboxReader(world.database, "readers", ["events"])
     assert len(cut.read(1)) == 3
@@ -343,7 +342,7 @@ def test_a_session_that_is_cut_gives_the_group_to_whoever_reads_next(postgres: P
 
 def test_a_second_reader_waits_while_the_first_is_there(postgres: Postgres) -> None:
     world = PostgresWorld(postgres)
-    world.announce(uuid.uuid4(), 1)
+    world.announce(new_study_id(), 1)
     first, second = world.bus.subscribe("readers"), world.bus.subscribe("readers")
     assert len(first.poll(1)) == 1
     assert second.poll(0.2) == []

@@ -99,7 +99,12 @@ def test_the_descriptor_that_learns_of_failed_writes_is_open_before_them_and_sta
 ) -> None:
     opened: list[object] = []
     original = os.open
-    monkeypatch.setattr(os, "open", lambda path, *rest: opened.append(path) or original(path, *rest))
+
+    def noted(path: str | Path, *rest: int) -> int:
+        opened.append(path)
+        return original(path, *rest)
+
+    monkeypatch.setattr(os, "open", noted)
     objects = DirectoryStore(tmp_path)
     objects.put("a", iter(lambda: b"" if opened == [tmp_path] else b"late", b""))
     for _ in range(3):

@@ -93,6 +93,14 @@ def test_a_row_that_is_there_already_is_not_quoted(said: Said, database: Databas
     assert said.quotes() == []
 
 
+def test_the_servers_own_log_keeps_what_it_refuses_to_itself(database: Database) -> None:
+    query = (
+        "SELECT setconfig FROM pg_db_role_setting JOIN pg_roles ON pg_roles.oid = setrole WHERE rolname = current_user"
+    )
+    with database.transaction() as connection:
+        assert connection.exec_driver_sql(query).scalar() == ["log_min_messages=fatal"]
+
+
 def _refusal(_: Any) -> Dataset:
     answer = Dataset()
     answer.Status, answer.ErrorComment, answer.OffendingElement = 0xA900, f"no room for {NAME}", 0x00100010

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import uuid
 from collections.abc import Iterator
 
 import kafka as client
@@ -12,6 +11,7 @@ from config.settings import Bus as Settings
 from consumers.bus.kafka import KafkaBus
 from domain.errors import Unavailable
 from domain.events import EventType, StudyCompleted
+from domain.ids import new_study_id
 from store.outbox import OutboxEntry
 from tests.support.buses import KafkaWorld, numbering
 from tests.support.processes import wait_for
@@ -67,7 +67,7 @@ def test_what_was_published_before_its_place_was_written_is_published_again_and_
 
 
 def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
-    study = uuid.uuid4()
+    study = new_study_id()
     with kafka_world.relay():
         for number in range(50):
             kafka_world.announce(study, number)
@@ -79,7 +79,7 @@ def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
 
 
 def test_messages_on_the_broker_follow_the_cloudevents_binding(kafka_world: KafkaWorld) -> None:
-    event = kafka_world.announce(uuid.uuid4(), 1)
+    event = kafka_world.announce(new_study_id(), 1)
     consumer = client.KafkaConsumer(
         kafka_world.settings.topic, bootstrap_servers=kafka_world.settings.kafka, auto_offset_reset="earliest"
     )
@@ -117,7 +117,7 @@ def test_a_broker_that_is_away_or_frozen_is_unavailable_and_waiting_for_it_piles
 @pytest.mark.slow
 def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWorld) -> None:
     subscription = kafka_world.bus.subscribe("group")
-    kafka_world.announce(uuid.uuid4(), 1)
+    kafka_world.announce(new_study_id(), 1)
     kafka_world.take(subscription, 1)
     kafka_world.carrier.stop()
     try:
@@ -125,7 +125,7 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
             wait_for(lambda: subscription.poll(0.5), 60, "the broker's absence to be noticed")
     finally:
         kafka_world.carrier.start()
-    kafka_world.announce(uuid.uuid4(), 2)
+    kafka_world.announce(new_study_id(), 2)
     [message] = kafka_world.take(subscription, 1)
     subscription.close()
     assert message.event.of(StudyCompleted).revision == 2
@@ -135,7 +135,7 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
 def test_a_relay_that_is_told_to_stop_while_the_broker_is_frozen_stops_and_the_next_one_goes_on(
     kafka_world: KafkaWorld,
 ) -> None:
-    study = uuid.uuid4()
+    study = new_study_id()
     kafka_world.announce(study, 1)
     subscription = kafka_world.bus.subscribe("readers")
     kafka_world.take(subscription, 1)

@@ -14,7 +14,7 @@ from audit.trail import Action, Ledger, rows
 from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted
-from domain.ids import StudyId, new_id
+from domain.ids import StudyId, new_id, new_study_id
 from store.database import APPLICATION_ROLE, Database
 from store.schema import head, upgrade
 from store.tables import SCHEMA, metadata
@@ -96,7 +96,7 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
         for _ in range(40):
             with ledger.transaction() as transaction:
                 transaction.emit(Event(StudyCompleted(1, 1, 1), StudyId(new_id()), SystemClock().now()))
-                transaction.record(Action.STUDY_COMPLETED, study=new_id())
+                transaction.record(Action.STUDY_COMPLETED, study=new_study_id())
 
     def read() -> None:
         last = 0

@@ -22,7 +22,7 @@ from consumers.bus.protocol import Bus, Message, Subscription
 from consumers.bus.relay import Relay
 from domain.clock import SystemClock
 from domain.events import Event, EventType, Payload, ResultsWritten, StudyCompleted
-from domain.ids import JobId, StudyId
+from domain.ids import JobId, StudyId, new_study_id
 from domain.retry import RetryPolicy
 from store import schema
 from store.database import APPLICATION_ROLE, Database
@@ -95,9 +95,9 @@ class World:
         """Bring a message onto the bus that is no event."""
         raise NotImplementedError
 
-    def study(self) -> uuid.UUID:
+    def study(self) -> StudyId:
         """A study that is complete."""
-        study = uuid.uuid4()
+        study = new_study_id()
         self.execute(
             "INSERT INTO dicom_node.studies (id, study_uid, state, reason, since, first_received, last_received)"
             " VALUES (%s, %s, 'complete', '', now(), now(), now())",
@@ -106,9 +106,9 @@ class World:
         )
         return study
 
-    def announce(self, study: uuid.UUID, number: int = 0, kind: EventType = EventType.STUDY_COMPLETED) -> Event:
+    def announce(self, study: StudyId, number: int = 0, kind: EventType = EventType.STUDY_COMPLETED) -> Event:
         """Commit an event and what records it."""
-        event = Event(announcement(number, kind), StudyId(study), datetime.now(UTC))
+        event = Event(announcement(number, kind), study, datetime.now(UTC))
         with self.ledger.transaction() as transaction:
             transaction.emit(event)
             transaction.record(Action.STUDY_COMPLETED, study)

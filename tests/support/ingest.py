@@ -1,4 +1,4 @@
-"""Instances into the log as the listener writes them, for tests without a network."""
+"""Instances into the spool as the listener writes them, for tests without a network."""
 
 from collections.abc import Iterable
 
@@ -20,21 +20,21 @@ def encoded(dataset: Dataset) -> bytes:
     return file.getvalue()
 
 
-def store(log: AssociationWriter, data: bytes, sop_class: str, sop_instance: str) -> None:
+def store(association: AssociationWriter, data: bytes, sop_class: str, sop_instance: str) -> None:
     """One instance, in parts where it is long."""
-    log.begin(sop_class, sop_instance, ExplicitVRLittleEndian, 1)
+    association.begin(sop_class, sop_instance, ExplicitVRLittleEndian, 1)
     for start in range(0, len(data), PART):
         piece = data[start : start + PART]
         if start:
-            log.flush()
-        log.buffer[: len(piece)] = piece
-        log.fill = len(piece)
-    log.commit()
+            association.flush()
+        association.buffer[: len(piece)] = piece
+        association.fill = len(piece)
+    association.commit()
 
 
 def send(writer: SpoolWriter, datasets: Iterable[Dataset], peer: Peer = SCANNER) -> None:
     """One association that stores `datasets` and is released."""
-    log = writer.open_association(peer, {})
+    association = writer.open_association(peer, {})
     for dataset in datasets:
-        store(log, encoded(dataset), dataset.SOPClassUID, dataset.SOPInstanceUID)
-    writer.close_association(log, Close.RELEASED, "")
+        store(association, encoded(dataset), dataset.SOPClassUID, dataset.SOPInstanceUID)
+    writer.close_association(association, Close.RELEASED, "")

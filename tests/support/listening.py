@@ -1,4 +1,4 @@
-"""The listener with its log and a reader, and a peer that can say whatever it likes on the wire."""
+"""The listener with its spool and a reader, and a peer that can say whatever it likes on the wire."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def program(name: str) -> str:
 
 @dataclass
 class RunningListener:
-    """A listener that runs, its log, and a reader of it."""
+    """A listener that runs, its spool, and a reader of it."""
 
     listener: Listener
     writer: SpoolWriter
@@ -83,31 +83,41 @@ def pdv(context_id: int, control: int, data: bytes) -> bytes:
     return struct.pack(">IBB", len(data) + 2, context_id, control) + data
 
 
+def raw(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()
+
+
 def request(
-    contexts: Sequence[tuple[int, str, Sequence[str]]] = ((1, CT, (EXPLICIT,)), (3, "1.2.840.10008.1.1", (IMPLICIT,))),
+    contexts: Sequence[tuple[int, str | bytes, Sequence[str | bytes]]] = (
+        (1, CT, (EXPLICIT,)),
+        (3, "1.2.840.10008.1.1", (IMPLICIT,)),
+    ),
     *,
-    called: str = "NODE",
-    calling: str = "RAW",
+    called: str | bytes = "NODE",
+    calling: str | bytes = "RAW",
     application: str = APPLICATION,
     version: int = 1,
     max_pdu: int = 16_384,
+    extra: bytes = b"",
 ) -> bytes:
     """An A-ASSOCIATE-RQ."""
     proposed = b"".join(
         item(
             0x20,
             struct.pack(">B3x", ident)
-            + item(0x30, abstract.encode())
-            + b"".join(item(0x40, transfer.encode()) for transfer in transfers),
+            + item(0x30, raw(abstract))
+            + b"".join(item(0x40, raw(transfer)) for transfer in transfers),
         )
         for ident, abstract, transfers in contexts
     )
-    user = item(0x51, struct.pack(">I", max_pdu)) + item(0x52, b"1.2.3.4")
-    fixed = struct.pack(">H2x16s16s32x", version, called.ljust(16).encode(), calling.ljust(16).encode())
+    user = item(0x51, struct.pack(">I", max_pdu)) + item(0x52, b"1.2.3.4") + extra
+    fixed = struct.pack(">H2x16s16s32x", version, raw(called).ljust(16), raw(calling).ljust(16))
     return pdu(1, fixed + item(0x10, application.encode()) + proposed + item(0x50, user))
 
 
-def command(field: int, *, uid: str = "1.2.3", sop_class: str = CT, data: bool = True, message: int = 1) -> bytes:
+def command(
+    field: int, *, uid: str | bytes = "1.2.3", sop_class: str = CT, data: bool = True, message: int = 1
+) -> bytes:
     """A command set."""
 
     def element(number: int, value: bytes) -> bytes:
@@ -121,7 +131,7 @@ def command(field: int, *, uid: str = "1.2.3", sop_class: str = CT, data: bool =
             element(0x0110, struct.pack("<H", message)),
             element(0x0700, struct.pack("<H", 0)),
             element(0x0800, struct.pack("<H", 0 if data else 0x0101)),
-            element(0x1000, uid.encode()),
+            element(0x1000, raw(uid)),
         )
     )
     return element(0, struct.pack("<I", len(body))) + body
@@ -158,7 +168,7 @@ class RawPeer:
         assert kind == ACCEPT
         return self
 
-    def store(self, uid: str, data: bytes, size: int = 16_000) -> int:
+    def store(self, uid: str | bytes, data: bytes, size: int = 16_000) -> int:
         """C-STORE in fragments of `size` bytes; the status."""
         self.send(pdu(4, pdv(1, COMMAND | LAST, command(1, uid=uid))))
         cuts = range(0, max(len(data), 1), size)

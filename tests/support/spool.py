@@ -1,4 +1,4 @@
-"""Writing into a log and reading it out, for tests of the log and of what stands at its two ends."""
+"""Writing into a spool and reading it out, for tests of the spool and of what stands at its two ends."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,29 +13,29 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 IMPLICIT = "1.2.840.10008.1.2"
 
 
-def put(log: AssociationWriter, uid: str, data: bytes) -> None:
+def put(association: AssociationWriter, uid: str, data: bytes) -> None:
     """Write one instance, as the listener does."""
-    fill(log, uid, data)
-    log.commit()
+    fill(association, uid, data)
+    association.commit()
 
 
-def fill(log: AssociationWriter, uid: str, data: bytes) -> None:
+def fill(association: AssociationWriter, uid: str, data: bytes) -> None:
     """Write one instance up to, and without, the record that makes it valid."""
-    log.begin(CT, uid, IMPLICIT, 1)
+    association.begin(CT, uid, IMPLICIT, 1)
     for start in range(0, len(data), PART):
-        if log.fill == PART:
-            log.flush()
+        if association.fill == PART:
+            association.flush()
         piece = data[start : start + PART]
-        log.buffer[: len(piece)] = piece
-        log.fill = len(piece)
+        association.buffer[: len(piece)] = piece
+        association.fill = len(piece)
 
 
 def send(writer: SpoolWriter, instances: Iterable[tuple[str, bytes]]) -> None:
     """One association that brings `instances` and is released."""
-    log = writer.open_association(PEER, {})
+    association = writer.open_association(PEER, {})
     for uid, data in instances:
-        put(log, uid, data)
-    writer.close_association(log, Close.RELEASED, "")
+        put(association, uid, data)
+    writer.close_association(association, Close.RELEASED, "")
 
 
 def entries(reader: SpoolReader, timeout: float = 0.1) -> Iterator[Entry]:
@@ -51,7 +51,7 @@ def instances(found: Iterable[Entry]) -> dict[str, bytes]:
 
 @contextmanager
 def writing(root: Path, settings: Spool = SMALL, index: int = 0) -> Iterator[SpoolWriter]:
-    """A log's writer, closed at the end."""
+    """A spool's writer, closed at the end."""
     writer = SpoolWriter(root, index, settings)
     try:
         yield writer

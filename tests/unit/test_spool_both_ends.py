@@ -1,4 +1,4 @@
-"""The log from both ends: what is written comes out once, in order, and the segments go round."""
+"""The spool from both ends: what is written comes out once, in order, and the segments go round."""
 
 import os
 from pathlib import Path
@@ -69,13 +69,13 @@ def test_parts_that_lie_in_two_segments_belong_together(tmp_path: Path) -> None:
 
 def test_an_incomplete_instance_never_comes_out_and_holds_nothing_back(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
-        log = writer.open_association(PEER, {})
-        fill(log, "1.1", os.urandom(3 * PART))
-        log.abandon()
-        put(log, "1.2", b"whole")
-        fill(log, "1.3", os.urandom(2 * PART))
-        log.refuse(CT, "1.3", 0xA700, "disk full")
-        writer.close_association(log, Close.ABORTED_BY_PEER, "source 0")
+        association = writer.open_association(PEER, {})
+        fill(association, "1.1", os.urandom(3 * PART))
+        association.abandon()
+        put(association, "1.2", b"whole")
+        fill(association, "1.3", os.urandom(2 * PART))
+        association.refuse(CT, "1.3", 0xA700, "disk full")
+        writer.close_association(association, Close.ABORTED_BY_PEER, "source 0")
     with SpoolReader(tmp_path) as reader:
         found = list(entries(reader))
         assert instances(found) == {"1.2": b"whole"}
@@ -132,29 +132,29 @@ def test_segments_are_recycled_once_the_reader_is_done_with_them(tmp_path: Path)
         assert len(segments(tmp_path)) <= SMALL.capacity // SMALL.segment
 
 
-def test_a_full_log_refuses_and_takes_again_once_the_reader_has_caught_up(tmp_path: Path) -> None:
+def test_a_full_spool_refuses_and_takes_again_once_the_reader_has_caught_up(tmp_path: Path) -> None:
     tight = Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0).model_copy(update={"capacity": 16 << 20})
     with writing(tmp_path, tight) as writer, SpoolReader(tmp_path) as reader:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         stored = {}
         with pytest.raises(SpoolUnavailable, match="full"):
             for uid, data in series(40, PART - 5000):
-                put(log, uid, data)
+                put(association, uid, data)
                 stored[uid] = data
         assert len(stored) >= 3  # all segments but the last, which is kept for what lets the reader free others
         found = list(entries(reader))
         assert instances(found) == stored
         reader.checkpoint(found)
-        put(log, "9.9", b"after")
-        writer.close_association(log, Close.RELEASED, "")
+        put(association, "9.9", b"after")
+        writer.close_association(association, Close.RELEASED, "")
         assert instances(entries(reader)) == {"9.9": b"after"}
 
 
 def test_below_the_disk_floor_no_instance_is_taken(tmp_path: Path) -> None:
     with writing(tmp_path, Spool(disk_floor=1 << 60)) as writer:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         with pytest.raises(SpoolUnavailable, match="floor"):
-            put(log, "1.2", b"x")
+            put(association, "1.2", b"x")
         assert "floor" in writer.trouble
         assert segments(tmp_path) == []
 
@@ -187,13 +187,13 @@ def test_a_disk_that_fails_for_good_refuses_and_the_end_is_recorded_when_it_is_b
         raise OSError("no such device")
 
     with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
-        log = writer.open_association(PEER, {})
-        put(log, "1.1", b"before")
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", b"before")
         with monkeypatch.context() as patch:
             patch.setattr(OpenSegment, "write", failing)
             with pytest.raises(SpoolUnavailable, match="no such device"):
-                put(log, "1.2", b"during")
-            writer.close_association(log, Close.RELEASED, "")
+                put(association, "1.2", b"during")
+            writer.close_association(association, Close.RELEASED, "")
         found = list(entries(reader, timeout=0.6))
     assert instances(found) == {"1.1": b"before"}
     assert [entry.details["how"] for entry in found if entry.kind is Kind.ASSOCIATION_CLOSED] == ["released"]
@@ -201,18 +201,18 @@ def test_a_disk_that_fails_for_good_refuses_and_the_end_is_recorded_when_it_is_b
 
 def test_an_association_that_the_writer_left_open_is_closed_as_lost_once(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
-        log = writer.open_association(PEER, {})
-        put(log, "1.1", b"kept")
-        fill(log, "1.2", os.urandom(2 * PART))
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", b"kept")
+        fill(association, "1.2", os.urandom(2 * PART))
     with SpoolReader(tmp_path) as reader:
         found = list(entries(reader))
         assert instances(found) == {"1.1": b"kept"}
         (closed,) = [entry for entry in found if entry.kind is Kind.ASSOCIATION_CLOSED]
-        assert (closed.association, closed.calling, closed.details["how"]) == (log.id, "SCANNER", "lost")
+        assert (closed.association, closed.calling, closed.details["how"]) == (association.id, "SCANNER", "lost")
         reader.checkpoint(entry for entry in found if entry is not closed)
     with SpoolReader(tmp_path) as reader:
         (closed,) = entries(reader)
-        assert (closed.association, closed.details["how"]) == (log.id, "lost")
+        assert (closed.association, closed.details["how"]) == (association.id, "lost")
         reader.checkpoint([closed])
     with SpoolReader(tmp_path) as reader:
         assert list(entries(reader)) == []
@@ -240,8 +240,8 @@ def test_two_listener_processes_share_a_reader(tmp_path: Path) -> None:
     assert {entry.listener for entry in found} == {0, 1}
 
 
-def test_a_log_has_one_writer_and_one_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicom_node.spool.runlock._PATIENCE", 0.0)
+def test_a_spool_has_one_writer_and_one_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicom_node.spool.runlock._RETRY_FOR", 0.0)
     with writing(tmp_path), SpoolReader(tmp_path):
         with pytest.raises(Unavailable, match="held"):
             SpoolWriter(tmp_path, 0, SMALL)

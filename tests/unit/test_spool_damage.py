@@ -21,13 +21,13 @@ SENT = {
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A log of one segment whose writer has gone, nothing of it checkpointed."""
+    """A spool of one segment whose writer has gone, nothing of it checkpointed."""
     folder = tmp_path_factory.mktemp("damage")
     with writing(folder) as writer:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         for uid, data in SENT.items():
-            put(log, uid, data)
-        writer.close_association(log, Close.RELEASED, "")
+            put(association, uid, data)
+        writer.close_association(association, Close.RELEASED, "")
     for spare in sorted((folder / "0").glob("*.seg"))[1:]:
         spare.unlink()
     yield folder
@@ -59,7 +59,7 @@ class Patched:
         self._path.write_bytes(self._whole)
 
 
-def test_an_undamaged_log_gives_everything(root: Path) -> None:
+def test_an_undamaged_spool_gives_everything(root: Path) -> None:
     with Patched(root, 0, b""), SpoolReader(root) as reader:
         found = list(entries(reader))
         assert instances(found) == SENT

@@ -51,18 +51,18 @@ class Bench:
 
     def send(self, sizes: list[int], after_each: Callable[[], None] = lambda: None) -> None:
         """An association whose instances have these sizes."""
-        log = self.writer.open_association(PEER, {})
+        association = self.writer.open_association(PEER, {})
         for size in sizes:
             uid, data = f"1.2.{len(self.sent)}", os.urandom(size)
             self.sent[uid] = data
             try:
-                put(log, uid, data)
+                put(association, uid, data)
                 self.acknowledged.add(uid)
             except SpoolUnavailable as error:
-                log.abandon()
-                log.refuse("1.2", uid, 0xA700, str(error))
+                association.abandon()
+                association.refuse("1.2", uid, 0xA700, str(error))
             after_each()
-        self.writer.close_association(log, Close.RELEASED, "")
+        self.writer.close_association(association, Close.RELEASED, "")
 
     def check(self) -> None:
         """Each acknowledged instance once and whole, nothing damaged, the association closed once."""
@@ -173,7 +173,7 @@ def test_whatever_fails_an_acknowledged_instance_comes_out_once_and_whole(
         made.send(sizes, made.look if looks else lambda: None)
         disk.faults = {}
         made.check()
-        log = writer.open_association(PEER, {})
-        put(log, "9.9", b"the pool still serves")
-        writer.close_association(log, Close.RELEASED, "")
+        association = writer.open_association(PEER, {})
+        put(association, "9.9", b"the pool still serves")
+        writer.close_association(association, Close.RELEASED, "")
         assert instances(entries(reader)) == {"9.9": b"the pool still serves"}

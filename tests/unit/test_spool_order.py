@@ -84,10 +84,10 @@ def test_an_instance_over_two_segments_is_whole_or_past_when_power_goes_between_
 def test_an_instance_whose_parts_lie_before_a_checkpoint_was_taken_over_and_comes_no_more(tmp_path: Path) -> None:
     """Power went when the checkpoints of the parts' segments were written and that of the last record was not."""
     with writing(tmp_path) as writer:
-        log = writer.open_association(PEER, {})
-        put(log, "1.1", LARGE)
-        put(log, "1.2", b"small")
-        writer.close_association(log, Close.RELEASED, "")
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", LARGE)
+        put(association, "1.2", b"small")
+        writer.close_association(association, Close.RELEASED, "")
         first = segment(tmp_path, 1)
         fd = os.open(first, os.O_RDWR)
         header, offset, last = read_header(fd), RECORDS, RECORDS
@@ -126,16 +126,16 @@ class Power:
         self.fsync(fd)
 
 
-def parts(log: AssociationWriter, uid: str, data: bytes) -> Iterator[None]:
+def parts(association: AssociationWriter, uid: str, data: bytes) -> Iterator[None]:
     """Write one instance, with a pause after each part."""
-    log.begin(CT, uid, IMPLICIT, 1)
+    association.begin(CT, uid, IMPLICIT, 1)
     for start in range(0, len(data), PART):
         if start:
-            log.flush()
+            association.flush()
             yield
-        log.buffer[: len(data[start : start + PART])] = data[start : start + PART]
-        log.fill = len(data[start : start + PART])
-    log.commit()
+        association.buffer[: len(data[start : start + PART])] = data[start : start + PART]
+        association.fill = len(data[start : start + PART])
+    association.commit()
 
 
 @pytest.fixture(scope="module")
@@ -219,11 +219,11 @@ def test_an_idle_association_is_known_to_be_open_after_its_segments_are_written_
 
 def test_a_closed_association_is_not_lost_because_an_early_record_of_it_still_waits(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
-        log = writer.open_association(PEER, {})
-        put(log, "1.1", b"waits")
-        put(log, "1.2", LARGE)
-        put(log, "1.3", LARGE)
-        writer.close_association(log, Close.RELEASED, "")
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", b"waits")
+        put(association, "1.2", LARGE)
+        put(association, "1.3", LARGE)
+        writer.close_association(association, Close.RELEASED, "")
         with SpoolReader(tmp_path) as reader:
             found = list(entries(reader))
             reader.checkpoint(entry for entry in found if entry.sop_instance != "1.1")
@@ -240,10 +240,10 @@ def test_a_closed_association_is_not_lost_because_an_early_record_of_it_still_wa
 
 def test_a_record_that_is_nowhere_though_a_later_one_is_there_is_damage_and_said(tmp_path: Path) -> None:
     with writing(tmp_path) as writer:
-        log = writer.open_association(PEER, {})
-        put(log, "1.1", LARGE[: 3 * PART])
-        put(log, "1.2", LARGE[: 3 * PART])
-        writer.close_association(log, Close.RELEASED, "")
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", LARGE[: 3 * PART])
+        put(association, "1.2", LARGE[: 3 * PART])
+        writer.close_association(association, Close.RELEASED, "")
         fd = os.open(segment(tmp_path, 1), os.O_RDWR)
         header, places = read_header(fd), [RECORDS]
         assert header is not None
@@ -283,8 +283,8 @@ def test_a_spool_that_the_first_version_wrote_is_read_to_its_end(tmp_path: Path)
     sent = [("1.1", LARGE), ("1.2", b"small"), ("1.3", LARGE)]
     with writing(tmp_path) as writer:
         send(writer, sent)
-        log = writer.open_association(PEER, {})
-        fill(log, "1.4", LARGE)
+        association = writer.open_association(PEER, {})
+        fill(association, "1.4", LARGE)
     for path in (tmp_path / "0").glob("*.seg"):
         as_version_1(path)
     with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:

@@ -23,24 +23,24 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fill_up(writer: SpoolWriter) -> AssociationWriter:
     """An association that has written until it was refused."""
-    log = writer.open_association(PEER, {})
+    association = writer.open_association(PEER, {})
     with pytest.raises(SpoolUnavailable, match="spool is full"):
         for number in range(100):
-            put(log, f"1.{number}", bytes(PART))
-    log.abandon()
-    return log
+            put(association, f"1.{number}", bytes(PART))
+    association.abandon()
+    return association
 
 
 def test_idle_associations_hold_no_segment(tmp_path: Path) -> None:
     with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
         logs = [writer.open_association(PEER, {}) for _ in range(100)]
         for turn in range(3):
-            for number, log in enumerate(logs):
-                put(log, f"1.{turn}.{number}", b"small")
+            for number, association in enumerate(logs):
+                put(association, f"1.{turn}.{number}", b"small")
         assert len(list((tmp_path / "0").glob("*.seg"))) <= 5  # one in use, and those that are made ahead
         assert len(instances(entries(reader))) == 300
-        for log in logs:
-            writer.close_association(log, Close.RELEASED, "")
+        for association in logs:
+            writer.close_association(association, Close.RELEASED, "")
 
 
 def test_a_giant_as_large_as_allowed_starves_nobody(tmp_path: Path) -> None:
@@ -52,25 +52,25 @@ def test_a_giant_as_large_as_allowed_starves_nobody(tmp_path: Path) -> None:
     half, small_ones_done = threading.Event(), threading.Event()
 
     def stream(writer: SpoolWriter) -> None:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         try:
-            fill(log, "9.1", giant)
+            fill(association, "9.1", giant)
             half.set()
             small_ones_done.wait(60)
-            log.commit()
+            association.commit()
         except SpoolUnavailable as error:
             refused.append(f"giant: {error}")
         half.set()
-        writer.close_association(log, Close.RELEASED, "")
+        writer.close_association(association, Close.RELEASED, "")
 
     def scan(writer: SpoolWriter, number: int) -> None:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         for count in range(20):
             try:
-                put(log, f"1.{number}.{count}", bytes(30_000))
+                put(association, f"1.{number}.{count}", bytes(30_000))
             except SpoolUnavailable as error:
                 refused.append(f"{number}: {error}")
-        writer.close_association(log, Close.RELEASED, "")
+        writer.close_association(association, Close.RELEASED, "")
 
     with writing(tmp_path, roomy) as writer, SpoolReader(tmp_path) as reader:
         streaming = threading.Thread(target=stream, args=(writer,))
@@ -93,25 +93,25 @@ def test_a_giant_as_large_as_allowed_starves_nobody(tmp_path: Path) -> None:
 
 def test_a_spool_full_of_unfinished_instances_gets_free_again(tmp_path: Path) -> None:
     with writing(tmp_path, TIGHT) as writer, SpoolReader(tmp_path) as reader:
-        log = writer.open_association(PEER, {})
+        association = writer.open_association(PEER, {})
         with pytest.raises(SpoolUnavailable, match="spool is full"):
-            fill(log, "1.1", bytes(30 * PART))
-        log.abandon()
+            fill(association, "1.1", bytes(30 * PART))
+        association.abandon()
         # The refusal is what tells the reader that no more parts come: there is room for it.
-        log.refuse(CT, "1.1", 0xA700, "spool is full")
+        association.refuse(CT, "1.1", 0xA700, "spool is full")
         found = list(entries(reader))
         assert [entry.kind for entry in found][-1] is Kind.INSTANCE_REFUSED
         reader.checkpoint(found)
         wait_for(lambda: not writer.trouble, 10, "room")
-        put(log, "1.2", bytes(2 * PART))
-        writer.close_association(log, Close.RELEASED, "")
+        put(association, "1.2", bytes(2 * PART))
+        writer.close_association(association, Close.RELEASED, "")
 
 
 def test_readiness_says_that_the_spool_is_full_only_while_it_is(tmp_path: Path) -> None:
     with writing(tmp_path, TIGHT) as writer, SpoolReader(tmp_path) as reader:
-        log = fill_up(writer)
+        association = fill_up(writer)
         assert writer.trouble == "spool is full"
-        writer.close_association(log, Close.RELEASED, "")
+        writer.close_association(association, Close.RELEASED, "")
         reader.checkpoint(list(entries(reader)))
         wait_for(lambda: not writer.trouble, 10, "the spool to say that it has room, though nobody asks for it")
 
@@ -124,13 +124,13 @@ def test_a_full_spool_costs_a_line_a_minute_and_no_memory(
     with writing(tmp_path, TIGHT) as writer, SpoolReader(tmp_path) as reader:
         first = fill_up(writer)
         for number in range(200):
-            log = writer.open_association(PEER, {"contexts": ["x" * 1000] * 100})
+            association = writer.open_association(PEER, {"contexts": ["x" * 1000] * 100})
             with pytest.raises(SpoolUnavailable):
-                put(log, f"2.{number}", bytes(PART))
-            log.abandon()
-            log.refuse(CT, f"2.{number}", 0xA700, "spool is full")
-            writer.close_association(log, Close.RELEASED, "")
-            assert not log.buffer
+                put(association, f"2.{number}", bytes(PART))
+            association.abandon()
+            association.refuse(CT, f"2.{number}", 0xA700, "spool is full")
+            writer.close_association(association, Close.RELEASED, "")
+            assert not association.buffer
         wait_for(lambda: len(writer._unclosed.waiting()) <= 50, 10, "the surplus to be forgotten")
         assert len(writer._access.frames._spare) <= 8
         assert len([record for record in caplog.records if "spool is full" in record.message]) <= 2

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -92,7 +92,7 @@ def _entries(source: Database, study: str | None, last: int | None) -> Sequence[
     return found
 
 
-def _record(source: Database, **details: Any) -> None:
+def _record(source: Database, **details: object) -> None:
     Ledger(source, "console").record(Action.READ, user=_user(), **details)
 
 

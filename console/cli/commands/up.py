@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 import typer
 
@@ -127,7 +126,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     port = listener.get("dicom_port", settings.listener.port)
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
-    lines: dict[str, Any] = {
+    lines: dict[str, object] = {
         "send studies to": here,
         "results go to": ", ".join(f"{d.name} ({d.aet}@{d.host}:{d.port})" for d in settings.destinations) or "nowhere",
         "models": ", ".join(models) or "none",

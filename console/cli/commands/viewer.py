@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from console.cli.output import screen
+from console.cli.output import complain, screen
 from console.demo import archive as demo_archive
 from console.demo import folder as demo_folder
+from console.demo.patience import START, Patience
 from console.demo.servers import Interrupted, Program
 from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
@@ -73,7 +74,7 @@ def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str
             "`make demo` again, or name an archive of your own with --archive"
         )
     program = servers.enter_context(Program("the archive", archive.command(), data / "archive.log"))
-    program.await_ready(archive.ready, stop)
+    program.await_ready(archive.waits_for, Patience(START, complain), stop)
     return archive.dicomweb()
 
 

@@ -1,0 +1,41 @@
+"""The roles are the same set wherever they are named, and the table of handlers names what is there."""
+
+from importlib import import_module
+from pathlib import Path
+
+import yaml
+
+from config.settings import Bus, Settings
+from console.cli.table import COMMANDS, ROLE_PANEL
+from roles.supervisor import role_processes
+from roles.table import GROUPS, ROLES, module
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_table_supervisor_commands_and_compose_name_the_same_roles() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(role_processes(Settings(bus=Bus(kafka="broker:9092")))) == set(ROLES)
+    assert {name for name, command in COMMANDS.items() if command.panel == ROLE_PANEL} == set(ROLES)
+    assert {name for name, service in compose.items() if service.get("command") == [name]} == set(ROLES)
+
+
+def test_each_role_has_a_module_that_says_what_it_does() -> None:
+    for name in ROLES:
+        assert callable(getattr(module(name), name)), name
+
+
+def test_each_group_belongs_to_a_role_and_its_steps_exist() -> None:
+    for group in GROUPS.values():
+        assert group.role in ROLES
+        for step in group.steps.values():
+            where, _, name = step.partition(":")
+            assert callable(getattr(import_module(where), name)), step
+
+
+def test_every_consumer_of_events_is_in_the_table_with_its_role() -> None:
+    for name, group in GROUPS.items():
+        source = Path(str(module(group.role).__file__)).read_text()
+        assert f'consume(context, "{name}"' in source
+    sources = [path.read_text() for path in (ROOT / "roles").glob("*.py") if path.name != "consume.py"]
+    assert sum(source.count("with consume(") for source in sources) == len(GROUPS)

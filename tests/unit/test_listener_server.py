@@ -1,0 +1,80 @@
+"""The thread that accepts: no connection ends it, whoever asks is told when it has ended, and a stop has an end."""
+
+import threading
+from collections.abc import Iterator
+from inspect import signature
+from pathlib import Path
+
+import pytest
+
+from config.settings import Listener as Settings
+from config.settings import Settings as Everything
+from dicom_node.listener import LONGEST_STOP, Listener, serve, server
+from dicom_node.spool import Kind
+from roles.health import Health
+from roles.listen import _watch
+from roles.process import Context
+from tests.support.listening import RawPeer, RunningListener, listening
+from tests.support.memory_store import MemoryStore
+from tests.support.processes import wait_for
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[RunningListener]:
+    with listening(tmp_path) as running:
+        yield running
+
+
+def test_a_defect_in_one_connection_does_not_end_the_accepting_of_others(
+    node: RunningListener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    defects = iter([True])
+
+    def defective(address: str) -> str:
+        if next(defects, False):
+            raise ValueError("an address of a kind that nobody knew")
+        return address
+
+    monkeypatch.setattr(server, "plain_address", defective)
+    with RawPeer(node.port) as unlucky:
+        assert unlucky.receive() == (0, b"")
+    with RawPeer(node.port) as peer:
+        assert peer.associate().echo() == 0
+        peer.release()
+    node.read(Kind.ASSOCIATION_CLOSED)
+    assert "a connection was not served" in caplog.text
+
+
+def test_a_listener_says_whether_it_accepts(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert node.listener.is_accepting
+    monkeypatch.setattr(server, "_STUCK", -1.0)
+    assert not node.listener.is_accepting
+    assert not Listener(Settings(), node.writer).is_accepting
+
+
+def test_liveness_ends_with_the_accepting_and_is_loud(
+    node: RunningListener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("roles.listen._LOOK", 0.01)
+    now = [0.0]
+    health, stop = Health(limit=60.0, now=lambda: now[0]), threading.Event()
+    context = Context(Everything(data=tmp_path), MemoryStore(), stop, health)
+    watching = threading.Thread(target=_watch, args=(context, node.listener, node.writer))
+    watching.start()
+    try:
+        wait_for(lambda: health.report()["ready"], 10, "readiness")
+        monkeypatch.setattr(server, "_STUCK", -1.0)
+        wait_for(lambda: not health.report()["ready"], 10, "the watch to notice")
+        now[0] = 61.0
+        assert not health.alive()
+        assert "no connection is accepted any more" in caplog.text
+        monkeypatch.setattr(server, "_STUCK", 10.0)
+        wait_for(health.alive, 10, "life")
+    finally:
+        stop.set()
+        watching.join()
+
+
+def test_the_longest_stop_counts_the_grace_both_farewells_and_the_last_records() -> None:
+    grace = signature(serve).parameters["grace"].default
+    assert grace + 2 * server._FAREWELL <= LONGEST_STOP
