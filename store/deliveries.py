@@ -105,6 +105,14 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
     return _locked(connection, deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
 
 
+def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
+    """Have the study's deliveries that ended badly tried anew, those of `revision` where one is given; how many."""
+    ended = [one for one in ended_badly(connection, study) if revision in (None, one.revision)]
+    for one in ended:
+        DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, attempts=0, first_attempt=None)
+    return len(ended)
+
+
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
     over = (*_ARRIVED, DeliveryState.CANCELLED)

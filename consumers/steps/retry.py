@@ -10,9 +10,9 @@ from consumers.steps import stuck
 from consumers.steps.assemble import announce
 from domain.errors import Permanent
 from domain.ids import StudyId
-from domain.states import DeliveryEvent, JobEvent, StudyState
+from domain.states import JobEvent, StudyState
 from store import deliveries, jobs, studies
-from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL
+from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS, JOBS_CHANNEL
 
 _REASON = "asked for again"
@@ -60,12 +60,8 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str]) -
 
 
 def _deliveries(transaction: Transaction, study: StudyId) -> int:
-    ended = deliveries.ended_badly(transaction.connection, study)
     waiting = deliveries.hurry(transaction.connection, study)
-    for delivery in ended:
-        row, retry_it = delivery.id, DeliveryEvent.RETRY
-        DELIVERIES.move(transaction.connection, row, retry_it, reason=_REASON, attempts=0, first_attempt=None)
-    return len(ended) + waiting
+    return waiting + deliveries.reopen(transaction.connection, study, _REASON)
 
 
 def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:

@@ -14,8 +14,9 @@ from domain.ids import StudyId
 from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
 from models.manifest import Input
 from models.registry import Package, changed_package, releases
+from store import deliveries, routing, studies
 from store import packages as known_packages
-from store import routing, studies
+from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
 from store.routing import SliceRow, WantedJob
 
@@ -58,11 +59,14 @@ class Router:
         ]
         waiting = [job.model for job in wanted if self._request(transaction, job)]
         self._cancel_older(transaction, event.study_id, revision)
+        # Results that are there already are no answer either while a destination has not got them.
+        again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
         reason = _reason([job.model for job in wanted], waiting)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
         models = [job.model for job in wanted]
-        transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models)
+        transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models, deliveries_again=again)
         transaction.wake(JOBS_CHANNEL)
+        transaction.wake(DELIVERIES_CHANNEL)
 
     def _decide(
         self,

@@ -1,6 +1,7 @@
 """Delivery on a real PostgreSQL: what is sent, again and to whom, and what ends it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -150,3 +151,18 @@ def test_a_person_sends_refused_results_again(written: Bench, monkeypatch: pytes
     assert study(written)[0] == "complete"
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert delivery(written)[0] == "stored"
+
+
+def test_results_that_were_refused_are_no_answer_to_a_revision_that_wants_them_too(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
+    assert study(written)[0] == "stuck"
+    late = replace(SMALL, series="9").datasets()[0]
+    late.Modality = "SR"
+    written.receive([late])
+    route(written, registry)
+    assert delivery(written) == ("pending", "the study was amended")
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert delivery(written)[0] == "stored"
+    assert study(written) == ("complete", "results delivered to PACS")
