@@ -25,9 +25,9 @@ from console.demo import folder as demo_folder
 from console.demo import study as demo_study
 from console.demo.archive import AET, Archive
 from console.demo.findings import Findings
-from console.demo.patience import START, Patience
 from console.demo.screen import Screen
 from console.demo.servers import SETTLE, Interrupted, NodeProcess, Program, pause
+from console.demo.stall import START, StallWatch
 from console.demo.steps import Step, arrived, dead_end, settled, steps
 from console.demo.study import Study
 from dicom_node.scu.store import Verdict, send
@@ -113,8 +113,8 @@ def _open(stage: Stage, servers: ExitStack) -> None:
     with screen.waiting("starting node and archive"):
         archive = servers.enter_context(Program("the archive", stage.archive.command(), stage.folder / "archive.log"))
         node = servers.enter_context(Program("the node", stage.node.command(), stage.folder / "node.log"))
-        archive.await_ready(stage.archive.waits_for, Patience(START, screen.line), stage.stop)
-        node.await_ready(stage.node.waits_for, Patience(START, screen.line), stage.stop)
+        archive.await_ready(stage.archive.waits_for, StallWatch(START, screen.line), stage.stop)
+        node.await_ready(stage.node.waits_for, StallWatch(START, screen.line), stage.stop)
     _say(screen, "archive up", f"{stage.archive.name}, {AET}@127.0.0.1:{stage.archive.port}, {stage.archive.where()}")
     _say(screen, "node up", f"{stage.node.address()}; results go to {AET}")
 
@@ -139,7 +139,7 @@ def _follow(stage: Stage, database: Database) -> StudyPath:
     """Tell every step of the study until its results have arrived; raises NodeError where they do not."""
     stage.screen.heading(f"The node at work (a study is complete after {SETTLE:g} s of silence)")
     told: set[Step] = set()
-    patience = Patience(_RESULTS, stage.screen.line)
+    watch = StallWatch(_RESULTS, stage.screen.line)
     with stage.screen.waiting("the study is on its way"):
         while True:
             path = _largest(database)
@@ -149,7 +149,7 @@ def _follow(stage: Stage, database: Database) -> StudyPath:
                     return path
                 if reason := dead_end(path):
                     raise Permanent(reason)
-            patience.look(_whereabouts(path))
+            watch.look(_place(path))
             pause(stage.stop, _LOOK)
 
 
@@ -162,7 +162,7 @@ def _told(stage: Stage, path: StudyPath, before: set[Step]) -> set[Step]:
     return set(new)
 
 
-def _whereabouts(path: StudyPath | None) -> str:
+def _place(path: StudyPath | None) -> str:
     """Where the study is and why, in the node's own words; what is waited for as long as it has not come in."""
     if path is None:
         return "the study has not come in"

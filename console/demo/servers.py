@@ -17,7 +17,7 @@ from typing import Self
 
 from config.settings import Settings
 from console.demo.archive import AET, Archive
-from console.demo.patience import Patience
+from console.demo.stall import StallWatch
 from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER
 from roles.health import ask, running
@@ -66,7 +66,7 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def await_ready(self, waits_for: Callable[[], str], patience: Patience, stop: threading.Event) -> None:
+    def await_ready(self, waits_for: Callable[[], str], watch: StallWatch, stop: threading.Event) -> None:
         """Wait until there is nothing that it `waits_for`.
 
         Raises Unavailable with the end of its log where it ends or takes too long, or Interrupted.
@@ -76,7 +76,7 @@ class Program:
             if self._process.poll() is not None:
                 raise Unavailable(self._with_log("ended by itself"))
             try:
-                patience.look(f"{self._name} is not ready, it waits for: {what}")
+                watch.look(f"{self._name} is not ready, it waits for: {what}")
             except Unavailable as error:
                 raise Unavailable(f"{error}\n{self._with_log('is not ready')}") from error
             pause(stop, _LOOK)

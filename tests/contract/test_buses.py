@@ -160,10 +160,8 @@ def test_a_handlers_changes_commit_with_the_mark_or_not_at_all(world: World) -> 
     with world.consumer("group", {COMPLETED: handler}):
         wait_for(lambda: "models chosen" in world.trail(), 60, "the handler's entry")
     assert world.trail().count("models chosen") == 1
-    found = world.query(
-        "SELECT envelope->'data' FROM dicom_node.outbox WHERE envelope->>'type' = 'inference.requested'"
-    )
-    assert found == [({"attempt": 2},)]
+    found = world.query("SELECT envelope->'data' FROM dicom_node.outbox WHERE envelope->>'type' = 'study.stuck'")
+    assert found == [({"reason_code": "attempt 2"},)]
 
 
 def test_a_poison_message_is_set_aside_and_holds_nobody_up(world: World) -> None:
@@ -178,7 +176,7 @@ def test_a_poison_message_is_set_aside_and_holds_nobody_up(world: World) -> None
     assert (letter.reader, letter.event_id, letter.study_id, letter.attempts) == ("group", None, None, 1)
     [on_topic] = dead_letters_on(world, 1)
     assert (on_topic["letter"], on_topic["message"]) == (letter.id, letter.message)
-    assert world.state_of(study) == ("complete", "")
+    assert world.state_of(study) == ("complete", "its event is handled again")
     with pytest.raises(Permanent, match="cannot be read as an event"):
         replay(world.ledger, letter.id, SystemClock().now())
 
@@ -205,7 +203,7 @@ def test_a_failure_that_stays_makes_a_dead_letter_and_a_study_that_is_stuck_with
     subscription = world.bus.subscribe("others")
     stuck = next(message.event for message in world.take(subscription, 3) if message.event.type == "study.stuck")
     subscription.close()
-    assert (stuck.study_id, stuck.data) == (study, StudyStuck("Retryable"))
+    assert (stuck.study_id, stuck.data) == (study, StudyStuck("event"))
     [on_topic] = dead_letters_on(world, 1)
     assert (on_topic["group"], on_topic["error"], on_topic["attempts"]) == ("group", "Retryable", 3)
     assert verify(rows(world.database)).bad is None
@@ -226,7 +224,7 @@ def test_a_replayed_dead_letter_is_handled_by_the_group_that_failed_and_by_no_ot
         world.announce(study, 2)
         wait_for(lambda: 2 in elsewhere, 60, "an event after it")
     assert elsewhere == [1, 2]
-    assert world.state_of(study) == ("complete", "")
+    assert world.state_of(study) == ("complete", "its event is handled again")
     assert {"event replayed", "study released"} <= set(world.trail())
     again = list_dead_letters(world.database)[0]
     assert (again.event_id, again.replayed_at is not None) == (event.id, True)

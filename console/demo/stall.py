@@ -9,7 +9,7 @@ START = 300.0  # s that the start of a server may take without any progress
 _SAY_EVERY = 15.0  # s without news after which somebody who watches is told what is waited for
 
 
-class Patience:
+class StallWatch:
     """Looks at what is waited for, in words; a change of the words is progress.
 
     `limit` (s) is how long nothing may change.
