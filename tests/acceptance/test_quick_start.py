@@ -20,7 +20,7 @@ from domain.profiles import (
 from tests.support.counterparts import ROOT
 from tests.support.processes import free_port, kill_pid, tagged, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # So that the test finds its ports free; nothing else of the page is changed.
 PORTS = ("11112", "4242")
@@ -47,9 +47,11 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
     )
     try:
-        said, _ = program.communicate(timeout=280)
+        said, _ = program.communicate(timeout=540)
     finally:
         end(folder)
+        program.kill()
+        program.communicate()
     return subprocess.CompletedProcess("bash", program.returncode, said)
 
 
