@@ -1,7 +1,7 @@
 """Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, new_id
 from domain.profiles import Choice
+from domain.records import ChoiceRecord
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
@@ -48,7 +49,7 @@ class Delivery:
     state: DeliveryState
     attempts: int
     age: timedelta
-    choices: Sequence[Mapping[str, str | None]]
+    choices: Sequence[ChoiceRecord]
     planned_at: datetime | None
     model: str
     revision: int
@@ -215,4 +216,5 @@ def _locked(connection: Connection, *conditions: Condition) -> list[Delivery]:
 
 def _delivery(row: Row[Any]) -> Delivery:
     fields = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
-    return Delivery(**{**fields, "state": DeliveryState(row.state)})
+    choices = tuple(ChoiceRecord(**one) for one in row.choices)
+    return Delivery(**{**fields, "state": DeliveryState(row.state), "choices": choices})

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, select
 
+from domain.findings import Findings
 from domain.ids import JobId, StudyId
 from domain.states import JOB, JobEvent, JobState, StudyState
 from store.leases import Condition, LeaseTable
@@ -48,7 +49,7 @@ class Job:
     attempts: int
     requested_at: datetime
     finished_at: datetime | None
-    findings: dict[str, Any] | None
+    findings: Findings | None
     inputs: dict[str, str]
 
     @property
@@ -104,4 +105,5 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
 
 def _job(row: Row[Any]) -> Job:
     fields = {name: getattr(row, name) for name in Job.__dataclass_fields__}
-    return Job(**{**fields, "state": JobState(row.state)})
+    findings = None if row.findings is None else Findings.from_json(row.findings)
+    return Job(**{**fields, "state": JobState(row.state), "findings": findings})

@@ -187,7 +187,7 @@ class DeliveryTo(_Deliveries):
             return Retryable(seen.error)
         if changed:
             return TakesOthers(refused or "nothing could be shown there")
-        left_out = "; ".join(f"{one['kind']} {one['why']}" for one in delivery.choices)
+        left_out = "; ".join(f"{one.kind} {one.why}" for one in delivery.choices)
         return Permanent(refused or f"nothing can be shown there: {left_out}")
 
 
@@ -206,7 +206,7 @@ class DeliveryToNobody(_Deliveries):
 
 def _nothing_chosen(delivery: Delivery) -> bool:
     """Whether there is something that it should show and it gets nothing: not for findings that give nothing."""
-    return bool(delivery.choices) and not any(one["sop_class"] for one in delivery.choices)
+    return bool(delivery.choices) and not any(one.sop_class for one in delivery.choices)
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> Sent | NodeError:

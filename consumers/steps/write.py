@@ -37,7 +37,7 @@ class ResultsWriter:
         connection, begun = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
-        findings = Findings.from_json(job.findings)
+        findings = job.findings
         # The results refer to the first input alone.
         keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
         sources = self._sources(keys, findings)

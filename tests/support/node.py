@@ -63,11 +63,15 @@ class Node:
 
     def start(self, timeout: float = 180) -> Self:
         """Start every role and wait until all of them are ready."""
+        self.begin()
+        self.wait_ready(timeout=timeout)
+        return self
+
+    def begin(self) -> None:
+        """Start, and wait for nothing."""
         # Supervisor, not kernel, winds down the roles: it gets the chance to when the test run dies.
         command = [*self._program, "up", *self._options]
         self._process = Process(command, self.log, env=self._env, cwd=ROOT, orphaned=signal.SIGTERM)
-        self.wait_ready(timeout=timeout)
-        return self
 
     def wait_ready(self, *roles: str, timeout: float = 180) -> None:
         """Wait until these roles (all of them by default) say that they are ready."""
