@@ -2,7 +2,8 @@
 
 A table of leased rows (store.leases) and a handler are a kind of work. The type of an error says what happens next:
 what may pass is tried again by the handler's policy, anything else ends the row. Every outcome is written behind the
-fence of its lease, so a holder that lost it writes nothing.
+fence of its lease, so a holder that lost it writes nothing. What a row brings its handler to ends that row and no
+process.
 """
 
 import logging
@@ -18,9 +19,10 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from audit.trail import Ledger, Transaction
-from domain.errors import NodeError, Retryable, Unavailable
+from consumers.bus.loop import Defect
+from domain.errors import IntegrityError, NodeError, Retryable, Unavailable
 from domain.retry import RetryPolicy
-from store.database import Connection
+from store.database import Connection, is_for_data
 from store.holders import Holder
 from store.leases import Condition, Lease, LeaseTable
 
@@ -243,17 +245,32 @@ class LeasedLoop(Generic[T, R]):
     def _outcomes(self, claimed: Sequence[Claimed[T]]) -> Sequence[R | NodeError]:
         try:
             return self._work.run(claimed)
-        except LeaseLost as error:
+        except (Unavailable, IntegrityError):
+            raise
+        except NodeError as error:
             return [error] * len(claimed)
+        except OSError as error:
+            return [Retryable(f"a file of the node: {error.strerror or type(error).__name__}")] * len(claimed)
+        except Exception as error:  # a handler's defect must cost its rows and not every other's
+            return [_defect(error)] * len(claimed)
 
     def _settle_all(self, claimed: Sequence[Claimed[T]], outcomes: Sequence[R | NodeError], begun: float) -> None:
         for one, outcome in zip(claimed, outcomes, strict=True):
             if isinstance(outcome, Unavailable):
                 raise outcome
-            state = self._settle(one.lease, outcome)
+            state = self._settle_or_end(one.lease, outcome)
             if state == LOST:
                 _log.warning("a lease was lost and its outcome dropped", extra={"row": one.item.id})
             self._work.settled(one.item, state, time.monotonic() - begun)
+
+    def _settle_or_end(self, lease: Lease, outcome: R | NodeError) -> str:
+        """As `_settle`; an outcome that cannot be written ends the row."""
+        try:
+            return self._settle(lease, outcome)
+        except NodeError:
+            raise
+        except Exception as error:
+            return self._settle(lease, _defect(error))
 
     def _settle(self, lease: Lease, outcome: R | NodeError) -> str:
         with self._ledger.transaction() as transaction:
@@ -300,3 +317,11 @@ class LeasedLoop(Generic[T, R]):
                         self._work.rows.renew(connection, lease, self._seconds)
             except NodeError as error:
                 _log.warning("leases not renewed", extra={"rows": len(leases), "reason": str(error)})
+
+
+def _defect(error: Exception) -> Defect:
+    """What ends a row that its handler failed on; raises `error` where that is for the database's own state."""
+    if not is_for_data(error):
+        raise error
+    _log.error("leased work failed", exc_info=error)
+    return Defect(f"{type(error).__name__} in the node's own work")

@@ -1,6 +1,7 @@
 """The role `deliver`: results to their destinations, each from a thread of its own."""
 
 import threading
+import time
 from functools import partial
 
 from config import retries
@@ -11,6 +12,7 @@ from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
+from domain.errors import Retryable
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
@@ -50,8 +52,9 @@ def deliver(context: Context) -> None:
 
         run_loop(context, turn)
     notifications.close()
+    end = time.monotonic() + _GRACE  # for all of them: a supervisor waits for the process, however many they are
     for sender in senders:
-        sender.task.join(_GRACE)
+        sender.task.join(max(0.0, end - time.monotonic()))
     for task in tasks:
         task.check()
     life.close()
@@ -63,7 +66,7 @@ class _Sender:
     def __init__(self, context: Context, destination: ProfiledDestination, life: Life) -> None:
         self.wake = threading.Event()
         self._loop = _loop(context, destination, life)
-        self._available = RetryUntilAvailable(SystemClock(), context.stop)
+        self._available = RetryUntilAvailable(SystemClock(), context.stop, Retryable)
         run = partial(until_stopped, context.stop, self._turn)
         self.task = BackgroundTask(context, f"delivery to {destination.name}", run, lambda: self._available.waiting_for)
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoneIsFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable
@@ -87,6 +88,8 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
+        except NoneIsFree as error:
+            raise Unavailable("PostgreSQL does not answer: every connection of this process waits for it") from error
         except (DBAPIError, psycopg.Error) as error:
             if (known := translated(error)) is None:
                 raise

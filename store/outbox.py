@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Text, cast, delete, func, select, text, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from domain.errors import Permanent, Unavailable
+from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.records import DeadLetter
 from store.database import Database, translated
@@ -129,7 +129,8 @@ class OutboxReader:
             self.close()
             if (known := translated(error)) is None:
                 raise
-            raise known from error
+            # The place in the log is the database's: whatever passes, reading on from there is all that can be done.
+            raise Unavailable(str(known)) if isinstance(known, Retryable) else known from error
 
 
 def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: datetime) -> bool:

@@ -60,11 +60,13 @@ class Consumer:
         self._stop = stop
         self._dead = DeadLetterCount(limit)
         self._available = RetryUntilAvailable(clock, stop)
+        # To set a message aside is the last that can be done with it, and is tried until it is.
+        self._certain = RetryUntilAvailable(clock, stop, Retryable)
 
     @property
     def waiting_for(self) -> str:
         """What the loop waits for, empty when nothing is missing."""
-        return self._available.waiting_for
+        return self._available.waiting_for or self._certain.waiting_for
 
     def run(self) -> None:
         """Handle messages until told to stop.
@@ -130,7 +132,7 @@ class Consumer:
         now = self._clock.now()
         self._dead.add(now)
         write = partial(set_aside, self._ledger, self._group, message, error, attempts, now)
-        number = self._available.call(write)
+        number = self._certain.call(write)
         _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})
         return "dead letter"
 

@@ -9,6 +9,7 @@ from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.destinations import ProfiledDestination
 from dicom_node.scu.probe import ProbeResult, asked, probe
 from domain.clock import Clock, SystemClock
+from domain.errors import Retryable
 from store.database import Database
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class PeriodicProbe:
 
     def run(self, stop: threading.Event) -> None:
         """Ask until `stop` is set; outlives the database's absence."""
-        available = RetryUntilAvailable(self._clock, stop)
+        available = RetryUntilAvailable(self._clock, stop, Retryable)
 
         def look() -> None:
             available.call(self.step)

@@ -7,6 +7,7 @@ from itertools import groupby
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
+from consumers.steps.request_results import request_results
 from dicom_node.intake.frames import largest_gap
 from domain.clock import Clock, SystemClock
 from domain.events import Event, InferenceRequested, StudyCompleted
@@ -14,7 +15,7 @@ from domain.ids import StudyId
 from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
 from models.manifest import Input
 from models.registry import Package, changed_package, releases
-from store import deliveries, routing, studies
+from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
@@ -88,13 +89,17 @@ class Router:
         return WantedJob(study, uuid.UUID(choice.series_id), choice.inputs, revision, name, version, package.digest)
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
-        """Have the job done; False where its findings are there already."""
+        """Have the job done; False where its findings are there already, and nothing of them was set aside."""
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, delay)
         if job.opened:
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
-        return job.waits
+        # Findings whose results were never written or planned are no answer either.
+        held_up = not job.waits and outbox.has_open_letters(transaction.connection, wanted.study_id)
+        if held_up:
+            request_results(transaction, jobs.get(transaction.connection, job.id), self._clock.now())
+        return job.waits or held_up
 
     def _cancel_older(self, transaction: Transaction, study: StudyId, revision: int) -> None:
         """What waits for an earlier revision and is no input of this one is not run any more."""

@@ -154,8 +154,7 @@ class SpoolReader:
         found = follower.look(over=over)
         if found is None or found.record is None:
             return found
-        roster = self._rosters[follower.listener]
-        return found if roster.is_due(found.record, follower.header.run) else None
+        return found if self._is_due(follower, found.record) else None
 
     def _entries(self, follower: Follower, found: Found) -> list[Entry]:
         record, roster = found.record, self._rosters[follower.listener]
@@ -180,23 +179,29 @@ class SpoolReader:
         Those others were durable before, so that a look at everything finds them if they are anywhere. Where they are
         not, an earlier life of the reader took them over, or their write failed, or they are damaged.
         """
-        waiting = self._waiting()
-        if not waiting:
+        heads = self._heads()
+        if any(self._is_due(*head) for head in heads):
+            return [], True  # it came since the last look
+        if not heads:
             return [], False
         if self._look_everywhere():
             return [], True
         for follower in self._followers.values():
             # No write is under way where a later one of the same association is on disk.
-            if not follower.ended and follower.look(over=False) is None and self._was_left(follower, waiting):
+            if not follower.ended and follower.look(over=False) is None and self._was_left(follower, heads):
                 found = follower.look(over=True)
                 if found is not None:
                     return self._entries(follower, found), True
-        return self._pass_over(waiting), True
+        return self._pass_over(heads)
 
-    def _waiting(self) -> list[tuple[Follower, Record]]:
+    def _heads(self) -> list[tuple[Follower, Record]]:
+        """What lies at the reader's place in each segment."""
         active = [follower for follower in self._followers.values() if not follower.ended]
         found = [(follower, follower.look(over=False)) for follower in active]
         return [(follower, one.record) for follower, one in found if one is not None and one.record is not None]
+
+    def _is_due(self, follower: Follower, record: Record) -> bool:
+        return self._rosters[follower.listener].is_due(record, follower.header.run)
 
     def _was_left(self, follower: Follower, waiting: list[tuple[Follower, Record]]) -> bool:
         roster = self._rosters[follower.listener]
@@ -205,18 +210,26 @@ class SpoolReader:
             for one, record in waiting
         )
 
-    def _pass_over(self, waiting: list[tuple[Follower, Record]]) -> list[Entry]:
-        lowest: dict[UUID, int] = {}
-        for follower in self._followers.values():
-            for record in () if follower.ended else follower.ahead():
-                lowest[record.association] = min(record.attempt, lowest.get(record.association, record.attempt))
-        entries = []
+    def _pass_over(self, waiting: list[tuple[Follower, Record]]) -> tuple[list[Entry], bool]:
+        entries, moved = [], False
+        lowest = self._lowest()
         for follower, record in waiting:
-            if record.attempt == lowest[record.association]:
+            if record.attempt <= lowest.get(record.association, record.attempt):
+                moved = True
                 roster = self._rosters[follower.listener]
                 if roster.pass_over(record, follower.header.run):
                     entries.append(missing(follower, record, follower.mark()))
-        return entries
+        return entries, moved
+
+    def _lowest(self) -> dict[UUID, int]:
+        """The first attempt of each association that can be read, in whichever segment."""
+        lowest: dict[UUID, int] = {}
+        for follower in self._followers.values():
+            # Behind what is not whole nothing can be read, and it will never be what others wait for.
+            if not follower.ended and follower.look(over=False) is not None:
+                for record in follower.ahead():
+                    lowest[record.association] = min(record.attempt, lowest.get(record.association, record.attempt))
+        return lowest
 
     def _bury(self) -> tuple[list[Entry], bool]:
         """End the segments that nobody writes to any more, and close the associations that a dead writer left open."""

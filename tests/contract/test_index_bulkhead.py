@@ -6,12 +6,14 @@ import struct
 import uuid
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from config.metrics import REGISTRY
 from consumers.steps.assemble import Assembler
@@ -23,7 +25,7 @@ from dicom_node.spool import PART, DamagedRecord, Entry, Kind
 from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Retryable, Unavailable
 from store import index, quarantine
-from store.database import is_for_data
+from store.database import Database, is_for_data
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
 from store.tables import inbox
@@ -293,6 +295,19 @@ def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
 def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, state: str, word: str) -> None:
     with pytest.raises(Unavailable, match=word), bench.database.transaction() as connection:
         _raise(connection, state)
+
+
+def test_waiting_for_a_connection_of_this_process_is_a_servers_absence(database_url: str) -> None:
+    database = Database(database_url, pool_size=1)
+    pool = database._engine.pool
+    assert isinstance(pool, QueuePool)
+    pool._timeout = 0.1
+    with ExitStack() as held:
+        held.callback(database.close)
+        for _ in range(1 + pool._max_overflow):
+            held.enter_context(database._engine.connect())
+        with pytest.raises(Unavailable, match="every connection"), database.transaction():
+            pass
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])

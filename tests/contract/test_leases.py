@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from audit.trail import Transaction
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
 from consumers.steps.deliver import DeliveryTo, Sent
+from consumers.steps.infer import Inference, Inferred
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain import clock as clock_module
 from domain.errors import NodeError, Retryable, UnusableInput
@@ -19,6 +22,7 @@ from domain.retry import RetryPolicy
 from models.registry import Registry
 from store.deliveries import Delivery
 from store.holders import Holder
+from store.jobs import Job
 from tests.support.bench import Bench
 from tests.support.processes import wait_for
 from tests.support.working import ARCHIVE, LEASE, SMALL, FakeChild, events, job, route, study, worker, write_and_plan
@@ -95,6 +99,42 @@ def test_a_sender_that_lost_its_delivery_writes_nothing_whatever_its_destination
     assert len(events(planned, "results.delivered")) == 1
     assert planned.actions().count("results delivered") == 1
     assert study(planned) == ("complete", "results delivered to PACS")
+
+
+@pytest.mark.parametrize("fault", [ValueError("DOE^JANE"), OSError(5, "Input/output error")])
+def test_what_a_job_brings_its_worker_to_ends_or_delays_that_job_and_no_process(
+    requested: Bench, registry: Registry, fault: Exception
+) -> None:
+    assert worker(requested, FakeChild(registry, [fault])).step()
+    passing = isinstance(fault, OSError)
+    assert job(requested)[0] == ("requested" if passing else "failed")
+    assert study(requested)[0] == ("complete" if passing else "stuck")
+    assert "DOE^JANE" not in str(everything(requested))
+
+
+def test_findings_that_no_table_takes_end_their_job_and_no_process(
+    requested: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot_be_written(self: Inference, transaction: Transaction, item: Job, result: Inferred) -> str:
+        transaction.connection.execute(text("SELECT 1 / 0"))
+        raise AssertionError("unreachable")
+
+    monkeypatch.setattr(Inference, "succeeded", cannot_be_written)
+    assert worker(requested, FakeChild(registry)).step()
+    assert job(requested) == ("failed", "DataError in the node's own work")
+    assert study(requested)[0] == "stuck"
+
+
+def test_what_a_delivery_brings_its_sender_to_ends_that_delivery_and_no_process(
+    planned: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*_: object, together: bool) -> Iterator[Outcome]:
+        raise KeyError("DOE^JANE")
+
+    monkeypatch.setattr(delivery_module, "send", send)
+    assert sender(planned, "one").step()
+    assert planned.ask("SELECT state FROM dicom_node.deliveries") == [("refused",)]
+    assert study(planned) == ("stuck", "PACS: KeyError in the node's own work")
 
 
 def test_two_holders_at_once_never_have_the_same_row(requested: Bench, registry: Registry) -> None:

@@ -6,13 +6,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import roles.work
 from config.settings import Database, Delivery, Destination, Models, OwnProfile, Settings
 from consumers.destinations import profiled_destinations
-from domain.errors import NodeError
+from consumers.leased import LeasedLoop
+from domain.errors import NodeError, Retryable
 from domain.profiles import COMPREHENSIVE_3D_SR, EXPLICIT, IMPLICIT, SEGMENTATION, Report, ResultKind
 from inference_worker.model_process import Answer, Task
 from models.registry import Registry
@@ -100,6 +102,27 @@ def test_a_dead_archive_and_a_silent_one_hold_up_nobody_elses_results(inferred: 
             assert made.health.alive()
             assert len(healthy.received) == 2
     wait_for(lambda: states(inferred)["SILENT"] == "pending", 60, "the silent archive's connection to break")
+
+
+def test_a_transaction_that_was_given_up_for_anothers_sake_ends_no_sender(
+    inferred: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = {SEGMENTATION: BOTH, COMPREHENSIVE_3D_SR: BOTH}
+    given_up = [Retryable("PostgreSQL gave a transaction up: deadlock detected")] * 3
+    take_back = LeasedLoop._take_back
+
+    def deadlocked(loop: LeasedLoop[Any, Any]) -> bool:
+        if given_up and threading.current_thread() is not threading.main_thread():
+            raise given_up.pop()
+        return take_back(loop)
+
+    monkeypatch.setattr(LeasedLoop, "_take_back", deadlocked)
+    with Receiver("HEALTHY", taken) as healthy:
+        made = context(inferred, database_url, destinations=(at("HEALTHY", healthy.port),))
+        write_and_plan(inferred, profiled_destinations(made.settings))
+        with running(deliver, made):
+            wait_for(lambda: states(inferred)["HEALTHY"] == "stored", 60, "the results")
+    assert not given_up
 
 
 def test_a_delivery_to_a_destination_that_is_not_configured_is_refused_with_what_to_do(

@@ -1,5 +1,6 @@
 """Routing on a real PostgreSQL: which models run on which input, once each, and what a newer revision changes."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from pydicom import Dataset
 
 from config.rules import Rule
-from domain.errors import Retryable, UnusableInput
+from consumers.bus.dead_letters import set_aside
+from consumers.bus.protocol import Message
+from domain.errors import Permanent, Retryable, UnusableInput
 from domain.routing import Conditions
 from inference_worker.model_process import TimedOut
 from models.registry import Registry
@@ -155,6 +158,26 @@ def test_what_failed_for_an_earlier_revision_is_asked_for_again_by_one_that_want
     assert worker(bench, FakeChild(registry)).step()
     assert bench.ask("SELECT state, attempts FROM dicom_node.jobs") == [("succeeded", 1)]
     assert study(bench)[0] == "complete"
+
+
+@pytest.mark.parametrize(("kind", "group"), [("inference.completed", "results"), ("results.written", "delivery")])
+def test_results_whose_event_was_set_aside_are_no_answer_to_a_revision_that_wants_them_too(
+    bench: Bench, registry: Registry, kind: str, group: str
+) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    if kind == "results.written":
+        write_and_plan(bench, [])
+    (event,) = events(bench, kind)
+    message = Message(json.dumps(event.envelope()).encode(), str(event.study_id), 0, 1)
+    set_aside(bench.ledger, group, message, Permanent("not today"), 1, bench.clock.now())
+    assert study(bench)[0] == "stuck"
+    bench.receive(dose_report())
+    route(bench, registry)
+    assert study(bench) == ("complete", "waits for body_and_bone")
+    write_and_plan(bench, [ARCHIVE], handled={one.id for one in (*events(bench, "inference.completed"), event)})
+    assert bench.ask("SELECT destination, state FROM dicom_node.deliveries") == [("PACS", "pending")]
 
 
 def test_a_study_that_receives_again_is_not_run_before_it_is_complete(bench: Bench, registry: Registry) -> None:

@@ -238,9 +238,12 @@ def test_the_limit_of_dead_letters_stops_the_loop_and_the_message_stays(monkeypa
     assert len(loop.letters) == 3
 
 
-def test_a_dead_letter_that_cannot_be_written_is_waited_for_and_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("why", [Unavailable("no database"), Retryable("PostgreSQL gave a transaction up: deadlock")])
+def test_a_dead_letter_that_cannot_be_written_is_waited_for_and_never_dropped(
+    monkeypatch: pytest.MonkeyPatch, why: Retryable
+) -> None:
     loop = Loop(monkeypatch, [_message(1)])
-    down = [Unavailable("no database")] * 30
+    down = [why] * 30
 
     def add(connection: None, **fields: Any) -> int:
         if down:

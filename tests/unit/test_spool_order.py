@@ -261,6 +261,52 @@ def test_a_record_that_is_nowhere_though_a_later_one_is_there_is_damage_and_said
     assert closes(found) == ["released"]
 
 
+def test_a_record_that_comes_while_the_reader_settles_the_order_is_due_and_nothing_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        list(entries(reader))
+        coming = iter(["1.1", "1.2", "1.3"])
+        settle = reader._settle_order
+
+        def meanwhile() -> tuple[list[Entry], bool]:
+            if uid := next(coming, None):
+                put(association, uid, b"x")
+                writer.refuse_association(PEER, 1, 1, 1, "unknown")
+            return settle()
+
+        monkeypatch.setattr(reader, "_settle_order", meanwhile)
+        found = list(entries(reader))
+    assert not [entry.details for entry in found if entry.kind is Kind.DAMAGED]
+    assert set(instances(found)) == {"1.1", "1.2", "1.3"}
+    assert writer.run not in reader._rosters[0]._known
+
+
+@pytest.mark.timeout(20)
+def test_the_last_record_of_a_segment_that_is_damaged_and_was_proven_holds_nobody_up(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        list(entries(reader))
+        put(association, "1.1", b"decays")
+        fd = os.open(segment(tmp_path, 1), os.O_RDWR)
+        header, offset = read_header(fd), RECORDS
+        assert header is not None
+        while (record := read_record(fd, header, offset)) is not None:
+            last, offset = offset, offset + padded(record.length)
+        os.pwrite(fd, b"D", last + HEADER)
+        os.close(fd)
+        taken = writer._pool.acquire()
+        put(association, "1.2", b"elsewhere")
+        writer._pool.release(taken)
+        found = list(entries(reader))
+        assert [entry.details["reason"] for entry in found if entry.kind is Kind.DAMAGED]
+        assert instances(found) == {"1.2": b"elsewhere"}
+        put(association, "1.3", b"behind")
+        put(association, "1.4", b"behind")
+        assert set(instances(entries(reader))) == {"1.3", "1.4"}
+
+
 def as_version_1(path: Path) -> None:
     """Rewrite the records of a segment as the first version wrote them: without attempts."""
     with path.open("r+b") as file:
