@@ -10,8 +10,8 @@ import typer
 from console.cli.output import complain, screen
 from console.demo import archive as demo_archive
 from console.demo import folder as demo_folder
-from console.demo.patience import START, Patience
 from console.demo.servers import Interrupted, Program
+from console.demo.stall import START, StallWatch
 from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
 from roles.process import stopped_by_signals
@@ -74,7 +74,7 @@ def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str
             "`make demo` again, or name an archive of your own with --archive"
         )
     program = servers.enter_context(Program("the archive", archive.command(), data / "archive.log"))
-    program.await_ready(archive.waits_for, Patience(START, complain), stop)
+    program.await_ready(archive.waits_for, StallWatch(START, complain), stop)
     return archive.dicomweb()
 
 
