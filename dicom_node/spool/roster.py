@@ -26,6 +26,9 @@ from domain.errors import Unavailable
 log = logging.getLogger(__name__)
 
 _NAME = "associations"
+# Associations that are remembered after all of theirs was taken over: a close whose write had failed is repeated, and
+# the spool may have been full for as long as others came and went.
+_REMEMBERED = 10_000
 
 
 class Standing(Enum):
@@ -73,6 +76,7 @@ class Roster:
             (UUID(ident), sequence): None for ident, sequence in self._on_disk["taken"]
         }
         self._lost: dict[UUID, Mark] = {}
+        self._over: dict[UUID, None] = {}
 
     def recall(self, record: Record, run: UUID, use: Use) -> None:
         """A record that an earlier life has taken over."""
@@ -81,7 +85,7 @@ class Roster:
 
     def is_due(self, record: Record, run: UUID) -> bool:
         """Whether all that came before `record` has been read. What belongs to no association has no order."""
-        if record.association == run:
+        if record.association == run or record.association in self._over:
             return True
         known = self._known.get(record.association)
         return record.after <= (known.attempt if known else 0)
@@ -90,6 +94,8 @@ class Roster:
         """`record` is read."""
         if record.association == run:
             return Standing.NEXT
+        if record.association in self._over:
+            return Standing.OLD
         first = record.after == 0
         one = self._known.setdefault(record.association, Association(run, record, resumed=not first))
         if record.attempt <= one.attempt or not (one.is_open or one.resumed):
@@ -157,6 +163,9 @@ class Roster:
         gone = {ident for ident, one in self._known.items() if not (one.is_open or one.uses)}
         for ident in gone:
             del self._known[ident]
+            self._over[ident] = None
+        for ident in list(self._over)[:-_REMEMBERED]:
+            del self._over[ident]
         self._taken = {
             name: last for name, last in self._taken.items() if name[0] not in gone and not (last and last.passed)
         }

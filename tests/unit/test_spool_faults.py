@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dicom_node.spool import PART, Close, Entry, Kind, SpoolReader, SpoolUnavailable, SpoolWriter
 from tests.support.faulty_disk import Fault, FaultyDisk, faulty_disk
+from tests.support.processes import wait_for
 from tests.support.spool import PEER, SMALL, entries, instances, put, send, writing
 
 LARGE = 2 * PART + 77
@@ -135,6 +136,15 @@ def test_a_part_that_is_only_proven_elsewhere_is_read_from_there(bench: Bench) -
     bench.send([LARGE])
     bench.look()
     assert bench.got == list(bench.sent.items())
+
+
+def test_a_close_that_was_read_from_a_failed_write_and_is_repeated_later_comes_once(bench: Bench) -> None:
+    bench.disk.only, bench.disk.faults = of_kind(Kind.ASSOCIATION_CLOSED), {1: Fault.SEEN, 2: Fault.NOTHING}
+    bench.send([300])
+    bench.look()
+    wait_for(lambda: not bench.writer._unclosed, 30, "the close to be written again")
+    bench.look()
+    bench.check()
 
 
 def test_what_a_failed_write_left_behind_is_no_record_for_the_next_reader(tmp_path: Path) -> None:
