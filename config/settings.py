@@ -3,6 +3,7 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
@@ -29,6 +30,15 @@ def _network(text: str) -> str:
     return text
 
 
+def _brokers(text: str) -> str:
+    for broker in text.split(","):
+        if not _BROKER.fullmatch(broker.strip()):
+            raise ValueError("is not of the form HOST:PORT, several separated by commas")
+    return text
+
+
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
+Brokers = Annotated[str, AfterValidator(_brokers)]
 Network = Annotated[str, AfterValidator(_network)]
 
 
@@ -111,7 +121,7 @@ class Database(Section):
 class Bus(Section):
     """How events travel. Without a broker, PostgreSQL's own log carries them."""
 
-    kafka: str | None = Field(None, description="HOST:PORT of a Kafka broker, several separated by commas")
+    kafka: Brokers | None = Field(None, description="HOST:PORT of a Kafka broker, several separated by commas")
     topic: str = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
     dead_letters: str = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
     partitions: int = Field(12, ge=1, description="partitions of a topic that the node creates itself")

@@ -88,7 +88,7 @@ class HealthServer:
     """
 
     def __init__(
-        self, health: Health, settings: Http, data: Path, name: str, facts: Mapping[str, str] | None = None
+        self, health: Health, settings: Http, data: Path, name: str, facts: Mapping[str, object] | None = None
     ) -> None:
         self._health = health
         self._facts = facts or {}

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
@@ -68,13 +68,18 @@ def process_name(role: str, index: int = 0) -> str:
     return f"{role}-{index}" if index else role
 
 
+def _facts(name: str, settings: Settings) -> Mapping[str, object]:
+    """What a command has to know of a running role: options of `up` are nowhere else."""
+    return {"destinations": [one.name for one in settings.destinations]} if name == "deliver" else {}
+
+
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, 1 after an error."""
     logs.set_up(settings.logging, process_name(name, index))
     stop = stopped_by_signals()
     health = Health()
     try:
-        with HealthServer(health, settings.http, settings.data, process_name(name, index)):
+        with HealthServer(health, settings.http, settings.data, process_name(name, index), _facts(name, settings)):
             objects = _object_store(settings)
             if name in WITHOUT_DATABASE:
                 _run_alone(role, Context(settings, objects, stop, health, index))

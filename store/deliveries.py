@@ -120,6 +120,11 @@ def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     return _locked(connection, bound_for(destination), deliveries.c.state.not_in(over))
 
 
+def is_known(connection: Connection, destination: str) -> bool:
+    """Was anything ever to go to this destination?"""
+    return bool(connection.scalar(select(exists().where(bound_for(destination)))))
+
+
 def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
     """Whether the destination has the results of a later revision by the same model already."""
     newer = exists().where(

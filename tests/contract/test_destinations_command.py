@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from config.settings import Destination
+from config.settings import Destination, Http
 from console.cli.main import app
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.deliver import DeliveryToNobody, Sent
 from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
 from models.registry import Registry
+from roles.health import Health, HealthServer
 from store.deliveries import Delivery
 from store.holders import Holder
 from store.schema import upgrade
@@ -155,3 +156,13 @@ def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
 
 def test_a_destination_that_is_configured_is_not_forgotten(configured: Path) -> None:
     assert "take it out of the settings first" in run("forget", "ward", "--config", configured, code=1).output
+
+
+def test_a_destination_that_only_the_running_node_was_given_is_not_forgotten(configured: Path, tmp_path: Path) -> None:
+    given = ["--config", configured, "--data", tmp_path]
+    with HealthServer(Health(), Http(), tmp_path, "deliver", {"destinations": ["BY_OPTION"]}):
+        assert "take it out of the settings first" in run("forget", "BY_OPTION", *given, code=1).output
+
+
+def test_a_name_that_nothing_was_ever_to_go_to_is_no_success(configured: Path) -> None:
+    assert "nothing was ever to go to WRAD" in run("forget", "WRAD", "--config", configured, code=1).output

@@ -98,12 +98,19 @@ def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.Monk
             '[[listener.callers]]\naet = "CT"\naddress = "ct.example"\n',
             "3: listener.callers.0.address: 'ct.example' is ",
         ),
+        ('[bus]\nkafka = "broker"\n', "2: bus.kafka: is not of the form HOST:PORT"),
+        ('[bus]\nkafka = "a:9092, b:port"\n', "2: bus.kafka: is not of the form HOST:PORT"),
         ('destinations = ["A@h:1", "A@g:2"]\n', " two destinations have the same name"),
     ],
 )
 def test_a_value_that_no_role_could_use_is_named_where_it_stands(text: str, said: str, tmp_path: Path) -> None:
     file = write(tmp_path / "node.toml", text)
     assert complaints(file)[0].startswith(f"{file}:{said}")
+
+
+@pytest.mark.parametrize("text", ["broker:9092", "a:9092,b:9092", "a.example:9092, [::1]:9092"])
+def test_brokers_are_hosts_with_ports(text: str) -> None:
+    assert load_settings(None, {"bus": {"kafka": text}}).bus.kafka == text
 
 
 def test_an_unknown_profile_kind_or_class_is_named_with_its_line(tmp_path: Path) -> None:

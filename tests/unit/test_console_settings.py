@@ -107,7 +107,7 @@ def test_a_password_is_never_shown() -> None:
     assert "secret" not in str(public(own))
 
 
-@pytest.mark.parametrize("setting", ["database__url", "database__owner_url", "bus__kafka"])
+@pytest.mark.parametrize("setting", ["database__url", "database__owner_url", "bus__topic"])
 def test_a_password_is_masked_in_whatever_setting_it_stands(setting: str) -> None:
     assert "://user:***@host" in str(public(settings(**{setting: "postgresql://user:se@cret@host:1/x"})))
 

@@ -20,8 +20,10 @@ from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
 from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
+from roles.health import running
 from store import destinations as kept
 from store.database import Database
+from store.deliveries import is_known
 from store.destinations import SeenDestination
 
 app = typer.Typer()
@@ -122,14 +124,27 @@ def forget(
     Example:  dicom-node destinations forget OLDPACS --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    if name in {one.name for one in settings.destinations}:
+    if name in _served(settings):
         raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
     with reading(settings) as source:
+        _refuse_unknown(source, name)
         dropped, released = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
     if as_json:
         print_json({"deliveries": dropped, "studies": released})
     else:
         typer.echo(f"{dropped} delivery(ies) cancelled, {released} study(ies) stuck no longer")
+
+
+def _served(settings: Settings) -> set[str]:
+    """Destinations of the settings, and of the node that runs on the data folder: `up` may have been given others."""
+    served = running(settings.data, "deliver") or {}
+    return {one.name for one in settings.destinations} | set(served.get("destinations", ()))
+
+
+def _refuse_unknown(source: Database, name: str) -> None:
+    with source.transaction() as connection:
+        if not is_known(connection, name):
+            raise ConfigurationError(f"nothing was ever to go to {name}: dicom-node destinations list, or status STUDY")
 
 
 @group.command()
