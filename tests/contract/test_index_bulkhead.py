@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -297,6 +298,20 @@ def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
 def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, state: str, word: str) -> None:
     with pytest.raises(Unavailable, match=word), bench.database.transaction() as connection:
         _raise(connection, state)
+
+
+def test_every_session_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
+    database = Database(database_url)
+    notifications = database.listener("anything")
+    with ExitStack() as held:
+        held.callback(database.close)
+        held.callback(notifications.close)
+        session = held.enter_context(database.session())
+        pooled = held.enter_context(database.transaction())
+        notifications.wait(0)
+        drivers = [session.connection.dbapi_connection, pooled.connection.dbapi_connection, notifications._connection]
+        kept = [one.info.get_parameters() for one in drivers if isinstance(one, psycopg.Connection)]
+    assert [(one["keepalives_idle"], one["tcp_user_timeout"]) for one in kept] == [("30", "60000")] * 3
 
 
 def test_waiting_for_a_connection_of_this_process_is_a_servers_absence(database_url: str) -> None:
