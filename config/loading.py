@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import EnvSettingsSource, SettingsError
 
 from config.settings import Settings
-from config.toml_lines import load, locate
+from config.toml_lines import load, locate, read
 from domain.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "DICOM_NODE_"
@@ -47,15 +47,27 @@ def unknown_variables() -> list[str]:
 def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
     if file is None:
         return "", {}
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    text = read(file)
     return text, load(text, file)
 
 
 def _environment() -> dict[str, Any]:
-    return EnvSettingsSource(Settings)()
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        lines = [f"environment: {name}: is not JSON" for name in sorted(os.environ) if not _is_readable(name)]
+        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
+
+
+def _is_readable(name: str) -> bool:
+    """Can the variable be read by itself? A list or a table has to be JSON."""
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): os.environ[name]}
+    try:
+        source()
+    except SettingsError:
+        return False
+    return True
 
 
 def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +92,8 @@ def _complaint(
         return f"environment: {variable}: {said}"
     if file and _holds(beneath, where):
         return f"{file}:{locate(text, where)}: {name}: {said}"
-    return f"{file or 'settings'}: {name}: {said}"
+    # What is wrong between several settings stands at none of them, and names them itself.
+    return f"{file or 'settings'}: {name}: {said}" if name else f"{file or 'settings'}: {said}"
 
 
 def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:

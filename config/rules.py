@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.tables import Document
-from domain.errors import ConfigurationError
+from config.toml_lines import read
 from domain.routing import Conditions, faults
 
 
@@ -37,11 +37,7 @@ class _RulesFile:
 
 def load_rules(file: Path) -> tuple[Rule, ...]:
     """The rules of `file`; raises ConfigurationError with one `file:line: what is wrong` for each mistake."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
-    document = Document(text, file)
+    document = Document(read(file), file)
     rules = document.build(_RulesFile).rule
     document.refuse(
         (("rule", at, "when", key), said) for at, rule in enumerate(rules) for key, said in faults(rule.when)

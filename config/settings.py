@@ -4,10 +4,11 @@ Nothing here reads a file or the environment; `config.loading` does, and names t
 """
 
 from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -17,6 +18,18 @@ from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is neither an IP address nor a network such as 10.1.0.0/16") from error
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class Section(BaseModel):
@@ -29,7 +42,7 @@ class Caller(Section):
     """A sender that may associate: without TLS an AE title alone proves nothing, so its address is part of it."""
 
     aet: AETitle = Field(description="calling AE title")
-    address: str = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+    address: Network = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
 
 
 # Layout of the spool: it writes in pages, and a large instance in parts.
@@ -109,7 +122,7 @@ class Models(Section):
 
     folder: Path | None = Field(None, description="folder of model packages; the shipped ones by default")
     rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
-    engine: str = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
+    engine: EngineName = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
     threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes every core")
     device: str = Field(
         "auto",

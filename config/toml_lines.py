@@ -11,6 +11,17 @@ from domain.errors import ConfigurationError
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
+def read(file: Path) -> str:
+    """The text of `file`; raises ConfigurationError naming it where there is none to be had."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{file}:{line}: cannot be read: it is no text in UTF-8") from error
+
+
 def load(text: str, file: Path) -> dict[str, Any]:
     """The values in `text`; raises ConfigurationError as `file:line: what is wrong` where it is not TOML."""
     try:

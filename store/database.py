@@ -6,15 +6,17 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneIsFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable
 from store.grants import APPLICATION_ROLE
 
-__all__ = ["APPLICATION_ROLE", "Connection", "Database", "Notifications"]
+__all__ = ["APPLICATION_ROLE", "Connection", "Database", "Notifications", "server_at"]
+
+_DRIVERS = {"postgresql", "postgresql+psycopg"}
 
 # A server that is gone without a word is noticed after 30 + 3 x 10 s, not after the system's two hours; one that takes
 # nothing any more after as long.
@@ -47,15 +49,26 @@ _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
 _FOR_DATA = {"22", "23", "54"}
 
 
+def server_at(url: str) -> URL:
+    """The parts of a URL of PostgreSQL; raises ConfigurationError, without what stood there, where it is none."""
+    with suppress(ArgumentError, ValueError):
+        if (parts := make_url(url)).drivername in _DRIVERS:
+            return parts
+    raise ConfigurationError(
+        "the database's URL is not of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
+    )
+
+
 class Database:
     """Transactions on one PostgreSQL database, as the application's role whoever logged in.
 
     `url` is an SQLAlchemy URL (`postgresql+psycopg://...`). Nothing connects before the first use.
+    Raises ConfigurationError where it is none.
     """
 
     def __init__(self, url: str, pool_size: int = 4) -> None:
         self._engine: Engine = create_engine(
-            url,
+            server_at(url),
             hide_parameters=True,  # they are descriptions and names, and errors are logged
             pool_size=pool_size,
             pool_pre_ping=True,

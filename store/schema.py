@@ -9,7 +9,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError
-from store.database import APPLICATION_ROLE, translated
+from store.database import APPLICATION_ROLE, server_at, translated
 from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
@@ -30,7 +30,7 @@ def upgrade(owner_url: str) -> str:
 
     Raises Unavailable where the server does not answer, ConfigurationError where the role lacks a right.
     """
-    engine = create_engine(owner_url, hide_parameters=True, connect_args={"connect_timeout": 5})
+    engine = create_engine(server_at(owner_url), hide_parameters=True, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})

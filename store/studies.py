@@ -86,6 +86,12 @@ def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -
     }
 
 
+def known(connection: Connection, uids: Collection[str]) -> dict[str, StudyId]:
+    """The studies that there are of those with these Study Instance UIDs."""
+    found = select(studies.c.id, studies.c.study_uid).where(studies.c.study_uid == func.any(list(uids)))
+    return {row.study_uid: StudyId(row.id) for row in connection.execute(found)}
+
+
 def note_received(connection: Connection, received: Sequence[Received], now: datetime) -> None:
     """Move studies that this transaction has locked: new instances of each have come."""
     statement = update(studies).where(studies.c.id == bindparam("study"))

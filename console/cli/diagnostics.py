@@ -4,6 +4,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -90,15 +91,13 @@ def _database(settings: Settings) -> Iterator[Look]:
         said = "embedded, in the data folder" if there else missing
         yield Look("database", Mark.OK if there else Mark.LACKING, said)
         return
-    database = Database(url.get_secret_value(), pool_size=1)
     try:
-        ready = schema_is_ready(database)
+        with closing(Database(url.get_secret_value(), pool_size=1)) as database:
+            ready = schema_is_ready(database)
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
-    finally:
-        database.close()
 
 
 def _extras() -> Iterator[Look]:

@@ -2,13 +2,13 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from audit.trail import Action, Transaction
-from dicom_node.intake.filing import Filed, Unreadable
+from dicom_node.intake.filing import Filed, Unreadable, unfiled
 from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
 from domain.ids import StudyId
@@ -26,6 +26,7 @@ _NOTED = {
 }
 
 _COMING = "instances come in"
+_STRANGER = "an instance of another study has its SOP Instance UID: dicom-node conflicts list"
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ class IndexBatch:
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
+        self._set_strangers_aside(conflicting, known)
+
+    def _set_strangers_aside(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
+        """What bears the UID of another study's instance misses in its own, which must say so."""
+        uids = {one.header.study_uid for one in conflicting}
+        own = studies.known(self._connection, uids) if uids else {}
+        strangers = [one for one in conflicting if own.get(one.header.study_uid) != known[one.header.sop_uid].study_id]
+        self.quarantine([unfiled(one.entry, one, _STRANGER) for one in strangers])
 
     def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
         """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""

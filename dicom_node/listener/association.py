@@ -71,6 +71,12 @@ class Connection:
         self._address = address
         self._stream = PduStream(connection, acceptor.settings.max_pdu, acceptor.settings.idle)
         self._interrupted = False
+        self._associated = False
+
+    @property
+    def is_associated(self) -> bool:
+        """Whether it carries an association now; before and after that nothing is lost with it."""
+        return self._associated
 
     def interrupt(self) -> None:
         """End it soon, with an A-ABORT: called from another thread when the node stops."""
@@ -143,6 +149,7 @@ class Connection:
 
     def _associate(self, request: AssociateRequest, acceptance: Acceptance) -> None:
         try:
+            self._associated = True
             peer = Peer(request.calling, request.called, self._address)
             if acceptance.is_empty:
                 self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
@@ -151,6 +158,7 @@ class Connection:
             self._acceptor.events.opened(peer.calling)
             ending = self._converse(request, acceptance, record)
         finally:
+            self._associated = False
             self._acceptor.leave()
         if ending.farewell:
             self._part(ending.farewell)

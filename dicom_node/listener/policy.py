@@ -7,11 +7,10 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.settings import Caller, Listener
+from config.settings import Listener
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AnsweredContext, AssociateRequest, ProposedContext
 from dicom_node.listener.pdu import AbortReason, ProtocolError
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
-from domain.errors import ConfigurationError
 
 ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 
@@ -43,13 +42,15 @@ class Acceptance:
 
 
 class AssociationPolicy:
-    """The settings, digested once. Raises ConfigurationError where a caller's address is none."""
+    """The settings, digested once."""
 
     def __init__(self, settings: Listener) -> None:
         self._aet = settings.aet
         self._limit = settings.max_associations
         self._trust_loopback = settings.trust_loopback
-        self._callers = tuple((caller.aet, _network(caller)) for caller in settings.callers)
+        self._callers = tuple(
+            (caller.aet, ipaddress.ip_network(caller.address, strict=False)) for caller in settings.callers
+        )
         self._abstract_syntaxes = storage_sop_classes() | {VERIFICATION}
         self._transfer_syntaxes = transfer_syntaxes()
 
@@ -108,10 +109,3 @@ def plain_address(address: str) -> str:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return str(mapped or parsed)
-
-
-def _network(caller: Caller) -> _Network:
-    try:
-        return ipaddress.ip_network(caller.address, strict=False)
-    except ValueError as error:
-        raise ConfigurationError(f"listener.callers: address of {caller.aet}: {error}") from error

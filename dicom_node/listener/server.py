@@ -21,6 +21,7 @@ _BACKLOG = 128
 _BREATH = 0.05  # s to wait where accepting fails
 # Connections beyond the associations: those that negotiate, are being rejected, or are slow to close.
 _SPARE = 32
+_YIELD = 0.5  # s for a connection that is cut to be gone
 GRACE = 10.0  # s that associations have to end by themselves at the node's stop
 _FAREWELL = 2.0  # s for an association that is aborted at the node's stop to write its end
 _LAST_RECORDS = 2.0  # s for the spool to take what is left to record
@@ -127,7 +128,7 @@ class Listener:
             raise
 
     def _welcome(self, accepted: socket.socket, address: str) -> None:
-        if len(self._connections) >= self._settings.max_associations + _SPARE:
+        if len(self._connections) >= self._settings.max_associations + _SPARE and not self._make_room():
             log.warning("connection from %s closed: too many connections", address)
             self._acceptor.events.refused("busy")
             accepted.close()
@@ -148,6 +149,17 @@ class Listener:
             with self._lock:
                 del self._connections[connection]
             accepted.close()
+
+    def _make_room(self) -> bool:
+        """Cut the oldest connection without an association: those that say nothing shall keep out none that do."""
+        for connection, thread in self._running().items():
+            if not connection.is_associated:
+                log.warning("a connection without an association is cut: too many connections")
+                self._acceptor.events.refused("busy")
+                connection.cut()
+                thread.join(_YIELD)
+                return not thread.is_alive()
+        return False
 
     def _serve(self, connection: Connection) -> None:
         try:

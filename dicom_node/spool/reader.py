@@ -81,16 +81,17 @@ class SpoolReader:
         entries: list[Entry] = []
         size, moved = 0, False
         active = [follower for follower in self._followers.values() if not follower.ended]
-        while active and size < limit:
-            still = []
+        goes_on = True
+        while goes_on and size < limit:
+            goes_on = False
+            # One whose record is not due stays among them: the others may bring what it waits for.
+            active = [follower for follower in active if not follower.ended and follower.look(over=False) is not None]
             for follower in active:
                 if (found := self._due(follower, over=False)) is not None:
-                    still.append(follower)
+                    goes_on = moved = True
                     new = self._entries(follower, found)
                     entries += new
                     size += sum(min(entry.size, PART) for entry in new)
-            moved = moved or bool(still)
-            active = still
         if not moved:
             entries, moved = self._settle_order()
         if not moved:

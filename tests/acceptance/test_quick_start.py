@@ -20,7 +20,7 @@ from domain.profiles import (
 from tests.support.counterparts import ROOT
 from tests.support.processes import free_port, kill_pid, tagged, wait_for
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # So that the test finds its ports free; nothing else of the page is changed.
 PORTS = ("11112", "4242")
@@ -37,7 +37,7 @@ def script() -> str:
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the page's commands as a user would who has made the environment and activated it."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    program = subprocess.Popen(
+    with subprocess.Popen(
         ["bash", "-c", script()],
         cwd=folder,
         env={**os.environ, "PATH": path, "TEST_QUICK_START": str(folder)},
@@ -45,11 +45,12 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    try:
-        said, _ = program.communicate(timeout=280)
-    finally:
-        end(folder)
+    ) as program:
+        try:
+            said, _ = program.communicate(timeout=540)
+        finally:
+            end(folder)
+            program.kill()
     return subprocess.CompletedProcess("bash", program.returncode, said)
 
 

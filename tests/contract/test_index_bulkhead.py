@@ -379,6 +379,14 @@ def test_a_study_of_which_nothing_is_readable_is_a_study(bench: Bench) -> None:
     assert {one.series_uid for one in path.quarantine} == {GOOD.datasets()[0].SeriesInstanceUID}
 
 
+def test_an_unreadable_instance_counts_though_another_study_has_a_readable_one_of_its_uid(bench: Bench) -> None:
+    other = Phantom(size=(16, 16), slices=3, study="other").datasets()[0]
+    broken = good(1)[0]
+    run(bench, [entry(9, encoded(other), sop_instance=other.SOPInstanceUID)])
+    run(bench, [entry(1, cut(broken.data()), sop_instance=other.SOPInstanceUID)])
+    assert [one.unreadable for one in latest_studies(bench.database, 10)] == [1, 0]
+
+
 def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(bench: Bench) -> None:
     broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
     released = entry(9, kind=Kind.ASSOCIATION_CLOSED, details={"how": "released"})

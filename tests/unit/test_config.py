@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -72,6 +72,38 @@ def test_a_wrong_variable_and_a_wrong_option_are_named(monkeypatch: pytest.Monke
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert complaints(tmp_path / "none.toml") == [f"{tmp_path}/none.toml: cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize("reader", [load_settings, load_rules])
+def test_a_file_that_is_no_text_is_named_with_its_line(reader: Callable[[Path], object], tmp_path: Path) -> None:
+    file = tmp_path / "latin1.toml"
+    file.write_bytes(b"# written elsewhere\n# M\xfcnchen\n")
+    with pytest.raises(ConfigurationError, match=f"^{file}:2: cannot be read: it is no text in UTF-8$"):
+        reader(file)
+
+
+@pytest.mark.parametrize("name", ["DICOM_NODE_DESTINATIONS", "DICOM_NODE_LISTENER__CALLERS", "DICOM_NODE_LISTENER"])
+def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "[PACS@10.1.0.10:104")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value) == f"environment: {name}: is not JSON"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[models]\nengine = "opnvino"\n', "2: models.engine: Input should be 'auto', "),
+        (
+            '[[listener.callers]]\naet = "CT"\naddress = "ct.example"\n',
+            "3: listener.callers.0.address: 'ct.example' is ",
+        ),
+        ('destinations = ["A@h:1", "A@g:2"]\n', " two destinations have the same name"),
+    ],
+)
+def test_a_value_that_no_role_could_use_is_named_where_it_stands(text: str, said: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "node.toml", text)
+    assert complaints(file)[0].startswith(f"{file}:{said}")
 
 
 def test_an_unknown_profile_kind_or_class_is_named_with_its_line(tmp_path: Path) -> None:

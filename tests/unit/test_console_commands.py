@@ -124,6 +124,22 @@ def test_a_variable_that_sets_nothing_is_most_likely_a_typing_error(monkeypatch:
     assert "DICOM_NODE_LISTENNER__PORT is not a setting" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["mysql://node:hush@db/node", "postgresql://node:hush@db:port/node", "postgres://node:hush@db/node", "hush"]
+)
+@pytest.mark.parametrize("command", [("config", "check"), ("status",), ("doctor",)])
+def test_what_is_no_url_of_postgresql_is_said_in_one_line_without_what_stood_there(
+    command: tuple[str, ...], url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DICOM_NODE_DATABASE__URL", url)
+    monkeypatch.setenv("DICOM_NODE_DATA", str(tmp_path))
+    result = run(*command)
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "is not of the form postgresql+psycopg://" in said
+    assert "hush" not in said
+
+
 def test_settings_are_shown_without_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOM_NODE_DATABASE__URL", "postgresql://node:secret@db/node")
     assert "secret" not in run("config", "show").stdout

@@ -12,7 +12,6 @@ from dicom_node.listener.dialogue import judge
 from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection, plain_address
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
-from domain.errors import ConfigurationError
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -81,11 +80,6 @@ def test_known_callers_and_this_machine_may_associate(calling: str, address: str
 def test_loopback_needs_a_listed_caller_where_it_is_not_trusted() -> None:
     policy = AssociationPolicy(SETTINGS.model_copy(update={"trust_loopback": False}))
     assert isinstance(policy.decide(asking(), "127.0.0.1", 0), Rejection)
-
-
-def test_a_caller_without_an_address_is_a_configuration_error() -> None:
-    with pytest.raises(ConfigurationError, match="X: "):
-        AssociationPolicy(Listener(callers=(Caller(aet="X", address="scanner.example"),)))
 
 
 def test_each_context_is_answered_by_the_first_transfer_syntax_that_is_known() -> None:

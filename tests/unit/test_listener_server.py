@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from inspect import signature
 from pathlib import Path
 
@@ -43,6 +44,19 @@ def test_a_defect_in_one_connection_does_not_end_the_accepting_of_others(
         peer.release()
     node.read(Kind.ASSOCIATION_CLOSED)
     assert "a connection was not served" in caplog.text
+
+
+def test_connections_without_an_association_keep_out_none_that_wants_one(node: RunningListener) -> None:
+    with ExitStack() as stack:
+        sender = stack.enter_context(RawPeer(node.port)).associate()
+        many = 2 * Settings().max_associations + server._SPARE
+        silent = [stack.enter_context(RawPeer(node.port)) for _ in range(many)]
+        with RawPeer(node.port) as other:
+            assert other.associate().store("1.1", b"data") == 0
+            other.release()
+        assert silent[0].receive() == (0, b"")
+        assert sender.store("1.2", b"data") == 0
+        sender.release()
 
 
 def test_a_listener_says_whether_it_accepts(node: RunningListener, monkeypatch: pytest.MonkeyPatch) -> None:

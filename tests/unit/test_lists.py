@@ -5,13 +5,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from config import logs
-from config.settings import Models
+from config.settings import EngineName, Models
 from console.cli import diagnostics
 from console.cli.table import COMMANDS
 from inference_worker.engines import choice
@@ -58,6 +58,7 @@ def test_every_role_is_a_command_and_a_service_and_is_started_in_the_tests() -> 
 
 
 def test_the_setting_of_the_engine_names_every_engine() -> None:
+    assert set(get_args(EngineName)) == {choice.AUTO, *LIBRARIES}
     described = Models.model_fields["engine"].description or ""
     assert set(re.findall(r"\w+", described.partition(": ")[2])) - {"or"} == {choice.AUTO, *LIBRARIES}
 

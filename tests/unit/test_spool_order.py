@@ -42,6 +42,23 @@ def test_a_record_waits_for_earlier_ones_in_a_segment_that_the_reader_has_not_se
     assert [entry.sequence for entry in found] == sorted(entry.sequence for entry in found)
 
 
+def test_a_backlog_comes_whole_however_its_records_are_spread_over_segments(tmp_path: Path) -> None:
+    """As several senders at once spread them: each write takes the segment that is free at that moment."""
+    sent = {f"1.{number}": b"x" for number in range(24)}
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        pool = writer._access.pool
+        lent = [pool.acquire(), pool.acquire()]
+        for number, (uid, data) in enumerate(sent.items()):
+            which = number % 3 == 2
+            pool.release(lent[which])
+            put(association, uid, data)
+            lent[which] = pool.acquire()
+        for segment in lent:
+            pool.release(segment)
+        assert instances(reader.poll(0)) == sent
+
+
 def test_a_new_use_of_a_segment_is_found_before_what_was_written_after_it(tmp_path: Path) -> None:
     """All that an earlier use held is taken over; the next large instance begins in it and ends elsewhere."""
     with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:

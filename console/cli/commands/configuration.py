@@ -15,6 +15,7 @@ from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, screen, table
 from domain.errors import ConfigurationError
 from models import installed as packages
+from store.database import server_at
 
 app = typer.Typer()
 group = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
@@ -61,7 +62,17 @@ def _complaints(file: Path | None) -> list[str]:
         settings = load_settings(file)
     except ConfigurationError as error:
         return str(error).splitlines()
-    return [*unknown_variables(), *_of_models(settings)]
+    return [*unknown_variables(), *_of_database(settings), *_of_models(settings)]
+
+
+def _of_database(settings: Settings) -> Iterator[str]:
+    for name in type(settings.database).model_fields:
+        if (url := getattr(settings.database, name)) is None:
+            continue
+        try:
+            server_at(url.get_secret_value())
+        except ConfigurationError as error:
+            yield f"database.{name}: {error}"
 
 
 def _of_models(settings: Settings) -> Iterator[str]:
