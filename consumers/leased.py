@@ -159,6 +159,7 @@ class LeasedLoop(Generic[T, R]):
         self._alive = alive
         # By then every lease of an earlier life has run out.
         self._earlier_lives_until = time.monotonic() + lease
+        self._server_was_away = False
 
     def step(self) -> bool:
         """Take back what was lost, and work on what is due; False where nothing is.
@@ -168,12 +169,17 @@ class LeasedLoop(Generic[T, R]):
         self._holder.life.prove()
         while self._take_back():
             pass
+        self._server_was_away = False
         claimed = self._claim()
         if not claimed:
             return False
         begun = time.monotonic()
-        with self._renewed(claimed):
-            self._settle_all(claimed, self._outcomes(claimed), begun)
+        try:
+            with self._renewed(claimed):
+                self._settle_all(claimed, self._outcomes(claimed), begun)
+        except Unavailable:
+            self._server_was_away = True
+            raise
         return True
 
     def seconds_until_due(self) -> float | None:
@@ -193,11 +199,15 @@ class LeasedLoop(Generic[T, R]):
             if lost is None:
                 return False
             item = self._work.load(transaction.connection, lost)
-            if self._work.policy.delay(item.attempts, item.age) is None:
+            ours = self._work.rows.owner(transaction.connection, lost) == self._holder.owner
+            # Waiting for a server costs no attempt.
+            spared = 1 if ours and self._server_was_away else 0
+            if not spared and self._work.policy.delay(item.attempts, item.age) is None:
                 self._work.ended(transaction, item, Retryable(f"its holder was lost {item.attempts} times"))
                 return True
             reason = "its holder was lost; it is taken up again"
-            self._work.rows.move(transaction.connection, item.id, self._work.rows.lost, reason=reason)
+            rows, attempts = self._work.rows, item.attempts - spared
+            rows.move(transaction.connection, item.id, rows.lost, reason=reason, attempts=attempts)
             self._work.taken_back(transaction, item, reason)
         return True
 

@@ -101,6 +101,12 @@ def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
     return _delivery(connection.execute(_DELIVERY.where(deliveries.c.id == delivery)).one())
 
 
+def lock(connection: Connection, study: uuid.UUID) -> None:
+    """Lock the study's deliveries, before its own row: whoever writes the outcome of one locks in this order too."""
+    mine = select(deliveries.c.id).where(deliveries.c.study_id == study)
+    connection.execute(mine.order_by(deliveries.c.id).with_for_update())
+
+
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
     """The study's deliveries that were given up or refused, locked."""
     return _locked(connection, deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))

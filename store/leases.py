@@ -113,6 +113,10 @@ class LeaseTable(Generic[S, E]):
         """The state that `event` leads a held row to."""
         return self._after(self.held[-1], [event])
 
+    def owner(self, connection: Connection, row: uuid.UUID) -> str | None:
+        """Who holds the row, or held it last."""
+        return connection.scalar(select(self.table.c.owner).where(self.table.c.id == row))
+
     def owners(self, connection: Connection) -> Collection[str]:
         """Everybody who holds a row."""
         held = select(self.table.c.owner).where(self._is_held(), self.table.c.owner.is_not(None)).distinct()

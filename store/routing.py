@@ -113,7 +113,9 @@ class RequestedJob:
 
 def lock_jobs(connection: Connection, study: uuid.UUID) -> None:
     """Lock the study's jobs, before its own row: whoever writes the outcome of a job locks in this order too."""
-    connection.execute(select(jobs.c.id).where(jobs.c.study_id == study).order_by(jobs.c.id).with_for_update())
+    # Not against who plans a delivery of a job: that needs the row to stay, and holds deliveries by then.
+    mine = select(jobs.c.id).where(jobs.c.study_id == study)
+    connection.execute(mine.order_by(jobs.c.id).with_for_update(key_share=True))
 
 
 def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:

@@ -31,7 +31,8 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     """Replay the study's events that were set aside, ask its models again, and send what was refused or waits.
 
     `packages` are the digests of the installed ones: a job of another digest stays as it ended, and the study is
-    announced again so that today's packages and rules decide. Raises Permanent while instances still come in.
+    announced again so that today's packages and rules decide. Raises Permanent while instances still come in, or where
+    none can be read.
     """
     letters = [
         one.id
@@ -68,4 +69,6 @@ def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:
     state, revision = studies.lock_revision(transaction.connection, study)
     if state is not StudyState.COMPLETE:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
+    if not revision:
+        raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
     announce(transaction, study, revision, now)

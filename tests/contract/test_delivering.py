@@ -1,16 +1,23 @@
 """Delivery on a real PostgreSQL: what is sent, again and to whom, and what ends it."""
 
+import json
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from consumers.bus.dead_letters import replay, set_aside
+from consumers.bus.protocol import Message
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
+from consumers.steps import stuck
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.retry import retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
+from domain.errors import Permanent
 from domain.events import DeliveryFailed
 from domain.profiles import ResultKind
 from domain.retry import RetryPolicy
@@ -166,3 +173,42 @@ def test_results_that_were_refused_are_no_answer_to_a_revision_that_wants_them_t
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert delivery(written)[0] == "stored"
     assert study(written) == ("complete", "results delivered to PACS")
+
+
+def test_what_failed_of_overtaken_results_keeps_no_study_stuck(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
+    handled = {one.id for kind in ("inference.completed", "results.written") for one in events(written, kind)}
+    written.receive(replace(SMALL, slices=6).datasets()[4:])
+    route(written, registry)
+    assert worker(written, FakeChild(registry)).step()
+    write_and_plan(written, [ARCHIVE], handled)
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    assert study(written)[0] == "complete"
+    event = events(written, "results.delivered")[-1]
+    message = Message(json.dumps(event.envelope()).encode(), str(event.study_id), 0, 1)
+    number = set_aside(written.ledger, "delivery", message, Permanent("not today"), 1, written.clock.now())
+    assert study(written)[0] == "stuck"
+    replay(written.ledger, number, written.clock.now())
+    assert study(written)[0] == "complete"
+
+
+def test_a_delivery_that_ends_badly_while_a_newer_revision_is_routed_is_tried_anew_by_it(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = replace(SMALL, series="9").datasets()[0]
+    late.Modality = "SR"
+    written.receive([late])
+    routing = threading.Thread(target=route, args=(written, registry))
+    stop = stuck.stop
+
+    def meanwhile(*arguments: Any) -> bool:
+        routing.start()
+        routing.join(2)
+        return stop(*arguments)
+
+    monkeypatch.setattr(stuck, "stop", meanwhile)
+    deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
+    routing.join(60)
+    assert delivery(written) == ("pending", "the study was amended")

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -18,12 +19,13 @@ from sqlalchemy.pool import QueuePool
 from config.metrics import REGISTRY
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
+from consumers.steps.retry import retry
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
 from dicom_node.spool import PART, DamagedRecord, Entry, Kind
 from domain.completeness import SettlePolicy
-from domain.errors import NodeError, Retryable, Unavailable
+from domain.errors import NodeError, Permanent, Retryable, Unavailable
 from store import index, quarantine
 from store.database import Database, is_for_data
 from store.queries.path import study_path
@@ -32,6 +34,7 @@ from store.tables import inbox
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
+from tests.support.working import study_id
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 GOOD = Phantom(size=(16, 16), slices=3, study="good")
@@ -297,6 +300,20 @@ def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, stat
         _raise(connection, state)
 
 
+def test_every_session_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
+    database = Database(database_url)
+    notifications = database.listener("anything")
+    with ExitStack() as held:
+        held.callback(database.close)
+        held.callback(notifications.close)
+        session = held.enter_context(database.session())
+        pooled = held.enter_context(database.transaction())
+        notifications.wait(0)
+        drivers = [session.connection.dbapi_connection, pooled.connection.dbapi_connection, notifications._connection]
+        kept = [one.info.get_parameters() for one in drivers if isinstance(one, psycopg.Connection)]
+    assert [(one["keepalives_idle"], one["tcp_user_timeout"]) for one in kept] == [("30", "60000")] * 3
+
+
 def test_waiting_for_a_connection_of_this_process_is_a_servers_absence(database_url: str) -> None:
     database = Database(database_url, pool_size=1)
     pool = database._engine.pool
@@ -380,6 +397,9 @@ def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(ben
         ("stuck", 0, "nothing that came of it can be read: dicom-node quarantine list")
     ]
     assert bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox") == [("study.stuck",)]
+    with pytest.raises(Permanent, match="quarantine list"):
+        retry(bench.ledger, study_id(bench), [], bench.clock.now())
+    assert bench.ask("SELECT state FROM dicom_node.studies") == [("stuck",)]
     run(bench, good(20))
     _settle(bench, assembler)
     assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]

@@ -17,7 +17,7 @@ from consumers.steps.deliver import DeliveryTo, Sent
 from consumers.steps.infer import Inference, Inferred
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain import clock as clock_module
-from domain.errors import NodeError, Retryable, UnusableInput
+from domain.errors import NodeError, Retryable, Unavailable, UnusableInput
 from domain.retry import RetryPolicy
 from models.registry import Registry
 from store.deliveries import Delivery
@@ -195,6 +195,16 @@ def test_what_a_holder_left_behind_when_the_database_went_away_is_taken_up_by_it
     assert loop._claim()
     assert loop.step()
     assert requested.ask("SELECT state, attempts FROM dicom_node.jobs") == [("succeeded", 2)]
+
+
+def test_a_server_that_goes_away_again_and_again_costs_no_attempt(requested: Bench, registry: Registry) -> None:
+    away = [Unavailable("PostgreSQL does not answer")] * 5
+    loop = worker(requested, FakeChild(registry, [*away]))
+    for _ in away:
+        with pytest.raises(Unavailable):
+            loop.step()
+    assert loop.step()
+    assert requested.ask("SELECT state, attempts FROM dicom_node.jobs") == [("succeeded", 1)]
 
 
 def test_a_job_that_kills_every_worker_ends(requested: Bench, registry: Registry) -> None:
