@@ -36,7 +36,10 @@ STUDY_IS_COMPLETE: Condition = ~exists().where(
 
 @dataclass(frozen=True)
 class Job:
-    """One inference, as it stands. `revision` is the study's newest that wants it."""
+    """One inference, as it stands. `revision` is the study's newest that wants it.
+
+    `input_set` is the digest of the files of its instances (domain.ids.set_digest).
+    """
 
     id: JobId
     study_id: StudyId
@@ -51,6 +54,7 @@ class Job:
     finished_at: datetime | None
     findings: Findings | None
     inputs: dict[str, str]
+    input_set: str
 
     @property
     def age(self) -> timedelta:

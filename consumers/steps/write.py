@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from domain.clock import Clock, SystemClock
 from domain.events import Event, OfJob, ResultsWritten
-from domain.findings import Findings
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
@@ -37,10 +36,16 @@ class ResultsWriter:
         connection, begun = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
-        findings = job.findings
+        # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
+        findings = replace(job.findings, input_digest=job.input_set)
         # The results refer to the first input alone.
         keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
-        sources = self._sources(keys, findings)
+        uids = dict.fromkeys(frame.sop_instance_uid for frame in findings.frames)
+        if not uids.keys() <= keys.keys():
+            reason = "an image of it was replaced since; a newer revision has results of its own"
+            transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
+            return
+        sources = [self._objects.path(keys[uid]) for uid in uids]
         earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
@@ -56,10 +61,6 @@ class ResultsWriter:
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
-
-    def _sources(self, keys: dict[str, str], findings: Findings) -> list[Path]:
-        uids = dict.fromkeys(frame.sop_instance_uid for frame in findings.frames)
-        return [self._objects.path(keys[uid]) for uid in uids]
 
     def _keep(self, job: Job, one: ResultObject) -> dict[str, Any]:
         sha256 = hashlib.sha256()

@@ -14,6 +14,7 @@ from consumers.bus.protocol import Message
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
 from consumers.steps import stuck
+from consumers.steps.adopt import adopt
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.retry import retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
@@ -25,6 +26,7 @@ from models.registry import Registry
 from store.deliveries import Delivery
 from store.holders import Holder, Life
 from tests.support.bench import Bench
+from tests.support.ingest import send
 from tests.support.result_files import usual
 from tests.support.working import (
     ARCHIVE,
@@ -212,3 +214,23 @@ def test_a_delivery_that_ends_badly_while_a_newer_revision_is_routed_is_tried_an
     deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
     routing.join(60)
     assert delivery(written) == ("pending", "the study was amended")
+
+
+def test_a_corrected_header_that_is_adopted_gives_results_of_their_own(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
+    first = {row[0] for row in written.ask("SELECT sop_uid FROM dicom_node.results")}
+    corrected = SMALL.datasets()[0]
+    corrected.PatientName = "Corrected^Name"
+    send(written.writer, [corrected])
+    written.index()
+    ((number,),) = written.ask("SELECT id FROM dicom_node.conflicts")
+    adopt(written.ledger, written.objects, number, written.clock.now())
+    written.receive([])
+    route(written, registry)
+    assert worker(written, FakeChild(registry)).step()
+    write_and_plan(written, [ARCHIVE])
+    every = {row[0] for row in written.ask("SELECT sop_uid FROM dicom_node.results")}
+    assert len(every) == 2 * len(first)
+    assert len(deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])) == len(first)

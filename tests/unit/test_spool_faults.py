@@ -141,9 +141,12 @@ def test_a_part_that_is_only_proven_elsewhere_is_read_from_there(bench: Bench) -
 def test_a_close_that_was_read_from_a_failed_write_and_is_repeated_later_comes_once(bench: Bench) -> None:
     bench.disk.only, bench.disk.faults = of_kind(Kind.ASSOCIATION_CLOSED), {1: Fault.SEEN, 2: Fault.NOTHING}
     bench.send([300])
-    bench.look()
-    wait_for(lambda: not bench.writer._unclosed, 30, "the close to be written again")
-    bench.look()
+
+    def is_repeated() -> bool:
+        bench.look()  # what is read gives segments back
+        return not bench.writer._unclosed.waiting()
+
+    wait_for(is_repeated, 60, "the close to be written again")
     bench.check()
 
 
