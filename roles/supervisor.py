@@ -176,7 +176,8 @@ def role_processes(settings: Settings) -> list[str]:
 def role_settings(settings: Settings, name: str) -> Settings:
     """What the process `name` is to go by.
 
-    The owner's URL stays with the supervisor: no role needs the right to change the schema.
+    No role uses the owner's URL, for none needs the right to change the schema. What the supervisor was given in its
+    environment or has in its memory is not taken from its copies: roles that are to be apart run by themselves.
     """
     port = settings.http.port and settings.http.port + _position(settings, name)
     return settings.model_copy(

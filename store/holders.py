@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
-from domain.errors import Unavailable
-from store.database import Database
+from store.database import Database, translated
 
 _LIVES = 0x6C696665  # "life": seeds the keys of these locks, apart from every other advisory lock
 
@@ -29,13 +28,16 @@ class Life:
         self._session: Connection | None = None
 
     def prove(self) -> None:
-        """Hold the lock, in a new session where the last one was lost; raises Unavailable."""
+        """Hold the lock, in a new session where the last one was lost; raises Unavailable where the server is away."""
         with self._lock:
             try:
                 self._hold()
             except DBAPIError as error:
                 self._drop()
-                raise Unavailable("PostgreSQL does not answer: the session of this process was lost") from error
+                word = translated(error)
+                if word is None:
+                    raise
+                raise word from error
 
     def close(self) -> None:
         """End the session: what this life holds may be taken by the next."""

@@ -51,14 +51,15 @@ class DeadLetterCount:
     """The dead letters that one consumer made lately, held against its limit."""
 
     limit: DeadLetterLimit
-    _recent: deque[datetime] = field(default_factory=deque)
+    _recent: deque[float] = field(default_factory=deque)
 
-    def add(self, at: datetime) -> None:
-        """Count one more; raises TooManyDeadLetters where the limit does not admit it."""
-        while self._recent and at - self._recent[0] > self.limit.window:
+    def add(self, at: float) -> None:
+        """Count one more at second `at` of a clock that never steps; raises TooManyDeadLetters beyond the limit."""
+        window = self.limit.window.total_seconds()
+        while self._recent and at - self._recent[0] > window:
             self._recent.popleft()
         if len(self._recent) >= self.limit.letters:
-            minutes = self.limit.window.total_seconds() / 60
+            minutes = window / 60
             raise TooManyDeadLetters(
                 f"{self.limit.letters} events were set aside within {minutes:g} minutes: see the dead letters"
             )

@@ -130,7 +130,7 @@ class Consumer:
 
     def _give_up(self, message: Message, error: Retryable | Permanent, attempts: int) -> str:
         now = self._clock.now()
-        self._dead.add(now)
+        self._dead.add(self._clock.monotonic())
         write = partial(set_aside, self._ledger, self._group, message, error, attempts, now)
         number = self._certain.call(write)
         _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})

@@ -12,6 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from store import deliveries, jobs, studies
+from store.database import Connection
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS, JOBS_CHANNEL
 
@@ -34,6 +35,8 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     announced again so that today's packages and rules decide. Raises Permanent while instances still come in, or where
     none can be read.
     """
+    with ledger.database.transaction() as connection:
+        _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
     letters = [
         one.id
         for one in list_dead_letters(ledger.database)
@@ -66,9 +69,14 @@ def _deliveries(transaction: Transaction, study: StudyId) -> int:
 
 
 def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:
-    state, revision = studies.lock_revision(transaction.connection, study)
-    if state is not StudyState.COMPLETE:
+    announce(transaction, study, _present_revision(transaction.connection, study, StudyState.COMPLETE), now)
+
+
+def _present_revision(connection: Connection, study: StudyId, *states: StudyState) -> int:
+    """The revision to be tried again; raises Permanent where the study is in none of `states`, or was never whole."""
+    state, revision = studies.lock_revision(connection, study)
+    if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
-    announce(transaction, study, revision, now)
+    return revision

@@ -29,6 +29,8 @@ from domain.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+_READS = 3  # tries of a read that fails: what passes by itself must not damage what was acknowledged
+
 _UNUSED = SegmentHeader(0, 0, 0, NO_RUN, bytes(16))
 
 Use = tuple[int, int]
@@ -235,9 +237,10 @@ def headers(fd: int, segment: SegmentHeader, start: int, stop: int) -> Iterator[
 
 
 def _read(fd: int, length: int, offset: int) -> bytes:
-    try:
-        return os.pread(fd, length, offset)
-    except OSError:
-        # Bytes that the disk does not give back are as lost as changed ones, and fail the same checksum.
-        log.exception("cannot read %d bytes at offset %d of a segment", length, offset)
-        return b""
+    for _ in range(_READS):
+        try:
+            return os.pread(fd, length, offset)
+        except OSError:
+            log.exception("cannot read %d bytes at offset %d of a segment", length, offset)
+    # Bytes that the disk does not give back are as lost as changed ones, and fail the same checksum.
+    return b""
