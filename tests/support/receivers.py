@@ -14,6 +14,9 @@ from pynetdicom.transport import ThreadedAssociationServer
 from domain.profiles import EXPLICIT, IMPLICIT
 from tests.support.processes import free_port
 from tests.support.servers import StorageScp
+from tests.support.sockets import close_for_certain
+
+close_for_certain()
 
 # The names of transfer syntaxes in DCMTK's configuration files.
 _DCMTK = {EXPLICIT: "LittleEndianExplicit", IMPLICIT: "LittleEndianImplicit"}

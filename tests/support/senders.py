@@ -16,6 +16,9 @@ from tests.support.counterparts import require
 from tests.support.ingest import encoded
 from tests.support.node import Node
 from tests.support.phantoms import write
+from tests.support.sockets import close_for_certain
+
+close_for_certain()
 
 
 def storescu(node: Node, folder: Path, aet: str = "SCANNER", timeout: float = 240) -> None:
