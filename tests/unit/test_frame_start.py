@@ -15,10 +15,7 @@ from tests.support.counterparts import ROOT
 
 # What typer and pydantic bring along.
 LINE = {"annotated_doc", "shellingham", "typer"}
-HELP = LINE | {"attr", "markdown_it", "mdurl", "pygments", "rich"}
-SETTINGS = {"annotated_types", "dotenv", "pydantic", "pydantic_core", "pydantic_settings", "typing_extensions"} | {
-    "typing_inspection"
-}
+SETTINGS = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
 TABLES = {"rich"}
 DATABASE = {"greenlet", "psycopg", "psycopg_binary", "sqlalchemy"}
 METRICS = {"prometheus_client"}
@@ -55,14 +52,19 @@ def loaded(what: str) -> set[str]:
 
 
 def test_the_first_help_loads_no_command_and_no_settings() -> None:
-    shown = "import contextlib, io, console.cli.main as cli\nwith contextlib.redirect_stdout(io.StringIO()):\n"
-    assert loaded(shown + "    cli.app(['--help'], standalone_mode=False)") <= HELP
+    shown = "import contextlib, io, console.cli.app as cli\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    assert loaded(shown + "    cli.app(['--help'], standalone_mode=False)") <= LINE
+
+
+def test_the_version_loads_no_library() -> None:
+    shows = "import sys; sys.argv[1:] = ['--version']; from console.cli.main import main; main()"
+    assert loaded(shows) == set()
 
 
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_a_command_loads_what_it_may_and_nothing_else(name: str) -> None:
     assert name in COMMANDS
-    assert loaded(f"from console.cli.main import _load; _load(None, {name!r})") <= MAY_IMPORT[name]
+    assert loaded(f"from console.cli.app import _load; _load(None, {name!r})") <= MAY_IMPORT[name]
 
 
 def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None:
