@@ -23,6 +23,7 @@ from typing import Any, Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
+from roles.run_files import run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -131,23 +132,6 @@ class HealthServer:
         draft = self._file.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(facts))
         draft.replace(self._file)
-
-
-def run_file(data: Path, name: str) -> Path:
-    """Where a running role says its process and its port."""
-    return data / "run" / f"{name}.json"
-
-
-def running(data: Path, name: str) -> dict[str, Any] | None:
-    """What the process `name` said of itself; None where it does not run (its file may outlive a kill)."""
-    try:
-        facts = dict(json.loads(run_file(data, name).read_text()))
-        os.kill(facts["pid"], 0)
-    except PermissionError:
-        return facts  # it runs as somebody else
-    except (OSError, ValueError, KeyError):
-        return None
-    return facts
 
 
 def ask(data: Path, name: str, pid: int | None = None) -> Report:

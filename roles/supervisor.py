@@ -16,13 +16,14 @@ from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
-from roles import database as embedded
 from roles.children import Child
-from roles.database import KEEPER
+from roles.database import KEEPER, fits
 from roles.devices import devices, spread, usable_asked_elsewhere
 from roles.fork import Fork
-from roles.health import Report, ask, running
+from roles.health import Report, ask
+from roles.keeper import keep
 from roles.process import die_with, process_name, run_role
+from roles.run_files import running
 from roles.table import ROLES
 
 _log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Supervisor:
         owner_url = _revealed(settings.database.owner_url)
         if settings.database.url is None:
             own = role_settings(settings, KEEPER)
-            self._keeper = self._child(KEEPER, lambda: embedded.keep(own))
+            self._keeper = self._child(KEEPER, lambda: keep(own))
             kept = self._await_keeper(self._keeper)
             if kept is None:
                 return None
@@ -110,7 +111,7 @@ class Supervisor:
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
                     _upgrade(owner_url)
-                elif not owner_url and not embedded.fits(url):
+                elif not owner_url and not fits(url):
                     _upgrade(url)
                 return True
             except Unavailable as error:
@@ -212,7 +213,7 @@ def _revealed(url: SecretUrl | None) -> str | None:
 def _owner_finds_it_fit(owner_url: str) -> bool:
     """Before the first migration there is no role that the node works as, which looks like a server that is away."""
     try:
-        return embedded.fits(owner_url)
+        return fits(owner_url)
     except Unavailable:
         return False
 
