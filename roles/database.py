@@ -63,7 +63,7 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         owner_url = settings.database.owner_url or settings.database.url
         yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
-    if not (server_folder(settings) / "PG_VERSION").exists():
+    if not has_database(settings):
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
     while True:
         if kept := running(settings.data, KEEPER):
@@ -99,6 +99,11 @@ def embedded_server(folder: Path) -> Iterator[EmbeddedPostgres]:
             except OSError as error:
                 raise Unavailable(f"the embedded PostgreSQL did not start: {error}") from error
         yield server
+
+
+def has_database(settings: Settings) -> bool:
+    """Whether the data folder has a database of its own."""
+    return (server_folder(settings) / "PG_VERSION").exists()
 
 
 def server_folder(settings: Settings) -> Path:
