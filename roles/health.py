@@ -9,12 +9,10 @@ import os
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -142,20 +140,17 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
     facts = running(data, name)
     if facts is None or pid not in {None, facts["pid"]}:
         return {"ready": False, "waiting_for": ["its process"]}
-    address = f"http://{facts['host']}:{facts['port']}"
+    where = f"{facts['host']}:{facts['port']}"
     try:
-        return {**_answer(f"{address}/health/ready"), "address": address}
+        return {**_answer(where), "address": f"http://{where}"}
     except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
         return {"ready": False, "waiting_for": ["its health door"]}
 
 
-def _answer(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=_ANSWER) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return dict(json.load(refusal))
+def _answer(where: str) -> dict[str, Any]:
+    with closing(HTTPConnection(where, timeout=_ANSWER)) as connection:
+        connection.request("GET", "/health/ready")
+        return dict(json.load(connection.getresponse()))
 
 
 class _Server(ThreadingHTTPServer):

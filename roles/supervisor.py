@@ -62,9 +62,9 @@ class Supervisor:
             settings = spread(self.settings, usable_asked_elsewhere)
             self._start_keeper(settings)
             self.begun()
-            settings = self._with_database(settings)
-            if settings is not None:
-                self._start_roles(settings)
+            connected = self._with_database(settings)
+            if connected is not None:
+                self._start_roles(connected)
                 self._look_after()
         finally:
             self._wind_down()
@@ -151,7 +151,7 @@ class Supervisor:
 
     def _look_after(self) -> None:
         report_at = time.monotonic() + _REPORT_EVERY
-        awaited = list(self._processes())
+        awaited = self._processes()
         while not self.stop.is_set():
             self._tick()
             if awaited:

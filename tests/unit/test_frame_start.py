@@ -3,13 +3,18 @@
 Libraries count, by the name of their package at the top; the standard library and the project's rooms do not.
 """
 
+import gc
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from config.imports import importing
 from console.cli.table import COMMANDS
+from roles.shared import least_first
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
 
@@ -27,7 +32,7 @@ MAY_IMPORT = {
     "status": LINE | SETTINGS | TABLES | METRICS | DATABASE,
     "explain": LINE | SETTINGS | TABLES | METRICS | DATABASE,
     "quarantine": LINE | SETTINGS | TABLES | METRICS | DATABASE,
-    "up": STARTED | TABLES | SPOOL,
+    "up": STARTED | SPOOL,
     **dict.fromkeys((*ROLES, "keep-database"), STARTED),
 }
 
@@ -73,7 +78,58 @@ def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None
     assert loaded(f"{starts}{serves}AssociationPolicy(Listener())") <= SETTINGS | METRICS | SPOOL
 
 
-def test_a_process_that_is_copied_has_nothing_that_starts_threads() -> None:
-    """NumPy brings a pool for its BLAS; the supervisor is copied after it has imported what the roles share."""
-    loads = "import threading, os, roles.supervisor, roles.recorded\nassert len(os.listdir('/proc/self/task')) == 1"
-    assert loaded(loads) <= STARTED | DATABASE | SPOOL
+def test_what_is_imported_for_the_copies_starts_no_thread_and_leaves_the_environment_as_it_was() -> None:
+    """NumPy brings a pool for its BLAS, and a process of several threads may not be copied."""
+    loads = """
+import os, threading, roles.supervisor
+from roles.shared import load
+from roles.table import ROLES
+before = dict(os.environ)
+list(load([name for name in ROLES if name != "listen"], first_start=True))
+assert "numpy" in __import__("sys").modules
+assert len(os.listdir("/proc/self/task")) == 1
+assert dict(os.environ) == before
+"""
+    assert {"alembic", "highdicom", "pydicom", "pynetdicom", "sqlalchemy"} <= loaded(loads)
+
+
+def test_the_role_that_needs_the_least_begins_first_and_every_role_has_a_place() -> None:
+    names = [name for name in ROLES if name != "listen"]
+    assert sorted(least_first(names)) == sorted(names)
+    assert least_first(["write", "index", "work-1", "work", "assemble"]) == [
+        "work-1",
+        "work",
+        "assemble",
+        "index",
+        "write",
+    ]
+
+
+def test_what_a_role_lacks_is_left_to_the_role_to_say() -> None:
+    loads = "import sys; sys.modules['highdicom'] = None; from roles.shared import load_role; load_role('write')"
+    assert "pydicom" in loaded(loads)
+
+
+def test_within_an_import_nothing_is_collected_and_afterwards_as_before() -> None:
+    with importing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+def test_what_is_set_up_is_compiled_whatever_the_environment_says_of_compiling(tmp_path: Path) -> None:
+    """Where nothing may be kept, every process would otherwise compile all that it imports."""
+    for folder in (".venv/bin", ".tools/bin", "scripts", "a_room"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "a_room" / "__init__.py").write_text("")
+    (tmp_path / "a_room" / "module.py").write_text("")
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    installer = tmp_path / ".tools/bin/uv"
+    installer.write_text('#!/bin/sh\necho "$1 $UV_COMPILE_BYTECODE"\n')
+    installer.chmod(0o755)
+    script = shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts")
+    env = {"PATH": f"{tmp_path}/.tools/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["bash", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("sync 1\n")
+    assert len(list((tmp_path / "a_room" / "__pycache__").glob("*.pyc"))) == 2
