@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,13 +48,14 @@ print(json.dumps(sorted({{name.partition(".")[0] for name, file in files.items()
 
 def loaded(what: str) -> set[str]:
     """The libraries that a process has imported after `what`, without what an environment imports by itself."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED.format(what=what)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    bare = subprocess.run(
-        [sys.executable, "-c", LOADED.format(what="")], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(json.loads(done.stdout.splitlines()[-1])) - set(json.loads(bare.stdout))
+    return _loaded(what) - _loaded("")
+
+
+@cache
+def _loaded(what: str) -> set[str]:
+    program = [sys.executable, "-c", LOADED.format(what=what)]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_the_first_help_loads_no_command_and_no_settings() -> None:
