@@ -27,21 +27,20 @@ from tests.support.servers import Orthanc
 
 _LONGEST = 180.0  # s
 _TICKS = os.sysconf("SC_CLK_TCK")
-_SAID = """From the start of `dicom-node up` with a PostgreSQL of its own: medians of {rounds} round(s) in which the sides take
-turns. A first start makes the database. "Processor" holds every process of the node until all is ready, PostgreSQL's
+_SAID = """From the start of `dicom-node up` with a PostgreSQL of its own: medians of {rounds} round(s) in which the sides
+take turns. A first start makes the database. "Processor" holds every process of the node until all is ready, PostgreSQL's
 too; it does not hold what other work on the machine took, which seconds by the clock do."""
 _COMMANDS_SAID = "Seconds of the processor of a command, the median of five, beside a node that runs."
 
 Measured = dict[str, float]
+Sides = Mapping[str, Sequence[str]]
 
 
 def run(arguments: Sequence[str]) -> None:
     """Run it; `--rounds N` for other medians than of three, `--quick` for one round that is not kept."""
     options = _options(arguments)
     rounds = 1 if options.quick else options.rounds
-    sides = {"node": PROGRAM} | (
-        {f"earlier ({_commit(options.earlier)})": _of(options.earlier)} if options.earlier else {}
-    )
+    sides: Sides = {"node": PROGRAM, **(_of(options.earlier) if options.earlier else {})}
     with tempfile.TemporaryDirectory(prefix="dicom-node-start-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
@@ -68,21 +67,19 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _of(checkout: Path) -> Mapping[str, tuple[str, ...]]:
+def _of(checkout: Path) -> Sides:
     commit = machine.first_line(["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"])
     return {f"earlier ({commit})": (str(checkout.absolute() / ".venv" / "bin" / "dicom-node"),)}
 
 
-def _round(folder: Path, sides: Mapping[str, Sequence[str]]) -> Mapping[str, Measured]:
+def _round(folder: Path, sides: Sides) -> Mapping[str, Measured]:
     """Seconds by what was waited for, then by side."""
     print(f"round in {folder}", flush=True)
     (folder / "models").mkdir(parents=True)
     found: dict[str, Measured] = {}
     for which in ("first start", "restart"):
-        for number, (side, program) in enumerate(sides.items()):
-            node = Node(
-                folder / ("node" if not number else f"earlier-{number}"), models=folder / "models", program=program
-            )
+        for side, program in sides.items():
+            node = Node(folder / side.partition(" ")[0], models=folder / "models", program=program)
             for what, seconds in _start(node):
                 found.setdefault(f"{which}: {what}", {})[side] = seconds
     found["first start: C-ECHO answered"]["Orthanc"] = _start_of_orthanc(folder / "orthanc")
@@ -139,7 +136,7 @@ def _used_by(pid: int) -> float:
     return 0.0
 
 
-def _commands(sides: Mapping[str, Sequence[str]], data: Path) -> Sequence[Mapping[str, Measured]]:
+def _commands(sides: Sides, data: Path) -> Sequence[Mapping[str, Measured]]:
     """Five rounds, after one that warms the disk's cache."""
     env = {**os.environ, "DICOM_NODE_DATA": str(data)}
     rounds = [
