@@ -27,9 +27,9 @@ from tests.support.servers import Orthanc
 
 _LONGEST = 180.0  # s
 _TICKS = os.sysconf("SC_CLK_TCK")
-_SAID = """From the start of `dicom-node up` with a PostgreSQL of its own: medians of {rounds} round(s) in which the sides
-take turns. A first start makes the database. "Processor" holds every process of the node until all is ready, PostgreSQL's
-too; it does not hold what other work on the machine took, which seconds by the clock do."""
+_SAID = """From the start of `dicom-node up` with a PostgreSQL of its own: medians of {rounds} round(s) in which the
+sides take turns. A first start makes the database. "Processor" holds every process of the node until all is ready,
+PostgreSQL's too; it does not hold what other work on the machine took, which seconds by the clock do."""
 _COMMANDS_SAID = "Seconds of the processor of a command, the median of five, beside a node that runs."
 
 Measured = dict[str, float]

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from config.imports import importing
 from console.cli.table import COMMANDS
 from console.cli.version import version_line
 from domain.errors import NodeError
@@ -59,7 +60,8 @@ class _Commands(TyperGroup):
 
 
 def _load(ctx: Any, name: str) -> Any:
-    module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
+    with importing():
+        module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
     return get_group(module.app).get_command(ctx, name)
 
 
