@@ -323,8 +323,7 @@ class LeasedLoop(Generic[T, R]):
             try:
                 self._holder.life.prove()
                 with self._ledger.database.transaction() as connection:
-                    for lease in leases:
-                        self._work.rows.renew(connection, lease, self._seconds)
+                    self._work.rows.renew(connection, leases, self._seconds)
             except NodeError as error:
                 _log.warning("leases not renewed", extra={"rows": len(leases), "reason": str(error)})
 

@@ -15,6 +15,7 @@ from domain.records import ChoiceRecord
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
+from store.locks import locked, locked_in_order
 from store.results import Result, as_result, results_of
 from store.tables import deliveries, delivery_objects, jobs, results
 
@@ -74,7 +75,7 @@ def plan_delivery(
     looked at.
     """
     of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
-    waits = select(deliveries.c.id).where(of_job, deliveries.c.state == DeliveryState.PENDING).with_for_update()
+    waits = locked(select(deliveries.c.id).where(of_job, deliveries.c.state == DeliveryState.PENDING), deliveries)
     delivery = _new_delivery(connection, job, destination) or connection.execute(waits).scalar_one_or_none()
     if delivery:
         planned = update(deliveries).where(deliveries.c.id == delivery)
@@ -102,14 +103,14 @@ def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
 
 
 def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's deliveries, before its own row: whoever writes the outcome of one locks in this order too."""
-    mine = select(deliveries.c.id).where(deliveries.c.study_id == study)
-    connection.execute(mine.order_by(deliveries.c.id).with_for_update())
+    """Lock the study's deliveries: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id == study), deliveries))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
-    """The study's deliveries that were given up or refused, locked."""
-    return _locked(connection, deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
+    """The study's deliveries that were given up or refused."""
+    ended = _DELIVERY.where(deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
+    return [_delivery(row) for row in connection.execute(ended.order_by(deliveries.c.id))]
 
 
 def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
@@ -123,7 +124,8 @@ def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int 
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
     over = (*_ARRIVED, DeliveryState.CANCELLED)
-    return _locked(connection, bound_for(destination), deliveries.c.state.not_in(over))
+    going = _DELIVERY.where(bound_for(destination), deliveries.c.state.not_in(over))
+    return [_delivery(row) for row in connection.execute(locked_in_order(going, deliveries))]
 
 
 def is_known(connection: Connection, destination: str) -> bool:
@@ -218,11 +220,6 @@ _DELIVERY = select(
     jobs.c.model,
     jobs.c.revision,
 ).join(jobs, jobs.c.id == deliveries.c.job_id)
-
-
-def _locked(connection: Connection, *conditions: Condition) -> list[Delivery]:
-    statement = _DELIVERY.where(*conditions).order_by(deliveries.c.id).with_for_update(of=deliveries)
-    return [_delivery(row) for row in connection.execute(statement)]
 
 
 def _delivery(row: Row[Any]) -> Delivery:

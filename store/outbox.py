@@ -20,6 +20,7 @@ from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.records import DeadLetter
 from store.database import Database, translated
+from store.locks import locked
 from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL
 
@@ -156,7 +157,8 @@ def all_dead_letters(connection: Connection) -> list[DeadLetter]:
 
 def take_dead_letter(connection: Connection, number: int) -> DeadLetter:
     """One dead letter, locked until the transaction ends; raises Permanent where there is none of this number."""
-    row = connection.execute(select(*_LETTER).where(dead_letters.c.id == number).with_for_update()).one_or_none()
+    letter = locked(select(*_LETTER).where(dead_letters.c.id == number), dead_letters)
+    row = connection.execute(letter).one_or_none()
     if row is None:
         raise Permanent(f"there is no dead letter {number}")
     return DeadLetter(*row)

@@ -131,8 +131,11 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations(entries)
-            batch.file_instances([one.filing for one in records if isinstance(one.filing, Filed)])
-            batch.quarantine([one.filing for one in records if isinstance(one.filing, Unreadable)])
+            filed = [one.filing for one in records if isinstance(one.filing, Filed)]
+            unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
+            batch.lock_studies(filed, unreadable)
+            batch.file_instances(filed)
+            batch.quarantine(unreadable)
             batch.note(entries)
             batch.close_associations(entries)
             transaction.wake(STUDIES_CHANNEL)
@@ -143,7 +146,9 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations([record.entry])
-            batch.quarantine([unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")])
+            unreadable = [unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")]
+            batch.lock_studies([], unreadable)
+            batch.quarantine(unreadable)
             batch.close_associations([record.entry])
         _tell(batch)
 

@@ -28,6 +28,7 @@ class DeliveryPlanner:
         """Plan; a repeated event makes no second delivery."""
         connection, now = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(ResultsWritten).job)
+        deliveries.lock(connection, job.study_id)
         if results.newer_exist(connection, job):
             self._leave(transaction, job)
         elif late := [one.name for one in self._destinations if one.changed_since(connection, event.time)]:

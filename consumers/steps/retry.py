@@ -45,6 +45,8 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     for number in letters:
         replay(ledger, number, now)
     with ledger.transaction() as transaction:
+        jobs.lock(transaction.connection, study)
+        deliveries.lock(transaction.connection, study)
         again = _jobs(transaction, study, packages)
         sent = _deliveries(transaction, study)
         stuck.release(transaction, study, _REASON, now)

@@ -47,7 +47,7 @@ class Router:
         revision = event.of(StudyCompleted).revision
         rules = self._rules()
         # Whose outcome is being written is waited for: what ends badly at this moment is opened again below.
-        routing.lock_jobs(transaction.connection, event.study_id)
+        jobs.lock(transaction.connection, event.study_id)
         deliveries.lock(transaction.connection, event.study_id)
         _, now_at = studies.lock_revision(transaction.connection, event.study_id)
         if now_at != revision:

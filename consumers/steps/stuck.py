@@ -48,8 +48,9 @@ def release_if_nothing_is_left(transaction: Transaction, study: StudyId, reason:
     What failed of results that a newer revision's have overtaken holds nobody up.
     """
     connection = transaction.connection
-    failed, undelivered = jobs.ended_badly(connection, study), deliveries.ended_badly(connection, study)
+    # Whoever lets something end badly says so in the study's row, so that nothing does between this look and the end.
     _, present = studies.lock_revision(connection, study)
+    failed, undelivered = jobs.ended_badly(connection, study), deliveries.ended_badly(connection, study)
     if failed or any(one.revision == present for one in undelivered) or outbox.has_open_letters(connection, study):
         return False
     return release(transaction, study, reason, now)

@@ -5,7 +5,7 @@ import logging
 import struct
 import uuid
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from consumers.steps.retry import retry
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
-from dicom_node.spool import PART, DamagedRecord, Entry, Kind
+from dicom_node.spool import DamagedRecord, Entry, Kind
 from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Permanent, Retryable, Unavailable
 from store import index, quarantine
@@ -32,52 +32,12 @@ from store.queries.path import study_path
 from store.queries.studies import latest_studies
 from store.tables import inbox
 from tests.support.bench import Bench, open_bench
+from tests.support.entries import EXPLICIT, Given, cut, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
 from tests.support.working import study_id
 
-CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 GOOD = Phantom(size=(16, 16), slices=3, study="good")
-
-
-class Given:
-    """In the place of the spool: hands the entries out, a batch a poll, and keeps what is checkpointed."""
-
-    def __init__(self, *batches: Sequence[Entry]) -> None:
-        self._batches = list(batches)
-        self.checkpointed: list[Entry] = []
-
-    def poll(self, timeout: float) -> list[Entry]:
-        return list(self._batches.pop(0)) if self._batches else []
-
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
-        self.checkpointed += entries
-
-
-def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
-    """A record of the spool with texts as a peer may choose them."""
-    given: dict[str, Any] = {
-        "kind": Kind.INSTANCE,
-        "association": uuid.UUID(int=1),
-        "calling": "SCANNER",
-        "called": "NODE",
-        "address": "127.0.0.1",
-        "sop_class": CT,
-        "sop_instance": f"1.2.3.{number}",
-        "transfer_syntax": EXPLICIT,
-        "details": {},
-    }
-    pieces = [data[start : start + PART] for start in range(0, len(data), PART)]
-    return Entry(
-        listener=0,
-        sequence=number,
-        received_ns=0,
-        context_id=1,
-        size=len(data),
-        marks=(),
-        read=lambda: iter(pieces),
-        **(given | fields),
-    )
 
 
 def good(start: int) -> list[Entry]:
@@ -351,11 +311,6 @@ def test_a_statement_with_too_many_parameters_is_never_the_servers_absence(bench
 
 def _raise(connection: Any, state: str) -> None:
     connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'told to' USING ERRCODE = '{state}'; END $$"))
-
-
-def cut(data: bytes) -> bytes:
-    """Ends within Rows, behind all UIDs."""
-    return data[: data.index(b"\x28\x00\x10\x00") + 9]
 
 
 def test_what_is_unreadable_is_counted_to_its_study_and_no_longer_once_it_came_whole(bench: Bench) -> None:
