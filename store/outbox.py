@@ -169,10 +169,11 @@ def mark_replayed(connection: Connection, number: int, at: datetime) -> None:
     connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(replayed_at=at))
 
 
-def has_open_letters(connection: Connection, study: StudyId) -> bool:
-    """Whether anything about a study is set aside and was not replayed."""
-    waiting = select(dead_letters.c.id).where(dead_letters.c.study_id == study, dead_letters.c.replayed_at.is_(None))
-    return bool(connection.scalar(select(waiting.exists())))
+def open_letters(connection: Connection, study: StudyId) -> list[int]:
+    """The numbers of a study's dead letters that were not replayed, the oldest first."""
+    letters = dead_letters.c
+    waiting = select(letters.id).where(letters.study_id == study, letters.replayed_at.is_(None))
+    return list(connection.execute(waiting.order_by(letters.id)).scalars())
 
 
 _LETTER = tuple(dead_letters.c)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from audit.trail import Action, Ledger, Transaction
 from config import metrics
+from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased import Claimed, LeaseLost
 from consumers.steps import stuck
@@ -27,6 +28,8 @@ from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.results import Result
 from store.studies import note_progress
+
+_NOTHING = "the findings give nothing that its profile shows"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,10 @@ class _Deliveries:
         return 1, bound_for(first.destination)
 
     def overtaken(self, connection: Connection, item: Delivery) -> str:
-        """An older result never comes over a newer one."""
-        return "newer results are there already" if deliveries.is_overtaken(connection, item) else ""
+        """An older result never comes over a newer one, and where there is nothing to send nothing is delivered."""
+        if deliveries.is_overtaken(connection, item):
+            return "newer results are there already"
+        return "" if item.choices or deliveries.objects_of(connection, item.id) else _NOTHING
 
     def began(self, transaction: Transaction, item: Delivery) -> None:
         """Say so."""
@@ -76,8 +81,9 @@ class _Deliveries:
             return self._write_again(transaction, item, result.refused)
         connection, now = transaction.connection, self._clock.now()
         objects = [[uid, f"{status or 0:04X}"] for uid, _, status in deliveries.objects_of(connection, item.id)]
-        reason = "stored" if objects else "the findings give nothing that its profile shows"
-        state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason=reason)
+        if not objects:
+            return self.ended(transaction, item, Permanent("none of the results that were chosen is there to be sent"))
+        state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason="stored")
         note_progress(connection, item.study_id, f"results delivered to {item.destination}", now)
         transaction.emit(Event(ResultsDelivered(item.job_id, item.id, item.destination), item.study_id, now))
         transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=objects)
@@ -85,10 +91,13 @@ class _Deliveries:
 
     def _write_again(self, transaction: Transaction, item: Delivery, refused: str) -> str:
         """Wait for results in the forms that the destination takes now; their plan brings the next attempt forward."""
-        connection, now = transaction.connection, self._clock.now()
+        connection, now, times = transaction.connection, self._clock.now(), item.rewritten + 1
+        if REWRITES.delay(times) is None:
+            return self.ended(transaction, item, Permanent(f"{refused}; {times} times it had come to take others"))
         reason = f"{refused}; results are written for what it takes now"
         events = (DeliveryEvent.FAIL, DeliveryEvent.RETRY)
-        state = DELIVERIES.move(connection, item.id, *events, reason=reason, delay=self.policy.longest)
+        waits = {"delay": REWRITES.longest, "rewritten": times}
+        state = DELIVERIES.move(connection, item.id, *events, reason=reason, **waits)
         note_progress(connection, item.study_id, f"{item.destination}: {reason}", now)
         request_results(transaction, jobs.get(connection, item.job_id), now)
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
@@ -109,6 +118,9 @@ class _Deliveries:
 
     def cancelled(self, transaction: Transaction, item: Delivery, reason: str) -> None:
         """Say why."""
+        if reason == _NOTHING:
+            said = f"nothing goes to {item.destination}: {reason}"
+            note_progress(transaction.connection, item.study_id, said, self._clock.now())
         transaction.record(Action.DELIVERY_CANCELLED, item.study_id, **about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Delivery, error: NodeError) -> str:
