@@ -4,7 +4,7 @@ Each destination has a holder of its own, so that a silent archive holds up its 
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.trail import Action, Ledger, Transaction
@@ -29,6 +29,7 @@ from store.objects import ObjectStore
 from store.results import Result
 from store.studies import note_progress
 
+_LONGEST = 3600.0  # s
 _NOTHING = "the findings give nothing that its profile shows"
 
 
@@ -64,6 +65,10 @@ class _Deliveries:
     def together(self, first: Delivery) -> tuple[int, Condition]:
         """One at a time."""
         return 1, bound_for(first.destination)
+
+    def longest(self, rows: int) -> float:
+        """An object of some gigabytes over a slow line; each that has an answer is a sign of life."""
+        return _LONGEST
 
     def overtaken(self, connection: Connection, item: Delivery) -> str:
         """An older result never comes over a newer one, and where there is nothing to send nothing is delivered."""
@@ -160,12 +165,15 @@ class DeliveryTo(_Deliveries):
         self._our_aet = our_aet
         self._timeout = timeout
 
-    def run(self, claimed: Sequence[Claimed[Delivery]]) -> Sequence[Sent | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Send what the destination has not stored yet."""
-        return [self._sent(one) for one in claimed]
+        return [self._sent(one, sign) for one in claimed]
 
-    def _sent(self, one: Claimed[Delivery]) -> Sent | NodeError:
-        outcomes = [self._note(one, outcome) for outcome in self._send(one.item)]
+    def _sent(self, one: Claimed[Delivery], sign: Callable[[], None]) -> Sent | NodeError:
+        outcomes = []
+        for outcome in self._send(one.item):
+            outcomes.append(self._note(one, outcome))
+            sign()
         unaccepted = [outcome.reason for outcome in outcomes if outcome.unaccepted]
         if unaccepted or _nothing_chosen(one.item):
             return self._ask_anew(one.item, next(iter(unaccepted), ""))
@@ -210,7 +218,7 @@ class DeliveryToNobody(_Deliveries):
         super().__init__(policy, clock)
         self.scope: Sequence[Condition] = (bound_elsewhere(destinations),)
 
-    def run(self, claimed: Sequence[Claimed[Delivery]]) -> Sequence[Sent | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Say what to do."""
         said = "is no longer configured; configure it, or: dicom-node destinations forget"
         return [Permanent(f"{said} {one.item.destination}") for one in claimed]

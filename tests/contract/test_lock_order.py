@@ -28,6 +28,7 @@ from domain.errors import Retryable
 from domain.events import Event, StudyCompleted
 from domain.ids import StudyId
 from models.registry import Registry
+from store import studies
 from store.database import Database
 from store.jobs import JOBS
 from store.leases import Lease
@@ -91,7 +92,7 @@ def _add_jobs(bench: Bench) -> None:
             " FROM dicom_node.jobs WHERE state = 'succeeded' RETURNING 1"
         )
     bench.ask("UPDATE dicom_node.deliveries SET state = 'refused' WHERE destination = 'OTHER' RETURNING 1")
-    bench.ask("UPDATE dicom_node.studies SET state = 'stuck' RETURNING 1")
+    bench.ask("UPDATE dicom_node.studies SET state = 'stuck', unsynced = true RETURNING 1")
 
 
 @pytest.fixture(scope="module")
@@ -201,8 +202,14 @@ def indexed(new: Phantom, broken: Phantom, repeated: Phantom) -> Step:
     return step
 
 
+def synced(world: World, ledger: Ledger) -> None:
+    with ledger.transaction() as transaction:
+        studies.note_synced(transaction.connection, None)
+
+
 PAIRS: dict[str, tuple[Step, Step]] = {
     "two batches of the index": (indexed(ONE, TWO, TWO), indexed(TWO, ONE, ONE)),
+    "index and the end of a sync": (indexed(TWO, ONE, ONE), synced),
     "index and forget": (indexed(ONE, TWO, TWO), forgotten),
     "forget and route": (forgotten, routed(0)),
     "forget and retry": (forgotten, retried(1)),
