@@ -22,7 +22,7 @@ def index(context: Context) -> None:
     spool = context.settings.data / "spool"
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
-        indexer = Indexer(reader, context.ledger, context.objects)
+        indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse)
 
         def measure() -> None:
             backlog = meter.measure()

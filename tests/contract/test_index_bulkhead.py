@@ -7,6 +7,7 @@ import uuid
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dicom_node.intake.header import Header
 from dicom_node.spool import DamagedRecord, Entry, Kind
 from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Permanent, Retryable, Unavailable
+from roles.health import Health
 from store import index, quarantine
 from store.database import Database, is_for_data
 from store.queries.path import study_path
@@ -402,6 +404,28 @@ def test_what_the_disk_lost_is_in_quarantine_on_the_trail_and_counted(bench: Ben
 def _with_read(one: Entry, first: Collection[bytes]) -> Entry:
     object.__setattr__(one, "read", lambda: _lost(first))
     return one
+
+
+def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Bench) -> None:
+    dataset = Phantom(size=(16, 16), slices=3, study="long").datasets()[0]
+    data = encoded(dataset) + b"\0" * (12 << 20)
+    slow = entry(1, data, sop_instance=dataset.SOPInstanceUID)
+    passed = 0.0
+    health = Health(limit=60, now=lambda: passed)
+    lived: list[bool] = []
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal passed
+        for piece in slow.read():
+            passed += 59
+            lived.append(health.alive())
+            yield piece
+
+    given = Given([replace(slow, read=pieces)])
+    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    assert indexer.step(0.0) == 1
+    assert all(lived)
+    assert len(lived) > 10
 
 
 def test_entries_of_the_trail_hold_no_control_character(bench: Bench) -> None:
