@@ -75,7 +75,8 @@ def _drafts(folder: Path) -> list[Path]:
 def _writer(name: str) -> tuple[str, int] | None:
     """The host and the process that made this draft; None where it is none."""
     parts = name.rsplit(".", 3)
-    return (parts[1], int(parts[2])) if len(parts) == 4 and parts[2].isdecimal() else None
+    known = len(parts) == 4 and parts[2].isdecimal() and len(parts[2]) < 10
+    return (parts[1], int(parts[2])) if known else None
 
 
 def _is_left(draft: Path, now: float) -> bool:

@@ -81,7 +81,12 @@ def test_folders_in_which_nothing_was_made_since_the_last_sweep_are_passed_over(
 
 
 def test_a_file_that_no_put_made_stays(tmp_path: Path) -> None:
-    files = [tmp_path / ".hidden", tmp_path / ".a.b.c.d", tmp_path / "0123.dcm.host.5.0a1b2c3d"]
+    files = [
+        tmp_path / ".hidden",
+        tmp_path / ".a.b.c.d",
+        tmp_path / f".a.b.{9**20}.d",
+        tmp_path / "0123.dcm.host.5.0a1b2c3d",
+    ]
     for file in files:
         file.touch()
         os.utime(file, (0, 0))
