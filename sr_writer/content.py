@@ -7,6 +7,7 @@ is the shape of each module that writes a kind of object: nothing, where the fin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
+from sr_writer.image_names import ImageNames
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -63,6 +65,11 @@ class Content:
     def frame(self, index: int) -> Frame:
         """The image behind an index of the findings."""
         return self.source.frames[index]
+
+    @cached_property
+    def names(self) -> ImageNames:
+        """What people call the image at an index of the findings."""
+        return ImageNames(self.source)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from domain.findings import FindingProbability, Findings, Measurement, Region
 from sr_writer.codes.wording import warning
+from sr_writer.content import Content
 
 Colour = tuple[int, int, int]
 
@@ -21,9 +22,9 @@ class Line:
     colour: Colour | None = None
 
 
-def lines(findings: Findings, present: frozenset[int]) -> tuple[Line, ...]:
+def lines(content: Content) -> tuple[Line, ...]:
     """Every segment, region and likelihood; of the likelihoods, those that are reported first."""
-    return (*_segments(findings, present), *_regions(findings), *_likelihoods(findings))
+    return (*_segments(content.findings, content.present), *_regions(content), *_likelihoods(content))
 
 
 def heads(findings: Findings) -> tuple[str, ...]:
@@ -46,23 +47,26 @@ def _segments(findings: Findings, present: frozenset[int]) -> Iterator[Line]:
         yield Line(one.label, said, one.colour)
 
 
-def _regions(findings: Findings) -> Iterator[Line]:
-    for one in findings.regions:
-        parts = [_place(one, len(findings.frames)), *map(quantity, one.measurements)]
+def _regions(content: Content) -> Iterator[Line]:
+    for one in content.findings.regions:
+        parts = [_place(one, content), *map(quantity, one.measurements)]
         parts += [f"probability {100 * one.probability:.1f} %"] if one.probability is not None else []
         yield Line(one.label, ", ".join(filter(None, parts)), one.colour)
 
 
-def _likelihoods(findings: Findings) -> Iterator[Line]:
-    for one in sorted(findings.likelihoods, key=lambda one: (not one.present, one.frame or 0, -one.probability)):
-        yield Line(one.label, _likely(one, len(findings.frames)))
+def _likelihoods(content: Content) -> Iterator[Line]:
+    found = content.findings.likelihoods
+    for one in sorted(found, key=lambda one: (not one.present, one.frame or 0, -one.probability)):
+        yield Line(one.label, _likely(one, content))
 
 
-def _likely(one: FindingProbability, images: int) -> str:
+def _likely(one: FindingProbability, content: Content) -> str:
     verdict = "reported" if one.present else "not reported"
-    where = f"image {one.frame + 1}: " if one.frame is not None and images > 1 else ""
+    place = _place(one, content)
+    where = f"{place}: " if place else ""
     return f"{where}{100 * one.probability:.1f} %, {verdict} (from {100 * one.threshold:.3g} % on)"
 
 
-def _place(one: Region, images: int) -> str:
-    return f"image {one.frame + 1}" if images > 1 else ""
+def _place(one: Region | FindingProbability, content: Content) -> str:
+    """The image that it is of, where there are several."""
+    return str(content.names(one.frame)) if one.frame is not None and len(content.source.frames) > 1 else ""

@@ -126,7 +126,7 @@ def _blocks(content: Content) -> Iterator[_Block]:
 
 
 def _table(content: Content) -> Iterator[_Block]:
-    found = lines(content.findings, content.present)
+    found = lines(content)
     for number, line in enumerate(found[:_MOST_LINES]):
         yield from _finding(line, striped=number % 2 == 0)
     if not found:

@@ -62,6 +62,13 @@ def picture(content: Content, view: View, size: tuple[int, int]) -> Image.Image:
     return whole
 
 
+def caption(content: Content, view: View) -> tuple[str, ...]:
+    """What is said below a picture: which image it is and why it is shown."""
+    where = f"{content.names(view.frame).capital}: " if len(content.source.frames) > 1 else ""
+    method = f" ({content.findings.maps[view.map].method})" if view.map is not None else ""
+    return (f"{where}{view.why}{method}",)
+
+
 def _of_frame(content: Content, frame: int, why: str) -> list[View]:
     maps = [(k, one) for k, one in _explanations(content) if frame in one.frames]
     return [View(frame, one.label, k) for k, one in maps] or [View(frame, why)]
@@ -125,14 +132,12 @@ def _unshown(room: tuple[int, int], reason: str) -> Image.Image:
 
 def _say(whole: Image.Image, content: Content, view: View, top: int) -> None:
     """Below the image: which it is and why, the scale of a map's colours, and the words of every result."""
-    draw, images = ImageDraw.Draw(whole), len(content.source.frames)
-    where = f"Image {view.frame + 1} of {images}: " if images > 1 else ""
+    draw = ImageDraw.Draw(whole)
     room = whole.width - 2 * _PAD
     if view.map is not None:
         room -= _scale(whole, draw, top)
-    method = f" ({content.findings.maps[view.map].method})" if view.map is not None else ""
     letters = font(15)
-    first, *rest = [*wrapped(plain(f"{where}{view.why}{method}"), letters.getlength, room - 16), ""]
+    first, *rest = [*wrapped(plain(caption(content, view)[0]), letters.getlength, room - 16), ""]
     draw.text((_PAD, top + 6), first + (" ..." if rest and rest[0] else ""), WHITE, letters)
     small = font(13)
     said = wrapped(warning(content.findings.model), small.getlength, whole.width - 2 * _PAD)

@@ -98,7 +98,7 @@ def _pictures(content: Content) -> Iterator[Image.Image]:
 
 def _table(content: Content) -> Iterator[Image.Image]:
     """A line for each finding, its colour before it."""
-    found = lines(content.findings, content.present)
+    found = lines(content)
     yield _heading("Findings")
     for number, line in enumerate(found[:_MOST_LINES]):
         yield _finding(line, BACKGROUND if number % 2 else _STRIPE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from domain.findings import Findings, Region
+from domain.findings import Region
 from domain.profiles import ResultFormat
 from sr_writer.codes.wording import content_description, plain, warning
 from sr_writer.common_modules import heading
@@ -51,7 +51,7 @@ def _images(content: Content) -> Iterator[_Shown]:
         (
             content.frame(index),
             tuple(one for one in content.regions if one.frame == index),
-            _lines(content.findings, index, whole=content.source.volume is None),
+            _lines(content, index),
         )
         for index in range(len(content.source.frames))
     ]
@@ -60,15 +60,20 @@ def _images(content: Content) -> Iterator[_Shown]:
     return (_Shown(frame, grey[frame], regions, lines) for frame, regions, lines in said if frame in grey)
 
 
-def _lines(findings: Findings, index: int, whole: bool) -> tuple[str, ...]:
-    """What a classifier reports of an image, and of the `whole` input where that is no volume."""
-    about = (index, None) if whole else (index,)
+def _lines(content: Content, index: int) -> tuple[str, ...]:
+    """What a classifier reports of an image, and of the whole input where that is no volume."""
+    findings = content.findings
+    about = (index, None) if content.source.volume is None else (index,)
     reported = [one for one in findings.likelihoods if one.present and one.frame in about]
     reported.sort(key=lambda one: -one.probability)
     lines = [plain(f"{one.label} {100 * one.probability:.1f} %") for one in reported]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
-    return (*lines, *(["Key image"] if index in findings.key_frames else []))
+    return (*lines, *([_key(content, index)] if index in findings.key_frames else []))
+
+
+def _key(content: Content, index: int) -> str:
+    return f"Key image: {content.names(index)}" if len(content.source.frames) > 1 else "Key image"
 
 
 def _state(images: Sequence[_Shown], number: int, content: Content, form: ResultFormat) -> Dataset:

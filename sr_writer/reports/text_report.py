@@ -18,7 +18,7 @@ from sr_writer.source import Frame
 def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The warning and who speaks, then a line for each finding, then how it came about and what the model is for."""
     findings = content.findings
-    found = [f"{one.label}: {one.said}" for one in lines(findings, content.present)]
+    found = [f"{one.label}: {one.said}" for one in lines(content)]
     run = [f"Run by {findings.engine}."] if findings.engine else []
     sections = [
         _section(concepts.SUMMARY, concepts.SUMMARY, heads(findings)),

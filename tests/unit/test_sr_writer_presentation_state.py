@@ -278,7 +278,7 @@ def test_an_image_that_the_model_names_is_called_a_key_image(tmp_path: Path) -> 
     paths = phantoms.write(SMALL.datasets(), tmp_path)
     (state,) = states(replace(findings_on(paths), key_frames=(3,)), paths)
     (annotation,) = state.GraphicAnnotationSequence
-    assert texts(annotation) == ["Key image", WARNING]
+    assert texts(annotation) == ["Key image: image 4, table position 7.5 mm", WARNING]
 
 
 def test_where_there_is_nothing_to_say_there_is_no_state(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader
         "Findings": [
             "Right lung: Volume 2535 ml, Attenuation Coefficient (mean) -812.3 HU",
             "Left lung: Volume 2210 ml, Attenuation Coefficient (mean) -805 HU",
-            "Nodule: image 4, probability 91.0 %",
+            "Nodule: image 4, table position 7.5 mm, probability 91.0 %",
             "Pneumonia: 95.5 %, reported (from 50 % on)",
             "Cardiomegaly: 3.4 %, not reported (from 25 % on)",
         ],
