@@ -66,7 +66,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
         raise IntegrityError(f"there are {len(content.maps)} of the findings' {len(maps)} maps")
     for number, (one, values) in enumerate(zip(maps, content.maps, strict=True), 1):
         _check(one, values, source, source.volume)
-        dataset = heading(content, form, "OT", number, own_series=True, title=f"{one.label} ({one.method})")
+        dataset = heading(content, form, "OT", number, own_series=True, about=one.label)
         _describe(dataset, one, content, source.volume)
         yield Draft(form, dataset, pixels=_pixels(one, values))
 

@@ -48,7 +48,7 @@ def test_it_is_a_document_of_its_own(tmp_path: Path) -> None:
     assert (dataset.SOPClassUID, dataset.Modality) == (ENCAPSULATED_PDF, "DOC")
     assert dataset.MIMETypeOfEncapsulatedDocument == "application/pdf"
     assert (dataset.BurnedInAnnotation, dataset.VerificationFlag) == ("NO", "UNVERIFIED")
-    assert dataset.DocumentTitle == "AI PDF: AI generated, not verified, demo; Lungs in chest CT"
+    assert dataset.DocumentTitle == "Lungs, PDF; AI, unverified, demo; ct_lung"
     assert dataset.ConceptNameCodeSequence[0].CodeValue == "126000"
     assert {item.ReferencedSOPInstanceUID for item in dataset.SourceInstanceSequence} == {
         frame.sop_instance_uid for frame in run.findings.frames

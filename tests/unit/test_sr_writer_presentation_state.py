@@ -83,7 +83,7 @@ def test_frames_of_an_enhanced_image_are_named_by_number_in_one_item(tmp_path: P
 def test_what_is_not_verified_says_so_on_every_image_and_in_the_list_of_series(tmp_path: Path) -> None:
     state = state_of(SMALL.datasets(), tmp_path, BOX, POINT)
     assert all(WARNING in texts(one) for one in state.GraphicAnnotationSequence)
-    assert state.SeriesDescription == "AI overlay: AI generated, not verified, demo; Lungs in chest CT"
+    assert state.SeriesDescription == "Lungs, overlay; AI, unverified, demo; ct_lung"
     assert (state.ContentLabel, state.ContentCreatorName) == ("AI_FINDINGS", "")
     assert state.ContentDescription == "Demonstration model, not for clinical use"
     assert (state.PresentationCreationDate, state.PresentationCreationTime) == ("20260102", "030405")

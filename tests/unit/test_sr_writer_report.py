@@ -159,7 +159,7 @@ def test_it_is_complete_preliminary_unverified_and_says_so_in_words(paths: list[
     report = report_of(findings_on(paths, mask), mask, paths)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
     assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
-    assert report.SeriesDescription.startswith("AI report: AI generated, not verified")
+    assert report.SeriesDescription.startswith("Lungs, report; AI, unverified")
     assert comment(report) == "AI generated, not verified; demonstration model, not for clinical use."
     product = replace(MODEL, demonstration=False)
     assert comment(report_of(findings_on(paths, mask, model=product), mask, paths)) == "AI generated, not verified."
@@ -241,7 +241,7 @@ def test_text_of_a_model_is_written_in_characters_that_every_set_has(
     for result in write(findings_on(paths, mask, segments, model), mask, paths, (), MOMENT):
         dataset = opened(result)
         assert dataset.Manufacturer == "Universitat Zurich?KI?"
-        assert dataset.SeriesDescription.endswith("Lungen ?")
+        assert dataset.SeriesDescription.startswith("Lungen ?, ")
         assert b"Rechter Lungenflugel" in result.part10
 
 

@@ -104,7 +104,7 @@ def test_it_is_signed_as_every_other_report(findings: Findings, paths: list[Path
     report = opened(written(findings, paths))
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
     assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
-    assert report.SeriesDescription.startswith("AI text: AI generated, not verified")
+    assert report.SeriesDescription.startswith("Lungs, text; AI, unverified")
     assert (report.Manufacturer, report.SoftwareVersions) == (MODEL.manufacturer, MODEL.version)
     assert report.ContributingEquipmentSequence[0].DeviceUID == report.DeviceUID == MODEL.device_uid
     context = {
