@@ -23,12 +23,15 @@ class Measurement:
     """One number with its unit. `unit` is a UCUM code.
 
     `derivation` says how it came of the values that it sums up (mean, maximum, ...; PS3.16 CID 7464), where it does.
+    `part` is the rank by size, from 1, of the one separate part that was measured, of so many `parts`; 0 is the whole.
     """
 
     name: Code
     value: float
     unit: Code
     derivation: Code | None = None
+    part: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,12 @@ def _map(data: Mapping[str, Any]) -> Map:
 def _measurement(data: Mapping[str, Any]) -> Measurement:
     derivation = data.get("derivation")
     return Measurement(
-        Code(**data["name"]), data["value"], Code(**data["unit"]), Code(**derivation) if derivation else None
+        name=Code(**data["name"]),
+        value=data["value"],
+        unit=Code(**data["unit"]),
+        derivation=Code(**derivation) if derivation else None,
+        part=data.get("part", 0),
+        parts=data.get("parts", 0),
     )
 
 

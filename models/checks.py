@@ -11,11 +11,12 @@ from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import MANIFEST, SIGNATURE, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, Manifest
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
+SCOPES = ("whole", "largest", "each")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
@@ -173,6 +174,12 @@ def _measurements(document: Document, manifest: Manifest) -> None:
         _coded(document, ("measurements", at), wanted)
         if wanted.what not in QUANTITIES:
             document.wrong(("measurements", at, "what"), f"must be one of {', '.join(QUANTITIES)}")
+        if wanted.of not in ("", *SCOPES):
+            document.wrong(("measurements", at, "of"), f"must be one of {', '.join(SCOPES)}")
+        if wanted.of == "whole" and wanted.what in AXES:
+            document.wrong(("measurements", at, "of"), "must not be whole: an axis never spans separate parts")
+        if wanted.of not in ("", "whole") and wanted.what == "count":
+            document.wrong(("measurements", at, "of"), "must be whole: a part is one")
         if not 0 <= wanted.segment <= len(manifest.segments):
             document.wrong(("measurements", at, "segment"), "must be the number of a segment, or 0 for all")
 
