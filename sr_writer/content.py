@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
+from domain.words import Resolution
 from sr_writer.image_names import ImageNames
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
@@ -65,6 +66,17 @@ class Content:
     def frame(self, index: int) -> Frame:
         """The image behind an index of the findings."""
         return self.source.frames[index]
+
+    def resolution(self, frame: int | None = None) -> Resolution | None:
+        """How fine the images are, of a stack or of one image; None where they do not say."""
+        volume = self.source.volume
+        stated = volume.pixel_spacing if volume else None if frame is None else self.frame(frame).instance.pixel_spacing
+        if not stated:
+            return None
+        rows, columns = map(float, stated)
+        return Resolution(
+            min(rows, columns), rows * columns, rows * columns * (volume.slice_spacing if volume else 1.0)
+        )
 
     @cached_property
     def names(self) -> ImageNames:

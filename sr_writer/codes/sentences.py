@@ -1,16 +1,14 @@
 """The findings in words for people: what pages, plain reports and captions say, the same in each."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.findings import FindingProbability, Findings, Measurement, Region
+from domain import words
+from domain.findings import FindingProbability, Findings, Region
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 
 Colour = tuple[int, int, int]
-
-_UNITS = {"[hnsf'U]": "HU", "1": "", "{ratio}": ""}
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,13 @@ class Line:
 
 def lines(content: Content) -> tuple[Line, ...]:
     """Every segment, region and likelihood; of the likelihoods, those that are reported first."""
-    return (*_segments(content.findings, content.present), *_regions(content), *_likelihoods(content))
+    return (*_segments(content), *_regions(content), *_likelihoods(content))
+
+
+def notes(findings: Findings) -> tuple[str, ...]:
+    """What a reader has to know beside the findings: the run's remarks, and what a score is, where there is one."""
+    scored = findings.likelihoods or any(one.probability is not None for one in findings.regions)
+    return (*findings.remarks, *((words.SCORE,) if scored else ()))
 
 
 def heads(findings: Findings) -> tuple[str, ...]:
@@ -33,24 +37,19 @@ def heads(findings: Findings) -> tuple[str, ...]:
     return warning(model), f"{model.title} ({model.name} {model.version}, {model.manufacturer})"
 
 
-def quantity(one: Measurement) -> str:
-    """`Volume 2535 ml`; a mean, a maximum or the like in brackets behind its name."""
-    derived = f" ({one.derivation.meaning.lower()})" if one.derivation else ""
-    value = f"{one.value:.4g}" if math.isfinite(one.value) else "could not be measured"
-    unit = _UNITS.get(one.unit.value, one.unit.value) if math.isfinite(one.value) else ""
-    return f"{one.name.meaning}{derived} {value} {unit}".strip()
-
-
-def _segments(findings: Findings, present: frozenset[int]) -> Iterator[Line]:
-    for one in findings.segments:
-        said = ", ".join(map(quantity, one.measurements)) if one.number in present else "no voxel was marked"
+def _segments(content: Content) -> Iterator[Line]:
+    resolution = content.resolution()
+    for one in content.findings.segments:
+        found = ", ".join(words.quantity(measured, resolution) for measured in one.measurements)
+        said = found if one.number in content.present else "no voxel was marked"
         yield Line(one.label, said, one.colour)
 
 
 def _regions(content: Content) -> Iterator[Line]:
     for one in content.findings.regions:
-        parts = [_place(one, content), *map(quantity, one.measurements)]
-        parts += [f"probability {100 * one.probability:.1f} %"] if one.probability is not None else []
+        resolution = content.resolution(one.frame)
+        parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
+        parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
         yield Line(one.label, ", ".join(filter(None, parts)), one.colour)
 
 
@@ -61,10 +60,9 @@ def _likelihoods(content: Content) -> Iterator[Line]:
 
 
 def _likely(one: FindingProbability, content: Content) -> str:
-    verdict = "reported" if one.present else "not reported"
     place = _place(one, content)
     where = f"{place}: " if place else ""
-    return f"{where}{100 * one.probability:.1f} %, {verdict} (from {100 * one.threshold:.3g} % on)"
+    return f"{where}{words.score(one)}"
 
 
 def _place(one: Region | FindingProbability, content: Content) -> str:

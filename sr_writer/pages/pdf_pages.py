@@ -20,7 +20,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from domain.profiles import ResultKind
-from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.sentences import Line, lines, notes
 from sr_writer.codes.wording import plain, series_description, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, Colour, wrapped
@@ -117,7 +117,7 @@ def _blocks(content: Content) -> Iterator[_Block]:
     yield from _table(content)
     yield _heading("Key images")
     yield from _pictures(content)
-    for title, sentences in (("Remarks", findings.remarks), ("The model", findings.model.card)):
+    for title, sentences in (("Remarks", notes(findings)), ("The model", findings.model.card)):
         if sentences:
             yield _heading(title)
         for one in sentences:

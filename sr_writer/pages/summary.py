@@ -9,7 +9,7 @@ from itertools import chain
 
 from PIL import Image, ImageDraw
 
-from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.sentences import Line, lines, notes
 from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, font, wrapped
@@ -118,9 +118,9 @@ def _finding(line: Line, field: Colour) -> Image.Image:
 
 
 def _remarks(content: Content) -> Iterator[Image.Image]:
-    if content.findings.remarks:
+    if said := notes(content.findings):
         yield _heading("Remarks")
-        yield from (_paragraph(one, WHITE) for one in content.findings.remarks)
+        yield from (_paragraph(one, WHITE) for one in said)
 
 
 def _foot(content: Content) -> Image.Image:

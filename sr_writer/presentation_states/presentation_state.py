@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Region
 from domain.profiles import ResultFormat
+from domain.words import percentage
 from sr_writer.codes.wording import content_description, plain, warning
 from sr_writer.common_modules import heading
 from sr_writer.content import Content, Draft
@@ -66,7 +67,7 @@ def _lines(content: Content, index: int) -> tuple[str, ...]:
     about = (index, None) if content.source.volume is None else (index,)
     reported = [one for one in findings.likelihoods if one.present and one.frame in about]
     reported.sort(key=lambda one: -one.probability)
-    lines = [plain(f"{one.label} {100 * one.probability:.1f} %") for one in reported]
+    lines = [plain(f"{one.label}, score {percentage(one.probability)}") for one in reported]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
     return (*lines, *([_key(content, index)] if index in findings.key_frames else []))

@@ -23,6 +23,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
 from sr_writer.codes import concepts
+from sr_writer.codes.sentences import notes
 from sr_writer.codes.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
@@ -108,7 +109,7 @@ def _measurements(content: Content, groups: Sequence[ContentItem], gaps: Sequenc
     items: list[ContentItem] = [*context(content), image_library(content.source)]
     if groups:
         items.append(container(concepts.IMAGING_MEASUREMENTS, groups))
-    items.append(container(concepts.QUALITATIVE_EVALUATIONS, [comment(one) for one in (first, *findings.remarks)]))
+    items.append(container(concepts.QUALITATIVE_EVALUATIONS, [comment(one) for one in (first, *notes(findings))]))
     return root(concepts.MEASUREMENT_REPORT, items, template="1500")
 
 
@@ -131,4 +132,14 @@ def _gaps(findings: Findings, present: frozenset[int]) -> list[str]:
     ]
     if unmeasured:
         sentences.append(f"Could not be measured: {', '.join(unmeasured)}.")
-    return sentences
+    return [*sentences, *_parts(findings)]
+
+
+def _parts(findings: Findings) -> Iterator[str]:
+    """Which measurements are of one of several separate parts, which the template has no item for."""
+    for segment in findings.segments:
+        apart = [one for one in segment.measurements if one.parts > 1]
+        if apart:
+            names = " and ".join(dict.fromkeys(one.name.meaning for one in apart))
+            which = "each, the largest first" if any(one.part > 1 for one in apart) else "of the largest alone"
+            yield f"{segment.label} has {apart[0].parts} separate parts; {names}: {which}."

@@ -65,10 +65,10 @@ def test_it_says_everything(tmp_path: Path) -> None:
     for line in (
         "Lungs in chest CT",
         "ct_lung 1.0.0, DICOM Node project, OpenVINO on CPU; made 2026-01-02 03:04 (UTC+0000)",
-        "Volume 2535 ml, Attenuation Coefficient (mean) -812.3 HU",
-        "image 5, table position 10.0 mm, Area 123.5 mm2, Diameter",
-        "95.5 %, reported (from 50 % on)",
-        "3.4 %, not reported (from 25 % on)",
+        "volume 2530 ml, mean density -812 HU",
+        "image 5, table position 10.0 mm, area 120 mm2, diameter 14 mm",
+        "score 96 %, reported (from 50 % on)",
+        "score 3 %, not reported (from 25 % on)",
         *CARD,
         *REMARKS,
     ):

@@ -58,7 +58,7 @@ def test_each_region_is_drawn_in_pixels_on_its_own_image_with_its_label(tmp_path
     assert contour.GraphicData == [5, 5, 12, 6, 8, 14, 5, 5]
     (point,) = second.GraphicObjectSequence
     assert (point.GraphicType, point.GraphicData) == ("POINT", [3.5, 7.25])
-    assert texts(first) == [WARNING, "Right lung 93.5 %", "Nodule"]
+    assert texts(first) == [WARNING, "Right lung, score 94 %", "Nodule"]
     assert texts(second) == [WARNING, "Spot"]
 
 
@@ -250,7 +250,7 @@ def test_what_a_classifier_reports_stands_on_its_image_the_likeliest_first(tmp_p
     likely = tuple(replace(one, probability=0.6 + 0.1 * n, frame=0) for n, one in enumerate(likelihoods() * 2))
     (state,) = states(replace(classified(paths), likelihoods=likely), paths)
     (annotation,) = state.GraphicAnnotationSequence
-    lines = "Cardiomegaly 90.0 %\r\nPneumonia 80.0 %\r\nCardiomegaly 70.0 %\r\nPneumonia 60.0 %"
+    lines = "Cardiomegaly, score 90 %\r\nPneumonia, score 80 %\r\nCardiomegaly, score 70 %\r\nPneumonia, score 60 %"
     assert texts(annotation) == [lines, WARNING]
     assert "GraphicObjectSequence" not in annotation
     assert annotation.TextObjectSequence[0].BoundingBoxAnnotationUnits == "DISPLAY"
@@ -270,7 +270,7 @@ def test_a_finding_of_the_whole_input_stands_on_radiographs_and_not_on_slices(tm
     radiographs = phantoms.write([Radiograph(GRADIENT).dataset()], tmp_path / "radiographs")
     slices = phantoms.write(SMALL.datasets(), tmp_path / "slices")
     (state,) = states(replace(classified(radiographs), likelihoods=likelihoods()), radiographs)
-    assert texts(state.GraphicAnnotationSequence[0])[0] == "Pneumonia 95.5 %"
+    assert texts(state.GraphicAnnotationSequence[0])[0] == "Pneumonia, score 96 %"
     assert states(replace(classified(slices), likelihoods=likelihoods()), slices) == []
 
 

@@ -287,3 +287,13 @@ def test_a_scheme_that_no_standard_knows_is_said_to_be_the_maker_s(paths: list[P
         assert scheme.CodingSchemeResponsibleOrganization == MODEL.manufacturer
     for result in map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT)):
         assert "CodingSchemeIdentificationSequence" not in result
+
+
+def test_a_measurement_of_one_of_several_parts_says_so_beside_its_code(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    long = Measurement(Code("103339001", "SCT", "Long Axis"), 11.0, Code("mm", "UCUM", "millimeter"), part=1, parts=3)
+    segments = (replace(RIGHT_LUNG, measurements=(long,)), LEFT_LUNG)
+    report = opened(write(findings_on(paths, mask, segments), mask, paths, (), MOMENT)[1])
+    said = "Right lung has 3 separate parts; Long Axis: of the largest alone."
+    assert said in report.to_json()
