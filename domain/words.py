@@ -97,12 +97,12 @@ def _of(one: Measurement) -> str:
 
 
 def percentage(share: float, decimals: int = 0) -> str:
-    """`14 %`; what would be rounded to nothing or to certainty is below or above what it is not."""
+    """`14 %`; no model knows that something is impossible or certain, so none is said to."""
     said = f"{100 * share:.{decimals}f}"
     least = 10.0**-decimals
-    if float(said) == 0 and share > 0:
+    if float(said) == 0:
         return f"below {least:.{decimals}f} %"
-    if float(said) == 100 and share < 1:
+    if float(said) == 100:
         return f"above {100 - least:.{decimals}f} %"
     return f"{said} %"
 

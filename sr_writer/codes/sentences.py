@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain import words
-from domain.findings import FindingProbability, Findings, Region
+from domain.findings import FindingProbability, Findings, ModelIdentity, Region
+from sr_writer.codes.marks import marks
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 
@@ -13,11 +14,12 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Line:
-    """One finding: its name, what is said of it, and the colour that it has in pictures, where it has one."""
+    """One finding: its name, what is said of it, and its colour and letter in pictures, where it has any."""
 
     label: str
     said: str
     colour: Colour | None = None
+    letter: str = ""
 
 
 def lines(content: Content) -> tuple[Line, ...]:
@@ -31,6 +33,11 @@ def notes(findings: Findings) -> tuple[str, ...]:
     return (*findings.remarks, *((words.SCORE,) if scored else ()))
 
 
+def limits(model: ModelIdentity) -> tuple[str, ...]:
+    """Of a model's card what it says of its limits; the whole of it where it calls nothing that."""
+    return tuple(one for one in model.card if one.startswith("Limits")) or model.card
+
+
 def heads(findings: Findings) -> tuple[str, ...]:
     """What stands above every page: the warning, then which model has spoken."""
     model = findings.model
@@ -38,19 +45,20 @@ def heads(findings: Findings) -> tuple[str, ...]:
 
 
 def _segments(content: Content) -> Iterator[Line]:
-    resolution = content.resolution()
+    resolution, known = content.resolution(), marks(content)
     for one in content.findings.segments:
         found = ", ".join(words.quantity(measured, resolution) for measured in one.measurements)
         said = found if one.number in content.present else "no voxel was marked"
-        yield Line(one.label, said, one.colour)
+        yield Line(one.label, said, one.colour, known[one].letter if one in known else "")
 
 
 def _regions(content: Content) -> Iterator[Line]:
+    known = marks(content)
     for one in content.findings.regions:
         resolution = content.resolution(one.frame)
         parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
         parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
-        yield Line(one.label, ", ".join(filter(None, parts)), one.colour)
+        yield Line(one.label, ", ".join(filter(None, parts)), one.colour, known[one].letter)
 
 
 def _likelihoods(content: Content) -> Iterator[Line]:

@@ -15,6 +15,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The pages; there are some when nothing was found as well, for then they say so."""
     document = pages(content)
     dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
+    dataset.BurnedInAnnotation = "YES"  # its head names the patient (PS3.3 C.24.2)
     dataset.AcquisitionDateTime = None  # of several images
     dataset.DocumentTitle = series_description(content.findings.model, ResultKind.PDF)
     dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]

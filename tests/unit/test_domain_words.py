@@ -49,7 +49,8 @@ def test_rounding_never_contradicts_the_verdict(probability: float, threshold: f
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0, "0 %"), (1.0, "100 %"), (0.001, "below 1 %"), (0.999, "above 99 %"), (0.955, "96 %")]
+    ("share", "said"),
+    [(0.0, "below 1 %"), (1.0, "above 99 %"), (0.001, "below 1 %"), (0.999, "above 99 %"), (0.955, "96 %")],
 )
 def test_a_percentage_is_never_rounded_to_nothing_or_to_certainty(share: float, said: str) -> None:
     assert percentage(share) == said
