@@ -40,7 +40,8 @@ class Segment:
 
     `number` is the value of its voxels in the mask and the DICOM segment number, from 1 without gaps.
     `category` and `type` are the property codes (PS3.3 C.8.20.4); `laterality` where the type needs it.
-    `colour` is the recommended display colour, sRGB 0 to 255.
+    `colour` is the recommended display colour, sRGB 0 to 255. `shown_on` names the input on which a reader looks for
+    it, such as the series with contrast agent; "" is the first.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Segment:
     colour: tuple[int, int, int]
     laterality: Code | None = None
     measurements: tuple[Measurement, ...] = ()
+    shown_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,14 @@ class SourceFrame:
 
 
 @dataclass(frozen=True)
+class OtherFrames:
+    """The frames that were read for another input of the model than the one whose frames the findings are on."""
+
+    name: str
+    frames: tuple[SourceFrame, ...]
+
+
+@dataclass(frozen=True)
 class Mask:
     """A label volume on the source's own grid, kept in the object store under `key`.
 
@@ -163,7 +173,7 @@ class Findings:
 
     `frames` are those of the series that the results refer to. `engine` is what ran the network; `remarks` are
     sentences that a reader of the results must know ("1 missing slice was interpolated"). `key_frames` are indices of
-    the images that a reader should see first, where the model names any.
+    the images that a reader should see first, where the model names any. `others` are what else was read.
     """
 
     model: ModelIdentity
@@ -177,6 +187,7 @@ class Findings:
     remarks: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     key_frames: tuple[int, ...] = ()
+    others: tuple[OtherFrames, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
@@ -198,7 +209,12 @@ class Findings:
             remarks=tuple(data.get("remarks", ())),
             regions=tuple(_region(one) for one in data.get("regions", ())),
             key_frames=tuple(data.get("key_frames", ())),
+            others=tuple(_other(one) for one in data.get("others", ())),
         )
+
+
+def _other(data: Mapping[str, Any]) -> OtherFrames:
+    return OtherFrames(data["name"], tuple(SourceFrame(**frame) for frame in data["frames"]))
 
 
 def _region(data: Mapping[str, Any]) -> Region:
@@ -248,4 +264,5 @@ def _segment(data: Mapping[str, Any]) -> Segment:
         colour=(red, green, blue),
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
         measurements=tuple(_measurement(one) for one in data["measurements"]),
+        shown_on=data.get("shown_on", ""),
     )

@@ -164,6 +164,8 @@ def _segments(document: Document, manifest: Manifest) -> None:
         _coded(document, ("segments", at), segment)
         if not all(0 <= part <= 255 for part in segment.colour):
             document.wrong(("segments", at, "colour"), "must be three numbers from 0 to 255")
+        if segment.shown_on not in ("", *(one.name for one in manifest.inputs)):
+            document.wrong(("segments", at, "shown_on"), "must be the name of an input")
         if segment.measurements:
             document.wrong(("segments", at, "measurements"), "are measured, not stated")
     _measurements(document, manifest)

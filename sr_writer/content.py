@@ -17,6 +17,7 @@ from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
 from domain.words import Resolution
 from sr_writer.image_names import ImageNames
+from sr_writer.inputs import OtherInput
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -50,7 +51,8 @@ class Content:
 
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
-    `regions` are those of the findings, then an outline of each segment where it is largest.
+    `regions` are those of the findings, then an outline of each segment where it is largest. `others` are the inputs
+    besides the source.
     """
 
     findings: Findings
@@ -62,6 +64,12 @@ class Content:
     regions: tuple[Region, ...]
     key_frames: tuple[KeyFrame, ...]
     predecessors: Sequence[Predecessor] = ()
+    others: tuple[OtherInput, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Everything that was read, that which the findings are on first."""
+        return (self.source, *(one.source for one in self.others))
 
     def frame(self, index: int) -> Frame:
         """The image behind an index of the findings."""
@@ -81,7 +89,7 @@ class Content:
     @cached_property
     def names(self) -> ImageNames:
         """What people call the image at an index of the findings."""
-        return ImageNames(self.source)
+        return ImageNames(self.source, told=bool(self.others))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,6 +37,11 @@ class ImageNames:
             place="table position" if self._is_on_a_table else "slice location",
         )
 
+    @property
+    def series(self) -> int | None:
+        """The Series Number of the images, None where it is not known."""
+        return _whole(self._header(self._source.frames[0].instance), "SeriesNumber")
+
     def _header(self, instance: Instance) -> Dataset:
         if instance not in self._headers:
             try:

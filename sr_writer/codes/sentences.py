@@ -8,6 +8,8 @@ from domain.findings import FindingProbability, Findings, ModelIdentity, Region
 from sr_writer.codes.marks import marks
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
+from sr_writer.image_names import ImageNames
+from sr_writer.source import Source
 
 Colour = tuple[int, int, int]
 
@@ -25,6 +27,18 @@ class Line:
 def lines(content: Content) -> tuple[Line, ...]:
     """Every segment, region and likelihood; of the likelihoods, those that are reported first."""
     return (*_segments(content), *_regions(content), *_likelihoods(content))
+
+
+def read(content: Content) -> str:
+    """Which series were read, as a reader finds them: `series 2 (MR, 96 images); t1ce: series 3 (MR, 96 images)`."""
+    named = [("", content.source), *((f"{one.name}: ", one.source) for one in content.others)]
+    return "; ".join(f"{name}{_series(source)}" for name, source in named)
+
+
+def _series(source: Source) -> str:
+    number, count = ImageNames(source).series, len(source.frames)
+    said = "series without a number" if number is None else f"series {number}"
+    return f"{said} ({source.modality}, {count} image{'s' * (count > 1)})"
 
 
 def notes(findings: Findings) -> tuple[str, ...]:

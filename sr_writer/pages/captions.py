@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
+from domain.image_names import ImageName
 from domain.words import score
 from sr_writer.codes.marks import Mark
 from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
+from sr_writer.image_names import ImageNames
+from sr_writer.inputs import OtherInput
+from sr_writer.pages.beside import nearest
 from sr_writer.pages.drawing import AMBER, BACKGROUND, GREY, WHITE, Colour, font, wrapped
 from sr_writer.pages.overlays import heat_colours
 
@@ -22,18 +26,35 @@ RELATIVE = "relative: the brightest place of each map is 1, whatever the score"
 class View:
     """One picture to draw: the index of an image among the findings' frames, why, and which map lies over it.
 
-    A `bare` one has nothing over it.
+    A `bare` one has nothing over it. `on` names the input whose image is shown in place of the source's.
     """
 
     frame: int
     why: str
     map: int | None = None
     bare: bool = False
+    on: str = ""
+
+
+def elsewhere(content: Content, view: View) -> tuple[OtherInput, int] | None:
+    """The other input whose image is shown, and which of its images; None where it is the source's own."""
+    volume = content.source.volume
+    for one in content.others:
+        if one.name == view.on and volume is not None:
+            found = nearest(volume, view.frame, one.source)
+            return None if found is None else (one, found)
+    return None
+
+
+def name_of(content: Content, view: View) -> ImageName:
+    """What people call the image that is shown."""
+    other = elsewhere(content, view)
+    return content.names(view.frame) if other is None else ImageNames(other[0].source, told=True)(other[1])
 
 
 def caption(content: Content, view: View) -> tuple[str, ...]:
     """Sentences: which image it is and why; of a map, what the model makes of the finding and what the colours mean."""
-    where = f"{content.names(view.frame).capital}: " if len(content.source.frames) > 1 else ""
+    where = f"{name_of(content, view).capital}: " if len(content.source.frames) > 1 else ""
     if view.bare:
         return (f"{where or 'The image '}{view.why}",)
     if view.map is None:

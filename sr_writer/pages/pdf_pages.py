@@ -20,7 +20,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from domain.profiles import ResultKind
-from sr_writer.codes.sentences import Line, lines, notes
+from sr_writer.codes.sentences import Line, lines, notes, read
 from sr_writer.codes.wording import plain, series_description, warning
 from sr_writer.content import Content
 from sr_writer.pages.captions import MOST_LISTED, OTHERS
@@ -134,6 +134,7 @@ def _blocks(content: Content) -> Iterator[_Block]:
     findings = content.findings
     yield from _paragraph(findings.model.title, _BOLD, 17, 22)
     yield from _paragraph(maker(content), colour=_GREY)
+    yield from _paragraph(f"Read: {read(content)}", colour=_GREY)
     yield _heading("Findings")
     yield from _table(content)
     yield _heading("Key images")

@@ -7,6 +7,7 @@ image that has it in its own pixels is shown only on pages that name the patient
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -16,7 +17,9 @@ from domain.findings import Map
 from sr_writer.codes.marks import Mark, marks
 from sr_writer.codes.wording import plain
 from sr_writer.content import Content
-from sr_writer.pages.captions import View, block, caption
+from sr_writer.inputs import OtherInput
+from sr_writer.pages.beside import nearest, on_grid
+from sr_writer.pages.captions import View, block, caption, elsewhere, name_of
 from sr_writer.pages.drawing import BACKGROUND, BLACK, WHITE, font, wrapped
 from sr_writer.pages.letters import MOST as MOST_LETTERS
 from sr_writer.pages.letters import write_letters
@@ -70,7 +73,7 @@ def drawn(content: Content, view: View, room: tuple[int, int], named: bool = Fal
     `named` says that the page names the patient, and so the image may.
     """
     try:
-        return _overlaid(content, view, display(content.frame(view.frame), named), room)
+        return _overlaid(content, view, _display(content, view, named), room)
     except UnusableInput as error:
         return _unshown(room, str(error))
 
@@ -96,9 +99,28 @@ def _of_frame(content: Content, frame: int, why: str) -> Iterator[View]:
         yield View(frame, BARE, bare=True)
         marked = pointed
     if marked:
-        yield View(frame, why)
+        yield from _on_inputs(content, frame, why)
     for k, one in maps:
         yield View(frame, one.label, k)
+
+
+def _on_inputs(content: Content, frame: int, why: str) -> Iterator[View]:
+    """A view for each input on which something on this frame is looked for; the source, where that is no other."""
+    names = {one.name for one in content.others if _lies(content, frame, one)}
+    segments = {one.label: one.shown_on for one in content.findings.segments if one.number in content.present}
+    wanted: dict[str, list[str]] = {}
+    for one in content.regions:
+        if one.frame == frame:
+            on = segments.get(one.label, "")
+            wanted.setdefault(on if on in names else "", []).append(one.label)
+    if len(wanted) < 2:
+        yield View(frame, why, on=next(iter(wanted), ""))
+    else:
+        yield from (View(frame, ", ".join(dict.fromkeys(labels)), on=on) for on, labels in wanted.items())
+
+
+def _lies(content: Content, frame: int, other: OtherInput) -> bool:
+    return content.source.volume is not None and nearest(content.source.volume, frame, other.source) is not None
 
 
 def _peaks(content: Content) -> Iterator[int]:
@@ -125,6 +147,18 @@ def _weight(content: Content, view: View) -> float:
     sure = [one.probability for one in likely]
     sure += [one.probability or 0.0 for one in content.regions if one.frame == view.frame]
     return max(sure, default=0.0) + (2.0 if view.frame in findings.key_frames else 0.0) + (4.0 if view.bare else 0.0)
+
+
+def _display(content: Content, view: View, named: bool) -> Display:
+    """The image of a view, of another input on the grid of the source."""
+    other, own = elsewhere(content, view), display(content.frame(view.frame), named)
+    if other is None:
+        return own
+    (shown, k), volume = other, content.source.volume
+    theirs = display(shown.source.frames[k], named)
+    assert volume is not None and shown.source.volume is not None  # else there is nothing nearest
+    pixels = on_grid(theirs.pixels, (shown.source.volume, k), (volume, view.frame))
+    return replace(own, pixels=pixels, window=theirs.window, burned_in=theirs.burned_in)
 
 
 def _overlaid(content: Content, view: View, shown: Display, room: tuple[int, int]) -> Image.Image:
@@ -154,8 +188,9 @@ def _marked(
 
 def _hang(image: Image.Image, content: Content, view: View, shown: Display, scale: float, taken: Marked) -> None:
     """What a viewer shows around an image: its sides, which it is, its window, a scale."""
-    draw, name = ImageDraw.Draw(image), content.names(view.frame)
-    which = [_capital(name.short)] if len(content.source.frames) > 1 else []
+    draw, name = ImageDraw.Draw(image), name_of(content, view)
+    series = [] if name.series is None else [f"Series {name.series}"]
+    which = [*series, _capital(name.short)] if len(content.source.frames) > 1 else []
     window = [f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
     write_sides(draw, shown.edges, image.size, taken)
     write_corners(draw, [*which, *name.where], window, taken)

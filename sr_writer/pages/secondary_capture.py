@@ -8,6 +8,7 @@ from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, warning
 from sr_writer.content import Content, Draft
+from sr_writer.pages.captions import elsewhere
 from sr_writer.pages.documents import described
 from sr_writer.pages.pictures import View, views
 from sr_writer.pages.summary import page
@@ -37,8 +38,13 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
 
 def _shown(content: Content, shown: Sequence[View]) -> list[Dataset]:
     """References to the images on the page (PS3.3 C.7.6.1.1.4), an item each."""
-    frames = dict.fromkeys(content.frame(view.frame) for view in shown)
+    frames = dict.fromkeys(_frame(content, view) for view in shown)
     return [_reference(frame) for frame in frames]
+
+
+def _frame(content: Content, view: View) -> Frame:
+    other = elsewhere(content, view)
+    return content.frame(view.frame) if other is None else other[0].source.frames[other[1]]
 
 
 def _reference(frame: Frame) -> Dataset:

@@ -9,7 +9,7 @@ from itertools import chain
 
 from PIL import Image, ImageDraw
 
-from sr_writer.codes.sentences import Line, limits, lines, notes
+from sr_writer.codes.sentences import Line, limits, lines, notes, read
 from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, against, font, wrapped
@@ -75,12 +75,16 @@ def _band(content: Content) -> Image.Image:
 
 
 def _title(content: Content) -> Image.Image:
-    said = wrapped(plain(maker(content)), font(17).getlength, _INNER)
-    titles = list(wrapped(plain(content.findings.model.title), font(34).getlength, _INNER))
+    said = [line for one in (maker(content), f"Read: {read(content)}") for line in _wrapped(one, 17)]
+    titles = _wrapped(content.findings.model.title, 34)
     title = [_Row(_EDGE, 22 + 42 * k, line, 34, WHITE) for k, line in enumerate(titles)]
     below = 28 + 42 * len(titles)
     made = [_Row(_EDGE, below + 24 * k, line, 17, GREY) for k, line in enumerate(said)]
     return _block(below + 16 + 24 * len(made), [*title, *made])
+
+
+def _wrapped(said: str, size: int) -> list[str]:
+    return list(wrapped(plain(said), font(size).getlength, _INNER))
 
 
 def _pictures(content: Content) -> Iterator[Image.Image]:

@@ -107,6 +107,11 @@ PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
         ('what = "mean"', 'what = "mean"\nof = "some"', "measurements.1.of: must be one of whole, largest, each"),
         ('what = "mean"', 'what = "long_axis"\nof = "whole"', "measurements.1.of: must not be whole: an axis never"),
         ('what = "mean"', 'what = "count"\nof = "each"', "measurements.1.of: must be whole: a part is one"),
+        (
+            "colour = [4, 5, 6]",
+            'colour = [4, 5, 6]\nshown_on = "pet"',
+            "segments.1.shown_on: must be the name",
+        ),
         ('what = "mean"', 'what = "mean"\nsegment = 3', "measurements.1.segment: must be the number of a segment"),
         ("[digests]", '[digests]\n"../key" = "' + "0" * 64 + '"', "digests.../key: must be another file"),
         ("[digests]", '[digests]\n"x" = "abc"', "digests.x: is not a SHA-256"),
