@@ -91,6 +91,8 @@ def _labels(regions: Sequence[Region], outlines: Sequence[Points], size: tuple[f
     """The name of each region above it, or further down where that place is taken."""
     taken: list[_Place] = []
     for region, points in zip(regions, outlines, strict=True):
+        if not region.label:  # another part of what is named already
+            continue
         said = region.label if region.probability is None else f"{region.label}, score {percentage(region.probability)}"
         place = _free_place(points, len(said), size, taken)
         taken.append(place)

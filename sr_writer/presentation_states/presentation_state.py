@@ -19,6 +19,7 @@ from sr_writer.common_modules import heading
 from sr_writer.content import Content, Draft
 from sr_writer.encoding.colours import cielab
 from sr_writer.encoding.elements import encoded, merged
+from sr_writer.outlines import runs
 from sr_writer.presentation_states.annotations import annotation
 from sr_writer.presentation_states.rendering import Rendering, renderings
 from sr_writer.source import Frame, Instance
@@ -48,10 +49,11 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
 
 def _images(content: Content) -> Iterator[_Shown]:
     """The greyscale images with something to say, in the findings' order."""
+    outlined = runs(content.findings, content.mask)
     said = [
         (
             content.frame(index),
-            tuple(one for one in content.regions if one.frame == index),
+            (*(one for one in content.findings.regions if one.frame == index), *outlined.get(index, ())),
             _lines(content, index),
         )
         for index in range(len(content.source.frames))

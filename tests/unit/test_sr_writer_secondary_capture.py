@@ -47,6 +47,15 @@ def test_it_is_a_picture_that_a_workstation_made(tmp_path: Path) -> None:
     assert 1024 <= dataset.Columns <= 1600
 
 
+@pytest.mark.parametrize(("stated", "said"), [(None, None), ("", None), ("NO", "NO"), ("YES", "NO")])
+def test_it_says_of_burned_in_names_only_what_its_images_say(
+    stated: str | None, said: str | None, tmp_path: Path
+) -> None:
+    """An image that says that it has them is not on the page, so that what is there has none."""
+    run = radiograph(tmp_path, **({} if stated is None else {"BurnedInAnnotation": stated}))
+    assert page(run).get("BurnedInAnnotation") == said
+
+
 def test_the_warning_stands_above_everything(tmp_path: Path) -> None:
     band = page(result_cases.segments_alone(tmp_path)).pixel_array[:48]
     assert (band == AMBER).all(axis=-1).mean() > 0.8
