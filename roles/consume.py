@@ -10,7 +10,7 @@ from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
 from roles.process import Context
 from roles.table import GROUPS
-from roles.tasks import BackgroundTask, run_loop
+from roles.tasks import BackgroundTask, at_once_then, run_loop
 
 _POLL = 0.5
 
@@ -43,9 +43,10 @@ def _bus(context: Context) -> Bus:
 
 def watch(context: Context, beside: BackgroundTask) -> None:
     """The loop of a role whose work is all in a thread beside it."""
+    waits = at_once_then(_POLL)
 
     def turn() -> None:
         beside.check()
-        context.stop.wait(_POLL)
+        context.stop.wait(next(waits))
 
     run_loop(context, turn)
