@@ -14,12 +14,12 @@ from domain.records import (
     ChoiceRecord,
     DecisionRecord,
     ItemisedDelivery,
-    SentObject,
     SeriesRecord,
     StudyPath,
     StudyRecord,
     StudySummary,
 )
+from domain.statuses import outcome
 
 _UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -220,12 +220,7 @@ def _form(choice: ChoiceRecord) -> str:
 
 
 def _objects(delivery: ItemisedDelivery) -> str:
-    return "\n".join(f"{one.kind}: {_answer(one)}" for one in delivery.objects if not one.dropped)
-
-
-def _answer(one: SentObject) -> str:
-    status = "" if one.status is None else f" ({one.status:04X})"
-    return ("stored" if one.stored else "not stored") + status
+    return "\n".join(f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped)
 
 
 def _series_name(one: SeriesRecord) -> str:
