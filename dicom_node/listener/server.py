@@ -13,7 +13,7 @@ from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy, plain_address
 from dicom_node.spool import SpoolWriter
-from domain.errors import Unavailable
+from domain.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +185,10 @@ def serve(
 
     `ready` is called once it listens, with what readiness and metrics may ask. Raises Unavailable, ConfigurationError.
     """
-    writer = SpoolWriter(root, index, spool)
+    try:
+        writer = SpoolWriter(root, index, spool)
+    except OSError as error:
+        raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
     try:
         listener = Listener(settings, writer, events)
         listener.start()
