@@ -10,7 +10,7 @@ from sqlalchemy import event, insert
 from typer.testing import CliRunner
 
 from audit.trail import Action, Ledger
-from console.cli.main import app
+from console.cli.app import app
 from store.database import Database
 from store.queries.path import study_path
 from store.schema import upgrade

@@ -5,6 +5,7 @@ import logging
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from dicom_node.intake import filing
 from dicom_node.intake.header import Header
 from dicom_node.spool import Kind
 from domain.errors import NodeError, Retryable, Unavailable
+from roles.health import Health
 from store import index
 from tests.support.bench import Bench, open_bench
+from tests.support.entries import EXPLICIT, Given, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
-from tests.support.spooled import EXPLICIT, GOOD, Given, entry, good, run, with_value
+from tests.support.spooled import GOOD, good, run, with_value
 
 
 @pytest.fixture
@@ -200,6 +203,28 @@ def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
     with bench.database.transaction() as connection:
         index.open_associations(connection, rows)
     assert bench.count("associations") == len(rows)
+
+
+def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Bench) -> None:
+    dataset = Phantom(size=(16, 16), slices=3, study="long").datasets()[0]
+    data = encoded(dataset) + b"\0" * (12 << 20)
+    slow = entry(1, data, sop_instance=dataset.SOPInstanceUID)
+    passed = 0.0
+    health = Health(limit=60, now=lambda: passed)
+    lived: list[bool] = []
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal passed
+        for piece in slow.read():
+            passed += 59
+            lived.append(health.alive())
+            yield piece
+
+    given = Given([replace(slow, read=pieces)])
+    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    assert indexer.step(0.0) == 1
+    assert all(lived)
+    assert len(lived) > 10
 
 
 def test_entries_of_the_trail_hold_no_control_character(bench: Bench) -> None:

@@ -16,9 +16,10 @@ from store import quarantine
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
 from tests.support.bench import Bench, open_bench
+from tests.support.entries import cut, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
-from tests.support.spooled import GOOD, entry, good, run
+from tests.support.spooled import GOOD, good, run
 from tests.support.working import study_id
 
 
@@ -26,11 +27,6 @@ from tests.support.working import study_id
 def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
     with open_bench(tmp_path, database_url) as made:
         yield made
-
-
-def cut(data: bytes) -> bytes:
-    """Ends within Rows, behind all UIDs."""
-    return data[: data.index(b"\x28\x00\x10\x00") + 9]
 
 
 def test_what_is_unreadable_is_counted_to_its_study_and_no_longer_once_it_came_whole(bench: Bench) -> None:

@@ -1,58 +1,17 @@
-"""Records of the spool without one, for tests of the index: texts as a peer may choose them, and odd data sets."""
+"""Batches for the index without a spool: a good study, odd data sets, and a run over them."""
 
 import struct
-import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from consumers.steps.index import Indexer
-from dicom_node.spool import PART, Entry, Kind
+from dicom_node.spool import Entry
 from tests.support.bench import Bench
+from tests.support.entries import Given, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
 
-CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 GOOD = Phantom(size=(16, 16), slices=3, study="good")
-
-
-class Given:
-    """In the place of the spool: hands the entries out, a batch a poll, and keeps what is checkpointed."""
-
-    def __init__(self, *batches: Sequence[Entry]) -> None:
-        self._batches = list(batches)
-        self.checkpointed: list[Entry] = []
-
-    def poll(self, timeout: float) -> list[Entry]:
-        return list(self._batches.pop(0)) if self._batches else []
-
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
-        self.checkpointed += entries
-
-
-def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
-    """A record of the spool with texts as a peer may choose them."""
-    given: dict[str, Any] = {
-        "kind": Kind.INSTANCE,
-        "association": uuid.UUID(int=1),
-        "calling": "SCANNER",
-        "called": "NODE",
-        "address": "127.0.0.1",
-        "sop_class": CT,
-        "sop_instance": f"1.2.3.{number}",
-        "transfer_syntax": EXPLICIT,
-        "details": {},
-    }
-    pieces = [data[start : start + PART] for start in range(0, len(data), PART)]
-    return Entry(
-        listener=0,
-        sequence=number,
-        received_ns=0,
-        context_id=1,
-        size=len(data),
-        marks=(),
-        read=lambda: iter(pieces),
-        **(given | fields),
-    )
 
 
 def good(start: int) -> list[Entry]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from config.loading import load_settings
 from config.places import missing_places
-from console.cli.main import app
+from console.cli.app import app
 from domain.errors import ConfigurationError
 
 
