@@ -12,7 +12,7 @@ from inference_worker.volume import build
 from sr_writer.pages.preview import picture
 from sr_writer.reading import read_segmentation, report_text
 
-_SHORT = {"Attenuation Coefficient": "mean attenuation", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
+_SHORT = {"Attenuation Coefficient": "mean density", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
 
 
 @dataclass(frozen=True)
