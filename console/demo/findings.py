@@ -68,7 +68,7 @@ def _picture(
 
 
 def _line(segment: MeasuredSegment) -> str:
-    """`Right lung: volume 2,713 ml, mean attenuation -812 HU`."""
+    """`Right lung: volume 2,713 ml, mean density -812 HU`."""
     values = (
         f"{_SHORT.get(one.name, one.name)} {one.value:,.0f} {_SHORT.get(one.unit, one.unit)}"
         for one in segment.measurements
