@@ -1,4 +1,4 @@
-"""How a role's work goes on: turns of a loop that outlive a server's absence, and threads beside the loop."""
+"""How a role's work goes on: turns of a loop that outlive a server's absence, and tasks in the background."""
 
 import socket
 import threading
@@ -106,7 +106,7 @@ def publish_backlog(queue: str, count: int, age: float) -> None:
 
 
 class BackgroundTask:
-    """A consumer in a thread beside the role's own loop; `check` is called from that loop and raises what it raised."""
+    """Work in a thread of its own; `check` is called from the role's own loop and raises what it raised."""
 
     def __init__(self, context: Context, name: str, run: Callable[[], None], waiting_for: Callable[[], str]) -> None:
         self._context = context
@@ -138,3 +138,5 @@ class BackgroundTask:
         except BaseException as error:
             self._error = error
             self._context.stop.set()
+        finally:
+            self._context.health.dismiss(self._name)

@@ -234,6 +234,7 @@ deliveries = Table(
     _lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
+    Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -312,6 +313,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     _moment("at"),
     _moment("replayed_at", nullable=True),
+    Index("ix_dead_letters_open", "study_id", postgresql_where=text("replayed_at is null")),
 )
 
 audit_entries = Table(

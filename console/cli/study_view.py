@@ -1,25 +1,25 @@
 """A study as people see it in a terminal: the overview, the whole path of one, and why models ran or did not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from console.cli.output import ago, moment, size, state, table
+from console.cli.output import ago, and_more, moment, size, state, table
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 from domain.progress import Progress
 from domain.records import (
+    BoundedDecision,
     ChoiceRecord,
-    DecisionRecord,
     ItemisedDelivery,
-    SentObject,
     SeriesRecord,
     StudyPath,
     StudyRecord,
     StudySummary,
 )
+from domain.statuses import outcome
 
 _UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -52,8 +52,8 @@ def overview(studies: Sequence[StudySummary], places: Sequence[Progress], now: d
     return table("", ("study", "state", "where", "since", "why", "series", "instances", "last received"), rows)
 
 
-def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[RenderableType]:
-    """Where, since when and why in the first line; then what happened, step by step."""
+def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:
+    """Where, since when and why in the first line; then what happened, step by step, of each table `most` rows."""
     study = path.study
     headline = Text(place.where, style="bold")
     headline.append(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", style="not bold")
@@ -61,32 +61,39 @@ def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[Rend
     yield Text(f"study {study.id}, {study.state}, revision {study.revision}")
     yield Text(f"StudyInstanceUID {study.study_uid}")
     if path.unreadable:
-        whole = path.unreadable + sum(one.instances or 0 for one in path.series)
-        yield Text(f"{path.unreadable} of {whole} instances unreadable", style="red")
-    for section in (make(path) for make in _SECTIONS):
+        yield Text(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", style="red")
+    for name, make in _SECTIONS.items():
+        section = make(path)
         if section.rows:
+            shown = section.rows[: most or None]
+            more = path.more.get(name, 0) + len(section.rows) - len(shown)
             yield Text()
-            yield table(section.title, section.columns, section.rows)
+            yield table(section.title, section.columns, shown)
+            yield from [and_more(more, "--all")] if more else []
 
 
 def explanation(
-    study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[DecisionRecord]
+    study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]
 ) -> Iterator[RenderableType]:
     """For each model a line that says whether it ran and why; for each series that it did not want, every reason."""
     if not decisions:
         yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
-        return
     names = {str(one.id): _series_name(one) for one in series}
-    for decision in decisions:
-        chosen = list(decision.inputs.values()) or [str(decision.series_id)]
-        series_names = " and ".join(names.get(one, "a series") for one in chosen)
-        verdict = f"runs on {series_names}" if decision.series_id else "does not run"
-        line = Text(f"{decision.model} {decision.version} ", style="bold")
-        line.append(verdict, style="green" if decision.series_id else "yellow")
-        line.append(f": {decision.reason}", style="not bold")
-        yield line
-        for refused, reasons in decision.refusals.items():
+    for one in decisions:
+        yield _verdict(one, names)
+        for refused, reasons in one.decision.refusals.items():
             yield _refusal(names.get(refused, "a series"), reasons)
+        if one.more:
+            yield Text(f"    and {one.more} more series (--all)", style="dim")
+
+
+def _verdict(one: BoundedDecision, names: Mapping[str, str]) -> Text:
+    decision = one.decision
+    runs_on = " and ".join(names.get(series, "a series") for series in one.chosen)
+    line = Text(f"{decision.model} {decision.version} ", style="bold")
+    line.append(f"runs on {runs_on}" if runs_on else "does not run", style="green" if runs_on else "yellow")
+    line.append(f": {decision.reason}", style="not bold")
+    return line
 
 
 def _refusal(series: str, reasons: Sequence[str]) -> Text:
@@ -193,20 +200,20 @@ def _dead_letters(path: StudyPath) -> Section:
     return Section("dead letters", columns, rows)
 
 
-# In the order of the study's way.
-_SECTIONS = (
-    _associations,
-    _series,
-    _quarantine,
-    _conflicts,
-    _decisions,
-    _jobs,
-    _measurements,
-    _results,
-    _deliveries,
-    _choices,
-    _dead_letters,
-)
+# By the name of their table, in the order of the study's way.
+_SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
+    "associations": _associations,
+    "series": _series,
+    "quarantine": _quarantine,
+    "conflicts": _conflicts,
+    "decisions": _decisions,
+    "jobs": _jobs,
+    "measurements": _measurements,
+    "results": _results,
+    "deliveries": _deliveries,
+    "choices": _choices,
+    "dead_letters": _dead_letters,
+}
 
 
 def _instances(one: StudySummary) -> str:
@@ -220,12 +227,7 @@ def _form(choice: ChoiceRecord) -> str:
 
 
 def _objects(delivery: ItemisedDelivery) -> str:
-    return "\n".join(f"{one.kind}: {_answer(one)}" for one in delivery.objects if not one.dropped)
-
-
-def _answer(one: SentObject) -> str:
-    status = "" if one.status is None else f" ({one.status:04X})"
-    return ("stored" if one.stored else "not stored") + status
+    return "\n".join(f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped)
 
 
 def _series_name(one: SeriesRecord) -> str:

@@ -104,7 +104,7 @@ class NodeProcess:
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""
-        reports = {role: ask(self._data, role) for role in role_processes(Settings.model_construct())}
+        reports = {role: ask(self._data, role) for role in role_processes(Settings())}
         return missing(reports)
 
     def address(self) -> str:

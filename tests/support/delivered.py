@@ -164,7 +164,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
             "study_id": STUDY,
             "destination": "PACS",
             "state": "pending",
-            "reason": "out of resources (A700)",
+            "reason": "out of resources (status A700H)",
             "since": _later(30),
             "attempts": 3,
             "not_before": _later(60),

@@ -111,8 +111,8 @@ def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.Monk
             '[[listener.callers]]\naet = "CT"\naddress = "ct.example"\n',
             "3: listener.callers.0.address: 'ct.example' is ",
         ),
-        ('[bus]\nkafka = "broker"\n', "2: bus.kafka: is not of the form HOST:PORT"),
-        ('[bus]\nkafka = "a:9092, b:port"\n', "2: bus.kafka: is not of the form HOST:PORT"),
+        ('[bus]\nkafka = "broker"\n', "2: bus.kafka: 'broker' is not of the form HOST:PORT"),
+        ('[bus]\nkafka = "a:9092, b:port"\n', "2: bus.kafka: 'a:9092, b:port' is not of the form HOST:PORT"),
         ('destinations = ["A@h:1", "A@g:2"]\n', " two destinations have the same name"),
     ],
 )
