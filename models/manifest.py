@@ -8,9 +8,10 @@ models/checks.py checks their sense.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.findings import Code, Segment
+from domain.preferences import Preferences
 from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
@@ -42,13 +43,14 @@ class Input:
 
     `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
     radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
-    every result then says.
+    every result then says. `prefer` says which of several series that meet the conditions is read.
     """
 
     name: str
     conditions: Conditions
     kind: str = "volume"
     missing_slices: int = 0
+    prefer: Preferences = field(default_factory=Preferences)
 
 
 @dataclass(frozen=True)
