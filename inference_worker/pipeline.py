@@ -17,6 +17,7 @@ from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
 from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, remarks
 from inference_worker.probability import probability_maps
+from inference_worker.together import refuse_apart
 from inference_worker.transforms import inputs, outputs
 from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_numpy
 from inference_worker.transforms.grids import Grid
@@ -71,6 +72,7 @@ class Pipeline:
         return {name: one for name, one in given if isinstance(one, Volume)}
 
     def _prepared(self, volumes: Mapping[str, Volume]) -> Sampled:
+        refuse_apart(volumes)
         for volume in volumes.values():
             refuse_input(self._manifest.guards, volume, self._package.read)
         raw = {name: inputs.of_volume(one, self._device) for name, one in volumes.items()}

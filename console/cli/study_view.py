@@ -72,7 +72,10 @@ def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[Rend
 def explanation(
     study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[DecisionRecord]
 ) -> Iterator[RenderableType]:
-    """For each model a line that says whether it ran and why; for each series that it did not want, every reason."""
+    """For each model a line that says whether it ran and why; for each series that it did not want, every reason.
+
+    A series is named as in the reasons, by its number, and by the end of its UID where numbers repeat or are not known.
+    """
     if not decisions:
         yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
         return
@@ -85,14 +88,16 @@ def explanation(
         line.append(verdict, style="green" if decision.series_id else "yellow")
         line.append(f": {decision.reason}", style="not bold")
         yield line
-        for refused, reasons in decision.refusals.items():
-            yield _refusal(names.get(refused, "a series"), reasons)
+        for one in series:  # in the order of their numbers
+            if reasons := decision.refusals.get(str(one.id)):
+                without = "without some images of" if str(one.id) in chosen else "not on"
+                yield _refusal(f"{without} {names[str(one.id)]}", reasons)
 
 
 def _refusal(series: str, reasons: Sequence[str]) -> Text:
     """A single reason beside the series, several below it."""
     parts = reasons if len(reasons) == 1 else ("", *reasons)
-    return Text(f"\n{' ' * 8}".join([f"    not on {series}: {parts[0]}".rstrip(), *parts[1:]]))
+    return Text(f"\n{' ' * 8}".join([f"    {series}: {parts[0]}".rstrip(), *parts[1:]]))
 
 
 def form_name(sop_class: str, transfer_syntax: str) -> str:
@@ -115,9 +120,10 @@ def _associations(path: StudyPath) -> Section:
 
 
 def _series(path: StudyPath) -> Section:
-    columns = ("modality", "instances", "slices", "bytes", "SeriesInstanceUID")
+    columns = ("number", "modality", "instances", "slices", "bytes", "SeriesInstanceUID")
     rows = [
-        (one.modality, one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid) for one in path.series
+        (*_number_and_modality(one), one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid)
+        for one in path.series
     ]
     return Section("series", columns, rows)
 
@@ -228,5 +234,12 @@ def _answer(one: SentObject) -> str:
     return ("stored" if one.stored else "not stored") + status
 
 
+def _number_and_modality(one: SeriesRecord) -> tuple[object, str]:
+    return "-" if one.number is None else one.number, one.modality
+
+
 def _series_name(one: SeriesRecord) -> str:
-    return f"{one.modality or 'series'} with {one.slices or 0} slices (...{one.series_uid[-12:]})"
+    """`series 3 (CT, 120 slices, ...123.45)`, as the reasons number it."""
+    number = "a series" if one.number is None else f"series {one.number}"
+    images = f"{one.slices or 0} image{'s' * (one.slices != 1)}"
+    return f"{number} ({one.modality or 'no modality'}, {images}, ...{one.series_uid[-12:]})"
