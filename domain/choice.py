@@ -64,11 +64,16 @@ class _Judged:
 
 
 def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts], registered: bool = False) -> Choice:
-    """A series for each input, all or none. `registered` inputs may lie in frames of reference of their own."""
+    """A series for each input, all or none.
+
+    `registered` inputs may lie in frames of reference of their own, where none that lie in one are to be had.
+    """
     ordered = sorted(series, key=_place)
     judged = [[_judge(one, candidate) for candidate in ordered] for one in wanted]
     costs = [_costs(at, wanted, row) for at, row in enumerate(judged)]
-    chosen = _best(costs, ordered, len(wanted) == 1 or registered)
+    chosen = _whole(costs) if len(wanted) == 1 else _in_one_frame(costs, ordered)
+    if chosen is None and registered:
+        chosen = _whole(costs)
     if chosen is None:
         return Choice({}, _why_none(wanted, ordered, judged, costs))
     picked = [judged[at][candidate] for at, candidate in enumerate(chosen)]
@@ -149,10 +154,8 @@ def _costs(at: int, wanted: Sequence[Wanted], judged: Sequence[_Judged]) -> dict
     }
 
 
-def _best(costs: Sequence[Mapping[int, Cost]], series: Sequence[SeriesFacts], anywhere: bool) -> tuple[int, ...] | None:
+def _in_one_frame(costs: Sequence[Mapping[int, Cost]], series: Sequence[SeriesFacts]) -> tuple[int, ...] | None:
     """The assignment with the least sum, over those that lie in one frame of reference; unknown ones lie in any."""
-    if anywhere:
-        return _whole(costs)
     found = []
     for frame in sorted({one.frame_of_reference or "" for one in series}):
         within = [_within(each, series, frame) for each in costs]
@@ -170,6 +173,7 @@ def _sum(costs: Sequence[Mapping[int, Cost]], chosen: Sequence[int]) -> Cost:
 
 
 def _whole(costs: Sequence[Mapping[int, Cost]]) -> tuple[int, ...] | None:
+    """The assignment with the least sum; None where not every input can have a series of its own."""
     filled = _assignments([_least(each, len(costs)) for each in costs])
     every = filled.get((1 << len(costs)) - 1)
     return tuple(every[1][at] for at in range(len(costs))) if every else None

@@ -22,7 +22,8 @@ class Volume:
     series lacks and that were interpolated; the others were read from `frames`, in order.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
-    `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none.
+    `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none; `moved`
+    says how it came there where it was registered to another volume.
     """
 
     voxels: Voxels
@@ -31,6 +32,7 @@ class Volume:
     digest: str
     filled: tuple[int, ...] = ()
     frame_of_reference: str = ""
+    moved: str = ""
 
 
 def build(paths: Sequence[Path], missing_slices: int = 0) -> Volume:

@@ -43,6 +43,7 @@ def check(document: Document, manifest: Manifest) -> None:
     """Raise ConfigurationError as `file:line: key: what is wrong` for the first rule that `manifest` breaks."""
     _identity(document, manifest)
     _inputs(document, manifest)
+    _registration(document, manifest)
     _network(document, manifest)
     _before(document, manifest)
     _after(document, manifest)
@@ -85,6 +86,15 @@ def _inputs(document: Document, manifest: Manifest) -> None:
             document.wrong(("inputs", at, "missing_slices"), "must be 0 or more")
         document.refuse((("inputs", at, "conditions", key), said) for key, said in faults(one.conditions))
         document.refuse((("inputs", at, "prefer", key), said) for key, said in preferences.faults(one.prefer))
+
+
+def _registration(document: Document, manifest: Manifest) -> None:
+    if manifest.registration is None:
+        return
+    if not 0 < manifest.registration.least < 1:
+        document.wrong(("registration", "least"), "must lie between 0 and 1")
+    if len(manifest.inputs) < 2:
+        document.wrong(("registration",), "is for several inputs")
 
 
 def _network(document: Document, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from domain.events import Event, InferenceRequested, StudyCompleted
 from domain.ids import StudyId
 from domain.instances import series_facts
 from domain.routing import Conditions, SeriesFacts
-from models.manifest import Input
+from models.manifest import Manifest
 from models.registry import Package, changed_package, releases
 from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
@@ -79,7 +79,7 @@ class Router:
         changed: bool,
     ) -> WantedJob | None:
         name, version = package.release
-        choice, reason = decide(name, package.manifest.inputs, rules, series)
+        choice, reason = decide(package.manifest, rules, series)
         if changed:
             choice, reason = Choice({}, {}), changed_package(version)
         routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
@@ -113,23 +113,24 @@ def _reason(wanted: Sequence[str], waiting: Sequence[str]) -> str:
     return f"waits for {', '.join(waiting)}" if waiting else "nothing new for the models that want it"
 
 
-def decide(
-    model: str, inputs: Sequence[Input], rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]
-) -> tuple[Choice, str]:
+def decide(manifest: Manifest, rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]) -> tuple[Choice, str]:
     """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
     if rules is None:
-        choice = choose(_wanted(inputs), series)
+        choice = _choose(manifest, series)
         return choice, "a series meets its intended use" if choice.series_id else "no series meets its intended use"
-    own = [rule for rule in rules if rule.model == model]
+    own = [rule for rule in rules if rule.model == manifest.identity.name]
     if not own:
         return Choice({}, {}), "no rule names this model"
-    choices = [(rule, choose(_wanted(inputs, rule.when), series)) for rule in own]
+    choices = [(rule, _choose(manifest, series, rule.when)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             return choice, f"rule {rule.name!r} and its intended use are met"
     return choices[-1][1], f"no series meets both its intended use and rule {choices[-1][0].name!r}"
 
 
-def _wanted(inputs: Sequence[Input], *more: Conditions) -> list[Wanted]:
-    """What each input's series must be. A rule's conditions narrow every input's alike."""
-    return [Wanted(one.name, (one.conditions, *more), one.kind, one.prefer, one.missing_slices) for one in inputs]
+def _choose(manifest: Manifest, series: Sequence[SeriesFacts], *more: Conditions) -> Choice:
+    """A rule's conditions narrow every input's alike."""
+    wanted = [
+        Wanted(one.name, (one.conditions, *more), one.kind, one.prefer, one.missing_slices) for one in manifest.inputs
+    ]
+    return choose(wanted, series, registered=manifest.registration is not None)
