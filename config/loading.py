@@ -2,19 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, SettingsError
 
+from config.environment import PREFIX, environment, unknown_variables
 from config.settings import Settings
 from config.toml_lines import load, locate, read
 from domain.errors import ConfigurationError
-
-ENVIRONMENT_PREFIX = "DICOM_NODE_"
-# Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
-_NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -25,7 +22,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
     above = dict(overrides or {})
-    merged = _merge(_merge(beneath, _environment()), above)
+    merged = reduce(_merge, (*environment(), above), beneath)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -34,40 +31,11 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     return settings
 
 
-def unknown_variables() -> list[str]:
-    """One line for each `DICOM_NODE_*` variable that sets nothing: most likely a typing error."""
-    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
-    return [
-        f"environment: {name} is not a setting"
-        for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS and name.split("__")[0] not in known
-    ]
-
-
 def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
     if file is None:
         return "", {}
     text = read(file)
     return text, load(text, file)
-
-
-def _environment() -> dict[str, Any]:
-    try:
-        return EnvSettingsSource(Settings)()
-    except SettingsError as error:
-        lines = [f"environment: {name}: is not JSON" for name in sorted(os.environ) if not _is_readable(name)]
-        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
-
-
-def _is_readable(name: str) -> bool:
-    """Can the variable be read by itself? A list or a table has to be JSON."""
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): os.environ[name]}
-    try:
-        source()
-    except SettingsError:
-        return False
-    return True
 
 
 def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,6 +76,6 @@ def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
 
 def _variables(path: tuple[str | int, ...]) -> Iterator[str]:
     for depth in range(len(path), 0, -1):
-        name = ENVIRONMENT_PREFIX + "__".join(str(part) for part in path[:depth]).upper()
+        name = PREFIX + "__".join(str(part) for part in path[:depth]).upper()
         if name in os.environ:
             yield name

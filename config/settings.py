@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.secret_urls import SecretUrl
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
@@ -45,7 +44,10 @@ Network = Annotated[str, AfterValidator(_network)]
 class Section(BaseModel):
     """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+    # Deferred: what checks them is made once, for the whole of the settings, and not for each table as well.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Caller(Section):
@@ -236,34 +238,32 @@ def _unknown_profile(name: str, known: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError("unknown_profile", "there is no profile {name}; known are {known}", facts)
 
 
-class Settings(BaseSettings):
+def _defaults() -> Any:
+    """A table that the file does not have; it is made as all the others are checked."""
+    return Field(default_factory=dict, validate_default=True)
+
+
+class Settings(BaseModel):
     """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="DICOM_NODE_",
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        nested_model_default_partial_update=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     data: Path = Field(
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
     )
-    listener: Listener = Listener()
-    spool: Spool = Spool()
-    assembly: Assembly = Assembly()
-    database: Database = Database()
-    bus: Bus = Bus()
-    models: Models = Models()
+    listener: Listener = _defaults()
+    spool: Spool = _defaults()
+    assembly: Assembly = _defaults()
+    database: Database = _defaults()
+    bus: Bus = _defaults()
+    models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
     profiles: dict[str, OwnProfile] = Field(
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )
-    delivery: Delivery = Delivery()
-    http: Http = Http()
-    logging: Logging = Logging()
+    delivery: Delivery = _defaults()
+    http: Http = _defaults()
+    logging: Logging = _defaults()
 
     @model_validator(mode="after")
     def _one_name_each(self) -> Self:
@@ -309,15 +309,3 @@ class Settings(BaseSettings):
         if own is None:
             return BUILT_IN[name]
         return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first; `config.loading` has put the file beneath and the command line above it."""
-        return (init_settings, env_settings)

@@ -29,7 +29,7 @@ from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_so
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
-from inference_worker.model_protocol import Outcome, Sources, input_digest, remarks
+from inference_worker.model_protocol import Outcome, Sources, input_digest, other_frames, remarks
 from inference_worker.together import brought_together
 from inference_worker.transforms.arrays import Labelled
 from inference_worker.transforms.grids import Grid
@@ -112,7 +112,7 @@ class BundleModel:
         measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measurements)
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
-            remarks=(*remarks(volumes), *moved),
+            remarks=(*remarks(volumes), *moved), others=other_frames(volumes),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))
 

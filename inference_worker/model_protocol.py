@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.findings import Findings
+from domain.findings import Findings, OtherFrames
 from inference_worker import together
 from inference_worker.images import Images
 from inference_worker.volume import Volume
@@ -63,6 +63,11 @@ def input_digest(volumes: Mapping[str, Volume]) -> str:
     if len(volumes) == 1:
         return next(iter(volumes.values())).digest
     return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
+
+
+def other_frames(volumes: Mapping[str, Volume]) -> tuple[OtherFrames, ...]:
+    """What was read besides the first of the inputs, on whose frames findings are."""
+    return tuple(OtherFrames(name, one.frames) for name, one in list(volumes.items())[1:])
 
 
 def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
-from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, remarks
+from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, other_frames, remarks
 from inference_worker.probability import probability_maps
 from inference_worker.registration import simpleitk
 from inference_worker.together import brought_together
@@ -86,6 +86,7 @@ class Pipeline:
         first = next(iter(volumes.values()))
         (given,) = self._inferred([_plain(prepared)])
         findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
+        findings = replace(findings, others=other_frames(volumes))
         if self._manifest.segments:
             return self._segmented(self._first(given, prepared), first, findings)
         return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))

@@ -13,11 +13,12 @@ from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import MANIFEST, SIGNATURE, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, Manifest
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
+SCOPES = ("whole", "largest", "each")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
@@ -178,6 +179,8 @@ def _segments(document: Document, manifest: Manifest) -> None:
         _coded(document, ("segments", at), segment)
         if not all(0 <= part <= 255 for part in segment.colour):
             document.wrong(("segments", at, "colour"), "must be three numbers from 0 to 255")
+        if segment.shown_on not in ("", *(one.name for one in manifest.inputs)):
+            document.wrong(("segments", at, "shown_on"), "must be the name of an input")
         if segment.measurements:
             document.wrong(("segments", at, "measurements"), "are measured, not stated")
     _measurements(document, manifest)
@@ -188,6 +191,12 @@ def _measurements(document: Document, manifest: Manifest) -> None:
         _coded(document, ("measurements", at), wanted)
         if wanted.what not in QUANTITIES:
             document.wrong(("measurements", at, "what"), f"must be one of {', '.join(QUANTITIES)}")
+        if wanted.of not in ("", *SCOPES):
+            document.wrong(("measurements", at, "of"), f"must be one of {', '.join(SCOPES)}")
+        if wanted.of == "whole" and wanted.what in AXES:
+            document.wrong(("measurements", at, "of"), "must not be whole: an axis never spans separate parts")
+        if wanted.of not in ("", "whole") and wanted.what == "count":
+            document.wrong(("measurements", at, "of"), "must be whole: a part is one")
         if not 0 <= wanted.segment <= len(manifest.segments):
             document.wrong(("measurements", at, "segment"), "must be the number of a segment, or 0 for all")
 

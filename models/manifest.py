@@ -18,6 +18,7 @@ from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
+AXES = ("long_axis", "short_axis")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
 
@@ -97,7 +98,9 @@ class Quantity:
 
     `what` is "volume" (ml), "mean", "deviation", "minimum", "maximum" or "median" of the source's voxels, "long_axis",
     "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), or "count" (of
-    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`.
+    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`. `of` is "whole",
+    "largest" (component, faces touching) or "each" (component, the largest first, ten at the most): an axis is of a
+    component, by default of the largest, everything else by default of the whole.
     """
 
     what: str
@@ -105,6 +108,12 @@ class Quantity:
     unit: Code
     segment: int = 0
     derivation: Code | None = None
+    of: str = ""
+
+    @property
+    def scope(self) -> str:
+        """What is measured: "whole", "largest" or "each"."""
+        return self.of or ("largest" if self.what in AXES else "whole")
 
 
 @dataclass(frozen=True)

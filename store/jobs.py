@@ -12,6 +12,7 @@ from domain.findings import Findings
 from domain.ids import JobId, StudyId
 from domain.states import JOB, JobEvent, JobState, StudyState
 from store.leases import Condition, LeaseTable
+from store.locks import locked_in_order
 from store.tables import decisions, instances, jobs, studies
 
 # Wakes the workers.
@@ -79,12 +80,17 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists().where(newer))))
 
 
+def lock(connection: Connection, study: uuid.UUID) -> None:
+    """Lock the study's jobs: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id == study), jobs))
+
+
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The jobs of the study's present revision that failed or timed out, locked."""
+    """The jobs of the study's present revision that failed or timed out."""
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
     states = (JobState.FAILED, JobState.TIMED_OUT)
     ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
-    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id).with_for_update())]
+    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
 
 
 def get(connection: Connection, job: uuid.UUID) -> Job:

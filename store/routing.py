@@ -16,6 +16,7 @@ from domain.states import JobState
 from store import jobs as jobs_of
 from store.jobs import JOBS
 from store.leases import NOW
+from store.locks import locked
 from store.tables import decisions, instances, jobs
 
 _WAITS = "waits for a worker"
@@ -95,13 +96,6 @@ class RequestedJob:
     waits: bool
 
 
-def lock_jobs(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's jobs, before its own row: whoever writes the outcome of a job locks in this order too."""
-    # Not against who plans a delivery of a job: that needs the row to stay, and holds deliveries by then.
-    mine = select(jobs.c.id).where(jobs.c.study_id == study)
-    connection.execute(mine.order_by(jobs.c.id).with_for_update(key_share=True))
-
-
 def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:
     """The job for this very input: made where there is none, to be taken after `delay` s.
 
@@ -150,8 +144,8 @@ def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: f
 def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
     same = {"study_id": wanted.study_id, "model": wanted.model, "version": wanted.version}
     same |= {"model_digest": wanted.model_digest, "input_set": input_set}
-    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same).with_for_update()
-    row = connection.execute(query).one()
+    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same)
+    row = connection.execute(locked(query, jobs)).one()
     newer = row.revision < wanted.revision
     if newer:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))

@@ -54,6 +54,7 @@ studies = Table(
     Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
     _moment("first_received"),
     _moment("last_received"),
+    Column("unsynced", Boolean, nullable=False, server_default=text("false")),  # a row names an object not yet synced
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
 )
@@ -243,6 +244,7 @@ deliveries = Table(
     _lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
+    Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -321,6 +323,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     _moment("at"),
     _moment("replayed_at", nullable=True),
+    Index("ix_dead_letters_open", "study_id", postgresql_where=text("replayed_at is null")),
 )
 
 audit_entries = Table(

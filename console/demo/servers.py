@@ -20,7 +20,8 @@ from console.demo.archive import AET, Archive
 from console.demo.stall import StallWatch
 from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER
-from roles.health import ask, running
+from roles.health import ask
+from roles.run_files import running
 from roles.supervisor import missing, role_processes
 
 NODE_AET = "DICOM_NODE"

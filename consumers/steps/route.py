@@ -44,7 +44,7 @@ class Router:
         revision = event.of(StudyCompleted).revision
         rules = self._rules()
         # Whose outcome is being written is waited for: what ends badly at this moment is opened again below.
-        routing.lock_jobs(transaction.connection, event.study_id)
+        jobs.lock(transaction.connection, event.study_id)
         deliveries.lock(transaction.connection, event.study_id)
         _, now_at = studies.lock_revision(transaction.connection, event.study_id)
         if now_at != revision:
@@ -89,14 +89,14 @@ class Router:
         return WantedJob(study, first, choice.inputs, revision, name, version, digest, choice.images)
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
-        """Have the job done; False where its findings are there already, and nothing of them was set aside."""
+        """Have the job done; False where its findings are there already, and none of their events is a dead letter."""
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, delay)
         if job.opened:
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.
-        held_up = not job.waits and outbox.has_open_letters(transaction.connection, wanted.study_id)
+        held_up = not job.waits and bool(outbox.open_letters(transaction.connection, wanted.study_id))
         if held_up:
             request_results(transaction, jobs.get(transaction.connection, job.id), self._clock.now())
         return job.waits or held_up

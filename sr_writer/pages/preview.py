@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sr_writer.codes.wording import plain
-from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, cover, enlarged, font, write
+from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, enlarged, font, outline, write
 from sr_writer.reading import SeenSegment
 
 LUNG_WINDOW = (-600.0, 1500.0)  # HU: centre and width
@@ -108,7 +108,7 @@ def _drawn(panel: _Panel, segments: Sequence[SeenSegment], window: tuple[float, 
     grey = np.clip((panel.values.astype(np.float32) - centre) / width + 0.5, 0, 1) * 255
     image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     for segment in segments:
-        cover(image, enlarged(panel.labels == segment.number, size), segment.colour)
+        outline(image, enlarged(panel.labels == segment.number, size), segment.colour)
     draw = ImageDraw.Draw(image)
     for segment in segments:
         _name(draw, panel, segment, size)

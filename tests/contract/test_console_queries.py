@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from audit.trail import Action, Ledger
-from console.cli.main import app
+from console.cli.app import app
 from domain.errors import Permanent
 from store.database import Database
 from store.queries.schema import known_revisions, schema_is_ready

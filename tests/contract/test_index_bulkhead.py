@@ -5,8 +5,9 @@ import logging
 import struct
 import uuid
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,61 +24,22 @@ from consumers.steps.retry import retry
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
-from dicom_node.spool import PART, DamagedRecord, Entry, Kind
+from dicom_node.spool import DamagedRecord, Entry, Kind
 from domain.completeness import SettlePolicy
 from domain.errors import NodeError, Permanent, Retryable, Unavailable
+from roles.health import Health
 from store import index, quarantine
 from store.database import Database, is_for_data
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
 from store.tables import inbox
 from tests.support.bench import Bench, open_bench
+from tests.support.entries import EXPLICIT, Given, cut, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
 from tests.support.working import study_id
 
-CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 GOOD = Phantom(size=(16, 16), slices=3, study="good")
-
-
-class Given:
-    """In the place of the spool: hands the entries out, a batch a poll, and keeps what is checkpointed."""
-
-    def __init__(self, *batches: Sequence[Entry]) -> None:
-        self._batches = list(batches)
-        self.checkpointed: list[Entry] = []
-
-    def poll(self, timeout: float) -> list[Entry]:
-        return list(self._batches.pop(0)) if self._batches else []
-
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
-        self.checkpointed += entries
-
-
-def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
-    """A record of the spool with texts as a peer may choose them."""
-    given: dict[str, Any] = {
-        "kind": Kind.INSTANCE,
-        "association": uuid.UUID(int=1),
-        "calling": "SCANNER",
-        "called": "NODE",
-        "address": "127.0.0.1",
-        "sop_class": CT,
-        "sop_instance": f"1.2.3.{number}",
-        "transfer_syntax": EXPLICIT,
-        "details": {},
-    }
-    pieces = [data[start : start + PART] for start in range(0, len(data), PART)]
-    return Entry(
-        listener=0,
-        sequence=number,
-        received_ns=0,
-        context_id=1,
-        size=len(data),
-        marks=(),
-        read=lambda: iter(pieces),
-        **(given | fields),
-    )
 
 
 def good(start: int) -> list[Entry]:
@@ -353,11 +315,6 @@ def _raise(connection: Any, state: str) -> None:
     connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'told to' USING ERRCODE = '{state}'; END $$"))
 
 
-def cut(data: bytes) -> bytes:
-    """Ends within Rows, behind all UIDs."""
-    return data[: data.index(b"\x28\x00\x10\x00") + 9]
-
-
 def test_what_is_unreadable_is_counted_to_its_study_and_no_longer_once_it_came_whole(bench: Bench) -> None:
     whole = good(1)
     broken = [entry(20 + k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(whole)]
@@ -447,6 +404,28 @@ def test_what_the_disk_lost_is_in_quarantine_on_the_trail_and_counted(bench: Ben
 def _with_read(one: Entry, first: Collection[bytes]) -> Entry:
     object.__setattr__(one, "read", lambda: _lost(first))
     return one
+
+
+def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Bench) -> None:
+    dataset = Phantom(size=(16, 16), slices=3, study="long").datasets()[0]
+    data = encoded(dataset) + b"\0" * (12 << 20)
+    slow = entry(1, data, sop_instance=dataset.SOPInstanceUID)
+    passed = 0.0
+    health = Health(limit=60, now=lambda: passed)
+    lived: list[bool] = []
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal passed
+        for piece in slow.read():
+            passed += 59
+            lived.append(health.alive())
+            yield piece
+
+    given = Given([replace(slow, read=pieces)])
+    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    assert indexer.step(0.0) == 1
+    assert all(lived)
+    assert len(lived) > 10
 
 
 def test_entries_of_the_trail_hold_no_control_character(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import diagnostics
-from console.cli.main import app
+from console.cli.app import app
 from tests.support.model_packages import write_package
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from config.loading import load_settings, unknown_variables
+from config.environment import unknown_variables
+from config.loading import load_settings
 from config.masking import public
 from config.rules import load_rules
 from config.settings import Section, Settings
