@@ -11,6 +11,8 @@ from domain.choice import Choice, Wanted, _assignments, choose
 from domain.instances import gathered, series_facts
 from domain.preferences import Preferences, faults
 from domain.routing import Conditions, InstanceFacts, SeriesFacts, unmet
+from models.registry import load_package
+from tests.support.counterparts import ROOT
 
 AXIAL, CORONAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 ONE = InstanceFacts(
@@ -119,6 +121,13 @@ def test_of_two_that_would_do_what_tells_them_apart_is_said(
     told = lost(Preferences(**prefer), series("b", 9, **better), series("o", 2, **other))  # type: ignore[arg-type]
     assert told.startswith("series 9 suits the model better: ")
     assert said in told
+
+
+@pytest.mark.parametrize("sharp", ["B70f", "LUNG", "Bl57f", "L", "FC51"])
+@pytest.mark.parametrize("soft", ["B31f", "STANDARD", "Br40d", "B", "FC08"])
+def test_the_shipped_model_of_lungs_reads_the_soft_kernel_of_two(soft: str, sharp: str) -> None:
+    prefer = load_package(ROOT / "models" / "ct_lung").manifest.inputs[0].prefer
+    assert "its kernel matches" in lost(prefer, series("b", 9, kernel=soft), series("o", 2, kernel=sharp))
 
 
 def test_of_equals_the_lower_number_is_read_then_the_lower_uid_and_never_an_id_of_ours() -> None:
