@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.findings import Findings, OtherFrames
+from inference_worker import together
 from inference_worker.images import Images
 from inference_worker.volume import Volume
 from models.manifest import Input
@@ -70,7 +71,8 @@ def other_frames(volumes: Mapping[str, Volume]) -> tuple[OtherFrames, ...]:
 
 
 def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:
-    """A sentence for each volume that was not complete."""
+    """A sentence for each volume that was not complete, and of how several lie together."""
+    yield from together.remarks(volumes)
     for name, volume in volumes.items():
         count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
         if count:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from domain.findings import SourceFrame
-from inference_worker.frames import read
+from inference_worker.frames import Frame, read
 from inference_worker.geometry import Array, lay_out
 from inference_worker.pixels import Voxels, voxels
 
@@ -22,6 +22,8 @@ class Volume:
     series lacks and that were interpolated; the others were read from `frames`, in order.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
+    `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none; `moved`
+    says how it came there where it was registered to another volume.
     """
 
     voxels: Voxels
@@ -29,6 +31,8 @@ class Volume:
     frames: tuple[SourceFrame, ...]
     digest: str
     filled: tuple[int, ...] = ()
+    frame_of_reference: str = ""
+    moved: str = ""
 
 
 def build(paths: Sequence[Path], missing_slices: int = 0) -> Volume:
@@ -43,7 +47,12 @@ def build(paths: Sequence[Path], missing_slices: int = 0) -> Volume:
     frames = [frames[one] for one in grid.order]
     values = _with_filled(voxels(frames), grid.missing)
     sources = tuple(frame.source for frame in frames)
-    return Volume(values, grid.affine, sources, digest(values, grid.affine, sources), grid.missing)
+    identified = digest(values, grid.affine, sources)
+    return Volume(values, grid.affine, sources, identified, grid.missing, _frame_of_reference(frames))
+
+
+def _frame_of_reference(frames: Sequence[Frame]) -> str:
+    return str(frames[0].dataset.get("FrameOfReferenceUID") or "").strip()
 
 
 def _with_filled(values: Voxels, missing: Sequence[int]) -> Voxels:
