@@ -15,6 +15,7 @@ from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
+UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
 
@@ -42,13 +43,15 @@ class Input:
 
     `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
     radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
-    every result then says.
+    every result then says. `units` are those that the values of a PET come in: "BQML" or "SUVbw", which is worked out
+    where it has to be; "" is as they are stored.
     """
 
     name: str
     conditions: Conditions
     kind: str = "volume"
     missing_slices: int = 0
+    units: str = ""
 
 
 @dataclass(frozen=True)
