@@ -51,9 +51,8 @@ def in_units(frames: Sequence[Frame], paths: Sequence[Path], wanted: str) -> lis
 
 def _factors(images: Sequence[Attributes], frames: Sequence[Frame], wanted: str) -> Mapping[str, float]:
     """What the values of each instance are multiplied by."""
-    uids = {frame.source.sop_instance_uid for frame in frames}
     read = {one.text("SOPInstanceUID"): one for one in images}
-    used = [read[uid] for uid in sorted(uids)]
+    used = [read[uid] for uid in dict.fromkeys(frame.source.sop_instance_uid for frame in frames)]
     first = _earliest(used)
     return {one.text("SOPInstanceUID"): _factor(one, first, wanted) for one in used}
 

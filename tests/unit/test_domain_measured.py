@@ -30,7 +30,7 @@ def directions(draw: st.DrawFn) -> NDArray[np.float64]:
 
 @st.composite
 def stacks(draw: st.DrawFn) -> tuple[float, tuple[float, ...], Positions]:
-    """Spacing (mm) of one to four decimals, orientation, and positions as a scanner writes them: all of them rounded."""
+    """Spacing (mm) of one to four decimals, orientation, and positions as a scanner writes them, rounded."""
     decimals = draw(st.integers(1, 6))
     apart = round(draw(st.floats(1.0 if decimals == 1 else 0.3, 10.0)), draw(st.integers(1, 4)))
     row, column = draw(st.just(np.eye(3)[:2]) | directions())
@@ -66,7 +66,7 @@ def test_no_tolerance_hides_a_missing_slice(stack: tuple[float, tuple[float, ...
     apart, orientation, positions = stack
     left = [one for k, one in enumerate(positions) if k != missing]
     assert largest_gap(left, orientation) == pytest.approx(2 * apart, abs=0.2)
-    with pytest.raises(UnusableInput, match="missing|unevenly"):
+    with pytest.raises(UnusableInput, match=r"missing|unevenly"):
         lay_out([Plane(f"image {k}", one, orientation, (0.7, 0.7), (9, 9)) for k, one in enumerate(left)])
 
 

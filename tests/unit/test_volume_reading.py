@@ -1,4 +1,4 @@
-"""What outside sends in place of a sound series of slices: what of it stops a volume, what is left aside, what is said."""
+"""What outside sends in place of a sound series: what of it stops a volume, what is left aside, what is said."""
 
 from collections.abc import Callable
 from dataclasses import replace
