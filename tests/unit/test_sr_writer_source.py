@@ -1,4 +1,4 @@
-"""What a source of any writer gives its results: no value that a validator would reject, and the geometry all the same."""
+"""What a source of any writer gives its results: no value that a validator would reject, and its geometry."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -86,8 +86,7 @@ LOSSY = setting(
         (setting(PatientSex="O"), b"CS\x02\x00O ", b"CS\x02\x00D ", "Patient's Sex of the source is none of its"),
         (setting(StudyID="1234"), b"SH\x04\x001234", b"SH\x04\x00\x011\x022", "Study ID of the source has characters"),
         (setting(BodyPartExamined="CHEST"), b"CS\x06\x00CHEST ", b"CS\x06\x00Chest ", "Body Part Examined of the"),
-        (setting(), b"UI\x16\x00", b"UI\x16\x00", ""),
-    ][:-1],
+    ],
 )
 def test_a_broken_value_that_is_only_copied_stops_no_result_and_is_in_none(
     edit: Callable[[Dataset], None], old: bytes, new: bytes, remark: str, tmp_path: Path
@@ -118,11 +117,10 @@ def test_a_position_of_twenty_characters_is_written_with_as_many_as_fit(tmp_path
         made += b" " * (len(made) % 2)
         head = content[at : at + 6] + len(made).to_bytes(2, "little")
         path.write_bytes(content[:at] + head + made + content[at + 8 + length :])
-    with pytest.warns(UserWarning) if False else pytest.MonkeyPatch.context():
-        for one in results_of(paths):
-            path = tmp_path / f"{one.kind}.dcm"
-            path.write_bytes(one.part10)
-            assert dciodvfy(path) == []
+    for one in results_of(paths):
+        path = tmp_path / f"{one.kind}.dcm"
+        path.write_bytes(one.part10)
+        assert dciodvfy(path) == []
 
 
 def test_the_distance_of_slices_is_that_of_neighbours_where_one_is_missing(tmp_path: Path) -> None:
