@@ -14,7 +14,7 @@ from store.tables import instances, series, studies
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
     """
-    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
+    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received, s.unsynced,
            max(a.closed_at) AS last_closed,
            coalesce(bool_or(a.closed_at IS NULL AND NOT EXISTS (
                SELECT FROM dicom_node.study_associations later
@@ -44,11 +44,13 @@ class StudyRow:
 class OpenStudy(StudyRow):
     """A study that is not complete.
 
-    `held` says that an open association brought something of it last. `last_event` changes with everything that happens
-    to it: the last batch with an instance of it, and the last close of an association that brought one.
+    `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
+    objects. `last_event` changes with everything that happens to it: the last batch with an instance of it, and the
+    last close of an association that brought one.
     """
 
     held: bool
+    synced: bool
     modalities: frozenset[str]
     last_event: tuple[datetime, datetime | None]
 
@@ -92,12 +94,28 @@ def known(connection: Connection, uids: Collection[str]) -> dict[str, StudyId]:
     return {row.study_uid: StudyId(row.id) for row in connection.execute(found)}
 
 
-def note_received(connection: Connection, received: Sequence[Received], now: datetime) -> None:
-    """Move studies that this transaction has locked: new instances of each have come."""
+def note_received(
+    connection: Connection, received: Sequence[Received], now: datetime, *, unsynced: bool = False
+) -> None:
+    """Move studies that this transaction has locked: new instances of each have come.
+
+    `unsynced` holds them back until `note_synced`: a row now names an object that a loss of power could take.
+    """
     statement = update(studies).where(studies.c.id == bindparam("study"))
     values = {"state": bindparam("new_state"), "reason": bindparam("new_reason"), "since": now, "last_received": now}
+    if unsynced:
+        values["unsynced"] = True
     rows = [{"study": one.study, "new_state": one.state, "new_reason": one.reason} for one in received]
     connection.execute(statement.values(values), rows)
+
+
+def note_synced(connection: Connection, of: Collection[StudyId] | None) -> None:
+    """Let these studies go on, None: all; what rows name of them survives a loss of power."""
+    held_back = select(studies.c.id).where(studies.c.unsynced)
+    if of is not None:
+        held_back = held_back.where(studies.c.id == func.any(list(of)))
+    locked = held_back.order_by(studies.c.id).with_for_update()
+    connection.execute(update(studies).where(studies.c.id.in_(locked)).values(unsynced=False))
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
@@ -174,6 +192,7 @@ def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
         StudyState(row.state),
         row.revision,
         row.held,
+        not row.unsynced,
         frozenset(row.modalities),
         (row.last_received, row.last_closed),
     )

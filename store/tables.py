@@ -54,6 +54,7 @@ studies = Table(
     Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
     _moment("first_received"),
     _moment("last_received"),
+    Column("unsynced", Boolean, nullable=False, server_default=text("false")),  # a row names an object not yet synced
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
 )

@@ -40,7 +40,8 @@ class _Placed:
 class IndexBatch:
     """One transaction's worth of records.
 
-    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did.
+    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did, `studies`
+    whose objects must be synced before anybody may rely on them.
     """
 
     def __init__(self, transaction: Transaction, now: datetime) -> None:
@@ -49,6 +50,7 @@ class IndexBatch:
         self._now = now
         self.counts: dict[str, int] = defaultdict(int)
         self.reasons: list[str] = []
+        self.studies: set[StudyId] = set()
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
@@ -73,6 +75,7 @@ class IndexBatch:
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
+        self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._set_strangers_aside(conflicting, known)
 
     def _set_strangers_aside(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
@@ -150,7 +153,7 @@ class IndexBatch:
                 self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
             reason = "further instances came after it was complete" if study.revision else _COMING
             received.append(Received(study.id, state, reason))
-        studies.note_received(self._connection, received, self._now)
+        studies.note_received(self._connection, received, self._now, unsynced=True)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""

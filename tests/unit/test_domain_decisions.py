@@ -52,6 +52,12 @@ def test_a_study_that_nothing_holds_waits_for_silence_and_says_how_long() -> Non
     assert decide(StudyFacts(5, False, CT), POLICY).complete
 
 
+def test_a_study_whose_objects_a_loss_of_power_could_take_waits_however_silent_it_is() -> None:
+    verdict = decide(StudyFacts(1e6, False, CT, synced=False), POLICY)
+    assert not verdict.complete
+    assert verdict.again_in > 0
+
+
 def test_a_settle_time_above_the_hold_counts_for_a_held_study_too() -> None:
     policy = SettlePolicy(5, {"MR": 90}, hold=60)
     assert not decide(StudyFacts(89, True, frozenset({"MR"})), policy).complete
