@@ -7,6 +7,7 @@ pydicom cannot read hides nothing: the default repertoire is read in its place (
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -39,10 +40,9 @@ def opened(path: Path, name: str, tags: Sequence[str | int], pixels: bool = Fals
     `name` is what errors call the file. Raises UnusableInput where it is damaged or names no instance, Retryable where
     it cannot be opened: it is a file of ours, and will be there again.
     """
+    wanted = tags_of(tuple(tags))
     try:
-        dataset = read_with(
-            path, lambda file: dcmread(file, stop_before_pixels=not pixels, specific_tags=[Tag(tag) for tag in tags])
-        )
+        dataset = read_with(path, lambda file: dcmread(file, stop_before_pixels=not pixels, specific_tags=wanted))
     except InvalidDicomError as error:
         raise UnusableInput(f"{name} is not a DICOM file") from error
     except OSError as error:
@@ -50,6 +50,12 @@ def opened(path: Path, name: str, tags: Sequence[str | int], pixels: bool = Fals
     except DAMAGED as error:
         raise UnusableInput(f"{name} is truncated or damaged") from error
     return dataset
+
+
+@cache
+def tags_of(keys: tuple[str | int, ...]) -> list[BaseTag]:
+    """The tags of keywords or numbers; looking a keyword up takes longer than reading what it names."""
+    return [Tag(key) for key in keys]
 
 
 def read_with(path: Path, read: Callable[[Path | BinaryIO], T]) -> T:

@@ -20,7 +20,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
-from attributes.files import DAMAGED, opened
+from attributes.files import DAMAGED, opened, tags_of
 from domain.errors import UnusableInput
 
 # Numbers in binary, by their VR (PS3.5 6.2).
@@ -67,12 +67,9 @@ class Attributes:
 
         Raises UnusableInput where they are absent or not that.
         """
-        text = self.text(keyword, macro)
-        if not text:
-            raise UnusableInput(f"{self.name} states no {title(keyword)}")
-        numbers = decimals_of(text)
+        numbers = decimals_of(self._needed(keyword, macro))
         if numbers is None or len(numbers) != count:
-            raise self.wrong(keyword, f"is not {count} numbers" if count > 1 else "is not a number", text)
+            raise self._no_numbers(keyword, count, macro)
         return numbers
 
     def decimals_if_sound(self, keyword: str, count: int, macro: str = "") -> tuple[DSfloat, ...] | None:
@@ -82,7 +79,10 @@ class Attributes:
 
     def numbers(self, keyword: str, count: int, macro: str = "") -> tuple[float, ...]:
         """As `decimals`, without their digits."""
-        return tuple(map(float, self.decimals(keyword, count, macro)))
+        numbers = numbers_of(self._needed(keyword, macro))
+        if numbers is None or len(numbers) != count:
+            raise self._no_numbers(keyword, count, macro)
+        return numbers
 
     def number(self, keyword: str, macro: str = "") -> float:
         """As `numbers`, of one."""
@@ -90,15 +90,15 @@ class Attributes:
 
     def whole(self, keyword: str, least: int, most: int = 0xFFFF) -> int:
         """A whole number from `least` to `most`; raises UnusableInput where it is absent or none."""
-        (number,) = self.decimals(keyword, 1)
+        number = self.number(keyword)
         if not (number.is_integer() and least <= number <= most):
             raise self.wrong(keyword, f"is no whole number from {least} to {most}", self.text(keyword))
         return int(number)
 
     def count_of_frames(self) -> int:
         """Number of Frames; 1 where it says none that can be, for an image has one at least (PS3.3 C.7.6.6)."""
-        stated = self.decimals_if_sound("NumberOfFrames", 1)
-        return int(stated[0]) if stated and stated[0].is_integer() and stated[0] >= 1 else 1
+        stated = numbers_of(self.text("NumberOfFrames")) or ()
+        return int(stated[0]) if len(stated) == 1 and stated[0].is_integer() and stated[0] >= 1 else 1
 
     def uid(self, keyword: str) -> str:
         """What names something; raises UnusableInput where it is absent or none."""
@@ -114,6 +114,16 @@ class Attributes:
     def wrong(self, keyword: str, said: str, value: str) -> UnusableInput:
         """The refusal of an attribute's value, which is none that is of the patient."""
         return UnusableInput(f"{title(keyword)} of {self.name} {said}: {shown(value)}")
+
+    def _needed(self, keyword: str, macro: str) -> str:
+        text = self.text(keyword, macro)
+        if not text:
+            raise UnusableInput(f"{self.name} states no {title(keyword)}")
+        return text
+
+    def _no_numbers(self, keyword: str, count: int, macro: str) -> UnusableInput:
+        said = f"is not {count} numbers" if count > 1 else "is not a number"
+        return self.wrong(keyword, said, self.text(keyword, macro))
 
     def _holders(self, macro: str) -> Iterator[Dataset]:
         for group in self.groups if macro else ():
@@ -131,35 +141,37 @@ def opened_image(path: Path, file: str, tags: Sequence[str | int], pixels: bool 
     uid = text_of(dataset, "SOPInstanceUID")
     if not uid:
         raise UnusableInput(f"{file} is truncated or damaged: it names no instance")
-    number = Attributes(dataset, "").decimals_if_sound("InstanceNumber", 1)
-    named = number is not None and number[0].is_integer()
-    return Attributes(dataset, f"image {int(number[0])}" if number and named else f"instance {shown(uid)}")
+    number = numbers_of(text_of(dataset, "InstanceNumber")) or ()
+    named = len(number) == 1 and number[0].is_integer()
+    return Attributes(dataset, f"image {int(number[0])}" if named else f"instance {shown(uid)}")
 
 
-def decimals_of(text: str) -> tuple[DSfloat, ...] | None:
-    """The finite decimals that backslashes part; None where one of them is none, or there is none at all.
-
-    One with more digits than a DS may have is rounded to those, so that it may be written again.
-    """
+def numbers_of(text: str) -> tuple[float, ...] | None:
+    """The finite decimals that backslashes part; None where one of them is none, or there is none at all."""
     parts = [part.strip(" ") for part in text.split("\\")]
     if not all(map(_DECIMAL.fullmatch, parts)):
         return None
-    numbers = tuple(map(_decimal, parts))
+    numbers = tuple(map(float, parts))
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
+def decimals_of(text: str) -> tuple[DSfloat, ...] | None:
+    """As `numbers_of`, each with its own digits; with more than a DS may have, rounded so that it may be written."""
+    if numbers_of(text) is None:
+        return None
+    return tuple(_decimal(part.strip(" ")) for part in text.split("\\"))
+
+
 def _decimal(text: str) -> DSfloat:
-    if len(text) <= _LONGEST_DS and not math.isinf(float(text)):
-        return DSfloat(text)
-    return DSfloat(float(text), auto_format=math.isfinite(float(text)))
+    return DSfloat(text) if len(text) <= _LONGEST_DS else DSfloat(float(text), auto_format=True)
 
 
 def text_of(dataset: Dataset, key: str | int) -> str:
     """The value of an element as text, up to its first NUL; empty for none, and for what is no text or number."""
-    tag = Tag(key)
-    element = dataset.get_item(tag) if tag in dataset else None
-    if element is None:
+    tag = _tag(key)
+    if tag not in dataset:
         return ""
+    element = dataset.get_item(tag)
     if not isinstance(element, RawDataElement):
         return _joined(element.value)
     value = element.value or b""
@@ -171,7 +183,7 @@ def text_of(dataset: Dataset, key: str | int) -> str:
 
 def items_of(dataset: Dataset, key: str | int) -> Sequence[Dataset]:
     """The items of a sequence; none where it is absent or none that can be read."""
-    tag = Tag(key)
+    tag = _tag(key)
     if tag not in dataset:
         return ()
     try:
@@ -201,6 +213,10 @@ def shown(value: str) -> str:
     """A value as a refusal may show it: what can be printed of it, and no more than a line."""
     printable = "".join(one if one.isprintable() else "?" for one in value)
     return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}..."
+
+
+def _tag(key: str | int) -> BaseTag:
+    return tags_of((key,))[0]
 
 
 def _dictionary_vr(tag: BaseTag, stated: str | None) -> str:
