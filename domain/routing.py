@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.measured import COMPUTED, DISTANCE
+
 _PATTERN_SHOWN = 40  # characters of a pattern in a reason
 
 
@@ -57,7 +59,7 @@ class InstanceFacts:
 class SeriesFacts:
     """What routing may know of one series: gathered over all of its slices, never from the first alone.
 
-    `spacing_mm` is the largest distance between neighbouring slices, None where it cannot be told.
+    `spacing_mm` is the distance between neighbouring slices (`domain.measured.spacing`), None where it cannot be told.
     `slices` counts frames, so that one enhanced multi-frame instance of 60 frames has 60. `views` are View Positions,
     `ages` the patient's age in years as each slice states or implies it, `contrast` whether any slice names an agent.
     `frame_of_reference` and `thickness_mm` (the largest) are None where they are not known. `no_volume` are the reasons
@@ -220,9 +222,9 @@ def _age(conditions: Conditions, ages: frozenset[float]) -> list[str]:
         return []
     if not ages:
         return ["the patient's age is not stated"]
-    if low is not None and min(ages) < low:
+    if low is not None and COMPUTED.below(min(ages), low):
         return [f"the patient is younger than {low:g} years"]
-    if high is not None and max(ages) > high:
+    if high is not None and COMPUTED.above(max(ages), high):
         return [f"the patient is older than {high:g} years"]
     return []
 
@@ -241,9 +243,9 @@ def _spacing(conditions: Conditions, spacing: float | None) -> list[str]:
         return []
     if spacing is None:
         return ["distance between slices cannot be told"]
-    if low is not None and spacing < low:
+    if low is not None and DISTANCE.below(spacing, low):
         return [f"slices lie {spacing:g} mm apart, closer than {low:g} mm"]
-    if high is not None and spacing > high:
+    if high is not None and DISTANCE.above(spacing, high):
         return [f"slices lie {spacing:g} mm apart, farther than {high:g} mm"]
     return []
 

@@ -112,7 +112,7 @@ class Pipeline:
         raw = (inputs.of_picture(picture, wanted, self._device) for picture in images.pictures)
         prepared = [inputs.prepare({"": one}, wanted) for one in raw]
         given = self._inferred([_plain(one) for one in prepared])
-        findings = self._findings(images.digest, images)
+        findings = replace(self._findings(images.digest, images), remarks=images.remarks)
         likelihoods = [
             likelihood
             for k, (one, grid) in enumerate(zip(given, prepared, strict=True))

@@ -13,7 +13,7 @@ from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import AXES, MANIFEST, SIGNATURE, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, UNITS, Manifest
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
@@ -85,6 +85,8 @@ def _inputs(document: Document, manifest: Manifest) -> None:
             document.wrong(("inputs", at, "kind"), 'must be "volume" where there are several inputs')
         if one.missing_slices < 0:
             document.wrong(("inputs", at, "missing_slices"), "must be 0 or more")
+        if one.units not in UNITS or (one.units and one.kind != "volume"):
+            document.wrong(("inputs", at, "units"), 'must be "BQML" or "SUVbw" of a volume, or left out')
         document.refuse((("inputs", at, "conditions", key), said) for key, said in faults(one.conditions))
         document.refuse((("inputs", at, "prefer", key), said) for key, said in preferences.faults(one.prefer))
 

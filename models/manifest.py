@@ -19,6 +19,7 @@ from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
 AXES = ("long_axis", "short_axis")
+UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
 
@@ -46,7 +47,9 @@ class Input:
 
     `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
     radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
-    every result then says. `prefer` says which of several series that meet the conditions is read.
+    every result then says. `prefer` says which of several series that meet the conditions is read. `units` are those
+    that the values of a PET come in: "BQML" or "SUVbw", which is worked out where it has to be; "" is as they are
+    stored.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Input:
     kind: str = "volume"
     missing_slices: int = 0
     prefer: Preferences = field(default_factory=Preferences)
+    units: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from math import isfinite, sqrt
 
 from dicom_node import elements, outside
 from dicom_node.elements import DEFLATED, ITEM
+from domain import measured
 from domain.errors import UnusableInput
 
 # Functional groups of some thousand frames fit; a longer head is not worth holding for one number.
@@ -61,7 +62,8 @@ def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, .
 
 
 def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[float]) -> float | None:
-    """The largest distance (mm) between neighbours among `positions`, along the normal of `orientation`.
+    """The distance (mm) between neighbours among `positions`, along the normal of `orientation`: the largest, or the
+    mean of those that rounding alone makes different.
 
     Positions are Image Position (Patient), orientation the six direction cosines; None for fewer than two slices.
     """
@@ -74,6 +76,7 @@ def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[floa
     length = sqrt(sum(x * x for x in normal))
     if len(positions) < 2 or not length or not isfinite(length):
         return None
-    depths = sorted(sum(p * n for p, n in zip(position, normal, strict=True)) / length for position in positions)
-    gap = max(after - before for before, after in pairwise(depths))
-    return gap if isfinite(gap) else None
+    unit = [x / length for x in normal]
+    depths = [sum(p * n for p, n in zip(position, unit, strict=True)) for position in positions]
+    gap = measured.spacing(depths, measured.depth_error(chain.from_iterable(positions), unit))
+    return gap if gap is not None and isfinite(gap) else None
