@@ -143,6 +143,11 @@ class Models(Section):
     gpu_memory_gb: Gigabytes = Field(
         0.0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
     )
+    own_frames_of_reference: bool = Field(
+        False,
+        description="read images as one volume each of which has a Frame of Reference UID of its own, as some "
+        "anonymisers leave them; every result then says so",
+    )
     together: Count = Field(16, description="jobs on radiographs that share the network's batches at the most")
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")

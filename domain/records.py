@@ -45,11 +45,15 @@ class AssociationRecord:
 
 @dataclass(frozen=True)
 class SeriesRecord:
-    """A series, and how much of it there is; None where none of its instances is indexed yet."""
+    """A series, and how much of it there is; None where none of its instances is indexed yet.
+
+    `number` is its Series Number, None where it is not known.
+    """
 
     id: uuid.UUID
     series_uid: str
     modality: str
+    number: int | None
     instances: int | None
     slices: int | None
     bytes: int | None

@@ -75,14 +75,16 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
 def explanation(
     study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]
 ) -> Iterator[RenderableType]:
-    """For each model a line that says whether it ran and why; for each series that it did not want, every reason."""
+    """For each model a line that says whether it ran and why; for each series that it did not want, every reason.
+
+    A series is named as in the reasons, by its number, and by the end of its UID where numbers repeat or are not known.
+    """
     if not decisions:
         yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
     names = {str(one.id): _series_name(one) for one in series}
     for one in decisions:
         yield _verdict(one, names)
-        for refused, reasons in one.decision.refusals.items():
-            yield _refusal(names.get(refused, "a series"), reasons)
+        yield from _refusals(one, series, names)
         if one.more:
             yield Text(f"    and {one.more} more series (--all)", style="dim")
 
@@ -96,10 +98,18 @@ def _verdict(one: BoundedDecision, names: Mapping[str, str]) -> Text:
     return line
 
 
+def _refusals(one: BoundedDecision, series: Sequence[SeriesRecord], names: Mapping[str, str]) -> Iterator[Text]:
+    """In the order of the series' numbers."""
+    for ident in (str(each.id) for each in series):
+        if reasons := one.decision.refusals.get(ident):
+            without = "without some images of" if ident in one.chosen else "not on"
+            yield _refusal(f"{without} {names[ident]}", reasons)
+
+
 def _refusal(series: str, reasons: Sequence[str]) -> Text:
     """A single reason beside the series, several below it."""
     parts = reasons if len(reasons) == 1 else ("", *reasons)
-    return Text(f"\n{' ' * 8}".join([f"    not on {series}: {parts[0]}".rstrip(), *parts[1:]]))
+    return Text(f"\n{' ' * 8}".join([f"    {series}: {parts[0]}".rstrip(), *parts[1:]]))
 
 
 def form_name(sop_class: str, transfer_syntax: str) -> str:
@@ -122,9 +132,10 @@ def _associations(path: StudyPath) -> Section:
 
 
 def _series(path: StudyPath) -> Section:
-    columns = ("modality", "instances", "slices", "bytes", "SeriesInstanceUID")
+    columns = ("number", "modality", "instances", "slices", "bytes", "SeriesInstanceUID")
     rows = [
-        (one.modality, one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid) for one in path.series
+        (*_number_and_modality(one), one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid)
+        for one in path.series
     ]
     return Section("series", columns, rows)
 
@@ -230,5 +241,12 @@ def _objects(delivery: ItemisedDelivery) -> str:
     return "\n".join(f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped)
 
 
+def _number_and_modality(one: SeriesRecord) -> tuple[object, str]:
+    return "-" if one.number is None else one.number, one.modality
+
+
 def _series_name(one: SeriesRecord) -> str:
-    return f"{one.modality or 'series'} with {one.slices or 0} slices (...{one.series_uid[-12:]})"
+    """`series 3 (CT, 120 slices, ...123.45)`, as the reasons number it."""
+    number = "a series" if one.number is None else f"series {one.number}"
+    images = f"{one.slices or 0} image{'s' * (one.slices != 1)}"
+    return f"{number} ({one.modality or 'no modality'}, {images}, ...{one.series_uid[-12:]})"

@@ -144,6 +144,7 @@ def _series_with_counts(study: StudyId, ids: Collection[uuid.UUID]) -> Select[An
             instances.c.series_id,
             func.count().label("instances"),
             func.sum(instances.c.frames).label("slices"),
+            func.min(instances.c.series_number).label("number"),
             cast(func.sum(instances.c.size), BigInteger).label("bytes"),
         )
         .where(instances.c.study_id == study, instances.c.series_id.in_(ids))
@@ -153,10 +154,10 @@ def _series_with_counts(study: StudyId, ids: Collection[uuid.UUID]) -> Select[An
     # Descriptions are free text, in which people write names: routing may look at them, a terminal need not.
     shown = (series.c.id, series.c.series_uid, series.c.modality)
     return (
-        select(*shown, counts.c.instances, counts.c.slices, counts.c.bytes)
+        select(*shown, counts.c.number, counts.c.instances, counts.c.slices, counts.c.bytes)
         .outerjoin(counts, counts.c.series_id == series.c.id)
         .where(series.c.study_id == study, series.c.id.in_(ids))
-        .order_by(series.c.series_uid)
+        .order_by(counts.c.number.nulls_last(), series.c.series_uid)
     )
 
 
