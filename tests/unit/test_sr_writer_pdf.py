@@ -114,10 +114,10 @@ def test_every_page_says_whose_it_is_and_its_properties_do_not(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("山田^太郎", "name in letters that this page has not"),
-        ("=山田^太郎=", "name in letters that this page has not"),
-        ("", "name not stated"),
-        ("^^^", "name not stated"),
+        ("山田^太郎", "Name in letters that this page has not"),
+        ("=山田^太郎=", "Name in letters that this page has not"),
+        ("", "Name not stated"),
+        ("^^^", "Name not stated"),
         ("Müller^Anna^M.^Dr.^MD", "Müller, Dr. Anna M. MD"),
         ("A" * 31 + "^" + "B" * 32, "B" * 32),
     ],
