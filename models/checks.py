@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from config.tables import Document
+from domain import preferences
+from domain.choice import INPUTS_MOST
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import AXES, MANIFEST, SIGNATURE, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, UNITS, Manifest
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
@@ -42,6 +44,7 @@ def check(document: Document, manifest: Manifest) -> None:
     """Raise ConfigurationError as `file:line: key: what is wrong` for the first rule that `manifest` breaks."""
     _identity(document, manifest)
     _inputs(document, manifest)
+    _registration(document, manifest)
     _network(document, manifest)
     _before(document, manifest)
     _after(document, manifest)
@@ -70,6 +73,8 @@ def _identity(document: Document, manifest: Manifest) -> None:
 def _inputs(document: Document, manifest: Manifest) -> None:
     if not manifest.inputs:
         document.wrong(("inputs",), "must be one table or more")
+    if len(manifest.inputs) > INPUTS_MOST:
+        document.wrong(("inputs",), f"must be {INPUTS_MOST} tables at the most")
     names = [one.name for one in manifest.inputs]
     for at, one in enumerate(manifest.inputs):
         if not _NAME.fullmatch(one.name) or one.name in names[:at]:
@@ -80,7 +85,19 @@ def _inputs(document: Document, manifest: Manifest) -> None:
             document.wrong(("inputs", at, "kind"), 'must be "volume" where there are several inputs')
         if one.missing_slices < 0:
             document.wrong(("inputs", at, "missing_slices"), "must be 0 or more")
+        if one.units not in UNITS or (one.units and one.kind != "volume"):
+            document.wrong(("inputs", at, "units"), 'must be "BQML" or "SUVbw" of a volume, or left out')
         document.refuse((("inputs", at, "conditions", key), said) for key, said in faults(one.conditions))
+        document.refuse((("inputs", at, "prefer", key), said) for key, said in preferences.faults(one.prefer))
+
+
+def _registration(document: Document, manifest: Manifest) -> None:
+    if manifest.registration is None:
+        return
+    if not 0 < manifest.registration.least < 1:
+        document.wrong(("registration", "least"), "must lie between 0 and 1")
+    if len(manifest.inputs) < 2:
+        document.wrong(("registration",), "is for several inputs")
 
 
 def _network(document: Document, manifest: Manifest) -> None:

@@ -161,10 +161,13 @@ class HealthServer:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **self._facts,
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(facts))
-        draft.replace(self._file)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(facts))
+            draft.replace(self._file)
+        except OSError as error:
+            raise ConfigurationError(f"{self._file.parent} cannot be written: {error.strerror}") from error
 
 
 def ask(data: Path, name: str, pid: int | None = None) -> Report:

@@ -122,6 +122,7 @@ def _content(
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
+    findings = replace(findings, remarks=(*findings.remarks, *source.remarks))
     present = present_segments(findings, mask, source)
     regions = (*checked(findings.regions, source), *outlines(findings, mask, source))
     return Content(

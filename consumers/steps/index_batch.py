@@ -278,4 +278,12 @@ def header_columns(header: Header) -> dict[str, Any]:
         "contrast": header.contrast,
         "burned_in": header.burned_in,
         "age": header.age,
+        "modality": header.modality,
+        "series_description": header.series_description,
+        "series_number": header.series_number,
+        "instance_number": header.instance_number,
+        "frame_of_reference": header.frame_of_reference,
+        "kernel": header.kernel,
+        "thickness": header.thickness,
+        "places": header.places,
     }

@@ -19,6 +19,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from attributes.files import opened, read_with
 from domain.errors import Retryable, UnusableInput
 from sr_writer.source import Frame
 
@@ -100,11 +101,12 @@ def display(frame: Frame, named: bool = False) -> Display:
 def _decoded(frame: Frame) -> tuple[NDArray[Any], Dataset]:
     """The frame's values (colour as RGB, but for a palette's), and the attributes that say how they are shown."""
     header, path, index = Dataset(), frame.instance.file, frame.number - 1
-    meta = dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True).file_meta
+    meta = opened(path, "a file of the source", ["SOPInstanceUID"]).file_meta
     if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:  # not readable in parts
         header = dcmread(path)
         return pixel_array(header, index=index), header
-    return pixel_array(path, index=index, ds_out=header, specific_tags=_TAGS), header
+    stored = read_with(path, lambda file: pixel_array(file, index=index, ds_out=header, specific_tags=_TAGS))
+    return stored, header
 
 
 def _flatten(header: Dataset, number: int) -> None:

@@ -11,14 +11,12 @@ import numpy as np
 
 from domain.errors import UnusableInput
 from domain.findings import Code
+from domain.measured import PLACE
 from sr_writer.codes import concepts
 from sr_writer.encoding.explicit import element, item, raw, sequence
 from sr_writer.inputs import by_series
 from sr_writer.segments.pixels import Bits, Extents
 from sr_writer.source import Frame, Instance, Source, Volume
-
-# mm: two slices that are nearer than this are in one place.
-_APART = 1e-3
 
 
 def in_order(found: Sequence[Extents], volume: Volume) -> list[int]:
@@ -30,7 +28,7 @@ def in_order(found: Sequence[Extents], volume: Volume) -> list[int]:
     direction = np.asarray(volume.orientation, float)
     depth = np.asarray([volume.positions[k] for k in occupied], float) @ np.cross(direction[:3], direction[3:])
     order = np.argsort(-depth, kind="stable")
-    if (np.abs(np.diff(depth[order])) < _APART).any():
+    if (np.abs(np.diff(depth[order])) <= PLACE.of(0)).any():
         raise UnusableInput("the slices do not make a segmentation: two of them lie in one place")
     return [occupied[place] for place in order.tolist()]
 

@@ -16,6 +16,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
+from attributes.files import opened
 from domain.findings import (
     Code,
     FindingProbability,
@@ -97,8 +98,8 @@ def rich(run: Run, likely: tuple[FindingProbability, ...] | None = None) -> Run:
 
 def frame_sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
     """Rows and columns of each frame of the files, in their order."""
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
-    return [(one.Rows, one.Columns) for one in headers for _ in range(int(one.get("NumberOfFrames", 1)))]
+    headers = [opened(path, path.name, ["Rows", "Columns", "NumberOfFrames"]) for path in paths]
+    return [(one.Rows, one.Columns) for one in headers for _ in range(int(one.get("NumberOfFrames") or 1))]
 
 
 def regions(sizes: Sequence[tuple[int, int]]) -> tuple[Region, ...]:

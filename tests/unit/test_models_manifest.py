@@ -52,6 +52,9 @@ threshold = 0.5
 PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
 
 
+MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' for n in range(8))
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
@@ -66,6 +69,16 @@ PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
         ("missing_slices = 1", 'kind = "movie"', 'inputs.0.kind: must be "volume" or "images"'),
         ("missing_slices = 1", "slices = 1", "inputs.0.slices: is not a key here"),
         ('modality = ["CT"]', 'modality = "CT"', "inputs.0.conditions.modality: must be an array"),
+        ("min_slices = 3", '[inputs.prefer]\nkernel = ["("]', "inputs.0.prefer.kernel: is not a regular expression"),
+        (
+            "min_slices = 3",
+            '[inputs.prefer]\norientation = ["oblique"]',
+            "inputs.0.prefer.orientation: must be of axial",
+        ),
+        ("min_slices = 3", "[inputs.prefer]\nthickness_mm = 0.0", "inputs.0.prefer.thickness_mm: must be above 0"),
+        ("[network]", f"{MORE_INPUTS}[network]", "inputs: must be 8 tables at the most"),
+        ("[network]", "[registration]\nleast = 1.5\n[network]", "registration.least: must lie between 0 and 1"),
+        ("[network]", "[registration]\nleast = 0.5\n[network]", "registration: is for several inputs"),
         ('modality = ["CT"]', "modality = [1]", "inputs.0.conditions.modality.0: must be a text"),
         ("min_slices = 3", "min_slices = true", "inputs.0.conditions.min_slices: must be a whole number"),
         ("min_slices = 3", "min_slice = 3", "inputs.0.conditions.min_slice: is not a key here"),
