@@ -19,7 +19,7 @@ from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
-from store.routing import SliceRow, WantedJob
+from store.routing import Decision, SliceRow, WantedJob
 
 # Two slices nearer than this (mm) are one position: rounding of decimal strings, or an instance sent twice.
 _SAME_POSITION = 0.01
@@ -85,10 +85,12 @@ class Router:
         choice, reason = decide(name, package.manifest.inputs, rules, series)
         if changed:
             choice, reason = Choice({}, {}), changed_package(version)
-        routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
-        if choice.series_id is None:
-            return None
-        return WantedJob(study, uuid.UUID(choice.series_id), choice.inputs, revision, name, version, package.digest)
+        series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
+        inputs = dict(choice.inputs)
+        refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}
+        decision = Decision(study, revision, name, version, series_id, inputs, reason, refusals, now)
+        routing.note_decision(transaction.connection, decision)
+        return WantedJob(study, series_id, inputs, revision, name, version, package.digest) if series_id else None
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter."""

@@ -30,6 +30,7 @@ from domain.errors import NodeError, Permanent, Retryable, Unavailable
 from roles.health import Health
 from store import index, quarantine
 from store.database import Database, is_for_data
+from store.index_rows import AssociationRow
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
 from store.tables import inbox
@@ -237,9 +238,9 @@ def test_a_batch_of_more_associations_than_a_statement_takes_parameters_is_filed
 
 
 def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
+    at = bench.clock.now()
     rows = [
-        {"id": uuid.uuid4(), "calling_ae": "A", "called_ae": "B", "address": "", "opened_at": bench.clock.now()}
-        for _ in range(13_108)
+        AssociationRow(id=uuid.uuid4(), calling_ae="A", called_ae="B", address="", opened_at=at) for _ in range(13_108)
     ]
     with bench.database.transaction() as connection:
         index.open_associations(connection, rows)
