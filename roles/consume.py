@@ -10,7 +10,7 @@ from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
 from roles.process import Context
 from roles.table import GROUPS
-from roles.tasks import BackgroundTask, run_loop
+from roles.tasks import BackgroundTask, at_once_then, run_loop
 
 _POLL = 0.5
 
@@ -46,9 +46,10 @@ def _bus(context: Context) -> Bus:
 
 def watch(context: Context, task: BackgroundTask) -> None:
     """The loop of a role whose work is all done by a task in the background."""
+    waits = at_once_then(_POLL)
 
     def turn() -> None:
         task.check()
-        context.stop.wait(_POLL)
+        context.stop.wait(next(waits))
 
     run_loop(context, turn)

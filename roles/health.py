@@ -9,13 +9,11 @@ import os
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +22,7 @@ from typing import Any, Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
+from roles.run_files import run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -162,27 +161,13 @@ class HealthServer:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **self._facts,
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(facts))
-        draft.replace(self._file)
-
-
-def run_file(data: Path, name: str) -> Path:
-    """Where a running role says its process and its port."""
-    return data / "run" / f"{name}.json"
-
-
-def running(data: Path, name: str) -> dict[str, Any] | None:
-    """What the process `name` said of itself; None where it does not run (its file may outlive a kill)."""
-    try:
-        facts = dict(json.loads(run_file(data, name).read_text()))
-        os.kill(facts["pid"], 0)
-    except PermissionError:
-        return facts  # it runs as somebody else
-    except (OSError, ValueError, KeyError):
-        return None
-    return facts
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(facts))
+            draft.replace(self._file)
+        except OSError as error:
+            raise ConfigurationError(f"{self._file.parent} cannot be written: {error.strerror}") from error
 
 
 def ask(data: Path, name: str, pid: int | None = None) -> Report:
@@ -193,20 +178,17 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
     facts = running(data, name)
     if facts is None or pid not in {None, facts["pid"]}:
         return {"ready": False, "waiting_for": ["its process"]}
-    address = f"http://{facts['host']}:{facts['port']}"
+    where = f"{facts['host']}:{facts['port']}"
     try:
-        return {**_answer(f"{address}/health/ready"), "address": address}
+        return {**_answer(where), "address": f"http://{where}"}
     except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
         return {"ready": False, "waiting_for": ["its health door"]}
 
 
-def _answer(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=_ANSWER) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return dict(json.load(refusal))
+def _answer(where: str) -> dict[str, Any]:
+    with closing(HTTPConnection(where, timeout=_ANSWER)) as connection:
+        connection.request("GET", "/health/ready")
+        return dict(json.load(connection.getresponse()))
 
 
 class _Server(ThreadingHTTPServer):

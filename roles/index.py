@@ -8,7 +8,7 @@ from config import metrics
 from consumers.steps.index import Indexer
 from dicom_node.spool import BacklogMeter, SpoolReader
 from roles.process import Context
-from roles.tasks import Throttled, run_loop
+from roles.tasks import Throttled, at_once_then, run_loop
 from store.drafts import sweep
 
 _POLL = 0.5
@@ -34,9 +34,10 @@ def index(context: Context) -> None:
             metrics.queue_age.labels("spool").set(backlog.age(time.time_ns()))
 
         figures = Throttled(_FIGURES, measure)
+        waits = at_once_then(_POLL)
 
         def turn() -> None:
-            indexer.step(_POLL)
+            indexer.step(next(waits))
             figures()
 
         run_loop(context, turn)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 
 from config import metrics
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
@@ -81,6 +82,11 @@ class Throttled:
         if now >= self._due:
             self._due = now + self._seconds
             self._call()
+
+
+def at_once_then(seconds: float) -> Iterator[float]:
+    """How long each turn of a loop waits for work: the first not at all, for its end says that the role has begun."""
+    return chain((0.0,), repeat(seconds))
 
 
 def wait_at_most(seconds: float | None) -> float:

@@ -5,19 +5,19 @@ A row names the other bytes and where they lie, and which bytes are kept in thei
 
 from sqlalchemy import Connection, select, update
 
-from domain.records import ConflictRecord
+from domain.records import ConflictRecord, Listed
 from store.database import Database
 from store.index_rows import InstanceRow
 from store.locks import locked
-from store.queries.records import read, rows_of
+from store.queries.records import first_of, read, rows_of
 from store.tables import conflicts, instances, studies
 
 
-def latest(database: Database, limit: int) -> tuple[ConflictRecord, ...]:
+def latest(database: Database, limit: int) -> Listed[ConflictRecord]:
     """The newest ones, newest first."""
-    query = rows_of(ConflictRecord, conflicts).order_by(conflicts.c.received_at.desc()).limit(limit)
+    order = (conflicts.c.received_at, conflicts.c.id)
     with database.transaction() as connection:
-        return read(connection, query, ConflictRecord)
+        return first_of(connection, rows_of(ConflictRecord, conflicts), ConflictRecord, order, limit)
 
 
 def study_of(connection: Connection, number: int) -> str | None:

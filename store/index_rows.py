@@ -61,6 +61,14 @@ class InstanceRow(KeptBytes):
     contrast: bool
     burned_in: bool
     age: float | None
+    modality: str
+    series_description: str
+    series_number: int | None
+    instance_number: int | None
+    frame_of_reference: str
+    kernel: str
+    thickness: float | None
+    places: int | None
 
 
 class ConflictRow(TypedDict):

@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
-from domain.records import DeadLetter
+from domain.records import DeadLetter, Listed
 from store.database import Database, translated
 from store.locks import locked
+from store.queries.records import last_of
 from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL
 
@@ -153,6 +154,11 @@ def add_dead_letter(connection: Connection, **fields: Any) -> int:
 def all_dead_letters(connection: Connection) -> list[DeadLetter]:
     """Every dead letter, the oldest first."""
     return [DeadLetter(*row) for row in connection.execute(select(*_LETTER).order_by(dead_letters.c.id))]
+
+
+def newest_dead_letters(connection: Connection, most: int) -> Listed[DeadLetter]:
+    """The newest dead letters, the oldest of them first, and how many are older."""
+    return last_of(connection, select(*_LETTER), DeadLetter, (dead_letters.c.id,), most)
 
 
 def take_dead_letter(connection: Connection, number: int) -> DeadLetter:

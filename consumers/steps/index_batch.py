@@ -281,4 +281,12 @@ def instance_row(study: StudyRow, series_id: uuid.UUID, header: Header, kept: Ke
         contrast=header.contrast,
         burned_in=header.burned_in,
         age=header.age,
+        modality=header.modality,
+        series_description=header.series_description,
+        series_number=header.series_number,
+        instance_number=header.instance_number,
+        frame_of_reference=header.frame_of_reference,
+        kernel=header.kernel,
+        thickness=header.thickness,
+        places=header.places,
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Http
-from roles.health import Health, HealthServer, run_file, running
+from roles.health import Health, HealthServer
+from roles.run_files import run_file, running
 from tests.support.http import fetch
 
 
