@@ -24,6 +24,8 @@ from store.tables import (
 
 R = TypeVar("R")
 
+_KEPT_AS = (quarantine.c.sop_uid, quarantine.c.digest)
+
 # Wakes whoever decides about completeness.
 STUDIES_CHANNEL = "dicom_node_studies"
 # A statement takes 65,535 parameters at most; a row of any table here has less than 16.
@@ -108,10 +110,14 @@ def file_conflict(connection: Connection, row: ConflictRow) -> bool:
     return connection.execute(statement).one_or_none() is not None
 
 
-def file_quarantined(connection: Connection, row: QuarantineRow) -> bool:
-    """Note an instance that cannot be read; False where the same was noted before."""
-    statement = upsert(quarantine).values(row).on_conflict_do_nothing().returning(quarantine.c.id)
-    return connection.execute(statement).one_or_none() is not None
+def file_quarantined(connection: Connection, rows: Sequence[QuarantineRow]) -> set[tuple[str, str]]:
+    """Note instances that cannot be read; UID and digest of those that were not noted before."""
+    new: set[tuple[str, str]] = set()
+    # In one order, as all that is filed.
+    for some in _in_parts(sorted(rows, key=itemgetter("sop_uid", "digest"))):
+        filed = upsert(quarantine).values(some).on_conflict_do_nothing()
+        new |= {(row.sop_uid, row.digest) for row in connection.execute(filed.returning(*_KEPT_AS))}
+    return new
 
 
 def _in_parts(rows: Sequence[R]) -> Iterator[Sequence[R]]:

@@ -95,10 +95,12 @@ class IndexBatch:
     def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
         """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""
         found = {one.uids.study: self._rows[one.uids.study] for one in unreadable if one.uids.study}
-        for one in unreadable:
-            study = found.get(one.uids.study)
-            if index.file_quarantined(self._connection, _quarantine_row(one, study)):
-                self._record_quarantined(one, study)
+        rows = [_quarantine_row(one, found.get(one.uids.study)) for one in unreadable]
+        new = index.file_quarantined(self._connection, rows)
+        for one, row in zip(unreadable, rows, strict=True):
+            if (row["sop_uid"], row["digest"]) in new:
+                new.remove((row["sop_uid"], row["digest"]))
+                self._record_quarantined(one, found.get(one.uids.study))
         self._link((found[one.uids.study].id, one.entry) for one in unreadable if one.uids.study)
         coming = [one for one in found.values() if (one.state, StudyEvent.SETTLED) in STUDY]
         if coming:
