@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicom_node.intake.filing import reread
 from dicom_node.intake.header import read_header
 from tests.support.cases import data_set, make_case, send_case
+from tests.support.judges import dciodvfy
 from tests.support.node import Node
 from tests.support.servers import Orthanc
 from tests.support.trial import QUICK, Trial
@@ -39,12 +40,17 @@ STUDIES = {
     "05": "05",
     "08": "08",
     "09": "09",
+    "11a": "11/a-slice-thickness",
+    "19a": "19/a-explicit",
     "20a": "20/a-image-without-place",
     "20b": "20/b-structure-set",
     "22": "22",
     "25": "25",
     "27": "27",
 }
+# Those that are whole series of slices, with a stranger among them or not.
+WHOLE = ["01", "02", "03", "05", "08", "09", "11a", "19a", "20a", "20b", "22", "25", "27"]
+STRANGERS = {"20a": "it states no Image Position", "20b": "RT Structure Set Storage"}
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +93,13 @@ def stored(trial: Trial, row: Mapping[str, Any]) -> Path:
     return trial.node.data / "objects" / str(row["object_key"])
 
 
-# Of 02 all is filed and described; its results need readers and writers, too, that take its character set.
-@pytest.mark.parametrize("name", ["01", "03", "05", "08", "09", "22", "25", "27"])
+@pytest.mark.parametrize("name", WHOLE)
 def test_the_series_is_whole_and_its_results_come_home(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
     study = uid(inputs, name)
     status = trial.status(study)
     assert status["unreadable"] == 0
     (series,) = [one for one in status["series"] if one["modality"] == "CT"]
-    assert (series["instances"], series["slices"]) == (SLICES, SLICES)
+    assert {series["instances"], series["slices"]} == {SLICES + (name in STRANGERS)}
     assert status["where"].startswith("results stored at "), (status["where"], status["why"])
     trial.assert_one_set(study)
 
@@ -150,6 +155,22 @@ def test_strangers_in_a_series_are_filed_beside_its_slices(trial: Trial, inputs:
     assert len({row["series_id"] for row in found}) == 1
     placed = [row for row in found if row["position"]]
     assert len(placed) == SLICES
+
+
+# Each of another kind of value that is wrong.
+@pytest.mark.parametrize("name", ["02", "11a", "19a"])
+def test_no_result_holds_what_its_source_has_wrong(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
+    for number, one in enumerate(trial.results(uid(inputs, name))):
+        path = inputs[name].parent / f"result-{name}-{number}.dcm"
+        one.save_as(path, enforce_file_format=True)
+        assert dciodvfy(path) == [], one.Modality
+        assert "DeidentificationMethodCodeSequence" not in one
+
+
+@pytest.mark.parametrize("name", sorted(STRANGERS))
+def test_a_report_names_the_stranger_that_was_left_aside(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
+    (report,) = [one for one in trial.results(uid(inputs, name)) if one.Modality == "SR"]
+    assert STRANGERS[name] in str(report)
 
 
 def test_nothing_was_put_into_quarantine_and_nothing_waits(trial: Trial) -> None:
