@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.findings import Findings
+from domain.findings import Findings, OtherFrames
+from inference_worker import together
 from inference_worker.images import Images
 from inference_worker.volume import Volume
 from models.manifest import Input
@@ -64,8 +65,14 @@ def input_digest(volumes: Mapping[str, Volume]) -> str:
     return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
 
 
+def other_frames(volumes: Mapping[str, Volume]) -> tuple[OtherFrames, ...]:
+    """What was read besides the first of the inputs, on whose frames findings are."""
+    return tuple(OtherFrames(name, one.frames) for name, one in list(volumes.items())[1:])
+
+
 def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:
-    """A sentence for whatever a reader has to know of how the volumes were read."""
+    """A sentence for whatever a reader has to know of how the volumes were read, and of how several lie together."""
+    yield from together.remarks(volumes)
     for name, volume in volumes.items():
         count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
         yield from (f"{name}: {said}" if len(volumes) > 1 else said for said in volume.remarks)

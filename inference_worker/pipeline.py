@@ -15,8 +15,10 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
-from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, remarks
+from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, other_frames, remarks
 from inference_worker.probability import probability_maps
+from inference_worker.registration import simpleitk
+from inference_worker.together import brought_together
 from inference_worker.transforms import inputs, outputs
 from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_numpy
 from inference_worker.transforms.grids import Grid
@@ -42,6 +44,8 @@ class Pipeline:
         network, images = package.manifest.network, package.manifest.inputs[0].kind == "images"
         if package.manifest.segments and (images or package.manifest.findings):
             raise ConfigurationError(f"{package.name}: [[segments]] come of a volume, and not beside [[findings]]")
+        if package.manifest.registration:
+            simpleitk()
         engine.load(package.read(network.file), network)
         explained = bool(package.manifest.maps) and images
         self._explainer = Explainer(package.manifest, engine.infer, package.read) if explained else None
@@ -52,7 +56,7 @@ class Pipeline:
         Images wait, for those of several jobs share the network's batches. Raises UnusableInput as `run` does.
         """
         volumes = self._volumes(sources)
-        return Prepared(sources, self._prepared(volumes)) if volumes else sources
+        return Prepared({**sources, **volumes}, self._prepared(volumes)) if volumes else sources
 
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
@@ -66,9 +70,10 @@ class Pipeline:
         return self._of_images(images)
 
     def _volumes(self, sources: Sources) -> dict[str, Volume]:
-        """The volumes among `sources`, in the manifest's order."""
+        """The volumes among `sources`, in the manifest's order, in one frame of reference."""
         given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
-        return {name: one for name, one in given if isinstance(one, Volume)}
+        volumes = {name: one for name, one in given if isinstance(one, Volume)}
+        return brought_together(volumes, self._manifest.registration) if volumes else {}
 
     def _prepared(self, volumes: Mapping[str, Volume]) -> Sampled:
         for volume in volumes.values():
@@ -81,6 +86,7 @@ class Pipeline:
         first = next(iter(volumes.values()))
         (given,) = self._inferred([_plain(prepared)])
         findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
+        findings = replace(findings, others=other_frames(volumes))
         if self._manifest.segments:
             return self._segmented(self._first(given, prepared), first, findings)
         return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
-from inference_worker.frames import Slices, read
+from inference_worker.frames import Frame, Slices, read
 from inference_worker.geometry import Array, Grid, lay_out
 from inference_worker.pixels import Voxels, voxels
 from inference_worker.units import in_units
@@ -25,6 +25,8 @@ class Volume:
     a reader of the results must know of how they were read.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
+    `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none; `moved`
+    says how it came there where it was registered to another volume.
     """
 
     voxels: Voxels
@@ -33,6 +35,8 @@ class Volume:
     digest: str
     filled: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    frame_of_reference: str = ""
+    moved: str = ""
 
 
 def build(
@@ -51,8 +55,12 @@ def build(
     frames = in_units([slices.frames[one] for one in grid.order], paths, units)
     values = _with_filled(voxels(frames), grid.missing)
     sources = tuple(frame.source for frame in frames)
-    whole = digest(values, grid.affine, sources)
-    return Volume(values, grid.affine, sources, whole, grid.missing, slices.remarks)
+    identified = digest(values, grid.affine, sources)
+    return Volume(values, grid.affine, sources, identified, grid.missing, slices.remarks, _frame_of_reference(frames))
+
+
+def _frame_of_reference(frames: Sequence[Frame]) -> str:
+    return str(frames[0].dataset.get("FrameOfReferenceUID") or "").strip()
 
 
 def _laid_out(slices: Slices, missing_slices: int) -> Grid:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from config.tables import Document
+from domain import preferences
+from domain.choice import INPUTS_MOST
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import MANIFEST, SIGNATURE, UNITS, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, UNITS, Manifest
 
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
+SCOPES = ("whole", "largest", "each")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
@@ -41,6 +44,7 @@ def check(document: Document, manifest: Manifest) -> None:
     """Raise ConfigurationError as `file:line: key: what is wrong` for the first rule that `manifest` breaks."""
     _identity(document, manifest)
     _inputs(document, manifest)
+    _registration(document, manifest)
     _network(document, manifest)
     _before(document, manifest)
     _after(document, manifest)
@@ -69,6 +73,8 @@ def _identity(document: Document, manifest: Manifest) -> None:
 def _inputs(document: Document, manifest: Manifest) -> None:
     if not manifest.inputs:
         document.wrong(("inputs",), "must be one table or more")
+    if len(manifest.inputs) > INPUTS_MOST:
+        document.wrong(("inputs",), f"must be {INPUTS_MOST} tables at the most")
     names = [one.name for one in manifest.inputs]
     for at, one in enumerate(manifest.inputs):
         if not _NAME.fullmatch(one.name) or one.name in names[:at]:
@@ -82,6 +88,16 @@ def _inputs(document: Document, manifest: Manifest) -> None:
         if one.units not in UNITS or (one.units and one.kind != "volume"):
             document.wrong(("inputs", at, "units"), 'must be "BQML" or "SUVbw" of a volume, or left out')
         document.refuse((("inputs", at, "conditions", key), said) for key, said in faults(one.conditions))
+        document.refuse((("inputs", at, "prefer", key), said) for key, said in preferences.faults(one.prefer))
+
+
+def _registration(document: Document, manifest: Manifest) -> None:
+    if manifest.registration is None:
+        return
+    if not 0 < manifest.registration.least < 1:
+        document.wrong(("registration", "least"), "must lie between 0 and 1")
+    if len(manifest.inputs) < 2:
+        document.wrong(("registration",), "is for several inputs")
 
 
 def _network(document: Document, manifest: Manifest) -> None:
@@ -165,6 +181,8 @@ def _segments(document: Document, manifest: Manifest) -> None:
         _coded(document, ("segments", at), segment)
         if not all(0 <= part <= 255 for part in segment.colour):
             document.wrong(("segments", at, "colour"), "must be three numbers from 0 to 255")
+        if segment.shown_on not in ("", *(one.name for one in manifest.inputs)):
+            document.wrong(("segments", at, "shown_on"), "must be the name of an input")
         if segment.measurements:
             document.wrong(("segments", at, "measurements"), "are measured, not stated")
     _measurements(document, manifest)
@@ -175,6 +193,12 @@ def _measurements(document: Document, manifest: Manifest) -> None:
         _coded(document, ("measurements", at), wanted)
         if wanted.what not in QUANTITIES:
             document.wrong(("measurements", at, "what"), f"must be one of {', '.join(QUANTITIES)}")
+        if wanted.of not in ("", *SCOPES):
+            document.wrong(("measurements", at, "of"), f"must be one of {', '.join(SCOPES)}")
+        if wanted.of == "whole" and wanted.what in AXES:
+            document.wrong(("measurements", at, "of"), "must not be whole: an axis never spans separate parts")
+        if wanted.of not in ("", "whole") and wanted.what == "count":
+            document.wrong(("measurements", at, "of"), "must be whole: a part is one")
         if not 0 <= wanted.segment <= len(manifest.segments):
             document.wrong(("measurements", at, "segment"), "must be the number of a segment, or 0 for all")
 

@@ -12,8 +12,9 @@ culprit is alone, and that goes into quarantine with the reason.
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from audit.trail import Ledger
 from config import metrics
@@ -49,13 +50,24 @@ class _Record:
 
 
 class Indexer:
-    """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop."""
+    """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop.
 
-    def __init__(self, reader: SpoolReader, ledger: Ledger, objects: ObjectStore, clock: Clock | None = None) -> None:
+    `alive` is called with each piece of an instance that comes from the spool, however many it has.
+    """
+
+    def __init__(
+        self,
+        reader: SpoolReader,
+        ledger: Ledger,
+        objects: ObjectStore,
+        clock: Clock | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._objects = objects
         self._clock = clock or SystemClock()
+        self._alive = alive
         self._held: list[Entry] = []
         self._committed: list[Entry] = []
         self._unsynced: set[StudyId] = set()
@@ -104,13 +116,18 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(entry)
+            filing = file(replace(entry, read=partial(self._streamed, entry.read)))
             self._objects.put(filing.key, filing.pieces())
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
             raise Retryable(f"the spool cannot be read: {error.strerror}") from error
         return _Record(entry, replace(filing, pieces=_taken))
+
+    def _streamed(self, read: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        for piece in read():
+            self._alive()
+            yield piece
 
     def _commit(self, records: Sequence[_Record]) -> None:
         try:
@@ -137,8 +154,11 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations(entries)
-            batch.file_instances([one.filing for one in records if isinstance(one.filing, Filed)])
-            batch.quarantine([one.filing for one in records if isinstance(one.filing, Unreadable)])
+            filed = [one.filing for one in records if isinstance(one.filing, Filed)]
+            unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
+            batch.lock_studies(filed, unreadable)
+            batch.file_instances(filed)
+            batch.quarantine(unreadable)
             batch.note(entries)
             batch.close_associations(entries)
             transaction.wake(STUDIES_CHANNEL)
@@ -150,7 +170,9 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations([record.entry])
-            batch.quarantine([unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")])
+            unreadable = [unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")]
+            batch.lock_studies([], unreadable)
+            batch.quarantine(unreadable)
             batch.close_associations([record.entry])
         _tell(batch)
 

@@ -1,6 +1,7 @@
-"""The distance between the frames of an enhanced multi-frame instance (PS3.3 C.7.6.16)."""
+"""How the frames of an enhanced multi-frame instance lie (PS3.3 C.7.6.16)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from math import isfinite, sqrt
 
@@ -17,20 +18,29 @@ _POSITION, _ORIENTATION = 0x0020_0032, 0x0020_0037
 _GROUPS = frozenset((_SHARED, _PER_FRAME, _PLANE_POSITION, _PLANE_ORIENTATION))
 
 
-def frame_spacing(data: bytes, transfer_syntax: str) -> float | None:
-    """The largest distance (mm) between neighbouring frames; None where it cannot be told.
+@dataclass(frozen=True)
+class FramePlanes:
+    """The largest distance (mm) between neighbouring frames, how many positions they have, and their orientation.
 
-    `data` is the data set, or as much of it as holds the functional groups.
+    Each is None where it cannot be told. Fewer positions than frames are phases, echoes or b-values.
     """
+
+    spacing: float | None = None
+    places: int | None = None
+    orientation: tuple[float, ...] | None = None
+
+
+def frame_planes(data: bytes, transfer_syntax: str) -> FramePlanes:
+    """How the frames lie; `data` is the data set, or as much of it as holds the functional groups."""
     try:
         whole = elements.inflated(data, LONGEST_HEAD) if transfer_syntax == DEFLATED else data
         frames, positions, orientation = _planes(whole, transfer_syntax)
     except UnusableInput:
         # The index only lacks a number: who reads the volume will name the fault.
-        return None
+        return FramePlanes()
     if orientation is None or len(positions) != frames:
-        return None
-    return largest_gap(positions, orientation)
+        return FramePlanes(orientation=orientation)
+    return FramePlanes(largest_gap(positions, orientation), len(set(positions)), orientation)
 
 
 def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, ...]], tuple[float, ...] | None]:

@@ -150,6 +150,8 @@ class SpoolReader:
         for follower in new:
             if not follower.ended:
                 self._recall(follower)
+        if new:
+            self._reassembly.retain(lambda one: any(roster.knows(one) for roster in self._rosters.values()))
         return bool(new)
 
     def _recall(self, follower: Follower) -> None:

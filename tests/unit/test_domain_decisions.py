@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.choice import Choice, Wanted, choose
 from domain.completeness import SettlePolicy, StudyFacts, decide
 from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, in_short, unmet
+from domain.routing import Conditions, SeriesFacts, in_short, unmet
 from models.registry import load_package
 from tests.support.counterparts import ROOT
 

@@ -111,10 +111,10 @@ def test_each_finding_names_the_image_that_it_was_sought_in(tmp_path: Path) -> N
     first, second = (frame.sop_instance_uid for frame in findings.frames)
     assert images == [[first], [first], [second], [second]]
     assert [group.tracking_identifier for group in found] == [
-        "cxr_findings: Pneumonia, image 1 of 2",
-        "cxr_findings: Cardiomegaly, image 1 of 2",
-        "cxr_findings: Pneumonia, image 2 of 2",
-        "cxr_findings: Cardiomegaly, image 2 of 2",
+        "cxr_findings: Pneumonia, image 1",
+        "cxr_findings: Cardiomegaly, image 1",
+        "cxr_findings: Pneumonia, image 2",
+        "cxr_findings: Cardiomegaly, image 2",
     ]
     assert len({group.tracking_uid for group in found}) == 4
 
@@ -245,12 +245,12 @@ def test_the_report_reads_as_a_report_without_the_patient(tmp_path: Path) -> Non
     paths = radiographs(tmp_path, count=2)
     said = report_text(written(classified(paths), paths).part10)
     for line in (
-        "    cxr_findings: Pneumonia, image 1 of 2",
+        "    cxr_findings: Pneumonia, image 1",
         "      Finding: Pneumonia",
         "      Algorithm Parameters: Run by OpenVINO on CPU",
         "      Certainty of Finding: 95.536 %",
         "      Presence of property: Present",
-        "    cxr_findings: Cardiomegaly, image 2 of 2",
+        "    cxr_findings: Cardiomegaly, image 2",
         "      Certainty of Finding: 3.4 %",
         "      Presence of property: Absent",
         "    Comment: The radiograph was stored inverted, and was turned.",

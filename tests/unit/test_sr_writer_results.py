@@ -13,6 +13,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from domain.errors import Retryable, UnusableInput
 from domain.findings import SourceFrame
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, result_uid
+from domain.profiles import ResultKind
+from sr_writer.codes.wording import series_description
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import MODEL, MOMENT, boxes, findings_on
@@ -197,3 +199,19 @@ def test_moments_before_noon_in_utc_have_six_digits(paths: list[Path], mask: NDA
     for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), early)):
         assert (dataset.ContentDate, dataset.ContentTime) == ("20260102", "000007")
         assert dataset.ContributingEquipmentSequence[0].ContributionDateTime.startswith("20260102000007")
+
+
+@pytest.mark.parametrize("title", ["Lungs in chest CT", "Brain tumour in MR (phantoms)", "Chest radiograph findings"])
+def test_the_first_twenty_letters_of_a_series_tell_it_from_the_others(title: str) -> None:
+    model = replace(MODEL, title=title)
+    shown = [series_description(model, kind)[:20] for kind in ResultKind]
+    assert len(set(shown)) == len(ResultKind)
+    assert all(one.startswith(title.split(maxsplit=1)[0]) for one in shown)
+
+
+@pytest.mark.parametrize("title", ["", "Pneumoultramicroscopicsilicosis", "肺", "(none)", "a, b", "x " * 60])
+def test_a_series_says_that_nobody_has_looked_whatever_its_model_is_called(title: str) -> None:
+    for kind in ResultKind:
+        said = series_description(replace(MODEL, title=title), kind)
+        assert "; AI, unverified, demo" in said
+        assert len(said) <= 64

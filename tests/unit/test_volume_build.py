@@ -98,6 +98,7 @@ def test_an_enhanced_multi_frame_image_is_the_same_volume(tmp_path: Path) -> Non
     enhanced = build(write([image], tmp_path / "enhanced"))
     assert np.array_equal(enhanced.voxels, classic.voxels)
     assert np.array_equal(enhanced.affine, classic.affine)
+    assert enhanced.frame_of_reference == classic.frame_of_reference == SMALL.uid("frame of reference")
     assert enhanced.frames == tuple(SourceFrame(image.SOPInstanceUID, n) for n in range(1, 5))
 
 
