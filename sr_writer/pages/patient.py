@@ -62,11 +62,11 @@ def _name(header: Dataset, printable: Callable[[str], bool]) -> str:
         name = written if isinstance(written, PersonName) else PersonName(str(written))
         groups = [str(one) for one in (name.alphabetic, name.ideographic, name.phonetic) if str(one).strip("^ ")]
     except _WRONG:
-        return "name cannot be read"
+        return "Name cannot be read"
     if not groups:
-        return "name not stated"
+        return "Name not stated"
     shown = next((one for one in groups if printable(one)), None)
-    return _spoken(shown) if shown else "name in letters that this page has not, see the header of this object"
+    return _spoken(shown) if shown else "Name in letters that this page has not, see the header of this object"
 
 
 def _spoken(name: str) -> str:
