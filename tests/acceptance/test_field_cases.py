@@ -14,6 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from dicom_node.intake.filing import reread
 from dicom_node.intake.header import read_header
 from tests.support.cases import data_set, make_case, open_association, send_case, send_odd_requests
+from tests.support.judges import dciodvfy
 from tests.support.listening import REJECT
 from tests.support.node import Node
 from tests.support.servers import Orthanc
@@ -59,8 +60,9 @@ STUDIES = {
 }
 # Whose series is whole and has no stranger in it.
 WHOLE = [name for name in STUDIES if not name.startswith(("12", "20"))]
-# Whose results come home. Of the others all is filed and described; their results need readers that take them.
-HOME = [name for name in WHOLE if name not in {"02", "11a", "11b", "29"}]
+STRANGERS = {"20a": "it states no Image Position", "20b": "RT Structure Set Storage"}
+# Whose results come home; 11b says 3,0 where the distance of its pixels belongs.
+HOME = [*(name for name in WHOLE if name != "11b"), *STRANGERS]
 _TOLD: dict[str, dict[str, Any]] = {}
 
 
@@ -209,6 +211,25 @@ def test_results_of_slices_without_a_thickness_state_the_distance_between_them(
     segmentation = _segmentation(trial, uid(inputs, "27"))
     (measures,) = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
     assert float(measures.SliceThickness) == 5
+
+
+@pytest.mark.parametrize("name", sorted(STRANGERS))
+def test_a_report_names_the_stranger_that_was_left_aside(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
+    (report,) = [one for one in trial.results(uid(inputs, name)) if one.Modality == "SR"]
+    assert STRANGERS[name] in str(report)
+
+
+# Each of another kind of value that is wrong.
+@pytest.mark.parametrize("name", ["02", "11a", "19a"])
+def test_no_result_holds_what_its_source_has_wrong(trial: Trial, inputs: Mapping[str, Path], name: str) -> None:
+    for number, one in enumerate(trial.results(uid(inputs, name))):
+        path = inputs[name].parent / f"result-{name}-{number}.dcm"
+        one.save_as(path, enforce_file_format=True)
+        assert dciodvfy(path) == [], one.Modality
+
+
+def test_a_decimal_comma_that_decides_is_refused_with_its_value(trial: Trial, inputs: Mapping[str, Path]) -> None:
+    assert "Pixel Spacing of image 1 is not 2 numbers" in str(status_of(trial, uid(inputs, "11b")))
 
 
 @pytest.mark.parametrize("name", ["20a", "20b"])
