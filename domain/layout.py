@@ -6,14 +6,15 @@ it is laxer than the reader of volumes, which sees every attribute and has the l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import dist, isfinite, sqrt
 from statistics import median
 
+from domain import measured
+from domain.measured import PLACE
+
 Vector = tuple[float, float, float]
 
-# Closer than the finest spacing in use, wider than the rounding of decimal strings (mm).
-_SAME_PLACE = 0.02
 # A gap is one where the distance is this many times the usual one.
 _GAP = 1.5
 # Direction cosines that differ by more than this are another orientation; a tenth of a degree is rounding.
@@ -35,8 +36,8 @@ class Plane:
 class Layout:
     """How slices lie: `orientation` is "axial", "coronal" or "sagittal", whichever is nearest, "" where it is unknown.
 
-    `spacing_mm` is the largest distance between neighbours, None where it cannot be told. `faults` are the reasons why
-    the slices can never be a volume; `missing` is how many seem to be missing from one.
+    `spacing_mm` is that of neighbours (`domain.measured.spacing`), None where it cannot be told. `faults` are the
+    reasons why the slices can never be a volume; `missing` is how many seem to be missing from one.
     """
 
     orientation: str = ""
@@ -59,9 +60,14 @@ def lay_out(planes: Sequence[Plane]) -> Layout:
     depths = [_along(plane.position, normal) for plane in ordered]
     gaps = [after - before for before, after in pairwise(depths)]
     faults = (*_crowded(gaps, len(planes)), *_leaning(ordered, depths))
-    largest = max(gaps, default=0.0)
-    spacing = largest if largest >= _SAME_PLACE and isfinite(largest) else None
+    spacing = _spacing(ordered, depths, normal)
     return Layout(nearest_axis(planes[0].orientation), spacing, faults, 0 if faults else _missing(gaps))
+
+
+def _spacing(planes: Sequence[Plane], depths: Sequence[float], normal: Vector) -> float | None:
+    error = measured.depth_error(chain.from_iterable(plane.position for plane in planes), normal)
+    spacing = measured.spacing(depths, error)
+    return spacing if spacing is not None and isfinite(spacing) and spacing >= PLACE.absolute else None
 
 
 def nearest_axis(orientation: Sequence[float]) -> str:
@@ -91,7 +97,7 @@ def _turned(orientation: Sequence[float], first: Sequence[float]) -> bool:
 
 
 def _crowded(gaps: Sequence[float], images: int) -> tuple[str, ...]:
-    shared = sum(gap < _SAME_PLACE for gap in gaps)
+    shared = sum(gap < PLACE.absolute for gap in gaps)
     return (crowding(images, images - shared),) if shared else ()
 
 

@@ -46,6 +46,7 @@ EXTRAS = (
     ("results", "SEG and SR objects", True),
     ("monai", "MONAI bundles", False),
     ("explain", "integrated gradients", False),
+    ("registration", "series of several frames of reference", False),
 )
 
 

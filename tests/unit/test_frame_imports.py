@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BESIDE = {"benchmarks", "tests"}
 
 # What the worker imports by name when it is asked for, since a worker may lack it.
-BY_NAME = {"captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite"}
+BY_NAME = {"captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_every_library_that_the_project_installs_has_an_owner(
 
 @pytest.mark.parametrize("library", sorted(BY_NAME))
 def test_what_a_worker_may_lack_is_named_by_the_worker_alone(library: str, rooms: set[str]) -> None:
-    module = {"pytorch_ignite": "ignite"}.get(library, library)
+    module = {"pytorch_ignite": "ignite", "simpleitk": "SimpleITK"}.get(library, library)
     imported = re.compile(rf'import_module\(\s*"{module}\b|^\s*(import|from) {module}\b', re.MULTILINE)
     files = (file for room in rooms for file in (ROOT / room).rglob("*.py"))
     users = {file.relative_to(ROOT).parts[0] for file in files if imported.search(file.read_text())}
