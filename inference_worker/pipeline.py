@@ -83,7 +83,7 @@ class Pipeline:
         findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
         if self._manifest.segments:
             return self._segmented(self._first(given, prepared), first, findings)
-        return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))
+        return Outcome(replace(findings, likelihoods=self._likelihoods(given, prepared, None)))
 
     def _segmented(self, given: Sampled, source: Volume, findings: Findings) -> Outcome:
         segments = self._manifest.segments
@@ -110,7 +110,7 @@ class Pipeline:
         likelihoods = [
             likelihood
             for k, (one, grid) in enumerate(zip(given, prepared, strict=True))
-            for likelihood in self._likelihoods(self._first(one, grid), k)
+            for likelihood in self._likelihoods(one, grid, k)
         ]
         maps, arrays = [], []
         for k, picture in enumerate(images.pictures):
@@ -146,24 +146,38 @@ class Pipeline:
     def _first(self, given: Mapping[str, Float], prepared: Sampled) -> Sampled:
         """The first output where the network's input lay."""
         output = given[self._manifest.network.outputs[0]]
-        if self._manifest.segments and output.shape[1:] != prepared.values.shape[1:]:
+        if output.shape[1:] != prepared.values.shape[1:]:
             raise ConfigurationError(
                 f"{self._package.name}: its network gives {output.shape} for an input of {tuple(prepared.values.shape)}"
             )
         return Sampled(to_device(self._device, output), prepared.affine)
 
-    def _likelihoods(self, given: Sampled, frame: int | None) -> tuple[FindingProbability, ...]:
-        done = outputs.finish(given, self._manifest.postprocessing)
-        shares = to_numpy(done.values).reshape(-1)
-        most = max(one.channel for one in self._manifest.findings)
+    def _likelihoods(
+        self, given: Mapping[str, Float], prepared: Sampled, frame: int | None
+    ) -> tuple[FindingProbability, ...]:
+        first = self._manifest.network.outputs[0]
+        named = {
+            one.output or first: self._shares(given, prepared, one.output or first) for one in self._manifest.findings
+        }
+        return tuple(
+            FindingProbability(
+                one.label, one.code, float(named[one.output or first][one.channel]), one.threshold, frame
+            )
+            for one in self._manifest.findings
+        )
+
+    def _shares(self, given: Mapping[str, Float], prepared: Sampled, output: str) -> Float:
+        """The probabilities that `output` comes to after its own steps."""
+        network = self._manifest.network
+        steps = outputs.steps_of(output, self._manifest.postprocessing, network.outputs[0])
+        done = outputs.finish(Sampled(to_device(self._device, given[output]), prepared.affine), steps)
+        shares = np.asarray(to_numpy(done.values), np.float32).reshape(-1)
+        most = max(one.channel for one in self._manifest.findings if (one.output or network.outputs[0]) == output)
         if most >= len(shares) or done.values.shape[0] != len(shares):
             raise ConfigurationError(f"{self._package.name}: channel {most} is wanted of {tuple(done.values.shape)}")
         if shares.min() < 0 or shares.max() > 1:
             raise ConfigurationError(f"{self._package.name}: its output is no probability; is a step sigmoid missing?")
-        return tuple(
-            FindingProbability(one.label, one.code, float(shares[one.channel]), one.threshold, frame)
-            for one in self._manifest.findings
-        )
+        return shares
 
     def _explained(
         self, prepared: Sampled, given: Mapping[str, Float], shape: tuple[int, ...]

@@ -40,6 +40,11 @@ def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) 
     return now
 
 
+def steps_of(output: str, wanted: Sequence[After], first: str) -> tuple[After, ...]:
+    """Those of `wanted` that are for `output`; a step that names none is for the network's `first`."""
+    return tuple(step for step in wanted if (getattr(step, "output", "") or first) == output)
+
+
 def shares(given: Sampled, wanted: Sequence[After]) -> Sampled:
     """`given` after the steps that make shares of logits: those that stand before any other."""
     first = itertools.takewhile(lambda one: isinstance(one, steps.Softmax | steps.Sigmoid), wanted)
