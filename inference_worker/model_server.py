@@ -8,15 +8,10 @@ ran out: engines keep what they took, so that this process is of no use any more
 beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
-import contextlib
-import ctypes
 import hashlib
 import importlib
 import json
 import logging
-import os
-import resource
-import signal
 import socket
 import sys
 import time
@@ -40,6 +35,7 @@ from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_process import map_file, mask_file
 from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, take_no_more_than
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -56,10 +52,10 @@ def main(descriptor: int) -> None:
     """Serve the socket of this file descriptor until the parent closes it."""
     with socket.socket(fileno=descriptor) as channel, channel.makefile("r", encoding="utf-8") as lines:
         told = json.loads(lines.readline())
-        _end_with(told["parent"])
-        _be_first_when_memory_ends()
+        end_with(told["parent"])
+        be_first_when_memory_ends()
         setup = ModelProcessConfig.from_json(told["setup"])
-        _take_no_more_than(setup.memory or _machine_memory() * 3 // 4)
+        take_no_more_than(allowed(setup.memory))
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
@@ -67,39 +63,6 @@ def main(descriptor: int) -> None:
             for line in lines:
                 for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, even in the middle of native code (prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died before the kernel was asked
-        sys.exit(1)
-
-
-def _be_first_when_memory_ends() -> None:
-    """Let the kernel take this process, whose work is tried again, before a database or a listener (proc(5))."""
-    with contextlib.suppress(OSError):  # not Linux, or /proc is not mounted
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-
-
-def _take_no_more_than(limit: int) -> None:
-    """Have requests for memory fail, as errors with a reason, once this process has `limit` bytes (getrlimit(2)).
-
-    Counted is what it may write to and shares with nobody: a GPU's address space, which is reserved, is not.
-    """
-    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def _machine_memory() -> int:
-    """Bytes of memory of this machine, or of its container where that has less (cgroup v2)."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
-    except (OSError, ValueError):  # no such group, or it says "max"
-        return machine
 
 
 def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:

@@ -134,12 +134,26 @@ def changed_package(version: str) -> str:
 
 
 def verify(package: Package) -> None:
-    """Read every file; raises IntegrityError naming the first that was changed, is missing, or is not listed."""
-    for name in sorted(package.digests):
-        package.read(name)
+    """Read every file; raises IntegrityError naming all that were changed, are missing, or are not listed."""
+    if found := damage(package):
+        raise IntegrityError("\n".join(found))
+
+
+def damage(package: Package) -> list[str]:
+    """A sentence for each file that was changed, is missing, or is not listed."""
+    said = [fault for name in sorted(package.digests) if (fault := _unread(package, name))]
     for path in sorted(package.folder.rglob("*")):
         name = path.relative_to(package.folder).as_posix()
         if path.is_symlink():
-            raise IntegrityError(f"{path}: is a link; a package holds its files itself")
-        if path.is_file() and name not in {*package.digests, SIGNATURE}:
-            raise IntegrityError(f"{path}: is not listed in the package's manifest")
+            said.append(f"{path}: is a link; a package holds its files itself")
+        elif path.is_file() and name not in {*package.digests, SIGNATURE}:
+            said.append(f"{path}: is not listed in the package's manifest")
+    return said
+
+
+def _unread(package: Package, name: str) -> str:
+    try:
+        package.read(name)
+    except IntegrityError as error:
+        return str(error)
+    return ""

@@ -29,12 +29,12 @@ _LABELS: Mapping[type[After], Callable[[Labelled, Any], Sampled | Labelled]] = {
 IMPLEMENTED = frozenset({*_SHARES, *_LABELS, steps.ToSource})
 
 
-def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:
+def finish(given: Sampled | Labelled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:
     """`given`, channels first, after the steps. `source` is the grid to return to.
 
     Raises ConfigurationError where a step finds labels and wants shares, or the other way round.
     """
-    now: Sampled | Labelled = given
+    now = given
     for step in wanted:
         now = _after(now, step, source)
     return now

@@ -105,7 +105,7 @@ def test_slices_without_anything_likely_and_slices_that_the_series_lacks_have_no
     shares = np.zeros((2, 6, 8, 8), np.float32)
     shares[1, 1:4, 2:4, 2:4] = 0.7
     wanted = (Explanation("probability", channel=1, label="Lung"), Explanation("probability", channel=0, label="None"))
-    ((found, values),) = probability_maps(Sampled(shares, volume.affine), wanted, volume)
+    ((found, values),) = probability_maps(Sampled(shares[::-1], volume.affine), wanted, volume)
     assert (found.label, found.frames, found.shape) == ("Lung", (1, 2), (2, 8, 8))
     np.testing.assert_allclose(values, shares[1, [1, 3]], atol=1e-6)
 
