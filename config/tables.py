@@ -35,6 +35,19 @@ class Document:
         """The whole document as a `wanted`, which is a dataclass."""
         return cast(T, self._table(wanted, self.values, ()))
 
+    def sound_parts(self, wanted: type[T]) -> tuple[T | None, frozenset[str]]:
+        """The document without the top-level keys that are wrong, and those keys; None where it needs one of them."""
+        hints = get_type_hints(wanted)
+        known = {field.name: field for field in fields(cast(Any, wanted))}
+        built, wrong = {}, {key for key, field in known.items() if key not in self.values and _required(field)}
+        for key, value in self.values.items():
+            try:
+                built[key] = self._entry(hints, value, (key,))
+            except ConfigurationError:
+                wrong.add(key)
+        whole = not any(key in known and _required(known[key]) for key in wrong)
+        return (wanted(**built) if whole else None), frozenset(wrong)
+
     def _table(self, wanted: type, value: Any, path: KeyPath) -> Any:
         if not isinstance(value, Mapping):
             self.wrong(path, "must be a table")

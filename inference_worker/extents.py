@@ -1,9 +1,11 @@
 """How large what a network reads becomes, and what memory that takes: worked out from the steps, without any voxels."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
+from inference_worker.pieces import MOST
 from inference_worker.transforms.grids import (
     Grid,
     cube,
@@ -12,12 +14,15 @@ from inference_worker.transforms.grids import (
     scaled,
     spaced,
 )
+from inference_worker.transforms.streaming import can_stream
 from models import steps
 from models.manifest import Manifest
 from models.steps import Before
 
 # A long series as scanners make them: what `verify` says the memory of.
 SLICES, SIDE, SPACING, PIXEL = 500, 512, 1.0, 0.8
+# Cells of a network's output that are at work at once, with what is interpolated of them.
+_CELLS = 16
 
 
 def long_series(slices: int = SLICES) -> Grid:
@@ -68,10 +73,35 @@ def _sized(grid: Grid, sizes: Sequence[int]) -> Grid:
     return grid.part(tuple(slice(0, size) for size in sizes))
 
 
+def memory(manifest: Manifest, source: Grid, outputs: int) -> int:
+    """About how many bytes a volume on `source` takes beside the network, which has so many `outputs` (channels)."""
+    channels, grid = prepared(source, len(manifest.inputs), manifest.preprocessing)
+    read, fed = prod(source.shape), prod(grid.shape)
+    volumes = 2 * read * len(manifest.inputs) + 2 * 4 * channels * fed
+    results = 2 * read + fed + 4 * (read + fed) * len(manifest.maps)
+    return volumes + results + 4 * outputs * _held(manifest, source, grid)
+
+
+def _held(manifest: Manifest, source: Grid, grid: Grid) -> int:
+    """Voxels of the network's output that are there at once, what its activation takes besides included."""
+    network, whole = manifest.network, prod(grid.shape)
+    if not can_stream(manifest.postprocessing, grid, source):
+        return 4 * whole
+    if not network.window:
+        return whole + _CELLS * MOST**3
+    sides = [
+        min(size, fixed or side)
+        for size, fixed, side in zip(grid.shape, network.shape[2:], network.window, strict=True)
+    ]
+    common = [round(side * network.overlap) for side in sides]
+    waiting = sum(common[k] * prod(sides[:k]) * prod(grid.shape[k + 1 :]) for k in range(len(sides)))
+    return min(4 * whole, waiting + _CELLS * MOST**3)
+
+
 def at_once(manifest: Manifest, space: Sequence[int]) -> int:
     """Voxels that go through the network at once, of an input of `space`: a window's, or all."""
     network = manifest.network
     if not network.window:
-        return int(np.prod(space))
+        return prod(space)
     sides = (fixed or side for fixed, side in zip(network.shape[2:], network.window, strict=True))
-    return int(np.prod(tuple(sides))) * (network.shape[0] or network.batch)
+    return prod(sides) * (network.shape[0] or network.batch)

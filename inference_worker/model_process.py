@@ -285,28 +285,43 @@ class ModelProcess:
         except subprocess.TimeoutExpired:
             self._kill()
             return "fell silent"
-        if status >= 0:
-            return f"ended with status {status}"
-        name = signal.Signals(-status).name
-        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return ending(status)
 
 
 def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Popen[bytes]:
     """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
+    return subprocess.Popen(
+        [*program("inference_worker.model_server"), str(channel.fileno())],
+        env=environment(setup),
+        pass_fds=[channel.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        start_new_session=True,
+    )
+
+
+def program(module: str) -> list[str]:
+    """The command that runs a module of ours as a process of its own."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def environment(setup: ModelProcessConfig) -> dict[str, str]:
+    """The environment of a process that runs models: nothing that it does not need."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
     gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if gpus is not None:
         own["CUDA_VISIBLE_DEVICES"] = gpus
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "inference_worker.model_server", str(channel.fileno())],
-        env=inherited | own,
-        pass_fds=[channel.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=2,
-        start_new_session=True,
-    )
+    return inherited | own
+
+
+def ending(status: int) -> str:
+    """How a child ended, in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    name = signal.Signals(-status).name
+    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from config import logs
 from domain import errors
-from domain.errors import NodeError, Permanent
+from domain.errors import ConfigurationError, NodeError
 from domain.findings import Mask
 from inference_worker import images, volume
 from inference_worker.engines.checked import says_memory
@@ -113,7 +113,9 @@ class RequestQueue:
     def _loaded(self, task: Task) -> Loaded:
         loaded = self._runs.get((task["package"], task["version"]))
         if loaded is None:
-            raise Permanent(f"model package {task['package']} {task['version']} is not installed")
+            raise ConfigurationError(
+                f"model package {task['package']} {task['version']} is not installed, or is broken"
+            )
         return loaded
 
     def _read(self, task: Task) -> tuple[Sources, float]:

@@ -112,13 +112,14 @@ def bench(
         raise ConfigurationError(f"{package.name}: a bundle runs by MONAI alone; there is nothing to compare it with")
     seen = Seen(make(AUTO, manifest.network.kind, threads, "cpu"))
     Pipeline(package, seen).run(sources)
-    engines = _engines(manifest.network.kind, threads, cache, package)
+    engines = engines_of(package, threads, cache)
     network = package.read(manifest.network.file)
     return compare(network, manifest.network, seen.batches[0], engines, manifest.postprocessing, repeats)
 
 
-def _engines(kind: str, threads: int, cache: Path | None, package: Package) -> list[tuple[str, Callable[[], Engine]]]:
-    """How to make each engine on each device that it can use; those of the CPU come first."""
+def engines_of(package: Package, threads: int, cache: Path | None) -> list[tuple[str, Callable[[], Engine]]]:
+    """How to make each engine on each device of this machine that reads the network; those of the CPU come first."""
+    kind = package.manifest.network.kind
     known = {one.name: one for one in available() if not one.missing}
     facts = look(kind)
     pairs = [(name, "cpu") for name in known if "CPU" in known[name].devices and _reads(name, kind)]

@@ -5,7 +5,7 @@ the windows to come overlap; the rest is handed over and let go. Where all of it
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, product
+from itertools import product
 from math import prod
 from typing import Protocol
 
@@ -56,20 +56,48 @@ def hand_over(engine: Engine, item: Float, network: Network, to: Receiver, whole
         _split(output, to, whole if output.shape[1:] == space else output.nbytes)
         return
     wider, inside = padded(item, side)
-    windows = ((place, {name: outputs[name]}) for place, outputs in windows_of(engine, wider, side, network))
-    first = next(windows)
-    if len(first[1][name]) * prod(space) * 4 <= whole:
-        outputs = blended(chain([first], windows), wider.shape[1:], inside, side, network.overlap)
-        _split(outputs[name], to, whole)
-        return
-    _stream(
-        ((place, outputs[name]) for place, outputs in chain([first], windows)),
-        wider.shape[1:],
-        inside,
-        side,
-        network.overlap,
-        to,
+    starts = [starts_of(size, window, network.overlap) for size, window in zip(wider.shape[1:], side, strict=True)]
+    first, windows = _peeked(
+        _of_output(windows_of(engine, wider, side, network, in_blocks(starts, side, network)), name)
     )
+    if first * prod(space) * 4 <= whole:
+        named = ((place, {name: output}) for place, output in windows)
+        _split(blended(named, wider.shape[1:], inside, side, network.overlap)[name], to, whole)
+    else:
+        _stream(windows, starts, weights_of(wider.shape[1:], side, network.overlap), inside, side, to)
+
+
+def _of_output(windows: Iterator[tuple[Place, dict[str, Float]]], name: str) -> Iterator[tuple[Place, Float]]:
+    """The one output of each window, of which nothing is kept here when the next is asked for."""
+    for place, outputs in windows:
+        given = [outputs[name]]
+        del outputs
+        yield place, given.pop()
+
+
+def _peeked(windows: Iterator[tuple[Place, Float]]) -> tuple[int, Iterator[tuple[Place, Float]]]:
+    """How many channels the first window's output has, and all windows, that one included."""
+    held = [next(windows)]
+
+    def all_of_them() -> Iterator[tuple[Place, Float]]:
+        yield held.pop()
+        yield from windows
+
+    return len(held[0][1]), all_of_them()
+
+
+def in_blocks(starts: Sequence[Sequence[int]], side: Space, network: Network) -> list[Place]:
+    """Where the windows lie, those that overlap by more than is usual together, so that little has to wait for them.
+
+    Along each axis the last window is moved back inside; it goes with the one before.
+    """
+    step = [max(1, int(one * (1 - network.overlap))) for one in side]
+    key = [
+        {start: (k if start == k * by else k - 1) for k, start in enumerate(along)}
+        for along, by in zip(starts, step, strict=True)
+    ]
+    corners = sorted(product(*starts), key=lambda at: ([key[axis][one] for axis, one in enumerate(at)], at))
+    return [tuple(slice(start, start + one) for start, one in zip(at, side, strict=True)) for at in corners]
 
 
 def _split(output: Float, to: Receiver, whole: int) -> None:
@@ -86,17 +114,22 @@ def _ranges(size: int) -> list[Range]:
 
 
 def _stream(
-    windows: Iterator[tuple[Place, Float]], space: Space, inside: Place, side: Space, overlap: float, to: Receiver
+    windows: Iterator[tuple[Place, Float]],
+    starts: Sequence[Sequence[int]],
+    weights: Float,
+    inside: Place,
+    side: Space,
+    to: Receiver,
 ) -> None:
-    pairs = zip(space, side, strict=True)
-    axes = [[(start, start + window) for start in starts_of(size, window, overlap)] for size, window in pairs]
-    gathering, weight, weights = Gathering(axes, MOST), gaussian(side), weights_of(space, side, overlap)
+    axes = [[(start, start + window) for start in along] for along, window in zip(starts, side, strict=True)]
+    gathering, weight = Gathering(axes, MOST), gaussian(side)
     cells = [[_common(one, part) for one in ranges] for ranges, part in zip(gathering.cells, inside, strict=True)]
     to.begin([[one for one in ranges if one[0] < one[1]] for ranges in cells])
     for place, output in windows:
         for at, sums, _ in gathering.add(place, _weighted(output, weight)):
             np.divide(sums, weights[at], out=sums)
             _hand(at, sums, inside, to)
+        del output  # before the next window's is made
 
 
 def _weighted(output: Float, weight: Float) -> Callable[[Box, bool], Float]:

@@ -22,6 +22,8 @@ from models.manifest import Network
 _log = logging.getLogger(__name__)
 
 _SIGMA, _LEAST = 0.125, 1e-3
+# Bytes of what a window of one value gave that are kept for the next such window.
+_KEPT = 128 * 1024**2
 
 T = TypeVar("T")
 
@@ -202,23 +204,27 @@ def _add(sums: dict[str, Float], name: str, output: Float, space: Space, place: 
     sums[name][(slice(None), *place)] += output * weight
 
 
-def windows_of(engine: Engine, item: Float, side: Space, network: Network) -> Iterator[tuple[Place, dict[str, Float]]]:
-    """Each window's place and outputs (channels, side).
+def windows_of(
+    engine: Engine, item: Float, side: Space, network: Network, where: Sequence[Place] | None = None
+) -> Iterator[tuple[Place, dict[str, Float]]]:
+    """Each window's place and outputs (channels, side); in the order of `where`, if that is given.
 
     A window that holds one value throughout, as the air around a body does, gives what the last with that value gave.
     """
     waiting: list[Place] = []
     count = network.shape[0] or network.batch
     known: dict[tuple[float, ...], dict[str, Float]] = {}
-    for place in places(item.shape[1:], side, network.overlap):
+    for place in places(item.shape[1:], side, network.overlap) if where is None else where:
         value = _constant(item[(slice(None), *place)])
         if value is None:
             waiting.append(place)
-        elif value in known:
-            yield place, known[value]
         else:
-            known = {value: next(_run(engine, item, [place], network))[1]}
+            if value not in known:
+                known.clear()
+                known[value] = next(_run(engine, item, [place], network))[1]
             yield place, known[value]
+            if sum(output.nbytes for output in known[value].values()) > _KEPT:
+                known.clear()
         if len(waiting) == count:
             yield from _run(engine, item, waiting, network)
             waiting = []

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from config.tables import Document
 from config.toml_lines import KeyPath
+from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
@@ -37,19 +38,38 @@ def read_manifest(text: str, file: Path) -> Manifest:
     `file` is where the text was read: it is named in errors, and its folder must bear the model's name.
     """
     document = Document(text, file)
-    manifest = document.build(Manifest)
+    try:
+        manifest = document.build(Manifest)
+    except ConfigurationError as error:
+        raise ConfigurationError("\n".join([str(error), *_of_the_rest(document)])) from error
     check(document, manifest)
     return manifest
 
 
+def _of_the_rest(document: Document) -> list[str]:
+    """What rules say of the tables that can be read, where others cannot; what may come of those alone is left out."""
+    manifest, wrong = document.sound_parts(Manifest)
+    if manifest is None:
+        return []
+    unsure = {("segments",)} if wrong & {"segments", "findings"} else set()
+    found = [(key, said) for key, said in _broken(document, manifest) if key[0] not in wrong and key not in unsure]
+    try:
+        document.refuse(found)
+    except ConfigurationError as error:
+        return str(error).splitlines()
+    return []
+
+
 def check(document: Document, manifest: Manifest) -> None:
     """Raise ConfigurationError as `file:line: key: what is wrong` for each rule that `manifest` breaks."""
-    document.refuse(
-        chain(
-            _folder(document, manifest),
-            *(rules(manifest) for rules in (_identity, _inputs, _network, _before, _after)),
-            *(rules(manifest) for rules in (_segments, _measurements, _findings, _maps, _guards, _digests)),
-        )
+    document.refuse(_broken(document, manifest))
+
+
+def _broken(document: Document, manifest: Manifest) -> Faults:
+    return chain(
+        _folder(document, manifest),
+        *(rules(manifest) for rules in (_identity, _inputs, _network, _before, _after)),
+        *(rules(manifest) for rules in (_segments, _measurements, _findings, _maps, _guards, _digests)),
     )
 
 

@@ -91,7 +91,8 @@ def _reads(one: Value, wanted: Network) -> Iterator[str]:
     if one.kind not in (0, _FLOAT):
         kind = _KINDS.get(one.kind, "other")
         yield f"reads {one.name} as {kind} numbers; engines are given 32-bit floats: export it with such an input"
-    if not agree(one.shape, wanted.shape) and not agree(one.shape, (batch, *space, parts)):
+    last = bool(one.shape) and one.shape[-1] > 0 and agree(one.shape, (batch, *space, parts))
+    if not last and not agree(one.shape, wanted.shape):
         yield f"reads {one.name} of shape {one.shape}; the manifest says {wanted.shape}"
 
 

@@ -15,7 +15,7 @@ from config import metrics
 from consumers.leased import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import NodeError, Permanent
+from domain.errors import ConfigurationError, IntegrityError, NodeError
 from domain.events import Event, InferenceCompleted, InferenceFailed
 from domain.findings import Findings
 from domain.retry import RetryPolicy
@@ -138,7 +138,7 @@ class Inference:
     def _keep_arrays(self, job: Job, scratch: Path, findings: Findings) -> Findings:
         """The findings with the keys under which their arrays are stored."""
         if findings.model.digest != job.model_digest:
-            raise Permanent(
+            raise ConfigurationError(
                 f"package {job.model} was changed since this job was requested: give what was changed a new version"
             )
         mask = findings.mask
@@ -200,13 +200,17 @@ class Inference:
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
-        """The study is stuck until a person has looked."""
+        """The study is stuck until a person has looked, unless a package failed and others have their say."""
         connection, now, reason = transaction.connection, self._clock.now(), str(error)
         state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
         data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
         transaction.emit(Event(data, item.study_id, now))
         transaction.record(Action.JOB_FAILED, item.study_id, **_about(item), reason=reason, state=state.value)
-        stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, f"{item.model}: {reason}", now, item.revision)
+        said = f"{item.model}: {reason}"
+        if isinstance(error, ConfigurationError | IntegrityError) and jobs.others_go_on(connection, item):
+            note_progress(connection, item.study_id, said, now)
+        else:
+            stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, said, now, item.revision)
         return state.value
 
     def settled(self, item: Job, state: str, seconds: float) -> None:

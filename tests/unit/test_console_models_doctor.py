@@ -95,7 +95,7 @@ def test_a_changed_package_and_an_unsigned_one_where_signatures_are_required_are
 def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
     manifest = config.parent / "packages" / "toy" / "manifest.toml"
     manifest.write_text(manifest.read_text().replace('version = "1.2.3"', "version = 3"))
-    assert "manifest.toml:3: identity.version: must be a text" in looks(config, 1)["models"]["said"]
+    assert "manifest.toml:3: identity.version: must be a text" in looks(config, 1)["model toy"]["said"]
 
 
 def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

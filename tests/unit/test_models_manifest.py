@@ -263,6 +263,14 @@ def test_every_rule_that_a_manifest_breaks_is_named_at_once() -> None:
     ]
 
 
+def test_a_step_that_is_not_known_hides_nothing_that_is_wrong_elsewhere() -> None:
+    text = MANIFEST.replace('step = "orientation"', 'step = "turn"').replace("number = 2", "number = 3")
+    with pytest.raises(ConfigurationError) as raised:
+        read(text)
+    keys = [line.split(": ")[1] for line in str(raised.value).splitlines()]
+    assert keys == ["preprocessing.0.step", "segments.1.number"]
+
+
 def test_a_manifest_without_inputs_is_refused_for_that_and_for_what_else_is_wrong() -> None:
     head, _, rest = MANIFEST.partition("[[inputs]]")
     text = "inputs = []\n" + head + rest[rest.index("[[preprocessing]]") :].replace("number = 2", "number = 3")
