@@ -146,6 +146,9 @@ class Models(Section):
         0.0, ge=0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
     )
     together: int = Field(16, ge=1, description="jobs on radiographs that share the network's batches at the most")
+    load_timeout: Seconds = Field(
+        1800.0, description="s that loading a package may take, what an engine compiles at its first start included"
+    )
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
     attempts: int = Field(3, ge=1, description="tries of a job whose failure may pass")

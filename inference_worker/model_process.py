@@ -30,6 +30,9 @@ _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_DEVICE_
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
 
+# Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
+_LONGEST = 64 * 1024**2
+
 # How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
 _DEATHS = 2
 
@@ -266,6 +269,8 @@ class ModelProcess:
             if not part:
                 raise EOFError
             self._received += part
+            if len(self._received) > _LONGEST:
+                raise OSError("the answer has no end")
         line, _, rest = bytes(self._received).partition(b"\n")
         self._received = bytearray(rest)
         return dict(json.loads(line))

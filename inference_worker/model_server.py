@@ -35,7 +35,7 @@ from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_process import map_file, mask_file
 from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
-from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, take_no_more_than
+from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, take_no_more_than, taken
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -46,6 +46,8 @@ Reading: TypeAlias = Future[tuple[Sources, float]]
 
 # Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
 _READERS = 2
+# What becomes of a byte of a file at the most: compressed by two, floats at twice the resolution.
+_BECOMES = 8
 
 
 def main(descriptor: int) -> None:
@@ -59,7 +61,7 @@ def main(descriptor: int) -> None:
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
-            queue = RequestQueue(runs, pool)
+            queue = RequestQueue(runs, pool, allowed(setup.memory))
             for line in lines:
                 for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
@@ -89,8 +91,9 @@ def _load(
 class RequestQueue:
     """Where tasks wait for their turn while their files are being read and prepared for the network."""
 
-    def __init__(self, runs: Runs, pool: Executor) -> None:
-        self._runs, self._pool = runs, pool
+    def __init__(self, runs: Runs, pool: Executor, memory: int) -> None:
+        """`memory` (bytes) is what the process may take: nothing is read ahead into the half that a run may need."""
+        self._runs, self._pool, self._memory = runs, pool, memory
         self._readings: dict[str, Reading] = {}
 
     def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -98,7 +101,7 @@ class RequestQueue:
         tasks = request["tasks"]
         readings = [self._reading(task) for task in tasks]
         self._readings = {}  # what was read ahead and not asked for is let go
-        if request["next"]:
+        if request["next"] and self._has_room(request["next"]):
             self._readings[_key(request["next"])] = self._reading(request["next"])
         together = self._together(tasks, readings) if len(tasks) > 1 else None
         if together:
@@ -107,8 +110,21 @@ class RequestQueue:
         for task, reading in zip(tasks, readings, strict=True):
             yield _reply(self._answer, task, reading)
 
+    def _has_room(self, task: Task) -> bool:
+        """Whether half of the memory still holds what becomes of the task's files."""
+        files = [Path(one) for paths in task["files"].values() for one in paths]
+        try:
+            size = sum(file.stat().st_size for file in files)
+        except OSError:  # which is said when their turn has come
+            return False
+        return taken() + _BECOMES * size < self._memory // 2
+
     def _reading(self, task: Task) -> Reading:
-        return self._readings.pop(_key(task), None) or self._pool.submit(self._read, task)
+        """The task's files being read; anew where memory ran out as they were read ahead, which may have passed."""
+        ahead = self._readings.pop(_key(task), None)
+        if ahead and not (ahead.done() and isinstance(ahead.exception(), MemoryError)):
+            return ahead
+        return self._pool.submit(self._read, task)
 
     def _loaded(self, task: Task) -> Loaded:
         loaded = self._runs.get((task["package"], task["version"]))

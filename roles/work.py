@@ -26,7 +26,7 @@ _LOOKS = 1.0
 def work(context: Context) -> None:
     """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
-    child = ModelProcess(ModelProcessSettings(setup(settings, context.index)))
+    child = ModelProcess(ModelProcessSettings(setup(settings, context.index), settings.models.load_timeout))
     warm = WarmModels(context, child)
     life = Life(context.database)
     loop = LeasedLoop(

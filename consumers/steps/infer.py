@@ -4,6 +4,7 @@ A worker that dies loses its job to another within seconds, and one that only ta
 """
 
 import logging
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from config import metrics
 from consumers.leased import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, NodeError
+from domain.errors import ConfigurationError, IntegrityError, NodeError, Permanent
 from domain.events import Event, InferenceCompleted, InferenceFailed
 from domain.findings import Findings
 from domain.retry import RetryPolicy
@@ -29,6 +30,9 @@ from store.objects import ObjectStore
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
+
+# Bytes of one array at the most: 16,000 slices of 512 x 512 labels.
+_MOST = 1 << 32
 
 
 class Models(Protocol):
@@ -143,16 +147,21 @@ class Inference:
             )
         mask = findings.mask
         if mask:
-            mask = replace(mask, key=self._keep("masks", job, mask.sha256, mask_file(scratch)))
+            kept = self._keep("masks", job, mask.sha256, mask_file(scratch), math.prod(mask.shape))
+            mask = replace(mask, key=kept)
         maps = tuple(
-            replace(one, key=self._keep("maps", job, one.sha256, map_file(scratch, number)))
+            replace(one, key=self._keep("maps", job, one.sha256, map_file(scratch, number), 4 * math.prod(one.shape)))
             for number, one in enumerate(findings.maps)
         )
         if mask or maps:
             self._objects.sync()
         return replace(findings, mask=mask, maps=maps)
 
-    def _keep(self, kind: str, job: Job, sha256: str, draft: Path) -> str:
+    def _keep(self, kind: str, job: Job, sha256: str, draft: Path, size: int) -> str:
+        # What does not shrink grows by five bytes for each 16 KiB (zlib, deflateBound).
+        if size > _MOST or draft.stat().st_size > size + size // 1000 + 1024:
+            draft.unlink()
+            raise Permanent(f"{job.model} wrote more into {kind} than their shape, or any series, has room for")
         # Named by its content: a holder that lost the job puts nothing else under the key of the other's findings.
         key = f"{kind}/{sha256[:2]}/{job.id}.{sha256}"
         self._objects.put(key, [draft.read_bytes()])
