@@ -17,6 +17,7 @@ from config import metrics
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
 from domain.ids import StudyId
+from domain.records import Listed
 from store import trail
 from store.database import Connection, Database
 from store.trail import TrailRow
@@ -152,16 +153,12 @@ def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
         last = found[-1].number
 
 
-def entries_of(database: Database, study: StudyId) -> list[Entry]:
-    """The entries of one study, oldest first."""
+def newest_entries(database: Database, count: int, study: StudyId | None = None) -> Listed[Entry]:
+    """The newest entries of the trail, or of one study, oldest first, and how many are older."""
     with database.transaction() as connection:
-        return [_entry(row.entry) for row in trail.of_study(connection, study)]
-
-
-def newest_entries(database: Database, count: int) -> list[Entry]:
-    """The newest entries of the trail, oldest first."""
-    with database.transaction() as connection:
-        return [_entry(row.entry) for row in trail.newest(connection, count)]
+        found = trail.newest_of_study(connection, study, count) if study else trail.newest(connection, count)
+        more = trail.size(connection, study) - len(found) if len(found) == count else 0
+    return Listed(tuple(_entry(row.entry) for row in found), more)
 
 
 def _entry(text: str) -> Entry:

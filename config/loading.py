@@ -1,20 +1,23 @@
 """Reads settings: defaults < TOML file < `DICOM_NODE_*` variables < command line. Names what is wrong, and where."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, SettingsError
+from pydantic import BaseModel, Secret, ValidationError
 
+from config.environment import PREFIX, environment, unknown_variables
 from config.settings import Settings
 from config.toml_lines import load, locate, read
 from domain.errors import ConfigurationError
 
-ENVIRONMENT_PREFIX = "DICOM_NODE_"
-# Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
-_NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
+# Errors that say all there is to say.
+_WHOLE = {"contradiction", "unknown_profile", "missing", "extra_forbidden"}
+_SHOWN = 100  # letters of a value that a complaint shows
+_NUMBER = re.compile(r"[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -25,7 +28,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
     above = dict(overrides or {})
-    merged = _merge(_merge(beneath, _environment()), above)
+    merged = reduce(_merge, (*environment(), above), beneath)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -34,40 +37,11 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     return settings
 
 
-def unknown_variables() -> list[str]:
-    """One line for each `DICOM_NODE_*` variable that sets nothing: most likely a typing error."""
-    known = {ENVIRONMENT_PREFIX + name.upper() for name in Settings.model_fields}
-    return [
-        f"environment: {name} is not a setting"
-        for name in sorted(os.environ)
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in _NOT_SETTINGS and name.split("__")[0] not in known
-    ]
-
-
 def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
     if file is None:
         return "", {}
     text = read(file)
     return text, load(text, file)
-
-
-def _environment() -> dict[str, Any]:
-    try:
-        return EnvSettingsSource(Settings)()
-    except SettingsError as error:
-        lines = [f"environment: {name}: is not JSON" for name in sorted(os.environ) if not _is_readable(name)]
-        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
-
-
-def _is_readable(name: str) -> bool:
-    """Can the variable be read by itself? A list or a table has to be JSON."""
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): os.environ[name]}
-    try:
-        source()
-    except SettingsError:
-        return False
-    return True
 
 
 def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +57,7 @@ def _complaint(
 ) -> str:
     path = tuple(problem["loc"])
     name = ".".join(str(part) for part in path)
-    said = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"].removeprefix("Value error, ")
+    said = "is not a setting" if problem["type"] == "extra_forbidden" else _said(problem, path)
     # A field that is missing is blamed on the table that lacks it.
     where = path[:-1] if problem["type"] == "missing" else path
     if _holds(above, where):
@@ -94,6 +68,43 @@ def _complaint(
         return f"{file}:{locate(text, where)}: {name}: {said}"
     # What is wrong between several settings stands at none of them, and names them itself.
     return f"{file or 'settings'}: {name}: {said}" if name else f"{file or 'settings'}: {said}"
+
+
+def _said(problem: Mapping[str, Any], path: tuple[str | int, ...]) -> str:
+    """What is wrong, with the value where that may be shown: before our own words, behind those of pydantic."""
+    words, value = str(problem["msg"]).removeprefix("Value error, "), problem["input"]
+    if problem["type"] in _WHOLE or not _may_be_shown(value, path):
+        return words
+    if problem["type"] != "value_error":
+        return f"{words}, not {value!r}"
+    return words if repr(value) in words else f"{value!r} {words}"
+
+
+def _may_be_shown(value: object, path: tuple[str | int, ...]) -> bool:
+    """Whether a value is a number, or words in the place of words, and neither secret nor a URL with a user."""
+    kinds = _kinds(path)
+    if any(isinstance(kind, type) and issubclass(kind, BaseModel | Secret) for kind in kinds):
+        return False
+    if isinstance(value, str):
+        return len(value) <= _SHOWN and "@" not in value and (not kinds & {int, float} or bool(_NUMBER.match(value)))
+    return isinstance(value, int | float) and len(repr(value)) <= _SHOWN
+
+
+def _kinds(path: tuple[str | int, ...]) -> set[Any]:
+    """What the setting at `path` may hold; sections where it is none, for a section may hold what is secret."""
+    kinds: set[Any] = {Settings}
+    for part in path:
+        sections = {kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)}
+        fields = [kind.model_fields[str(part)] for kind in sections if part in kind.model_fields]
+        # An index or a name of a table leads to what the list or table holds.
+        kinds = {inner for field in fields for inner in _within(field.annotation)} if fields else kinds
+    return kinds
+
+
+def _within(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _within(inner)
 
 
 def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
@@ -108,6 +119,6 @@ def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
 
 def _variables(path: tuple[str | int, ...]) -> Iterator[str]:
     for depth in range(len(path), 0, -1):
-        name = ENVIRONMENT_PREFIX + "__".join(str(part) for part in path[:depth]).upper()
+        name = PREFIX + "__".join(str(part) for part in path[:depth]).upper()
         if name in os.environ:
             yield name

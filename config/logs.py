@@ -17,12 +17,10 @@ if TYPE_CHECKING:  # the model process and the command line log without settings
     from config.settings import Logging
 
 # Whose words are the node's own: its rooms, and a module that is run by itself.
-OWN = frozenset(
-    {
-        *("audit", "config", "console", "consumers", "dicom_node", "domain", "inference_worker", "models", "roles"),
-        *("sr_writer", "store", "training", "__main__"),
-    }
-)
+OWN = frozenset({
+    "attributes", "audit", "config", "console", "consumers", "dicom_node", "domain", "inference_worker", "models",
+    "roles", "sr_writer", "store", "training", "__main__",
+})  # fmt: skip
 # Attributes that every LogRecord has; whatever else is on one was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

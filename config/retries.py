@@ -18,6 +18,10 @@ EVENTS = RetryPolicy(first=1, factor=2, longest=60, attempts=5)
 # A role's process that died. The first restart is at once; one that dies at each start must not take a processor.
 PROCESSES = RetryPolicy(first=0.2, factor=2, longest=10)
 
+# Results that were written anew because their destination came to take others. One whose answers change every time is
+# given up, so that nothing is written for ever. The longest is what a delivery waits for results to be written.
+REWRITES = RetryPolicy(first=1, factor=10, longest=86400, attempts=5)
+
 # A study that is amended again and again comes from a slow sender. Its second revision runs at once; each later one
 # waits ever longer, and where another comes meanwhile it is cancelled where it waits.
 AMENDMENTS = RetryPolicy(first=10, factor=2, longest=300)

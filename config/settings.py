@@ -3,49 +3,44 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
-import re
 from collections.abc import Iterable
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from config.contradictions import contradictions
 from config.secret_urls import SecretUrl
+from config.values import (
+    AETitle,
+    Brokers,
+    Bytes,
+    Count,
+    Gigabytes,
+    Host,
+    Modality,
+    Name,
+    Network,
+    PeerPort,
+    Port,
+    Seconds,
+    Topic,
+    Whole,
+    devices,
+)
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 
-AETitle = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]*[!-\[\]-~][ -\[\]-~]*$")]
-Port = Annotated[int, Field(ge=0, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
-
-
-def _network(text: str) -> str:
-    try:
-        ip_network(text, strict=False)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is neither an IP address nor a network such as 10.1.0.0/16") from error
-    return text
-
-
-def _brokers(text: str) -> str:
-    for broker in text.split(","):
-        if not _BROKER.fullmatch(broker.strip()):
-            raise ValueError("is not of the form HOST:PORT, several separated by commas")
-    return text
-
-
-_BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
-Brokers = Annotated[str, AfterValidator(_brokers)]
-Network = Annotated[str, AfterValidator(_network)]
 
 
 class Section(BaseModel):
     """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+    # Deferred: what checks them is made once, for the whole of the settings, and not for each table as well.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True, defer_build=True
+    )
 
 
 class Caller(Section):
@@ -64,26 +59,30 @@ class Listener(Section):
     """Who may send, and what at most."""
 
     aet: AETitle = Field("DICOM_NODE", description="our AE title; a call for another one is rejected")
-    host: str = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
+    host: Host = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
     port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
-    processes: int = Field(1, ge=1, le=64, description="listener processes that share the port")
+    processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
     trust_loopback: bool = Field(True, description="any AE title may call from this machine")
-    max_associations: int = Field(
-        32, ge=1, description="associations at once in one process; further ones are rejected"
-    )
-    max_pdu: int = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
-    max_instance: int = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
+    max_associations: Count = Field(32, description="associations at once in one process; further ones are rejected")
+    max_pdu: Whole = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
+    max_instance: Bytes = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
     artim: Seconds = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
     idle: Seconds = Field(120.0, description="s without a byte from the peer before the association is aborted")
+    message_time: Seconds = Field(60.0, description="s that a whole message may be waited for, whatever its length")
+    message_rate: Whole = Field(
+        4000, ge=1, le=1 << 30, description="bytes that buy a message a second more; slower links are in use nowhere"
+    )
 
 
 class Spool(Section):
     """What lies on disk between the network and the index."""
 
-    segment: int = Field(32 << 20, ge=8 << 20, description="bytes of a segment; a multiple of 4096")
-    capacity: int = Field(4 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700")
-    disk_floor: int = Field(1 << 30, ge=0, description="bytes that must stay free on the spool's disk; below it 0xA700")
+    segment: Whole = Field(32 << 20, ge=8 << 20, le=1 << 30, description="bytes of a segment; a multiple of 4096")
+    capacity: Bytes = Field(
+        4 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700"
+    )
+    disk_floor: Bytes = Field(1 << 30, description="bytes that must stay free on the spool's disk; below it 0xA700")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -103,7 +102,7 @@ class Assembly(Section):
     """When a study counts as complete."""
 
     settle: Seconds = Field(5.0, description="s without anything of a study after which it is complete")
-    settle_by_modality: dict[str, Seconds] = Field(
+    settle_by_modality: dict[Modality, Seconds] = Field(
         default_factory=dict, description="s of silence for studies that hold a series of this modality"
     )
     hold: Seconds = Field(
@@ -122,9 +121,9 @@ class Bus(Section):
     """How events travel. Without a broker, PostgreSQL's own log carries them."""
 
     kafka: Brokers | None = Field(None, description="HOST:PORT of a Kafka broker, several separated by commas")
-    topic: str = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
-    dead_letters: str = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
-    partitions: int = Field(12, ge=1, description="partitions of a topic that the node creates itself")
+    topic: Topic = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
+    dead_letters: Topic = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
+    partitions: Count = Field(12, description="partitions of a topic that the node creates itself")
 
 
 class Models(Section):
@@ -133,25 +132,29 @@ class Models(Section):
     folder: Path | None = Field(None, description="folder of model packages; the shipped ones by default")
     rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
     engine: EngineName = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
-    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 takes every core")
-    device: str = Field(
+    threads: Whole = Field(0, ge=0, le=4096, description="CPU threads of the engine; 0 takes every core")
+    device: Annotated[str, AfterValidator(devices)] = Field(
         "auto",
-        pattern=r"^(auto|cpu|(auto|cuda):\d+(,(auto|cuda):\d+)*)$",
         description="auto, cpu, or a GPU by number: cuda:0 (auto:0: where an engine can use it); several by commas",
     )
-    memory_gb: float = Field(
-        0.0, ge=0, description="GB of memory that a model process may take; 0: three quarters of the machine's"
+    memory_gb: Gigabytes = Field(
+        0.0, description="GB of memory that a model process may take; 0: three quarters of the machine's"
     )
-    gpu_memory_gb: float = Field(
-        0.0, ge=0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
+    gpu_memory_gb: Gigabytes = Field(
+        0.0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
     )
-    together: int = Field(16, ge=1, description="jobs on radiographs that share the network's batches at the most")
+    own_frames_of_reference: bool = Field(
+        False,
+        description="read images as one volume each of which has a Frame of Reference UID of its own, as some "
+        "anonymisers leave them; every result then says so",
+    )
+    together: Count = Field(16, description="jobs on radiographs that share the network's batches at the most")
     load_timeout: Seconds = Field(
         1800.0, description="s that loading a package may take, what an engine compiles at its first start included"
     )
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
-    attempts: int = Field(3, ge=1, description="tries of a job whose failure may pass")
+    attempts: Whole = Field(3, ge=1, le=1000, description="tries of a job whose failure may pass")
     trusted_keys: tuple[Path, ...] = Field(
         (), description="public keys (PEM, Ed25519) that packages may be signed with"
     )
@@ -177,10 +180,10 @@ class OwnProfile(Section):
 class Destination(Section):
     """An archive that results go to."""
 
-    name: str = Field(description="name in `status`, metrics and the trail; the AE title if left out")
+    name: Name = Field(description="name in `status`, metrics and the trail; the AE title if left out")
     aet: AETitle = Field(description="its AE title")
-    host: str = Field(description="its address")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="its DICOM port")
+    host: Host = Field(description="its address")
+    port: PeerPort = Field(description="its DICOM port")
     profile: str = Field("default", description="which results it gets: a profile's name")
 
     @property
@@ -211,7 +214,7 @@ class Delivery(Section):
 class Http(Section):
     """The door for health and figures of each role."""
 
-    host: str = Field("127.0.0.1", description="address of /metrics and /health")
+    host: Host = Field("127.0.0.1", description="address of /metrics and /health")
     port: Port = Field(
         0, description="port of a role that runs alone; 0 takes a free one and writes it to run/ROLE.json"
     )
@@ -220,8 +223,8 @@ class Http(Section):
 class Logging(Section):
     """What the log looks like."""
 
-    level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is written")
-    format: str = Field("auto", pattern="^(auto|json|text)$", description="auto: text on a terminal, JSON elsewhere")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is written")
+    format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, JSON elsewhere")
 
 
 def parse_destination(text: str) -> dict[str, object]:
@@ -231,7 +234,7 @@ def parse_destination(text: str) -> dict[str, object]:
     host, colon, port = address.rpartition(":")
     if not (at and colon and aet and host and port.isdigit()):
         raise ValueError(f"{text!r} is not of the form AET@HOST:PORT")
-    return {"name": name or aet, "aet": aet, "host": host.strip("[]"), "port": int(port)}
+    return {"name": name or aet, "aet": aet, "host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
 
 
 def _unknown_profile(name: str, known: Iterable[str]) -> PydanticCustomError:
@@ -239,54 +242,41 @@ def _unknown_profile(name: str, known: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError("unknown_profile", "there is no profile {name}; known are {known}", facts)
 
 
-class Settings(BaseSettings):
+def _defaults() -> Any:
+    """A table that the file does not have; it is made as all the others are checked."""
+    return Field(default_factory=dict, validate_default=True)
+
+
+class Settings(BaseModel):
     """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="DICOM_NODE_",
-        env_nested_delimiter="__",
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        nested_model_default_partial_update=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     data: Path = Field(
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
     )
-    listener: Listener = Listener()
-    spool: Spool = Spool()
-    assembly: Assembly = Assembly()
-    database: Database = Database()
-    bus: Bus = Bus()
-    models: Models = Models()
+    listener: Listener = _defaults()
+    spool: Spool = _defaults()
+    assembly: Assembly = _defaults()
+    database: Database = _defaults()
+    bus: Bus = _defaults()
+    models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
     profiles: dict[str, OwnProfile] = Field(
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )
-    delivery: Delivery = Delivery()
-    http: Http = Http()
-    logging: Logging = Logging()
+    delivery: Delivery = _defaults()
+    http: Http = _defaults()
+    logging: Logging = _defaults()
 
     @model_validator(mode="after")
-    def _one_name_each(self) -> Self:
-        names = [destination.name for destination in self.destinations]
-        if len(set(names)) < len(names):
-            raise ValueError("two destinations have the same name")
-        return self
-
-    @model_validator(mode="after")
-    def _spool_has_room(self) -> Self:
-        """The largest instance must fit and leave a segment to each association, and one in reserve."""
-        spool, listener = self.spool, self.listener
-        large, segments = spool.segments_of(listener.max_instance), spool.capacity // spool.segment
-        if segments < large + listener.max_associations + 1:
-            raise ValueError(
-                f"spool.capacity ({spool.capacity}) is {segments} segments; listener.max_instance"
-                f" ({listener.max_instance}) may take {large} of them, listener.max_associations"
-                f" ({listener.max_associations}) one each, and one is kept in reserve:"
-                f" spool.capacity = {(large + listener.max_associations + 1) * spool.segment} would fit"
-            )
+    def _agree(self) -> Self:
+        said = [
+            InitErrorDetails(type=PydanticCustomError("contradiction", "{said}", {"said": one}), loc=(), input=None)
+            for one in contradictions(self)
+        ]
+        if said:
+            raise ValidationError.from_exception_data(type(self).__name__, said)
         return self
 
     @model_validator(mode="after")
@@ -312,15 +302,3 @@ class Settings(BaseSettings):
         if own is None:
             return BUILT_IN[name]
         return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first; `config.loading` has put the file beneath and the command line above it."""
-        return (init_settings, env_settings)

@@ -7,14 +7,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
-from domain.records import ConflictRecord, DeadLetter, DecisionRecord, QuarantineRecord, StudyPath, StudySummary
+from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
-    from audit.trail import Entry
     from consumers.destinations import ProfiledDestination
     from dicom_node.scu.probe import ProbeResult
     from store.destinations import Context, SeenDestination
@@ -23,13 +22,13 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 JsonObject: TypeAlias = dict[str, Json]
 
 
-def studies(found: Sequence[StudySummary], places: Sequence[Progress], quarantined: int) -> JsonObject:
-    """The overview: each study's own fields, what it waits for, and its place."""
+def studies(found: Sequence[StudySummary], places: Sequence[Progress], more: int, quarantined: int) -> JsonObject:
+    """The overview: each study's own fields, what it waits for, and its place; `more` studies are not shown."""
     listed: list[Json] = [
         {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
         for one, place in zip(found, places, strict=True)
     ]
-    return {"studies": listed, "quarantined": quarantined}
+    return {"studies": listed, "more": more, "quarantined": quarantined}
 
 
 def path(study: StudyPath, place: Progress) -> JsonObject:
@@ -37,29 +36,15 @@ def path(study: StudyPath, place: Progress) -> JsonObject:
     return {**_fields(place), **_fields(study)}
 
 
-def explanation(study: StudyPath, decisions: Sequence[DecisionRecord]) -> JsonObject:
-    """What was decided of each model, with what it speaks of."""
-    return {"study": plain(study.study), "series": plain(study.series), "models": plain(decisions)}
+def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]) -> JsonObject:
+    """What was decided of each model, with what it speaks of; `more` series were refused that are not shown."""
+    models: list[Json] = [{**_fields(one.decision), "more": one.more} for one in decisions]
+    return {"study": plain(study), "series": plain(series), "models": models}
 
 
-def quarantine(found: Sequence[QuarantineRecord]) -> JsonObject:
-    """The instances that could not be read."""
-    return {"quarantine": plain(found)}
-
-
-def conflicts(found: Sequence[ConflictRecord]) -> JsonObject:
-    """The instances that came with other bytes under a known UID."""
-    return {"conflicts": plain(found)}
-
-
-def dead_letters(found: Sequence[DeadLetter]) -> JsonObject:
-    """The events that no attempt could handle."""
-    return {"dead_letters": plain(found)}
-
-
-def entries(found: Sequence["Entry"]) -> JsonObject:
-    """Entries of the trail."""
-    return {"entries": plain(found)}
+def listed(name: str, found: Listed[Any]) -> JsonObject:
+    """Records of one sort under its name, and how many more there are."""
+    return {name: plain(found.rows), "more": found.more}
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

@@ -7,28 +7,28 @@ process.
 """
 
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from audit.trail import Ledger, Transaction
 from consumers.bus.loop import Defect
+from consumers.renewal import Renewal
 from domain.errors import IntegrityError, NodeError, Retryable, Unavailable
 from domain.retry import RetryPolicy
-from store.database import Connection, is_for_data
+from store.database import Connection, GivenUp, is_for_data
 from store.holders import Holder
 from store.leases import Condition, Lease, LeaseTable
 
 _log = logging.getLogger(__name__)
 
 CANCELLED, LOST = "cancelled", "lost"
+_WRITES = 3  # of an outcome that PostgreSQL gives up for another transaction's sake
 
 
 class LeaseLost(NodeError):
@@ -96,6 +96,10 @@ class LeasedWork(Protocol[T, R]):
         """How many rows are worked on at once where `first` is one of them, and what is true of the others."""
         ...
 
+    def longest(self, rows: int) -> float:
+        """Seconds that work on so many rows may take from one sign of life to the next; what takes longer hangs."""
+        ...
+
     def overtaken(self, connection: Connection, item: T) -> str:
         """Why nobody wants its outcome any more; "" where somebody does."""
         ...
@@ -104,8 +108,11 @@ class LeasedWork(Protocol[T, R]):
         """It was claimed."""
         ...
 
-    def run(self, claimed: Sequence[Claimed[T]]) -> Sequence[R | NodeError]:
-        """The work itself, as long as it takes, outside of any transaction: a result or an error for each."""
+    def run(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:
+        """The work itself, as long as it takes, outside of any transaction: a result or an error for each.
+
+        `sign` says that it goes on.
+        """
         ...
 
     def succeeded(self, transaction: Transaction, item: T, result: R) -> str:
@@ -140,8 +147,8 @@ class LeasedWork(Protocol[T, R]):
 class LeasedLoop(Generic[T, R]):
     """One holder's share of one kind of work. Not for use by several threads.
 
-    `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called while work goes on,
-    for whoever wonders about a loop that does not come round.
+    `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called while work goes on and
+    does not hang, for whoever wonders about a loop that does not come round.
     """
 
     def __init__(
@@ -175,8 +182,8 @@ class LeasedLoop(Generic[T, R]):
             return False
         begun = time.monotonic()
         try:
-            with self._renewed(claimed):
-                self._settle_all(claimed, self._outcomes(claimed), begun)
+            with self._renewed(claimed) as renewal:
+                self._settle_all(claimed, self._outcomes(claimed, renewal.sign), begun)
         except Unavailable:
             self._server_was_away = True
             raise
@@ -252,9 +259,16 @@ class LeasedLoop(Generic[T, R]):
             self._work.cancelled(transaction, item, reason)
         return bool(reason)
 
-    def _outcomes(self, claimed: Sequence[Claimed[T]]) -> Sequence[R | NodeError]:
+    def _renewed(self, claimed: Sequence[Claimed[T]]) -> Renewal:
+        leases = [one.lease for one in claimed]
+        longest = self._work.longest(len(leases))
+        return Renewal(
+            self._ledger.database, self._work.rows, self._holder, leases, self._seconds, longest, self._alive
+        )
+
+    def _outcomes(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:
         try:
-            return self._work.run(claimed)
+            return self._work.run(claimed, sign)
         except (Unavailable, IntegrityError):
             raise
         except NodeError as error:
@@ -276,11 +290,18 @@ class LeasedLoop(Generic[T, R]):
     def _settle_or_end(self, lease: Lease, outcome: R | NodeError) -> str:
         """As `_settle`; an outcome that cannot be written ends the row."""
         try:
-            return self._settle(lease, outcome)
+            return self._settle_again(lease, outcome)
         except NodeError:
             raise
         except Exception as error:
-            return self._settle(lease, _defect(error))
+            return self._settle_again(lease, _defect(error))
+
+    def _settle_again(self, lease: Lease, outcome: R | NodeError) -> str:
+        """As `_settle`; what PostgreSQL gave up for another's sake is written once more: the work took long."""
+        for _ in range(_WRITES - 1):
+            with suppress(GivenUp):
+                return self._settle(lease, outcome)
+        return self._settle(lease, outcome)
 
     def _settle(self, lease: Lease, outcome: R | NodeError) -> str:
         with self._ledger.transaction() as transaction:
@@ -303,30 +324,6 @@ class LeasedLoop(Generic[T, R]):
         rows.move(transaction.connection, item.id, event, rows.retry, reason=said, delay=delay)
         self._work.retried(transaction, item, str(error), said)
         return str(rows.outcome(event).value)
-
-    @contextmanager
-    def _renewed(self, claimed: Sequence[Claimed[T]]) -> Iterator[None]:
-        """Renew the leases three times within their length, from a thread, while the work goes on."""
-        done = threading.Event()
-        renew = partial(self._renew_until, done, [one.lease for one in claimed])
-        thread = threading.Thread(target=renew, name="lease", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
-
-    def _renew_until(self, done: threading.Event, leases: Sequence[Lease]) -> None:
-        while not done.wait(self._seconds / 3):
-            self._alive()
-            try:
-                self._holder.life.prove()
-                with self._ledger.database.transaction() as connection:
-                    for lease in leases:
-                        self._work.rows.renew(connection, lease, self._seconds)
-            except NodeError as error:
-                _log.warning("leases not renewed", extra={"rows": len(leases), "reason": str(error)})
 
 
 def _defect(error: Exception) -> Defect:

@@ -89,96 +89,112 @@ def tag_name(tag: int) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
+# A data set or item, whose content is elements, or a sequence of items: the sequences that lead to it, its end, whether
+# it holds items, and how its elements are encoded (byte order; with VRs or without).
+_Level = tuple[Path, int, bool, str, bool]
+
+
 class _Walk:
-    """One walk over `data`. A level is a data set or item, whose content is elements, or a sequence of items."""
+    """One walk over `data`."""
 
     def __init__(self, data: bytes, order: str, last: int, into: Collection[int]) -> None:
         self._data = data
         self._last = last
         self._into = into
         self._order = order
-        # What encloses the present level: path, end, whether it holds items, and how its elements are encoded.
-        self._levels: list[tuple[Path, int, bool, str, bool]] = []
+        self._levels: list[_Level] = []  # what encloses the present one, the outermost first
 
-    def elements(self, at: int, explicit: bool) -> Iterator[Element]:  # noqa: C901, PLR0912, PLR0915 - one hot loop
-        """As `walk`. A call for each element would double what an instance costs, so the loop is written out."""
-        data, size, last, levels, order = self._data, len(self._data), self._last, self._levels, self._order
-        path: Path = ()
-        end, items = size, False
-        unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+    def elements(self, at: int, explicit: bool) -> Iterator[Element]:  # noqa: C901, PLR0912 - one hot loop
+        """As `walk`. A call for each element would double what an instance costs; what builds levels is called."""
+        data, size, last, into, levels = self._data, len(self._data), self._last, self._into, self._levels
+        short, undefined = _SHORT, _UNDEFINED
+        level: _Level = (), size, False, self._order, explicit
         tag = 0
         try:
             while True:
-                if at >= end:
-                    if not levels:
-                        return
-                    path, end, items, order, explicit = levels.pop()
-                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
-                    continue
-                before = tag
-                if explicit:
-                    group, number, vr, length = unpack(data, at)
-                else:
-                    group, number, length, vr = *unpack(data, at), b""
-                tag = group << 16 | number
-                if group == 0xFFFE:
-                    length, start = _LENGTH[order].unpack_from(data, at + 4)[0], at + 8
-                elif not explicit or vr in _SHORT:
-                    start = at + 8
-                elif vr in _LONG:
-                    length, start = _LENGTH[order].unpack_from(data, at + 8)[0], at + 12
-                elif data[at : at + 8] == _PADDING:
-                    length, start = 0, at + 8
-                else:
-                    length, start = _odd_vr(data, at, tag, vr, order)
-                opens = length == _UNDEFINED
-                if group == 0xFFFE and tag == ITEM and items:
-                    walked = bool(path) and path[-1] in self._into
-                    if walked:
-                        yield path, ITEM, start, start
-                    if not (opens or walked):
-                        at = start + length
-                        continue
-                    levels.append((path, end, items, order, explicit))
-                    end, items, at = (_OPEN if opens else start + length), False, start
-                elif group == 0xFFFE or (not tag and not length):
-                    # A delimiter, or zeroes where one is due. That of a sequence ends an item that lacks its own too.
-                    at = start
-                    closes = self._closed_by(tag, items)
-                    for _ in range(closes):
-                        path, end, items, order, explicit = levels.pop()
-                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
-                elif items:
-                    # An element where an item or the end is due: it belongs to what encloses the sequence.
-                    tag = before
-                    path, end, items, order, explicit = levels.pop()
-                    unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
-                elif opens or (tag in self._into and length):
-                    if tag in _PIXELS and tag > last:
-                        yield path, tag, start, size
-                        return
-                    if len(levels) >= _DEEPEST:
-                        raise UnusableInput(f"sequences nest too deep at {tag_name(tag)}")
-                    levels.append((path, end, items, order, explicit))
-                    path, end, items, at = (*path, tag), (_OPEN if opens else start + length), True, start
-                    if vr == b"UN":  # its items are implicit VR little endian, whatever surrounds them (PS3.5 6.2.2)
-                        order, explicit = "<", False
-                        unpack = _IMPLICIT[order].unpack_from
-                else:
+                path, end, items, order, explicit = level
+                unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
+                while at < end:
+                    before = tag
+                    if explicit:
+                        group, number, vr, length = unpack(data, at)
+                    else:
+                        group, number, length, vr = *unpack(data, at), b""
+                    tag, start = group << 16 | number, at + 8
+                    if group == 0xFFFE or (explicit and vr not in short):
+                        length, start = _length(data, at, tag, vr, order)
+                    if (
+                        items
+                        or group == 0xFFFE
+                        or length == _UNDEFINED
+                        or not (tag or length)
+                        or (tag in into and length)
+                    ):
+                        break
                     at = start + length
                     if at > size and tag <= last:
                         raise OutOfData(f"the data set ends within {tag_name(tag)}")
                     yield path, tag, start, at
+                else:
+                    if not levels:
+                        return
+                    level = levels.pop()
+                    continue
+                if items and tag == ITEM:
+                    wanted = path[-1] in into
+                    if wanted:
+                        yield path, ITEM, start, start
+                    if wanted or length == undefined:
+                        levels.append(level)
+                        level = path, _OPEN if length == undefined else start + length, False, order, explicit
+                        at = start
+                    else:
+                        at = start + length
+                elif group == 0xFFFE or not (tag or length):
+                    level, at = self._delimited(level, tag), start
+                elif items:
+                    # An element where an item or the end is due: it belongs to what encloses the sequence.
+                    level, tag = levels.pop(), before
+                elif tag in _PIXELS and tag > last:
+                    yield path, tag, start, size
+                    return
+                else:
+                    level, at = self._sequence(level, tag, vr, start, length), start
         except struct.error:
             raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
 
-    def _closed_by(self, tag: int, items: bool) -> int:
-        """How many levels a delimiter ends; none where it is a stray one of the data set itself."""
+    def _delimited(self, level: _Level, tag: int) -> _Level:
+        """The level behind a delimiter, or behind zeroes where one is due.
+
+        That of a sequence ends an item that lacks its own too; a stray one of the data set itself ends nothing.
+        """
+        items = level[2]
         if tag == ITEM:
             raise UnusableInput("not a data set: it holds an item outside of a sequence")
         if tag == _ITEM_END and items:
-            return 0
-        return min(2 if tag == _SEQUENCE_END and not items else 1, len(self._levels))
+            return level
+        for _ in range(min(2 if tag == _SEQUENCE_END and not items else 1, len(self._levels))):
+            level = self._levels.pop()
+        return level
+
+    def _sequence(self, level: _Level, tag: int, vr: bytes, start: int, length: int) -> _Level:
+        """The level of a sequence's items."""
+        path, _, _, order, explicit = level
+        if len(self._levels) >= _DEEPEST:
+            raise UnusableInput(f"sequences nest too deep at {tag_name(tag)}")
+        self._levels.append(level)
+        if vr == b"UN":  # its items are implicit VR little endian, whatever surrounds them (PS3.5 6.2.2)
+            order, explicit = "<", False
+        return (*path, tag), (_OPEN if length == _UNDEFINED else start + length), True, order, explicit
+
+
+def _length(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
+    """Length and start of a value that is no short one: of an item or delimiter, a long VR, or one that is none."""
+    if tag >> 16 == 0xFFFE:
+        return _LENGTH[order].unpack_from(data, at + 4)[0], at + 8
+    if vr in _LONG:
+        return _LENGTH[order].unpack_from(data, at + 8)[0], at + 12
+    return (0, at + 8) if data[at : at + 8] == _PADDING else _odd_vr(data, at, tag, vr, order)
 
 
 def _behind_meta(data: bytes) -> int:

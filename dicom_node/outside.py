@@ -19,8 +19,8 @@ _DEEPEST = 8
 _LARGEST = 2**53 - 1
 # Digits and dots; a leading zero in a component is against PS3.5 section 9.1 but devices in use write it.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-# Decimal strings (DS, PS3.5 6.2), as long as anybody writes them.
-_DECIMAL = re.compile(r"[+-]?([0-9]{1,32}(\.[0-9]{0,32})?|\.[0-9]{1,32})([eE][+-]?[0-9]{1,4})?")
+# What decimal strings are written in (DS, PS3.5 6.2), and several of them: of what is left, float() knows which are.
+_DECIMALS = re.compile(r"[0-9+\-.eE\\ ]+")
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
@@ -38,15 +38,18 @@ def words(text: str, longest: int = LONGEST_TEXT) -> str:
 
 def ascii_words(value: bytes, longest: int = LONGEST_TEXT) -> str:
     """A value of the default repertoire as `words`; what is not ASCII becomes U+FFFD."""
-    return words(value[: longest + 1].decode("ascii", "replace").lstrip("\0 "), longest)
+    text = value[: longest + 1].decode("ascii", "replace").strip("\0 ")
+    return text if len(text) <= longest and text.isprintable() else words(text, longest)
 
 
 def decimals(text: str, count: int) -> tuple[float, ...] | None:
     """Exactly `count` finite decimals parted by backslashes, else None."""
-    parts = [part.strip(" ") for part in text.split("\\")]
-    if len(parts) != count or not all(map(_DECIMAL.fullmatch, parts)):
+    if text.count("\\") != count - 1 or not _DECIMALS.fullmatch(text):
         return None
-    numbers = tuple(map(float, parts))
+    try:
+        numbers = tuple(map(float, text.split("\\")))
+    except ValueError:
+        return None
     return numbers if all(map(isfinite, numbers)) else None
 
 

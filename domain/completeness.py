@@ -7,6 +7,9 @@ and further lines of `decide`, without a change to anybody who calls it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+# s: the end of a sync is announced; this is for an announcement that was lost.
+_SYNCING = 1.0
+
 
 @dataclass(frozen=True)
 class StudyFacts:
@@ -14,12 +17,14 @@ class StudyFacts:
 
     `silence` is how long nothing has happened to it, in seconds of a clock that never steps: no instance came, and no
     association closed that had brought one. `held` says that an association is open whose last instance was of this
-    study, so that more may come; nothing in PS3.4 annex B ties a study to an association, so that is a hint.
+    study, so that more may come; nothing in PS3.4 annex B ties a study to an association, so that is a hint. `synced`
+    says that a loss of power would take nothing of it: what models read must still be what came.
     """
 
     silence: float
     held: bool
     modalities: frozenset[str]
+    synced: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,5 +59,7 @@ def decide(facts: StudyFacts, policy: SettlePolicy) -> Verdict:
     if facts.silence < wanted:
         waits = "its association is still open" if facts.held else f"waiting for {settle:g} s of silence"
         return Verdict(False, waits, wanted - facts.silence)
+    if not facts.synced:
+        return Verdict(False, "its objects are on their way to the disk", _SYNCING)
     still = ", though its association stays open" if facts.held else ""
     return Verdict(True, f"nothing of it came for {wanted:g} s{still}")

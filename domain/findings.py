@@ -23,12 +23,15 @@ class Measurement:
     """One number with its unit. `unit` is a UCUM code.
 
     `derivation` says how it came of the values that it sums up (mean, maximum, ...; PS3.16 CID 7464), where it does.
+    `part` is the rank by size, from 1, of the one separate part that was measured, of so many `parts`; 0 is the whole.
     """
 
     name: Code
     value: float
     unit: Code
     derivation: Code | None = None
+    part: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Segment:
 
     `number` is the value of its voxels in the mask and the DICOM segment number, from 1 without gaps.
     `category` and `type` are the property codes (PS3.3 C.8.20.4); `laterality` where the type needs it.
-    `colour` is the recommended display colour, sRGB 0 to 255.
+    `colour` is the recommended display colour, sRGB 0 to 255. `shown_on` names the input on which a reader looks for
+    it, such as the series with contrast agent; "" is the first.
     """
 
     number: int
@@ -47,6 +51,7 @@ class Segment:
     colour: tuple[int, int, int]
     laterality: Code | None = None
     measurements: tuple[Measurement, ...] = ()
+    shown_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,14 @@ class SourceFrame:
 
 
 @dataclass(frozen=True)
+class OtherFrames:
+    """The frames that were read for another input of the model than the one whose frames the findings are on."""
+
+    name: str
+    frames: tuple[SourceFrame, ...]
+
+
+@dataclass(frozen=True)
 class Mask:
     """A label volume on the source's own grid, kept in the object store under `key`.
 
@@ -160,7 +173,7 @@ class Findings:
 
     `frames` are those of the series that the results refer to. `engine` is what ran the network; `remarks` are
     sentences that a reader of the results must know ("1 missing slice was interpolated"). `key_frames` are indices of
-    the images that a reader should see first, where the model names any.
+    the images that a reader should see first, where the model names any. `others` are what else was read.
     """
 
     model: ModelIdentity
@@ -174,6 +187,7 @@ class Findings:
     remarks: tuple[str, ...] = ()
     regions: tuple[Region, ...] = ()
     key_frames: tuple[int, ...] = ()
+    others: tuple[OtherFrames, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
@@ -195,7 +209,12 @@ class Findings:
             remarks=tuple(data.get("remarks", ())),
             regions=tuple(_region(one) for one in data.get("regions", ())),
             key_frames=tuple(data.get("key_frames", ())),
+            others=tuple(_other(one) for one in data.get("others", ())),
         )
+
+
+def _other(data: Mapping[str, Any]) -> OtherFrames:
+    return OtherFrames(data["name"], tuple(SourceFrame(**frame) for frame in data["frames"]))
 
 
 def _region(data: Mapping[str, Any]) -> Region:
@@ -226,7 +245,12 @@ def _map(data: Mapping[str, Any]) -> Map:
 def _measurement(data: Mapping[str, Any]) -> Measurement:
     derivation = data.get("derivation")
     return Measurement(
-        Code(**data["name"]), data["value"], Code(**data["unit"]), Code(**derivation) if derivation else None
+        name=Code(**data["name"]),
+        value=data["value"],
+        unit=Code(**data["unit"]),
+        derivation=Code(**derivation) if derivation else None,
+        part=data.get("part", 0),
+        parts=data.get("parts", 0),
     )
 
 
@@ -240,4 +264,5 @@ def _segment(data: Mapping[str, Any]) -> Segment:
         colour=(red, green, blue),
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
         measurements=tuple(_measurement(one) for one in data["measurements"]),
+        shown_on=data.get("shown_on", ""),
     )

@@ -6,11 +6,14 @@ of a patient and no free text of a scanner is among them.
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from domain.ids import JobId, StudyId
 from domain.states import DeliveryState, JobState, StudyState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,15 @@ class AssociationRecord:
 
 @dataclass(frozen=True)
 class SeriesRecord:
-    """A series, and how much of it there is; None where none of its instances is indexed yet."""
+    """A series, and how much of it there is; None where none of its instances is indexed yet.
+
+    `number` is its Series Number, None where it is not known.
+    """
 
     id: uuid.UUID
     series_uid: str
     modality: str
+    number: int | None
     instances: int | None
     slices: int | None
     bytes: int | None
@@ -99,6 +106,31 @@ class DecisionRecord:
     reason: str
     refusals: Mapping[str, tuple[str, ...]]
     decided_at: datetime
+
+
+@dataclass(frozen=True)
+class BoundedDecision:
+    """A decision with the reasons against some series; `more` other series were refused."""
+
+    decision: DecisionRecord
+    more: int
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The series that the model runs on, as text."""
+        one = self.decision
+        return tuple(one.inputs.values()) or ((str(one.series_id),) if one.series_id else ())
+
+    @property
+    def series(self) -> frozenset[uuid.UUID]:
+        """The series that it speaks of."""
+        return frozenset(map(uuid.UUID, (*self.chosen, *self.decision.refusals)))
+
+
+def bounded(decision: DecisionRecord, most: int | None) -> BoundedDecision:
+    """With the reasons against the first `most` series, those against all of them for None."""
+    shown = dict(list(decision.refusals.items())[:most])
+    return BoundedDecision(replace(decision, refusals=shown), len(decision.refusals) - len(shown))
 
 
 @dataclass(frozen=True)
@@ -232,6 +264,23 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
+class Listed(Generic[T]):
+    """Some rows of a list, and how many more it has."""
+
+    rows: tuple[T, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True)
+class CurrentWork:
+    """What decides where a study is: the newest run of each model that was not cancelled, with its results' way."""
+
+    jobs: tuple[JobRecord, ...] = ()
+    results: tuple[ResultRecord, ...] = ()
+    deliveries: tuple[DeliveryRecord, ...] = ()
+
+
+@dataclass(frozen=True)
 class StudySummary:
     """A study among others, with what its results wait for; the counts are None before anything of it is indexed.
 
@@ -249,7 +298,11 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StudyPath:
-    """Everything on one study's way, each table in the order of time."""
+    """Everything on one study's way, each table in the order of time.
+
+    Where a table was asked for up to a number of rows, they are its last ones, and `more` says of each table that has
+    others how many. `whole` counts the study's instances, wherever they are shown.
+    """
 
     study: StudyRecord
     associations: tuple[AssociationRecord, ...]
@@ -262,3 +315,5 @@ class StudyPath:
     dead_letters: tuple[DeadLetter, ...]
     quarantine: tuple[QuarantineRecord, ...] = ()
     unreadable: int = 0
+    whole: int = 0
+    more: Mapping[str, int] = field(default_factory=dict)

@@ -1,23 +1,69 @@
-"""Which series a model wants, as a pure function of facts about every series and slice of a study.
+"""What a series must be for a model, as a pure function of facts about every slice of it.
 
-A model package and a site's rules state Conditions; the store supplies SeriesFacts. Every condition that
-is not met becomes a sentence, so that "why did it not run" has an answer for each model and each series.
+A model package and a site's rules state Conditions; domain/instances.py gathers SeriesFacts, domain/choice.py chooses.
+Every condition that is not met becomes a sentence, so that "why did it not run" has an answer for each model and each
+series.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from domain.measured import COMPUTED, DISTANCE
+
 _PATTERN_SHOWN = 40  # characters of a pattern in a reason
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """One instance. Texts are empty where the image does not state them, None where they are not known.
+
+    `position` (mm) and `orientation` are those of a single-frame image, `orientation` also that of frames that share
+    one; `places` counts the positions of the frames of a multi-frame one; `slice_spacing` and `thickness` are in mm,
+    `age` in years.
+    """
+
+    series_id: str
+    series_uid: str
+    sop_uid: str
+    modality: str
+    series_description: str
+    study_description: str
+    sop_class: str
+    body_part: str
+    frames: int
+    position: Sequence[float] | None
+    orientation: Sequence[float] | None
+    slice_spacing: float | None
+    calling_ae: str | None
+    view: str
+    image_type: str
+    photometric: str
+    contrast: bool
+    burned_in: bool
+    age: float | None
+    series_number: int | None = None
+    instance_number: int | None = None
+    frame_of_reference: str | None = None
+    kernel: str | None = None
+    thickness: float | None = None
+    places: int | None = None
+
+    @property
+    def image_types(self) -> frozenset[str]:
+        """The values of Image Type."""
+        return frozenset(word for word in self.image_type.split("\\") if word)
 
 
 @dataclass(frozen=True)
 class SeriesFacts:
     """What routing may know of one series: gathered over all of its slices, never from the first alone.
 
-    `spacing_mm` is the largest distance between neighbouring slices, None where it cannot be told.
+    `spacing_mm` is the distance between neighbouring slices (`domain.measured.spacing`), None where it cannot be told.
     `slices` counts frames, so that one enhanced multi-frame instance of 60 frames has 60. `views` are View Positions,
     `ages` the patient's age in years as each slice states or implies it, `contrast` whether any slice names an agent.
+    `frame_of_reference` and `thickness_mm` (the largest) are None where they are not known. `no_volume` are the reasons
+    why its slices can never make one, `missing` is how many slices it seems to lack. `instances` are all that it has.
     """
 
     series_id: str
@@ -35,17 +81,26 @@ class SeriesFacts:
     photometric: frozenset[str] = frozenset()
     contrast: bool = False
     burned_in: bool = False
+    series_uid: str = ""
+    number: int | None = None
+    frame_of_reference: str | None = None
+    kernel: str = ""
+    thickness_mm: float | None = None
+    orientation: str = ""
+    no_volume: tuple[str, ...] = ()
+    missing: int = 0
+    instances: tuple[InstanceFacts, ...] = ()
 
 
 @dataclass(frozen=True)
 class Conditions:
     """What a series must be. An empty tuple or None asks nothing.
 
-    `body_part` compares without regard to case; "" stands for a series that states none. Descriptions are
-    regular expressions, searched without regard to case; a `not_` pattern must not be found. Spacing is in mm between
-    neighbouring slices. `view` compares as `body_part` does. A series that states no age meets no age limit. Of
-    `not_image_type` (values of Image Type, such as "LOCALIZER" or "DERIVED") no slice may have any. `burned_in` false
-    refuses images that say that text is burned into them.
+    `body_part` compares without regard to case and holds for every slice; "" stands for one that states none.
+    Descriptions are regular expressions, searched without regard to case; a `not_` pattern must not be found. Spacing
+    is in mm between neighbouring slices. `view` compares as `body_part` does. A series that states no age meets no age
+    limit. Of `not_image_type` (values of Image Type, such as "LOCALIZER" or "DERIVED") no slice may have any.
+    `burned_in` false refuses images that say that text is burned into them.
     """
 
     modality: tuple[str, ...] = ()
@@ -89,30 +144,6 @@ def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
             yield high, f"must be {low} or more"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """One input of a model: its name in the package's manifest, and what its series must be."""
-
-    name: str
-    conditions: Sequence[Conditions]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The series that each input of a model gets, if every one found its own; and why each other series was left.
-
-    `inputs` is empty where the model does not run. Results refer to the first input's series.
-    """
-
-    inputs: Mapping[str, str]
-    refusals: Mapping[str, tuple[str, ...]]
-
-    @property
-    def series_id(self) -> str | None:
-        """The first input's series, None where the model does not run."""
-        return next(iter(self.inputs.values()), None)
-
-
 def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
     """One sentence for each condition that `series` does not meet; empty when it meets all."""
     return (
@@ -124,33 +155,6 @@ def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
         *_spacing(conditions, series.spacing_mm),
         *_age(conditions, series.ages),
     )
-
-
-def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts]) -> Choice:
-    """For each input in turn the series, not taken yet, that meets its conditions best; all or none.
-
-    Best has the most slices, then the finest spacing, then the lowest id.
-    """
-    inputs: dict[str, str] = {}
-    against: dict[str, list[tuple[str, str]]] = {one.series_id: [] for one in series}
-    for one in wanted:
-        left = [candidate for candidate in series if candidate.series_id not in inputs.values()]
-        unfit = {candidate.series_id: _reasons(one, candidate) for candidate in left}
-        fit = sorted((candidate for candidate in left if not unfit[candidate.series_id]), key=_rank)
-        for candidate in fit[1:]:
-            unfit[candidate.series_id] = ("another series of the study suits the model better (more slices or finer)",)
-        for identifier, reasons in unfit.items():
-            against[identifier] += [(one.name, reason) for reason in reasons]
-        if fit:
-            inputs[one.name] = fit[0].series_id
-    whole = len(inputs) == len(wanted)
-    taken = set(inputs.values()) if whole else set()
-    refusals = {identifier: _each_once(said, len(wanted)) for identifier, said in against.items()}
-    for identifier in set(inputs.values()) - taken:
-        missing = ", ".join(one.name for one in wanted if one.name not in inputs)
-        refusals[identifier] = (f"would do, but the study has no series for {missing}",)
-    kept = {key: reasons for key, reasons in refusals.items() if reasons and key not in taken}
-    return Choice(inputs if whole else {}, kept)
 
 
 def in_short(reason: str, refusals: Mapping[str, Sequence[str]]) -> str:
@@ -166,23 +170,6 @@ def in_short(reason: str, refusals: Mapping[str, Sequence[str]]) -> str:
     return f"{reason}: {nearest[0]}{more}"
 
 
-def _each_once(against: Sequence[tuple[str, str]], inputs: int) -> tuple[str, ...]:
-    """The reasons against a series, of (input, reason); with the inputs' names where it is not against all of them."""
-    names: dict[str, list[str]] = {}
-    for name, reason in against:
-        names.setdefault(reason, []).append(name)
-    ordered = sorted(names.items(), key=lambda one: -len(one[1]))
-    return tuple(reason if len(each) == inputs else f"as {' and '.join(each)}: {reason}" for reason, each in ordered)
-
-
-def _reasons(wanted: Wanted, series: SeriesFacts) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(reason for one in wanted.conditions for reason in unmet(one, series)))
-
-
-def _rank(series: SeriesFacts) -> tuple[int, float, str]:
-    return -series.slices, series.spacing_mm or 0.0, series.series_id
-
-
 def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
     reasons = []
     if conditions.modality and series.modality not in conditions.modality:
@@ -190,8 +177,8 @@ def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
     if conditions.sop_class and not series.sop_classes <= set(conditions.sop_class):
         reasons.append(f"SOP class {', '.join(sorted(series.sop_classes - set(conditions.sop_class)))} is not wanted")
     parts = {part.upper() for part in series.body_parts} or {""}
-    if conditions.body_part and not parts & {part.upper() for part in conditions.body_part}:
-        reasons.append(f"body part is {_either(sorted(parts))}, not {_either(conditions.body_part)}")
+    if others := parts - {part.upper() for part in conditions.body_part} if conditions.body_part else set():
+        reasons.append(f"body part is {_either(sorted(others))}, not {_either(conditions.body_part)}")
     views = {view.upper() for view in series.views} or {""}
     if conditions.view and not views <= {view.upper() for view in conditions.view}:
         reasons.append(f"view is {_either(sorted(views))}, not {_either(conditions.view)}")
@@ -235,9 +222,9 @@ def _age(conditions: Conditions, ages: frozenset[float]) -> list[str]:
         return []
     if not ages:
         return ["the patient's age is not stated"]
-    if low is not None and min(ages) < low:
+    if low is not None and COMPUTED.below(min(ages), low):
         return [f"the patient is younger than {low:g} years"]
-    if high is not None and max(ages) > high:
+    if high is not None and COMPUTED.above(max(ages), high):
         return [f"the patient is older than {high:g} years"]
     return []
 
@@ -256,9 +243,9 @@ def _spacing(conditions: Conditions, spacing: float | None) -> list[str]:
         return []
     if spacing is None:
         return ["distance between slices cannot be told"]
-    if low is not None and spacing < low:
+    if low is not None and DISTANCE.below(spacing, low):
         return [f"slices lie {spacing:g} mm apart, closer than {low:g} mm"]
-    if high is not None and spacing > high:
+    if high is not None and DISTANCE.above(spacing, high):
         return [f"slices lie {spacing:g} mm apart, farther than {high:g} mm"]
     return []
 

@@ -29,7 +29,8 @@ from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_so
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
-from inference_worker.model_protocol import Outcome, Sources, input_digest, remarks
+from inference_worker.model_protocol import Outcome, Sources, input_digest, other_frames, remarks
+from inference_worker.together import brought_together
 from inference_worker.transforms.arrays import Labelled
 from inference_worker.transforms.grids import Grid
 from inference_worker.transforms.labels import relabel
@@ -100,7 +101,8 @@ class BundleModel:
         reason where the bundle fails or its result is no segmentation of the series.
         """
         given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
-        volumes = {name: one for name, one in given if isinstance(one, Volume)}
+        read = {name: one for name, one in given if isinstance(one, Volume)}
+        volumes = brought_together(read, self._manifest.registration)
         for volume in volumes.values():
             refuse_input(self._manifest.guards, volume, self._package.read)
         first, *_ = volumes.values()
@@ -110,7 +112,7 @@ class BundleModel:
         measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measurements)
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
-            remarks=(*remarks(volumes), *moved),
+            remarks=(*remarks(volumes), *moved), others=other_frames(volumes),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))
 

@@ -5,22 +5,16 @@ Classic images state their geometry at the top level (PS3.3 C.7.6.2), enhanced o
 per frame (PS3.3 C.7.6.16).
 """
 
-import math
-import struct
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydicom import Dataset, FileDataset, dcmread, uid
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom import Dataset, uid
 
-from domain.errors import Retryable, UnusableInput
+from attributes.reader import Attributes, class_name, opened_image, shown, title
+from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from inference_worker.geometry import Plane
-
-Lookup = Callable[[str, str], Any]
 
 _READ = [
     "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "FrameOfReferenceUID",
@@ -39,11 +33,9 @@ _SLICES = frozenset({
     uid.PositronEmissionTomographyImageStorage, uid.EnhancedPETImageStorage, uid.LegacyConvertedEnhancedPETImageStorage,
 })  # fmt: skip
 
-# What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
-DAMAGED = (
-    ValueError, TypeError, AttributeError, KeyError, IndexError, OverflowError, NotImplementedError, RuntimeError,
-    EOFError, struct.error, zlib.error, BytesLengthException, InvalidDicomError,
-)  # fmt: skip
+_POSITION, _VALUES = "PlanePositionSequence", "PixelValueTransformationSequence"
+# Strangers that a remark names one by one.
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -61,58 +53,61 @@ class Frame:
     source: SourceFrame
     plane: Plane
     scale: Scale
-    dataset: FileDataset
+    dataset: Dataset
     index: int
 
 
-def read(paths: Sequence[Path]) -> list[Frame]:
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """The frames of one series, and in `remarks` what a reader of the results has to know of what was read."""
+
+    frames: tuple[Frame, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def read(paths: Sequence[Path], own_frames_of_reference: bool = False) -> Slices:
     """Every frame of the files, in the order of `paths`; each file is read once.
 
-    Raises UnusableInput for what cannot be a slice of one volume, Retryable where a file cannot be opened.
+    What is no slice by its nature (a scout, a structure set, an image without a place) is left aside and named. With
+    `own_frames_of_reference` images are read together each of which names a frame of reference of its own. Raises
+    UnusableInput for what cannot be a slice of one volume, Retryable where a file cannot be opened.
     """
-    names = [f"file {number} of {len(paths)}" for number in range(1, len(paths) + 1)]
-    datasets = [opened(path, name, _READ) for path, name in zip(paths, names, strict=True)]
-    frames = [frame for dataset, name in zip(datasets, names, strict=True) for frame in _checked(dataset, name)]
-    _same(datasets, "SeriesInstanceUID", "the images belong to {} series; one is wanted")
-    _same(datasets, "FrameOfReferenceUID", "the images lie in {} frames of reference; their positions do not compare")
-    return frames
+    images = [opened_image(path, f"file {k} of {len(paths)}", _READ, pixels=True) for k, path in enumerate(paths, 1)]
+    slices, strangers = told_apart(images, [_no_slice(one) for one in images])
+    _refuse_several_series(slices)
+    remarks = _frames_of_reference(slices, own_frames_of_reference)
+    return Slices(tuple(frame for one in slices for frame in _frames(one)), (*strangers, *remarks))
 
 
-def opened(path: Path, name: str, tags: Sequence[str]) -> FileDataset:
-    """The elements `tags` of the file at `path`, which is called `name` in errors; raises as `read` does."""
-    try:
-        dataset = dcmread(path, specific_tags=list(tags))
-    except InvalidDicomError as error:
-        raise UnusableInput(f"{name} is not a DICOM file") from error
-    except OSError as error:
-        raise Retryable(f"{name} cannot be opened: {error.strerror}") from error
-    except DAMAGED as error:
-        raise UnusableInput(f"{name} is truncated or damaged") from error
-    # Of a file that ends within encapsulated pixel data, pydicom returns no element at all.
-    if not dataset.get("SOPInstanceUID"):
-        raise UnusableInput(f"{name} is truncated or damaged: it names no instance")
-    return dataset
+def told_apart(images: Sequence[Attributes], strange: Sequence[str]) -> tuple[tuple[Attributes, ...], tuple[str, ...]]:
+    """The images that belong to a series, for which `strange` is empty; and who the others are, what each is given.
+
+    Raises UnusableInput, which says it of the first, where all are strangers.
+    """
+    by_what: dict[str, list[str]] = {}
+    for one, what in zip(images, strange, strict=True):
+        by_what.setdefault(what, []).append(one.name)
+    belonging = tuple(one for one, what in zip(images, strange, strict=True) if not what)
+    if images and not belonging:
+        raise UnusableInput(f"{images[0].name} {strange[0]}")
+    return belonging, tuple(f"{_listed(names)} left aside: it {what}" for what, names in by_what.items() if what)
 
 
-def _checked(dataset: FileDataset, file: str) -> list[Frame]:
-    """The instance's frames. pydicom converts a value when it is first asked for, so a malformed one shows here."""
-    try:
-        _check(dataset)
-        return list(_frames(dataset))
-    except DAMAGED as error:
-        raise UnusableInput(f"{file} has an attribute that cannot be read") from error
+def _listed(names: Sequence[str]) -> str:
+    shown_names, more = ", ".join(names[:_MOST_NAMED]), len(names) - _MOST_NAMED
+    return f"{shown_names} {f'and {more} more ' if more > 0 else ''}{'was' if len(names) == 1 else 'were'}"
 
 
-def _check(dataset: FileDataset) -> None:
-    """Refuse what is not a slice image that the pixel decoders can be asked for."""
-    name = name_of(dataset)
-    kind = uid.UID(str(dataset.get("SOPClassUID", "")))
+def _no_slice(image: Attributes) -> str:
+    """Why an image is no slice of a volume by its nature; empty where it is one, sound or not."""
+    kind = image.text("SOPClassUID")
     if kind not in _SLICES:
-        raise UnusableInput(f"{name} is not a CT, MR or PET slice but {kind.name or 'of no stated class'}")
+        return f"is not a CT, MR or PET slice but {class_name(kind)}"
     for word, what in (("LOCALIZER", "a localizer (scout)"), ("MOSAIC", "a mosaic of many slices in one image")):
-        if word in _words(dataset):
-            raise UnusableInput(f"{name} is {what}, which is no slice of a volume")
-    check_pixels(dataset, name)
+        if word in image.words("ImageType"):
+            return f"is {what}, which is no slice of a volume"
+    placed = any(image.frame(number).text("ImagePositionPatient", _POSITION) for number in (1, image.count_of_frames()))
+    return "" if placed else f"states no {title('ImagePositionPatient')}"
 
 
 # PS3.3 C.7.6.3.1.2; what stands there else may be anything, and is not repeated.
@@ -121,109 +116,90 @@ _COLOURS = frozenset(
 )
 
 
-def check_pixels(dataset: FileDataset, name: str) -> None:
-    """Refuse what the pixel decoders cannot be asked for."""
+def check_pixels(image: Attributes) -> None:
+    """Refuse what the pixel decoders cannot be asked for, and take away what they need not and would stumble over."""
+    dataset = image.dataset
     if "PixelData" not in dataset or not dataset.file_meta.get("TransferSyntaxUID"):
-        raise UnusableInput(f"{name} has no pixel data, or does not state their encoding")
-    photometric = str(dataset.get("PhotometricInterpretation"))
-    if dataset.get("SamplesPerPixel", 1) != 1 or not photometric.startswith("MONO"):
-        raise UnusableInput(f"{name} is a colour image" + (f" ({photometric})" if photometric in _COLOURS else ""))
+        raise UnusableInput(f"{image.name} has no pixel data, or does not state their encoding")
+    photometric = image.text("PhotometricInterpretation")
+    if image.text("SamplesPerPixel") not in ("", "1") or not photometric.startswith("MONO"):
+        raise UnusableInput(
+            f"{image.name} is a colour image" + (f" ({photometric})" if photometric in _COLOURS else "")
+        )
     # PS3.5 8.1.1. Older objects could place the value elsewhere in its cell; none of the decoders looks there.
-    if dataset.get("HighBit") != dataset.get("BitsStored", 0) - 1:
-        raise UnusableInput(f"{name} stores its values in an unusual place of the cell (High Bit)")
+    if image.whole("HighBit", 0) != image.whole("BitsStored", 1) - 1:
+        raise UnusableInput(f"{image.name} stores its values in an unusual place of the cell (High Bit)")
+    if image.count_of_frames() == 1 and "NumberOfFrames" in dataset:
+        del dataset["NumberOfFrames"]
 
 
-def _words(dataset: Dataset) -> list[str]:
-    value = dataset.get("ImageType") or []
-    return [value] if isinstance(value, str) else [str(word) for word in value]
-
-
-def _same(datasets: Sequence[Dataset], keyword: str, sentence: str) -> None:
+def _refuse_several_series(images: Sequence[Attributes]) -> None:
     """An absent value counts as a value: de-identified series have lost it in all of their images alike."""
-    values = {str(dataset.get(keyword, "")) for dataset in datasets}
-    if len(values) > 1:
-        raise UnusableInput(sentence.format(len(values)))
+    series = {image.text("SeriesInstanceUID") for image in images}
+    if len(series) > 1:
+        raise UnusableInput(f"the images belong to {len(series)} series; one is wanted")
 
 
-def name_of(dataset: Dataset) -> str:
-    """What errors call an instance."""
-    number = dataset.get("InstanceNumber")
-    return f"image {number}" if number is not None else f"instance {dataset.SOPInstanceUID}"
+def _frames_of_reference(images: Sequence[Attributes], own: bool) -> tuple[str, ...]:
+    """What is to be said of the images' frames of reference; raises UnusableInput where their positions do not compare.
+
+    A trace of anonymisers that give each image one of its own: the positions then compare all the same, which nothing
+    in the images says, so that a site has to.
+    """
+    frames = {image.text("FrameOfReferenceUID") for image in images}
+    if len(frames) <= 1:
+        return ()
+    if len(frames) < len(images):
+        raise UnusableInput(f"the images lie in {len(frames)} frames of reference; their positions do not compare")
+    if not own:
+        raise UnusableInput(
+            f"each of the {len(images)} images has a {title('FrameOfReferenceUID')} of its own, so that nothing says "
+            "that their positions compare; a site that knows they do allows it (models.own_frames_of_reference)"
+        )
+    return (f"each image names a {title('FrameOfReferenceUID')} of its own; they were read as one, as the site allows",)
 
 
-def _frames(dataset: FileDataset) -> Iterator[Frame]:
+def _frames(image: Attributes) -> Iterator[Frame]:
     """The instance's frames. A classic image is its own only functional group."""
-    name = name_of(dataset)
-    if "PerFrameFunctionalGroupsSequence" not in dataset:
-        if int(dataset.get("NumberOfFrames") or 1) != 1:
-            raise UnusableInput(f"{name} has several frames but no functional groups that say where they lie")
-        yield _frame(dataset, 0, name, lambda macro, keyword: dataset.get(keyword))
-        return
-    groups = dataset.PerFrameFunctionalGroupsSequence
-    if len(groups) != int(dataset.get("NumberOfFrames") or 1):
-        raise UnusableInput(f"{name} describes {len(groups)} frames and has {dataset.get('NumberOfFrames') or 1}")
-    shared = list(dataset.get("SharedFunctionalGroupsSequence") or [])
-    for index, group in enumerate(groups):
-        yield _frame(dataset, index, f"frame {index + 1} of {name}", _lookup([group, *shared[:1]]))
+    count, groups = image.count_of_frames(), len(image.items("PerFrameFunctionalGroupsSequence"))
+    if count > 1 and not groups:
+        raise UnusableInput(f"{image.name} has several frames but no functional groups that say where they lie")
+    if groups and groups != count:
+        raise UnusableInput(f"{image.name} describes {groups} frames and has {count}")
+    check_pixels(image)
+    for index in range(count):
+        yield _frame(image, image.frame(index + 1), index)
 
 
-def _lookup(groups: Sequence[Dataset]) -> Lookup:
-    """Attribute `keyword` of macro `macro`, from the first of the groups that has the macro (PS3.3 C.7.6.16.1)."""
-
-    def find(macro: str, keyword: str) -> Any:
-        for group in groups:
-            if group.get(macro):
-                return group[macro][0].get(keyword)
-        return None
-
-    return find
-
-
-def _frame(dataset: FileDataset, index: int, name: str, find: Lookup) -> Frame:
-    rows, columns = numbers((dataset.get("Rows"), dataset.get("Columns")), 2, f"the size of {name}")
+def _frame(image: Attributes, frame: Attributes, index: int) -> Frame:
     return Frame(
-        source=SourceFrame(str(dataset.SOPInstanceUID), index + 1),
+        source=SourceFrame(image.text("SOPInstanceUID"), index + 1),
         plane=Plane(
-            name=name,
-            position=numbers(find("PlanePositionSequence", "ImagePositionPatient"), 3, f"the position of {name}"),
-            orientation=numbers(
-                find("PlaneOrientationSequence", "ImageOrientationPatient"), 6, f"the orientation of {name}"
-            ),
-            spacing=numbers(find("PixelMeasuresSequence", "PixelSpacing"), 2, f"the pixel spacing of {name}"),
-            size=(int(rows), int(columns)),
+            name=frame.name,
+            position=frame.numbers("ImagePositionPatient", 3, _POSITION),
+            orientation=frame.numbers("ImageOrientationPatient", 6, "PlaneOrientationSequence"),
+            spacing=frame.numbers("PixelSpacing", 2, "PixelMeasuresSequence"),
+            size=(image.whole("Rows", 1), image.whole("Columns", 1)),
         ),
-        scale=_scale(dataset, name, find),
-        dataset=dataset,
+        scale=_scale(frame),
+        dataset=image.dataset,
         index=index,
     )
 
 
-def _scale(dataset: Dataset, name: str, find: Lookup) -> Scale:
-    """The frame's rescale; a CT without one is refused, since its values would be taken for HU (PS3.3 C.8.2.1)."""
-    if "ModalityLUTSequence" in dataset:
-        raise UnusableInput(f"{name} maps its values through a table (Modality LUT), which is not read")
-    macro = "PixelValueTransformationSequence"
-    stated = (find(macro, "RescaleSlope"), find(macro, "RescaleIntercept"))
-    if stated == (None, None) and dataset.get("Modality") != "CT":
+def _scale(frame: Attributes) -> Scale:
+    """The frame's rescale; a CT or PET without one is refused: its values mean nothing (PS3.3 C.8.2.1, C.8.9.4)."""
+    if "ModalityLUTSequence" in frame.dataset:
+        raise UnusableInput(f"{frame.name} maps its values through a table (Modality LUT), which is not read")
+    modality = frame.text("Modality")
+    stated = any(frame.text(keyword, _VALUES) for keyword in ("RescaleSlope", "RescaleIntercept"))
+    if not stated and modality not in ("CT", "PT"):
         return Scale()
-    slope, intercept = numbers(stated, 2, f"the rescale of {name}")
+    slope, intercept = frame.number("RescaleSlope", _VALUES), frame.number("RescaleIntercept", _VALUES)
     # US is "unspecified"; writers of CT put it where they mean HU. Anything else is an energy or material map.
-    unit = find(macro, "RescaleType") or "HU"
-    if dataset.get("Modality") == "CT" and unit not in ("HU", "US"):
-        raise UnusableInput(f"the values of {name} are not HU but {unit}")
+    unit = frame.text("RescaleType", _VALUES) or "HU"
+    if modality == "CT" and unit not in ("HU", "US"):
+        raise UnusableInput(f"the values of {frame.name} are not HU but {shown(unit)}")
     if slope == 0:
-        raise UnusableInput(f"{name} states a rescale slope of 0, which leaves no picture")
+        raise UnusableInput(f"{frame.name} states a rescale slope of 0, which leaves no picture")
     return Scale(slope, intercept)
-
-
-def numbers(value: Any, count: int, what: str) -> tuple[float, ...]:
-    """`value` as `count` finite numbers; raises UnusableInput where it is absent or not that."""
-    try:
-        numbers = tuple(float(number) for number in value)
-    except TypeError as error:
-        raise UnusableInput(f"{what} is not stated") from error
-    except ValueError as error:
-        raise UnusableInput(f"{what} is not {count} numbers") from error
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise UnusableInput(f"{what} is not {count} numbers")
-    return numbers

@@ -12,24 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import UnusableInput
+from domain.measured import COSINE, IN_PLANE, PLACE, depth_error, unit
 
 Array = NDArray[np.float64]
 
-# A slice may lie this far (mm) off its place in a regular stack, but no farther than this share of the spacing.
-# The coarsest scanners write positions in tenths of a millimetre, which errs by up to 0.05 mm at either end;
-# a tenth of a voxel is below what a measurement on the volume resolves.
+# A slice may lie this far (mm) off its place in a regular stack, but no farther than this share of the spacing: a tenth
+# of a voxel is below what a measurement on the volume resolves. What the decimals of the positions leave open may be
+# more, but not so much that a missing slice in a short stack would hide in it.
 _OFF_PLACE_MM = 0.1
 _OFF_PLACE_SHARE = 0.1
+_OFF_BY_DECIMALS_SHARE = 0.2
+_BINARY_MM = 1e-6
 
 # The stack may lean by this share of its length (0.6 degrees), beside rounding. Direction cosines written with three
 # decimals lean by a tenth of that; a tilted gantry leans by several degrees.
 _LEAN = 0.01
 
-# What direction cosines written with three decimals leave wrong in a length, an angle or a comparison.
-_COSINE = 2e-3
-
-# Relative difference of in-plane spacing: 0.05 pixels at the edge of 512.
-_SPACING = 1e-4
+# The most that the decimals of a pixel spacing may leave open, a share: half a pixel at the edge of 512.
+_SPACING_BY_DECIMALS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ def _refuse_mixture(planes: Sequence[Plane]) -> None:
             f"images differ in size: {_times(first.size)} in {first.name}, "
             f"{_times(planes[other].size)} in {planes[other].name}"
         )
-    other = _unlike([plane.spacing for plane in planes], _SPACING * min(first.spacing))
+    other = next((k for k, plane in enumerate(planes) if not _same_spacing(plane.spacing, first.spacing)), None)
     if other is not None:
         raise UnusableInput(
             f"pixel spacing differs: {_times(first.spacing)} mm in {first.name}, "
             f"{_times(planes[other].spacing)} mm in {planes[other].name}"
         )
-    other = _unlike([plane.orientation for plane in planes], _COSINE)
+    other = _unlike([plane.orientation for plane in planes], COSINE.of(1))
     if other is not None:
         raise UnusableInput(f"{first.name} and {planes[other].name} are not parallel: orientations are mixed")
 
@@ -107,11 +107,18 @@ def _unlike(values: Sequence[Sequence[float]], tolerance: float) -> int | None:
     return int(unlike.argmax()) if unlike.any() else None
 
 
+def _same_spacing(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(
+        IN_PLANE.same(a, b) or abs(a - b) <= min(max(unit(a), unit(b)) / 2, _SPACING_BY_DECIMALS * b)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
 def _directions(plane: Plane) -> tuple[Array, Array]:
     """Unit vectors along a row and along a column, made exactly perpendicular."""
     row, column = np.array(plane.orientation, np.float64).reshape(2, 3)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
-    if np.abs(np.subtract(lengths, 1)).max() > _COSINE or abs(row @ column) > _COSINE:
+    if np.abs(np.subtract(lengths, 1)).max() > COSINE.of(1) or abs(row @ column) > COSINE.of(0):
         raise UnusableInput(f"the orientation of {plane.name} is not two perpendicular directions of length 1")
     if min(plane.spacing) <= 0:
         raise UnusableInput(f"the pixel spacing of {plane.name} is not positive")
@@ -139,7 +146,7 @@ def _step(planes: Sequence[Plane], along: Array, normal: Array, missing: Sequenc
     _refuse_lean(positions, normal)
     off = positions - index[:, None] * step
     off -= (off.max(axis=0) + off.min(axis=0)) / 2  # the first slice is no surer of its place than the others
-    allowed = min(_OFF_PLACE_MM, _OFF_PLACE_SHARE * float(step @ normal))
+    allowed = _off_place(planes, normal, float(step @ normal))
     if np.abs(off @ normal).max() > allowed:
         raise UnusableInput(_uneven(planes, along))
     if np.linalg.norm(off, axis=1).max() > 2 * allowed:
@@ -147,9 +154,15 @@ def _step(planes: Sequence[Plane], along: Array, normal: Array, missing: Sequenc
     return step
 
 
+def _off_place(planes: Sequence[Plane], normal: Array, spacing: float) -> float:
+    """How far (mm) a slice may lie off its place in a stack of this spacing (mm)."""
+    by_decimals = 2 * depth_error((number for plane in planes for number in plane.position), normal.tolist())
+    usual = min(_OFF_PLACE_MM, _OFF_PLACE_SHARE * spacing)
+    return max(usual, min(by_decimals, _OFF_BY_DECIMALS_SHARE * spacing)) + _BINARY_MM
+
+
 def _refuse_shared_positions(planes: Sequence[Plane], along: Array) -> None:
-    # Two hundredths of a millimetre: closer than the finest spacing in use, wider than rounding between repeats.
-    shared = np.flatnonzero(np.diff(along) < 0.02)
+    shared = np.flatnonzero(np.diff(along) <= PLACE.of(0))
     if shared.size:
         k = int(shared[0])
         raise UnusableInput(

@@ -15,7 +15,8 @@ class ModelProcessConfig:
     is the folder for what engines compile, without which none of those that do is used. `keys` are the public keys
     (PEM) of which one must have signed a package; None asks for no signature. `gpu_memory` (bytes) is what a network
     may take of its GPU's memory, 0 all of it; `memory` (bytes) what the process may of the machine's, 0 three
-    quarters. `barred` says by the name of a package why it is not to be touched.
+    quarters. `barred` says by the name of a package why it is not to be touched. `own_frames_of_reference` reads images
+    as one volume each of which names a frame of reference of its own.
     """
 
     models: Path
@@ -27,6 +28,7 @@ class ModelProcessConfig:
     gpu_memory: int = 0
     memory: int = 0
     barred: Mapping[str, str] = field(default_factory=dict)
+    own_frames_of_reference: bool = False
 
     @property
     def kind(self) -> str:

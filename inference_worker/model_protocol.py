@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.findings import Findings
+from domain.findings import Findings, OtherFrames
+from inference_worker import together
 from inference_worker.images import Images
 from inference_worker.volume import Volume
 from models.manifest import Input
@@ -64,16 +65,23 @@ def input_digest(volumes: Mapping[str, Volume]) -> str:
     return hashlib.sha256("".join(f"{name} {one.digest}\n" for name, one in volumes.items()).encode()).hexdigest()
 
 
+def other_frames(volumes: Mapping[str, Volume]) -> tuple[OtherFrames, ...]:
+    """What was read besides the first of the inputs, on whose frames findings are."""
+    return tuple(OtherFrames(name, one.frames) for name, one in list(volumes.items())[1:])
+
+
 def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:
-    """A sentence for each volume that was not complete."""
+    """A sentence for whatever a reader has to know of how the volumes were read, and of how several lie together."""
+    yield from together.remarks(volumes)
     for name, volume in volumes.items():
         count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
+        yield from (f"{name}: {said}" if len(volumes) > 1 else said for said in volume.remarks)
         if count:
             yield f"{count} missing slice{'s' * (count > 1)}{of} {'were' if count > 1 else 'was'} interpolated"
 
 
 def join(several: Sequence[Images]) -> Images:
-    """The images of several series as one, so that a network sees them at once."""
+    """The images of several series as one, so that a network sees them at once; `split` gives each its own remarks."""
     digest = hashlib.sha256("".join(one.digest for one in several).encode("ascii")).hexdigest()
     return Images(tuple(picture for one in several for picture in one.pictures), digest)
 
@@ -99,5 +107,12 @@ def _part(outcome: Outcome, images: Images, frames: range) -> Outcome:
     maps = tuple(
         replace(found.maps[k], frames=tuple(frame - frames.start for frame in found.maps[k].frames)) for k in kept
     )
-    findings = replace(found, input_digest=images.digest, frames=images.frames, likelihoods=likelihoods, maps=maps)
+    findings = replace(
+        found,
+        input_digest=images.digest,
+        frames=images.frames,
+        likelihoods=likelihoods,
+        maps=maps,
+        remarks=(*found.remarks, *images.remarks),
+    )
     return Outcome(findings, None, tuple(outcome.maps[k] for k in kept))

@@ -61,7 +61,7 @@ def main(descriptor: int) -> None:
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
-            queue = RequestQueue(runs, pool, allowed(setup.memory))
+            queue = RequestQueue(runs, pool, allowed(setup.memory), setup.own_frames_of_reference)
             for line in lines:
                 for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
@@ -91,9 +91,10 @@ def _load(
 class RequestQueue:
     """Where tasks wait for their turn while their files are being read and prepared for the network."""
 
-    def __init__(self, runs: Runs, pool: Executor, memory: int) -> None:
+    def __init__(self, runs: Runs, pool: Executor, memory: int, own_frames_of_reference: bool = False) -> None:
         """`memory` (bytes) is what the process may take: nothing is read ahead into the half that a run may need."""
         self._runs, self._pool, self._memory = runs, pool, memory
+        self._own_frames = own_frames_of_reference
         self._readings: dict[str, Reading] = {}
 
     def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -141,7 +142,7 @@ class RequestQueue:
         inputs = loaded.inputs
         # A job that an earlier release requested does not name its input.
         files = {name or inputs[0].name: [Path(one) for one in paths] for name, paths in task["files"].items()}
-        sources = {one.name: _source(one, files[one.name]) for one in inputs}
+        sources = {one.name: _source(one, files[one.name], self._own_frames) for one in inputs}
         return loaded.prepare(sources), time.perf_counter() - began
 
     def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
@@ -169,8 +170,10 @@ def _key(task: Task) -> str:
     return json.dumps([task["package"], task["version"], task["files"]], sort_keys=True)
 
 
-def _source(wanted: Input, files: Sequence[Path]) -> Volume | Images:
-    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices)
+def _source(wanted: Input, files: Sequence[Path], own_frames_of_reference: bool) -> Volume | Images:
+    if wanted.kind == "images":
+        return images.build(files)
+    return volume.build(files, wanted.missing_slices, wanted.units, own_frames_of_reference)
 
 
 def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _read(wanted: Input, folder: Path) -> Volume | Images:
     files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
     if not files:
         raise ConfigurationError(f"{folder}: holds no file")
-    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices)
+    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices, wanted.units)
 
 
 def bench(

@@ -16,9 +16,11 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
-from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, remarks
+from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, other_frames, remarks
 from inference_worker.pieces import hand_over
 from inference_worker.probability import probability_maps
+from inference_worker.registration import simpleitk
+from inference_worker.together import brought_together
 from inference_worker.transforms import inputs, outputs
 from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_numpy
 from inference_worker.transforms.grids import Grid
@@ -46,6 +48,8 @@ class Pipeline:
         network, images = package.manifest.network, package.manifest.inputs[0].kind == "images"
         if package.manifest.segments and (images or package.manifest.findings):
             raise ConfigurationError(f"{package.name}: [[segments]] come of a volume, and not beside [[findings]]")
+        if package.manifest.registration:
+            simpleitk()
         engine.load(package.read(network.file), network)
         explained = bool(package.manifest.maps) and images
         self._remarks: tuple[str, ...] = ()
@@ -57,7 +61,7 @@ class Pipeline:
         Images wait, for those of several jobs share the network's batches. Raises UnusableInput as `run` does.
         """
         volumes = self._volumes(sources)
-        return Prepared(sources, self._prepared(volumes)) if volumes else sources
+        return Prepared({**sources, **volumes}, self._prepared(volumes)) if volumes else sources
 
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
@@ -71,9 +75,10 @@ class Pipeline:
         return self._of_images(images)
 
     def _volumes(self, sources: Sources) -> dict[str, Volume]:
-        """The volumes among `sources`, in the manifest's order."""
+        """The volumes among `sources`, in the manifest's order, in one frame of reference."""
         given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
-        return {name: one for name, one in given if isinstance(one, Volume)}
+        volumes = {name: one for name, one in given if isinstance(one, Volume)}
+        return brought_together(volumes, self._manifest.registration) if volumes else {}
 
     def _prepared(self, volumes: Mapping[str, Volume]) -> Sampled:
         for volume in volumes.values():
@@ -128,7 +133,7 @@ class Pipeline:
         raw = (inputs.of_picture(picture, wanted, self._device) for picture in images.pictures)
         prepared = [inputs.prepare({"": one}, wanted) for one in raw]
         given = self._inferred([_plain(one) for one in prepared])
-        findings = self._findings(images.digest, images)
+        findings = replace(self._findings(images.digest, images), remarks=images.remarks)
         likelihoods = [
             likelihood
             for k, (one, grid) in enumerate(zip(given, prepared, strict=True))
@@ -142,8 +147,9 @@ class Pipeline:
         return Outcome(replace(findings, likelihoods=tuple(likelihoods), maps=tuple(maps)), None, tuple(arrays))
 
     def _findings(self, digest: str, source: Volume | Images, volumes: Mapping[str, Volume] | None = None) -> Findings:
-        said = (*remarks(volumes or {}), *self._remarks)
-        return Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name, remarks=said)
+        said, others = (*remarks(volumes or {}), *self._remarks), other_frames(volumes) if volumes else ()
+        found = Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name)
+        return replace(found, remarks=said, others=others)
 
     def _inferred(self, prepared: Sequence[Float]) -> list[dict[str, Float]]:
         """What the network gives for each input (channels, *space), by the name of its output, without a batch axis."""

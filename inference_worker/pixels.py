@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import FileDataset
+from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
+from attributes.files import by_pydicom
+from attributes.reader import text_of
 from domain.errors import UnusableInput
-from inference_worker.frames import DAMAGED, Frame, Scale
+from inference_worker.frames import Frame, Scale
 
 Voxels = NDArray[np.int16] | NDArray[np.float32]
 
@@ -42,17 +44,15 @@ def voxels(frames: Sequence[Frame]) -> Voxels:
     return volume
 
 
-def decoded(dataset: FileDataset, index: int, size: tuple[int, int], name: str) -> NDArray[np.generic]:
+def decoded(dataset: Dataset, index: int, size: tuple[int, int], name: str) -> NDArray[np.generic]:
     """Stored values, signed or unsigned, with the bits above Bits Stored cleared or sign-extended (PS3.5 8.1.1).
 
     `index` is the frame, `size` its rows and columns, `name` what errors call it.
     """
-    uid = dataset.SOPInstanceUID
-    try:
-        decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-        stored, _ = decoder.as_array(dataset, index=index, raw=True)
-    except DAMAGED as error:
-        raise UnusableInput(f"the pixels of {name} cannot be decoded (SOP Instance UID {uid})") from error
+    uid = text_of(dataset, "SOPInstanceUID")
+    damaged = f"the pixels of {name} cannot be decoded (SOP Instance UID {uid})"
+    decoder = by_pydicom(lambda: get_decoder(dataset.file_meta.TransferSyntaxUID), damaged)
+    stored, _ = by_pydicom(lambda: decoder.as_array(dataset, index=index, raw=True), damaged)
     if stored.shape != size:
         raise UnusableInput(f"the pixels of {name} have another shape than stated (SOP Instance UID {uid})")
     return stored

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from domain.errors import UnusableInput
 from domain.findings import SourceFrame
-from inference_worker.frames import read
-from inference_worker.geometry import Array, lay_out
+from inference_worker.frames import Frame, Slices, read
+from inference_worker.geometry import Array, Grid, lay_out
 from inference_worker.pixels import Voxels, voxels
+from inference_worker.units import in_units
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +21,12 @@ class Volume:
 
     `voxels` has shape (slices, rows, columns) in output units (HU for CT), int16 where that is exact, else float32.
     `affine` (4x4) takes index (k, j, i, 1) to patient LPS mm (x, y, z, 1). `filled` are the indices of slices that the
-    series lacks and that were interpolated; the others were read from `frames`, in order.
+    series lacks and that were interpolated; the others were read from `frames`, in order. `remarks` are sentences that
+    a reader of the results must know of how they were read.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
+    `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none; `moved`
+    says how it came there where it was registered to another volume.
     """
 
     voxels: Voxels
@@ -29,21 +34,40 @@ class Volume:
     frames: tuple[SourceFrame, ...]
     digest: str
     filled: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
+    frame_of_reference: str = ""
+    moved: str = ""
 
 
-def build(paths: Sequence[Path], missing_slices: int = 0) -> Volume:
+def build(
+    paths: Sequence[Path], missing_slices: int = 0, units: str = "", own_frames_of_reference: bool = False
+) -> Volume:
     """The volume that the files of one series make, slices sorted by position along their normal.
 
-    Up to `missing_slices` slices that are missing one by one are interpolated from their two neighbours. Raises
-    UnusableInput with the reason in a radiographer's words where the files make no volume, and names no person in it;
-    Retryable where a file cannot be opened.
+    Up to `missing_slices` slices that are missing one by one are interpolated from their two neighbours. The values of
+    a PET come in `units`, one of `models.manifest.UNITS`. `own_frames_of_reference` reads images together each of which
+    names a frame of reference of its own. What is no slice is left aside, and named in the remarks and in a refusal.
+    Raises UnusableInput with the reason in a radiographer's words where the files make no volume, and names no person
+    in it; Retryable where a file cannot be opened.
     """
-    frames = read(paths)
-    grid = lay_out([frame.plane for frame in frames], missing_slices)
-    frames = [frames[one] for one in grid.order]
+    slices = read(paths, own_frames_of_reference)
+    grid = _laid_out(slices, missing_slices)
+    frames = in_units([slices.frames[one] for one in grid.order], paths, units)
     values = _with_filled(voxels(frames), grid.missing)
     sources = tuple(frame.source for frame in frames)
-    return Volume(values, grid.affine, sources, digest(values, grid.affine, sources), grid.missing)
+    identified = digest(values, grid.affine, sources)
+    return Volume(values, grid.affine, sources, identified, grid.missing, slices.remarks, _frame_of_reference(frames))
+
+
+def _frame_of_reference(frames: Sequence[Frame]) -> str:
+    return str(frames[0].dataset.get("FrameOfReferenceUID") or "").strip()
+
+
+def _laid_out(slices: Slices, missing_slices: int) -> Grid:
+    try:
+        return lay_out([frame.plane for frame in slices.frames], missing_slices)
+    except UnusableInput as error:
+        raise UnusableInput("; ".join((str(error), *slices.remarks))) from error
 
 
 def _with_filled(values: Voxels, missing: Sequence[int]) -> Voxels:

@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 
 from config.tables import Document
 from config.toml_lines import KeyPath
+from domain import preferences
+from domain.choice import INPUTS_MOST
 from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import MANIFEST, SIGNATURE, Manifest
+from models.manifest import AXES, MANIFEST, SIGNATURE, UNITS, Manifest
 
 # The keys that break a rule, each with what is wrong there.
 Faults: TypeAlias = Iterator[tuple[KeyPath, str]]
@@ -22,6 +24,7 @@ Faults: TypeAlias = Iterator[tuple[KeyPath, str]]
 QUANTITIES = (
     "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
 )  # fmt: skip
+SCOPES = ("whole", "largest", "each")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
@@ -68,7 +71,7 @@ def check(document: Document, manifest: Manifest) -> None:
 def _broken(document: Document, manifest: Manifest) -> Faults:
     return chain(
         _folder(document, manifest),
-        *(rules(manifest) for rules in (_identity, _inputs, _network, _before, _after)),
+        *(rules(manifest) for rules in (_identity, _inputs, _registration, _network, _before, _after)),
         *(rules(manifest) for rules in (_segments, _measurements, _findings, _maps, _guards, _digests)),
     )
 
@@ -94,6 +97,8 @@ def _identity(manifest: Manifest) -> Faults:
 def _inputs(manifest: Manifest) -> Faults:
     if not manifest.inputs:
         yield ("inputs",), "must be one table or more"
+    if len(manifest.inputs) > INPUTS_MOST:
+        yield ("inputs",), f"must be {INPUTS_MOST} tables at the most"
     names = [one.name for one in manifest.inputs]
     for at, one in enumerate(manifest.inputs):
         if not _NAME.fullmatch(one.name) or one.name in names[:at]:
@@ -104,7 +109,19 @@ def _inputs(manifest: Manifest) -> Faults:
             yield ("inputs", at, "kind"), 'must be "volume" where there are several inputs'
         if one.missing_slices < 0:
             yield ("inputs", at, "missing_slices"), "must be 0 or more"
+        if one.units not in UNITS or (one.units and one.kind != "volume"):
+            yield ("inputs", at, "units"), 'must be "BQML" or "SUVbw" of a volume, or left out'
         yield from ((("inputs", at, "conditions", key), said) for key, said in faults(one.conditions))
+        yield from ((("inputs", at, "prefer", key), said) for key, said in preferences.faults(one.prefer))
+
+
+def _registration(manifest: Manifest) -> Faults:
+    if manifest.registration is None:
+        return
+    if not 0 < manifest.registration.least < 1:
+        yield ("registration", "least"), "must lie between 0 and 1"
+    if len(manifest.inputs) < 2:
+        yield ("registration",), "is for several inputs"
 
 
 def _network(manifest: Manifest) -> Faults:
@@ -201,6 +218,8 @@ def _segments(manifest: Manifest) -> Faults:
         yield from _coded(("segments", at), segment)
         if not all(0 <= part <= 255 for part in segment.colour):
             yield ("segments", at, "colour"), "must be three numbers from 0 to 255"
+        if segment.shown_on not in ("", *(one.name for one in manifest.inputs)):
+            yield ("segments", at, "shown_on"), "must be the name of an input"
         if segment.measurements:
             yield ("segments", at, "measurements"), "are measured, not stated"
 
@@ -210,6 +229,12 @@ def _measurements(manifest: Manifest) -> Faults:
         yield from _coded(("measurements", at), wanted)
         if wanted.what not in QUANTITIES:
             yield ("measurements", at, "what"), f"must be one of {', '.join(QUANTITIES)}"
+        if wanted.of not in ("", *SCOPES):
+            yield ("measurements", at, "of"), f"must be one of {', '.join(SCOPES)}"
+        if wanted.of == "whole" and wanted.what in AXES:
+            yield ("measurements", at, "of"), "must not be whole: an axis never spans separate parts"
+        if wanted.of not in ("", "whole") and wanted.what == "count":
+            yield ("measurements", at, "of"), "must be whole: a part is one"
         if not 0 <= wanted.segment <= len(manifest.segments):
             yield ("measurements", at, "segment"), "must be the number of a segment, or 0 for all"
 

@@ -1,20 +1,25 @@
 """What a model package says of itself: `manifest.toml` as frozen dataclasses.
 
 Tables of the file: [identity] who it is; [[inputs]] which series it reads, with their intended use as
-[inputs.conditions]; [[preprocessing]], [network] and [[postprocessing]] how it is run (the steps: models/steps.py);
-[[guards]] what input and output are refused; [[segments]], [[measurements]], [[findings]] and [[maps]] what comes out;
+[inputs.conditions] and what decides among several as [inputs.prefer]; [registration] whether series that lie elsewhere
+are moved onto the first; [[preprocessing]], [network] and [[postprocessing]] how it is run (the steps:
+models/steps.py); [[guards]] what input and output are refused; [[segments]], [[measurements]], [[findings]] and
+[[maps]] what comes out;
 [golden] a sample to prove an installation with; [digests] the SHA-256 of every other file of the package.
 models/checks.py checks their sense.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.findings import Code, Segment
+from domain.preferences import Preferences
 from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
+AXES = ("long_axis", "short_axis")
+UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
 
@@ -42,13 +47,29 @@ class Input:
 
     `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
     radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
-    every result then says.
+    every result then says. `prefer` says which of several series that meet the conditions is read. `units` are those
+    that the values of a PET come in: "BQML" or "SUVbw", which is worked out where it has to be; "" is as they are
+    stored.
     """
 
     name: str
     conditions: Conditions
     kind: str = "volume"
     missing_slices: int = 0
+    prefer: Preferences = field(default_factory=Preferences)
+    units: str = ""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """That inputs may lie in frames of reference of their own: each is then turned and shifted onto the first.
+
+    That is believed where the agreement of the two is `least` or more: from 0 (what one shows says nothing of the
+    other) to 1 (it says all). Every result says how far an input was moved and how well it agreed. For heads and bones,
+    which do not bend; needs the extra `registration`.
+    """
+
+    least: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +105,9 @@ class Quantity:
 
     `what` is "volume" (ml), "mean", "deviation", "minimum", "maximum" or "median" of the source's voxels, "long_axis",
     "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), or "count" (of
-    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`.
+    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`. `of` is "whole",
+    "largest" (component, faces touching) or "each" (component, the largest first, ten at the most): an axis is of a
+    component, by default of the largest, everything else by default of the whole.
     """
 
     what: str
@@ -92,6 +115,12 @@ class Quantity:
     unit: Code
     segment: int = 0
     derivation: Code | None = None
+    of: str = ""
+
+    @property
+    def scope(self) -> str:
+        """What is measured: "whole", "largest" or "each"."""
+        return self.of or ("largest" if self.what in AXES else "whole")
 
 
 @dataclass(frozen=True)
@@ -156,3 +185,4 @@ class Manifest:
     findings: tuple[Finding, ...] = ()
     maps: tuple[Explanation, ...] = ()
     golden: Golden | None = None
+    registration: Registration | None = None

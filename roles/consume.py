@@ -10,7 +10,7 @@ from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
 from roles.process import Context
 from roles.table import GROUPS
-from roles.tasks import BackgroundTask, run_loop
+from roles.tasks import BackgroundTask, at_once_then, run_loop
 
 _POLL = 0.5
 
@@ -23,13 +23,16 @@ def consume(context: Context, group: str, *steps: Handler) -> Iterator[Backgroun
     """
     made = {f"{type(step).__module__}:{type(step).__qualname__}": step for step in steps}
     handlers = {event: made[step] for event, step in GROUPS[group].steps.items()}
-    consumer = Consumer(_bus(context), context.ledger, group, handlers, EVENTS, SystemClock(), context.stop)
-    beside = BackgroundTask(context, group, consumer.run, lambda: consumer.waiting_for)
+    alive = context.health.expect(group)
+    consumer = Consumer(
+        _bus(context), context.ledger, group, handlers, EVENTS, SystemClock(), context.stop, alive=alive
+    )
+    consuming = BackgroundTask(context, group, consumer.run, lambda: consumer.waiting_for)
     try:
-        yield beside
+        yield consuming
     finally:
         context.stop.set()
-        beside.join()
+        consuming.join()
 
 
 def _bus(context: Context) -> Bus:
@@ -41,11 +44,12 @@ def _bus(context: Context) -> Bus:
     return KafkaBus(context.settings.bus)
 
 
-def watch(context: Context, beside: BackgroundTask) -> None:
-    """The loop of a role whose work is all in a thread beside it."""
+def watch(context: Context, task: BackgroundTask) -> None:
+    """The loop of a role whose work is all done by a task in the background."""
+    waits = at_once_then(_POLL)
 
     def turn() -> None:
-        beside.check()
-        context.stop.wait(_POLL)
+        task.check()
+        context.stop.wait(next(waits))
 
     run_loop(context, turn)

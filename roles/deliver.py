@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from config import retries
@@ -65,10 +66,12 @@ class _Sender:
 
     def __init__(self, context: Context, destination: ProfiledDestination, life: Life) -> None:
         self.wake = threading.Event()
-        self._loop = _loop(context, destination, life)
-        self._available = RetryUntilAvailable(SystemClock(), context.stop, Retryable)
+        name = f"delivery to {destination.name}"
+        alive = context.health.expect(name)
+        self._loop = _loop(context, destination, life, alive)
+        self._available = RetryUntilAvailable(SystemClock(), context.stop, Retryable, alive=alive)
         run = partial(until_stopped, context.stop, self._turn)
-        self.task = BackgroundTask(context, f"delivery to {destination.name}", run, lambda: self._available.waiting_for)
+        self.task = BackgroundTask(context, name, run, lambda: self._available.waiting_for)
 
     def _turn(self) -> None:
         self.wake.clear()
@@ -76,7 +79,9 @@ class _Sender:
             self.wake.wait(wait_at_most(self._available.call(self._loop.seconds_until_due)))
 
 
-def _loop(context: Context, destination: ProfiledDestination, life: Life) -> LeasedLoop[Delivery, Sent]:
+def _loop(
+    context: Context, destination: ProfiledDestination, life: Life, alive: Callable[[], None]
+) -> LeasedLoop[Delivery, Sent]:
     settings = context.settings
     work = DeliveryTo(
         context.ledger,
@@ -87,12 +92,12 @@ def _loop(context: Context, destination: ProfiledDestination, life: Life) -> Lea
         settings.delivery.timeout,
     )
     holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
-    return LeasedLoop(context.ledger, work, holder, _LEASE)
+    return LeasedLoop(context.ledger, work, holder, _LEASE, alive)
 
 
 def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTask:
     """Asks a destination what it takes, in a thread that is not waited for at the end: the peer may be silent."""
-    settings = context.settings
+    settings, name = context.settings, f"probes of {destination.name}"
     probing = PeriodicProbe(
         context.database,
         destination,
@@ -100,8 +105,9 @@ def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTa
         settings.delivery.timeout,
         settings.delivery.ask_again,
         settings.delivery.longest_delay,
+        alive=context.health.expect(name),
     )
-    return BackgroundTask(context, f"asking {destination.name}", lambda: probing.run(context.stop), str)
+    return BackgroundTask(context, name, lambda: probing.run(context.stop), str)
 
 
 def _measure(context: Context) -> None:

@@ -68,6 +68,7 @@ def setup(settings: Settings, index: int = 0) -> ModelProcessConfig:
         models.trusted_keys if models.require_signature else None,
         round(models.gpu_memory_gb * _GB),
         round(models.memory_gb * _GB),
+        own_frames_of_reference=models.own_frames_of_reference,
     )
 
 

@@ -1,7 +1,7 @@
 """The door for health and figures that every role has: /metrics, /health/live, /health/ready, and run/ROLE.json.
 
-`live` answers 200 while the role's main loop beats, `ready` while nothing that the role needs is missing; otherwise
-503, with what is waited for.
+`live` answers 200 while the role's main loop beats and every thread that does its work gives signs of life, `ready`
+while nothing that the role needs is missing; otherwise 503, with what hangs or what is waited for.
 """
 
 import json
@@ -9,12 +9,11 @@ import os
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +22,12 @@ from typing import Any, Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
+from roles.run_files import run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
+# A thread whose turns may be long (a report of many pictures is written in one) and that gives no sign for this long.
+THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
 _ANSWER = 5.0  # s for a process to say how it is
 
@@ -33,28 +35,35 @@ _ANSWER = 5.0  # s for a process to say how it is
 Report = Mapping[str, Any]
 
 
+@dataclass
+class _Sign:
+    """When a thread last gave a sign of life, and for how long (s) that is enough."""
+
+    last: float
+    limit: float
+
+
 class Health:
     """What a role says of itself; every method may be called from any thread."""
 
     def __init__(self, limit: float = HEARTBEAT_LIMIT, now: Callable[[], float] = time.monotonic) -> None:
-        self._limit = limit
         self._now = now
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {_MAIN_LOOP: None}  # a dict keeps the order in which waits began
-        self._last = now()
+        self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
         self._facts: dict[str, Any] = {}
 
     def waiting(self, what: str) -> None:
         """The role cannot work until it has `what` ("PostgreSQL"). Counts as a sign of life."""
         with self._lock:
             self._waiting[what] = None
-            self._last = self._now()
+            self._signs[_MAIN_LOOP].last = self._now()
 
     def ready(self, what: str) -> None:
         """`what` is there (again)."""
         with self._lock:
             self._waiting.pop(what, None)
-            self._last = self._now()
+            self._signs[_MAIN_LOOP].last = self._now()
 
     def beat(self) -> None:
         """The main loop came round. The first beat says that the role has started its work."""
@@ -63,7 +72,27 @@ class Health:
     def pulse(self) -> None:
         """A sign of life that says nothing of readiness."""
         with self._lock:
-            self._last = self._now()
+            self._signs[_MAIN_LOOP].last = self._now()
+
+    def expect(self, thread: str, limit: float = THREAD_LIMIT) -> Callable[[], None]:
+        """The role does not live where the thread of this name gives no sign of life for `limit` s.
+
+        What is returned gives one, and is called by that very thread, or by one that knows that it works.
+        """
+        sign = _Sign(self._now(), limit)
+        with self._lock:
+            self._signs[thread] = sign
+
+        def give() -> None:
+            with self._lock:
+                sign.last = self._now()
+
+        return give
+
+    def dismiss(self, thread: str) -> None:
+        """No sign of this thread is expected any more: it has ended."""
+        with self._lock:
+            self._signs.pop(thread, None)
 
     def publish(self, **facts: str | int) -> None:
         """Add facts that others look for (the listener's port) to what `ready` answers."""
@@ -75,10 +104,15 @@ class Health:
         with self._lock:
             return {"ready": not self._waiting, "waiting_for": list(self._waiting), **self._facts}
 
-    def alive(self) -> bool:
-        """Whether the last sign of life is recent enough."""
+    def hanging(self) -> list[str]:
+        """The threads whose last sign of life is not recent enough."""
         with self._lock:
-            return self._now() - self._last < self._limit
+            now = self._now()
+            return [thread for thread, sign in self._signs.items() if now - sign.last >= sign.limit]
+
+    def alive(self) -> bool:
+        """Whether nothing hangs."""
+        return not self.hanging()
 
 
 class HealthServer:
@@ -127,27 +161,13 @@ class HealthServer:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **self._facts,
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
         draft = self._file.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(facts))
-        draft.replace(self._file)
-
-
-def run_file(data: Path, name: str) -> Path:
-    """Where a running role says its process and its port."""
-    return data / "run" / f"{name}.json"
-
-
-def running(data: Path, name: str) -> dict[str, Any] | None:
-    """What the process `name` said of itself; None where it does not run (its file may outlive a kill)."""
-    try:
-        facts = dict(json.loads(run_file(data, name).read_text()))
-        os.kill(facts["pid"], 0)
-    except PermissionError:
-        return facts  # it runs as somebody else
-    except (OSError, ValueError, KeyError):
-        return None
-    return facts
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps(facts))
+            draft.replace(self._file)
+        except OSError as error:
+            raise ConfigurationError(f"{self._file.parent} cannot be written: {error.strerror}") from error
 
 
 def ask(data: Path, name: str, pid: int | None = None) -> Report:
@@ -158,20 +178,17 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
     facts = running(data, name)
     if facts is None or pid not in {None, facts["pid"]}:
         return {"ready": False, "waiting_for": ["its process"]}
-    address = f"http://{facts['host']}:{facts['port']}"
+    where = f"{facts['host']}:{facts['port']}"
     try:
-        return {**_answer(f"{address}/health/ready"), "address": address}
+        return {**_answer(where), "address": f"http://{where}"}
     except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
         return {"ready": False, "waiting_for": ["its health door"]}
 
 
-def _answer(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=_ANSWER) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return dict(json.load(refusal))
+def _answer(where: str) -> dict[str, Any]:
+    with closing(HTTPConnection(where, timeout=_ANSWER)) as connection:
+        connection.request("GET", "/health/ready")
+        return dict(json.load(connection.getresponse()))
 
 
 class _Server(ThreadingHTTPServer):
@@ -196,8 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/metrics":
             self._answer(200, metrics.CONTENT_TYPE, metrics.exposition())
         elif self.path == "/health/live":
-            alive = self.server.health.alive()
-            self._json(200 if alive else 503, {"alive": alive})
+            hanging = self.server.health.hanging()
+            self._json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})
         elif self.path == "/health/ready":
             report = self.server.health.report()
             self._json(200 if report["ready"] else 503, report)

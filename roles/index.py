@@ -1,13 +1,15 @@
 """The role `index`: the spool into the object store and the index."""
 
 import os
+import threading
 import time
 
 from config import metrics
 from consumers.steps.index import Indexer
 from dicom_node.spool import BacklogMeter, SpoolReader
 from roles.process import Context
-from roles.tasks import Throttled, run_loop
+from roles.tasks import Throttled, at_once_then, run_loop
+from store.drafts import sweep
 
 _POLL = 0.5
 _LATER = 10
@@ -20,9 +22,10 @@ def index(context: Context) -> None:
     # A sender waits for the listener, and nobody for the index: where processors are few, the listener comes first.
     os.nice(_LATER)
     spool = context.settings.data / "spool"
+    threading.Thread(target=sweep, args=(context.settings.data / "objects", context.stop.is_set), daemon=True).start()
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
-        indexer = Indexer(reader, context.ledger, context.objects)
+        indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse)
 
         def measure() -> None:
             backlog = meter.measure()
@@ -31,9 +34,10 @@ def index(context: Context) -> None:
             metrics.queue_age.labels("spool").set(backlog.age(time.time_ns()))
 
         figures = Throttled(_FIGURES, measure)
+        waits = at_once_then(_POLL)
 
         def turn() -> None:
-            indexer.step(_POLL)
+            indexer.step(next(waits))
             figures()
 
         run_loop(context, turn)

@@ -7,6 +7,7 @@ from config import metrics
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
 from roles.process import Context
+from roles.tasks import at_once_then
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ def listen(context: Context) -> None:
 def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
     """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
     was_accepting = True
-    while not context.stop.wait(_LOOK):
+    looks = at_once_then(_LOOK)
+    while not context.stop.wait(next(looks)):
         if listener.is_accepting:
             (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
             context.health.ready(_CONNECTIONS)

@@ -10,7 +10,8 @@ from roles.tasks import BackgroundTask
 
 def relay(context: Context) -> None:
     """The outbox to Kafka."""
-    carrier = Relay(context.database, KafkaPublisher(context.settings.bus), SystemClock(), context.stop)
-    beside = BackgroundTask(context, "relay", carrier.run, lambda: carrier.waiting_for)
-    watch(context, beside)
-    beside.join()
+    publisher = KafkaPublisher(context.settings.bus)
+    carrier = Relay(context.database, publisher, SystemClock(), context.stop, context.health.expect("relay"))
+    carrying = BackgroundTask(context, "relay", carrier.run, lambda: carrier.waiting_for)
+    watch(context, carrying)
+    carrying.join()

@@ -1,28 +1,29 @@
 """`dicom-node up`: every role as a child process on one machine, started again when it dies, stopped in order.
 
 The listeners come first: they need a disk and nothing else, so a scanner is answered while the database still starts.
-The others are copies of this process (roles.fork), made once it has imported what they share.
+The others are copies of this process (roles.fork), each made once it has imported what that role needs (roles.shared).
 """
 
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 
 from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
-from roles import database as embedded
 from roles.children import Child
-from roles.database import KEEPER
+from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
 from roles.fork import Fork
-from roles.health import Report, ask, running
+from roles.health import Report, ask
+from roles.keeper import keep
 from roles.process import die_with, process_name, run_role
+from roles.run_files import running
+from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Supervisor:
     begun: Callable[[], None]
     _listeners: list[Child] = field(default_factory=list, init=False)
     _keeper: Child | None = field(default=None, init=False)
+    _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
 
     def run(self) -> None:
@@ -57,25 +59,31 @@ class Supervisor:
         """
         try:
             self._start_listeners()
+            settings = spread(self.settings, usable_asked_elsewhere)
+            self._start_keeper(settings)
             self.begun()
-            settings = self._with_database(spread(self.settings, usable_asked_elsewhere))
-            if settings is not None:
-                others = role_processes(settings)[len(self._listeners) :]
-                self._roles = [self._role(name, settings) for name in others]
+            connected = self._with_database(settings)
+            if connected is not None:
+                self._start_roles(connected)
                 self._look_after()
         finally:
             self._wind_down()
 
     def _start_listeners(self) -> None:
         self._listeners = [self._role(name, self.settings) for name in _listeners(self.settings)]
-        self._tick()
+        self._start_what_is_due()
+
+    def _start_keeper(self, settings: Settings) -> None:
+        if settings.database.url is None:
+            self._imports = load(_others(settings), first_start=not has_database(settings))
+            own = role_settings(settings, KEEPER)
+            self._keeper = self._child(KEEPER, lambda: keep(own))
+            self._start_what_is_due()
 
     def _with_database(self, settings: Settings) -> Settings | None:
         """The settings with a URL of a database whose schema is up to date; None when asked to stop before that."""
         owner_url = _revealed(settings.database.owner_url)
-        if settings.database.url is None:
-            own = role_settings(settings, KEEPER)
-            self._keeper = self._child(KEEPER, lambda: embedded.keep(own))
+        if self._keeper is not None:
             kept = self._await_keeper(self._keeper)
             if kept is None:
                 return None
@@ -86,14 +94,27 @@ class Supervisor:
         return settings if self._bring_up_to_date(settings, owner_url) else None
 
     def _await_keeper(self, keeper: Child) -> Report | None:
-        self._tick()
-        import_module("roles.recorded")  # it takes as long as the server, and every other role wants it
+        """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
         while not self.stop.is_set():
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept["pid"] == keeper.pid:
                 return kept
-            self._tick()
+            if next(self._imports, None) is None:
+                self._tick()
+            else:
+                self._start_what_is_due()
         return None
+
+    def _start_roles(self, settings: Settings) -> None:
+        """Each begins while what the next one needs is imported."""
+        names = _others(settings)
+        for name in least_first(names):
+            if self.stop.is_set():
+                return
+            load_role(role_of(name))
+            self._roles.append(self._role(name, settings))
+            self._start_what_is_due()
+        self._roles.sort(key=lambda child: names.index(child.name))
 
     def _bring_up_to_date(self, settings: Settings, owner_url: str | None) -> bool:
         """Migrate, waiting for the server as long as it takes; False when asked to stop before that.
@@ -102,20 +123,16 @@ class Supervisor:
         not touch it.
         """
         url = _revealed(settings.database.url) or ""
-        due = 0.0
         while not self.stop.is_set():
-            self._tick()
-            if time.monotonic() < due:
-                continue
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
                     _upgrade(owner_url)
-                elif not owner_url and not embedded.fits(url):
+                elif not owner_url and not fits(url):
                     _upgrade(url)
                 return True
             except Unavailable as error:
                 self.say(f"waiting: {error}")
-                due = time.monotonic() + _DATABASE_PAUSE
+                self._tick_for(_DATABASE_PAUSE)
         return False
 
     def _role(self, name: str, settings: Settings) -> Child:
@@ -133,32 +150,58 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        announced, report_at = False, time.monotonic() + _REPORT_EVERY
+        report_at = time.monotonic() + _REPORT_EVERY
+        awaited = self._processes()
         while not self.stop.is_set():
             self._tick()
-            if announced:
-                continue
-            reports = {child.name: _report(self.settings, child) for child in [*self._listeners, *self._roles]}
-            announced = all(report["ready"] for report in reports.values())
-            if announced:
-                self.ready(reports)
-            elif time.monotonic() > report_at:
-                report_at = time.monotonic() + _REPORT_EVERY
-                self.say(missing(reports))
+            if awaited:
+                awaited = self._still_awaited(awaited)
+                if awaited and time.monotonic() > report_at:
+                    report_at = time.monotonic() + _REPORT_EVERY
+                    self.say(missing(self._reports()))
+
+    def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
+        """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.
+
+        One is asked a turn, until it is ready: on few processors the answers would hold up what they are about.
+        """
+        if not _report(self.settings, awaited[0])["ready"]:
+            return awaited
+        if awaited[1:]:
+            return self._still_awaited(awaited[1:])
+        reports = self._reports()
+        late = [child for child in self._processes() if not reports[child.name]["ready"]]
+        if not late:
+            self.ready(reports)
+        return late
+
+    def _reports(self) -> dict[str, Report]:
+        return {child.name: _report(self.settings, child) for child in self._processes()}
+
+    def _tick_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self.stop.is_set():
+            self._tick()
 
     def _tick(self) -> None:
         """Start what is due, and wait a moment."""
-        for child in self._children():
-            child.look_after()
+        self._start_what_is_due()
         self.stop.wait(_TICK)
 
+    def _start_what_is_due(self) -> None:
+        for child in self._children():
+            child.look_after()
+
+    def _processes(self) -> Sequence[Child]:
+        return [*self._listeners, *self._roles]
+
     def _children(self) -> Sequence[Child]:
-        return [*self._listeners, *([self._keeper] if self._keeper else []), *self._roles]
+        return [*self._processes(), *([self._keeper] if self._keeper else [])]
 
     def _wind_down(self) -> None:
         """Roles first, so that each can still record its stop; then the database."""
         keeper = [self._keeper] if self._keeper else []
-        for group, grace in (([*self._listeners, *self._roles], _GRACE), (keeper, _DATABASE_GRACE)):
+        for group, grace in ((self._processes(), _GRACE), (keeper, _DATABASE_GRACE)):
             for child in group:
                 child.ask_to_stop()
             deadline = time.monotonic() + grace
@@ -171,6 +214,11 @@ def role_processes(settings: Settings) -> list[str]:
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
     return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver"]
+
+
+def _others(settings: Settings) -> list[str]:
+    """All but the listeners."""
+    return role_processes(settings)[settings.listener.processes :]
 
 
 def role_settings(settings: Settings, name: str) -> Settings:
@@ -212,7 +260,7 @@ def _revealed(url: SecretUrl | None) -> str | None:
 def _owner_finds_it_fit(owner_url: str) -> bool:
     """Before the first migration there is no role that the node works as, which looks like a server that is away."""
     try:
-        return embedded.fits(owner_url)
+        return fits(owner_url)
     except Unavailable:
         return False
 

@@ -1,10 +1,11 @@
-"""How a role's work goes on: turns of a loop that outlive a server's absence, and threads beside the loop."""
+"""How a role's work goes on: turns of a loop that outlive a server's absence, and tasks in the background."""
 
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain, repeat
 
 from config import metrics
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
@@ -83,6 +84,11 @@ class Throttled:
             self._call()
 
 
+def at_once_then(seconds: float) -> Iterator[float]:
+    """How long each turn of a loop waits for work: the first not at all, for its end says that the role has begun."""
+    return chain((0.0,), repeat(seconds))
+
+
 def wait_at_most(seconds: float | None) -> float:
     """Seconds to wait for a notification when the next thing that is known of comes in `seconds` (None: nothing is)."""
     return _LOOK if seconds is None else max(0.0, min(seconds, _LOOK))
@@ -100,7 +106,7 @@ def publish_backlog(queue: str, count: int, age: float) -> None:
 
 
 class BackgroundTask:
-    """A consumer in a thread beside the role's own loop; `check` is called from that loop and raises what it raised."""
+    """Work in a thread of its own; `check` is called from the role's own loop and raises what it raised."""
 
     def __init__(self, context: Context, name: str, run: Callable[[], None], waiting_for: Callable[[], str]) -> None:
         self._context = context
@@ -132,3 +138,5 @@ class BackgroundTask:
         except BaseException as error:
             self._error = error
             self._context.stop.set()
+        finally:
+            self._context.health.dismiss(self._name)

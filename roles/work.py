@@ -127,7 +127,8 @@ class WarmModels:
         try:
             with beating(self._context):
                 self._child.stop()
-                self._child.start()
+                if self.packages:
+                    self._child.start()
             _log.info("models are warm", extra={"models": len(self.packages)})
             self._fault = ""
         except (ConfigurationError, IntegrityError, Retryable) as error:

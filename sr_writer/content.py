@@ -7,6 +7,7 @@ is the shape of each module that writes a kind of object: nothing, where the fin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from pydicom.dataset import Dataset
 
 from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
+from domain.words import Resolution
+from sr_writer.image_names import ImageNames
+from sr_writer.inputs import OtherInput
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -47,7 +51,8 @@ class Content:
 
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
-    `regions` are those of the findings, then an outline of each segment where it is largest.
+    `regions` are those of the findings, then an outline of each segment where it is largest. `others` are the inputs
+    besides the source.
     """
 
     findings: Findings
@@ -59,10 +64,32 @@ class Content:
     regions: tuple[Region, ...]
     key_frames: tuple[KeyFrame, ...]
     predecessors: Sequence[Predecessor] = ()
+    others: tuple[OtherInput, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Everything that was read, that which the findings are on first."""
+        return (self.source, *(one.source for one in self.others))
 
     def frame(self, index: int) -> Frame:
         """The image behind an index of the findings."""
         return self.source.frames[index]
+
+    def resolution(self, frame: int | None = None) -> Resolution | None:
+        """How fine the images are, of a stack or of one image; None where they do not say."""
+        volume = self.source.volume
+        stated = volume.pixel_spacing if volume else None if frame is None else self.frame(frame).instance.pixel_spacing
+        if not stated:
+            return None
+        rows, columns = map(float, stated)
+        return Resolution(
+            min(rows, columns), rows * columns, rows * columns * (volume.slice_spacing if volume else 1.0)
+        )
+
+    @cached_property
+    def names(self) -> ImageNames:
+        """What people call the image at an index of the findings."""
+        return ImageNames(self.source, told=bool(self.others))
 
 
 @dataclass(frozen=True, eq=False)

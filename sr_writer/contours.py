@@ -33,6 +33,29 @@ def contour(part: NDArray[np.bool_]) -> tuple[Points, int]:
     return thinned(*_half_steps(loop)) + np.array((left, top)), _enclosed(loop)
 
 
+def contours(part: NDArray[np.bool_], most: int) -> list[Points]:
+    """The outlines of the parts of a picture, the largest first, `most` at the most; holes are left out.
+
+    They go through the middles of the pixels' edges, so that a slope is a line: quick, for a stack has hundreds.
+    """
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    if not len(rows):
+        return []
+    top, left = rows[0], columns[0]
+    loops = [(_enclosed(loop), loop) for loop in _loops(part[top : rows[-1] + 1, left : columns[-1] + 1])]
+    outer = sorted((one for one in loops if one[0] > 0), key=lambda one: -one[0])[:most]
+    return [_straightened(loop) + np.array((left, top)) for _, loop in outer]
+
+
+def _straightened(loop: Sequence[_Edge]) -> Points:
+    """The middles of a path's edges, without those that lie on the line from the one before to the one after."""
+    corners = np.array(loop)[:, 1:].astype(np.float64)
+    middles = (corners + np.roll(corners, -1, axis=0)) / 2
+    before, after = middles - np.roll(middles, 1, axis=0), np.roll(middles, -1, axis=0) - middles
+    turns = before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]
+    return middles[turns] if turns.sum() >= 3 else middles
+
+
 def thinned(points: Points, use: NDArray[np.int_] | None = None) -> Points:
     """Those points of a closed outline that it needs, 4000 at the most, from the first one on.
 

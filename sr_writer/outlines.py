@@ -1,6 +1,6 @@
 """Where each segment is largest, as a closed outline on that slice: what viewers draw that show no segmentation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 from domain.findings import Findings, Measurement, Region, Segment, Shape
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import is_anatomy
-from sr_writer.contours import contour
+from sr_writer.contours import contour, contours
 from sr_writer.source import Source
+
+_LONGEST_RUN, _MOST_SLICES = 31, 80  # of one segment, and of all together
+_MOST_PARTS = 12  # of one segment on one slice
 
 
 def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> tuple[Region, ...]:
@@ -30,6 +33,40 @@ def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source)
     )
 
 
+def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tuple[Region, ...]]:
+    """By frame, the outlines of every segment on it: for each segment there is a run of slices around its largest.
+
+    A run is of 31 slices at the most, of fewer where there are many segments, so that a state stays readable. The first
+    outline of a segment on a slice has its name, those of its other parts none.
+    """
+    if mask is None:
+        return {}
+    slices, table = _counts(mask)
+    numbers = np.flatnonzero(table.any(axis=0))
+    length = max(1, min(_LONGEST_RUN, _MOST_SLICES // max(1, len(numbers))))
+    frames = {int(k) for n in numbers for k in _run(slices, table[:, n], length)}
+    found = {k: tuple(_on_slice(findings, k, mask[k])) for k in sorted(frames)}
+    return {k: regions for k, regions in found.items() if regions}
+
+
+def _run(slices: NDArray[np.intp], counts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """So many of the slices that a segment is on, as even as can be around the one that most of it lies on."""
+    there = slices[counts > 0]
+    middle = int(np.searchsorted(there, slices[counts.argmax()]))
+    first = max(0, min(middle - length // 2, len(there) - length))
+    return there[first : first + length]
+
+
+def _on_slice(findings: Findings, frame: int, labels: NDArray[np.uint8]) -> Iterator[Region]:
+    there = np.bincount(labels.reshape(-1), minlength=256)
+    for segment in findings.segments:
+        if there[segment.number]:
+            for number, points in enumerate(contours(labels == segment.number, _MOST_PARTS)):
+                corners = tuple((column, row) for column, row in points.tolist())
+                label = "" if number else segment.label
+                yield Region(label, segment.type, frame, Shape.CONTOUR, corners, colour=segment.colour)
+
+
 def _region(segment: Segment, frame: int, mask: NDArray[np.uint8], pixel_mm2: float) -> Region:
     points, pixels = contour(mask[frame] == segment.number)
     return Region(
@@ -47,9 +84,12 @@ def _region(segment: Segment, frame: int, mask: NDArray[np.uint8], pixel_mm2: fl
 
 def _largest_slices(mask: NDArray[np.uint8]) -> Mapping[int, int]:
     """For each number in the mask the slice that most of its voxels lie on, the first of several."""
+    slices, table = _counts(mask)
+    return {int(n): int(slices[table[:, n].argmax()]) for n in np.flatnonzero(table.any(axis=0))}
+
+
+def _counts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The slices with a marked voxel, and how many voxels each number has on each of them, (slices, 256)."""
     marked = ((k, labels[labels != 0]) for k, labels in enumerate(mask))
     counts = {k: np.bincount(labels, minlength=256) for k, labels in marked if labels.size}
-    if not counts:
-        return {}
-    slices, table = np.array(list(counts)), np.stack(list(counts.values()))
-    return {int(n): int(slices[table[:, n].argmax()]) for n in np.flatnonzero(table.any(axis=0))}
+    return np.array(list(counts), np.intp), np.array(list(counts.values()), np.intp).reshape(-1, 256)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.valuerep import format_number_as_ds
 
 from domain.errors import IntegrityError
@@ -30,6 +31,7 @@ from sr_writer.codes.wording import (
 )
 from sr_writer.common_modules import heading
 from sr_writer.content import Buffer, Content, Draft
+from sr_writer.segments.frames import references
 from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame, Source, Volume
 
@@ -64,11 +66,12 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
         return
     if len(maps) != len(content.maps):
         raise IntegrityError(f"there are {len(content.maps)} of the findings' {len(maps)} maps")
+    elements = {int(Tag(keyword)): data for keyword, data in references(content.sources).items()}
     for number, (one, values) in enumerate(zip(maps, content.maps, strict=True), 1):
         _check(one, values, source, source.volume)
-        dataset = heading(content, form, "OT", number, own_series=True, title=f"{one.label} ({one.method})")
+        dataset = heading(content, form, "OT", number, own_series=True, about=one.label)
         _describe(dataset, one, content, source.volume)
-        yield Draft(form, dataset, pixels=_pixels(one, values))
+        yield Draft(form, dataset, elements, _pixels(one, values))
 
 
 def _check(one: Map, values: NDArray[np.float32], source: Source, volume: Volume) -> None:
@@ -104,7 +107,6 @@ def _describe(dataset: Dataset, one: Map, content: Content, volume: Volume) -> N
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = volume.frame_of_reference_uid, ""
     dataset.AcquisitionContextSequence = []
     _describe_pixels(dataset, one, content.source)
-    _refer(dataset, content.source)
     _index(dataset, content.stamp.uid(f"PM-dimensions-{dataset.InstanceNumber}"))
     dataset.SharedFunctionalGroupsSequence = [_shared(dataset, one, content, volume)]
     dataset.PerFrameFunctionalGroupsSequence = list(_frames(one, content.source, volume))
@@ -120,15 +122,6 @@ def _describe_pixels(dataset: Dataset, one: Map, source: Source) -> None:
     dataset.LossyImageCompression = "00"
     for keyword, value in source.lossy.items():
         setattr(dataset, keyword, value)
-
-
-def _refer(dataset: Dataset, source: Source) -> None:
-    """All images that the model has read."""
-    dataset.SourceImageSequence = [reference(instance) for instance in source.instances]
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_uid
-    series.ReferencedInstanceSequence = [reference(instance) for instance in source.instances]
-    dataset.ReferencedSeriesSequence = [series]
 
 
 def _index(dataset: Dataset, organization_uid: str) -> None:

@@ -24,6 +24,7 @@ from sr_writer.codes.schemes import private_schemes
 from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
 from sr_writer.encoding.elements import encoded, merged
 from sr_writer.equipment import contributing_equipment
+from sr_writer.inputs import read_others
 from sr_writer.outlines import outlines
 from sr_writer.pages import pdf_report, secondary_capture
 from sr_writer.presentation_states import presentation_state
@@ -94,7 +95,8 @@ def write(
 
     `mask` is (slices, rows, columns), each voxel the number of its segment or 0; slice k lies on frame k of the
     findings; no SEG is made where no voxel is marked, and a report that should refer to one refers to none. `maps` are
-    the arrays of `findings.maps`. `sources` are Part 10 files that hold all of those frames. `content_time` is aware
+    the arrays of `findings.maps`. `sources` are Part 10 files that hold all of those frames and
+    those of the other inputs. `content_time` is aware
     and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
     predecessors; no other object has an attribute for it.
 
@@ -120,6 +122,7 @@ def _content(
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
+    findings = replace(findings, remarks=(*findings.remarks, *source.remarks))
     present = present_segments(findings, mask, source)
     regions = (*checked(findings.regions, source), *outlines(findings, mask, source))
     return Content(
@@ -132,6 +135,7 @@ def _content(
         regions=regions,
         key_frames=key_frames(findings, regions),
         predecessors=predecessors,
+        others=read_others(sources, findings),
     )
 
 

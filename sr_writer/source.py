@@ -5,8 +5,6 @@ source and a series of single-frame instances look the same from here on.
 """
 
 import re
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone
@@ -14,32 +12,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import Tag
 
-from domain.errors import Retryable, UnusableInput
+from attributes.files import opened
+from attributes.reader import Attributes, is_uid, opened_image
+from domain import measured
+from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from domain.ids import derived_uid
-from sr_writer.encoding.elements import copied
-from sr_writer.identity import IDENTITY, identity
+from sr_writer import compression
+from sr_writer.identity import IDENTITY, identity, sound
 
 _READ = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "FrameOfReferenceUID",
-    "NumberOfFrames", "Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing",
-    "SliceThickness", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "ImageOrientationPatient", "ImagePositionPatient",
+    "PixelSpacing", "SliceThickness", *compression.READ,
     "TimezoneOffsetFromUTC", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 _REGION = (int(Tag("BodyPartExamined")), int(Tag("Laterality")))
+_FILE = "a file of the source"
 
-# What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
-_DAMAGED = (
-    AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError,
-    struct.error, zlib.error, BytesLengthException, InvalidDicomError,
-)  # fmt: skip
-
-_PLACE = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+# The functional group macros that a place is stated in (PS3.3 C.7.6.16.2), by the attribute.
+_POSITION = ("ImagePositionPatient", "PlanePositionSequence")
+_ORIENTATION = ("ImageOrientationPatient", "PlaneOrientationSequence")
+_SPACING = ("PixelSpacing", "PixelMeasuresSequence")
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class Source:
 
     `frames` are in the order of the findings' frames, `instances` in that of their first frame. `volume` is None where
     the images have no place in the patient, as radiographs have none. `identity` and `region` hold encoded elements by
-    tag.
+    tag. `remarks` say what of the source was left out of the results, and why.
     """
 
     study_uid: str
@@ -103,133 +99,107 @@ class Source:
     time_zone: timezone | None
     identity: Mapping[int, bytes]
     region: Mapping[int, bytes]
+    remarks: tuple[str, ...] = ()
 
 
 def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric: bool) -> Source:
     """The series behind `frames`, from its Part 10 files; other files among `paths` are left aside.
 
-    Raises UnusableInput where a file is damaged, an instance is missing, or, if the results are `volumetric`, a slice
-    has no place in the patient; Retryable where a file cannot be opened.
+    Raises UnusableInput where a file is damaged, an instance is missing, a value that results need is none, or, if the
+    results are `volumetric`, a slice has no place in the patient; Retryable where a file cannot be opened.
     """
     if not frames:
         raise UnusableInput("the findings name no source frame")
-    read = [(path, _header(path, _READ)) for path in paths]
-    headers = {str(header.get("SOPInstanceUID")): (path, header) for path, header in read}
-    missing = {frame.sop_instance_uid for frame in frames} - headers.keys()
+    read = [(opened_image(path, _FILE, _READ), path) for path in paths]
+    images = {image.text("SOPInstanceUID"): (image, path) for image, path in read}
+    missing = {frame.sop_instance_uid for frame in frames} - images.keys()
     if missing:
         raise UnusableInput(f"{len(missing)} source instances of the findings are not there, one is {min(missing)}")
-    files = {uid: path for uid, (path, _) in headers.items()}
-    try:
-        return _source(files, [(headers[one.sop_instance_uid][1], one.frame_number) for one in frames], volumetric)
-    except _DAMAGED as error:
-        # An AttributeError's name is a keyword of PS3.6; other errors' words may quote the header.
-        lacking = getattr(error, "name", None) or type(error).__name__
-        raise UnusableInput(f"the source's headers lack what a result needs: {lacking}") from error
+    used = {frame.sop_instance_uid: images[frame.sop_instance_uid] for frame in frames}
+    return _source(used, frames, volumetric)
 
 
-def _header(path: Path, tags: Sequence[Any]) -> Dataset:
-    try:
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(tags))
-    except OSError as error:
-        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
-    except _DAMAGED as error:
-        raise UnusableInput(f"a source file is damaged: {type(error).__name__}") from error
-
-
-def _source(files: Mapping[str, Path], slices: Sequence[tuple[Dataset, int]], volumetric: bool) -> Source:
-    """The series, whose instances lie in `files` by their UIDs."""
-    first, _ = slices[0]
-    by_uid = {str(header.SOPInstanceUID): header for header, _ in slices}
-    instances = {uid: _instance(files[uid], header) for uid, header in by_uid.items()}
-    full = _header(files[str(first.SOPInstanceUID)], (*IDENTITY, *_REGION))
+def _source(images: Mapping[str, tuple[Attributes, Path]], frames: Sequence[SourceFrame], volumetric: bool) -> Source:
+    """The series, whose images and their files are given by their UIDs, in the order of their first frames."""
+    first, path = next(iter(images.values()))
+    instances = {uid: _instance(image, file) for uid, (image, file) in images.items()}
+    slices = [_slice(images[frame.sop_instance_uid][0], frame) for frame in frames]
+    full = opened(path, _FILE, (*IDENTITY, *_REGION))
+    whose, where = identity(full), sound(full, _REGION, ())
+    lossy, of_lossy = compression.lossy(list(images.values()))
     return Source(
-        study_uid=str(first.StudyInstanceUID),
-        series_uid=str(first.SeriesInstanceUID),
-        modality=str(first.get("Modality", "")),
-        frames=tuple(_frame(instances[str(header.SOPInstanceUID)], header, number) for header, number in slices),
+        study_uid=first.uid("StudyInstanceUID"),
+        series_uid=first.uid("SeriesInstanceUID"),
+        modality=first.text("Modality"),
+        frames=tuple(Frame(instances[frame.sop_instance_uid], frame.frame_number) for frame in frames),
         instances=tuple(instances.values()),
-        volume=_volume(slices) if volumetric or all(_has_place(*one) for one in slices) else None,
-        lossy={keyword: first[keyword].value for keyword in _READ if keyword.startswith("Lossy") and keyword in first},
-        time_zone=_time_zone(str(first.get("TimezoneOffsetFromUTC", ""))),
-        identity=identity(full),
-        region=copied(full, _REGION),
+        volume=_volume(first, slices) if volumetric or all(map(_has_place, slices)) else None,
+        lossy=lossy,
+        time_zone=_time_zone(first.text("TimezoneOffsetFromUTC")),
+        identity=whose.elements,
+        region=where.elements,
+        remarks=(*whose.remarks, *where.remarks, *of_lossy),
     )
 
 
-def _instance(file: Path, header: Dataset) -> Instance:
-    spacing = header.get("PixelSpacing")
+def _instance(image: Attributes, file: Path) -> Instance:
     return Instance(
         file=file,
-        sop_class_uid=str(header.SOPClassUID),
-        sop_instance_uid=str(header.SOPInstanceUID),
-        multi_frame="PerFrameFunctionalGroupsSequence" in header or _frame_count(header) > 1,
-        rows=int(header.Rows),
-        columns=int(header.Columns),
-        pixel_spacing=tuple(spacing) if spacing else None,
+        sop_class_uid=image.uid("SOPClassUID"),
+        sop_instance_uid=image.uid("SOPInstanceUID"),
+        multi_frame=bool(image.items("PerFrameFunctionalGroupsSequence")) or image.count_of_frames() > 1,
+        rows=image.whole("Rows", 1),
+        columns=image.whole("Columns", 1),
+        pixel_spacing=image.decimals_if_sound("PixelSpacing", 2),
     )
 
 
-def _frame_count(header: Dataset) -> int:
-    return int(header.get("NumberOfFrames") or 1)
+def _slice(image: Attributes, frame: SourceFrame) -> Attributes:
+    if not 1 <= frame.frame_number <= image.count_of_frames():
+        raise UnusableInput(f"{image.name} has no frame {frame.frame_number}")
+    return image.frame(frame.frame_number)
 
 
-def _frame(instance: Instance, header: Dataset, number: int) -> Frame:
-    if not 1 <= number <= _frame_count(header):
-        raise UnusableInput(f"instance {instance.sop_instance_uid} has no frame {number}")
-    return Frame(instance, number)
-
-
-def _has_place(header: Dataset, number: int) -> bool:
+def _has_place(frame: Attributes) -> bool:
     """Whether the frame states where in the patient it lies (PS3.3 C.7.6.2, C.7.6.16.2.3)."""
-    if "PerFrameFunctionalGroupsSequence" not in header:
-        return all(header.get(keyword) for keyword in _PLACE)
-    groups = (header.PerFrameFunctionalGroupsSequence[number - 1], *header.SharedFunctionalGroupsSequence[:1])
-    return any("PlanePositionSequence" in one for one in groups)
+    return all(frame.text(*one) for one in (_POSITION, _ORIENTATION, _SPACING))
 
 
-def _volume(slices: Sequence[tuple[Dataset, int]]) -> Volume:
-    first, first_frame = slices[0]
-    orientation = tuple(_geometry(first, first_frame, "PlaneOrientationSequence").ImageOrientationPatient)
-    measures = _geometry(first, first_frame, "PixelMeasuresSequence")
-    positions = tuple(_position(header, number) for header, number in slices)
-    thickness = float(measures.get("SliceThickness") or 0.0)
+def _volume(image: Attributes, frames: Sequence[Attributes]) -> Volume:
+    """The frames' place; `image` is the first of them."""
+    first = frames[0]
+    orientation = _numbers(first, 6, _ORIENTATION)
+    positions = tuple(_numbers(frame, 3, _POSITION) for frame in frames)
+    stated = first.decimals_if_sound("SliceThickness", 1, _SPACING[1])
+    thickness = float(stated[0]) if stated and stated[0] > 0 else 0.0
     spacing = _slice_spacing(orientation, positions) or thickness or 1.0
-    own = derived_uid("frame of reference", str(first.SeriesInstanceUID))
+    named = image.text("FrameOfReferenceUID")
     return Volume(
-        frame_of_reference_uid=str(first.get("FrameOfReferenceUID") or own),
-        rows=int(first.Rows),
-        columns=int(first.Columns),
+        frame_of_reference_uid=named if is_uid(named) else _own_frame_of_reference(image),
+        rows=image.whole("Rows", 1),
+        columns=image.whole("Columns", 1),
         orientation=orientation,
-        pixel_spacing=tuple(measures.PixelSpacing),
+        pixel_spacing=_numbers(first, 2, _SPACING),
         slice_thickness=thickness or spacing,
         slice_spacing=spacing,
         positions=positions,
     )
 
 
-def _position(header: Dataset, number: int) -> tuple[Any, ...]:
-    return tuple(_geometry(header, number, "PlanePositionSequence").ImagePositionPatient)
+def _numbers(frame: Attributes, count: int, where: tuple[str, str]) -> tuple[Any, ...]:
+    keyword, macro = where
+    return frame.decimals(keyword, count, macro)
 
 
-def _geometry(header: Dataset, number: int, macro: str) -> Dataset:
-    """Where frame `number` keeps the attributes of a functional group macro (PS3.3 C.7.6.16.1): per frame or shared."""
-    if "PerFrameFunctionalGroupsSequence" not in header:
-        return header
-    groups = header.PerFrameFunctionalGroupsSequence[number - 1]
-    if macro not in groups:
-        groups = header.SharedFunctionalGroupsSequence[0]
-    item: Dataset = groups[macro].value[0]
-    return item
+def _own_frame_of_reference(image: Attributes) -> str:
+    return derived_uid("frame of reference", image.uid("SeriesInstanceUID"))
 
 
 def _slice_spacing(orientation: tuple[Any, ...], positions: Sequence[tuple[Any, ...]]) -> float:
-    """Mean distance between neighbouring slices along their normal, mm; 0 for a single one."""
-    if len(positions) < 2:
-        return 0.0
+    """Distance between neighbouring slices along their normal, mm, where none is missing; 0 for a single one."""
     direction = np.asarray(orientation, dtype=float)
     normal = np.cross(direction[:3], direction[3:])
-    depth = np.asarray(positions, dtype=float) @ normal
-    return float((depth.max() - depth.min()) / (len(positions) - 1))
+    return measured.step([float(one) for one in np.asarray(positions, dtype=float) @ normal])
 
 
 def _time_zone(offset: str) -> timezone | None:

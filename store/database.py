@@ -59,6 +59,10 @@ def server_at(url: str) -> URL:
     )
 
 
+class GivenUp(Retryable):
+    """PostgreSQL gave a transaction up for another's sake (two that wait for each other): the same may succeed."""
+
+
 class Database:
     """Transactions on one PostgreSQL database, as the application's role whoever logged in.
 
@@ -82,7 +86,7 @@ class Database:
         """One transaction: committed at the end, rolled back on any exception.
 
         Raises Unavailable where the server does not answer or lacks what it needs, also when it went away in between,
-        and Retryable where it gave the transaction up for another's sake. Anything else is a defect or for the data,
+        and GivenUp where it gave the transaction up for another's sake. Anything else is a defect or for the data,
         and raised as it is.
         """
         try:
@@ -179,7 +183,7 @@ def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
     if state in _ROLE and _without_statement(error):
         return _ROLE[state](f"PostgreSQL does not let the node work as {APPLICATION_ROLE}: {_first_line(error)}")
     if state in _GIVEN_UP:
-        return Retryable(f"PostgreSQL gave a transaction up: {_first_line(error)}")
+        return GivenUp(f"PostgreSQL gave a transaction up: {_first_line(error)}")
     if state in _AWAY:
         return Unavailable(f"PostgreSQL {_AWAY[state]}: {_first_line(error)}")
     if state[:2] == _CONNECTION or (not state and _lost(error)):

@@ -1,20 +1,22 @@
 """Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, func, select, true, update
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, new_id
 from domain.profiles import Choice
 from domain.records import ChoiceRecord
+from domain.retry import RetryPolicy
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
+from store.locks import locked, locked_in_order
 from store.results import Result, as_result, results_of
 from store.tables import deliveries, delivery_objects, jobs, results
 
@@ -51,8 +53,17 @@ class Delivery:
     age: timedelta
     choices: Sequence[ChoiceRecord]
     planned_at: datetime | None
+    rewritten: int
     model: str
     revision: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A delivery that waits to be sent, and how often its results were written anew."""
+
+    id: uuid.UUID
+    rewritten: int
 
 
 def bound_for(destination: str) -> Condition:
@@ -66,21 +77,35 @@ def bound_elsewhere(destinations: Sequence[str]) -> Condition:
 
 
 def plan_delivery(
-    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime
-) -> uuid.UUID | None:
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime, rewrites: RetryPolicy
+) -> Planned | None:
     """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
 
     None where it is under way or has ended. What is stored stays stored. `now` is when the destination's answers were
-    looked at.
+    looked at; by `rewrites` it waits, where its results were written anew.
     """
     of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
-    waits = select(deliveries.c.id).where(of_job, deliveries.c.state == DeliveryState.PENDING).with_for_update()
-    delivery = _new_delivery(connection, job, destination) or connection.execute(waits).scalar_one_or_none()
-    if delivery:
-        planned = update(deliveries).where(deliveries.c.id == delivery)
-        connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=NOW))
-        _send_alone(connection, delivery, _of_forms(connection, job.id, choices))
-    return delivery
+    waits = select(deliveries.c.id, deliveries.c.rewritten).where(of_job, deliveries.c.state == DeliveryState.PENDING)
+    _new_delivery(connection, job, destination)
+    row = connection.execute(locked(waits, deliveries)).one_or_none()
+    if row is None:
+        return None
+    pause = rewrites.delay(row.rewritten) or 0.0 if row.rewritten else 0.0
+    planned = update(deliveries).where(deliveries.c.id == row.id)
+    not_before = NOW + timedelta(seconds=pause)
+    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=not_before))
+    _send_alone(connection, row.id, _of_forms(connection, job.id, choices))
+    return Planned(row.id, row.rewritten)
+
+
+def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
+    """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
+
+    `written_for` is when the answers were looked at that the present ones were written for.
+    """
+    not_before = NOW + timedelta(seconds=seconds)
+    values = {"rewritten": planned.rewritten + 1, "planned_at": written_for, "not_before": not_before}
+    connection.execute(update(deliveries).where(deliveries.c.id == planned.id).values(values))
 
 
 def chosen_as_json(choices: Sequence[Choice]) -> list[dict[str, str | None]]:
@@ -102,28 +127,30 @@ def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
 
 
 def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's deliveries, before its own row: whoever writes the outcome of one locks in this order too."""
-    mine = select(deliveries.c.id).where(deliveries.c.study_id == study)
-    connection.execute(mine.order_by(deliveries.c.id).with_for_update())
+    """Lock the study's deliveries: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id == study), deliveries))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
-    """The study's deliveries that were given up or refused, locked."""
-    return _locked(connection, deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
+    """The study's deliveries that were given up or refused."""
+    ended = _DELIVERY.where(deliveries.c.study_id == study, deliveries.c.state.in_(_ENDED_BADLY))
+    return [_delivery(row) for row in connection.execute(ended.order_by(deliveries.c.id))]
 
 
 def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
     """Have the study's deliveries that ended badly tried anew, those of `revision` where one is given; how many."""
     ended = [one for one in ended_badly(connection, study) if revision in (None, one.revision)]
     for one in ended:
-        DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, attempts=0, first_attempt=None)
+        fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0}
+        DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, **fresh)
     return len(ended)
 
 
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
     over = (*_ARRIVED, DeliveryState.CANCELLED)
-    return _locked(connection, bound_for(destination), deliveries.c.state.not_in(over))
+    going = _DELIVERY.where(bound_for(destination), deliveries.c.state.not_in(over))
+    return [_delivery(row) for row in connection.execute(locked_in_order(going, deliveries))]
 
 
 def is_known(connection: Connection, destination: str) -> bool:
@@ -132,11 +159,12 @@ def is_known(connection: Connection, destination: str) -> bool:
 
 
 def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
-    """Whether the destination has the results of a later revision by the same model already."""
+    """Whether the results of a later revision by the same model have arrived there, or it had none for there."""
+    sent = exists().where(delivery_objects.c.delivery_id == deliveries.c.id)
     newer = exists().where(
         deliveries.c.study_id == delivery.study_id,
         deliveries.c.destination == delivery.destination,
-        deliveries.c.state.in_(_ARRIVED),
+        or_(deliveries.c.state.in_(_ARRIVED), and_(deliveries.c.state == DeliveryState.CANCELLED, ~sent)),
         jobs.c.id == deliveries.c.job_id,
         jobs.c.model == delivery.model,
         jobs.c.revision > delivery.revision,
@@ -181,7 +209,7 @@ def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, b
     return [(row.sop_uid, row.stored, row.status) for row in connection.execute(statement)]
 
 
-def _new_delivery(connection: Connection, job: Job, destination: str) -> uuid.UUID | None:
+def _new_delivery(connection: Connection, job: Job, destination: str) -> None:
     row = {
         "id": new_id(),
         "job_id": job.id,
@@ -192,8 +220,7 @@ def _new_delivery(connection: Connection, job: Job, destination: str) -> uuid.UU
         "since": NOW,
         "not_before": NOW,
     }
-    made = upsert(deliveries).values(row).on_conflict_do_nothing().returning(deliveries.c.id)
-    return connection.execute(made).scalar_one_or_none()
+    connection.execute(upsert(deliveries).values(row).on_conflict_do_nothing())
 
 
 def _of_forms(connection: Connection, job: uuid.UUID, choices: Sequence[Choice]) -> list[str]:
@@ -218,11 +245,6 @@ _DELIVERY = select(
     jobs.c.model,
     jobs.c.revision,
 ).join(jobs, jobs.c.id == deliveries.c.job_id)
-
-
-def _locked(connection: Connection, *conditions: Condition) -> list[Delivery]:
-    statement = _DELIVERY.where(*conditions).order_by(deliveries.c.id).with_for_update(of=deliveries)
-    return [_delivery(row) for row in connection.execute(statement)]
 
 
 def _delivery(row: Row[Any]) -> Delivery:

@@ -1,16 +1,18 @@
 """Inference jobs as leased rows: what each is to do, and what came of it."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, select
+from sqlalchemy import Connection, Row, and_, exists, or_, select
 
 from domain.findings import Findings
 from domain.ids import JobId, StudyId
 from domain.states import JOB, JobEvent, JobState, StudyState
 from store.leases import Condition, LeaseTable
+from store.locks import locked_in_order
 from store.tables import decisions, instances, jobs, studies
 
 # Wakes the workers.
@@ -38,7 +40,8 @@ STUDY_IS_COMPLETE: Condition = ~exists().where(
 class Job:
     """One inference, as it stands. `revision` is the study's newest that wants it.
 
-    `input_set` is the digest of the files of its instances (domain.ids.set_digest).
+    `input_set` is the digest of the files of its instances (domain.ids.set_digest). `images` are the SOP Instance UIDs
+    that an input reads where it does not read its whole series.
     """
 
     id: JobId
@@ -55,6 +58,7 @@ class Job:
     findings: Findings | None
     inputs: dict[str, str]
     input_set: str
+    images: dict[str, list[str]]
 
     @property
     def age(self) -> timedelta:
@@ -76,12 +80,17 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists().where(newer))))
 
 
+def lock(connection: Connection, study: uuid.UUID) -> None:
+    """Lock the study's jobs: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id == study), jobs))
+
+
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The jobs of the study's present revision that failed or timed out, locked."""
+    """The jobs of the study's present revision that failed or timed out."""
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
     states = (JobState.FAILED, JobState.TIMED_OUT)
     ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
-    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id).with_for_update())]
+    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
 
 
 def others_go_on(connection: Connection, job: Job) -> bool:
@@ -103,16 +112,20 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
     A job that an earlier release requested names its one series and no input, which is then called "".
     """
     inputs = job.inputs or {"": str(job.series_id)}
+    columns = (instances.c.series_id, instances.c.sop_uid, instances.c.object_key)
     found = connection.execute(
-        select(instances.c.series_id, instances.c.sop_uid, instances.c.object_key)
-        .where(
-            instances.c.series_id.in_([uuid.UUID(one) for one in inputs.values()]),
-            instances.c.revision <= job.revision,
-        )
-        .order_by(instances.c.sop_uid)
+        select(*columns).where(read_by(inputs, job.images, job.revision)).order_by(instances.c.sop_uid)
     )
     rows = [(str(row.series_id), row.sop_uid, row.object_key) for row in found]
     return {name: [(uid, key) for one, uid, key in rows if one == series] for name, series in inputs.items()}
+
+
+def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revision: int) -> Condition:
+    """The instances that a run reads: of each input the whole series, or those of `images`."""
+    whole = [uuid.UUID(series) for name, series in inputs.items() if name not in images]
+    chosen = [uid for name, uids in images.items() if name in inputs for uid in uids]
+    either = or_(instances.c.series_id.in_(whole), instances.c.sop_uid.in_(chosen))
+    return and_(either, instances.c.revision <= revision)
 
 
 def _job(row: Row[Any]) -> Job:

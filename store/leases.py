@@ -6,15 +6,17 @@ a row and the epoch in which it was claimed; whoever holds another epoch has los
 """
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, or_, select, update
 
 from domain.states import advance
+from store.locks import locked
 
 S = TypeVar("S", bound=StrEnum)
 E = TypeVar("E", bound=StrEnum)
@@ -55,13 +57,9 @@ class LeaseTable(Generic[S, E]):
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
         """Take the oldest row that is due; None where none is. Counts as an attempt."""
         columns = self.table.c
-        found = connection.execute(
-            select(columns.id, columns.state, columns.lease_epoch)
-            .where(self._due(), *conditions)
-            .order_by(columns.not_before, columns.id)
-            .limit(1)
-            .with_for_update(of=self.table, skip_locked=True)
-        ).one_or_none()
+        due = select(columns.id, columns.state, columns.lease_epoch).where(self._due(), *conditions)
+        first = due.order_by(columns.not_before, columns.id).limit(1)
+        found = connection.execute(locked(first, self.table, skip=True)).one_or_none()
         if found is None:
             return None
         lease = Lease(found.id, found.lease_epoch + 1)
@@ -85,15 +83,16 @@ class LeaseTable(Generic[S, E]):
         statement = select(columns.id).where(self._due(), *conditions).order_by(columns.not_before, columns.id)
         return connection.execute(statement.limit(1)).scalar_one_or_none()
 
-    def renew(self, connection: Connection, lease: Lease, seconds: float) -> bool:
-        """Prolong the lease; False where it is lost."""
-        statement = update(self.table).where(self._held_by(lease))
-        return connection.execute(statement.values(lease_until=NOW + timedelta(seconds=seconds))).rowcount > 0
+    def renew(self, connection: Connection, leases: Iterable[Lease], seconds: float) -> None:
+        """Prolong those of the leases that are not lost."""
+        for lease in sorted(leases, key=attrgetter("row")):
+            statement = update(self.table).where(self._held_by(lease))
+            connection.execute(statement.values(lease_until=NOW + timedelta(seconds=seconds)))
 
     def fence(self, connection: Connection, lease: Lease) -> bool:
         """Lock the row for an outcome; False where the lease is lost, and then nothing may be written."""
-        statement = select(self.table.c.id).where(self._held_by(lease)).with_for_update()
-        return connection.execute(statement).one_or_none() is not None
+        statement = select(self.table.c.id).where(self._held_by(lease))
+        return connection.execute(locked(statement, self.table)).one_or_none() is not None
 
     def move(
         self, connection: Connection, row: uuid.UUID, *events: E, reason: str, delay: float = 0.0, **values: Any
@@ -103,8 +102,8 @@ class LeaseTable(Generic[S, E]):
         Raises IllegalTransition where its state knows no such event.
         """
         columns = self.table.c
-        before = connection.execute(select(columns.state).where(columns.id == row).with_for_update()).scalar_one()
-        state = self._after(self.states(before), events)
+        before = locked(select(columns.state).where(columns.id == row), self.table)
+        state = self._after(self.states(connection.execute(before).scalar_one()), events)
         lease = {"owner": None, "lease_until": None, "not_before": NOW + timedelta(seconds=delay)}
         self._set(connection, row, state=state, reason=reason, since=NOW, **lease, **values)
         return state
@@ -127,7 +126,7 @@ class LeaseTable(Generic[S, E]):
         columns = self.table.c
         lost = or_(columns.lease_until < NOW, columns.owner.in_(gone))
         statement = select(columns.id).where(self._is_held(), lost, *conditions).order_by(columns.id).limit(1)
-        return connection.execute(statement.with_for_update(of=self.table, skip_locked=True)).scalar_one_or_none()
+        return connection.execute(locked(statement, self.table, skip=True)).scalar_one_or_none()
 
     def seconds_until_due(self, connection: Connection, *conditions: Condition) -> float | None:
         """How soon the next row may be claimed, 0 where one may now; None where none waits."""

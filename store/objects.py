@@ -6,8 +6,6 @@ everything put before survives a loss of power; many puts share one.
 
 import ctypes
 import os
-import platform
-import secrets
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,11 +14,11 @@ from pathlib import Path
 from typing import Protocol
 
 from domain.errors import Permanent, Retryable
+from store.drafts import draft_of
 
 Buffer = bytes | bytearray | memoryview
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_HOST = platform.node().partition(".")[0][:32]
 
 
 class ObjectStore(Protocol):
@@ -62,7 +60,7 @@ class DirectoryStore:
         target = self.path(key)
         self._open()
         # Another process, on another host too where the folder is shared, may write the same object at this moment.
-        draft = target.with_name(f".{target.name}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}")
+        draft = draft_of(target)
         try:
             with _created(draft) as file:
                 for part in parts:

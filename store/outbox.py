@@ -18,8 +18,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
-from domain.records import DeadLetter
+from domain.records import DeadLetter, Listed
 from store.database import Database, translated
+from store.locks import locked
+from store.queries.records import last_of
 from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL
 
@@ -154,9 +156,15 @@ def all_dead_letters(connection: Connection) -> list[DeadLetter]:
     return [DeadLetter(*row) for row in connection.execute(select(*_LETTER).order_by(dead_letters.c.id))]
 
 
+def newest_dead_letters(connection: Connection, most: int) -> Listed[DeadLetter]:
+    """The newest dead letters, the oldest of them first, and how many are older."""
+    return last_of(connection, select(*_LETTER), DeadLetter, (dead_letters.c.id,), most)
+
+
 def take_dead_letter(connection: Connection, number: int) -> DeadLetter:
     """One dead letter, locked until the transaction ends; raises Permanent where there is none of this number."""
-    row = connection.execute(select(*_LETTER).where(dead_letters.c.id == number).with_for_update()).one_or_none()
+    letter = locked(select(*_LETTER).where(dead_letters.c.id == number), dead_letters)
+    row = connection.execute(letter).one_or_none()
     if row is None:
         raise Permanent(f"there is no dead letter {number}")
     return DeadLetter(*row)
@@ -167,10 +175,11 @@ def mark_replayed(connection: Connection, number: int, at: datetime) -> None:
     connection.execute(update(dead_letters).where(dead_letters.c.id == number).values(replayed_at=at))
 
 
-def has_open_letters(connection: Connection, study: StudyId) -> bool:
-    """Whether anything about a study is set aside and was not replayed."""
-    waiting = select(dead_letters.c.id).where(dead_letters.c.study_id == study, dead_letters.c.replayed_at.is_(None))
-    return bool(connection.scalar(select(waiting.exists())))
+def open_letters(connection: Connection, study: StudyId) -> list[int]:
+    """The numbers of a study's dead letters that were not replayed, the oldest first."""
+    letters = dead_letters.c
+    waiting = select(letters.id).where(letters.study_id == study, letters.replayed_at.is_(None))
+    return list(connection.execute(waiting.order_by(letters.id)).scalars())
 
 
 _LETTER = tuple(dead_letters.c)

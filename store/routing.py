@@ -2,63 +2,47 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.choice import Choice
 from domain.ids import JobId, StudyId, new_id, set_digest
-from domain.routing import Choice
+from domain.routing import InstanceFacts
 from domain.states import JobState
+from store import jobs as jobs_of
 from store.jobs import JOBS
 from store.leases import NOW
+from store.locks import locked
 from store.tables import decisions, instances, jobs
 
 _WAITS = "waits for a worker"
 _NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
 
-_SLICES = text(
+_INSTANCES = text(
     """
-    SELECT s.id AS series_id, s.modality, s.series_description, s.study_description,
+    SELECT s.id::text AS series_id, s.series_uid, i.sop_uid, COALESCE(i.modality, s.modality) AS modality,
+           COALESCE(i.series_description, s.series_description) AS series_description, s.study_description,
            i.sop_class, i.body_part, i.frames, i.position, i.orientation, i.slice_spacing, a.calling_ae,
-           i.view, i.image_type, i.photometric, i.contrast, i.burned_in, i.age
+           i.view, i.image_type, i.photometric, i.contrast, i.burned_in, i.age, i.series_number, i.instance_number,
+           i.frame_of_reference, i.kernel, i.thickness, i.places
     FROM dicom_node.instances i
     JOIN dicom_node.series s ON s.id = i.series_id
     LEFT JOIN dicom_node.associations a ON a.id = i.association_id
     WHERE i.study_id = :study AND i.revision <= :revision
-    ORDER BY s.id
     """
 )
 
 
 @dataclass(frozen=True)
-class SliceRow:
-    """What the index knows of one instance, for routing."""
-
-    series_id: uuid.UUID
-    modality: str
-    series_description: str
-    study_description: str
-    sop_class: str
-    body_part: str
-    frames: int
-    position: Sequence[float] | None
-    orientation: Sequence[float] | None
-    slice_spacing: float | None
-    calling_ae: str | None
-    view: str
-    image_type: str
-    photometric: str
-    contrast: bool
-    burned_in: bool
-    age: float | None
-
-
-@dataclass(frozen=True)
 class WantedJob:
-    """An inference that routing asks for: `inputs` are the series of the model's inputs, `series_id` the first's."""
+    """An inference that routing asks for: `inputs` are the series of the model's inputs, `series_id` the first's.
+
+    `images` are the SOP Instance UIDs that an input reads where it does not read its whole series.
+    """
 
     study_id: StudyId
     series_id: uuid.UUID
@@ -67,12 +51,13 @@ class WantedJob:
     model: str
     version: str
     model_digest: str
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def slices(connection: Connection, study: StudyId, revision: int) -> Sequence[SliceRow]:
-    """Every instance of the study up to and with `revision`, series by series."""
-    found = connection.execute(_SLICES, {"study": study, "revision": revision})
-    return [SliceRow(**row) for row in found.mappings()]
+def instance_facts(connection: Connection, study: StudyId, revision: int) -> Sequence[InstanceFacts]:
+    """Every instance of the study up to and with `revision`."""
+    found = connection.execute(_INSTANCES, {"study": study, "revision": revision})
+    return [InstanceFacts(**row) for row in found.mappings()]
 
 
 def note_decision(
@@ -111,13 +96,6 @@ class RequestedJob:
     waits: bool
 
 
-def lock_jobs(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's jobs, before its own row: whoever writes the outcome of a job locks in this order too."""
-    # Not against who plans a delivery of a job: that needs the row to stay, and holds deliveries by then.
-    mine = select(jobs.c.id).where(jobs.c.study_id == study)
-    connection.execute(mine.order_by(jobs.c.id).with_for_update(key_share=True))
-
-
 def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:
     """The job for this very input: made where there is none, to be taken after `delay` s.
 
@@ -141,19 +119,15 @@ def cancel_waiting(connection: Connection, study: uuid.UUID, revision: int, reas
 
 
 def _input_set(connection: Connection, wanted: WantedJob) -> str:
-    digests = connection.execute(
-        select(instances.c.digest).where(
-            instances.c.series_id.in_([uuid.UUID(one) for one in wanted.inputs.values()]),
-            instances.c.revision <= wanted.revision,
-        )
-    ).scalars()
-    return set_digest(digests)
+    read = jobs_of.read_by(wanted.inputs, wanted.images, wanted.revision)
+    return set_digest(connection.execute(select(instances.c.digest).where(read)).scalars())
 
 
 def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> uuid.UUID | None:
     row: Mapping[str, Any] = {
         **vars(wanted),
         "inputs": dict(wanted.inputs),
+        "images": {name: list(uids) for name, uids in wanted.images.items()},
         "id": new_id(),
         "input_set": input_set,
         "state": JobState.REQUESTED,
@@ -170,8 +144,8 @@ def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: f
 def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
     same = {"study_id": wanted.study_id, "model": wanted.model, "version": wanted.version}
     same |= {"model_digest": wanted.model_digest, "input_set": input_set}
-    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same).with_for_update()
-    row = connection.execute(query).one()
+    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same)
+    row = connection.execute(locked(query, jobs)).one()
     newer = row.revision < wanted.revision
     if newer:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))

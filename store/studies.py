@@ -9,12 +9,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.locks import locked, locked_in_order
 from store.tables import instances, series, studies
 
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
     """
-    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
+    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received, s.unsynced,
            max(a.closed_at) AS last_closed,
            coalesce(bool_or(a.closed_at IS NULL AND NOT EXISTS (
                SELECT FROM dicom_node.study_associations later
@@ -44,11 +45,13 @@ class StudyRow:
 class OpenStudy(StudyRow):
     """A study that is not complete.
 
-    `held` says that an open association brought something of it last. `last_event` changes with everything that happens
-    to it: the last batch with an instance of it, and the last close of an association that brought one.
+    `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
+    objects. `last_event` changes with everything that happens to it: the last batch with an instance of it, and the
+    last close of an association that brought one.
     """
 
     held: bool
+    synced: bool
     modalities: frozenset[str]
     last_event: tuple[datetime, datetime | None]
 
@@ -79,25 +82,35 @@ def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -
     ]
     connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
     columns = (studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
-    known = select(*columns).where(studies.c.study_uid == func.any(wanted)).order_by(studies.c.id).with_for_update()
+    known = locked_in_order(select(*columns).where(studies.c.study_uid == func.any(wanted)), studies)
     return {
         row.study_uid: StudyRow(StudyId(row.id), row.study_uid, StudyState(row.state), row.revision)
         for row in connection.execute(known)
     }
 
 
-def known(connection: Connection, uids: Collection[str]) -> dict[str, StudyId]:
-    """The studies that there are of those with these Study Instance UIDs."""
-    found = select(studies.c.id, studies.c.study_uid).where(studies.c.study_uid == func.any(list(uids)))
-    return {row.study_uid: StudyId(row.id) for row in connection.execute(found)}
+def note_received(
+    connection: Connection, received: Sequence[Received], now: datetime, *, unsynced: bool = False
+) -> None:
+    """Move studies that this transaction has locked: new instances of each have come.
 
-
-def note_received(connection: Connection, received: Sequence[Received], now: datetime) -> None:
-    """Move studies that this transaction has locked: new instances of each have come."""
+    `unsynced` holds them back until `note_synced`: a row now names an object that a loss of power could take.
+    """
     statement = update(studies).where(studies.c.id == bindparam("study"))
     values = {"state": bindparam("new_state"), "reason": bindparam("new_reason"), "since": now, "last_received": now}
+    if unsynced:
+        values["unsynced"] = True
     rows = [{"study": one.study, "new_state": one.state, "new_reason": one.reason} for one in received]
     connection.execute(statement.values(values), rows)
+
+
+def note_synced(connection: Connection, of: Collection[StudyId] | None) -> None:
+    """Let these studies go on, None: all; what rows name of them survives a loss of power."""
+    held_back = select(studies.c.id).where(studies.c.unsynced)
+    if of is not None:
+        held_back = held_back.where(studies.c.id == func.any(list(of)))
+    its_row = studies.c.id.in_(locked_in_order(held_back, studies))
+    connection.execute(update(studies).where(its_row).values(unsynced=False))
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
@@ -107,15 +120,15 @@ def open_studies(connection: Connection) -> Sequence[OpenStudy]:
 
 def lock_open_study(connection: Connection, study: StudyId) -> OpenStudy | None:
     """The study, locked and read again; None where it is complete by now."""
-    connection.execute(select(studies.c.id).where(studies.c.id == study).with_for_update())
+    connection.execute(locked(select(studies.c.id).where(studies.c.id == study), studies))
     row = connection.execute(_OPEN, {"study": study}).one_or_none()
     return _open_study(row) if row else None
 
 
 def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, int]:
     """The study's state and revision, its row locked."""
-    statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study).with_for_update()
-    row = connection.execute(statement).one()
+    statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study)
+    row = connection.execute(locked(statement, studies)).one()
     return StudyState(row.state), row.revision
 
 
@@ -141,7 +154,7 @@ def apply(
     becomes of those decides where the study ends, and a study that were stuck meanwhile would not be completed.
     """
     columns = (studies.c.state, studies.c.revision)
-    row = connection.execute(select(*columns).where(studies.c.id == study).with_for_update()).one_or_none()
+    row = connection.execute(locked(select(*columns).where(studies.c.id == study), studies)).one_or_none()
     if row is None or (StudyState(row.state), event) not in STUDY:
         return None
     if event is StudyEvent.FAILED and (row.state == StudyState.AMENDED or row.revision > (revision or row.revision)):
@@ -174,6 +187,7 @@ def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
         StudyState(row.state),
         row.revision,
         row.held,
+        not row.unsynced,
         frozenset(row.modalities),
         (row.last_received, row.last_closed),
     )

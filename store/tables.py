@@ -54,6 +54,7 @@ studies = Table(
     Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
     _moment("first_received"),
     _moment("last_received"),
+    Column("unsynced", Boolean, nullable=False, server_default=text("false")),  # a row names an object not yet synced
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
 )
@@ -117,6 +118,15 @@ instances = Table(
     Column("contrast", Boolean, nullable=False, server_default=text("false")),  # names an agent
     Column("burned_in", Boolean, nullable=False, server_default=text("false")),  # says that text is in its pixels
     Column("age", Double),  # the patient's, in years
+    # What follows is null where an earlier release indexed the instance.
+    Column("modality", Text),
+    Column("series_description", Text),
+    Column("series_number", Integer),
+    Column("instance_number", Integer),
+    Column("frame_of_reference", Text),  # its UID; empty where the image states none
+    Column("kernel", Text),  # Convolution Kernel
+    Column("thickness", Double),  # Slice Thickness, mm
+    Column("places", Integer),  # how many positions the frames of a multi-frame instance have
     _moment("received_at"),
     Index(None, "study_id"),
     Index(None, "series_id"),
@@ -180,6 +190,7 @@ jobs = Table(
     Column("version", Text, nullable=False),
     Column("model_digest", Text, nullable=False),
     Column("inputs", JSONB, nullable=False, server_default=text("'{}'")),  # series by input; {}: the one above alone
+    Column("images", JSONB, nullable=False, server_default=text("'{}'")),  # SOP UIDs by input that reads not all of it
     Column("input_set", Text, nullable=False),  # SHA-256 over the digests of its instances
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
@@ -233,6 +244,7 @@ deliveries = Table(
     _lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
+    Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -311,6 +323,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     _moment("at"),
     _moment("replayed_at", nullable=True),
+    Index("ix_dead_letters_open", "study_id", postgresql_where=text("replayed_at is null")),
 )
 
 audit_entries = Table(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select, text
+from sqlalchemy import Connection, Row, TextClause, func, insert, select, text
 
 from domain.ids import StudyId
 from store.tables import audit_entries
@@ -41,10 +41,20 @@ def newest(connection: Connection, count: int) -> list[TrailRow]:
     return [_row(row) for row in reversed(found)]
 
 
-def of_study(connection: Connection, study: StudyId) -> list[TrailRow]:
-    """The rows of one study, in order."""
-    its_own = text("((entry::jsonb) ->> 'study') = :study").bindparams(study=str(study))  # as the index has it
-    return [_row(row) for row in connection.execute(select(audit_entries).where(its_own).order_by("number"))]
+def newest_of_study(connection: Connection, study: StudyId, count: int) -> list[TrailRow]:
+    """The last `count` rows of one study, in order."""
+    its_own = select(audit_entries).where(_of(study)).order_by(audit_entries.c.number.desc()).limit(count)
+    return [_row(row) for row in reversed(connection.execute(its_own).all())]
+
+
+def size(connection: Connection, study: StudyId | None) -> int:
+    """How many rows there are, of one study or of all."""
+    counted = select(func.count()).select_from(audit_entries)
+    return connection.scalar(counted.where(_of(study)) if study else counted) or 0
+
+
+def _of(study: StudyId) -> TextClause:
+    return text("((entry::jsonb) ->> 'study') = :study").bindparams(study=str(study))  # as the index has it
 
 
 def _row(row: Row[tuple[int, str, bytes]]) -> TrailRow:

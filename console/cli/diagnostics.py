@@ -17,7 +17,7 @@ from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
-from roles.health import running
+from roles.run_files import running
 from store.database import Database
 from store.queries.schema import schema_is_ready
 

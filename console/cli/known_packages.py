@@ -6,7 +6,7 @@ from config.settings import Settings
 from domain.errors import NodeError
 from models.registry import Package, Release, changed_package, releases
 from roles.database import KEEPER, reading
-from roles.health import running
+from roles.run_files import running
 from store import packages as known_packages
 
 

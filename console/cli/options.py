@@ -20,6 +20,8 @@ DatabaseUrl = Annotated[
     typer.Option("--database", metavar="URL", help="PostgreSQL; without it the one that the data folder holds."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Last = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most, the newest.")]
+All = Annotated[bool, typer.Option("--all", help="Everything, however much there is.")]
 HttpPort = Annotated[
     int | None, typer.Option("--http-port", metavar="N", help="Port of /metrics and /health; 0 takes a free one.")
 ]

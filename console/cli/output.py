@@ -43,6 +43,21 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return made
 
 
+def and_more(number: int, how: str) -> Text:
+    """What a list leaves out, and how to see it."""
+    return Text(f"and {number} more ({how})", style="dim")
+
+
+def print_list(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], more: int, none: str = "there are none"
+) -> None:
+    """The newest of a list, and how many others there are."""
+    out = screen()
+    out.print(table("", columns, rows) if rows else none)
+    if more:
+        out.print(and_more(more, "--last N"))
+
+
 def state(text: str) -> Text:
     """A state in its colour."""
     return Text(text, style="bold red" if text in _BAD else "green" if text in _GOOD else "yellow")

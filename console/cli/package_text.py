@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
+from domain.preferences import Preferences
 from domain.routing import Conditions
 from models.drafts import CARD
 from models.manifest import Input
@@ -27,6 +28,24 @@ def intended_use(one: Input) -> Iterator[str]:
     yield from _texts(wanted)
     if one.missing_slices:
         yield f"up to {one.missing_slices} single missing slices are interpolated"
+    yield from _preferred(one.prefer)
+
+
+def _preferred(prefer: Preferences) -> Iterator[str]:
+    """What of several series that would do decides first, in the order in which it does."""
+    if not prefer.original:
+        yield "derived images count as original ones do"
+    if prefer.contrast is not None:
+        yield "preferred: a contrast agent is named" if prefer.contrast else "preferred: no contrast agent is named"
+    for what, values in (
+        ("series description matches", prefer.series_description),
+        ("kernel matches", prefer.kernel),
+        ("orientation is", prefer.orientation),
+    ):
+        if values:
+            yield f"preferred: {what} {', then '.join(map(repr, values))}"
+    if prefer.thickness_mm is not None:
+        yield f"preferred: slices about {prefer.thickness_mm:g} mm thick"
 
 
 def steps(package: Package) -> Iterator[tuple[str, str, str]]:

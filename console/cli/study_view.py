@@ -1,25 +1,25 @@
 """A study as people see it in a terminal: the overview, the whole path of one, and why models ran or did not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from console.cli.output import ago, moment, size, state, table
+from console.cli.output import ago, and_more, moment, size, state, table
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 from domain.progress import Progress
 from domain.records import (
+    BoundedDecision,
     ChoiceRecord,
-    DecisionRecord,
     ItemisedDelivery,
-    SentObject,
     SeriesRecord,
     StudyPath,
     StudyRecord,
     StudySummary,
 )
+from domain.statuses import outcome
 
 _UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -52,8 +52,8 @@ def overview(studies: Sequence[StudySummary], places: Sequence[Progress], now: d
     return table("", ("study", "state", "where", "since", "why", "series", "instances", "last received"), rows)
 
 
-def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[RenderableType]:
-    """Where, since when and why in the first line; then what happened, step by step."""
+def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:
+    """Where, since when and why in the first line; then what happened, step by step, of each table `most` rows."""
     study = path.study
     headline = Text(place.where, style="bold")
     headline.append(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", style="not bold")
@@ -61,38 +61,55 @@ def whole_path(path: StudyPath, place: Progress, now: datetime) -> Iterator[Rend
     yield Text(f"study {study.id}, {study.state}, revision {study.revision}")
     yield Text(f"StudyInstanceUID {study.study_uid}")
     if path.unreadable:
-        whole = path.unreadable + sum(one.instances or 0 for one in path.series)
-        yield Text(f"{path.unreadable} of {whole} instances unreadable", style="red")
-    for section in (make(path) for make in _SECTIONS):
+        yield Text(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", style="red")
+    for name, make in _SECTIONS.items():
+        section = make(path)
         if section.rows:
+            shown = section.rows[: most or None]
+            more = path.more.get(name, 0) + len(section.rows) - len(shown)
             yield Text()
-            yield table(section.title, section.columns, section.rows)
+            yield table(section.title, section.columns, shown)
+            yield from [and_more(more, "--all")] if more else []
 
 
 def explanation(
-    study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[DecisionRecord]
+    study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]
 ) -> Iterator[RenderableType]:
-    """For each model a line that says whether it ran and why; for each series that it did not want, every reason."""
+    """For each model a line that says whether it ran and why; for each series that it did not want, every reason.
+
+    A series is named as in the reasons, by its number, and by the end of its UID where numbers repeat or are not known.
+    """
     if not decisions:
         yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
-        return
     names = {str(one.id): _series_name(one) for one in series}
-    for decision in decisions:
-        chosen = list(decision.inputs.values()) or [str(decision.series_id)]
-        series_names = " and ".join(names.get(one, "a series") for one in chosen)
-        verdict = f"runs on {series_names}" if decision.series_id else "does not run"
-        line = Text(f"{decision.model} {decision.version} ", style="bold")
-        line.append(verdict, style="green" if decision.series_id else "yellow")
-        line.append(f": {decision.reason}", style="not bold")
-        yield line
-        for refused, reasons in decision.refusals.items():
-            yield _refusal(names.get(refused, "a series"), reasons)
+    for one in decisions:
+        yield _verdict(one, names)
+        yield from _refusals(one, series, names)
+        if one.more:
+            yield Text(f"    and {one.more} more series (--all)", style="dim")
+
+
+def _verdict(one: BoundedDecision, names: Mapping[str, str]) -> Text:
+    decision = one.decision
+    runs_on = " and ".join(names.get(series, "a series") for series in one.chosen)
+    line = Text(f"{decision.model} {decision.version} ", style="bold")
+    line.append(f"runs on {runs_on}" if runs_on else "does not run", style="green" if runs_on else "yellow")
+    line.append(f": {decision.reason}", style="not bold")
+    return line
+
+
+def _refusals(one: BoundedDecision, series: Sequence[SeriesRecord], names: Mapping[str, str]) -> Iterator[Text]:
+    """In the order of the series' numbers."""
+    for ident in (str(each.id) for each in series):
+        if reasons := one.decision.refusals.get(ident):
+            without = "without some images of" if ident in one.chosen else "not on"
+            yield _refusal(f"{without} {names[ident]}", reasons)
 
 
 def _refusal(series: str, reasons: Sequence[str]) -> Text:
     """A single reason beside the series, several below it."""
     parts = reasons if len(reasons) == 1 else ("", *reasons)
-    return Text(f"\n{' ' * 8}".join([f"    not on {series}: {parts[0]}".rstrip(), *parts[1:]]))
+    return Text(f"\n{' ' * 8}".join([f"    {series}: {parts[0]}".rstrip(), *parts[1:]]))
 
 
 def form_name(sop_class: str, transfer_syntax: str) -> str:
@@ -115,9 +132,10 @@ def _associations(path: StudyPath) -> Section:
 
 
 def _series(path: StudyPath) -> Section:
-    columns = ("modality", "instances", "slices", "bytes", "SeriesInstanceUID")
+    columns = ("number", "modality", "instances", "slices", "bytes", "SeriesInstanceUID")
     rows = [
-        (one.modality, one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid) for one in path.series
+        (*_number_and_modality(one), one.instances or 0, one.slices or 0, size(one.bytes or 0), one.series_uid)
+        for one in path.series
     ]
     return Section("series", columns, rows)
 
@@ -193,20 +211,20 @@ def _dead_letters(path: StudyPath) -> Section:
     return Section("dead letters", columns, rows)
 
 
-# In the order of the study's way.
-_SECTIONS = (
-    _associations,
-    _series,
-    _quarantine,
-    _conflicts,
-    _decisions,
-    _jobs,
-    _measurements,
-    _results,
-    _deliveries,
-    _choices,
-    _dead_letters,
-)
+# By the name of their table, in the order of the study's way.
+_SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
+    "associations": _associations,
+    "series": _series,
+    "quarantine": _quarantine,
+    "conflicts": _conflicts,
+    "decisions": _decisions,
+    "jobs": _jobs,
+    "measurements": _measurements,
+    "results": _results,
+    "deliveries": _deliveries,
+    "choices": _choices,
+    "dead_letters": _dead_letters,
+}
 
 
 def _instances(one: StudySummary) -> str:
@@ -220,13 +238,15 @@ def _form(choice: ChoiceRecord) -> str:
 
 
 def _objects(delivery: ItemisedDelivery) -> str:
-    return "\n".join(f"{one.kind}: {_answer(one)}" for one in delivery.objects if not one.dropped)
+    return "\n".join(f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped)
 
 
-def _answer(one: SentObject) -> str:
-    status = "" if one.status is None else f" ({one.status:04X})"
-    return ("stored" if one.stored else "not stored") + status
+def _number_and_modality(one: SeriesRecord) -> tuple[object, str]:
+    return "-" if one.number is None else one.number, one.modality
 
 
 def _series_name(one: SeriesRecord) -> str:
-    return f"{one.modality or 'series'} with {one.slices or 0} slices (...{one.series_uid[-12:]})"
+    """`series 3 (CT, 120 slices, ...123.45)`, as the reasons number it."""
+    number = "a series" if one.number is None else f"series {one.number}"
+    images = f"{one.slices or 0} image{'s' * (one.slices != 1)}"
+    return f"{number} ({one.modality or 'no modality'}, {images}, ...{one.series_uid[-12:]})"

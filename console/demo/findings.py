@@ -12,7 +12,7 @@ from inference_worker.volume import build
 from sr_writer.pages.preview import picture
 from sr_writer.reading import read_segmentation, report_text
 
-_SHORT = {"Attenuation Coefficient": "mean attenuation", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
+_SHORT = {"Attenuation Coefficient": "mean density", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _picture(
 
 
 def _line(segment: MeasuredSegment) -> str:
-    """`Right lung: volume 2,713 ml, mean attenuation -812 HU`."""
+    """`Right lung: volume 2,713 ml, mean density -812 HU`."""
     values = (
         f"{_SHORT.get(one.name, one.name)} {one.value:,.0f} {_SHORT.get(one.unit, one.unit)}"
         for one in segment.measurements

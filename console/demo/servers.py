@@ -20,7 +20,8 @@ from console.demo.archive import AET, Archive
 from console.demo.stall import StallWatch
 from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER
-from roles.health import ask, running
+from roles.health import ask
+from roles.run_files import running
 from roles.supervisor import missing, role_processes
 
 NODE_AET = "DICOM_NODE"
@@ -103,7 +104,7 @@ class NodeProcess:
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""
-        reports = {role: ask(self._data, role) for role in role_processes(Settings.model_construct())}
+        reports = {role: ask(self._data, role) for role in role_processes(Settings())}
         return missing(reports)
 
     def address(self) -> str:

@@ -8,6 +8,7 @@ from console.cli.output import size
 from domain.records import DecisionRecord, ItemisedDelivery, StudyPath
 from domain.routing import in_short
 from domain.states import DeliveryState, JobState, StudyState
+from domain.statuses import outcome
 
 _STORED = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
 
@@ -92,11 +93,13 @@ def _written(path: StudyPath) -> Iterator[Step]:
 def _delivered(path: StudyPath) -> Iterator[Step]:
     for one in path.deliveries:
         if one.state in _STORED:
-            yield Step("delivered", f"{', '.join(_answers(one))} stored at {one.destination}", one.since)
+            yield Step("delivered", f"{_answers(one) or 'nothing to store'} at {one.destination}", one.since)
 
 
-def _answers(delivery: ItemisedDelivery) -> Iterator[str]:
-    """Each object that was stored, with what the archive said."""
+def _answers(delivery: ItemisedDelivery) -> str:
+    """The objects that were stored, by what the archive said of them."""
+    said: dict[str, list[str]] = {}
     for one in delivery.objects:
         if one.status is not None:
-            yield f"{one.kind} ({one.status:04X})"
+            said.setdefault(outcome(one.status, one.stored), []).append(one.kind)
+    return "; ".join(f"{', '.join(kinds)} {words}" for words, kinds in said.items())

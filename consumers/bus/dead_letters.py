@@ -18,7 +18,7 @@ from consumers.steps import stuck
 from domain.errors import NodeError, Permanent
 from domain.events import Event, EventType
 from domain.ids import StudyId
-from domain.records import DeadLetter
+from domain.records import DeadLetter, Listed
 from store import outbox
 from store.database import Database
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
@@ -99,6 +99,12 @@ def list_dead_letters(database: Database) -> list[DeadLetter]:
     """Every dead letter, the oldest first; `replayed_at` tells which were given another chance. Raises Unavailable."""
     with database.transaction() as connection:
         return outbox.all_dead_letters(connection)
+
+
+def newest_dead_letters(database: Database, most: int) -> Listed[DeadLetter]:
+    """The newest dead letters, the oldest of them first, and how many are older. Raises Unavailable."""
+    with database.transaction() as connection:
+        return outbox.newest_dead_letters(connection, most)
 
 
 def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:

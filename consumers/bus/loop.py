@@ -37,7 +37,7 @@ class Consumer:
     """Runs the handlers of one group until `stop` is set. An event that `handlers` does not name is passed over.
 
     Each handler gets the transaction in which everything that it does is to happen, and the event. `limit` is how many
-    dead letters this consumer may make before it stops.
+    dead letters this consumer may make before it stops. `alive` is called whenever the loop comes round.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Consumer:
         clock: Clock,
         stop: threading.Event,
         limit: DeadLetterLimit = DEAD_LETTER_LIMIT,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._bus = bus
         self._ledger = ledger
@@ -59,9 +60,9 @@ class Consumer:
         self._clock = clock
         self._stop = stop
         self._dead = DeadLetterCount(limit)
-        self._available = RetryUntilAvailable(clock, stop)
-        # To set a message aside is the last that can be done with it, and is tried until it is.
-        self._certain = RetryUntilAvailable(clock, stop, Retryable)
+        self._available = RetryUntilAvailable(clock, stop, alive=alive)
+        # To keep a message as a dead letter is the last that can be done with it, and is tried until it is.
+        self._certain = RetryUntilAvailable(clock, stop, Retryable, alive=alive)
 
     @property
     def waiting_for(self) -> str:

@@ -33,7 +33,7 @@ class RetryUntilAvailable:
 
     `waiting_for` says what is missing at this moment, empty when nothing is. What counts as missing is `missing`:
     Unavailable, or every Retryable for a caller who has nothing else to do. `failed` is told of each try that failed,
-    `back` of the one that did not.
+    `back` of the one that did not; `alive` is called when a call has come back, and again and again in a wait.
     """
 
     def __init__(
@@ -43,12 +43,14 @@ class RetryUntilAvailable:
         missing: type[Retryable] = Unavailable,
         failed: Callable[[Retryable], None] = lambda error: None,
         back: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._clock = clock
         self._stop = stop
         self._missing = missing
         self._failed = failed
         self._back = back
+        self._alive = alive
         self.waiting_for = ""
 
     def call(self, call: Callable[[], T]) -> T:
@@ -63,12 +65,14 @@ class RetryUntilAvailable:
                 self.pause(SERVERS.delay(failures) or SERVERS.longest)
             else:
                 self._note_back()
+                self._alive()
                 return answer
 
     def pause(self, seconds: float) -> None:
         """Wait for `seconds` s, whatever becomes of the wall clock; raises Stopped when told to stop."""
         end = self._clock.monotonic() + seconds
         while not self._stop.is_set():
+            self._alive()
             left = end - self._clock.monotonic()
             if left <= 0:
                 return

@@ -6,7 +6,7 @@ consumers' inbox knows them.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -33,12 +33,19 @@ class Publisher(Protocol):
 
 
 class Relay:
-    """Reads the outbox of `database` and publishes it, until `stop` is set."""
+    """Reads the outbox of `database` and publishes it, until `stop` is set; calls `alive` as it comes round."""
 
-    def __init__(self, database: Database, publisher: Publisher, clock: Clock, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        clock: Clock,
+        stop: threading.Event,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader = OutboxReader(database, READER, [EVENTS_TOPIC, DEAD_LETTERS_TOPIC])
         self._publisher = publisher
-        self._available = RetryUntilAvailable(clock, stop)
+        self._available = RetryUntilAvailable(clock, stop, alive=alive)
         self._stop = stop
 
     @property

@@ -25,14 +25,14 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
     Raises Permanent where there is no such conflict, or its bytes belong to another study.
     """
     with ledger.transaction() as transaction:
-        found = conflicts.lock(transaction.connection, number)
-        if found is None:
+        study_uid = conflicts.study_of(transaction.connection, number)
+        if study_uid is None:
             raise Permanent(f"there is no conflict {number}: dicom-node conflicts list")
-        conflict, study_uid = found
+        study = studies.lock_or_make(transaction.connection, {study_uid}, now)[study_uid]
+        conflict = conflicts.get(transaction.connection, number)
         instance = reread(objects.path(conflict.object_key))
         if instance.header.study_uid != study_uid:
             raise Permanent("these bytes belong to another study: only its own can be adopted")
-        study = studies.lock_or_make(transaction.connection, {study_uid}, now)[study_uid]
         conflicts.swap(transaction.connection, conflict, _row(transaction, conflict, instance, study))
         state = advance(STUDY, study.state, StudyEvent.INSTANCE)
         studies.note_received(transaction.connection, [Received(study.id, state, _REASON)], now)

@@ -44,7 +44,7 @@ class Assembler:
 
     def _verdict(self, study: OpenStudy) -> Verdict:
         silence = self._clock.monotonic() - self._look(study).since
-        return decide(StudyFacts(silence, study.held, study.modalities), self._policy)
+        return decide(StudyFacts(silence, study.held, study.modalities, study.synced), self._policy)
 
     def _complete(self, seen: OpenStudy) -> None:
         with self._ledger.transaction() as transaction:

@@ -4,11 +4,12 @@ Each destination has a holder of its own, so that a silent archive holds up its 
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from audit.trail import Action, Ledger, Transaction
 from config import metrics
+from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased import Claimed, LeaseLost
 from consumers.steps import stuck
@@ -27,6 +28,9 @@ from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.results import Result
 from store.studies import note_progress
+
+_LONGEST = 3600.0  # s
+_NOTHING = "the findings give nothing that its profile shows"
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,15 @@ class _Deliveries:
         """One at a time."""
         return 1, bound_for(first.destination)
 
+    def longest(self, rows: int) -> float:
+        """An object of some gigabytes over a slow line; each that has an answer is a sign of life."""
+        return _LONGEST
+
     def overtaken(self, connection: Connection, item: Delivery) -> str:
-        """An older result never comes over a newer one."""
-        return "newer results are there already" if deliveries.is_overtaken(connection, item) else ""
+        """An older result never comes over a newer one, and where there is nothing to send nothing is delivered."""
+        if deliveries.is_overtaken(connection, item):
+            return "newer results are there already"
+        return "" if item.choices or deliveries.objects_of(connection, item.id) else _NOTHING
 
     def began(self, transaction: Transaction, item: Delivery) -> None:
         """Say so."""
@@ -76,8 +86,9 @@ class _Deliveries:
             return self._write_again(transaction, item, result.refused)
         connection, now = transaction.connection, self._clock.now()
         objects = [[uid, f"{status or 0:04X}"] for uid, _, status in deliveries.objects_of(connection, item.id)]
-        reason = "stored" if objects else "the findings give nothing that its profile shows"
-        state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason=reason)
+        if not objects:
+            return self.ended(transaction, item, Permanent("none of the results that were chosen is there to be sent"))
+        state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason="stored")
         note_progress(connection, item.study_id, f"results delivered to {item.destination}", now)
         transaction.emit(Event(ResultsDelivered(item.job_id, item.id, item.destination), item.study_id, now))
         transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=objects)
@@ -85,10 +96,13 @@ class _Deliveries:
 
     def _write_again(self, transaction: Transaction, item: Delivery, refused: str) -> str:
         """Wait for results in the forms that the destination takes now; their plan brings the next attempt forward."""
-        connection, now = transaction.connection, self._clock.now()
+        connection, now, times = transaction.connection, self._clock.now(), item.rewritten + 1
+        if REWRITES.delay(times) is None:
+            return self.ended(transaction, item, Permanent(f"{refused}; {times} times it had come to take others"))
         reason = f"{refused}; results are written for what it takes now"
         events = (DeliveryEvent.FAIL, DeliveryEvent.RETRY)
-        state = DELIVERIES.move(connection, item.id, *events, reason=reason, delay=self.policy.longest)
+        waits = {"delay": REWRITES.longest, "rewritten": times}
+        state = DELIVERIES.move(connection, item.id, *events, reason=reason, **waits)
         note_progress(connection, item.study_id, f"{item.destination}: {reason}", now)
         request_results(transaction, jobs.get(connection, item.job_id), now)
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
@@ -109,6 +123,9 @@ class _Deliveries:
 
     def cancelled(self, transaction: Transaction, item: Delivery, reason: str) -> None:
         """Say why."""
+        if reason == _NOTHING:
+            said = f"nothing goes to {item.destination}: {reason}"
+            note_progress(transaction.connection, item.study_id, said, self._clock.now())
         transaction.record(Action.DELIVERY_CANCELLED, item.study_id, **about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Delivery, error: NodeError) -> str:
@@ -148,12 +165,15 @@ class DeliveryTo(_Deliveries):
         self._our_aet = our_aet
         self._timeout = timeout
 
-    def run(self, claimed: Sequence[Claimed[Delivery]]) -> Sequence[Sent | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Send what the destination has not stored yet."""
-        return [self._sent(one) for one in claimed]
+        return [self._sent(one, sign) for one in claimed]
 
-    def _sent(self, one: Claimed[Delivery]) -> Sent | NodeError:
-        outcomes = [self._note(one, outcome) for outcome in self._send(one.item)]
+    def _sent(self, one: Claimed[Delivery], sign: Callable[[], None]) -> Sent | NodeError:
+        outcomes = []
+        for outcome in self._send(one.item):
+            outcomes.append(self._note(one, outcome))
+            sign()
         unaccepted = [outcome.reason for outcome in outcomes if outcome.unaccepted]
         if unaccepted or _nothing_chosen(one.item):
             return self._ask_anew(one.item, next(iter(unaccepted), ""))
@@ -198,7 +218,7 @@ class DeliveryToNobody(_Deliveries):
         super().__init__(policy, clock)
         self.scope: Sequence[Condition] = (bound_elsewhere(destinations),)
 
-    def run(self, claimed: Sequence[Claimed[Delivery]]) -> Sequence[Sent | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Say what to do."""
         said = "is no longer configured; configure it, or: dicom-node destinations forget"
         return [Permanent(f"{said} {one.item.destination}") for one in claimed]

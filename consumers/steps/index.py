@@ -2,8 +2,9 @@
 
 A record may come twice, after a restart at any point. So every step is one that changes nothing the second time:
 objects are named by their digest, instances by their UID, and records without a row of their own are marked in the
-inbox. Objects are synced before the rows that name them are committed, so that no row ever points at what a loss of
-power took; a checkpoint is written behind both.
+inbox. A sync for each batch would contend with the listener for the disk, so that many share one: rows are committed
+before it, and until it is done their studies are held back from whoever reads objects. A checkpoint is written behind
+both; what a loss of power takes of an object is written again from the spool before its study goes on.
 
 Nothing that a record says stops the ones behind it. A batch that cannot be committed for its data is divided until the
 culprit is alone, and that goes into quarantine with the reason.
@@ -11,8 +12,9 @@ culprit is alone, and that goes into quarantine with the reason.
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from audit.trail import Ledger
 from config import metrics
@@ -21,6 +23,8 @@ from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unf
 from dicom_node.spool import DamagedRecord, Entry, Kind, SpoolReader
 from domain.clock import Clock, SystemClock
 from domain.errors import ConfigurationError, IntegrityError, Retryable
+from domain.ids import StudyId
+from store import studies
 from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
@@ -46,15 +50,28 @@ class _Record:
 
 
 class Indexer:
-    """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop."""
+    """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop.
 
-    def __init__(self, reader: SpoolReader, ledger: Ledger, objects: ObjectStore, clock: Clock | None = None) -> None:
+    `alive` is called with each piece of an instance that comes from the spool, however many it has.
+    """
+
+    def __init__(
+        self,
+        reader: SpoolReader,
+        ledger: Ledger,
+        objects: ObjectStore,
+        clock: Clock | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._objects = objects
         self._clock = clock or SystemClock()
+        self._alive = alive
         self._held: list[Entry] = []
         self._committed: list[Entry] = []
+        self._unsynced: set[StudyId] = set()
+        self._earlier = True  # an earlier life may have left studies held back
         self._next_checkpoint = 0.0
 
     def step(self, timeout: float) -> int:
@@ -71,6 +88,9 @@ class Indexer:
             self._held = []
         if not taken or time.monotonic() > self._next_checkpoint:
             self._checkpoint()
+        if not taken and self._earlier:
+            self._release(None)
+            self._earlier = False
         return taken
 
     def close(self) -> None:
@@ -87,8 +107,6 @@ class Indexer:
 
     def _take(self, entries: Sequence[Entry]) -> None:
         records = [self._keep(safe(entry)) for entry in entries]
-        if any(record.filing for record in records):
-            self._objects.sync()
         for start in range(0, len(records), _MOST):
             self._commit(records[start : start + _MOST])
 
@@ -98,13 +116,18 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(entry)
+            filing = file(replace(entry, read=partial(self._streamed, entry.read)))
             self._objects.put(filing.key, filing.pieces())
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
             raise Retryable(f"the spool cannot be read: {error.strerror}") from error
         return _Record(entry, replace(filing, pieces=_taken))
+
+    def _streamed(self, read: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+        for piece in read():
+            self._alive()
+            yield piece
 
     def _commit(self, records: Sequence[_Record]) -> None:
         try:
@@ -131,11 +154,15 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations(entries)
-            batch.file_instances([one.filing for one in records if isinstance(one.filing, Filed)])
-            batch.quarantine([one.filing for one in records if isinstance(one.filing, Unreadable)])
+            filed = [one.filing for one in records if isinstance(one.filing, Filed)]
+            unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
+            batch.lock_studies(filed, unreadable)
+            batch.file_instances(filed)
+            batch.quarantine(unreadable)
             batch.note(entries)
             batch.close_associations(entries)
             transaction.wake(STUDIES_CHANNEL)
+        self._unsynced |= batch.studies
         _tell(batch)
 
     def _quarantine(self, record: _Record, error: Exception) -> None:
@@ -143,15 +170,34 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now())
             batch.open_associations([record.entry])
-            batch.quarantine([unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")])
+            unreadable = [unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")]
+            batch.lock_studies([], unreadable)
+            batch.quarantine(unreadable)
             batch.close_associations([record.entry])
         _tell(batch)
 
     def _checkpoint(self) -> None:
         if self._committed:
+            self._sync()
+            self._release(self._unsynced)
             self._reader.checkpoint(self._committed)
-        self._committed = []
+        self._committed, self._unsynced = [], set()
         self._next_checkpoint = time.monotonic() + _CHECKPOINT_EVERY
+
+    def _sync(self) -> None:
+        try:
+            self._objects.sync()
+        except Retryable:
+            # The kernel may have dropped the pages of anything since the last success: all of it is put again.
+            self._reader.rewind()
+            self._committed = []
+            raise
+
+    def _release(self, of: Collection[StudyId] | None) -> None:
+        """Studies whose objects are synced may be completed."""
+        with self._ledger.transaction() as transaction:
+            studies.note_synced(transaction.connection, of)
+            transaction.wake(STUDIES_CHANNEL)
 
 
 def _tell(batch: IndexBatch) -> None:

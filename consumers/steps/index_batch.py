@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,23 +38,32 @@ class _Placed:
 
 
 class IndexBatch:
-    """One transaction's worth of records.
+    """One transaction's worth of records. `lock_studies` comes before what is filed or put into quarantine.
 
-    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did.
+    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did, `studies`
+    whose objects must be synced before anybody may rely on them.
     """
 
     def __init__(self, transaction: Transaction, now: datetime) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._now = now
+        self._rows: dict[str, StudyRow] = {}
         self.counts: dict[str, int] = defaultdict(int)
         self.reasons: list[str] = []
+        self.studies: set[StudyId] = set()
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
         spoken_of = {entry.association: entry for entry in reversed(entries) if entry.kind in _OF_ASSOCIATIONS}
         if spoken_of:
             index.open_associations(self._connection, [_association_row(entry) for entry in spoken_of.values()])
+
+    def lock_studies(self, filed: Sequence[Filed], unreadable: Sequence[Unreadable]) -> None:
+        """Make and lock every study that the batch says something of: once, or two batches wait for each other."""
+        uids = {one.header.study_uid for one in filed} | {one.uids.study for one in unreadable if one.uids.study}
+        if uids:
+            self._rows = studies.lock_or_make(self._connection, uids, self._now)
 
     def file_instances(self, filed: Sequence[Filed]) -> None:
         """New ones get a row and move their study; the same again changes nothing; other bytes are a conflict."""
@@ -65,7 +74,7 @@ class IndexBatch:
         self.counts["new"] += len(new)
         self.counts["repeated"] += len(repeated)
         if new:
-            placed = self._place(new)
+            placed = [_Placed(one, self._rows[one.header.study_uid]) for one in new]
             self._file(placed)
             self._move(placed)
             self._record_received(placed)
@@ -73,19 +82,19 @@ class IndexBatch:
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
+        self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._set_strangers_aside(conflicting, known)
 
     def _set_strangers_aside(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
         """What bears the UID of another study's instance misses in its own, which must say so."""
-        uids = {one.header.study_uid for one in conflicting}
-        own = studies.known(self._connection, uids) if uids else {}
-        strangers = [one for one in conflicting if own.get(one.header.study_uid) != known[one.header.sop_uid].study_id]
+        strangers = [
+            one for one in conflicting if self._rows[one.header.study_uid].id != known[one.header.sop_uid].study_id
+        ]
         self.quarantine([unfiled(one.entry, one, _STRANGER) for one in strangers])
 
     def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
         """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""
-        uids = {one.uids.study for one in unreadable if one.uids.study}
-        found = studies.lock_or_make(self._connection, uids, self._now) if uids else {}
+        found = {one.uids.study: self._rows[one.uids.study] for one in unreadable if one.uids.study}
         for one in unreadable:
             study = found.get(one.uids.study)
             if index.file_quarantined(self._connection, _quarantine_row(one, study)):
@@ -132,10 +141,6 @@ class IndexBatch:
                 reason = str(entry.details.get("reason", ""))
                 self._transaction.record(Action.ASSOCIATION_ENDED, **_who(entry), how=how, reason=reason)
 
-    def _place(self, new: Sequence[Filed]) -> list[_Placed]:
-        found = studies.lock_or_make(self._connection, {one.header.study_uid for one in new}, self._now)
-        return [_Placed(one, found[one.header.study_uid]) for one in new]
-
     def _file(self, placed: Sequence[_Placed]) -> None:
         wanted = {(one.study.id, one.filed.header.series_uid): _series_row(one) for one in placed}
         series = index.file_series(self._connection, list(wanted.values()))
@@ -150,7 +155,8 @@ class IndexBatch:
                 self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
             reason = "further instances came after it was complete" if study.revision else _COMING
             received.append(Received(study.id, state, reason))
-        studies.note_received(self._connection, received, self._now)
+            self._rows[study.uid] = replace(study, state=state)
+        studies.note_received(self._connection, received, self._now, unsynced=True)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""
@@ -272,4 +278,12 @@ def header_columns(header: Header) -> dict[str, Any]:
         "contrast": header.contrast,
         "burned_in": header.burned_in,
         "age": header.age,
+        "modality": header.modality,
+        "series_description": header.series_description,
+        "series_number": header.series_number,
+        "instance_number": header.instance_number,
+        "frame_of_reference": header.frame_of_reference,
+        "kernel": header.kernel,
+        "thickness": header.thickness,
+        "places": header.places,
     }

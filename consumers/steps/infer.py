@@ -35,6 +35,10 @@ _log = logging.getLogger(__name__)
 _MOST = 1 << 32
 
 
+# Seconds for what is around inferences: loading models, which has limits of its own, and keeping what came of them.
+_AROUND = 3600.0
+
+
 class Models(Protocol):
     """The model process, as far as jobs need it; `inference_worker.model_process.ModelProcess` is the one."""
 
@@ -93,6 +97,10 @@ class Inference:
         """Jobs of one package, where it reads images."""
         return self._alongside(first.model), jobs.same_model(first)
 
+    def longest(self, rows: int) -> float:
+        """Each has its time-out, and where the process dies each runs once more by itself."""
+        return _AROUND + 2 * rows * self._timeout
+
     def overtaken(self, connection: Connection, item: Job) -> str:
         """A newer revision of the study has another input for the model, or none."""
         return jobs.OVERTAKEN if jobs.is_overtaken(connection, item) else ""
@@ -102,7 +110,7 @@ class Inference:
         note_progress(transaction.connection, item.study_id, f"{item.model} runs", self._clock.now())
         transaction.record(Action.JOB_LEASED, item.study_id, **_about(item))
 
-    def run(self, claimed: Sequence[Claimed[Job]]) -> Sequence[Inferred | NodeError]:
+    def run(self, claimed: Sequence[Claimed[Job]], sign: Callable[[], None]) -> Sequence[Inferred | NodeError]:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
             tasks = [self._task(connection, one.item, one.lease) for one in claimed]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from audit.trail import Action, Transaction
+from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.steps.request_results import request_results
 from domain.clock import Clock, SystemClock
@@ -16,8 +17,9 @@ from store.studies import note_progress
 class DeliveryPlanner:
     """Handles results.written for `destinations`.
 
-    Results that were written again, for a destination that has come to take others, are chosen from anew. Results that
-    a newer revision's have overtaken go nowhere.
+    Results that were written again, for a destination that has come to take others, are chosen from anew; a destination
+    that has come to since they were written waits for others, as long as it does not do so every time. Results that a
+    newer revision's have overtaken go nowhere.
     """
 
     def __init__(self, destinations: Sequence[ProfiledDestination], clock: Clock | None = None) -> None:
@@ -28,38 +30,39 @@ class DeliveryPlanner:
         """Plan; a repeated event makes no second delivery."""
         connection, now = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(ResultsWritten).job)
+        deliveries.lock(connection, job.study_id)
         if results.newer_exist(connection, job):
             self._leave(transaction, job)
-        elif late := [one.name for one in self._destinations if one.changed_since(connection, event.time)]:
-            self._wait(transaction, job, late, now)
         else:
-            self._plan(transaction, job, now)
+            self._plan(transaction, job, event.time, now)
 
-    def _plan(self, transaction: Transaction, job: Job, now: datetime) -> None:
+    def _plan(self, transaction: Transaction, job: Job, written_for: datetime, now: datetime) -> None:
+        """`written_for` is the moment of the answers that the results were written for."""
         connection = transaction.connection
         written = [one.form for one in results.results_of(connection, job.id)]
-        planned = {}
+        choices, late = {}, []
         for one in self._destinations:
-            choices = one.choose(connection, written)
-            if deliveries.plan_delivery(connection, job, one.name, choices, now):
-                planned[one.name] = deliveries.chosen_as_json(choices)
-        names = [one.name for one in self._destinations]
-        reason = (
-            f"results wait to be sent to {', '.join(names)}" if names else "results kept; no destination is configured"
-        )
+            chosen = one.choose(connection, written)
+            planned = deliveries.plan_delivery(connection, job, one.name, chosen, now, REWRITES)
+            if planned and one.changed_since(connection, written_for) and REWRITES.delay(planned.rewritten + 1):
+                deliveries.hold_back(connection, planned, written_for, REWRITES.longest)
+                late.append(one.name)
+            elif planned:
+                choices[one.name] = deliveries.chosen_as_json(chosen)
+        reason = self._reason(late)
+        if late:
+            request_results(transaction, job, now)
         note_progress(connection, job.study_id, reason, now)
-        transaction.record(
-            Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=list(planned), choices=planned
-        )
+        details = {"destinations": list(choices), "choices": choices, "reason": reason}
+        transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), **details)
         transaction.wake(deliveries.DELIVERIES_CHANNEL)
+
+    def _reason(self, late: Sequence[str]) -> str:
+        if late:
+            return f"results are written again: {', '.join(late)} came to take others meanwhile"
+        names = ", ".join(one.name for one in self._destinations)
+        return f"results wait to be sent to {names}" if names else "results kept; no destination is configured"
 
     def _leave(self, transaction: Transaction, job: Job) -> None:
         reason = "a newer revision of the study has results of this model"
-        transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=[], reason=reason)
-
-    def _wait(self, transaction: Transaction, job: Job, late: Sequence[str], now: datetime) -> None:
-        """Have the results written again, for destinations that answered otherwise since."""
-        reason = f"results are written again: {', '.join(late)} came to take others meanwhile"
-        note_progress(transaction.connection, job.study_id, reason, now)
-        request_results(transaction, job, now)
         transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=[], reason=reason)

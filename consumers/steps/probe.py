@@ -21,7 +21,7 @@ Probe = Callable[[Destination, str, float], ProbeResult]
 class PeriodicProbe:
     """Asks `destination` at once, then `again` s after an answer and `retry` s after none.
 
-    `timeout` (s) is for each of its answers.
+    `timeout` (s) is for each of its answers. `alive` is called at each look at the clock.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class PeriodicProbe:
         retry: float,
         clock: Clock | None = None,
         ask: Probe = probe,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._destination = destination
@@ -42,11 +43,12 @@ class PeriodicProbe:
         self._again, self._retry = again, retry
         self._clock = clock or SystemClock()
         self._ask = ask
+        self._alive = alive
         self._due: float | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Ask until `stop` is set; outlives the database's absence."""
-        available = RetryUntilAvailable(self._clock, stop, Retryable)
+        available = RetryUntilAvailable(self._clock, stop, Retryable, alive=self._alive)
 
         def look() -> None:
             available.call(self.step)

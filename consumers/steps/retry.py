@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
-from consumers.bus.dead_letters import list_dead_letters, replay
+from consumers.bus.dead_letters import replay
 from consumers.steps import stuck
 from consumers.steps.assemble import announce
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
-from store import deliveries, jobs, studies
+from store import deliveries, jobs, outbox, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS, JOBS_CHANNEL
@@ -29,7 +29,7 @@ class Retried:
 
 
 def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: datetime) -> Retried:
-    """Replay the study's events that were set aside, ask its models again, and send what was refused or waits.
+    """Replay the study's dead letters, ask its models again, and send what was refused or waits.
 
     `packages` are the digests of the installed ones: a job of another digest stays as it ended, and the study is
     announced again so that today's packages and rules decide. Raises Permanent while instances still come in, or where
@@ -37,14 +37,12 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     """
     with ledger.database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
-    letters = [
-        one.id
-        for one in list_dead_letters(ledger.database)
-        if one.study_id == study and one.event_id and one.replayed_at is None
-    ]
+        letters = outbox.open_letters(connection, study)
     for number in letters:
         replay(ledger, number, now)
     with ledger.transaction() as transaction:
+        jobs.lock(transaction.connection, study)
+        deliveries.lock(transaction.connection, study)
         again = _jobs(transaction, study, packages)
         sent = _deliveries(transaction, study)
         stuck.release(transaction, study, _REASON, now)
@@ -61,7 +59,7 @@ def intended(database: Database, study: StudyId, packages: Collection[str]) -> l
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
         failed = jobs.ended_badly(connection, study)
-        letters = sum(one.study_id == study and one.replayed_at is None for one in list_dead_letters(database))
+        letters = len(outbox.open_letters(connection, study))
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
     for one in failed:
         known = one.model_digest in packages

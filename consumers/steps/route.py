@@ -2,27 +2,24 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
 
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
 from consumers.steps.request_results import request_results
-from dicom_node.intake.frames import largest_gap
+from domain.choice import Choice, Wanted, choose
 from domain.clock import Clock, SystemClock
 from domain.events import Event, InferenceRequested, StudyCompleted
 from domain.ids import StudyId
-from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose
-from models.manifest import Input
+from domain.instances import series_facts
+from domain.routing import Conditions, SeriesFacts
+from models.manifest import Manifest
 from models.registry import Package, changed_package, releases
 from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
-from store.routing import SliceRow, WantedJob
-
-# Two slices nearer than this (mm) are one position: rounding of decimal strings, or an instance sent twice.
-_SAME_POSITION = 0.01
+from store.routing import WantedJob
 
 
 class Router:
@@ -50,12 +47,12 @@ class Router:
         revision = event.of(StudyCompleted).revision
         rules = self._rules()
         # Whose outcome is being written is waited for: what ends badly at this moment is opened again below.
-        routing.lock_jobs(transaction.connection, event.study_id)
+        jobs.lock(transaction.connection, event.study_id)
         deliveries.lock(transaction.connection, event.study_id)
         _, now_at = studies.lock_revision(transaction.connection, event.study_id)
         if now_at != revision:
             return
-        series = facts(routing.slices(transaction.connection, event.study_id, revision))
+        series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
         changed = known_packages.register(transaction.connection, releases(packages))
         wanted = [
@@ -94,23 +91,24 @@ class Router:
         changed: bool,
     ) -> WantedJob | None:
         name, version = package.release
-        choice, reason = decide(name, package.manifest.inputs, rules, series)
+        choice, reason = decide(package.manifest, rules, series)
         if changed:
             choice, reason = Choice({}, {}), changed_package(version)
         routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
         if choice.series_id is None:
             return None
-        return WantedJob(study, uuid.UUID(choice.series_id), choice.inputs, revision, name, version, package.digest)
+        first, digest = uuid.UUID(choice.series_id), package.digest
+        return WantedJob(study, first, choice.inputs, revision, name, version, digest, choice.images)
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
-        """Have the job done; False where its findings are there already, and nothing of them was set aside."""
+        """Have the job done; False where its findings are there already, and none of their events is a dead letter."""
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, delay)
         if job.opened:
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.
-        held_up = not job.waits and outbox.has_open_letters(transaction.connection, wanted.study_id)
+        held_up = not job.waits and bool(outbox.open_letters(transaction.connection, wanted.study_id))
         if held_up:
             request_results(transaction, jobs.get(transaction.connection, job.id), self._clock.now())
         return job.waits or held_up
@@ -129,60 +127,24 @@ def _reason(wanted: Sequence[str], waiting: Sequence[str], broken: Sequence[str]
     return f"{said}{unasked}"
 
 
-def decide(
-    model: str, inputs: Sequence[Input], rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]
-) -> tuple[Choice, str]:
+def decide(manifest: Manifest, rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]) -> tuple[Choice, str]:
     """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
     if rules is None:
-        choice = choose(_wanted(inputs), series)
+        choice = _choose(manifest, series)
         return choice, "a series meets its intended use" if choice.series_id else "no series meets its intended use"
-    own = [rule for rule in rules if rule.model == model]
+    own = [rule for rule in rules if rule.model == manifest.identity.name]
     if not own:
         return Choice({}, {}), "no rule names this model"
-    choices = [(rule, choose(_wanted(inputs, rule.when), series)) for rule in own]
+    choices = [(rule, _choose(manifest, series, rule.when)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             return choice, f"rule {rule.name!r} and its intended use are met"
     return choices[-1][1], f"no series meets both its intended use and rule {choices[-1][0].name!r}"
 
 
-def _wanted(inputs: Sequence[Input], *more: Conditions) -> list[Wanted]:
-    """What each input's series must be. A rule's conditions narrow every input's alike."""
-    return [Wanted(one.name, (one.conditions, *more)) for one in inputs]
-
-
-def facts(slices: Sequence[SliceRow]) -> list[SeriesFacts]:
-    """What routing may know of each series, gathered over all of its slices."""
-    return [_series(list(group)) for _, group in groupby(slices, key=lambda row: row.series_id)]
-
-
-def _series(rows: Sequence[SliceRow]) -> SeriesFacts:
-    first = rows[0]
-    return SeriesFacts(
-        series_id=str(first.series_id),
-        modality=first.modality,
-        sop_classes=frozenset(row.sop_class for row in rows),
-        body_parts=frozenset(row.body_part for row in rows),
-        series_description=first.series_description,
-        study_description=first.study_description,
-        calling_aes=frozenset(row.calling_ae for row in rows if row.calling_ae),
-        slices=sum(row.frames for row in rows),
-        spacing_mm=_spacing(rows),
-        views=frozenset(row.view for row in rows),
-        ages=frozenset(row.age for row in rows if row.age is not None),
-        image_types=frozenset(word for row in rows for word in row.image_type.split("\\") if word),
-        photometric=frozenset(row.photometric for row in rows),
-        contrast=any(row.contrast for row in rows),
-        burned_in=any(row.burned_in for row in rows),
-    )
-
-
-def _spacing(rows: Sequence[SliceRow]) -> float | None:
-    stated = [row.slice_spacing for row in rows if row.frames > 1]
-    if stated:
-        return None if None in stated else max(spacing for spacing in stated if spacing is not None)
-    placed = [row for row in rows if row.position and row.orientation]
-    if len(placed) < len(rows) or not placed:
-        return None
-    gap = largest_gap([row.position or () for row in placed], placed[0].orientation or ())
-    return gap if gap is not None and gap > _SAME_POSITION else None
+def _choose(manifest: Manifest, series: Sequence[SeriesFacts], *more: Conditions) -> Choice:
+    """A rule's conditions narrow every input's alike."""
+    wanted = [
+        Wanted(one.name, (one.conditions, *more), one.kind, one.prefer, one.missing_slices) for one in manifest.inputs
+    ]
+    return choose(wanted, series, registered=manifest.registration is not None)

@@ -43,13 +43,14 @@ def release(transaction: Transaction, study: StudyId, reason: str, now: datetime
 
 
 def release_if_nothing_is_left(transaction: Transaction, study: StudyId, reason: str, now: datetime) -> bool:
-    """Let a stuck study go on where nothing about it failed or is set aside any more; whether it does.
+    """Let a stuck study go on where nothing of it failed or is a dead letter any more; whether it does.
 
     What failed of results that a newer revision's have overtaken holds nobody up.
     """
     connection = transaction.connection
-    failed, undelivered = jobs.ended_badly(connection, study), deliveries.ended_badly(connection, study)
+    # Whoever lets something end badly says so in the study's row, so that nothing does between this look and the end.
     _, present = studies.lock_revision(connection, study)
-    if failed or any(one.revision == present for one in undelivered) or outbox.has_open_letters(connection, study):
+    failed, undelivered = jobs.ended_badly(connection, study), deliveries.ended_badly(connection, study)
+    if failed or any(one.revision == present for one in undelivered) or outbox.open_letters(connection, study):
         return False
     return release(transaction, study, reason, now)

@@ -38,9 +38,9 @@ class ResultsWriter:
         assert job.findings is not None and job.finished_at is not None
         # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
         findings = replace(job.findings, input_digest=job.input_set)
-        # The results refer to the first input alone.
         keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
-        uids = dict.fromkeys(frame.sop_instance_uid for frame in findings.frames)
+        read = (findings.frames, *(one.frames for one in findings.others))
+        uids = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
         if not uids.keys() <= keys.keys():
             reason = "an image of it was replaced since; a newer revision has results of its own"
             transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)

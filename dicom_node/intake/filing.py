@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dicom_node import elements, outside
-from dicom_node.intake.frames import LONGEST_HEAD, frame_spacing
+from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
 from dicom_node.part10 import head
 from dicom_node.spool import DamagedRecord, Entry
@@ -90,7 +90,7 @@ def reread(path: Path) -> Reread:
     meta, begins = elements.file_meta(start)
     sop_class, syntax = (outside.ascii_words(meta.get(number, b"")) for number in (0x02, 0x10))
     return Reread(
-        _spaced(read_header(start[begins:], syntax), start[begins:], syntax), sop_class, syntax, size - begins
+        _laid_out(read_header(start[begins:], syntax), start[begins:], syntax), sop_class, syntax, size - begins
     )
 
 
@@ -166,8 +166,8 @@ def _pieces(meta: bytes, chunks: Callable[[], Iterator[bytes]]) -> Iterator[byte
 def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | UnreadableHeader:
     try:
         header = _header(entry, chunks)
-        if header.frames > 1 and header.slice_spacing is None:
-            return _spaced(header, _longer(chunks), entry.transfer_syntax)
+        if header.frames > 1:
+            return _laid_out(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
         return error
     except (OSError, MemoryError, DamagedRecord):
@@ -179,10 +179,14 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | Unrea
     return header
 
 
-def _spaced(header: Header, data: bytes, transfer_syntax: str) -> Header:
-    if header.frames == 1 or header.slice_spacing is not None:
+def _laid_out(header: Header, data: bytes, transfer_syntax: str) -> Header:
+    """The header with what the functional groups say of the frames, where there are any."""
+    if header.frames == 1:
         return header
-    return replace(header, slice_spacing=frame_spacing(data, transfer_syntax))
+    planes = frame_planes(data, transfer_syntax)
+    spacing = planes.spacing if header.slice_spacing is None else header.slice_spacing
+    orientation = header.orientation or planes.orientation
+    return replace(header, slice_spacing=spacing, places=planes.places, orientation=orientation)
 
 
 def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header:

@@ -1,11 +1,13 @@
-"""The distance between the frames of an enhanced multi-frame instance (PS3.3 C.7.6.16)."""
+"""How the frames of an enhanced multi-frame instance lie (PS3.3 C.7.6.16)."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import chain
 from math import isfinite, sqrt
 
 from dicom_node import elements, outside
 from dicom_node.elements import DEFLATED, ITEM
+from domain import measured
 from domain.errors import UnusableInput
 
 # Functional groups of some thousand frames fit; a longer head is not worth holding for one number.
@@ -16,20 +18,29 @@ _POSITION, _ORIENTATION = 0x0020_0032, 0x0020_0037
 _GROUPS = frozenset((_SHARED, _PER_FRAME, _PLANE_POSITION, _PLANE_ORIENTATION))
 
 
-def frame_spacing(data: bytes, transfer_syntax: str) -> float | None:
-    """The largest distance (mm) between neighbouring frames; None where it cannot be told.
+@dataclass(frozen=True)
+class FramePlanes:
+    """The largest distance (mm) between neighbouring frames, how many positions they have, and their orientation.
 
-    `data` is the data set, or as much of it as holds the functional groups.
+    Each is None where it cannot be told. Fewer positions than frames are phases, echoes or b-values.
     """
+
+    spacing: float | None = None
+    places: int | None = None
+    orientation: tuple[float, ...] | None = None
+
+
+def frame_planes(data: bytes, transfer_syntax: str) -> FramePlanes:
+    """How the frames lie; `data` is the data set, or as much of it as holds the functional groups."""
     try:
         whole = elements.inflated(data, LONGEST_HEAD) if transfer_syntax == DEFLATED else data
         frames, positions, orientation = _planes(whole, transfer_syntax)
     except UnusableInput:
         # The index only lacks a number: who reads the volume will name the fault.
-        return None
+        return FramePlanes()
     if orientation is None or len(positions) != frames:
-        return None
-    return largest_gap(positions, orientation)
+        return FramePlanes(orientation=orientation)
+    return FramePlanes(largest_gap(positions, orientation), len(set(positions)), orientation)
 
 
 def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, ...]], tuple[float, ...] | None]:
@@ -51,7 +62,8 @@ def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, .
 
 
 def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[float]) -> float | None:
-    """The largest distance (mm) between neighbours among `positions`, along the normal of `orientation`.
+    """The distance (mm) between neighbours among `positions`, along the normal of `orientation`: the largest, or the
+    mean of those that rounding alone makes different.
 
     Positions are Image Position (Patient), orientation the six direction cosines; None for fewer than two slices.
     """
@@ -64,6 +76,7 @@ def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[floa
     length = sqrt(sum(x * x for x in normal))
     if len(positions) < 2 or not length or not isfinite(length):
         return None
-    depths = sorted(sum(p * n for p, n in zip(position, normal, strict=True)) / length for position in positions)
-    gap = max(after - before for before, after in pairwise(depths))
-    return gap if isfinite(gap) else None
+    unit = [x / length for x in normal]
+    depths = [sum(p * n for p, n in zip(position, unit, strict=True)) for position in positions]
+    gap = measured.spacing(depths, measured.depth_error(chain.from_iterable(positions), unit))
+    return gap if gap is not None and isfinite(gap) else None

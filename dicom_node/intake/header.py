@@ -19,7 +19,9 @@ CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0
 STUDY_DATE, BIRTH_DATE, AGE = 0x0008_0020, 0x0010_0030, 0x0010_1010
 MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION = 0x0008_0060, 0x0008_1030, 0x0008_103E
 CONTRAST, BODY_PART, SPACING_BETWEEN_SLICES, VIEW = 0x0018_0010, 0x0018_0015, 0x0018_0088, 0x0018_5101
+THICKNESS, KERNEL = 0x0018_0050, 0x0018_1210
 STUDY, SERIES = 0x0020_000D, 0x0020_000E
+SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE = 0x0020_0011, 0x0020_0013, 0x0020_0052
 POSITION, ORIENTATION, FRAMES = 0x0020_0032, 0x0020_0037, 0x0028_0008
 PHOTOMETRIC, BURNED_IN = 0x0028_0004, 0x0028_0301
 _WANTED = frozenset(
@@ -27,6 +29,7 @@ _WANTED = frozenset(
         *(CHARACTER_SET, SOP_CLASS, SOP_INSTANCE, MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION, BODY_PART),
         *(SPACING_BETWEEN_SLICES, STUDY, SERIES, POSITION, ORIENTATION, FRAMES),
         *(IMAGE_TYPE, STUDY_DATE, BIRTH_DATE, AGE, CONTRAST, VIEW, PHOTOMETRIC, BURNED_IN),
+        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE),
     )
 )
 _LAST = max(_WANTED)
@@ -35,6 +38,8 @@ _IDENTITY = {STUDY: "Study Instance UID", SERIES: "Series Instance UID", SOP_INS
 _INFLATED = 4 << 20
 # More frames than Number of Frames can say (IS, PS3.5 6.2), and than the index can hold.
 _MOST_FRAMES = 2**31 - 1
+# Series and Instance Number (IS) may be negative; more digits say nothing.
+_MOST_NUMBER = 2**31 - 1
 _LONGEST_CODES = 256
 # Age String (PS3.5 6.2).
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
@@ -65,7 +70,8 @@ class Header:
     """What the index keeps of an instance. Texts are decoded; absent ones are empty, absent numbers None.
 
     `position` (mm) and `orientation` are those of a single-frame image (PS3.3 C.7.6.2). `age` (years) is as stated, or
-    from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named.
+    from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named. `places` is
+    how many positions the frames of a multi-frame image have, which is read from further behind in the data set.
     """
 
     study_uid: str
@@ -86,6 +92,12 @@ class Header:
     contrast: bool
     burned_in: bool
     age: float | None
+    series_number: int | None
+    instance_number: int | None
+    frame_of_reference: str
+    kernel: str
+    thickness: float | None
+    places: int | None = None
 
 
 def read_header(data: bytes, transfer_syntax: str) -> Header:
@@ -117,16 +129,21 @@ def _header(found: Mapping[int, bytes], uids: Uids) -> Header:
         study_description=_text(found, STUDY_DESCRIPTION),
         series_description=_text(found, SERIES_DESCRIPTION),
         # An image has at least one (PS3.3 C.7.6.6); what says 0, or more than can be, is one that says nothing.
-        frames=outside.whole(_code(found, FRAMES), 1, _MOST_FRAMES) or 1,
+        frames=_whole(found, FRAMES, 1, _MOST_FRAMES) or 1,
         position=outside.decimals(_code(found, POSITION), 3),
         orientation=outside.decimals(_code(found, ORIENTATION), 6),
-        slice_spacing=(outside.decimals(_code(found, SPACING_BETWEEN_SLICES), 1) or (None,))[0],
+        slice_spacing=_decimal(found, SPACING_BETWEEN_SLICES),
         view=_code(found, VIEW).upper(),
         image_type=_code(found, IMAGE_TYPE).upper(),
         photometric=_code(found, PHOTOMETRIC),
         contrast=_code(found, CONTRAST) not in ("", "NONE", "NO"),
         burned_in=_code(found, BURNED_IN) == "YES",
         age=age(_code(found, AGE), _code(found, BIRTH_DATE), _code(found, STUDY_DATE)),
+        series_number=_whole(found, SERIES_NUMBER, -_MOST_NUMBER, _MOST_NUMBER),
+        instance_number=_whole(found, INSTANCE_NUMBER, -_MOST_NUMBER, _MOST_NUMBER),
+        frame_of_reference=uid if outside.is_uid(uid := _code(found, FRAME_OF_REFERENCE)) else "",
+        kernel=_code(found, KERNEL),
+        thickness=thickness if (thickness := _decimal(found, THICKNESS)) and thickness > 0 else None,
     )
 
 
@@ -167,6 +184,15 @@ def _uids(found: Mapping[int, bytes]) -> Uids:
 def _code(found: Mapping[int, bytes], tag: int) -> str:
     value = found.get(tag)
     return outside.ascii_words(value, _LONGEST_CODES) if value else ""
+
+
+def _decimal(found: Mapping[int, bytes], tag: int) -> float | None:
+    number = outside.decimals(_code(found, tag), 1) if tag in found else None
+    return number[0] if number else None
+
+
+def _whole(found: Mapping[int, bytes], tag: int, least: int, most: int) -> int | None:
+    return outside.whole(_code(found, tag), least, most) if tag in found else None
 
 
 def _text(found: Mapping[int, bytes], tag: int) -> str:

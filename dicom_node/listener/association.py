@@ -25,6 +25,7 @@ from dicom_node.listener.pdu import (
 from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
+from dicom_node.tally import CountedLog
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class AcceptorState:
     policy: AssociationPolicy
     writer: SpoolWriter
     events: ListenerEvents
+    warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,7 +71,7 @@ class Connection:
         self._acceptor = acceptor
         self._socket = connection
         self._address = address
-        self._stream = PduStream(connection, acceptor.settings.max_pdu, acceptor.settings.idle)
+        self._stream = PduStream(connection, acceptor.settings)
         self._interrupted = False
         self._associated = False
 
@@ -128,20 +130,18 @@ class Connection:
         except ProtocolError as error:
             self._refuse_garbage(error, nobody)
         except PeerSilent:
-            log.warning("connection from %s sent no A-ASSOCIATE-RQ in time", self._address)
+            self._acceptor.warnings.warn(f"connection from {self._address} sent no A-ASSOCIATE-RQ in time")
             self._acceptor.events.refused("silent")
         return None
 
     def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> None:
         # Action AA-1: before an association exists an abort is the service user's and has no reason.
-        log.warning("connection from %s aborted: %s", self._address, error)
         self._acceptor.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
         self._acceptor.events.refused("protocol")
         self._part(abort_by_user())
 
     def _reject(self, request: AssociateRequest, rejection: Rejection) -> None:
         peer = Peer(request.calling, request.called, self._address)
-        log.warning("association from %s rejected: %s", self._address, rejection.reason)
         result, source, code = rejection.result, rejection.source, rejection.code
         self._acceptor.writer.refuse_association(peer, result, source, code, rejection.reason)
         self._acceptor.events.refused(f"rejected-{result}-{source}-{code}")

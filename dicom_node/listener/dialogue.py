@@ -21,6 +21,9 @@ from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.syntaxes import VERIFICATION
 from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
 
+# A data set that is longer than the longest instance is read to its end and refused; beyond this it has none.
+_ENDLESS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -148,6 +151,7 @@ class Dialogue:
         if command.is_response:
             raise ProtocolError(AbortReason.NOT_SPECIFIED, f"response {command.field:#06x} to a request never made")
         if command.field == Operation.C_CANCEL:
+            self._stream.message_ended()
             return
         message = _Message(command, context, judge(command, context.abstract_syntax), time.perf_counter())
         if not command.has_data_set:
@@ -162,6 +166,8 @@ class Dialogue:
         if message is None or message.context.id != fragment.context_id:
             raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "a data set without a command")
         message.size += fragment.length
+        if message.size > _ENDLESS * self._max_instance:
+            raise ProtocolError(AbortReason.NOT_SPECIFIED, f"a data set has no end after {message.size} bytes")
         if message.size > self._max_instance:
             self._refuse(message, f"data set is longer than {self._max_instance} bytes")
         if message.refusal is None:
@@ -201,6 +207,7 @@ class Dialogue:
         status, reason = (refusal.status, refusal.reason) if refusal else (Status.SUCCESS, "")
         response = encode_response(message.command, status, reason)
         self._stream.send(command_fragments(message.context.id, response, self._peer_max_pdu))
+        self._stream.message_ended()
         self._count(message)
 
     def _finish_store(self, message: _Message) -> None:

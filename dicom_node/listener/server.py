@@ -13,7 +13,7 @@ from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy, plain_address
 from dicom_node.spool import SpoolWriter
-from domain.errors import Unavailable
+from domain.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Listener:
                 time.sleep(_BREATH)
 
     def _accept_one(self, listening: socket.socket) -> None:
+        self._acceptor.warnings.tell()
         try:
             accepted, address = listening.accept()
         except TimeoutError:
@@ -116,7 +117,7 @@ class Listener:
         except OSError as error:
             if not self._stopping:
                 # Out of file descriptors, or a connection that ended in the queue: neither is the listener's end.
-                log.error("cannot accept a connection: %s", error)
+                self._acceptor.warnings.warn(f"cannot accept a connection: {error.strerror}")
                 time.sleep(_BREATH)
             return
         self._turned = time.monotonic()
@@ -129,7 +130,7 @@ class Listener:
 
     def _welcome(self, accepted: socket.socket, address: str) -> None:
         if len(self._connections) >= self._settings.max_associations + _SPARE and not self._make_room():
-            log.warning("connection from %s closed: too many connections", address)
+            self._acceptor.warnings.warn(f"connection from {address} closed: too many connections")
             self._acceptor.events.refused("busy")
             accepted.close()
             return
@@ -145,7 +146,7 @@ class Listener:
         try:
             thread.start()
         except RuntimeError as error:
-            log.error("no thread for a connection from %s: %s", address, error)
+            self._acceptor.warnings.warn(f"no thread for a connection: {error}")
             with self._lock:
                 del self._connections[connection]
             accepted.close()
@@ -154,7 +155,7 @@ class Listener:
         """Cut the oldest connection without an association: those that say nothing shall keep out none that do."""
         for connection, thread in self._running().items():
             if not connection.is_associated:
-                log.warning("a connection without an association is cut: too many connections")
+                self._acceptor.warnings.warn("a connection without an association is cut: too many connections")
                 self._acceptor.events.refused("busy")
                 connection.cut()
                 thread.join(_YIELD)
@@ -184,7 +185,10 @@ def serve(
 
     `ready` is called once it listens, with what readiness and metrics may ask. Raises Unavailable, ConfigurationError.
     """
-    writer = SpoolWriter(root, index, spool)
+    try:
+        writer = SpoolWriter(root, index, spool)
+    except OSError as error:
+        raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
     try:
         listener = Listener(settings, writer, events)
         listener.start()

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from config.settings import Listener as Settings
 from dicom_node.listener.pdu import (
     FRAGMENT_HEAD,
     HEAD,
@@ -20,6 +21,7 @@ from dicom_node.listener.pdu import (
 )
 
 _SCRATCH = 1 << 16
+_MOST_EMPTY = 1000  # a command or data set may end with an empty fragment, and nobody needs many
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,57 @@ class Fragment:
         return bool(self.control & LAST)
 
 
-class PduStream:
-    """One accepted connection. `max_pdu` is the longest P-DATA-TF to take, `idle` s the longest silence.
+class _Pace:
+    """The time that one message may take: `floor` s, and a second more for each `rate` bytes that have come of it.
 
-    All methods raise PeerGone when the connection ends and PeerSilent when nothing moves for too long.
+    Only waiting for the peer counts, so that a slow disk of ours is not its fault.
     """
 
-    def __init__(self, connection: socket.socket, max_pdu: int, idle: float) -> None:
+    def __init__(self, floor: float, rate: int) -> None:
+        self._floor, self._rate = floor, rate
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """The message has ended; until the next begins, waiting is silence and nothing else."""
+        self._waited = 0.0
+        self._bytes = 0
+        self._empty = 0
+        self._begun = False
+
+    def waited(self, seconds: float) -> None:
+        """So long for the next bytes; raises PeerSilent where the message has taken too long."""
+        if not self._begun:
+            self._begun = True
+            return
+        self._waited += seconds
+        if self._waited > self._floor and self._waited > self._floor + self._bytes / self._rate:
+            raise PeerSilent(f"{self._bytes} bytes in {self._waited:.0f} s within a message: too slow")
+
+    def came(self, length: int) -> None:
+        """A fragment of so many bytes; raises ProtocolError where ever more of them hold nothing."""
+        self._bytes += length
+        self._empty += not length
+        if self._empty > _MOST_EMPTY:
+            raise ProtocolError(AbortReason.INVALID_PARAMETER, f"more than {_MOST_EMPTY} empty fragments in a message")
+
+
+class PduStream:
+    """One accepted connection, by the settings' longest P-DATA-TF, longest silence, and time for one message.
+
+    All methods raise PeerGone when the connection ends and PeerSilent when nothing moves for too long, or too slowly.
+    """
+
+    def __init__(self, connection: socket.socket, settings: Settings) -> None:
         self._socket = connection
-        self._max_pdu = max_pdu
+        self._pace = _Pace(settings.message_time, settings.message_rate)
+        self._max_pdu = settings.max_pdu
         self._head = bytearray(FRAGMENT_HEAD.size)
         self._head_view = memoryview(self._head)
         self._have = 0  # bytes of the head that have come; a PDV's own head lies in the last six
         self._pdu_left = 0  # bytes of the present P-DATA-TF after the present fragment
         self._deadline: float | None = None
         # The kernel's time-outs, unlike Python's, leave the socket blocking: one system call for each receive.
+        idle = settings.idle
         timeout = struct.pack("ll", int(idle), int(idle % 1 * 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
@@ -73,6 +111,7 @@ class PduStream:
         finally:
             self._deadline = None
             self._socket.settimeout(None)
+            self._pace.begin_anew()
 
     def next(self) -> ControlPdu | Fragment:
         """The next PDU that is not data, or the next fragment.
@@ -95,13 +134,19 @@ class PduStream:
         if length < 2 or self._pdu_left < 0 or 0 < self._pdu_left < PDV_HEAD.size:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, "lengths of a P-DATA-TF and its PDVs do not fit")
         self._have = HEAD.size if self._pdu_left else 0
+        self._pace.came(length - 2)
         return Fragment(context_id, control, length - 2)
+
+    def message_ended(self) -> None:
+        """What comes next begins another message, and may come whenever it likes."""
+        self._pace.begin_anew()
 
     def into(self, view: memoryview, *, more: bool) -> None:
         """Fill `view` with the next bytes of the fragment; `more` if it ends there and another fragment must follow."""
         connection, start, want = self._socket, 0, len(view)
         while start < want:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            before = time.monotonic()
             try:
                 if more:
                     # The next head in the same call: half the calls of a long data set.
@@ -112,6 +157,7 @@ class PduStream:
                 raise _translated(error) from error
             if not got:
                 raise PeerGone("connection closed by the peer")
+            self._pace.waited(time.monotonic() - before)
             start += got
         self._have += start - want
 
@@ -150,13 +196,17 @@ class PduStream:
         body[: len(begun)] = begun
         view, start = memoryview(body), len(begun)
         while start < length:
+            before = time.monotonic()
             start += self._receive(view[start:])
+            self._pace.waited(time.monotonic() - before)
         self._have = 0
         return ControlPdu(kind, bytes(body))
 
     def _fill_head(self, size: int) -> None:
         while self._have < size:
+            before = time.monotonic()
             self._have += self._receive(self._head_view[self._have :])
+            self._pace.waited(time.monotonic() - before)
 
     def _receive(self, view: memoryview) -> int:
         try:

@@ -18,6 +18,7 @@ from dicom_node.dimse import Malformed, Operation, decode_status, encode_request
 from dicom_node.elements import OutOfData
 from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associate
 from domain.errors import Retryable, UnusableInput
+from domain.statuses import SUCCESS, described, is_warning, outcome
 
 _VERIFICATION: Context = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
 # Bytes of a file meta: a few UIDs, but private information may be added to it (PS3.10 7.1).
@@ -136,35 +137,19 @@ def outgoing(path: Path) -> Outgoing:
 
 def judge(status: int) -> tuple[Verdict, str]:
     """What a C-STORE status means for the object (PS3.4 B.2.3, PS3.7 annex C)."""
-    if status == 0x0000:
+    if status == SUCCESS:
         return Verdict.STORED, ""
-    if status & 0xF000 == 0xB000 or status == 0x0001:
-        return Verdict.STORED, f"stored with warning {status:04X}"
+    if is_warning(status):
+        return Verdict.STORED, outcome(status, stored=True)
     if status == 0x0111:  # our UIDs are derived from the content, so what is there is the same object
         return Verdict.STORED, "was there already"
     if status in _LASTING or status & 0xFF00 == 0xA900 or status & 0xF000 == 0xC000:
-        return Verdict.REFUSED, f"the destination refused it: {_meaning(status)} ({status:04X})"
-    return Verdict.RETRY, f"the destination could not store it: {_meaning(status)} ({status:04X})"
+        return Verdict.REFUSED, f"the destination refused it: {described(status)}"
+    return Verdict.RETRY, f"the destination could not store it: {described(status)}"
 
 
 # PS3.7 annex C: statuses that the same object will get again.
-_LASTING = {
-    0x0117: "invalid SOP instance UID",
-    0x0118: "no such SOP class",
-    0x0122: "SOP class not supported",
-    0x0211: "unrecognised operation",
-    0x0212: "mistyped argument",
-}
-
-
-def _meaning(status: int) -> str:
-    if status & 0xFF00 == 0xA700:
-        return "out of resources"
-    if status & 0xFF00 == 0xA900:
-        return "data set does not match SOP class"
-    if status & 0xF000 == 0xC000:
-        return "cannot understand it"
-    return _LASTING.get(status) or {0x0110: "processing failure", 0x0124: "not authorised"}.get(status, "failure")
+_LASTING = {0x0117, 0x0118, 0x0122, 0x0211, 0x0212}
 
 
 def _batches(objects: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:

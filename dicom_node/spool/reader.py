@@ -59,11 +59,18 @@ class SpoolReader:
         """
         settle(mark for entry in entries for mark in entry.marks)
 
-    def close(self) -> None:
-        """Let go of the spool."""
+    def rewind(self) -> None:
+        """Begin again at the checkpoints, as after a restart: what was not declared comes once more."""
         for follower in self._followers.values():
             follower.close()
         self._followers.clear()
+        self._rosters.clear()
+        self._reassembly = Reassembly(self._has_taken)
+        self._next_list = 0.0
+
+    def close(self) -> None:
+        """Let go of the spool."""
+        self.rewind()
         self._doorbell.close()
         self._lock.close()
 
@@ -143,6 +150,8 @@ class SpoolReader:
         for follower in new:
             if not follower.ended:
                 self._recall(follower)
+        if new:
+            self._reassembly.retain(lambda one: any(roster.knows(one) for roster in self._rosters.values()))
         return bool(new)
 
     def _recall(self, follower: Follower) -> None:

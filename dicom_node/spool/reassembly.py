@@ -35,13 +35,18 @@ class Reassembly:
 
     def __init__(self, taken: Callable[[UUID, int], bool]) -> None:
         self._parts: dict[UUID, _Parts] = {}
-        self._passed: dict[tuple[UUID, str], set[int]] = {}
+        self._passed: dict[UUID, set[int]] = {}  # the sequences of parts before a checkpoint
         self._taken = taken
 
     def recall(self, record: Record) -> None:
         """A part that lies before a checkpoint, and was taken over with its instance."""
         if record.kind is Kind.PART:
-            self._passed.setdefault((record.association, record.sop_instance), set()).add(record.part)
+            self._passed.setdefault(record.association, set()).add(record.sequence)
+
+    def retain(self, comes: Callable[[UUID], bool]) -> None:
+        """Forget what lies before a checkpoint of the associations of which nothing comes any more."""
+        for association in [one for one in self._passed if not comes(one)]:
+            del self._passed[association]
 
     def add(self, follower: Follower, found: Found, mark: Mark) -> tuple[Entry | None, Iterable[Mark]]:
         """The entry that `found` completes, if any, and the marks of what nobody will ever ask for."""
@@ -79,9 +84,11 @@ class Reassembly:
         self, follower: Follower, record: Record, found: Found, mark: Mark
     ) -> tuple[Entry | None, Iterable[Mark]]:
         parts = self._parts.pop(record.association, _Parts())
-        passed = self._passed.pop((record.association, record.sop_instance), set())
+        passed = self._passed.get(record.association, set())
         missing = set(range(record.part)) - parts.pieces.keys()
-        if missing and (missing <= passed or self._taken(record.association, record.sequence)):
+        # Nothing comes between the parts of an instance, so that each has the sequence that its index says.
+        were_there = all(record.sequence - record.part + index in passed for index in missing)
+        if missing and (were_there or self._taken(record.association, record.sequence)):
             # What was taken over with its parts comes once more: the checkpoint of its own segment had not got so far.
             return None, (*parts.marks, mark)
         mark.instance = record.association, record.sequence

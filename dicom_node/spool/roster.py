@@ -159,6 +159,10 @@ class Roster:
         """Whether this instance was taken over while its last record was left before a checkpoint."""
         return (association, sequence) in self._taken
 
+    def knows(self, association: UUID) -> bool:
+        """Whether something of this association may still come."""
+        return association in self._known
+
     def _tidy(self) -> None:
         gone = {ident for ident, one in self._known.items() if not (one.is_open or one.uses)}
         for ident in gone:

@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.frames import FramePool
 from dicom_node.spool.pool import FULL, LOW_DISK, SegmentPool
 from dicom_node.spool.records import Close, Kind
+from dicom_node.spool.refusals import Refusal, Refusals
 from dicom_node.spool.runlock import ProcessLock
 from dicom_node.spool.shortage import Shortage
 
@@ -42,6 +44,7 @@ class SpoolWriter:
         self._bell = Bell(root)
         self._pool = SegmentPool(folder, settings, self.run)
         self._shortage = Shortage()
+        self._refusals = Refusals(self._note_refusal)
         self._access = SpoolAccess(self._pool, FramePool(), self._shortage, self._bell.ring)
         self._notes = itertools.count()
         self._open = 0
@@ -79,9 +82,11 @@ class SpoolWriter:
     def refuse_association(
         self, peer: Peer, result: int | None, source: int | None, code: int | None, reason: str
     ) -> None:
-        """Record an association that we rejected (PS3.8 table 9-21), or accepted without any context (all None)."""
-        details = {"result": result, "source": source, "code": code, "reason": reason}
-        self._note(peer, Kind.ASSOCIATION_REFUSED, details)
+        """Log and record an association that we rejected (PS3.8 table 9-21), or accepted with no context (all None).
+
+        The first of a caller for a reason at once, the rest once a minute as a single record with their number.
+        """
+        self._refusals.count(Refusal(peer, result, source, code, reason))
 
     def close(self) -> None:
         """Record the stop and let go. Associations that are still open count as lost."""
@@ -90,26 +95,32 @@ class SpoolWriter:
         self._steward.join()
         self._tend(ahead=1)
         self._retry_closes()
+        self._refusals.tell(at_once=True)
         self._note(_NOBODY, Kind.NODE_STOPPED, {"pid": os.getpid()})
         if not self._open:
             # A thread that still writes would find its file's number in other hands.
             self._pool.close()
+        self._shortage.tell(at_once=True)
         self._lock.close()
         self._bell.ring()
         self._bell.close()
 
-    def _note(self, peer: Peer, kind: Kind, details: dict[str, Any]) -> None:
+    def _note(self, peer: Peer, kind: Kind, details: Mapping[str, Any]) -> None:
         note = AssociationWriter(self._access, self.run, peer, self._notes)
         try:
-            note.note(kind, details)
+            note.note(kind, dict(details))
         except SpoolUnavailable as error:
-            self._shortage.count(f"{kind.name} records", str(error))
+            self._shortage.count(f"{kind.name} records", str(error), int(details.get("count", 1)))
+
+    def _note_refusal(self, peer: Peer, details: Mapping[str, Any]) -> None:
+        self._note(peer, Kind.ASSOCIATION_REFUSED, details)
 
     def _keep_tending(self) -> None:
         while not self._stopping.is_set():
             self._pool.wanted.wait(_TEND)
             self._tend()
             self._retry_closes()
+            self._refusals.tell()
             self._shortage.tell()
 
     def _tend(self, **ahead: int) -> None:

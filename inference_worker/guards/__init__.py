@@ -4,9 +4,11 @@ What each checks: models/steps.py. A refusal says what is wrong in a radiographe
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from typing import TypeAlias, assert_never
 
 from domain.errors import UnusableInput
+from domain.measured import COMPUTED
 from inference_worker.guards import measures
 from inference_worker.guards.likeness import correlation, template
 from inference_worker.guards.measures import Source
@@ -91,12 +93,9 @@ def _refuse_extent(guard: Extent, source: Source) -> None:
 def _between(guard: Check, said: str, found: float, limits: tuple[float, float], unit: str = "") -> None:
     """Raise unless `found` lies between `limits`; what is not a number does not."""
     least, most = limits
-    if not least <= found <= most:
-        wanted = (
-            f"at most {_figure(most)}{unit} is accepted"
-            if found > most
-            else f"at least {_figure(least)}{unit} is wanted"
-        )
+    over, under = COMPUTED.above(found, most), COMPUTED.below(found, least)
+    if over or under or isnan(found):
+        wanted = f"at most {_figure(most)}{unit} is accepted" if over else f"at least {_figure(least)}{unit} is wanted"
         raise UnusableInput(f"{said} {_figure(found)}{unit}, {wanted} (check {guard.word})")
 
 

@@ -1,7 +1,8 @@
 """[[measurements]]: what is measured in each segment, on the source's own voxels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.spatial import ConvexHull
 from domain.findings import Code, Measurement, Segment
 from inference_worker.transforms.grids import Real, orientation_of, spacings_of
 from inference_worker.transforms.labels import Labels, boxes
-from inference_worker.transforms.morphology import Mask, components
+from inference_worker.transforms.morphology import Mask, by_size, components
 from models.manifest import Quantity
 
 _STATISTICS: Mapping[str, Callable[[npt.NDArray[Any]], float]] = {
@@ -32,6 +33,9 @@ _DERIVATIONS = {
 }
 
 
+_MOST_PARTS = 10  # of one segment that are measured by themselves
+
+
 def measure(
     segments: Sequence[Segment],
     labels: Labels,
@@ -49,10 +53,7 @@ def measure(
         box = found.get(segment.number, (slice(0, 0),) * labels.ndim)
         mask = labels[box] == segment.number
         chosen = [one for one in wanted if one.segment in (0, segment.number)]
-        values = _values({one.what for one in chosen}, mask, voxels[box], affine)
-        measured.append(
-            replace(segment, measurements=tuple(_stated(one, values) for one in chosen if one.what in values))
-        )
+        measured.append(replace(segment, measurements=tuple(_measured(chosen, mask, voxels[box], affine))))
     return tuple(measured)
 
 
@@ -66,8 +67,24 @@ def volumes_ml(labels: Labels, affine: Real, segments: int) -> dict[int, float]:
     }
 
 
-def _stated(one: Quantity, values: Mapping[str, float]) -> Measurement:
-    return Measurement(one.name, values[one.what], one.unit, one.derivation or _DERIVATIONS.get(one.what))
+def _measured(wanted: Sequence[Quantity], mask: Mask, voxels: npt.NDArray[Any], affine: Real) -> Iterator[Measurement]:
+    """What is wanted of one segment: of the whole of it, of its largest part, or of each part, the largest first."""
+    values = {0: _values({one.what for one in wanted if one.scope == "whole"}, mask, voxels, affine)}
+    most = max((1 if one.scope == "largest" else _MOST_PARTS for one in wanted if one.scope != "whole"), default=0)
+    parts, several = by_size(mask) if most and mask.any() else (iter(()), 0)
+    for number, part in enumerate(islice(parts, most), 1):
+        asked = {one.what for one in wanted if one.scope == "each" or (one.scope == "largest" and number == 1)}
+        values[number] = _values(asked, part, voxels, affine)
+    for one in wanted:
+        ranks = {"whole": (0,), "largest": (1,), "each": range(1, _MOST_PARTS + 1)}[one.scope]
+        for number in ranks:
+            if one.what in values.get(number, {}):
+                yield _stated(one, values[number][one.what], number, several)
+
+
+def _stated(one: Quantity, value: float, part: int, several: int) -> Measurement:
+    derivation = one.derivation or _DERIVATIONS.get(one.what)
+    return Measurement(one.name, value, one.unit, derivation, part, several if part else 0)
 
 
 def _values(wanted: set[str], mask: Mask, voxels: npt.NDArray[Any], affine: Real) -> dict[str, float]:
@@ -88,6 +105,7 @@ def _values(wanted: set[str], mask: Mask, voxels: npt.NDArray[Any], affine: Real
 def diameters(mask: Mask, affine: Real) -> tuple[float, float]:
     """The longest diameter (mm) of the axial section with the most voxels, and the longest perpendicular to it.
 
+    `mask` is one component: a diameter from one to another would be that of neither.
     The outline passes halfway between the centres of voxels inside and outside, and around what is concave.
     """
     axial = orientation_of(affine).order[0]

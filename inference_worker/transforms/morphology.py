@@ -6,6 +6,7 @@ voxels, with the same results to the voxel).
 """
 
 import math
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -146,6 +147,13 @@ def largest(mask: Mask) -> Mask:
     if found[3] < 2:
         return mask
     return chosen(mask, np.arange(found[3]) == sizes(found).argmax(), found)
+
+
+def by_size(mask: Mask) -> tuple[Iterator[Mask], int]:
+    """The components of `mask`, the largest first, each made when it is asked for; and how many there are."""
+    found = components(mask)
+    order = np.argsort(-sizes(found), kind="stable")
+    return (chosen(mask, np.arange(found[3]) == number, found) for number in order), found[3]
 
 
 def at_least(mask: Mask, voxels: float) -> Mask:

@@ -1,29 +1,55 @@
 """The findings in words for people: what pages, plain reports and captions say, the same in each."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from domain.findings import FindingProbability, Findings, Measurement, Region
+from domain import words
+from domain.findings import FindingProbability, Findings, ModelIdentity, Region
+from sr_writer.codes.marks import marks
 from sr_writer.codes.wording import warning
+from sr_writer.content import Content
+from sr_writer.image_names import ImageNames
+from sr_writer.source import Source
 
 Colour = tuple[int, int, int]
-
-_UNITS = {"[hnsf'U]": "HU", "1": "", "{ratio}": ""}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One finding: its name, what is said of it, and the colour that it has in pictures, where it has one."""
+    """One finding: its name, what is said of it, and its colour and letter in pictures, where it has any."""
 
     label: str
     said: str
     colour: Colour | None = None
+    letter: str = ""
 
 
-def lines(findings: Findings, present: frozenset[int]) -> tuple[Line, ...]:
+def lines(content: Content) -> tuple[Line, ...]:
     """Every segment, region and likelihood; of the likelihoods, those that are reported first."""
-    return (*_segments(findings, present), *_regions(findings), *_likelihoods(findings))
+    return (*_segments(content), *_regions(content), *_likelihoods(content))
+
+
+def read(content: Content) -> str:
+    """Which series were read, as a reader finds them: `series 2 (MR, 96 images); t1ce: series 3 (MR, 96 images)`."""
+    named = [("", content.source), *((f"{one.name}: ", one.source) for one in content.others)]
+    return "; ".join(f"{name}{_series(source)}" for name, source in named)
+
+
+def _series(source: Source) -> str:
+    number, count = ImageNames(source).series, len(source.frames)
+    said = "series without a number" if number is None else f"series {number}"
+    return f"{said} ({source.modality}, {count} image{'s' * (count > 1)})"
+
+
+def notes(findings: Findings) -> tuple[str, ...]:
+    """What a reader has to know beside the findings: the run's remarks, and what a score is, where there is one."""
+    scored = findings.likelihoods or any(one.probability is not None for one in findings.regions)
+    return (*findings.remarks, *((words.SCORE,) if scored else ()))
+
+
+def limits(model: ModelIdentity) -> tuple[str, ...]:
+    """Of a model's card what it says of its limits; the whole of it where it calls nothing that."""
+    return tuple(one for one in model.card if one.startswith("Limits")) or model.card
 
 
 def heads(findings: Findings) -> tuple[str, ...]:
@@ -32,37 +58,35 @@ def heads(findings: Findings) -> tuple[str, ...]:
     return warning(model), f"{model.title} ({model.name} {model.version}, {model.manufacturer})"
 
 
-def quantity(one: Measurement) -> str:
-    """`Volume 2535 ml`; a mean, a maximum or the like in brackets behind its name."""
-    derived = f" ({one.derivation.meaning.lower()})" if one.derivation else ""
-    value = f"{one.value:.4g}" if math.isfinite(one.value) else "could not be measured"
-    unit = _UNITS.get(one.unit.value, one.unit.value) if math.isfinite(one.value) else ""
-    return f"{one.name.meaning}{derived} {value} {unit}".strip()
+def _segments(content: Content) -> Iterator[Line]:
+    resolution, known = content.resolution(), marks(content)
+    for one in content.findings.segments:
+        found = ", ".join(words.quantity(measured, resolution) for measured in one.measurements)
+        said = found if one.number in content.present else "no voxel was marked"
+        yield Line(one.label, said, one.colour, known[one].letter if one in known else "")
 
 
-def _segments(findings: Findings, present: frozenset[int]) -> Iterator[Line]:
-    for one in findings.segments:
-        said = ", ".join(map(quantity, one.measurements)) if one.number in present else "no voxel was marked"
-        yield Line(one.label, said, one.colour)
+def _regions(content: Content) -> Iterator[Line]:
+    known = marks(content)
+    for one in content.findings.regions:
+        resolution = content.resolution(one.frame)
+        parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
+        parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
+        yield Line(one.label, ", ".join(filter(None, parts)), one.colour, known[one].letter)
 
 
-def _regions(findings: Findings) -> Iterator[Line]:
-    for one in findings.regions:
-        parts = [_place(one, len(findings.frames)), *map(quantity, one.measurements)]
-        parts += [f"probability {100 * one.probability:.1f} %"] if one.probability is not None else []
-        yield Line(one.label, ", ".join(filter(None, parts)), one.colour)
+def _likelihoods(content: Content) -> Iterator[Line]:
+    found = content.findings.likelihoods
+    for one in sorted(found, key=lambda one: (not one.present, one.frame or 0, -one.probability)):
+        yield Line(one.label, _likely(one, content))
 
 
-def _likelihoods(findings: Findings) -> Iterator[Line]:
-    for one in sorted(findings.likelihoods, key=lambda one: (not one.present, one.frame or 0, -one.probability)):
-        yield Line(one.label, _likely(one, len(findings.frames)))
+def _likely(one: FindingProbability, content: Content) -> str:
+    place = _place(one, content)
+    where = f"{place}: " if place else ""
+    return f"{where}{words.score(one)}"
 
 
-def _likely(one: FindingProbability, images: int) -> str:
-    verdict = "reported" if one.present else "not reported"
-    where = f"image {one.frame + 1}: " if one.frame is not None and images > 1 else ""
-    return f"{where}{100 * one.probability:.1f} %, {verdict} (from {100 * one.threshold:.3g} % on)"
-
-
-def _place(one: Region, images: int) -> str:
-    return f"image {one.frame + 1}" if images > 1 else ""
+def _place(one: Region | FindingProbability, content: Content) -> str:
+    """The image that it is of, where there are several."""
+    return str(content.names(one.frame)) if one.frame is not None and len(content.source.frames) > 1 else ""

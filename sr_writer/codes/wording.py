@@ -3,6 +3,7 @@
 Text that the node adds is ASCII, so that every character set that a source may have declared holds it.
 """
 
+import re
 import unicodedata
 
 from highdicom.sr import CodedConcept
@@ -12,7 +13,7 @@ from domain.profiles import ResultKind
 from sr_writer.codes import concepts
 
 _NAMES = {
-    ResultKind.SEG: "segments",
+    ResultKind.SEG: "segmentation",
     ResultKind.SR_REGIONS: "outlines",
     ResultKind.SR: "report",
     ResultKind.SR_LIKELIHOODS: "findings",
@@ -24,6 +25,8 @@ _NAMES = {
     ResultKind.TEXT: "text",
 }
 NOT_VERIFIED = "AI generated, not verified"
+_UNVERIFIED = "AI, unverified"  # as much of it as a list of series has room for
+_SUBJECT = 13  # letters of what a result is of: with them, twenty tell one kind from another
 DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
@@ -83,10 +86,25 @@ def short(text: str) -> str:
     return plain(text)[:64].strip()
 
 
-def series_description(model: ModelIdentity, kind: ResultKind) -> str:
-    """What a list of series shows, which often cuts it off: what this one is, that no person has looked, the model."""
+def series_description(model: ModelIdentity, kind: ResultKind, about: str = "") -> str:
+    """What a list of series shows, most of which cut it off: what this one is, that no person has looked, the model.
+
+    `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`.
+    """
     demonstration = ", demo" if model.demonstration else ""
-    return short(f"AI {_NAMES[kind]}: {NOT_VERIFIED}{demonstration}; {model.title}")
+    name = plain(about) or subject(model.title)
+    return short(f"{name}, {_NAMES[kind]}; {_UNVERIFIED}{demonstration}; {model.name}")
+
+
+def subject(title: str) -> str:
+    """What a model's results are of, in a word or two: the beginning of its title."""
+    first, *others = re.split(r" (?:in|on|of|for)\b|[(:;,]", plain(title).strip(), maxsplit=1)[0].split() or ["Results"]
+    said = first[:_SUBJECT]
+    for word in others:
+        if len(f"{said} {word}") > _SUBJECT:
+            break
+        said = f"{said} {word}"
+    return said
 
 
 def warning(model: ModelIdentity) -> str:

@@ -11,8 +11,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element
-from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
+
+from attributes.reader import items_of
+from attributes.values import raw_value, vr_of
 
 # VRs with a 32 bit length in explicit VR encoding (PS3.5 table 7.1-1).
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
@@ -32,9 +34,11 @@ def encoded(dataset: Dataset) -> dict[int, bytes]:
 
 
 def copied(source: Dataset, tags: Iterable[int]) -> dict[int, bytes]:
-    """The elements of `source` with these tags as they were received, in Explicit VR Little Endian, by tag."""
-    wanted = ((tag, _explicit(source, BaseTag(tag))) for tag in tags if tag in source)
-    return {tag: data for tag, data in wanted if data}
+    """The elements of `source` with these tags as they were received, in Explicit VR Little Endian, by tag.
+
+    Each has to be valid by itself (`attributes.values.fault`).
+    """
+    return {tag: _explicit(source, BaseTag(tag)) for tag in tags}
 
 
 def merged(*parts: Mapping[int, bytes]) -> list[bytes]:
@@ -60,34 +64,15 @@ def _written(dataset: Dataset, tag: BaseTag) -> bytes:
 
 def _explicit(dataset: Dataset, tag: BaseTag) -> bytes:
     raw = dataset.get_item(tag)
-    vr = _vr(tag, raw.VR)
+    vr = vr_of(dataset, tag) or "UN"
     if vr == "SQ":
-        return _sequence(dataset, tag)
+        return _element(tag, "SQ", b"".join(map(_item, items_of(dataset, tag))))
     if not isinstance(raw, RawDataElement):
         return _written(dataset, tag)
-    value = raw.value or b""
+    value = raw_value(dataset, tag)
     if not raw.is_little_endian and _UNIT.get(vr, 1) > 1:
         value = b"".join(_units_reversed(value, _UNIT[vr]))
     return _element(tag, vr, value)
-
-
-def _vr(tag: BaseTag, stated: str | None) -> str:
-    """The VR that the source states, else the dictionary's, where that is a single one."""
-    if stated and stated != "UN":
-        return stated
-    try:
-        known = dictionary_VR(tag)
-    except KeyError:
-        return "UN"
-    return known if len(known) == 2 else "UN"
-
-
-def _sequence(dataset: Dataset, tag: BaseTag) -> bytes:
-    """The sequence with its items written anew, their elements' values untouched; nothing where it cannot be read."""
-    items = dataset[tag].value
-    if not isinstance(items, DicomSequence):
-        return b""
-    return _element(tag, "SQ", b"".join(_item(item) for item in items))
 
 
 def _item(item: Dataset) -> bytes:

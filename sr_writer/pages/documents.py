@@ -11,5 +11,4 @@ def described(content: Content, form: ResultFormat, modality: str) -> Dataset:
     """The beginning of such an object, with its SC Equipment (PS3.3 C.8.6.1)."""
     dataset = heading(content, form, modality)
     dataset.ConversionType = "WSD"  # made by a workstation
-    dataset.BurnedInAnnotation = "NO"  # pictures.py shows no image that names the patient, and no word of ours does
     return dataset

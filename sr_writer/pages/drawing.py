@@ -1,4 +1,4 @@
-"""What pictures are drawn with: colours, text that can be read on anything, and how a mask lies over an image."""
+"""What pictures are drawn with: colours, text that can be read on anything, and the outline of a mask."""
 
 from collections.abc import Callable, Iterator
 
@@ -14,8 +14,6 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 BACKGROUND, BLACK = (16, 18, 22), (0, 0, 0)
 WHITE, GREY, AMBER = (236, 238, 240), (150, 156, 164), (255, 190, 70)
 
-_FILL, _LINE = 0.26, 0.95  # how much of a segment's colour covers what lies under it and under its contour
-
 
 def font(size: int) -> Font:
     """The font that comes with the library, so that a machine without fonts draws the same picture."""
@@ -27,17 +25,23 @@ def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor:
     draw.text(at, plain(text), WHITE, font(size), anchor=anchor, stroke_width=2, stroke_fill=BLACK)
 
 
+def against(colour: Colour) -> Colour:
+    """Black or white: what can be read on this colour."""
+    red, green, blue = colour
+    return BLACK if 0.3 * red + 0.59 * green + 0.11 * blue > 110 else WHITE
+
+
 def enlarged(mask: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:
     """The mask on a grid of `size` (width, height), its border smooth."""
     wide = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
     return wide.point([0] * 128 + [255] * 128)
 
 
-def cover(image: Image.Image, mask: Image.Image, colour: Colour) -> None:
-    """Tint what lies under the mask, and draw its contour two pixels wide inside of it."""
-    inner = mask.filter(ImageFilter.MinFilter(5))
-    both = np.where(np.asarray(inner) > 0, _FILL, _LINE) * (np.asarray(mask) > 0)
-    image.paste(colour, (0, 0), Image.fromarray((both * 255).astype(np.uint8)))
+def outline(image: Image.Image, mask: Image.Image, colour: Colour) -> None:
+    """Draw the mask's outline, two pixels wide, around it: what lies under the mask is left to be judged."""
+    around = mask.filter(ImageFilter.MaxFilter(5))
+    ring = np.where(np.asarray(mask) > 0, 0, np.asarray(around))
+    image.paste(colour, (0, 0), Image.fromarray(ring.astype(np.uint8)))
 
 
 def wrapped(text: str, length: Callable[[str], float], width: float) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A run's findings as pages to print: A4, with the words of every result above and below each of them.
 
 Everything but pictures is set line by line, so that no text is too long for a page. The same content gives the same
-bytes. No word names the patient: a page says where to look.
+bytes. Each page says whose it is, of which study, and how many there are: printed or filed, it may lie by itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,20 +20,23 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from domain.profiles import ResultKind
-from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.sentences import Line, lines, notes, read
 from sr_writer.codes.wording import plain, series_description, warning
 from sr_writer.content import Content
-from sr_writer.pages.drawing import AMBER, Colour, wrapped
-from sr_writer.pages.pictures import WORDS, View, picture, views
-from sr_writer.pages.summary import IDENTITY_ELSEWHERE, maker
+from sr_writer.pages.captions import MOST_LISTED, OTHERS
+from sr_writer.pages.drawing import AMBER, Colour, against, wrapped
+from sr_writer.pages.patient import head
+from sr_writer.pages.pictures import View, caption, drawn, shown_letters, views
+from sr_writer.pages.summary import maker
 
 _WIDTH, _HEIGHT = A4
-_LEFT, _RIGHT, _TOP, _BOTTOM = 18 * mm, _WIDTH - 18 * mm, _HEIGHT - 21 * mm, 17 * mm
+_LEFT, _RIGHT, _TOP, _BOTTOM = 18 * mm, _WIDTH - 18 * mm, _HEIGHT - 13 * mm, 17 * mm
 _SAID = _LEFT + 62 * mm  # where the second column of the table begins
 _GAP = 4 * mm
 _MOST_LINES = 200  # findings; nobody reads on
 _INK, _GREY, _STRIPE = (28, 30, 34), (104, 108, 116), (242, 243, 245)
-_SHARP = 540  # width of a picture in pixels: its words come to 7 points in two columns
+_SHARP = 720  # width of a picture in pixels
+_SMALL, _SMALL_LINE = 7.5, 10.0  # of what is said below a picture: size of letters and distance of lines
 
 _TEXT, _BOLD = "Vera", "VeraBd"  # files that come with the library, embedded as far as they are used
 
@@ -68,10 +71,12 @@ def pages(content: Content) -> bytes:
     canvas.setAuthor(_printable(model.manufacturer))
     canvas.setSubject(warning(model))
     canvas.setCreator(_printable(f"{model.name} {model.version}"))
-    whole = list(_paged(_blocks(content)))
+    above = list(_head(content))
+    first = _TOP - 6 * mm - sum(one.height for one in above)
+    whole = list(_paged(_blocks(content), first - _BOTTOM))
     for number, blocks in enumerate(whole, 1):
-        _frame(canvas, warning(model), f"Page {number} of {len(whole)}")
-        top = _TOP
+        _frame(canvas, warning(model), above, f"Page {number} of {len(whole)}")
+        top = first
         for block in blocks:
             block.draw(canvas, top)
             top -= block.height
@@ -87,11 +92,11 @@ def _fonts() -> None:
         pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))
 
 
-def _paged(blocks: Iterator[_Block]) -> Iterator[list[_Block]]:
+def _paged(blocks: Iterator[_Block], room: float) -> Iterator[list[_Block]]:
     """The blocks of each page; a heading is not the last on its page."""
     page: list[_Block] = []
     for block in blocks:
-        if sum(one.height for one in (*page, block)) > _TOP - _BOTTOM:
+        if sum(one.height for one in (*page, block)) > room:
             kept = [page.pop()] if page and page[-1].leads else []
             yield page
             page = kept
@@ -99,25 +104,42 @@ def _paged(blocks: Iterator[_Block]) -> Iterator[list[_Block]]:
     yield page
 
 
-def _frame(canvas: Any, said: str, number: str) -> None:
-    """What stands on each page: the words of every result above and below, where the patient is named, which page."""
+def _head(content: Content) -> Iterator[_Block]:
+    """Who the patient is and which study it is, above every page."""
+    known = pdfmetrics.getFont(_TEXT).face.charToGlyph
+    found = head(content.source.instances[0].file, lambda text: all(ord(letter) in known for letter in text))
+    who, which = found.lines
+    yield _space(2 * mm)
+    yield from _paragraph(who, _BOLD, 9.5, 12.5)
+    yield from _paragraph(which, size=8.5, line=11.5)
+
+
+def _frame(canvas: Any, said: str, above: Sequence[_Block], number: str) -> None:
+    """What stands on each page: the words of every result above and below, whose study it is, which page."""
     canvas.setFillColorRGB(*_shares(AMBER))
     canvas.rect(0, _HEIGHT - 13 * mm, _WIDTH, 13 * mm, stroke=0, fill=1)
     _set(canvas, _HEIGHT - 8.5 * mm, _Text(_LEFT, said, _BOLD, 11))
     _set(canvas, 13 * mm, _Text(_LEFT, said, size=8, colour=_GREY))
-    _set(canvas, 9 * mm, _Text(_LEFT, IDENTITY_ELSEWHERE, size=8, colour=_GREY))
-    _set(canvas, 9 * mm, _Text(_RIGHT - _length(number, _TEXT, 8), number, size=8, colour=_GREY))
+    _set(canvas, 13 * mm, _Text(_RIGHT - _length(number, _TEXT, 8), number, size=8, colour=_GREY))
+    top = _TOP
+    for block in above:
+        block.draw(canvas, top)
+        top -= block.height
+    canvas.setStrokeColorRGB(*_shares(_GREY))
+    canvas.setLineWidth(0.5)
+    canvas.line(_LEFT, top - 1.5 * mm, _RIGHT, top - 1.5 * mm)
 
 
 def _blocks(content: Content) -> Iterator[_Block]:
     findings = content.findings
     yield from _paragraph(findings.model.title, _BOLD, 17, 22)
     yield from _paragraph(maker(content), colour=_GREY)
+    yield from _paragraph(f"Read: {read(content)}", colour=_GREY)
     yield _heading("Findings")
     yield from _table(content)
     yield _heading("Key images")
     yield from _pictures(content)
-    for title, sentences in (("Remarks", findings.remarks), ("The model", findings.model.card)):
+    for title, sentences in (("Remarks", notes(findings)), ("The model", findings.model.card)):
         if sentences:
             yield _heading(title)
         for one in sentences:
@@ -126,7 +148,7 @@ def _blocks(content: Content) -> Iterator[_Block]:
 
 
 def _table(content: Content) -> Iterator[_Block]:
-    found = lines(content.findings, content.present)
+    found = lines(content)
     for number, line in enumerate(found[:_MOST_LINES]):
         yield from _finding(line, striped=number % 2 == 0)
     if not found:
@@ -142,24 +164,39 @@ def _pictures(content: Content) -> Iterator[_Block]:
         row = shown[start : start + 2]
         width = (_RIGHT - _LEFT - _GAP) / 2 if len(shown) > 1 else 125 * mm
         gap = _GAP if start else 0.0
-        yield _Block(gap + width * (_SHARP + WORDS) / _SHARP, _Pictures(content, row, width, gap))
+        said = [_below(content, view, _LEFT + column * (width + _GAP), width) for column, view in enumerate(row)]
+        lines = max(len(one) for one in said)
+        yield _Block(gap + width + lines * _SMALL_LINE + 3, _Pictures(content, row, said, width, gap))
+
+
+def _below(content: Content, view: View, left: float, width: float) -> list[_Text]:
+    """The lines of a picture's caption, then what its letters stand for."""
+    letters = shown_letters(content, view)
+    listed = [f"{one.letter} {one.label}" for one in letters[:MOST_LISTED]]
+    others = [OTHERS] if len(letters) > MOST_LISTED else []
+    said = [*caption(content, view), ", ".join([*listed, *others])]
+    return [line for one in said for line in _broken(_Text(left, one, size=_SMALL), width)]
 
 
 @dataclass(frozen=True, eq=False)
 class _Pictures:
-    """Draws pictures beside each other, each `width` points wide, `gap` below what is above them."""
+    """Draws pictures beside each other, each `width` points wide, `gap` below what is above them, words below each."""
 
     content: Content
     row: Sequence[View]
+    said: Sequence[Sequence[_Text]]
     width: float
     gap: float
 
     def __call__(self, canvas: Any, top: float) -> None:
-        for column, view in enumerate(self.row):
-            image = picture(self.content, view, (_SHARP, _SHARP + WORDS))
-            height = image.height * self.width / _SHARP
+        for column, (view, said) in enumerate(zip(self.row, self.said, strict=True)):
+            image = drawn(self.content, view, (_SHARP, _SHARP), named=True)
+            width, height = (side * self.width / _SHARP for side in image.size)
             left = _LEFT + column * (self.width + _GAP)
-            canvas.drawImage(ImageReader(image), left, top - self.gap - height, self.width, height)
+            below = top - self.gap - height
+            canvas.drawImage(ImageReader(image), left + (self.width - width) / 2, below, width, height)
+            for number, line in enumerate(said, 1):
+                _set(canvas, below - number * _SMALL_LINE, line)
 
 
 def _finding(line: Line, striped: bool) -> Iterator[_Block]:
@@ -168,17 +205,19 @@ def _finding(line: Line, striped: bool) -> Iterator[_Block]:
     said = _broken(_Text(_SAID, line.said), _RIGHT - _SAID - 2 * mm)
     for number in range(max(len(name), len(said), 1)):
         texts = (*name[number : number + 1], *said[number : number + 1])
-        yield _row(texts, striped, None if number else line.colour)
+        yield _row(texts, striped, None if number else line)
 
 
-def _row(texts: Sequence[_Text], striped: bool, swatch: Colour | None) -> _Block:
+def _row(texts: Sequence[_Text], striped: bool, line: Line | None) -> _Block:
     def draw(canvas: Any, top: float) -> None:
         if striped:
             canvas.setFillColorRGB(*_shares(_STRIPE))
             canvas.rect(_LEFT, top - 15, _RIGHT - _LEFT, 15, stroke=0, fill=1)
-        if swatch:
-            canvas.setFillColorRGB(*_shares(swatch))
-            canvas.roundRect(_LEFT + 2 * mm, top - 12, 9, 9, 1.5, stroke=0, fill=1)
+        if line and line.colour:
+            canvas.setFillColorRGB(*_shares(line.colour))
+            canvas.roundRect(_LEFT + 1.5 * mm, top - 13, 13, 11, 1.5, stroke=0, fill=1)
+            middle = _LEFT + 1.5 * mm + 6.5 - _length(line.letter, _BOLD, 8) / 2
+            _set(canvas, top - 10.5, _Text(middle, line.letter, _BOLD, 8, against(line.colour)))
         for text in texts:
             _set(canvas, top - 11, text)
 

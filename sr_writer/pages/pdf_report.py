@@ -6,6 +6,7 @@ from domain.profiles import ResultFormat, ResultKind
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, series_description
 from sr_writer.content import Content, Draft
+from sr_writer.inputs import by_series
 from sr_writer.pages.documents import described
 from sr_writer.pages.pdf_pages import pages
 from sr_writer.segments.segmentation import reference
@@ -15,11 +16,14 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The pages; there are some when nothing was found as well, for then they say so."""
     document = pages(content)
     dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
+    dataset.BurnedInAnnotation = "YES"  # its head names the patient (PS3.3 C.24.2)
     dataset.AcquisitionDateTime = None  # of several images
     dataset.DocumentTitle = series_description(content.findings.model, ResultKind.PDF)
     dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
     dataset.VerificationFlag = "UNVERIFIED"
-    dataset.SourceInstanceSequence = [reference(one) for one in content.source.instances]
+    dataset.SourceInstanceSequence = [
+        reference(one) for _, _, instances in by_series(content.sources) for one in instances
+    ]
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(document)
     dataset.EncapsulatedDocument = document + b"\0" * (len(document) % 2)

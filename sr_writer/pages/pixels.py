@@ -19,6 +19,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from attributes.files import opened, read_with
 from domain.errors import Retryable, UnusableInput
 from sr_writer.source import Frame
 
@@ -51,27 +52,45 @@ _SAMPLE = 1 << 16  # values that percentiles are taken from
 class Display:
     """One frame as it is shown: `pixels` are (rows, columns), or (rows, columns, 3) in colour.
 
-    `aspect` is the height of a pixel over its width. `edges` says which way of the patient the left, right, top and
+    `aspect` is the height of a pixel over its width, `step` how wide it is in mm, None where nothing says, and
+    `on_detector` that it is so on the detector and not in the patient. `window` is centre and width of what is black to
+    white, None where a table says. `burned_in` is what the image says of names in its pixels, "" where it says nothing.
+    `edges` says which way of the patient the left, right, top and
     bottom edges lie ("R", "L", "A", "P"), "" each where the source does not state it.
     """
 
     pixels: Grey
     aspect: float
     edges: tuple[str, str, str, str]
+    window: tuple[float, float] | None = None
+    step: float | None = None
+    on_detector: bool = False
+    burned_in: str = ""
 
 
-def display(frame: Frame) -> Display:
+@dataclass(frozen=True)
+class _Window:
+    """How wide and where a window is, and what it makes of values: black is 0, white 1."""
+
+    centre: float
+    width: float
+    share: Callable[[NDArray[Any]], NDArray[Any]]
+
+
+def display(frame: Frame, named: bool = False) -> Display:
     """The frame, decoded.
 
-    Raises UnusableInput where its pixels cannot be decoded or have the patient's identity in them, Retryable where its
-    file cannot be opened.
+    Raises UnusableInput where its pixels cannot be decoded or, unless they may be `named`, have the patient's identity
+    in them; Retryable where its file cannot be opened.
     """
     try:
         stored, header = _decoded(frame)
         _flatten(header, frame.number)
-        if str(header.get("BurnedInAnnotation", "")).upper() == "YES":
+        burned_in = str(header.get("BurnedInAnnotation") or "").upper()
+        if burned_in == "YES" and not named:
             raise UnusableInput("its pixels say that they name the patient (Burned In Annotation)")
-        return Display(_shown(stored, header), _aspect(header), _edges(header))
+        pixels, window = _shown(stored, header)
+        return Display(pixels, _aspect(header), _edges(header), window, *_step(header), burned_in)
     except OSError as error:
         raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
     except _DAMAGED as error:
@@ -82,11 +101,12 @@ def display(frame: Frame) -> Display:
 def _decoded(frame: Frame) -> tuple[NDArray[Any], Dataset]:
     """The frame's values (colour as RGB, but for a palette's), and the attributes that say how they are shown."""
     header, path, index = Dataset(), frame.instance.file, frame.number - 1
-    meta = dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True).file_meta
+    meta = opened(path, "a file of the source", ["SOPInstanceUID"]).file_meta
     if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:  # not readable in parts
         header = dcmread(path)
         return pixel_array(header, index=index), header
-    return pixel_array(path, index=index, ds_out=header, specific_tags=_TAGS), header
+    stored = read_with(path, lambda file: pixel_array(file, index=index, ds_out=header, specific_tags=_TAGS))
+    return stored, header
 
 
 def _flatten(header: Dataset, number: int) -> None:
@@ -98,17 +118,21 @@ def _flatten(header: Dataset, number: int) -> None:
                 header.update(group[macro].value[0])
 
 
-def _shown(stored: NDArray[Any], header: Dataset) -> Grey:
+def _shown(stored: NDArray[Any], header: Dataset) -> tuple[Grey, tuple[float, float] | None]:
+    """The frame in 8 bits, and the window that made them."""
     if stored.ndim == 3:
-        return _eight_bits(stored, int(header.BitsStored))
+        return _eight_bits(stored, int(header.BitsStored)), None
     if header.PhotometricInterpretation == "PALETTE COLOR":
-        return _eight_bits(apply_color_lut(stored, header), int(header.RedPaletteColorLookupTableDescriptor[2]))
+        bits = int(header.RedPaletteColorLookupTableDescriptor[2])
+        return _eight_bits(apply_color_lut(stored, header), bits), None
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     inside = _inside(header)
     sample = stored.reshape(-1)[:: max(1, stored.size // _SAMPLE)]
     seen = sample[inside(sample)]
-    look = _look(header, _modality_values(seen if seen.size else sample, header))
-    return _by_table(stored, lambda values: np.where(inside(values), look(values), np.uint8(0)))
+    window = _window(header, _modality_values(seen if seen.size else sample, header))
+    look = _look(header, window)
+    said = (window.centre, window.width) if window else None
+    return _by_table(stored, lambda values: np.where(inside(values), look(values), np.uint8(0))), said
 
 
 def _by_table(stored: NDArray[Any], look: Callable[[NDArray[Any]], Grey]) -> Grey:
@@ -129,17 +153,18 @@ def _inside(header: Dataset) -> Callable[[NDArray[Any]], NDArray[np.bool_]]:
     return lambda values: (values < low) | (values > high)
 
 
-def _look(header: Dataset, seen: NDArray[Any]) -> Callable[[NDArray[Any]], Grey]:
-    """What makes a grey of stored values: table or window (PS3.3 C.11.2), MONOCHROME1 turned around.
+def _window(header: Dataset, seen: NDArray[Any]) -> _Window | None:
+    """The window, None where a table stands for one; `seen` are values after the modality's table or rescale."""
+    return None if header.get("VOILUTSequence") else _stated_window(header) or _window_of(seen, header)
 
-    `seen` are values of the frame after the modality's table or rescale.
-    """
+
+def _look(header: Dataset, window: _Window | None) -> Callable[[NDArray[Any]], Grey]:
+    """What makes a grey of stored values: table or window (PS3.3 C.11.2), MONOCHROME1 turned around."""
     inverse = header.PhotometricInterpretation == "MONOCHROME1"
-    window = _stated_window(header) or _window_of(seen, header)
 
     def look(values: NDArray[Any]) -> Grey:
         meant = _modality_values(values, header)
-        share = _through_table(meant, header) if header.get("VOILUTSequence") else window(meant)
+        share = window.share(meant) if window else _through_table(meant, header)
         share = np.clip(share, 0, 1)
         return np.asarray(np.round((1 - share if inverse else share) * 255), np.uint8)
 
@@ -158,24 +183,27 @@ def _through_table(values: NDArray[Any], header: Dataset) -> NDArray[Any]:
     return apply_voi(np.round(values).astype(np.int64), header) / float((1 << bits) - 1)
 
 
-def _stated_window(header: Dataset) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
-    """The source's first window, where it has one that can be used; black is 0, white 1."""
+def _stated_window(header: Dataset) -> _Window | None:
+    """The source's first window, where it has one that can be used."""
     centres, widths = _numbers(header.get("WindowCenter")), _numbers(header.get("WindowWidth"))
     if not centres or not widths or not widths[0] > 0:
         return None
     centre, width = centres[0], widths[0]
     function = str(header.get("VOILUTFunction") or "LINEAR")
     if function == "SIGMOID":
-        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -500, 500)))
+        return _Window(
+            centre, width, lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -500, 500)))
+        )
     # PS3.3 C.11.2.1.2.1; a window of width 1 is a threshold.
-    return _linear(centre, width) if function == "LINEAR_EXACT" else _linear(centre - 0.5, max(width - 1, 1e-6))
+    exact = _linear(centre, width) if function == "LINEAR_EXACT" else _linear(centre - 0.5, max(width - 1, 1e-6))
+    return _Window(centre, width, exact.share)
 
 
-def _linear(centre: float, width: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    return lambda values: (values - centre) / width + 0.5
+def _linear(centre: float, width: float) -> _Window:
+    return _Window(centre, width, lambda values: (values - centre) / width + 0.5)
 
 
-def _window_of(seen: NDArray[Any], header: Dataset) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def _window_of(seen: NDArray[Any], header: Dataset) -> _Window:
     """A window by what is seen: of a CT by tissue, of everything else from its darkest to its brightest part."""
     if header.get("Modality") == "CT" and header.get("RescaleType", "HU") in ("HU", "US"):
         low, high = _LUNG_HU
@@ -199,6 +227,15 @@ def _aspect(header: Dataset) -> float:
         if len(stated) == 2 and min(stated) > 0:
             return stated[0] / stated[1]
     return 1.0
+
+
+def _step(header: Dataset) -> tuple[float | None, bool]:
+    """How wide a pixel is (mm), and whether that is on the detector alone (PS3.3 10.7.1.3, C.8.7.10)."""
+    for keyword, on_detector in (("PixelSpacing", False), ("ImagerPixelSpacing", True)):
+        stated = _numbers(header.get(keyword))
+        if len(stated) == 2 and min(stated) > 0:
+            return stated[1], on_detector
+    return None, False
 
 
 def _edges(header: Dataset) -> tuple[str, str, str, str]:

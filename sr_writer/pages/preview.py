@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from sr_writer.codes.marks import Mark, letters
 from sr_writer.codes.wording import plain
-from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, cover, enlarged, font, write
+from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, against, enlarged, font, outline, write
+from sr_writer.pages.letters import write_letters
 from sr_writer.reading import SeenSegment
 
 LUNG_WINDOW = (-600.0, 1500.0)  # HU: centre and width
@@ -108,22 +110,14 @@ def _drawn(panel: _Panel, segments: Sequence[SeenSegment], window: tuple[float, 
     grey = np.clip((panel.values.astype(np.float32) - centre) / width + 0.5, 0, 1) * 255
     image = Image.fromarray(grey.astype(np.uint8)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     for segment in segments:
-        cover(image, enlarged(panel.labels == segment.number, size), segment.colour)
-    draw = ImageDraw.Draw(image)
-    for segment in segments:
-        _name(draw, panel, segment, size)
-    _orient(draw, panel, size)
+        outline(image, enlarged(panel.labels == segment.number, size), segment.colour)
+    _orient(ImageDraw.Draw(image), panel, size)
+    named = [
+        (Mark(letter, segment.label, segment.colour), np.asarray(enlarged(panel.labels == segment.number, size)) > 0)
+        for segment, letter in zip(segments, letters(), strict=False)
+    ]
+    write_letters(image, named, np.zeros((size[1], size[0]), np.bool_))
     return image
-
-
-def _name(draw: ImageDraw.ImageDraw, panel: _Panel, segment: SeenSegment, size: tuple[int, int]) -> None:
-    """The segment's label in the middle of its part of the panel."""
-    rows, columns = np.nonzero(panel.labels == segment.number)
-    if not len(rows):
-        return
-    x = (columns.mean() + 0.5) / panel.labels.shape[1] * size[0]
-    y = (rows.mean() + 0.5) / panel.labels.shape[0] * size[1]
-    write(draw, (x, y), segment.label, "mm", 15)
 
 
 def _orient(draw: ImageDraw.ImageDraw, panel: _Panel, size: tuple[int, int]) -> None:
@@ -135,9 +129,10 @@ def _orient(draw: ImageDraw.ImageDraw, panel: _Panel, size: tuple[int, int]) -> 
 
 
 def _write_legend(draw: ImageDraw.ImageDraw, segments: Sequence[SeenSegment], legend: Sequence[str], top: int) -> None:
-    for segment, text in zip(segments, legend, strict=True):
-        draw.rectangle((_GAP, top + 3, _GAP + 14, top + 17), segment.colour)
-        draw.text((_GAP + 24, top + 1), plain(text), WHITE, font(15))
+    for segment, letter, text in zip(segments, letters(), legend, strict=False):
+        draw.rectangle((_GAP, top + 1, _GAP + 22, top + 19), segment.colour)
+        draw.text((_GAP + 11, top + 10), letter, against(segment.colour), font(14), anchor="mm")
+        draw.text((_GAP + 32, top + 1), plain(text), WHITE, font(15))
         top += 24
 
 

@@ -1,13 +1,16 @@
 """Findings as one picture of a page (Secondary Capture Image, PS3.3 A.8.1), for every viewer that shows images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from domain.errors import Retryable
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, warning
 from sr_writer.content import Content, Draft
+from sr_writer.pages.captions import elsewhere
 from sr_writer.pages.documents import described
 from sr_writer.pages.pictures import View, views
 from sr_writer.pages.summary import page
@@ -24,7 +27,10 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     dataset.DerivationDescription = "Key images with what was found in them, and a table"
     dataset.ImageComments = warning(content.findings.model)
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = content.stamp.date, content.stamp.time
-    dataset.SourceImageSequence = _shown(content, views(content))
+    shown = _shown(content)
+    dataset.SourceImageSequence = [_reference(frame) for frame in shown]
+    if all(_is_clean(frame) for frame in shown):
+        dataset.BurnedInAnnotation = "NO"  # type 3: where an image that is shown does not say, nobody knows
     for keyword, value in content.source.lossy.items():  # PS3.3 C.7.6.1.1.5: once lossy, always lossy
         setattr(dataset, keyword, value)
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
@@ -35,10 +41,23 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     yield Draft(form, dataset)
 
 
-def _shown(content: Content, shown: Sequence[View]) -> list[Dataset]:
-    """References to the images on the page (PS3.3 C.7.6.1.1.4), an item each."""
-    frames = dict.fromkeys(content.frame(view.frame) for view in shown)
-    return [_reference(frame) for frame in frames]
+def _shown(content: Content) -> list[Frame]:
+    """The images on the page, each once (PS3.3 C.7.6.1.1.4)."""
+    return list(dict.fromkeys(_frame(content, view) for view in views(content)))
+
+
+def _is_clean(frame: Frame) -> bool:
+    """Whether the image says that nothing in its pixels names the patient; one that says that it does is not shown."""
+    try:
+        header = dcmread(frame.instance.file, stop_before_pixels=True, specific_tags=["BurnedInAnnotation"])
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    return str(header.get("BurnedInAnnotation") or "").upper() in ("NO", "YES")
+
+
+def _frame(content: Content, view: View) -> Frame:
+    other = elsewhere(content, view)
+    return content.frame(view.frame) if other is None else other[0].source.frames[other[1]]
 
 
 def _reference(frame: Frame) -> Dataset:

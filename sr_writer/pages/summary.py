@@ -9,11 +9,11 @@ from itertools import chain
 
 from PIL import Image, ImageDraw
 
-from sr_writer.codes.sentences import Line, lines
+from sr_writer.codes.sentences import Line, limits, lines, notes, read
 from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
-from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, font, wrapped
-from sr_writer.pages.pictures import WORDS, picture, views
+from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, against, font, wrapped
+from sr_writer.pages.pictures import picture, views
 
 WIDTH = 1440
 IDENTITY_ELSEWHERE = "Patient and study: see the header of this object."
@@ -38,7 +38,7 @@ def maker(content: Content) -> str:
 
 def page(content: Content) -> Image.Image:
     """The page in RGB, 1440 pixels wide and as high as it needs to be."""
-    parts = (_pictures(content), _table(content), _remarks(content))
+    parts = (_pictures(content), _table(content), _remarks(content), _limits(content))
     blocks = [_band(content), _title(content), *chain.from_iterable(parts), _foot(content)]
     whole = Image.new("RGB", (WIDTH, sum(block.height for block in blocks)), BACKGROUND)
     top = 0
@@ -75,10 +75,16 @@ def _band(content: Content) -> Image.Image:
 
 
 def _title(content: Content) -> Image.Image:
-    said = wrapped(plain(maker(content)), font(17).getlength, _INNER)
-    title = next(wrapped(plain(content.findings.model.title), font(34).getlength, _INNER), "")
-    made = [_Row(_EDGE, 70 + 24 * k, line, 17, GREY) for k, line in enumerate(said)]
-    return _block(86 + 24 * len(made), [_Row(_EDGE, 22, title, 34, WHITE), *made])
+    said = [line for one in (maker(content), f"Read: {read(content)}") for line in _wrapped(one, 17)]
+    titles = _wrapped(content.findings.model.title, 34)
+    title = [_Row(_EDGE, 22 + 42 * k, line, 34, WHITE) for k, line in enumerate(titles)]
+    below = 28 + 42 * len(titles)
+    made = [_Row(_EDGE, below + 24 * k, line, 17, GREY) for k, line in enumerate(said)]
+    return _block(below + 16 + 24 * len(made), [*title, *made])
+
+
+def _wrapped(said: str, size: int) -> list[str]:
+    return list(wrapped(plain(said), font(size).getlength, _INNER))
 
 
 def _pictures(content: Content) -> Iterator[Image.Image]:
@@ -87,7 +93,7 @@ def _pictures(content: Content) -> Iterator[Image.Image]:
     columns = _COLUMNS[len(shown)]
     width = min(_LARGEST, (_INNER - _GAP * (columns - 1)) // columns)
     for start in range(0, len(shown), columns):
-        row = [picture(content, view, (width, width + WORDS)) for view in shown[start : start + columns]]
+        row = [picture(content, view, width, width) for view in shown[start : start + columns]]
         block = _block(max(one.height for one in row) + _GAP)
         left = (WIDTH - width * len(row) - _GAP * (len(row) - 1)) // 2
         for one in row:
@@ -98,7 +104,7 @@ def _pictures(content: Content) -> Iterator[Image.Image]:
 
 def _table(content: Content) -> Iterator[Image.Image]:
     """A line for each finding, its colour before it."""
-    found = lines(content.findings, content.present)
+    found = lines(content)
     yield _heading("Findings")
     for number, line in enumerate(found[:_MOST_LINES]):
         yield _finding(line, BACKGROUND if number % 2 else _STRIPE)
@@ -113,14 +119,24 @@ def _finding(line: Line, field: Colour) -> Image.Image:
     said = _lines(line.said, _SAID, WIDTH - _EDGE - _SAID - 16)
     block = _block(16 + _LINE * max(len(name), len(said), 1), [*name, *said], field, _EDGE)
     if line.colour:
-        ImageDraw.Draw(block).rounded_rectangle((_EDGE + 12, 11, _EDGE + 28, 27), 3, line.colour)
+        draw, (left, top) = ImageDraw.Draw(block), (_EDGE + 6, 8)
+        draw.rounded_rectangle((left, top, left + 24, top + 20), 3, line.colour)
+        draw.text((left + 12, top + 10), line.letter, against(line.colour), font(15), anchor="mm")
     return block
 
 
 def _remarks(content: Content) -> Iterator[Image.Image]:
-    if content.findings.remarks:
+    if said := notes(content.findings):
         yield _heading("Remarks")
-        yield from (_paragraph(one, WHITE) for one in content.findings.remarks)
+        yield from (_paragraph(one, WHITE) for one in said)
+
+
+def _limits(content: Content) -> Iterator[Image.Image]:
+    """What the model cannot do, which a page that leaves its card behind must not leave out."""
+    said = limits(content.findings.model)
+    if said:
+        yield _heading("Limits of the model")
+        yield from (_paragraph(one, WHITE) for one in said)
 
 
 def _foot(content: Content) -> Image.Image:

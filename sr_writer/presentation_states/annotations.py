@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from domain.findings import Region, Shape
+from domain.words import percentage
 from sr_writer.codes.wording import plain
 from sr_writer.contours import MOST_POINTS, thinned
 from sr_writer.encoding.colours import cielab
@@ -90,7 +91,9 @@ def _labels(regions: Sequence[Region], outlines: Sequence[Points], size: tuple[f
     """The name of each region above it, or further down where that place is taken."""
     taken: list[_Place] = []
     for region, points in zip(regions, outlines, strict=True):
-        said = region.label if region.probability is None else f"{region.label} {100 * region.probability:.1f} %"
+        if not region.label:  # another part of what is named already
+            continue
+        said = region.label if region.probability is None else f"{region.label}, score {percentage(region.probability)}"
         place = _free_place(points, len(said), size, taken)
         taken.append(place)
         yield _text(plain(said), "PIXEL", place, "LEFT")

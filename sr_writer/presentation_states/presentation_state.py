@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from domain.findings import Findings, Region
+from domain.findings import Region
 from domain.profiles import ResultFormat
+from domain.words import percentage
 from sr_writer.codes.wording import content_description, plain, warning
 from sr_writer.common_modules import heading
 from sr_writer.content import Content, Draft
 from sr_writer.encoding.colours import cielab
 from sr_writer.encoding.elements import encoded, merged
+from sr_writer.outlines import runs
 from sr_writer.presentation_states.annotations import annotation
 from sr_writer.presentation_states.rendering import Rendering, renderings
 from sr_writer.source import Frame, Instance
@@ -47,11 +49,12 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
 
 def _images(content: Content) -> Iterator[_Shown]:
     """The greyscale images with something to say, in the findings' order."""
+    outlined = runs(content.findings, content.mask)
     said = [
         (
             content.frame(index),
-            tuple(one for one in content.regions if one.frame == index),
-            _lines(content.findings, index, whole=content.source.volume is None),
+            (*(one for one in content.findings.regions if one.frame == index), *outlined.get(index, ())),
+            _lines(content, index),
         )
         for index in range(len(content.source.frames))
     ]
@@ -60,15 +63,20 @@ def _images(content: Content) -> Iterator[_Shown]:
     return (_Shown(frame, grey[frame], regions, lines) for frame, regions, lines in said if frame in grey)
 
 
-def _lines(findings: Findings, index: int, whole: bool) -> tuple[str, ...]:
-    """What a classifier reports of an image, and of the `whole` input where that is no volume."""
-    about = (index, None) if whole else (index,)
+def _lines(content: Content, index: int) -> tuple[str, ...]:
+    """What a classifier reports of an image, and of the whole input where that is no volume."""
+    findings = content.findings
+    about = (index, None) if content.source.volume is None else (index,)
     reported = [one for one in findings.likelihoods if one.present and one.frame in about]
     reported.sort(key=lambda one: -one.probability)
-    lines = [plain(f"{one.label} {100 * one.probability:.1f} %") for one in reported]
+    lines = [plain(f"{one.label}, score {percentage(one.probability)}") for one in reported]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"and {len(lines) - _MOST_LINES + 1} more"]
-    return (*lines, *(["Key image"] if index in findings.key_frames else []))
+    return (*lines, *([_key(content, index)] if index in findings.key_frames else []))
+
+
+def _key(content: Content, index: int) -> str:
+    return f"Key image: {content.names(index)}" if len(content.source.frames) > 1 else "Key image"
 
 
 def _state(images: Sequence[_Shown], number: int, content: Content, form: ResultFormat) -> Dataset:

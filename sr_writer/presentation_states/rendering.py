@@ -6,14 +6,13 @@ the image's own value does not count (PS3.4 section N.2.1). Only numbers are tak
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
-from domain.errors import Retryable
+from attributes.files import opened
+from attributes.reader import decimals_of, items_of, text_of
 from sr_writer.source import Frame, Instance
 
 _READ = [
@@ -57,19 +56,16 @@ def renderings(frames: Iterable[Frame]) -> dict[Frame, Rendering]:
 
 
 def _header(instance: Instance) -> Dataset:
-    try:
-        return dcmread(instance.file, stop_before_pixels=True, specific_tags=list(_READ))
-    except OSError as error:
-        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    return opened(instance.file, "a file of the source", _READ)
 
 
 def _is_grey(header: Dataset) -> bool:
-    return str(header.get("PhotometricInterpretation", "MONOCHROME2")).startswith("MONOCHROME")
+    return (text_of(header, "PhotometricInterpretation") or "MONOCHROME2").startswith("MONOCHROME")
 
 
 def _rendering(header: Dataset, number: int) -> Rendering:
     # The photometric interpretation is overridden like the rest, so the state has to say it anew (PS3.3 C.11.6 note).
-    inverse = header.get("PhotometricInterpretation") == "MONOCHROME1"
+    inverse = text_of(header, "PhotometricInterpretation") == "MONOCHROME1"
     return Rendering(inverse, _modality(header, number), _voi(header, number), _shape(header, number))
 
 
@@ -143,23 +139,18 @@ def _first(header: Dataset, number: int, macro: str, keyword: str) -> list[float
 
 
 def _words(header: Dataset, number: int, macro: str, keyword: str) -> str:
-    return next(filter(None, (str(one.get(keyword) or "") for one in _holders(header, number, macro))), "")
+    return next(filter(None, (text_of(one, keyword) for one in _holders(header, number, macro))), "")
 
 
 def _holders(header: Dataset, number: int, macro: str) -> Iterator[Dataset]:
     """Where an attribute of frame `number` may stand (PS3.3 C.7.6.16.1), the closest place first."""
-    for groups in header.get("PerFrameFunctionalGroupsSequence", [])[number - 1 : number]:
-        yield from groups.get(macro, [])[:1]
-    for groups in header.get("SharedFunctionalGroupsSequence", [])[:1]:
-        yield from groups.get(macro, [])[:1]
+    for groups in items_of(header, "PerFrameFunctionalGroupsSequence")[number - 1 : number]:
+        yield from items_of(groups, macro)[:1]
+    for groups in items_of(header, "SharedFunctionalGroupsSequence")[:1]:
+        yield from items_of(groups, macro)[:1]
     yield header
 
 
 def _numbers(dataset: Dataset, keyword: str) -> list[float]:
     """The finite numbers of an attribute, none where one of them is not."""
-    try:
-        value: Any = dataset.get(keyword)
-        numbers = [float(one) for one in np.ravel(value)] if value not in (None, "") else []
-    except _WRONG:
-        return []
-    return numbers if np.isfinite(numbers).all() else []
+    return [float(one) for one in decimals_of(text_of(dataset, keyword)) or ()]

@@ -37,19 +37,17 @@ def segment_groups(content: Content, refers: str) -> list[ContentItem]:
 
 def likelihood_groups(content: Content) -> list[ContentItem]:
     """What a classifier looked for, also what it did not find."""
-    findings, source, stamp = content.findings, content.source, content.stamp
     return [
         item
-        for number, likelihood in enumerate(findings.likelihoods, 1)
-        for item in _likelihood(likelihood, stamp.uid(f"tracking-likelihood-{number}"), findings, source)
+        for number, likelihood in enumerate(content.findings.likelihoods, 1)
+        for item in _likelihood(likelihood, content.stamp.uid(f"tracking-likelihood-{number}"), content)
     ]
 
 
-def identifier(label: str, frame: int | None, findings: Findings) -> str:
+def identifier(label: str, frame: int | None, content: Content) -> str:
     """The tracking identifier: the finding's name and, where there are several images, on which one it is."""
-    images = len(findings.frames)
-    where = f", image {frame + 1} of {images}" if frame is not None and images > 1 else ""
-    return plain(f"{findings.model.name}: {label}{where}")
+    where = f", {content.names(frame)}" if frame is not None and len(content.source.frames) > 1 else ""
+    return plain(f"{content.findings.model.name}: {label}{where}")
 
 
 def run_by(findings: Findings) -> list[str]:
@@ -106,20 +104,19 @@ def _sites(segment: Segment) -> list[FindingSite]:
     return [FindingSite(concept(segment.type), laterality=laterality)]
 
 
-def _likelihood(
-    likelihood: FindingProbability, uid: str, findings: Findings, source: Source
-) -> MeasurementsAndQualitativeEvaluations:
+def _likelihood(likelihood: FindingProbability, uid: str, content: Content) -> MeasurementsAndQualitativeEvaluations:
+    findings = content.findings
     presence = concepts.PRESENT if likelihood.present else concepts.ABSENT
     threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=uid, identifier=identifier(likelihood.label, likelihood.frame, findings)
+            uid=uid, identifier=identifier(likelihood.label, likelihood.frame, content)
         ),
         finding_type=concept(likelihood.finding),
         algorithm_id=algorithm_items(findings.model, [threshold, *run_by(findings)]),
         measurements=[certainty(likelihood.probability)],
         qualitative_evaluations=[QualitativeEvaluation(concept(concepts.PRESENCE), concept(presence))],
-        source_images=[_image(frame) for frame in _looked_at(likelihood, source)],
+        source_images=[_image(frame) for frame in _looked_at(likelihood, content.source)],
     )
 
 

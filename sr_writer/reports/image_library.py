@@ -1,5 +1,6 @@
 """The image library of a report (PS3.16 TID 1600, 1602): the images that were read, with what they have in common."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from highdicom.sr import ContainerContentItem, ContentItem, ImageContentItem, RelationshipTypeValues
@@ -15,12 +16,16 @@ _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 _Format = tuple[int, int, tuple[Any, ...] | None]
 
 
-def image_library(source: Source) -> ContainerContentItem:
-    """All images of the series; those of one size and pixel spacing form a group that states it once."""
+def image_library(*sources: Source) -> ContainerContentItem:
+    """All images that were read; those of one series, size and pixel spacing form a group that states it once."""
+    return container(concepts.IMAGE_LIBRARY, [group for source in sources for group in _groups(source)])
+
+
+def _groups(source: Source) -> Iterator[ContainerContentItem]:
     groups: dict[_Format, list[Instance]] = {}
     for instance in source.instances:
         groups.setdefault((instance.rows, instance.columns, instance.pixel_spacing), []).append(instance)
-    return container(concepts.IMAGE_LIBRARY, [_group(source, images) for images in groups.values()])
+    return (_group(source, images) for images in groups.values())
 
 
 def _group(source: Source, images: list[Instance]) -> ContainerContentItem:

@@ -68,12 +68,12 @@ def _evidence(source: Source, instance: Instance) -> Dataset:
 
 
 def _description(content: Content) -> str:
-    reasons = (_reason(one, len(content.source.frames)) for one in content.key_frames)
+    reasons = (_reason(one, content) for one in content.key_frames)
     return " ".join([f"{warning(content.findings.model)}.", *reasons])
 
 
-def _reason(one: KeyFrame, images: int) -> str:
-    where = f"Image {one.frame + 1} of {images}" if images > 1 else "The image"
+def _reason(one: KeyFrame, content: Content) -> str:
+    where = content.names(one.frame).capital if len(content.source.frames) > 1 else "The image"
     return f"{where}: {one.why}."
 
 

@@ -55,7 +55,7 @@ def _group(region: Region, number: int, content: Content) -> PlanarROIMeasuremen
     findings, uid = content.findings, content.stamp.uid(f"tracking-region-{number}")
     frame = content.frame(region.frame)
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(region.label, region.frame, findings)),
+        tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(region.label, region.frame, content)),
         referenced_region=_image_region(region, frame),
         finding_type=concept(region.finding),
         finding_sites=_sites(region),

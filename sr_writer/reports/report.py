@@ -23,15 +23,16 @@ from pydicom.uid import ExplicitVRLittleEndian
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
 from sr_writer.codes import concepts
+from sr_writer.codes.sentences import notes
 from sr_writer.codes.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
 from sr_writer.content import Content, Draft
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
+from sr_writer.inputs import by_series
 from sr_writer.reports.groups import likelihood_groups, segment_groups
 from sr_writer.reports.image_library import image_library
 from sr_writer.reports.items import coded, comment, container, root
 from sr_writer.reports.regions import region_groups
 from sr_writer.segments.segmentation import reference_to
-from sr_writer.source import Source
 
 # highdicom has no class for Basic Text SR, whose header is that of the others (PS3.3 A.35.1 to A.35.3).
 _CLASSES = {COMPREHENSIVE_3D_SR: Comprehensive3DSR, COMPREHENSIVE_SR: ComprehensiveSR, ENHANCED_SR: EnhancedSR}
@@ -59,10 +60,12 @@ def document(content: Content, form: ResultFormat, tree: ContainerContentItem) -
     """The document whose content is `tree`, in the SOP class of `form`: what stands around it is the same in each."""
     findings, source, stamp = content.findings, content.source, content.stamp
     evidence = [
-        _evidence(source, one.sop_class_uid, one.sop_instance_uid, source.series_uid) for one in source.instances
+        _evidence(study, one.sop_class_uid, one.sop_instance_uid, series)
+        for study, series, instances in by_series(content.sources)
+        for one in instances
     ]
     if form.refers:
-        evidence.append(_evidence(source, *reference_to(form.refers, stamp)))
+        evidence.append(_evidence(source.study_uid, *reference_to(form.refers, stamp)))
     dataset: Dataset = _CLASSES.get(form.sop_class, EnhancedSR)(
         evidence=evidence,
         content=tree,
@@ -91,11 +94,11 @@ def context(content: Content) -> list[ContentItem]:
     ]
 
 
-def _evidence(source: Source, sop_class_uid: str, sop_instance_uid: str, series_uid: str) -> Dataset:
+def _evidence(study_uid: str, sop_class_uid: str, sop_instance_uid: str, series_uid: str) -> Dataset:
     """An instance as far as a reference to it needs; identity comes from the source's own bytes."""
     image = Dataset()
     image.SOPClassUID, image.SOPInstanceUID = sop_class_uid, sop_instance_uid
-    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, series_uid
+    image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, series_uid
     image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
     image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""
     return image
@@ -105,10 +108,10 @@ def _measurements(content: Content, groups: Sequence[ContentItem], gaps: Sequenc
     """The root of TID 1500; `gaps` are sentences that follow the warning in its first comment."""
     findings = content.findings
     first = " ".join([f"{warning(findings.model)}.", *gaps])
-    items: list[ContentItem] = [*context(content), image_library(content.source)]
+    items: list[ContentItem] = [*context(content), image_library(*content.sources)]
     if groups:
         items.append(container(concepts.IMAGING_MEASUREMENTS, groups))
-    items.append(container(concepts.QUALITATIVE_EVALUATIONS, [comment(one) for one in (first, *findings.remarks)]))
+    items.append(container(concepts.QUALITATIVE_EVALUATIONS, [comment(one) for one in (first, *notes(findings))]))
     return root(concepts.MEASUREMENT_REPORT, items, template="1500")
 
 
@@ -131,4 +134,14 @@ def _gaps(findings: Findings, present: frozenset[int]) -> list[str]:
     ]
     if unmeasured:
         sentences.append(f"Could not be measured: {', '.join(unmeasured)}.")
-    return sentences
+    return [*sentences, *_parts(findings)]
+
+
+def _parts(findings: Findings) -> Iterator[str]:
+    """Which measurements are of one of several separate parts, which the template has no item for."""
+    for segment in findings.segments:
+        apart = [one for one in segment.measurements if one.parts > 1]
+        if apart:
+            names = " and ".join(dict.fromkeys(one.name.meaning for one in apart))
+            which = "each, the largest first" if any(one.part > 1 for one in apart) else "of the largest alone"
+            yield f"{segment.label} has {apart[0].parts} separate parts; {names}: {which}."

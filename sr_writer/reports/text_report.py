@@ -7,7 +7,7 @@ from highdicom.sr import ContentItem, ImageContentItem
 from domain.findings import Code
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
-from sr_writer.codes.sentences import heads, lines
+from sr_writer.codes.sentences import heads, lines, notes, read
 from sr_writer.codes.wording import concept
 from sr_writer.content import Content, Draft
 from sr_writer.reports.items import CONTAINS, container, root, text
@@ -18,13 +18,13 @@ from sr_writer.source import Frame
 def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The warning and who speaks, then a line for each finding, then how it came about and what the model is for."""
     findings = content.findings
-    found = [f"{one.label}: {one.said}" for one in lines(findings, content.present)]
+    found = [f"{one.label}: {one.said}" for one in lines(content)]
     run = [f"Run by {findings.engine}."] if findings.engine else []
     sections = [
         _section(concepts.SUMMARY, concepts.SUMMARY, heads(findings)),
         _section(concepts.FINDINGS, concepts.FINDING, found or ["The model reports nothing."], _images(content)),
     ]
-    if about := [*findings.remarks, *run, *findings.model.card]:
+    if about := [f"Read: {read(content)}.", *notes(findings), *run, *findings.model.card]:
         sections.append(_section(concepts.PROCEDURES, concepts.PROCEDURE_DESCRIPTION, about))
     yield document(content, form, root(concepts.IMAGING_REPORT, [*context(content), *sections], template="2000"))
 

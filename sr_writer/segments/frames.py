@@ -11,13 +11,12 @@ import numpy as np
 
 from domain.errors import UnusableInput
 from domain.findings import Code
+from domain.measured import PLACE
 from sr_writer.codes import concepts
-from sr_writer.encoding.explicit import element, sequence
+from sr_writer.encoding.explicit import element, item, raw, sequence
+from sr_writer.inputs import by_series
 from sr_writer.segments.pixels import Bits, Extents
 from sr_writer.source import Frame, Instance, Source, Volume
-
-# mm: two slices that are nearer than this are in one place.
-_APART = 1e-3
 
 
 def in_order(found: Sequence[Extents], volume: Volume) -> list[int]:
@@ -29,7 +28,7 @@ def in_order(found: Sequence[Extents], volume: Volume) -> list[int]:
     direction = np.asarray(volume.orientation, float)
     depth = np.asarray([volume.positions[k] for k in occupied], float) @ np.cross(direction[:3], direction[3:])
     order = np.argsort(-depth, kind="stable")
-    if (np.abs(np.diff(depth[order])) < _APART).any():
+    if (np.abs(np.diff(depth[order])) <= PLACE.of(0)).any():
         raise UnusableInput("the slices do not make a segmentation: two of them lie in one place")
     return [occupied[place] for place in order.tolist()]
 
@@ -60,15 +59,27 @@ def groups_by_slice(slices: Sequence[int], source: Source, volume: Volume) -> by
     return sequence("PerFrameFunctionalGroupsSequence", *items)
 
 
-def references(source: Source) -> dict[str, bytes]:
-    """The elements that name every instance that the model has read, by keyword."""
-    items = [b"".join(_reference(instance)) for instance in source.instances]
-    instances = sequence("ReferencedInstanceSequence", *items)
-    series = instances + element("SeriesInstanceUID", source.series_uid)
-    return {
-        "ReferencedSeriesSequence": sequence("ReferencedSeriesSequence", series),
-        "SourceImageSequence": sequence("SourceImageSequence", *items),
+def references(sources: Sequence[Source]) -> dict[str, bytes]:
+    """The elements that name every instance that the model has read, by keyword; priors under their own study."""
+    own: list[bytes] = []
+    priors: dict[str, list[bytes]] = {}
+    for study, series, instances in by_series(sources):
+        items = b"".join(item(b"".join(_reference(one))) for one in instances)
+        said = raw("ReferencedInstanceSequence", items) + element("SeriesInstanceUID", series)
+        (own if study == sources[0].study_uid else priors.setdefault(study, [])).append(said)
+    every = [b"".join(_reference(one)) for _, _, instances in by_series(sources) for one in instances]
+    found = {
+        "ReferencedSeriesSequence": sequence("ReferencedSeriesSequence", *own),
+        "SourceImageSequence": sequence("SourceImageSequence", *every),
     }
+    if priors:
+        keyword = "StudiesContainingOtherReferencedInstancesSequence"
+        studies = (
+            sequence("ReferencedSeriesSequence", *series) + element("StudyInstanceUID", study)
+            for study, series in priors.items()
+        )
+        found[keyword] = sequence(keyword, *studies)
+    return found
 
 
 def _of_slice(frame: Frame, position: Sequence[object]) -> tuple[bytes, bytes]:

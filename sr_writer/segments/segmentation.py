@@ -77,7 +77,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     assert volume is not None and mask is not None
     made = _label_map if form.sop_class == LABEL_MAP_SEGMENTATION else _binary
     frames = made(np.ascontiguousarray(mask), source, volume, form)
-    elements = segment_frames.references(source) | {"PerFrameFunctionalGroupsSequence": frames.groups}
+    elements = segment_frames.references(content.sources) | {"PerFrameFunctionalGroupsSequence": frames.groups}
     dataset = _head(content, volume, form)
     dataset.NumberOfFrames = frames.count
     yield Draft(form, dataset, {int(Tag(keyword)): data for keyword, data in elements.items()}, frames.pixels)

@@ -2,10 +2,11 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Select, cast, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domain.ids import StudyId
 from domain.records import (
@@ -15,6 +16,7 @@ from domain.records import (
     DecisionRecord,
     DeliveryRecord,
     ItemisedDelivery,
+    Listed,
     MeasuredJob,
     QuarantineRecord,
     ResultRecord,
@@ -25,7 +27,7 @@ from domain.records import (
 )
 from store.database import Database
 from store.quarantine import unreadable_by_study
-from store.queries.records import R, read, rows_of, rows_of_studies
+from store.queries.records import R, last_of, read, rows_of, rows_of_studies
 from store.tables import (
     associations,
     conflicts,
@@ -43,80 +45,128 @@ from store.tables import (
 )
 
 
-def study_path(database: Database, study: StudyId) -> StudyPath:
-    """Everything on one study's way."""
+def study_path(database: Database, study: StudyId, most: int | None = None) -> StudyPath:
+    """What is on one study's way; of each table the last `most` rows, all of them for None."""
     with database.transaction() as connection:
+        tables = _Tables(connection, study, most)
+        every: Mapping[str, Listed[Any]] = {
+            "associations": tables.associations(),
+            "series": tables.series(),
+            "conflicts": tables.last(ConflictRecord, conflicts.c.received_at, conflicts.c.id),
+            "decisions": tables.last(DecisionRecord, decisions.c.decided_at, decisions.c.model),
+            "jobs": tables.last(MeasuredJob, jobs.c.requested_at, jobs.c.id),
+            "results": tables.last(ResultRecord, results.c.written_at, results.c.sop_uid),
+            "deliveries": tables.deliveries(),
+            "dead_letters": tables.last(DeadLetter, dead_letters.c.at, dead_letters.c.id),
+            "quarantine": tables.last(QuarantineRecord, quarantine.c.received_at, quarantine.c.id),
+        }
         return StudyPath(
-            study=read(connection, rows_of(StudyRecord, studies).where(studies.c.id == study), StudyRecord)[0],
-            associations=read(connection, _associations_of(study), AssociationRecord),
-            series=read(connection, _series_of(study), SeriesRecord),
-            conflicts=_in_order(connection, study, ConflictRecord, conflicts.c.received_at),
-            decisions=_in_order(connection, study, DecisionRecord, decisions.c.decided_at, decisions.c.model),
-            jobs=_in_order(connection, study, MeasuredJob, jobs.c.requested_at),
-            results=_in_order(connection, study, ResultRecord, results.c.written_at),
-            deliveries=_deliveries_of(connection, study),
-            dead_letters=_in_order(connection, study, DeadLetter, dead_letters.c.at),
-            quarantine=_in_order(connection, study, QuarantineRecord, quarantine.c.received_at),
+            study=_study(connection, study),
+            **{name: found.rows for name, found in every.items()},
             unreadable=unreadable_by_study(connection, [study]).get(study, 0),
+            whole=tables.instances(every["series"]),
+            more={name: found.more for name, found in every.items() if found.more},
         )
+
+
+def study_record(database: Database, study: StudyId) -> StudyRecord:
+    """The study by itself."""
+    with database.transaction() as connection:
+        return _study(connection, study)
 
 
 def latest_decisions(database: Database, study: StudyId) -> tuple[DecisionRecord, ...]:
     """For each model, in order of name, its newest decision."""
-    with database.transaction() as connection:
-        found = _in_order(connection, study, DecisionRecord, decisions.c.model, decisions.c.revision)
-    return tuple({one.model: one for one in found}.values())
-
-
-def _in_order(connection: Connection, study: StudyId, kind: type[R], *order: Column[Any]) -> tuple[R, ...]:
-    """A study's rows of the table that `order` is of."""
-    query = rows_of_studies(kind, order[0].table, [study])
-    return read(connection, query.order_by(*order), kind)
-
-
-def _associations_of(study: StudyId) -> Select[Any]:
-    return (
-        rows_of(AssociationRecord, associations)
-        .join(study_associations, study_associations.c.association_id == associations.c.id)
-        .where(study_associations.c.study_id == study)
-        .order_by(associations.c.opened_at)
+    query = (
+        rows_of_studies(DecisionRecord, decisions, [study])
+        .ext(distinct_on(decisions.c.model))
+        .order_by(decisions.c.model, decisions.c.revision.desc())
     )
+    with database.transaction() as connection:
+        return read(connection, query, DecisionRecord)
 
 
-def _series_of(study: StudyId) -> Select[Any]:
+def some_series(database: Database, study: StudyId, ids: Collection[uuid.UUID]) -> tuple[SeriesRecord, ...]:
+    """These series of the study."""
+    with database.transaction() as connection:
+        return read(connection, _series_with_counts(study, ids), SeriesRecord)
+
+
+def _study(connection: Connection, study: StudyId) -> StudyRecord:
+    return read(connection, rows_of(StudyRecord, studies).where(studies.c.id == study), StudyRecord)[0]
+
+
+class _Tables:
+    """The rows of one study, of each table the last `most`."""
+
+    def __init__(self, connection: Connection, study: StudyId, most: int | None) -> None:
+        self._connection, self._study, self._most = connection, study, most
+
+    def last(self, kind: type[R], *order: Column[Any]) -> Listed[R]:
+        """The rows of the table that `order` is of."""
+        return last_of(self._connection, rows_of_studies(kind, order[0].table, [self._study]), kind, order, self._most)
+
+    def associations(self) -> Listed[AssociationRecord]:
+        """Those that brought something of the study."""
+        query = (
+            rows_of(AssociationRecord, associations)
+            .join(study_associations, study_associations.c.association_id == associations.c.id)
+            .where(study_associations.c.study_id == self._study)
+        )
+        order = (associations.c.opened_at, associations.c.id)
+        return last_of(self._connection, query, AssociationRecord, order, self._most)
+
+    def series(self) -> Listed[SeriesRecord]:
+        """In order of their UIDs, the first of them; counting is for those alone."""
+        mine = series.c.study_id == self._study
+        ids = self._connection.scalars(select(series.c.id).where(mine).order_by(series.c.series_uid).limit(self._most))
+        found = read(self._connection, _series_with_counts(self._study, list(ids)), SeriesRecord)
+        whole = self._connection.scalar(select(func.count()).select_from(series).where(mine)) or 0
+        return Listed(found, whole - len(found))
+
+    def instances(self, listed: Listed[SeriesRecord]) -> int:
+        """How many there are, of series that are listed or not."""
+        if not listed.more:
+            return sum(one.instances or 0 for one in listed.rows)
+        mine = instances.c.study_id == self._study
+        return self._connection.scalar(select(func.count()).select_from(instances).where(mine)) or 0
+
+    def deliveries(self) -> Listed[ItemisedDelivery]:
+        """Each with its objects."""
+        found = self.last(DeliveryRecord, deliveries.c.since, deliveries.c.id)
+        objects = _objects_of(self._connection, [one.id for one in found.rows])
+        return Listed(tuple(ItemisedDelivery(**vars(one), objects=objects[one.id]) for one in found.rows), found.more)
+
+
+def _series_with_counts(study: StudyId, ids: Collection[uuid.UUID]) -> Select[Any]:
     counts = (
         select(
             instances.c.series_id,
             func.count().label("instances"),
             func.sum(instances.c.frames).label("slices"),
+            func.min(instances.c.series_number).label("number"),
             cast(func.sum(instances.c.size), BigInteger).label("bytes"),
         )
-        .where(instances.c.study_id == study)
+        .where(instances.c.study_id == study, instances.c.series_id.in_(ids))
         .group_by(instances.c.series_id)
         .subquery()
     )
     # Descriptions are free text, in which people write names: routing may look at them, a terminal need not.
     shown = (series.c.id, series.c.series_uid, series.c.modality)
     return (
-        select(*shown, counts.c.instances, counts.c.slices, counts.c.bytes)
+        select(*shown, counts.c.number, counts.c.instances, counts.c.slices, counts.c.bytes)
         .outerjoin(counts, counts.c.series_id == series.c.id)
-        .where(series.c.study_id == study)
-        .order_by(series.c.series_uid)
+        .where(series.c.study_id == study, series.c.id.in_(ids))
+        .order_by(counts.c.number.nulls_last(), series.c.series_uid)
     )
 
 
-def _deliveries_of(connection: Connection, study: StudyId) -> tuple[ItemisedDelivery, ...]:
-    objects = _objects_of(connection, study)
-    found = _in_order(connection, study, DeliveryRecord, deliveries.c.since)
-    return tuple(ItemisedDelivery(**vars(one), objects=objects[one.id]) for one in found)
-
-
-def _objects_of(connection: Connection, study: StudyId) -> Mapping[uuid.UUID, tuple[SentObject, ...]]:
-    """The objects of each delivery, by their kind."""
+def _objects_of(connection: Connection, wanted: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[SentObject, ...]]:
+    """The objects of these deliveries, by their kind."""
     query = (
         select(delivery_objects, results.c.kind)
         .join(results, results.c.sop_uid == delivery_objects.c.sop_uid)
-        .where(results.c.study_id == study)
+        .where(delivery_objects.c.delivery_id.in_(wanted))
         .order_by(results.c.kind)
     )
     each: defaultdict[uuid.UUID, tuple[SentObject, ...]] = defaultdict(tuple)

@@ -2,17 +2,17 @@
 
 from sqlalchemy import func, select
 
-from domain.records import QuarantineRecord
+from domain.records import Listed, QuarantineRecord
 from store.database import Database
-from store.queries.records import read, rows_of
+from store.queries.records import first_of, rows_of
 from store.tables import quarantine
 
 
-def quarantined(database: Database, limit: int) -> tuple[QuarantineRecord, ...]:
+def quarantined(database: Database, limit: int) -> Listed[QuarantineRecord]:
     """The newest ones, newest first."""
-    query = rows_of(QuarantineRecord, quarantine).order_by(quarantine.c.received_at.desc()).limit(limit)
+    order = (quarantine.c.received_at, quarantine.c.id)
     with database.transaction() as connection:
-        return read(connection, query, QuarantineRecord)
+        return first_of(connection, rows_of(QuarantineRecord, quarantine), QuarantineRecord, order, limit)
 
 
 def quarantine_size(database: Database) -> int:

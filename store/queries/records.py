@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Column, Connection, Select, Table, func, select
 
 from domain.ids import StudyId
 from domain.records import (
@@ -12,6 +12,7 @@ from domain.records import (
     DecisionRecord,
     DeliveryRecord,
     JobRecord,
+    Listed,
     MeasuredJob,
     MeasuredSegment,
     MeasuredValue,
@@ -40,6 +41,30 @@ def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, 
     names, decode = [field.name for field in fields(kind)], _DECODE.get(kind, {})
     found = connection.execute(query).mappings()
     return tuple(kind(**{name: decode.get(name, _as_it_is)(row[name]) for name in names}) for row in found)
+
+
+def last_of(
+    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[Column[Any]], most: int | None
+) -> Listed[R]:
+    """The last `most` rows of `query` in their order (all of them for None), and how many come before them."""
+    if most is None:
+        return Listed(read(connection, query.order_by(*order), kind))
+    found = read(connection, query.order_by(*(one.desc() for one in order)).limit(most), kind)[::-1]
+    return Listed(found, _others(connection, query, found, most))
+
+
+def first_of(
+    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[Column[Any]], most: int
+) -> Listed[R]:
+    """The last `most` rows in that order, the last one first."""
+    found = last_of(connection, query, kind, order, most)
+    return Listed(found.rows[::-1], found.more)
+
+
+def _others(connection: Connection, query: Select[Any], found: Sequence[object], most: int) -> int:
+    if len(found) < most:
+        return 0
+    return (connection.scalar(select(func.count()).select_from(query.subquery())) or 0) - len(found)
 
 
 def _as_it_is(value: object) -> object:

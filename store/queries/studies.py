@@ -1,21 +1,18 @@
 """Studies: how many are in which state, the latest ones, and which one is meant."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Collection
 
 from sqlalchemy import Connection, Text, cast, func, select
 
 from domain.errors import Permanent
 from domain.ids import StudyId
-from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord, StudySummary
+from domain.records import StudyRecord, StudySummary
 from domain.states import StudyState
 from store.database import Database
 from store.quarantine import unreadable_by_study
-from store.queries.records import read, rows_of, rows_of_studies
-from store.tables import deliveries, instances, jobs, results, studies
-
-R = TypeVar("R", JobRecord, ResultRecord, DeliveryRecord)
+from store.queries.current import work_of
+from store.queries.records import read, rows_of
+from store.tables import instances, studies
 
 
 def studies_by_state(database: Database) -> dict[str, int]:
@@ -31,16 +28,19 @@ def latest_studies(database: Database, limit: int) -> tuple[StudySummary, ...]:
     with database.transaction() as connection:
         found = read(connection, newest, StudyRecord)
         ids = [one.id for one in found]
-        counts = _counts(connection, ids)
-        waiting = _by_study(read(connection, rows_of_studies(JobRecord, jobs, ids), JobRecord))
-        written = _by_study(read(connection, rows_of_studies(ResultRecord, results, ids), ResultRecord))
-        sending = _by_study(read(connection, rows_of_studies(DeliveryRecord, deliveries, ids), DeliveryRecord))
+        counts, work = _counts(connection, ids), work_of(connection, ids)
         unreadable = unreadable_by_study(connection, ids)
     return tuple(
-        StudySummary(one, images, series, waiting[one.id], written[one.id], sending[one.id], unreadable.get(one.id, 0))
+        StudySummary(one, images, series, **vars(work[one.id]), unreadable=unreadable.get(one.id, 0))
         for one in found
         for images, series in (counts.get(one.id, (None, None)),)
     )
+
+
+def how_many_studies(database: Database) -> int:
+    """All there are."""
+    with database.transaction() as connection:
+        return connection.scalar(select(func.count()).select_from(studies)) or 0
 
 
 def find_study(database: Database, wanted: str) -> StudyId:
@@ -68,10 +68,3 @@ def _counts(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, t
     counted = select(instances.c.study_id, func.count(), func.count(instances.c.series_id.distinct()))
     query = counted.where(instances.c.study_id.in_(ids)).group_by(instances.c.study_id)
     return {study: (images, series) for study, images, series in connection.execute(query)}
-
-
-def _by_study(records: Iterable[R]) -> Mapping[StudyId, tuple[R, ...]]:
-    grouped: defaultdict[StudyId, tuple[R, ...]] = defaultdict(tuple)
-    for one in records:
-        grouped[one.study_id] += (one,)
-    return grouped

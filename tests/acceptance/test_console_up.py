@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from roles.health import running
+from roles.run_files import running
 from tests.support.counterparts import ROOT
 from tests.support.node import Node, own_folder
 from tests.support.processes import alive, children, free_port, postmasters

@@ -136,6 +136,7 @@ def test_an_association_without_an_acceptable_context_says_why_and_is_recorded(n
         "source": None,
         "code": None,
         "reason": "no acceptable presentation context",
+        "count": 1,
     }
 
 
@@ -244,7 +245,7 @@ def test_a_full_spool_answers_a700_and_the_association_goes_on(tmp_path: Path) -
 
 
 def test_a_disk_below_its_floor_answers_a700(tmp_path: Path) -> None:
-    with listening(tmp_path, Spool(disk_floor=1 << 60)) as node, RawPeer(node.port) as peer:
+    with listening(tmp_path, Spool(disk_floor=1 << 46)) as node, RawPeer(node.port) as peer:
         assert peer.associate().store("1.1", bytes(3 * PART), 200_000) == 0xA700
         assert peer.echo() == 0
         peer.release()

@@ -106,7 +106,7 @@ def test_the_report_reads_like_a_report(results: Callable[[Case], Written]) -> N
     text = judges.report_text(results(NAMED["segments_alone"]).files[ResultKind.SR][0])
     for line in (
         "Comprehensive 3D SR Document",
-        "AI report: AI generated, not verified, demo; Lungs in chest CT",
+        "Lungs, report; AI, unverified, demo; ct_lung",
         "Verification Flag   : UNVERIFIED",
         '"Finding Site")=(39607008,SCT,"Lung")',
         '"Laterality")=(24028007,SCT,"Right")',
@@ -123,7 +123,7 @@ def test_the_report_on_a_radiograph_reads_like_a_report(results: Callable[[Case]
     text = judges.report_text(results(NAMED["cr"]).files[ResultKind.SR][0])
     for line in (
         "Comprehensive 3D SR Document",
-        "AI report: AI generated, not verified, demo; Findings in ch",
+        "Findings, report; AI, unverified, demo; cxr_findings",
         '"Procedure reported")=(43468-8,LN,"XR unspecified body region")',
         '"Finding")=(233604007,SCT,"Pneumonia")',
         '"Certainty of Finding")="95.536" (%,UCUM,"Percent")',

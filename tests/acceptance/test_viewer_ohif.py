@@ -34,7 +34,7 @@ T = TypeVar("T")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STUDY = "ct_chest_lidc0003"
-NOT_VERIFIED = "AI generated, not verified"
+NOT_VERIFIED = "AI, unverified"
 # Patterns of complaints that are not ours, each with its reason.
 TOLERATED: dict[str, str] = {}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from console.cli.main import app
+from console.cli.app import app
 from store.database import Database
 from store.schema import upgrade
 from tests.support.delivered import STUDY, fill

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from audit.trail import Action, Ledger
-from console.cli.main import app
+from console.cli.app import app
 from domain.errors import Permanent
 from store.database import Database
 from store.queries.schema import known_revisions, schema_is_ready
@@ -49,7 +49,7 @@ def test_the_latest_studies_come_with_where_since_when_and_why(delivered: Databa
     first, second = answer("status", "--database", database_url)["studies"]
     assert (first["study_uid"], first["where"]) == ("1.2.826.12", "receiving")
     assert first["instances"] is None
-    assert (second["where"], second["why"]) == ("delivery to PACS pending", "out of resources (A700)")
+    assert (second["where"], second["why"]) == ("delivery to PACS pending", "out of resources (status A700H)")
     assert (second["series"], second["instances"]) == (2, 3)
 
 
@@ -58,7 +58,7 @@ def test_the_first_line_of_a_study_says_where_since_when_and_why(delivered: Data
     assert result.exit_code == 0, result.stderr
     first = result.stdout.splitlines()[0]
     assert first.startswith("delivery to PACS pending, since ")
-    assert first.endswith("out of resources (A700)")
+    assert first.endswith("out of resources (status A700H)")
 
 
 def test_a_study_shows_every_step_of_its_way(delivered: Database, database_url: str) -> None:
@@ -72,7 +72,7 @@ def test_a_study_shows_every_step_of_its_way(delivered: Database, database_url: 
         "2345.6",
         "SEG",
         "SR",
-        "not stored (A700)",
+        "not stored: out of resources (status A700H)",
         "no such",
     ):
         assert fact in shown, fact
@@ -86,10 +86,10 @@ def test_no_free_text_of_the_scanner_is_shown(delivered: Database, database_url:
 
 def test_explain_gives_each_model_and_each_series_its_reasons(delivered: Database, database_url: str) -> None:
     shown = run("explain", "1.2.826.1", "--database", database_url).stdout
-    assert "ct_lung 1.0 runs on CT with 61 slices" in shown
+    assert "ct_lung 1.0 runs on series 3 (CT, 61 images, ...1.2.826.1.1)" in shown
     assert "has 1 slices, fewer than 20" in shown
     assert "mr_brain 2.0 does not run: no series meets its intended use" in shown
-    assert "not on CT with 61 slices (...1.2.826.1.1): modality is CT, not MR" in shown
+    assert "not on series 3 (CT, 61 images, ...1.2.826.1.1): modality is CT, not MR" in shown
 
 
 def test_explain_says_when_no_model_was_asked(delivered: Database, database_url: str) -> None:

@@ -1,5 +1,6 @@
 """What destinations take, as the node remembers it, and what each then gets: on PostgreSQL, against real receivers."""
 
+import itertools
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,11 +15,14 @@ from sqlalchemy import text
 from config.settings import Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
+from consumers.steps import deliver
 from consumers.steps.deliver import DeliveryTo, Sent
+from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from consumers.steps.retry import retry
 from consumers.steps.write import ResultsWriter
 from dicom_node.scu.probe import ProbeResult
+from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.profiles import (
     BASIC_TEXT_SR,
     COMPREHENSIVE_3D_SR,
@@ -282,6 +286,7 @@ def test_an_answer_that_comes_between_writing_and_planning_is_heeded(inferred: B
         assert receiver.classes() == [ENHANCED_SR]
     plans = planned(inferred)
     assert plans[0]["reason"] == "results are written again: PACS came to take others meanwhile"
+    assert plans[0]["destinations"] == []
     assert plans[1]["destinations"] == ["PACS"]
 
 
@@ -330,8 +335,91 @@ def test_findings_that_give_nothing_for_a_profile_are_no_failure(inferred: Bench
     one = recipient(profile=Profile("likely", (ResultKind.SR_LIKELIHOODS,), reports=(Report.ENHANCED,)))
     remember(inferred, one, {ENHANCED_SR: BOTH})
     deliver_all(inferred, [one])
-    assert deliveries(inferred) == {"PACS": ("stored", "the findings give nothing that its profile shows")}
-    assert inferred.ask("SELECT state FROM dicom_node.studies") == [("complete",)]
+    assert deliveries(inferred) == {"PACS": ("cancelled", "the findings give nothing that its profile shows")}
+    said = "nothing goes to PACS: the findings give nothing that its profile shows"
+    assert inferred.ask("SELECT state, reason FROM dicom_node.studies") == [("complete", said)]
+    assert events(inferred, "results.delivered") == []
+
+
+def test_a_delivery_that_has_lost_its_objects_is_refused_and_never_stored(inferred: Bench) -> None:
+    one = recipient()
+    write_and_plan(inferred, [one])
+    with inferred.database.transaction() as connection:
+        connection.execute(text("UPDATE dicom_node.delivery_objects SET dropped = true"))
+    assert deliverers(inferred, [one])[0].step()
+    assert deliveries(inferred) == {"PACS": ("refused", "none of the results that were chosen is there to be sent")}
+    assert inferred.ask("SELECT state FROM dicom_node.studies") == [("stuck",)]
+    assert events(inferred, "results.delivered") == []
+
+
+def changing(bench: Bench, one: ProfiledDestination) -> Iterator[None]:
+    """The destination's answers change at every turn."""
+    for taken in itertools.cycle([{ENHANCED_SR: BOTH}, {BASIC_TEXT_SR: BOTH}]):
+        bench.clock.sleep(1)
+        remember(bench, one, taken)
+        yield
+
+
+def test_results_for_a_destination_whose_answers_change_at_every_sending_are_not_written_for_ever(
+    inferred: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = recipient()
+    changes = changing(inferred, one)
+
+    def refuse(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator[Outcome]:
+        for sent in objects:
+            yield Outcome(sent, Verdict.REFUSED, "it supports none of these", None, unaccepted=True)
+
+    def answer(*_: object) -> ProbeResult:
+        inferred.clock.sleep(1)
+        (seen,) = inferred.ask("SELECT accepted FROM dicom_node.destinations_seen")
+        taken = {tuple(context) for context in seen[0]}
+        other = BASIC_TEXT_SR if (ENHANCED_SR, EXPLICIT) in taken else ENHANCED_SR
+        return ProbeResult(frozenset((other, syntax) for syntax in BOTH))
+
+    monkeypatch.setattr(deliver, "send", refuse)
+    monkeypatch.setattr(deliver, "probe", answer)
+    next(changes)
+    (sender,) = deliverers(inferred, [one])
+    handled: set[uuid.UUID] = set()
+    write_and_plan(inferred, [one], handled)
+    assert sender.step()
+    write_and_plan(inferred, [one], handled)
+    assert not sender.step()  # it waits
+    for _ in range(4):
+        inferred.pass_time(1000)
+        assert sender.step()
+        write_and_plan(inferred, [one], handled)
+    said = "it supports none of these; 5 times it had come to take others"
+    assert deliveries(inferred) == {"PACS": ("refused", said)}
+    assert inferred.ask("SELECT state, reason FROM dicom_node.studies") == [("stuck", f"PACS: {said}")]
+    assert len(events(inferred, "results.requested")) == 4
+    ((study,),) = inferred.ask("SELECT id FROM dicom_node.studies")
+    retry(inferred.ledger, study, [], inferred.clock.now())
+    assert inferred.ask("SELECT state, rewritten FROM dicom_node.deliveries") == [("pending", 0)]
+
+
+def test_results_for_a_destination_whose_answers_change_at_every_writing_are_sent_as_they_are_in_the_end(
+    inferred: Bench,
+) -> None:
+    one = recipient()
+    changes = changing(inferred, one)
+    handled: set[uuid.UUID] = set()
+    writer, planner = ResultsWriter(inferred.objects, [one], inferred.clock), DeliveryPlanner([one], inferred.clock)
+    for _ in range(10):
+        for kind, handler in (
+            ("inference.completed", writer),
+            ("results.requested", writer),
+            ("results.written", planner),
+        ):
+            for event in (found for found in events(inferred, kind) if found.id not in handled):
+                handled.add(event.id)
+                if handler is planner:
+                    next(changes)
+                with inferred.ledger.transaction() as transaction:
+                    handler(transaction, event)
+    assert len(events(inferred, "results.requested")) == 4
+    assert planned(inferred)[-1]["destinations"] == ["PACS"]
 
 
 def test_the_path_of_a_study_tells_what_was_chosen(inferred: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from config.settings import Destination, Http
-from console.cli.main import app
+from console.cli.app import app
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.deliver import DeliveryToNobody, Sent

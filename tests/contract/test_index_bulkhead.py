@@ -2,115 +2,36 @@
 
 import json
 import logging
-import struct
 import uuid
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy import insert, text
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DBAPIError
 
 from config.metrics import REGISTRY
-from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
-from consumers.steps.retry import retry
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
-from dicom_node.spool import PART, DamagedRecord, Entry, Kind
-from domain.completeness import SettlePolicy
-from domain.errors import NodeError, Permanent, Retryable, Unavailable
-from store import index, quarantine
-from store.database import Database, is_for_data
-from store.queries.path import study_path
-from store.queries.studies import latest_studies
-from store.tables import inbox
+from dicom_node.spool import Kind
+from domain.errors import NodeError, Retryable, Unavailable
+from roles.health import Health
+from store import index
 from tests.support.bench import Bench, open_bench
+from tests.support.entries import EXPLICIT, Given, entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
-from tests.support.working import study_id
-
-CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
-GOOD = Phantom(size=(16, 16), slices=3, study="good")
-
-
-class Given:
-    """In the place of the spool: hands the entries out, a batch a poll, and keeps what is checkpointed."""
-
-    def __init__(self, *batches: Sequence[Entry]) -> None:
-        self._batches = list(batches)
-        self.checkpointed: list[Entry] = []
-
-    def poll(self, timeout: float) -> list[Entry]:
-        return list(self._batches.pop(0)) if self._batches else []
-
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
-        self.checkpointed += entries
-
-
-def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
-    """A record of the spool with texts as a peer may choose them."""
-    given: dict[str, Any] = {
-        "kind": Kind.INSTANCE,
-        "association": uuid.UUID(int=1),
-        "calling": "SCANNER",
-        "called": "NODE",
-        "address": "127.0.0.1",
-        "sop_class": CT,
-        "sop_instance": f"1.2.3.{number}",
-        "transfer_syntax": EXPLICIT,
-        "details": {},
-    }
-    pieces = [data[start : start + PART] for start in range(0, len(data), PART)]
-    return Entry(
-        listener=0,
-        sequence=number,
-        received_ns=0,
-        context_id=1,
-        size=len(data),
-        marks=(),
-        read=lambda: iter(pieces),
-        **(given | fields),
-    )
-
-
-def good(start: int) -> list[Entry]:
-    return [entry(start + k, encoded(one), sop_instance=one.SOPInstanceUID) for k, one in enumerate(GOOD.datasets())]
+from tests.support.spooled import GOOD, good, run, with_value
 
 
 @pytest.fixture
 def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
     with open_bench(tmp_path, database_url) as made:
         yield made
-
-
-def run(bench: Bench, *batches: Sequence[Entry]) -> Given:
-    given = Given(*batches)
-    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock)  # type: ignore[arg-type]
-    while indexer.step(0.0):
-        pass
-    indexer.close()
-    return given
-
-
-def with_value(number: int, tag: int, vr: bytes, value: bytes, **phantom: Any) -> bytes:
-    """A slice with the value of an element replaced, or added."""
-    dataset = Phantom(size=(16, 16), slices=3, study=f"odd {number}", **phantom).datasets()[0]
-    dataset.pop(tag, None)
-    data = encoded(dataset)
-    at = 0
-    while struct.unpack_from("<HH", data, at) < (tag >> 16, tag & 0xFFFF):
-        at += 8 + struct.unpack_from("<H", data, at + 6)[0]
-    return (
-        data[:at] + struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr, len(value) + len(value) % 2)
-        + value + b" " * (len(value) % 2) + data[at:]
-    )  # fmt: skip
 
 
 def nested(number: int) -> bytes:
@@ -284,169 +205,26 @@ def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
     assert bench.count("associations") == len(rows)
 
 
-@pytest.mark.parametrize(
-    ("state", "word"),
-    [
-        ("08006", "does not answer"),
-        ("57P01", "is being stopped"),
-        ("57P03", "is starting"),
-        ("53100", "has no room left on its disk"),
-        ("53300", "has no connection left"),
-        ("25006", "is a standby"),
-    ],
-)
-def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, state: str, word: str) -> None:
-    with pytest.raises(Unavailable, match=word), bench.database.transaction() as connection:
-        _raise(connection, state)
+def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Bench) -> None:
+    dataset = Phantom(size=(16, 16), slices=3, study="long").datasets()[0]
+    data = encoded(dataset) + b"\0" * (12 << 20)
+    slow = entry(1, data, sop_instance=dataset.SOPInstanceUID)
+    passed = 0.0
+    health = Health(limit=60, now=lambda: passed)
+    lived: list[bool] = []
 
+    def pieces() -> Iterator[bytes]:
+        nonlocal passed
+        for piece in slow.read():
+            passed += 59
+            lived.append(health.alive())
+            yield piece
 
-def test_every_session_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
-    database = Database(database_url)
-    notifications = database.listener("anything")
-    with ExitStack() as held:
-        held.callback(database.close)
-        held.callback(notifications.close)
-        session = held.enter_context(database.session())
-        pooled = held.enter_context(database.transaction())
-        notifications.wait(0)
-        drivers = [session.connection.dbapi_connection, pooled.connection.dbapi_connection, notifications._connection]
-        kept = [one.info.get_parameters() for one in drivers if isinstance(one, psycopg.Connection)]
-    assert [(one["keepalives_idle"], one["tcp_user_timeout"]) for one in kept] == [("30", "60000")] * 3
-
-
-def test_waiting_for_a_connection_of_this_process_is_a_servers_absence(database_url: str) -> None:
-    database = Database(database_url, pool_size=1)
-    pool = database._engine.pool
-    assert isinstance(pool, QueuePool)
-    pool._timeout = 0.1
-    with ExitStack() as held:
-        held.callback(database.close)
-        for _ in range(1 + pool._max_overflow):
-            held.enter_context(database._engine.connect())
-        with pytest.raises(Unavailable, match="every connection"), database.transaction():
-            pass
-
-
-@pytest.mark.parametrize("state", ["40001", "40P01", "55P03", "57014"])
-def test_a_transaction_that_was_given_up_is_tried_again(bench: Bench, state: str) -> None:
-    with pytest.raises(Retryable, match="gave a transaction up"), bench.database.transaction() as connection:
-        _raise(connection, state)
-
-
-@pytest.mark.parametrize(
-    ("state", "for_data"), [("22003", True), ("23505", True), ("54000", True), ("XX000", False), ("42P01", False)]
-)
-def test_whatever_else_the_server_says_is_never_its_absence(bench: Bench, state: str, for_data: bool) -> None:
-    with pytest.raises(DBAPIError) as raised, bench.database.transaction() as connection:
-        _raise(connection, state)
-    assert is_for_data(raised.value) is for_data
-
-
-def test_a_statement_with_too_many_parameters_is_never_the_servers_absence(bench: Bench) -> None:
-    rows = [{"reader": "x", "event_id": uuid.uuid4(), "handled_at": bench.clock.now()} for _ in range(22_000)]
-    with pytest.raises(OperationalError, match="number of parameters") as raised, bench.database.transaction() as made:
-        made.execute(insert(inbox).values(rows))
-    assert is_for_data(raised.value)
-
-
-def _raise(connection: Any, state: str) -> None:
-    connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'told to' USING ERRCODE = '{state}'; END $$"))
-
-
-def cut(data: bytes) -> bytes:
-    """Ends within Rows, behind all UIDs."""
-    return data[: data.index(b"\x28\x00\x10\x00") + 9]
-
-
-def test_what_is_unreadable_is_counted_to_its_study_and_no_longer_once_it_came_whole(bench: Bench) -> None:
-    whole = good(1)
-    broken = [entry(20 + k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(whole)]
-    run(bench, [broken[0], *whole[1:]])
-    assert _counts(bench) == (2, 1)
-    run(bench, [broken[0]], [whole[0]])
-    assert _counts(bench) == (3, 0)
-
-
-def test_a_study_of_which_nothing_is_readable_is_a_study(bench: Bench) -> None:
-    broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
-    run(bench, broken)
-    assert _counts(bench) == (0, 3)
-    (found,) = latest_studies(bench.database, 10)
-    path = study_path(bench.database, found.study.id)
-    assert [one.sop_uid for one in path.quarantine] == [one.sop_instance for one in broken]
-    assert path.unreadable == 3
-    assert len(path.associations) == 1
-    assert {one.series_uid for one in path.quarantine} == {GOOD.datasets()[0].SeriesInstanceUID}
-
-
-def test_an_unreadable_instance_counts_though_another_study_has_a_readable_one_of_its_uid(bench: Bench) -> None:
-    other = Phantom(size=(16, 16), slices=3, study="other").datasets()[0]
-    broken = good(1)[0]
-    run(bench, [entry(9, encoded(other), sop_instance=other.SOPInstanceUID)])
-    run(bench, [entry(1, cut(broken.data()), sop_instance=other.SOPInstanceUID)])
-    assert [one.unreadable for one in latest_studies(bench.database, 10)] == [1, 0]
-
-
-def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(bench: Bench) -> None:
-    broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
-    released = entry(9, kind=Kind.ASSOCIATION_CLOSED, details={"how": "released"})
-    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
-    run(bench, [*broken, released])
-    _settle(bench, assembler)
-    assert bench.ask("SELECT state, revision, reason FROM dicom_node.studies") == [
-        ("stuck", 0, "nothing that came of it can be read: dicom-node quarantine list")
-    ]
-    assert bench.ask("SELECT envelope ->> 'type' FROM dicom_node.outbox") == [("study.stuck",)]
-    with pytest.raises(Permanent, match="quarantine list"):
-        retry(bench.ledger, study_id(bench), [], bench.clock.now())
-    assert bench.ask("SELECT state FROM dicom_node.studies") == [("stuck",)]
-    run(bench, good(20))
-    _settle(bench, assembler)
-    assert bench.ask("SELECT state, revision FROM dicom_node.studies") == [("complete", 1)]
-
-
-def _settle(bench: Bench, assembler: Assembler) -> None:
-    assembler.step()
-    bench.clock.sleep(5)
-    assembler.step()
-
-
-def _counts(bench: Bench) -> tuple[int, int]:
-    (found,) = latest_studies(bench.database, 10)
-    assert found.study.study_uid == GOOD.uid("study")
-    with bench.database.transaction() as connection:
-        counted = quarantine.unreadable_by_study(connection, [found.study.id])
-    assert counted.get(found.study.id, 0) == found.unreadable
-    return found.instances or 0, found.unreadable
-
-
-def _lost(first: Collection[bytes]) -> Iterator[bytes]:
-    yield from first
-    raise DamagedRecord("the bytes of a record are not those that were written")
-
-
-def test_what_the_disk_lost_is_in_quarantine_on_the_trail_and_counted(bench: Bench) -> None:
-    before = REGISTRY.get_sample_value("dicom_node_indexed_total", {"outcome": "damaged"}) or 0
-    lost = [
-        entry(1, kind=Kind.DAMAGED, details={"reason": "the checksum does not match"}),
-        entry(0, kind=Kind.DAMAGED, sop_instance="", association=uuid.UUID(int=0), details={"reason": "before 4096"}),
-        entry(0, kind=Kind.DAMAGED, sop_instance="", association=uuid.UUID(int=0), details={"reason": "before 8192"}),
-        _with_read(entry(2, b"x" * 100), []),
-        _with_read(entry(3, b"x" * (9 << 20)), [b"x"]),
-    ]
-    for _ in range(2):
-        run(bench, lost, good(10))
-        found = bench.ask("SELECT sop_uid, object_key, reason FROM dicom_node.quarantine ORDER BY id")
-        assert [uid for uid, _, _ in found] == ["1.2.3.1", "", "", "1.2.3.2", "1.2.3.3"]
-        assert {key for _, key, _ in found} == {""}
-        assert bench.count("instances") == 3
-        assert bench.actions().count("instance quarantined") == 5
-    assert REGISTRY.get_sample_value("dicom_node_indexed_total", {"outcome": "damaged"}) == before + 5
-
-
-def _with_read(one: Entry, first: Collection[bytes]) -> Entry:
-    object.__setattr__(one, "read", lambda: _lost(first))
-    return one
+    given = Given([replace(slow, read=pieces)])
+    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    assert indexer.step(0.0) == 1
+    assert all(lived)
+    assert len(lived) > 10
 
 
 def test_entries_of_the_trail_hold_no_control_character(bench: Bench) -> None:

@@ -5,8 +5,8 @@ import json
 from typer.testing import CliRunner
 
 from config.settings import Database, Models, Settings
+from console.cli.app import app
 from console.cli.diagnostics import Mark, examine
-from console.cli.main import app
 from models.registry import Registry, releases
 from store import packages
 from tests.support.bench import Bench

@@ -149,6 +149,43 @@ def test_two_holders_at_once_never_have_the_same_row(requested: Bench, registry:
     assert requested.ask("SELECT attempts, lease_epoch FROM dicom_node.jobs") == [(1, 1)]
 
 
+def test_a_holder_that_hangs_renews_nothing_and_gives_no_sign_of_life(
+    requested: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Inference, "longest", lambda *_: 0.0)
+    beats: list[int] = []
+
+    def hang() -> None:
+        wait_for(
+            lambda: requested.ask("SELECT 1 FROM dicom_node.jobs WHERE lease_until < now()"), 60, "the lease's end"
+        )
+        assert worker(requested, FakeChild(registry), "another").step()
+
+    hanging = worker(requested, FakeChild(registry, during=hang), lease=0.3, alive=lambda: beats.append(1))
+    assert hanging.step()
+    assert beats == []
+    assert "hangs" in caplog.text
+    assert requested.actions().count("inference done") == 1
+
+
+def test_an_outcome_that_was_given_up_for_anothers_sake_is_written_and_not_worked_out_again(
+    requested: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = iter([True, True, False])
+    succeeded = Inference.succeeded
+
+    def succeed(self: Inference, transaction: Transaction, item: Job, result: Inferred) -> str:
+        if next(given_up):
+            transaction.connection.execute(text("DO $$ BEGIN RAISE EXCEPTION 'so' USING ERRCODE = '40P01'; END $$"))
+        return succeeded(self, transaction, item, result)
+
+    monkeypatch.setattr(Inference, "succeeded", succeed)
+    child = FakeChild(registry)
+    assert worker(requested, child).step()
+    assert job(requested) == ("succeeded", "done")
+    assert len(child.tasks) == 1
+
+
 def test_a_lease_is_renewed_while_the_work_goes_on(requested: Bench, registry: Registry) -> None:
     def until() -> list[object]:
         return requested.ask("SELECT lease_until FROM dicom_node.jobs")

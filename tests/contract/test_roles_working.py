@@ -3,6 +3,7 @@
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,18 +12,22 @@ from typing import Any
 import pytest
 
 import roles.work
+from audit.trail import Transaction
 from config.settings import Database, Delivery, Destination, Models, OwnProfile, Settings
 from consumers.destinations import profiled_destinations
 from consumers.leased import LeasedLoop
+from consumers.steps.write import ResultsWriter
 from domain.errors import NodeError, Retryable
+from domain.events import Event
 from domain.profiles import COMPREHENSIVE_3D_SR, EXPLICIT, IMPLICIT, SEGMENTATION, Report, ResultKind
 from inference_worker.model_process import Answer, Task
 from models.registry import Registry
 from roles import tasks
 from roles.deliver import deliver
-from roles.health import Health
+from roles.health import THREAD_LIMIT, Health
 from roles.process import Context
 from roles.work import work
+from roles.write import write
 from tests.support.bench import Bench
 from tests.support.packages import write_package
 from tests.support.processes import free_port, wait_for
@@ -198,12 +203,35 @@ def test_a_job_of_a_package_that_was_installed_a_moment_ago_has_it_loaded_and_is
     (tmp_path / "models").mkdir()
     made = context(bench, database_url, models=Models(folder=tmp_path / "models"))
     with running(work, made):
-        wait_for(lambda: models.said == ["start"], 60, "the worker to have looked at an empty folder")
+        wait_for(lambda: made.health.report()["ready"], 60, "the worker to have looked at an empty folder")
+        assert models.said == []  # without a package there is nothing to start
         shutil.copytree(tmp_path / "coming" / "body_and_bone", tmp_path / "models" / "body_and_bone")
         bench.receive(SMALL.datasets())
         route(bench, registry)
         wait_for(lambda: job(bench)[0] == "succeeded", 60, "the job")
-    assert models.said == ["start", "start", "run"]
+    assert models.said == ["start", "run"]
+
+
+def test_a_role_whose_consumer_hangs_in_a_handler_is_not_live(
+    inferred: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go, passed = threading.Event(), threading.Event(), [0.0]
+    written = ResultsWriter.__call__
+
+    def hang(self: ResultsWriter, transaction: Transaction, event: Event) -> None:
+        entered.set()
+        assert go.wait(60)
+        written(self, transaction, event)
+
+    monkeypatch.setattr(ResultsWriter, "__call__", hang)
+    made = replace(context(inferred, database_url), health=Health(now=lambda: time.monotonic() + passed[0]))
+    with running(write, made):
+        assert entered.wait(60)
+        assert made.health.alive()
+        passed[0] = THREAD_LIMIT + 1
+        wait_for(lambda: made.health.hanging() == ["results"], 60, "the main loop to go on alone")
+        go.set()
+        wait_for(made.health.alive, 60, "the consumer to go on")
 
 
 def test_the_loading_of_models_gives_signs_of_life_however_long_it_takes(

@@ -1,14 +1,20 @@
 """The worker on a real PostgreSQL: jobs, retries, and reasons that a person can read."""
 
+import json
 import shutil
 import zlib
 from dataclasses import replace
 
 import pytest
+import sqlalchemy
+from sqlalchemy import text
 
+from consumers.bus.dead_letters import set_aside
+from consumers.bus.protocol import Message
 from consumers.steps.retry import Retried, intended, retry
 from domain.errors import ConfigurationError, IntegrityError, Permanent, Retryable, UnusableInput
 from domain.events import InferenceFailed
+from domain.ids import new_id, new_study_id
 from domain.progress import progress
 from inference_worker.model_process import Answer, Task, TimedOut, mask_file
 from models.registry import Registry
@@ -142,6 +148,28 @@ def test_a_person_tries_a_failed_study_again(bench: Bench, registry: Registry) -
     assert job(bench)[0] == "succeeded"
     assert study(bench)[0] == "complete"
     assert bench.chain_holds()
+
+
+def test_a_persons_retry_reads_the_dead_letters_of_its_study_alone(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    (event,) = events(bench, "study.completed")
+    for about in (event, replace(event, id=new_id(), study_id=new_study_id())):
+        message = Message(json.dumps(about.envelope()).encode(), str(about.study_id), 0, 1)
+        set_aside(bench.ledger, "routing", message, Permanent("not today"), 1, bench.clock.now())
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.extend([statement] if "FROM dicom_node.dead_letters" in statement else [])
+
+    sqlalchemy.event.listen(bench.database._engine, "before_cursor_execute", note)
+    assert retry(bench.ledger, event.study_id, [], bench.clock.now()).events == 1
+    assert {" ".join(one.split()) for one in asked if "study_id = " not in one and "id = " not in one} == set()
+    found = bench.ask("SELECT study_id, replayed_at IS NOT NULL FROM dicom_node.dead_letters ORDER BY id")
+    assert [replayed for _, replayed in found] == [True, False]
+    with bench.database.transaction() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = connection.execute(text("EXPLAIN " + asked[0] % {"study_id_1": f"'{event.study_id}'"})).scalars()
+        assert "ix_dead_letters_open" in " ".join(plan)
 
 
 def test_a_package_that_was_mended_under_a_new_version_gets_a_job_of_its_own_on_a_retry(

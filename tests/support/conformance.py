@@ -102,6 +102,14 @@ def _policy() -> str:
         ("asynchronous operations", "not negotiated: one at a time", "not negotiated: one at a time"),
         ("user identity, extended negotiation", "not answered", "not proposed"),
         ("time without a byte before abort", f"{listener['idle'].default:g} s (`listener.idle`)", "`delivery.timeout`"),
+        (
+            "time for one message before abort",
+            (
+                f"{listener['message_time'].default:g} s and 1 s for each {listener['message_rate'].default} bytes"
+                " (`listener.message_time`, `listener.message_rate`)"
+            ),
+            "`delivery.timeout`",
+        ),
     ]
     return table(("", "listener (SCP)", "sender (SCU)"), rows)
 

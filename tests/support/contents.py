@@ -9,6 +9,7 @@ from pydicom import Dataset
 
 from domain.findings import Code, Findings, Region, Shape
 from sr_writer.content import Content, key_frames
+from sr_writer.inputs import read_others
 from sr_writer.outlines import outlines
 from sr_writer.provenance import provenance_of
 from sr_writer.segments.segmentation import present_segments
@@ -35,6 +36,7 @@ def content_of(run: Run) -> Content:
         maps=run.maps,
         regions=regions,
         key_frames=key_frames(findings, regions),
+        others=read_others(run.paths, findings),
     )
 
 

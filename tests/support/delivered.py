@@ -26,7 +26,7 @@ def _a_study(number: uuid.UUID, uid: str, state: str, reason: str) -> dict[str, 
     return {"id": number, "study_uid": uid, "state": state, "reason": reason, "revision": 1, **moments}
 
 
-def _an_instance(number: int, series: uuid.UUID, frames: int = 1) -> dict[str, Any]:
+def _an_instance(number: int, series: uuid.UUID, frames: int = 1, series_number: int | None = None) -> dict[str, Any]:
     return {
         "sop_uid": f"1.2.3.{number}",
         "study_id": STUDY,
@@ -40,6 +40,7 @@ def _an_instance(number: int, series: uuid.UUID, frames: int = 1) -> dict[str, A
         "revision": 1,
         "body_part": "CHEST",
         "frames": frames,
+        "series_number": series_number,
         "received_at": BEGUN,
     }
 
@@ -92,7 +93,11 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "study_associations": [{"study_id": STUDY, "association_id": ASSOCIATION}],
     "series": [_a_series(SERIES, "1.2.826.1.1"), _a_series(LOCALISER, "1.2.826.1.2")],
-    "instances": [_an_instance(1, SERIES), _an_instance(2, SERIES, frames=60), _an_instance(3, LOCALISER)],
+    "instances": [
+        _an_instance(1, SERIES, series_number=3),
+        _an_instance(2, SERIES, frames=60),
+        _an_instance(3, LOCALISER, series_number=1),
+    ],
     "conflicts": [
         {
             "sop_uid": "1.2.3.1",
@@ -164,7 +169,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
             "study_id": STUDY,
             "destination": "PACS",
             "state": "pending",
-            "reason": "out of resources (A700)",
+            "reason": "out of resources (status A700H)",
             "since": _later(30),
             "attempts": 3,
             "not_before": _later(60),

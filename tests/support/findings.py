@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
+from attributes.files import opened
 from domain.findings import (
     Code,
     FindingProbability,
@@ -55,11 +55,11 @@ LUNGS = (RIGHT_LUNG, LEFT_LUNG)
 
 def frames_of(paths: Sequence[Path]) -> tuple[SourceFrame, ...]:
     """Every frame of the files, in their order."""
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
+    headers = [opened(path, path.name, ["SOPInstanceUID", "NumberOfFrames"]) for path in paths]
     return tuple(
         SourceFrame(str(header.SOPInstanceUID), number)
         for header in headers
-        for number in range(1, int(header.get("NumberOfFrames", 1)) + 1)
+        for number in range(1, int(header.get("NumberOfFrames") or 1) + 1)
     )
 
 

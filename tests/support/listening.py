@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config.settings import Listener as Settings
 from config.settings import Spool
-from dicom_node.listener import Listener
+from dicom_node.listener import Listener, ListenerEvents
 from dicom_node.spool import Entry, Kind, SpoolReader, SpoolWriter
 from tests.support.counterparts import INSTALL, missing
 from tests.support.spool import SMALL
@@ -56,12 +56,14 @@ class RunningListener:
 
 
 @contextmanager
-def listening(root: Path, spool: Spool = SMALL, **settings: object) -> Iterator[RunningListener]:
+def listening(
+    root: Path, spool: Spool = SMALL, events: ListenerEvents | None = None, **settings: object
+) -> Iterator[RunningListener]:
     """A listener as NODE on a free port of this machine."""
     writer = SpoolWriter(root, 0, spool)
     try:
         with SpoolReader(root) as reader:
-            listener = Listener(Settings.model_validate({"aet": "NODE", "port": 0, **settings}), writer)
+            listener = Listener(Settings.model_validate({"aet": "NODE", "port": 0, **settings}), writer, events)
             listener.start()
             try:
                 yield RunningListener(listener, writer, reader)

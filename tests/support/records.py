@@ -41,7 +41,7 @@ def _like(usual: R) -> Callable[..., R]:
 
 a_study = _like(StudyRecord(STUDY, "1.2.3", StudyState.COMPLETE, "waits for ct_lung", BEGUN, 1, BEGUN, BEGUN))
 an_association = _like(AssociationRecord(uuid.UUID(int=4), "CT", "DICOM_NODE", "127.0.0.1", BEGUN, BEGUN, "released"))
-a_series = _like(SeriesRecord(SERIES, "1.2.3.1", "CT", 140, 140, 73_700_000))
+a_series = _like(SeriesRecord(SERIES, "1.2.3.1", "CT", 2, 140, 140, 73_700_000))
 a_decision = _like(
     DecisionRecord(STUDY, 1, MODEL, VERSION, SERIES, {"ct": str(SERIES)}, "a series meets its intended use", {}, BEGUN)
 )

@@ -16,7 +16,18 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
-from domain.findings import Code, FindingProbability, Findings, Map, Measurement, Region, Segment, Shape
+from attributes.files import opened
+from domain.findings import (
+    Code,
+    FindingProbability,
+    Findings,
+    Map,
+    Measurement,
+    OtherFrames,
+    Region,
+    Segment,
+    Shape,
+)
 from domain.profiles import ResultFormat, ResultKind
 from sr_writer.content import Predecessor
 from sr_writer.results import ResultObject, write
@@ -87,8 +98,8 @@ def rich(run: Run, likely: tuple[FindingProbability, ...] | None = None) -> Run:
 
 def frame_sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
     """Rows and columns of each frame of the files, in their order."""
-    headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in paths]
-    return [(one.Rows, one.Columns) for one in headers for _ in range(int(one.get("NumberOfFrames", 1)))]
+    headers = [opened(path, path.name, ["Rows", "Columns", "NumberOfFrames"]) for path in paths]
+    return [(one.Rows, one.Columns) for one in headers for _ in range(int(one.get("NumberOfFrames") or 1))]
 
 
 def regions(sizes: Sequence[tuple[int, int]]) -> tuple[Region, ...]:
@@ -250,6 +261,17 @@ def private_codes(folder: Path) -> Run:
     return replace(run, findings=replace(run.findings, segments=segments, regions=found))
 
 
+def several_inputs(folder: Path) -> Run:
+    """Three series of one body, the others on coarser grids; what is on the left is looked for on the second."""
+    run = rich(masked(Phantom(slices=5, size=(48, 40)), folder / "1"))
+    second = phantoms.write(Phantom(slices=5, size=(24, 20), spacing=(5.0, 6.0, 6.0), series="2").datasets(), folder)
+    third = phantoms.write(Phantom(slices=3, size=(24, 20), spacing=(10.0, 6.0, 6.0), series="3").datasets(), folder)
+    others = (OtherFrames("late", frames_of(second)), OtherFrames("native", frames_of(third)))
+    right, left = run.findings.segments
+    findings = replace(run.findings, others=others, segments=(right, replace(left, shown_on="late")))
+    return replace(run, findings=findings, paths=[*run.paths, *second, *third])
+
+
 def one_empty_segment(folder: Path) -> Run:
     run = rich(segments_alone(folder))
     assert run.mask is not None
@@ -365,7 +387,8 @@ RADIOGRAPHS = {
 }  # fmt: skip
 _WITH_SEGMENTS = (
     everything, one_segment, forty_segments, odd_columns, oblique, sagittal, one_slice, enhanced, japanese, chinese,
-    bare, at_the_edge, long_words, private_codes, one_empty_segment, real_chest, real_enhanced,
+    bare, at_the_edge, long_words, private_codes, several_inputs,
+    one_empty_segment, real_chest, real_enhanced,
 )  # fmt: skip
 CASES = (
     *(Case(make.__name__, make) for make in _WITH_SEGMENTS),

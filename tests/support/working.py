@@ -49,6 +49,7 @@ class FakeChild:
     upcoming: list[Task | None] = field(default_factory=list)
     together: list[int] = field(default_factory=list)
     during: Any = None
+    phantom: Phantom = SMALL
 
     def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
         self.tasks.append(task)
@@ -62,7 +63,7 @@ class FakeChild:
         mask[1, 2, 3], mask[2, 4:9, 4:9] = 1, 2
         mask_file(task.scratch).write_bytes(zlib.compress(mask.tobytes(), 1))
         model = self.registry.get(task.package).identity
-        frames = tuple(SourceFrame(one.SOPInstanceUID) for one in SMALL.datasets())
+        frames = tuple(SourceFrame(one.SOPInstanceUID) for one in self.phantom.datasets())
         kept = Mask("", sha256(mask.tobytes()).hexdigest(), (4, 16, 16))
         return Answer(Findings(model, "in", frames, kept, LUNGS), {"infer": 0.1})
 

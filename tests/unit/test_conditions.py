@@ -9,6 +9,7 @@ from config.rules import load_rules
 from config.tables import Document
 from console.cli.package_text import intended_use
 from domain.errors import ConfigurationError
+from domain.preferences import Preferences
 from domain.routing import Conditions, SeriesFacts, unmet
 from models.manifest import Input
 
@@ -75,6 +76,24 @@ def test_every_condition_can_refuse_a_series(name: str, tmp_path: Path) -> None:
 def test_every_condition_is_a_sentence_of_the_intended_use(name: str, tmp_path: Path) -> None:
     (read,) = load_rules(rule(tmp_path, f"{name} = {STATED[name]}"))
     assert len(list(intended_use(Input("i", read.when)))) == len(list(intended_use(Input("i", Conditions())))) + 1
+
+
+PREFERRED = {
+    "original": "false",
+    "contrast": "true",
+    "series_description": '["portal", "arterial"]',
+    "kernel": '["B3"]',
+    "orientation": '["axial"]',
+    "thickness_mm": "1.0",
+}
+
+
+def test_every_preference_is_a_sentence_of_the_intended_use(tmp_path: Path) -> None:
+    assert list(PREFERRED) == [field.name for field in fields(Preferences)]
+    usual = list(intended_use(Input("i", Conditions())))
+    for name, value in PREFERRED.items():
+        text = f'name = "i"\n[conditions]\n[prefer]\n{name} = {value}\n'
+        assert len(list(intended_use(Document(text, tmp_path / "manifest.toml").build(Input)))) == len(usual) + 1
 
 
 def test_a_condition_that_is_left_out_asks_nothing() -> None:

@@ -82,6 +82,19 @@ def test_a_file_that_is_no_text_is_named_with_its_line(reader: Callable[[Path], 
         reader(file)
 
 
+def test_a_table_and_what_is_in_it_may_each_be_set_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DICOM_NODE_LISTENER__PORT", "104")
+    monkeypatch.setenv("DICOM_NODE_LISTENER", '{"aet": "OURS", "port": 105, "callers": []}')
+    monkeypatch.setenv("DICOM_NODE_ASSEMBLY__SETTLE_BY_MODALITY", '{"CT": 3}')
+    monkeypatch.setenv("DICOM_NODE_DESTINATIONS", '["A@h:1"]')
+    monkeypatch.setenv("DICOM_NODE_PROFILES__OURS__OBJECTS", '["SR"]')
+    settings = load_settings()
+    assert (settings.listener.aet, settings.listener.port) == ("OURS", 104)
+    assert settings.assembly.settle_by_modality == {"CT": 3}
+    assert settings.destinations == (Destination(name="A", aet="A", host="h", port=1),)
+    assert settings.profile("ours").objects == (ResultKind.SR,)
+
+
 @pytest.mark.parametrize("name", ["DICOM_NODE_DESTINATIONS", "DICOM_NODE_LISTENER__CALLERS", "DICOM_NODE_LISTENER"])
 def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "[PACS@10.1.0.10:104")
@@ -98,8 +111,8 @@ def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.Monk
             '[[listener.callers]]\naet = "CT"\naddress = "ct.example"\n',
             "3: listener.callers.0.address: 'ct.example' is ",
         ),
-        ('[bus]\nkafka = "broker"\n', "2: bus.kafka: is not of the form HOST:PORT"),
-        ('[bus]\nkafka = "a:9092, b:port"\n', "2: bus.kafka: is not of the form HOST:PORT"),
+        ('[bus]\nkafka = "broker"\n', "2: bus.kafka: 'broker' is not of the form HOST:PORT"),
+        ('[bus]\nkafka = "a:9092, b:port"\n', "2: bus.kafka: 'a:9092, b:port' is not of the form HOST:PORT"),
         ('destinations = ["A@h:1", "A@g:2"]\n', " two destinations have the same name"),
     ],
 )

@@ -2,13 +2,18 @@
 
 import json
 import os
+import platform
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.cli.main import _load, app
-from console.cli.table import COMMANDS
+from console.cli.app import _load, app
+from console.cli.table import COMMANDS, ROLE_PANEL
+from tests.support.counterparts import ROOT
+from tests.support.node import PROGRAM
 from tests.support.processes import free_port
 
 
@@ -33,6 +38,20 @@ def test_the_first_help_lists_the_commands_of_people_and_not_those_of_the_superv
     shown = run("--help").stdout
     assert all(name in shown for name in COMMANDS if name != "keep-database")
     assert "keep-database" not in shown
+
+
+def test_the_first_help_says_each_command_in_whole_sentences_and_the_trial_in_lines_of_their_own() -> None:
+    shown = run("--help").stdout
+    words = " ".join(shown.split())
+    assert all(f"{name} {one.about}" in words for name, one in COMMANDS.items() if not one.hidden)
+    assert f"\n\n{ROLE_PANEL}:\n  listen " in shown
+    assert "\n  then  dicom-node send STUDY-FOLDER --to DICOM_NODE@127.0.0.1:11112  and  " in shown
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--debug", "--version"]])
+def test_the_version_is_said_with_the_python_that_runs_it(arguments: list[str]) -> None:
+    done = subprocess.run([*PROGRAM, *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == f"dicom-node {version('dicom-node')} (Python {platform.python_version()})\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import Http
-from roles.health import Health, HealthServer, run_file, running
+from roles.health import Health, HealthServer
+from roles.run_files import run_file, running
 from tests.support.http import fetch
 
 
@@ -53,6 +54,27 @@ def test_a_loop_that_no_longer_comes_round_is_not_live() -> None:
     assert health.alive()
 
 
+def test_a_thread_that_hangs_takes_the_life_of_its_role_however_often_the_main_loop_comes_round() -> None:
+    seconds = Seconds()
+    health = Health(limit=60, now=seconds)
+    consuming, sending = health.expect("routing", 600), health.expect("delivery to PACS", 600)
+    for _ in range(20):
+        seconds.now += 50
+        health.beat()
+        sending()
+    assert health.hanging() == ["routing"]
+    assert not health.alive()
+    consuming()
+    assert health.alive()
+    seconds.now += 50
+    health.dismiss("routing")
+    for _ in range(20):
+        seconds.now += 50
+        health.beat()
+        sending()
+    assert health.alive()
+
+
 def test_waiting_for_a_server_is_life_too() -> None:
     seconds = Seconds()
     health = Health(limit=60, now=seconds)
@@ -84,9 +106,10 @@ def test_the_door_answers_by_the_health_and_leaves_its_address(tmp_path: Path) -
     assert running(tmp_path, "work") is None
 
 
-def test_a_hanging_role_answers_that_it_is_not_live(tmp_path: Path) -> None:
+def test_a_hanging_role_answers_that_it_is_not_live_and_what_hangs(tmp_path: Path) -> None:
     with HealthServer(Health(limit=-1), Http(), tmp_path, "work") as server:
-        assert fetch(f"http://127.0.0.1:{server.port}/health/live")[0] == 503
+        said = fetch(f"http://127.0.0.1:{server.port}/health/live")
+    assert said == (503, b'{"alive": false, "hanging": ["its main loop"]}')
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999}', "not JSON"])

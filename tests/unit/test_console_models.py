@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.cli.main import app
+from console.cli.app import app
 from tests.support.downloads import write_bundle
 from tests.support.model_packages import write_package
 from tests.support.packages import network

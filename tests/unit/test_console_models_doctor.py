@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import diagnostics
-from console.cli.main import app
+from console.cli.app import app
 from tests.support.model_packages import write_package
 
 
@@ -74,7 +74,7 @@ def test_a_port_that_somebody_else_has_is_lacking(config: Path) -> None:
 
 
 def test_a_full_disk_is_lacking(config: Path) -> None:
-    config.write_text(config.read_text().replace("disk_floor = 0", f"disk_floor = {1 << 60}"))
+    config.write_text(config.read_text().replace("disk_floor = 0", f"disk_floor = {1 << 46}"))
     assert looks(config, 1)["disk"]["mark"] == "lacking"
 
 

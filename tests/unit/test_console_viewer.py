@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from console.cli.main import app
+from console.cli.app import app
 from console.demo import folder as demo_folder
 from console.viewer.archive import Archive, reads
 from console.viewer.pages import Viewer

@@ -39,7 +39,7 @@ def test_a_whole_way_is_told_in_its_order() -> None:
     ]  # fmt: skip
     assert [step.at for step in told] == sorted(step.at for step in told)
     assert told[0].text == "140 instances, 73.7 MB, from CT; association released"
-    assert told[-1].text == "SR (0000) stored at PACS"
+    assert told[-1].text == "SR stored (status 0000H) at PACS"
     assert arrived(WHOLE)
     assert not dead_end(WHOLE)
 

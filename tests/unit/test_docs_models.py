@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
+from domain.preferences import Preferences
 from domain.routing import Conditions
 from models import manifest, steps
 from models.catalogue import catalogue
@@ -50,6 +51,8 @@ def tables_of_the_manifest() -> Iterator[str]:
     for name, kind in (
         ("[identity]", manifest.Identity),
         ("[[inputs]]", manifest.Input),
+        ("[inputs.prefer]", Preferences),
+        ("[registration]", manifest.Registration),
         ("[network]", manifest.Network),
         ("[[measurements]]", manifest.Quantity),
         ("[[findings]]", manifest.Finding),

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from audit.trail import Action
-from console.cli.main import app
+from console.cli.app import app
 from domain import states
 from domain.states import DELIVERY, JOB, STUDY
 from roles.table import ROLES

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.choice import Choice, Wanted, choose
 from domain.completeness import SettlePolicy, StudyFacts, decide
 from domain.events import Event, StudyCompleted
 from domain.findings import Code, Findings, Mask, Measurement, ModelIdentity, Segment, SourceFrame
 from domain.ids import StudyId, derived_uid, new_id, result_uid, set_digest
 from domain.retry import RetryPolicy
-from domain.routing import Choice, Conditions, SeriesFacts, Wanted, choose, in_short, unmet
+from domain.routing import Conditions, SeriesFacts, in_short, unmet
 from models.registry import load_package
 from tests.support.counterparts import ROOT
 
@@ -50,6 +51,12 @@ def test_a_study_that_nothing_holds_waits_for_silence_and_says_how_long() -> Non
     verdict = decide(StudyFacts(4.5, False, CT), POLICY)
     assert (verdict.complete, verdict.again_in) == (False, 0.5)
     assert decide(StudyFacts(5, False, CT), POLICY).complete
+
+
+def test_a_study_whose_objects_a_loss_of_power_could_take_waits_however_silent_it_is() -> None:
+    verdict = decide(StudyFacts(1e6, False, CT, synced=False), POLICY)
+    assert not verdict.complete
+    assert verdict.again_in > 0
 
 
 def test_a_settle_time_above_the_hold_counts_for_a_held_study_too() -> None:

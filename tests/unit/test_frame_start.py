@@ -3,22 +3,26 @@
 Libraries count, by the name of their package at the top; the standard library and the project's rooms do not.
 """
 
+import gc
 import json
+import shutil
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from config.imports import importing
 from console.cli.table import COMMANDS
+from roles import shared
+from roles.shared import least_first, load_role
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
 
 # What typer and pydantic bring along.
 LINE = {"annotated_doc", "shellingham", "typer"}
-HELP = LINE | {"attr", "markdown_it", "mdurl", "pygments", "rich"}
-SETTINGS = {"annotated_types", "dotenv", "pydantic", "pydantic_core", "pydantic_settings", "typing_extensions"} | {
-    "typing_inspection"
-}
+SETTINGS = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions", "typing_inspection"}
 TABLES = {"rich"}
 DATABASE = {"greenlet", "psycopg", "psycopg_binary", "sqlalchemy"}
 METRICS = {"prometheus_client"}
@@ -30,7 +34,7 @@ MAY_IMPORT = {
     "status": LINE | SETTINGS | TABLES | METRICS | DATABASE,
     "explain": LINE | SETTINGS | TABLES | METRICS | DATABASE,
     "quarantine": LINE | SETTINGS | TABLES | METRICS | DATABASE,
-    "up": STARTED | TABLES | SPOOL,
+    "up": STARTED | SPOOL,
     **dict.fromkeys((*ROLES, "keep-database"), STARTED),
 }
 
@@ -45,24 +49,30 @@ print(json.dumps(sorted({{name.partition(".")[0] for name, file in files.items()
 
 def loaded(what: str) -> set[str]:
     """The libraries that a process has imported after `what`, without what an environment imports by itself."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED.format(what=what)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    bare = subprocess.run(
-        [sys.executable, "-c", LOADED.format(what="")], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(json.loads(done.stdout.splitlines()[-1])) - set(json.loads(bare.stdout))
+    return _loaded(what) - _loaded("")
+
+
+@cache
+def _loaded(what: str) -> set[str]:
+    program = [sys.executable, "-c", LOADED.format(what=what)]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 def test_the_first_help_loads_no_command_and_no_settings() -> None:
-    shown = "import contextlib, io, console.cli.main as cli\nwith contextlib.redirect_stdout(io.StringIO()):\n"
-    assert loaded(shown + "    cli.app(['--help'], standalone_mode=False)") <= HELP
+    shown = "import contextlib, io, console.cli.app as cli\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    assert loaded(shown + "    cli.app(['--help'], standalone_mode=False)") <= LINE
+
+
+def test_the_version_loads_no_library() -> None:
+    shows = "import sys; sys.argv[1:] = ['--version']; from console.cli.main import main; main()"
+    assert loaded(shows) == set()
 
 
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_a_command_loads_what_it_may_and_nothing_else(name: str) -> None:
     assert name in COMMANDS
-    assert loaded(f"from console.cli.main import _load; _load(None, {name!r})") <= MAY_IMPORT[name]
+    assert loaded(f"from console.cli.app import _load; _load(None, {name!r})") <= MAY_IMPORT[name]
 
 
 def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None:
@@ -71,7 +81,68 @@ def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None
     assert loaded(f"{starts}{serves}AssociationPolicy(Listener())") <= SETTINGS | METRICS | SPOOL
 
 
-def test_a_process_that_is_copied_has_nothing_that_starts_threads() -> None:
-    """NumPy brings a pool for its BLAS; the supervisor is copied after it has imported what the roles share."""
-    loads = "import threading, os, roles.supervisor, roles.recorded\nassert len(os.listdir('/proc/self/task')) == 1"
-    assert loaded(loads) <= STARTED | DATABASE | SPOOL
+def test_what_is_imported_for_the_copies_starts_no_thread_and_leaves_the_environment_as_it_was() -> None:
+    """NumPy brings a pool for its BLAS, and a process of several threads may not be copied."""
+    loads = """
+import os, threading, roles.supervisor
+from roles.shared import load
+from roles.table import ROLES
+before = dict(os.environ)
+list(load([name for name in ROLES if name != "listen"], first_start=True))
+assert "numpy" in __import__("sys").modules
+assert len(os.listdir("/proc/self/task")) == 1
+assert dict(os.environ) == before
+"""
+    assert {"alembic", "highdicom", "pydicom", "pynetdicom", "sqlalchemy"} <= loaded(loads)
+
+
+def test_the_role_that_needs_the_least_begins_first_and_every_role_has_a_place() -> None:
+    names = [name for name in ROLES if name != "listen"]
+    assert sorted(least_first(names)) == sorted(names)
+    assert least_first(["write", "index", "work-1", "work", "assemble"]) == [
+        "work-1",
+        "work",
+        "assemble",
+        "index",
+        "write",
+    ]
+
+
+def test_what_a_role_lacks_is_left_to_the_role_to_say() -> None:
+    loads = "import sys; sys.modules['highdicom'] = None; from roles.shared import load_role; load_role('write')"
+    assert "pydicom" in loaded(loads)
+
+
+def test_a_role_that_cannot_be_imported_keeps_the_others_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_name: str) -> None:
+        raise RuntimeError("a library that is broken on this machine")
+
+    monkeypatch.setattr(shared, "module", broken)
+    load_role("write")
+    assert gc.isenabled()
+    gc.unfreeze()
+
+
+def test_within_an_import_nothing_is_collected_and_afterwards_as_before() -> None:
+    with importing():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+def test_what_is_set_up_is_compiled_whatever_the_environment_says_of_compiling(tmp_path: Path) -> None:
+    """Where nothing may be kept, every process would otherwise compile all that it imports."""
+    for folder in (".venv/bin", ".tools/bin", "scripts", "a_room"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "a_room" / "__init__.py").write_text("")
+    (tmp_path / "a_room" / "module.py").write_text("")
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    installer = tmp_path / ".tools/bin/uv"
+    installer.write_text('#!/bin/sh\necho "$1 $UV_COMPILE_BYTECODE"\n')
+    installer.chmod(0o755)
+    script = shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts")
+    env = {"PATH": f"{tmp_path}/.tools/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["bash", script], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("sync 1\n")
+    assert len(list((tmp_path / "a_room" / "__pycache__").glob("*.pyc"))) == 2

@@ -26,3 +26,7 @@ def test_a_study_gets_stuck_and_leaves_it_by_one_step_alone() -> None:
 
 def test_a_study_is_announced_as_complete_by_one_step_alone() -> None:
     assert places(r"StudyCompleted\b|StudyAmended\b") == {"consumers/steps/assemble.py", "consumers/steps/route.py"}
+
+
+def test_rows_are_locked_in_one_module_that_has_their_order() -> None:
+    assert places(r"with_for_update\(") == {"store/locks.py"}

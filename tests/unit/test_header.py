@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
-from dicom_node.intake.frames import frame_spacing, largest_gap
+from dicom_node.intake.frames import FramePlanes, frame_planes, largest_gap
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
 from domain.errors import UnusableInput
 from domain.profiles import DEFLATED
@@ -77,8 +77,16 @@ def _same(header: Header, peer: Dataset, path: Path) -> None:
     assert header.view == str(peer.get("ViewPosition") or "").upper(), path
     assert header.photometric == str(peer.get("PhotometricInterpretation") or ""), path
     assert header.burned_in == (peer.get("BurnedInAnnotation") == "YES"), path
+    assert header.kernel == "\\".join(_values(peer.get("ConvolutionKernel"))), path
+    assert header.frame_of_reference == str(peer.get("FrameOfReferenceUID") or ""), path
+    if peer.get("SeriesNumber") is not None:
+        assert header.series_number == int(peer.SeriesNumber), path
     if peer.get("ImagePositionPatient"):
         assert header.position == tuple(float(x) for x in peer.ImagePositionPatient), path
+
+
+def _values(value: object) -> list[str]:
+    return [] if not value else [value] if isinstance(value, str) else [str(one) for one in value]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +150,19 @@ def test_the_gap_is_measured_along_the_normal_and_over_all_slices() -> None:
 def test_the_frames_of_an_enhanced_image_have_a_distance(tmp_path: Path) -> None:
     phantom = Phantom(size=(16, 16), slices=4)
     data, syntax = _data_set(write([phantom.enhanced()], tmp_path)[0])
-    assert frame_spacing(data, syntax) == pytest.approx(phantom.spacing[0])
-    assert frame_spacing(b"no data set", syntax) is None
+    planes = frame_planes(data, syntax)
+    assert planes.spacing == pytest.approx(phantom.spacing[0])
+    assert (planes.places, planes.orientation) == (4, AXIAL)
+    assert frame_planes(b"no data set", syntax) == FramePlanes()
+
+
+def test_frames_that_lie_at_fewer_positions_than_there_are_frames_are_counted(tmp_path: Path) -> None:
+    enhanced = Phantom(size=(16, 16), slices=4).enhanced()
+    groups = enhanced.PerFrameFunctionalGroupsSequence
+    for late, early in ((2, 0), (3, 1)):
+        groups[late].PlanePositionSequence = groups[early].PlanePositionSequence
+    data, syntax = _data_set(write([enhanced], tmp_path)[0])
+    assert frame_planes(data, syntax).places == 2
 
 
 @pytest.mark.parametrize(
@@ -158,7 +177,7 @@ def test_frames_whose_place_has_too_few_values_have_no_distance(tmp_path: Path, 
                 if keyword in one:
                     setattr(one, keyword, value)
     data, syntax = _data_set(write([enhanced], tmp_path)[0])
-    assert frame_spacing(data, syntax) is None
+    assert frame_planes(data, syntax).spacing is None
 
 
 def test_the_frames_of_a_deflated_image_are_read_within_bounds_and_up_to_where_it_was_cut(tmp_path: Path) -> None:
@@ -167,8 +186,8 @@ def test_the_frames_of_a_deflated_image_are_read_within_bounds_and_up_to_where_i
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = deflate.compress(cut + struct.pack("<HH2sHI", 0x5400, 0x100, b"UN", 0, 3 << 30))
     bomb += deflate.compress(bytes(64 << 20)) + deflate.flush()
-    assert frame_spacing(bomb, DEFLATED) == pytest.approx(Phantom().spacing[0])
-    assert frame_spacing(bomb[:200], DEFLATED) is None
+    assert frame_planes(bomb, DEFLATED).spacing == pytest.approx(Phantom().spacing[0])
+    assert frame_planes(bomb[:200], DEFLATED) == FramePlanes()
     assert read_header(bomb, DEFLATED).frames == 4
 
 
@@ -202,6 +221,16 @@ def _with(tag: int, vr: bytes, value: bytes) -> bytes:
         (0x0018_0015, b"CS", b"chest\0\x13", "body_part", "CHEST"),
         (0x0008_103E, b"LO", b"a\tline\x07" + b"x" * 3000, "series_description", "a line " + "x" * 121),
         (0x0018_0088, b"DS", b"five", "slice_spacing", None),
+        (0x0018_0050, b"DS", b"5,0", "thickness", None),
+        (0x0018_0050, b"DS", b"0", "thickness", None),
+        (0x0018_0050, b"DS", b" 1.25", "thickness", 1.25),
+        (0x0018_1210, b"SH", b"B30f\0\x07", "kernel", "B30f"),
+        (0x0020_0011, b"IS", b"2 ", "series_number", 2),
+        (0x0020_0011, b"IS", b"99999999999", "series_number", None),
+        (0x0020_0013, b"IS", b"-1", "instance_number", -1),
+        (0x0020_0013, b"IS", b"1\\2", "instance_number", None),
+        (0x0020_0052, b"UI", b"1.2.3.4\0", "frame_of_reference", "1.2.3.4"),
+        (0x0020_0052, b"UI", b"the scanner's", "frame_of_reference", ""),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_not_believed(

@@ -66,3 +66,48 @@ def test_what_is_no_single_picture_is_refused(tmp_path: Path) -> None:
     short.PixelData = short.PixelData[:-100]
     with pytest.raises(UnusableInput, match="the pixels of image 1 cannot be decoded"):
         build(write([short], tmp_path / "c"))
+
+
+def turned(dataset: Dataset, **elements: object) -> Dataset:
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+@pytest.mark.parametrize("window", [None, (128, 256)])
+def test_a_negative_slope_turns_values_and_not_black_and_white(
+    window: tuple[float, float] | None, tmp_path: Path
+) -> None:
+    plain = Radiograph(RAMP, window=window).dataset()
+    negative = turned(Radiograph(255 - RAMP, window=window).dataset(), RescaleSlope="-1", RescaleIntercept="255")
+    (usual,) = build(write([plain], tmp_path / "a")).pictures
+    (other,) = build(write([negative], tmp_path / "b")).pictures
+    assert np.array_equal(other.values, usual.values)
+    assert other.shown == pytest.approx(usual.shown, abs=1e-6)
+    assert other.shown[0, 0] < other.shown[-1, -1]
+
+
+@pytest.mark.parametrize("stated", [("", ""), ("1", ""), ("", "0")])
+def test_an_empty_rescale_of_a_radiograph_is_none(stated: tuple[str, str], tmp_path: Path) -> None:
+    dataset = turned(Radiograph(RAMP).dataset(), RescaleSlope=stated[0], RescaleIntercept=stated[1])
+    (picture,) = build(write([dataset], tmp_path)).pictures
+    assert np.array_equal(picture.values, RAMP)
+
+
+def test_a_broken_rescale_of_a_radiograph_is_refused_and_a_broken_window_said(tmp_path: Path) -> None:
+    broken = turned(Radiograph(RAMP).dataset(), RescaleSlope="1.5", RescaleIntercept="0")
+    (path,) = write([broken], tmp_path / "a")
+    path.write_bytes(path.read_bytes().replace(b"DS\x04\x001.5 ", b"DS\x04\x001,5 "))
+    with pytest.raises(UnusableInput, match=r"^Rescale Slope of image 1 is not a number: 1,5$"):
+        build([path])
+    images = build(write([Radiograph(RAMP, window=(100, 0)).dataset()], tmp_path / "b"))
+    assert images.pictures[0].shown == pytest.approx(RAMP / 255)
+    assert images.remarks == ("Window Width or Center of image 1 is none that can be, and was not followed",)
+
+
+def test_a_stranger_among_radiographs_is_left_aside_and_named(tmp_path: Path) -> None:
+    state = turned(Radiograph(RAMP, number=2).dataset(), SOPClassUID="1.2.840.10008.5.1.4.1.1.11.1")
+    del state.PixelData
+    images = build(write([state, Radiograph(RAMP).dataset()], tmp_path))
+    assert len(images.pictures) == 1
+    assert images.remarks[0].startswith("image 2 was left aside: it is no image but Grayscale Softcopy Presentation")

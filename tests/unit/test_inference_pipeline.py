@@ -212,17 +212,23 @@ def test_a_slice_that_was_interpolated_is_measured_but_not_in_the_mask(tmp_path:
     assert outcome.findings.remarks == ("1 missing slice was interpolated",)
 
 
-def test_several_series_are_brought_to_one_grid_and_become_channels(tmp_path: Path) -> None:
-    given = load_package(write_package(tmp_path))
+def of_two_series(folder: Path) -> Package:
+    """A package that reads two series, "ct" and "late", as two channels."""
+    given = load_package(write_package(folder))
     first = given.manifest.inputs[0]
-    package = changed(
+    return changed(
         given,
         guards=(),
         inputs=(first, replace(first, name="late")),
         preprocessing=(steps.Align("ct"), *given.manifest.preprocessing, steps.Stack()),
         network=replace(given.manifest.network, shape=(1, 2, 0, 0, 0)),
     )
+
+
+def test_several_series_are_brought_to_one_grid_and_become_channels(tmp_path: Path) -> None:
+    package = of_two_series(tmp_path)
     volume, late = volume_of(Phantom()), volume_of(Phantom(slices=100, spacing=(3.0, 3.0, 3.0)))
+    volume, late = (replace(one, frame_of_reference="1.2.3") for one in (volume, late))
     late = replace(late, filled=(3, 7))
     seen: list[Float] = []
 
@@ -236,6 +242,25 @@ def test_several_series_are_brought_to_one_grid_and_become_channels(tmp_path: Pa
     said = f"ct {volume.digest}\nlate {late.digest}\n"
     assert outcome.findings.input_digest == hashlib.sha256(said.encode()).hexdigest()
     assert outcome.findings.remarks == ("2 missing slices of late were interpolated",)
+
+
+@pytest.mark.parametrize("other", ["1.2.4", ""])
+def test_series_of_several_frames_of_reference_are_refused_with_their_names(tmp_path: Path, other: str) -> None:
+    volume, moved = volume_of(Phantom()), volume_of(Phantom(centre=(40.0, 0.0, 0.0)))
+    sources = {
+        "ct": replace(volume, frame_of_reference="1.2.3"),
+        "late": replace(moved, frame_of_reference=other),
+    }
+    pipeline = Pipeline(of_two_series(tmp_path), FakeEngine(lungs))
+    for run in (pipeline.run, pipeline.prepare):
+        with pytest.raises(UnusableInput, match="late lies in another frame of reference than ct"):
+            run(sources)
+
+
+def test_series_that_state_no_frame_of_reference_are_read_as_of_one_and_the_result_says_so(tmp_path: Path) -> None:
+    volume = volume_of(Phantom())
+    outcome = Pipeline(of_two_series(tmp_path), FakeEngine(lungs)).run({"ct": volume, "late": volume})
+    assert outcome.findings.remarks == ("the series state no frame of reference; they were read as lying in one",)
 
 
 @pytest.mark.parametrize(

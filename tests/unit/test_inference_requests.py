@@ -31,7 +31,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were read, in order."""
     seen: list[str] = []
 
-    def source(_wanted: Input, files: list[Path]) -> Any:
+    def source(_wanted: Input, files: list[Path], *_more: Any) -> Any:
         seen.append(files[0].name)
         if seen == ["now", "next"] and files[0].read_bytes() == b"large":
             raise MemoryError

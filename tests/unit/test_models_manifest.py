@@ -52,6 +52,9 @@ threshold = 0.5
 PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
 
 
+MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' for n in range(8))
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
@@ -66,6 +69,16 @@ PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
         ("missing_slices = 1", 'kind = "movie"', 'inputs.0.kind: must be "volume" or "images"'),
         ("missing_slices = 1", "slices = 1", "inputs.0.slices: is not a key here"),
         ('modality = ["CT"]', 'modality = "CT"', "inputs.0.conditions.modality: must be an array"),
+        ("min_slices = 3", '[inputs.prefer]\nkernel = ["("]', "inputs.0.prefer.kernel: is not a regular expression"),
+        (
+            "min_slices = 3",
+            '[inputs.prefer]\norientation = ["oblique"]',
+            "inputs.0.prefer.orientation: must be of axial",
+        ),
+        ("min_slices = 3", "[inputs.prefer]\nthickness_mm = 0.0", "inputs.0.prefer.thickness_mm: must be above 0"),
+        ("[network]", f"{MORE_INPUTS}[network]", "inputs: must be 8 tables at the most"),
+        ("[network]", "[registration]\nleast = 1.5\n[network]", "registration.least: must lie between 0 and 1"),
+        ("[network]", "[registration]\nleast = 0.5\n[network]", "registration: is for several inputs"),
         ('modality = ["CT"]', "modality = [1]", "inputs.0.conditions.modality.0: must be a text"),
         ("min_slices = 3", "min_slices = true", "inputs.0.conditions.min_slices: must be a whole number"),
         ("min_slices = 3", "min_slice = 3", "inputs.0.conditions.min_slice: is not a key here"),
@@ -104,6 +117,14 @@ PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
         ("colour = [4, 5, 6]", "colour = [4, 5, 256]", "segments.1.colour: must be three numbers"),
         ("colour = [4, 5, 6]", "colour = [4, 5, 6]\nmeasurements = []\nx = 1", "segments.1.x: is not a key here"),
         ('what = "mean"', 'what = "mode"', "measurements.1.what: must be one of volume, mean"),
+        ('what = "mean"', 'what = "mean"\nof = "some"', "measurements.1.of: must be one of whole, largest, each"),
+        ('what = "mean"', 'what = "long_axis"\nof = "whole"', "measurements.1.of: must not be whole: an axis never"),
+        ('what = "mean"', 'what = "count"\nof = "each"', "measurements.1.of: must be whole: a part is one"),
+        (
+            "colour = [4, 5, 6]",
+            'colour = [4, 5, 6]\nshown_on = "pet"',
+            "segments.1.shown_on: must be the name",
+        ),
         ('what = "mean"', 'what = "mean"\nsegment = 3', "measurements.1.segment: must be the number of a segment"),
         ("[digests]", '[digests]\n"../key" = "' + "0" * 64 + '"', "digests.../key: must be another file"),
         ("[digests]", '[digests]\n"x" = "abc"', "digests.x: is not a SHA-256"),

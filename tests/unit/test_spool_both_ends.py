@@ -151,7 +151,7 @@ def test_a_full_spool_refuses_and_takes_again_once_the_reader_has_caught_up(tmp_
 
 
 def test_below_the_disk_floor_no_instance_is_taken(tmp_path: Path) -> None:
-    with writing(tmp_path, Spool(disk_floor=1 << 60)) as writer:
+    with writing(tmp_path, Spool(disk_floor=1 << 46)) as writer:
         association = writer.open_association(PEER, {})
         with pytest.raises(SpoolUnavailable, match="floor"):
             put(association, "1.2", b"x")

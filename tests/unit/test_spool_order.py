@@ -121,6 +121,54 @@ def test_an_instance_whose_parts_lie_before_a_checkpoint_was_taken_over_and_come
     assert closes(found) == ["released"]
 
 
+def spoil_last_part(root: Path) -> bool:
+    """Change a byte of the last part that was written, in whichever segment."""
+    last, place = -1, (root, 0)
+    for path in sorted((root / "0").glob("*.seg")):
+        with path.open("rb") as file:
+            header, offset = read_header(file.fileno()), RECORDS
+            while header and (record := read_record(file.fileno(), header, offset)) is not None:
+                if record.kind is Kind.PART and record.sequence > last:
+                    last, place = record.sequence, (path, offset + HEADER)
+                offset += padded(record.length)
+    with place[0].open("r+b") as file:
+        file.seek(place[1])
+        byte = file.read(1)
+        file.seek(place[1])
+        file.write(bytes([byte[0] ^ 1]))
+    return last > 0
+
+
+def test_an_instance_that_was_taken_over_says_nothing_of_the_next_one_under_its_uid(tmp_path: Path) -> None:
+    """The same instance comes twice in an association, whole and then with a part that the disk lost."""
+    with writing(tmp_path) as writer:
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", LARGE[: 2 * PART + 1])
+        with SpoolReader(tmp_path) as reader:
+            reader.checkpoint(entries(reader))
+        put(association, "1.1", LARGE[: 2 * PART + 1])
+        assert spoil_last_part(tmp_path)
+        writer.close_association(association, Close.RELEASED, "")
+        with SpoolReader(tmp_path) as reader:
+            found = list(entries(reader))
+    assert [entry.sop_instance for entry in found if entry.kind is Kind.DAMAGED] == ["1.1"]
+
+
+def test_what_is_remembered_of_earlier_parts_goes_with_their_association(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        for number in range(2):
+            send(writer, [(f"1.{number}", LARGE)])
+        with SpoolReader(tmp_path) as reader:
+            reader.checkpoint(entries(reader))
+        with SpoolReader(tmp_path) as reader:
+            assert list(entries(reader)) == []
+            assert reader._reassembly._passed
+            for number in range(4):
+                send(writer, [(f"2.{number}", LARGE)])
+                reader.checkpoint(entries(reader))
+            assert reader._reassembly._passed == {}
+
+
 @dataclass
 class Power:
     """Goes after so many durable writes of the reader."""

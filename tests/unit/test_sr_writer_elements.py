@@ -42,8 +42,9 @@ def test_any_bytes_of_a_value_survive_but_for_one_byte_of_padding(value: bytes, 
     source = Dataset()
     source[COMMENTS] = RawDataElement(BaseTag(COMMENTS), vr, len(value), value, 0, False, True)
     written = parsed(joined(copied(source, [COMMENTS]))).get_item(COMMENTS)
-    assert (written.value or b"")[: len(value)] == value
-    assert len(written.value or b"") == len(value) + len(value) % 2
+    kept = value if vr == "UN" else value.rstrip(b"\0")  # some writers pad text with NULs
+    assert (written.value or b"")[: len(kept)] == kept
+    assert len(written.value or b"") == len(kept) + len(kept) % 2
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])

@@ -39,7 +39,8 @@ def test_every_key_image_is_selected_with_why(tmp_path: Path) -> None:
     (said,) = (one for one in items(document, "TEXT") if one.ConceptNameCodeSequence[0].CodeValue == "113012")
     assert said.TextValue == (
         "AI generated, not verified; demonstration model, not for clinical use. "
-        "Image 2 of 6: named by the model, Nodule. Image 4 of 6: named by the model. Image 5 of 6: Nodule."
+        "Image 2, table position -7.5 mm: named by the model, Nodule. "
+        "Image 4, table position 2.5 mm: named by the model. Image 5, table position 7.5 mm: Nodule."
     )
     uids = [one.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for one in items(document, "IMAGE")]
     assert uids == [run.findings.frames[k].sop_instance_uid for k in (1, 3, 4)]

@@ -9,10 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from domain.findings import Code, Findings, Region, Shape
-from sr_writer.contours import MOST_POINTS, contour, thinned
-from sr_writer.outlines import outlines
+from sr_writer.contours import MOST_POINTS, contour, contours, thinned
+from sr_writer.outlines import outlines, runs
 from sr_writer.source import read_source
 from tests.support import phantoms
 from tests.support.findings import LEFT_LUNG, LUNG, RIGHT_LUNG, boxes, findings_on
@@ -122,3 +123,39 @@ def test_a_segment_without_a_voxel_and_findings_without_a_mask_have_no_outline(t
     assert [one.label for one in found] == [LEFT_LUNG.label]
     source = read_source(sorted(tmp_path.iterdir()), findings.frames, volumetric=True)
     assert outlines(findings, np.zeros_like(mask), source) == outlines(findings, None, source) == ()
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14))).filter(np.any))
+def test_quick_outlines_lie_within_half_a_pixel_of_the_edges_one_for_each_part(picture: Picture) -> None:
+    found = contours(picture, 100)
+    _, count = ndimage.label(picture)
+    # A part within a hole of another is one more: each has an outline of its own.
+    assert len(found) == count
+    for points in found:
+        assert farthest(points, picture) < 0.51
+        assert (points >= 0).all()
+        assert (points <= (picture.shape[1], picture.shape[0])).all()
+
+
+def test_every_segment_is_outlined_on_every_slice_of_a_run_around_its_largest(tmp_path: Path) -> None:
+    mask = boxes(60, 32, 32)
+    mask[:, :4, :4] = mask[:, 20:22, 2:4] = 1
+    findings = findings_on(phantoms.write(Phantom(slices=60, size=(32, 32)).datasets(), tmp_path), mask)
+    found = runs(findings, mask)
+    assert list(found) == list(range(32))  # each has 31, and they begin on neighbouring slices
+    for frame, regions in found.items():
+        named = [one.label for one in regions if one.label]
+        assert named == [one.label for one in findings.segments if (mask[frame] == one.number).any()]
+        assert len(regions) > len(named)
+
+
+def test_many_segments_have_shorter_runs_and_a_segment_without_a_voxel_none(tmp_path: Path) -> None:
+    mask = np.zeros((90, 64, 8), np.uint8)
+    for number in range(1, 61):
+        mask[number : number + 20, number, 1:4] = number
+    segments = tuple(replace(RIGHT_LUNG, number=number) for number in range(1, 62))
+    findings = replace(findings_on([], segments=segments))
+    found = runs(findings, mask)
+    assert len(found) == 60
+    assert {one.label for regions in found.values() for one in regions} == {"Right lung"}
+    assert runs(findings, np.zeros_like(mask)) == {} == runs(findings, None)

@@ -135,7 +135,7 @@ def test_it_says_what_its_numbers_are_and_of_which_finding(method: str, code: st
 
 def test_it_says_that_it_is_not_verified_and_only_for_demonstration(paths: list[Path]) -> None:
     dataset = map_of(mapped(paths, values()), paths, values())
-    assert dataset.SeriesDescription == "AI map: AI generated, not verified, demo; Pneumonia (Grad-CAM)"
+    assert dataset.SeriesDescription == "Pneumonia, map; AI, unverified, demo; ct_lung"
     assert dataset.ImageComments == "AI generated, not verified; demonstration model, not for clinical use"
     assert dataset.ContentDescription == "Demonstration model, not for clinical use"
     assert dataset.ContentQualification == "RESEARCH"

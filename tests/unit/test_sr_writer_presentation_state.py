@@ -58,7 +58,7 @@ def test_each_region_is_drawn_in_pixels_on_its_own_image_with_its_label(tmp_path
     assert contour.GraphicData == [5, 5, 12, 6, 8, 14, 5, 5]
     (point,) = second.GraphicObjectSequence
     assert (point.GraphicType, point.GraphicData) == ("POINT", [3.5, 7.25])
-    assert texts(first) == [WARNING, "Right lung 93.5 %", "Nodule"]
+    assert texts(first) == [WARNING, "Right lung, score 94 %", "Nodule"]
     assert texts(second) == [WARNING, "Spot"]
 
 
@@ -83,7 +83,7 @@ def test_frames_of_an_enhanced_image_are_named_by_number_in_one_item(tmp_path: P
 def test_what_is_not_verified_says_so_on_every_image_and_in_the_list_of_series(tmp_path: Path) -> None:
     state = state_of(SMALL.datasets(), tmp_path, BOX, POINT)
     assert all(WARNING in texts(one) for one in state.GraphicAnnotationSequence)
-    assert state.SeriesDescription == "AI overlay: AI generated, not verified, demo; Lungs in chest CT"
+    assert state.SeriesDescription == "Lungs, overlay; AI, unverified, demo; ct_lung"
     assert (state.ContentLabel, state.ContentCreatorName) == ("AI_FINDINGS", "")
     assert state.ContentDescription == "Demonstration model, not for clinical use"
     assert (state.PresentationCreationDate, state.PresentationCreationTime) == ("20260102", "030405")
@@ -250,7 +250,7 @@ def test_what_a_classifier_reports_stands_on_its_image_the_likeliest_first(tmp_p
     likely = tuple(replace(one, probability=0.6 + 0.1 * n, frame=0) for n, one in enumerate(likelihoods() * 2))
     (state,) = states(replace(classified(paths), likelihoods=likely), paths)
     (annotation,) = state.GraphicAnnotationSequence
-    lines = "Cardiomegaly 90.0 %\r\nPneumonia 80.0 %\r\nCardiomegaly 70.0 %\r\nPneumonia 60.0 %"
+    lines = "Cardiomegaly, score 90 %\r\nPneumonia, score 80 %\r\nCardiomegaly, score 70 %\r\nPneumonia, score 60 %"
     assert texts(annotation) == [lines, WARNING]
     assert "GraphicObjectSequence" not in annotation
     assert annotation.TextObjectSequence[0].BoundingBoxAnnotationUnits == "DISPLAY"
@@ -270,7 +270,7 @@ def test_a_finding_of_the_whole_input_stands_on_radiographs_and_not_on_slices(tm
     radiographs = phantoms.write([Radiograph(GRADIENT).dataset()], tmp_path / "radiographs")
     slices = phantoms.write(SMALL.datasets(), tmp_path / "slices")
     (state,) = states(replace(classified(radiographs), likelihoods=likelihoods()), radiographs)
-    assert texts(state.GraphicAnnotationSequence[0])[0] == "Pneumonia 95.5 %"
+    assert texts(state.GraphicAnnotationSequence[0])[0] == "Pneumonia, score 96 %"
     assert states(replace(classified(slices), likelihoods=likelihoods()), slices) == []
 
 
@@ -278,7 +278,7 @@ def test_an_image_that_the_model_names_is_called_a_key_image(tmp_path: Path) -> 
     paths = phantoms.write(SMALL.datasets(), tmp_path)
     (state,) = states(replace(findings_on(paths), key_frames=(3,)), paths)
     (annotation,) = state.GraphicAnnotationSequence
-    assert texts(annotation) == ["Key image", WARNING]
+    assert texts(annotation) == ["Key image: image 4, table position 7.5 mm", WARNING]
 
 
 def test_where_there_is_nothing_to_say_there_is_no_state(tmp_path: Path) -> None:

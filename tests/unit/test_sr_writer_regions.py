@@ -70,7 +70,10 @@ def test_each_region_has_its_image_its_name_and_what_the_model_says_of_it(paths:
         (image,) = group.roi.ContentSequence
         assert image.referenced_sop_instance_uid == findings.frames[region.frame].sop_instance_uid
         assert image.referenced_frame_numbers is None
-        assert group.tracking_identifier == f"ct_lung: Nodule, image {region.frame + 1} of 4"
+        assert (
+            group.tracking_identifier
+            == f"ct_lung: Nodule, image {region.frame + 1}, table position {5 * region.frame - 7.5} mm"
+        )
         assert (group.finding_type.value, group.finding_type.scheme_designator) == ("27925004", "SCT")
     assert [len(group.finding_sites) for group in found] == [0, 1, 0]
     (site,) = found[1].finding_sites

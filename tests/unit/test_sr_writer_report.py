@@ -159,7 +159,7 @@ def test_it_is_complete_preliminary_unverified_and_says_so_in_words(paths: list[
     report = report_of(findings_on(paths, mask), mask, paths)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
     assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
-    assert report.SeriesDescription.startswith("AI report: AI generated, not verified")
+    assert report.SeriesDescription.startswith("Lungs, report; AI, unverified")
     assert comment(report) == "AI generated, not verified; demonstration model, not for clinical use."
     product = replace(MODEL, demonstration=False)
     assert comment(report_of(findings_on(paths, mask, model=product), mask, paths)) == "AI generated, not verified."
@@ -241,7 +241,7 @@ def test_text_of_a_model_is_written_in_characters_that_every_set_has(
     for result in write(findings_on(paths, mask, segments, model), mask, paths, (), MOMENT):
         dataset = opened(result)
         assert dataset.Manufacturer == "Universitat Zurich?KI?"
-        assert dataset.SeriesDescription.endswith("Lungen ?")
+        assert dataset.SeriesDescription.startswith("Lungen ?, ")
         assert b"Rechter Lungenflugel" in result.part10
 
 
@@ -287,3 +287,13 @@ def test_a_scheme_that_no_standard_knows_is_said_to_be_the_maker_s(paths: list[P
         assert scheme.CodingSchemeResponsibleOrganization == MODEL.manufacturer
     for result in map(opened, write(findings_on(paths, mask), mask, paths, (), MOMENT)):
         assert "CodingSchemeIdentificationSequence" not in result
+
+
+def test_a_measurement_of_one_of_several_parts_says_so_beside_its_code(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    long = Measurement(Code("103339001", "SCT", "Long Axis"), 11.0, Code("mm", "UCUM", "millimeter"), part=1, parts=3)
+    segments = (replace(RIGHT_LUNG, measurements=(long,)), LEFT_LUNG)
+    report = opened(write(findings_on(paths, mask, segments), mask, paths, (), MOMENT)[1])
+    said = "Right lung has 3 separate parts; Long Axis: of the largest alone."
+    assert said in report.to_json()

@@ -13,6 +13,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from domain.errors import Retryable, UnusableInput
 from domain.findings import SourceFrame
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, result_uid
+from domain.profiles import ResultKind
+from sr_writer.codes.wording import series_description
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import MODEL, MOMENT, boxes, findings_on
@@ -149,13 +151,22 @@ def test_a_frame_that_the_instance_does_not_have_is_refused(tmp_path: Path, mask
         write(replace(findings, frames=beyond), mask, paths, (), MOMENT)
 
 
-@pytest.mark.parametrize("keyword", ["ImagePositionPatient", "PixelSpacing", "StudyInstanceUID"])
-def test_a_source_without_geometry_or_study_is_refused(keyword: str, mask: NDArray[np.uint8], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("keyword", "reason"),
+    [
+        ("ImagePositionPatient", r"image 1 states no Image Position \(Patient\)"),
+        ("PixelSpacing", "image 1 states no Pixel Spacing"),
+        ("StudyInstanceUID", "image 1 states no Study Instance UID"),
+    ],
+)
+def test_a_source_without_geometry_or_study_is_refused_by_image_and_attribute(
+    keyword: str, reason: str, mask: NDArray[np.uint8], tmp_path: Path
+) -> None:
     datasets = SMALL.datasets()
     for dataset in datasets:
         delattr(dataset, keyword)
     paths = phantoms.write(datasets, tmp_path)
-    with pytest.raises(UnusableInput, match=keyword):
+    with pytest.raises(UnusableInput, match=reason):
         write(findings_on(paths, mask), mask, paths, (), MOMENT)
 
 
@@ -176,7 +187,7 @@ def test_a_file_that_is_not_dicom_is_unusable_and_one_that_is_gone_is_tried_agai
 ) -> None:
     findings = findings_on(paths, mask)
     paths[1].write_bytes(b"not DICOM at all")
-    with pytest.raises(UnusableInput, match="damaged"):
+    with pytest.raises(UnusableInput, match="is not a DICOM file"):
         write(findings, mask, paths, (), MOMENT)
     paths[1].unlink()
     with pytest.raises(Retryable, match="cannot be opened"):
@@ -188,3 +199,19 @@ def test_moments_before_noon_in_utc_have_six_digits(paths: list[Path], mask: NDA
     for dataset in map(opened, write(findings_on(paths, mask), mask, paths, (), early)):
         assert (dataset.ContentDate, dataset.ContentTime) == ("20260102", "000007")
         assert dataset.ContributingEquipmentSequence[0].ContributionDateTime.startswith("20260102000007")
+
+
+@pytest.mark.parametrize("title", ["Lungs in chest CT", "Brain tumour in MR (phantoms)", "Chest radiograph findings"])
+def test_the_first_twenty_letters_of_a_series_tell_it_from_the_others(title: str) -> None:
+    model = replace(MODEL, title=title)
+    shown = [series_description(model, kind)[:20] for kind in ResultKind]
+    assert len(set(shown)) == len(ResultKind)
+    assert all(one.startswith(title.split(maxsplit=1)[0]) for one in shown)
+
+
+@pytest.mark.parametrize("title", ["", "Pneumoultramicroscopicsilicosis", "肺", "(none)", "a, b", "x " * 60])
+def test_a_series_says_that_nobody_has_looked_whatever_its_model_is_called(title: str) -> None:
+    for kind in ResultKind:
+        said = series_description(replace(MODEL, title=title), kind)
+        assert "; AI, unverified, demo" in said
+        assert len(said) <= 64

@@ -37,14 +37,23 @@ def radiograph(folder: Path, **elements: object) -> Run:
 def test_it_is_a_picture_that_a_workstation_made(tmp_path: Path) -> None:
     dataset = page(result_cases.segments_alone(tmp_path))
     assert (dataset.SOPClassUID, dataset.Modality, dataset.ConversionType) == (SECONDARY_CAPTURE, "OT", "WSD")
-    assert (list(dataset.ImageType), dataset.BurnedInAnnotation) == (["DERIVED", "SECONDARY"], "NO")
-    assert dataset.SeriesDescription == "AI page: AI generated, not verified, demo; Lungs in chest CT"
+    assert list(dataset.ImageType) == ["DERIVED", "SECONDARY"]
+    assert dataset.SeriesDescription == "Lungs, page; AI, unverified, demo; ct_lung"
     assert dataset.ImageComments == "AI generated, not verified; demonstration model, not for clinical use"
     assert (dataset.Manufacturer, dataset.ManufacturerModelName) == (MODEL.manufacturer, MODEL.name)
     assert dataset.SoftwareVersions == MODEL.version
     pixels = dataset.pixel_array
     assert (pixels.dtype, pixels.shape) == (np.dtype(np.uint8), (dataset.Rows, dataset.Columns, 3))
     assert 1024 <= dataset.Columns <= 1600
+
+
+@pytest.mark.parametrize(("stated", "said"), [(None, None), ("", None), ("NO", "NO"), ("YES", "NO")])
+def test_it_says_of_burned_in_names_only_what_its_images_say(
+    stated: str | None, said: str | None, tmp_path: Path
+) -> None:
+    """An image that says that it has them is not on the page, so that what is there has none."""
+    run = radiograph(tmp_path, **({} if stated is None else {"BurnedInAnnotation": stated}))
+    assert page(run).get("BurnedInAnnotation") == said
 
 
 def test_the_warning_stands_above_everything(tmp_path: Path) -> None:

@@ -148,13 +148,13 @@ def test_spacing_is_measured_even_where_the_source_states_another_and_slices_are
 def test_it_says_that_it_is_not_verified_and_only_for_demonstration(tmp_path: Path) -> None:
     paths, mask = small(tmp_path)
     seg = seg_of(findings_on(paths, mask), mask, paths)
-    assert seg.SeriesDescription == "AI segments: AI generated, not verified, demo; Lungs in chest CT"
+    assert seg.SeriesDescription == "Lungs, segmentation; AI, unverified, demo; ct_lung"
     assert seg.ContentDescription == "Demonstration model, not for clinical use"
     assert seg.ImageComments == "AI generated, not verified; demonstration model, not for clinical use"
     assert seg.ContentQualification == "RESEARCH"
     product = replace(MODEL, demonstration=False, title="A product with a name that is longer than the field takes")
     seg = seg_of(findings_on(paths, mask, model=product), mask, paths)
-    assert seg.SeriesDescription.startswith("AI segments: AI generated, not verified; A product")
+    assert seg.SeriesDescription.startswith("A product, segmentation; AI, unverified; ")
     assert len(seg.SeriesDescription) <= 64
     assert "emonstration" not in str(seg)
 

@@ -11,6 +11,7 @@ from pydicom import Dataset
 
 from domain.findings import Code, Findings, Region, Shape
 from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, ResultFormat, ResultKind
+from domain.words import SCORE
 from sr_writer.content import Predecessor
 from sr_writer.reading import report_text
 from sr_writer.results import ResultObject, write
@@ -71,14 +72,15 @@ def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader
             "Lungs in chest CT (ct_lung 1.0.0, DICOM Node project)",
         ],
         "Findings": [
-            "Right lung: Volume 2535 ml, Attenuation Coefficient (mean) -812.3 HU",
-            "Left lung: Volume 2210 ml, Attenuation Coefficient (mean) -805 HU",
-            "Nodule: image 4, probability 91.0 %",
-            "Pneumonia: 95.5 %, reported (from 50 % on)",
-            "Cardiomegaly: 3.4 %, not reported (from 25 % on)",
+            "Right lung: volume 2530 ml, mean density -812 HU",
+            "Left lung: volume 2210 ml, mean density -805 HU",
+            "Nodule: image 4, table position 7.5 mm, score 91 %",
+            "Pneumonia: score 96 %, reported (from 50 % on)",
+            "Cardiomegaly: score 3 %, not reported (from 25 % on)",
         ],
         "Current Procedure Descriptions": [
             "1 missing slice was interpolated.",
+            SCORE,
             "Run by OpenVINO on CPU.",
             *CARD,
         ],
@@ -104,7 +106,7 @@ def test_it_is_signed_as_every_other_report(findings: Findings, paths: list[Path
     report = opened(written(findings, paths))
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("COMPLETE", "PRELIMINARY")
     assert (report.VerificationFlag, report.ContentQualification) == ("UNVERIFIED", "RESEARCH")
-    assert report.SeriesDescription.startswith("AI text: AI generated, not verified")
+    assert report.SeriesDescription.startswith("Lungs, text; AI, unverified")
     assert (report.Manufacturer, report.SoftwareVersions) == (MODEL.manufacturer, MODEL.version)
     assert report.ContributingEquipmentSequence[0].DeviceUID == report.DeviceUID == MODEL.device_uid
     context = {
@@ -142,7 +144,10 @@ def test_where_the_model_finds_nothing_that_is_said(paths: list[Path]) -> None:
 def test_a_radiograph_has_one_too_and_it_reads_as_text(tmp_path: Path) -> None:
     paths = phantoms.write([Radiograph(np.zeros((16, 16), np.uint16)).dataset()], tmp_path)
     said = report_text(written(classified(paths), paths).part10)
-    for line in ("Pneumonia: 95.5 %, reported (from 50 % on)", "The radiograph was stored inverted, and was turned."):
+    for line in (
+        "Pneumonia: score 96 %, reported (from 50 % on)",
+        "The radiograph was stored inverted, and was turned.",
+    ):
         assert line in said
 
 

@@ -1,5 +1,7 @@
 """Measurements against SimpleITK's, and against bodies whose size is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813  # its users' name for it
@@ -116,3 +118,49 @@ def test_a_bar_is_as_long_and_as_broad_as_it_is() -> None:
     long, short = diameters(mask, affine)
     assert long == pytest.approx(np.hypot(20, 4), abs=1)
     assert short == pytest.approx(4, abs=1.5)
+
+
+AXES_WANTED = tuple(Quantity(what, Code(what, "X", what), MM) for what in ("long_axis", "short_axis"))
+
+
+def two_lesions() -> NDArray[np.uint8]:
+    """Balls of 10 and 4 mm across, a hundred millimetres apart, in voxels of 1 mm."""
+    z, y, x = np.ogrid[:20, :20, :130]
+    labels = np.zeros((20, 20, 130), np.uint8)
+    labels[(z - 10) ** 2 + (y - 10) ** 2 + (x - 8) ** 2 <= 25] = 1
+    labels[(z - 10) ** 2 + (y - 10) ** 2 + (x - 108) ** 2 <= 4] = 1
+    return labels
+
+
+def millimetres() -> NDArray[np.float64]:
+    return np.array([[0, 0, 1.0, 0], [0, 1.0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1.0]])
+
+
+def measured_in(labels: NDArray[np.uint8], wanted: tuple[Quantity, ...]) -> list[tuple[str, float, int, int]]:
+    (found,) = measure((segment(1),), labels, labels.astype(np.int16), millimetres(), wanted)
+    return [(one.name.value, round(one.value, 1), one.part, one.parts) for one in found.measurements]
+
+
+def test_a_diameter_is_that_of_the_largest_lesion_and_never_spans_two() -> None:
+    assert measured_in(two_lesions(), AXES_WANTED) == [("long_axis", 11.0, 1, 2), ("short_axis", 11.0, 1, 2)]
+
+
+def test_each_lesion_is_measured_by_itself_the_largest_first() -> None:
+    wanted = tuple(replace(one, of="each") for one in (AXES_WANTED[0], Quantity("volume", ML, ML)))
+    found = measured_in(two_lesions(), wanted)
+    assert [(name, part, parts) for name, _, part, parts in found] == [
+        ("long_axis", 1, 2), ("long_axis", 2, 2), ("ml", 1, 2), ("ml", 2, 2)
+    ]  # fmt: skip
+    assert [value for _, value, _, _ in found] == [11.0, 5.0, 0.5, 0.0]
+
+
+def test_a_manifest_that_says_nothing_measures_volumes_of_the_whole() -> None:
+    wanted = (Quantity("volume", ML, ML), Quantity("volume", MM, ML, of="largest"), Quantity("mean", MM, ML))
+    assert [(part, parts) for _, _, part, parts in measured_in(two_lesions(), wanted)] == [(0, 0), (1, 2), (0, 0)]
+
+
+def test_of_many_lesions_ten_are_measured_and_all_are_counted() -> None:
+    labels = np.zeros((1, 3, 60), np.uint8)
+    labels[0, 1, ::2] = 1
+    found = measured_in(labels, (replace(AXES_WANTED[0], of="each"),))
+    assert [(part, parts) for _, _, part, parts in found] == [(part, 30) for part in range(1, 11)]

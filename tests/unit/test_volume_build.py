@@ -98,6 +98,7 @@ def test_an_enhanced_multi_frame_image_is_the_same_volume(tmp_path: Path) -> Non
     enhanced = build(write([image], tmp_path / "enhanced"))
     assert np.array_equal(enhanced.voxels, classic.voxels)
     assert np.array_equal(enhanced.affine, classic.affine)
+    assert enhanced.frame_of_reference == classic.frame_of_reference == SMALL.uid("frame of reference")
     assert enhanced.frames == tuple(SourceFrame(image.SOPInstanceUID, n) for n in range(1, 5))
 
 
@@ -188,20 +189,28 @@ ONE = slice(1, 2)
 @pytest.mark.parametrize(
     ("edit", "which", "reason"),
     [
-        (setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ONE, "image 2 is a localizer (scout)"),
-        (setting(ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), ONE, "image 2 is a mosaic"),
-        (setting(SOPClassUID=uid.SecondaryCaptureImageStorage), ONE, "not a CT, MR or PET slice but Secondary Capture"),
-        (setting(SOPClassUID=uid.BasicTextSRStorage), ONE, "image 2 is not a CT, MR or PET slice but Basic Text SR"),
+        (setting(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ONE, "slices are missing: 1 in all"),
+        (setting(ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), ONE, "image 2 was left aside: it is a mosaic"),
+        (
+            setting(SOPClassUID=uid.SecondaryCaptureImageStorage),
+            ONE,
+            "not a CT, MR or PET slice but Secondary Capture",
+        ),
+        (
+            setting(SOPClassUID=uid.BasicTextSRStorage),
+            ONE,
+            "left aside: it is not a CT, MR or PET slice but Basic Text SR",
+        ),
         (setting(SeriesInstanceUID="1.2.3"), ONE, "the images belong to 2 series"),
         (setting(FrameOfReferenceUID="1.2.3"), ONE, "the images lie in 2 frames of reference"),
         (_without("FrameOfReferenceUID"), ONE, "the images lie in 2 frames of reference"),
-        (_without("ImagePositionPatient"), ONE, "the position of image 2 is not stated"),
-        (_without("ImageOrientationPatient"), ONE, "the orientation of image 2 is not stated"),
-        (_without("PixelSpacing"), ONE, "the pixel spacing of image 2 is not stated"),
-        (setting(ImagePositionPatient=[1, 2]), ONE, "the position of image 2 is not 3 numbers"),
+        (_without("ImagePositionPatient"), ONE, r"image 2 was left aside: it states no Image Position (Patient)"),
+        (_without("ImageOrientationPatient"), ONE, "image 2 states no Image Orientation (Patient)"),
+        (_without("PixelSpacing"), ONE, "image 2 states no Pixel Spacing"),
+        (setting(ImagePositionPatient=[1, 2]), ONE, "Image Position (Patient) of image 2 is not 3 numbers: 1"),
         (_without("PixelData"), ONE, "image 2 has no pixel data"),
-        (_without("Rows"), ONE, "the size of image 2 is not stated"),
-        (_without("RescaleSlope"), ONE, "the rescale of image 2 is not stated"),
+        (_without("Rows"), ONE, "image 2 states no Rows"),
+        (_without("RescaleSlope"), ONE, "image 2 states no Rescale Slope"),
         (setting(RescaleSlope=0), ONE, "image 2 states a rescale slope of 0"),
         (setting(RescaleType="MGML"), ONE, "the values of image 2 are not HU but MGML"),
         (setting(ModalityLUTSequence=[Dataset()]), ONE, "image 2 maps its values through a table"),
@@ -224,7 +233,7 @@ def test_a_position_that_is_no_number_is_refused(tmp_path: Path) -> None:
     content = paths[1].read_bytes()
     assert content.count(b"\\" + place) == 1
     paths[1].write_bytes(content.replace(b"\\" + place, b"\\" + b"x" * len(place)))
-    with pytest.raises(UnusableInput, match=r"^the position of image 2 is not 3 numbers$"):
+    with pytest.raises(UnusableInput, match=r"^Image Position \(Patient\) of image 2 is not 3 numbers: .*x$"):
         build(paths)
 
 
@@ -276,6 +285,6 @@ def test_a_file_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
 
 
 def test_no_identity_is_read_into_a_frame(tmp_path: Path) -> None:
-    for frame in read(write(SMALL.datasets(), tmp_path)):
+    for frame in read(write(SMALL.datasets(), tmp_path)).frames:
         identity = ("PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "ReferringPhysicianName")
         assert not any(keyword in frame.dataset for keyword in identity)

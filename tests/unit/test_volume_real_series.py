@@ -101,10 +101,10 @@ NO_DECODER = {"1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55"}  # retired pro
 
 
 def test_one_slice_has_the_same_values_in_every_lossless_encoding() -> None:
-    plain = voxels(read([DATA / "syntax_ct" / "CTImage.dcm"]))
+    plain = voxels(read([DATA / "syntax_ct" / "CTImage.dcm"]).frames)
     compared = 0
     for path in series("syntax_ct"):
-        (frame,) = read([path])
+        (frame,) = read([path]).frames
         syntax = frame.dataset.file_meta.TransferSyntaxUID
         if syntax in OTHER_PICTURE | NO_DECODER:
             continue
@@ -118,7 +118,7 @@ def test_an_encoding_that_nobody_decodes_is_refused_by_its_instance() -> None:
     paths = [path for path in series("syntax_ct") if any(syntax in path.name for syntax in NO_DECODER)]
     assert len(paths) == 2
     for path in paths:
-        (frame,) = read([path])
+        (frame,) = read([path]).frames
         with pytest.raises(UnusableInput, match=frame.source.sop_instance_uid):
             voxels([frame])
 
@@ -129,7 +129,7 @@ def test_no_single_file_of_the_odd_ones_ends_in_anything_but_a_reason() -> None:
     assert files
     for path in files:
         try:
-            for frame in read([path]):
+            for frame in read([path]).frames:
                 assert voxels([frame]).size
         except UnusableInput as refusal:
             assert str(refusal)

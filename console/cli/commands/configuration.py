@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from config.loading import load_settings, unknown_variables
+from config.environment import unknown_variables
+from config.loading import load_settings
 from config.masking import public
+from config.places import missing_places
 from config.rules import load_rules
 from config.settings import Section, Settings
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, screen, table
 from domain.errors import ConfigurationError
 from models import installed as packages
+from models.signing import trusted_keys
 from store.database import server_at
 
 app = typer.Typer()
@@ -62,7 +65,13 @@ def _complaints(file: Path | None) -> list[str]:
         settings = load_settings(file)
     except ConfigurationError as error:
         return str(error).splitlines()
-    return [*unknown_variables(), *_of_database(settings), *_of_models(settings)]
+    return [
+        *unknown_variables(),
+        *missing_places(settings),
+        *_of_database(settings),
+        *_of_keys(settings),
+        *_of_models(settings),
+    ]
 
 
 def _of_database(settings: Settings) -> Iterator[str]:
@@ -73,6 +82,14 @@ def _of_database(settings: Settings) -> Iterator[str]:
             server_at(url.get_secret_value())
         except ConfigurationError as error:
             yield f"database.{name}: {error}"
+
+
+def _of_keys(settings: Settings) -> Iterator[str]:
+    for number, place in enumerate(settings.models.trusted_keys):
+        try:
+            trusted_keys([place])
+        except ConfigurationError as error:
+            yield f"models.trusted_keys.{number}: {error}"
 
 
 def _of_models(settings: Settings) -> Iterator[str]:

@@ -7,8 +7,8 @@ import typer
 
 from audit.trail import Ledger
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import moment, print_json, screen, table
+from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
+from console.cli.output import moment, print_json, print_list
 from consumers.steps import adopt as adopting
 from roles.database import reading
 from store import conflicts
@@ -18,12 +18,10 @@ app = typer.Typer()
 group = typer.Typer(help="Instances that came with other bytes under a known UID.", no_args_is_help=True)
 app.add_typer(group, name="conflicts")
 
-Limit = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most.")]
-
 
 @group.command("list")
 def list_conflicts(
-    last: Limit = 50,
+    last: Last = 50,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -33,11 +31,11 @@ def list_conflicts(
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = conflicts.latest(source, last)
     if as_json:
-        print_json(json_views.conflicts(found))
+        print_json(json_views.listed("conflicts", found))
         return
     columns = ("id", "received", "study", "SOP instance UID", "object")
-    rows = [(one.id, moment(one.received_at), str(one.study_id)[:8], one.sop_uid, one.object_key) for one in found]
-    screen().print(table("", columns, rows) if rows else "there are none")
+    rows = [(one.id, moment(one.received_at), str(one.study_id)[:8], one.sop_uid, one.object_key) for one in found.rows]
+    print_list(columns, rows, found.more)
 
 
 @group.command()

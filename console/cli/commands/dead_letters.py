@@ -7,8 +7,8 @@ import typer
 
 from audit.trail import Ledger
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import moment, print_json, screen, table
+from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
+from console.cli.output import moment, print_json, print_list
 from consumers.bus import dead_letters
 from roles.database import reading
 
@@ -18,12 +18,18 @@ app.add_typer(group, name="dead-letters")
 
 
 @group.command("list")
-def list_letters(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
-    """The dead letters, oldest first, each with what went wrong."""
+def list_letters(
+    last: Last = 50,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """The newest dead letters, oldest first, each with what went wrong."""
     with reading(settings_from(config, data=data, database__url=database)) as source:
-        found = dead_letters.list_dead_letters(source)
+        found = dead_letters.newest_dead_letters(source, last)
     if as_json:
-        print_json(json_views.dead_letters(found))
+        print_json(json_views.listed("dead_letters", found))
         return
     rows = [
         (
@@ -35,10 +41,10 @@ def list_letters(data: Data = None, config: Config = None, database: DatabaseUrl
             one.error,
             moment(one.replayed_at) or "no",
         )
-        for one in found
+        for one in found.rows
     ]
     columns = ("id", "at", "reader", "study", "attempts", "error", "replayed")
-    screen().print(table("", columns, rows) if rows else "there are none")
+    print_list(columns, rows, found.more)
 
 
 @group.command()

@@ -20,7 +20,7 @@ from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
 from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
-from roles.health import running
+from roles.run_files import running
 from store import destinations as kept
 from store.database import Database
 from store.deliveries import is_known

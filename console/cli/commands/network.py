@@ -19,6 +19,7 @@ from console.cli.output import complain, print_json, size
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, outgoing, send
 from dicom_node.scu.store import echo as ask
 from domain.errors import UnusableInput
+from domain.statuses import described
 
 app = typer.Typer()
 
@@ -85,7 +86,7 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
         software = f" ({answer.implementation})" if answer.implementation else ""
         typer.echo(f"{peer.aet} at {peer.host}:{peer.port}{software} answered in {answer.milliseconds:.1f} ms")
     if answer.status:
-        complain(f"but with status {answer.status:04X}")
+        complain(f"but with {described(answer.status)}")
         raise typer.Exit(1)
 
 

@@ -23,7 +23,7 @@ from console.cli.options import (
     settings_from,
 )
 from console.cli.table import COMMANDS, ROLE_PANEL
-from roles import database as embedded
+from roles.keeper import keep
 from roles.process import die_with, run_role
 from roles.table import ROLES
 
@@ -86,7 +86,7 @@ def keep_database(data: Data = None, config: Config = None, supervisor: Supervis
     settings = settings_from(config, data=data)
     if supervisor is not None:
         die_with(supervisor)
-    raise typer.Exit(embedded.keep(settings))
+    raise typer.Exit(keep(settings))
 
 
 def _role_command(role: str) -> Callable[..., None]:

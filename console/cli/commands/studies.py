@@ -8,21 +8,22 @@ import typer
 
 from console import json_views
 from console.cli import study_view
-from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
-from console.cli.output import moment, print_json, screen, table
+from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
+from console.cli.output import and_more, moment, print_json, print_list, screen
 from domain.progress import progress
-from domain.records import StudyPath, StudySummary
+from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from roles.database import reading
-from store.queries.path import latest_decisions, study_path
+from store.queries.current import current_work
+from store.queries.path import latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
-from store.queries.studies import find_study, latest_studies
+from store.queries.studies import find_study, how_many_studies, latest_studies
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
 
 app.add_typer(quarantine, name="quarantine")
 
-Limit = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most.")]
+SHOWN = 20  # rows of each of a study's tables, unless --all
 MaybeStudy = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="Internal id or StudyInstanceUID, or the start of either.")
 ]
@@ -31,7 +32,8 @@ MaybeStudy = Annotated[
 @app.command()
 def status(
     study: MaybeStudy = None,
-    last: Limit = 20,
+    last: Last = 20,
+    everything: All = False,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -39,37 +41,49 @@ def status(
 ) -> None:
     """Where is a study, since when, and why? Without STUDY: the latest ones.
 
+    Of what a study has much of, the newest are shown; --all shows the rest.
+
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
-            _print_list(latest_studies(source, last), quarantine_size(source), as_json)
+            found = latest_studies(source, last)
+            _print_list(found, how_many_studies(source) - len(found), quarantine_size(source), as_json)
         else:
-            _print_path(study_path(source, find_study(source, study)), as_json)
+            known = find_study(source, study)
+            most = None if everything else SHOWN
+            _print_path(study_path(source, known, most), current_work(source, known), most, as_json)
 
 
 @app.command()
 def explain(
-    study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+    study: Study,
+    everything: All = False,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """For every model: why did it run on this study, or why not?
 
     Example:  dicom-node explain 3f2a --data trial
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
-        path = study_path(source, find_study(source, study))
-        decisions = latest_decisions(source, path.study.id)
+        known = find_study(source, study)
+        decisions = [bounded(one, None if everything else SHOWN) for one in latest_decisions(source, known)]
+        series = some_series(source, known, {one for decision in decisions for one in decision.series})
+        found = study_record(source, known)
     if as_json:
-        print_json(json_views.explanation(path, decisions))
+        print_json(json_views.explanation(found, series, decisions))
         return
     out = screen()
-    for renderable in study_view.explanation(path.study, path.series, decisions):
+    for renderable in study_view.explanation(found, series, decisions):
         out.print(renderable)
 
 
 @quarantine.command("list")
 def list_quarantine(
-    last: Limit = 50,
+    last: Last = 50,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -79,30 +93,30 @@ def list_quarantine(
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = quarantined(source, last)
     if as_json:
-        print_json(json_views.quarantine(found))
+        print_json(json_views.listed("quarantine", found))
         return
-    rows = [(one.id, moment(one.received_at), one.reason, one.sop_uid, one.object_key) for one in found]
-    screen().print(
-        table("", ("id", "received", "reason", "SOP instance UID", "object"), rows) if rows else "nothing there"
-    )
+    rows = [(one.id, moment(one.received_at), one.reason, one.sop_uid, one.object_key) for one in found.rows]
+    print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], unreadable: int, as_json: bool) -> None:
+def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool) -> None:
     places = [progress(one.study, one.jobs, one.results, one.deliveries) for one in found]
     if as_json:
-        print_json(json_views.studies(found, places, unreadable))
+        print_json(json_views.studies(found, places, more, unreadable))
         return
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
+    if more:
+        out.print(and_more(more, "--last N"))
     if unreadable:
         out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
 
 
-def _print_path(path: StudyPath, as_json: bool) -> None:
-    place = progress(path.study, path.jobs, path.results, path.deliveries)
+def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool) -> None:
+    place = progress(path.study, work.jobs, work.results, work.deliveries)
     if as_json:
         print_json(json_views.path(path, place))
         return
     out = screen()
-    for renderable in study_view.whole_path(path, place, datetime.now(UTC)):
+    for renderable in study_view.whole_path(path, place, datetime.now(UTC), most):
         out.print(renderable)

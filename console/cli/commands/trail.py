@@ -3,17 +3,17 @@
 import getpass
 import json
 import os
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from audit.chain import verify as follow
-from audit.trail import Action, Entry, Ledger, entries_of, newest_entries, rows
+from audit.trail import Action, Entry, Ledger, newest_entries, rows
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import complain, moment, print_json, screen, table
+from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
+from console.cli.output import complain, moment, print_json, print_list
+from domain.records import Listed
 from roles.database import reading
 from store.database import Database
 from store.queries.studies import find_study
@@ -28,7 +28,6 @@ OfStudy = Annotated[
     str | None,
     typer.Option("--study", metavar="STUDY", help="Entries of one study: id or UID, or the start of one."),
 ]
-Last = Annotated[int | None, typer.Option("--last", metavar="N", min=1, help="The newest N entries.")]
 
 
 @group.command()
@@ -62,33 +61,29 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
 @group.command()
 def show(
     study: OfStudy = None,
-    last: Last = None,
+    last: Last = 200,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Who did what, when, with what outcome: for one study, or lately (the newest 50 entries).
+    """Who did what, when, with what outcome: for one study, or lately.
 
     Example:  dicom-node audit show --study 3f2a --data trial
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = _entries(source, study, last)
     if as_json:
-        print_json(json_views.entries(found))
+        print_json(json_views.listed("entries", found))
         return
-    shown = [(one.number, _at(one), one.by.role, one.action, (one.study or "")[:8], _details(one)) for one in found]
-    screen().print(table("", ("number", "at", "by", "what", "study", "details"), shown) if shown else "no entries")
+    rows = [(one.number, _at(one), one.by.role, one.action, (one.study or "")[:8], _details(one)) for one in found.rows]
+    print_list(("number", "at", "by", "what", "study", "details"), rows, found.more, none="no entries")
 
 
-def _entries(source: Database, study: str | None, last: int | None) -> Sequence[Entry]:
-    if study is None:
-        found = newest_entries(source, last or 50)
-        _record(source, what="newest entries", entries=len(found))
-        return found
-    known = find_study(source, study)
-    found = entries_of(source, known)[-(last or 0) :]
-    _record(source, what=f"entries of study {known}", entries=len(found))
+def _entries(source: Database, study: str | None, last: int) -> Listed[Entry]:
+    known = find_study(source, study) if study else None
+    found = newest_entries(source, last, known)
+    _record(source, what=f"entries of study {known}" if known else "newest entries", entries=len(found.rows))
     return found
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import typer
 
 from config import logs
-from config.rules import load_rules
 from config.settings import Settings
 from console.cli.options import (
     Aet,
@@ -25,7 +24,6 @@ from console.cli.options import (
     Settle,
     settings_from,
 )
-from console.cli.output import complain, screen
 from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.health import Report
@@ -84,13 +82,16 @@ def _say(line: str) -> None:
 
 
 def _warn(settings: Settings) -> None:
+    from console.cli.output import complain  # noqa: PLC0415 - a scanner need not wait until it can be printed
+
     for warning in _warnings(settings):
         complain(f"WARNING: {warning}")
 
 
 def _warnings(settings: Settings) -> list[str]:
     """What the user should know; raises ConfigurationError for what would let no other role start."""
-    from models import installed as packages  # noqa: PLC0415 - it takes time that the listener need not wait for
+    from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
+    from models import installed as packages  # noqa: PLC0415 - as above
 
     warnings = []
     if not packages.installed(settings):
@@ -121,6 +122,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
+    from console.cli.output import screen  # noqa: PLC0415 - as above
     from models import installed as packages  # noqa: PLC0415 - as above
 
     listener = reports.get("listen", {})

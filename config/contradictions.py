@@ -1,0 +1,119 @@
+"""What is wrong between settings that are right each by itself: pure, and said with both names and what would fit."""
+
+import itertools
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from config.values import split_brokers
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+_EVERYWHERE = {"0.0.0.0", "::"}
+_HIGHEST_PORT = 65_535
+# Roles that `up` runs once each, with the relay and the database's keeper: a health door each.
+_SINGLE_ROLES = 7
+
+
+def contradictions(settings: "Settings") -> Iterator[str]:
+    """A sentence for each."""
+    yield from _ports(settings)
+    yield from _names(settings)
+    yield from _delays(settings)
+    yield from _spool(settings)
+    yield from _nobody(settings)
+
+
+def _ports(settings: "Settings") -> Iterator[str]:
+    listener, http = settings.listener, settings.http
+    last = http.port + _doors(settings) - 1
+    if http.port and last > _HIGHEST_PORT:
+        most = _HIGHEST_PORT - _doors(settings) + 1
+        yield f"http.port ({http.port}) leaves no port for each role up to {_HIGHEST_PORT}: {most} would fit"
+    if http.port and http.port <= listener.port <= last and _same_machine(listener.host, http.host):
+        yield (
+            f"http.port ({http.port}) and the ports behind it, one a role, hold listener.port ({listener.port}):"
+            f" {listener.port + 1} would fit"
+        )
+    for name, host, port in _servers(settings):
+        if port and port == listener.port and _same_machine(listener.host, host):
+            yield f"{name} is at the node's own listener.port ({port})"
+
+
+def _doors(settings: "Settings") -> int:
+    return settings.listener.processes + settings.models.device.count(",") + _SINGLE_ROLES
+
+
+def _servers(settings: "Settings") -> Iterator[tuple[str, str, int]]:
+    """Whatever others listen on, by the settings' word."""
+    for number, one in enumerate(settings.destinations):
+        yield f"destinations.{number}", one.host, one.port
+    if settings.bus.kafka:
+        yield from (("bus.kafka", host, port) for host, port in split_brokers(settings.bus.kafka))
+    for name in ("url", "owner_url"):
+        secret = getattr(settings.database, name)
+        if secret is not None:
+            yield f"database.{name}", *_host_and_port(secret.get_secret_value())
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    """Of a URL that is one; what is none is told by whoever connects."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or 0
+    except ValueError:
+        return "", 0
+
+
+def _same_machine(ours: str, other: str) -> bool:
+    """Whether `other` reaches what listens on `ours`, as far as names tell."""
+    if ours in _EVERYWHERE or other in _EVERYWHERE:
+        return _is_loopback(other) or _is_loopback(ours) or {ours, other} <= _EVERYWHERE or other in _EVERYWHERE
+    return ours == other or (_is_loopback(ours) and _is_loopback(other))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _names(settings: "Settings") -> Iterator[str]:
+    names = [destination.name for destination in settings.destinations]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        yield f"two destinations have the same name: {', '.join(map(repr, twice))}"
+    if settings.bus.topic == settings.bus.dead_letters:
+        yield f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}"
+
+
+def _delays(settings: "Settings") -> Iterator[str]:
+    order = ("first_delay", "longest_delay", "give_up_after")
+    for lesser, greater in itertools.pairwise(order):
+        least, most = getattr(settings.delivery, lesser), getattr(settings.delivery, greater)
+        if least > most:
+            yield f"delivery.{lesser} ({least:g}) is longer than delivery.{greater} ({most:g})"
+
+
+def _spool(settings: "Settings") -> Iterator[str]:
+    """The largest instance must fit and leave a segment to each association, and one in reserve."""
+    spool, listener = settings.spool, settings.listener
+    large, segments = spool.segments_of(listener.max_instance), spool.capacity // spool.segment
+    if segments < large + listener.max_associations + 1:
+        yield (
+            f"spool.capacity ({spool.capacity}) is {segments} segments; listener.max_instance"
+            f" ({listener.max_instance}) may take {large} of them, listener.max_associations"
+            f" ({listener.max_associations}) one each, and one is kept in reserve:"
+            f" spool.capacity = {(large + listener.max_associations + 1) * spool.segment} would fit"
+        )
+
+
+def _nobody(settings: "Settings") -> Iterator[str]:
+    """Switches that let nobody and nothing through."""
+    if not settings.listener.trust_loopback and not settings.listener.callers:
+        yield "listener.trust_loopback is false and listener.callers is empty: nobody may send"
+    if settings.models.require_signature and not settings.models.trusted_keys:
+        yield "models.require_signature is true and models.trusted_keys is empty: no package may run"

@@ -1,0 +1,74 @@
+"""The settings' own variables: `DICOM_NODE_LISTENER__PORT` is `listener.port`; a list or a table is written as JSON."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from config.settings import Settings
+from domain.errors import ConfigurationError
+
+PREFIX = "DICOM_NODE_"
+# Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
+_NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
+
+
+def environment() -> list[Mapping[str, Any]]:
+    """What each variable sets, nested as the file is, the wider ones first; raises ConfigurationError.
+
+    It names each that should be JSON and is none.
+    """
+    set_, wrong = [], []
+    for name in sorted(_own(), key=lambda name: name.count("__")):
+        path = name.removeprefix(PREFIX).lower().split("__")
+        try:
+            set_.append(_nested(path, _value(path, os.environ[name])))
+        except ValueError:
+            wrong.append(f"environment: {name}: is not JSON")
+    if wrong:
+        raise ConfigurationError("\n".join([*wrong, *unknown_variables()]))
+    return set_
+
+
+def unknown_variables() -> list[str]:
+    """One line for each `DICOM_NODE_*` variable that sets nothing: most likely a typing error."""
+    return [
+        f"environment: {name} is not a setting"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not _is_known(name)
+    ]
+
+
+def _own() -> Iterator[str]:
+    return (name for name in os.environ if name.startswith(PREFIX) and _is_known(name))
+
+
+def _is_known(name: str) -> bool:
+    return name.removeprefix(PREFIX).split("__")[0].lower() in Settings.model_fields
+
+
+def _nested(path: list[str], value: Any) -> Mapping[str, Any]:
+    for key in reversed(path):
+        value = {key: value}
+    return dict(value)
+
+
+def _value(path: list[str], text: str) -> Any:
+    """Raises ValueError where a list or a table is wanted and `text` is no JSON."""
+    kind: Any = Settings
+    for key in path:
+        kind = _within(kind, key)
+    return json.loads(text) if _is_model(kind) or get_origin(kind) in {tuple, dict} else text
+
+
+def _within(kind: Any, key: str) -> Any:
+    """The type of what `key` names in a table of `kind`; None where nothing is known of it."""
+    if _is_model(kind):
+        return kind.model_fields[key].annotation if key in kind.model_fields else None
+    return get_args(kind)[1] if get_origin(kind) is dict else None
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,0 +1,112 @@
+"""What a single setting may hold: each number finite and bounded, each name one that networks and DICOM know."""
+
+import re
+from ipaddress import ip_address, ip_network
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_AE_TITLE = re.compile(r"(?=.*[!-~])[ -\[\]-~]{1,16}")
+# RFC 1123 section 2.1, and the underscore that names in container networks have.
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_DEVICES = re.compile(r"auto|cpu|(auto|cuda):\d{1,4}(,(auto|cuda):\d{1,4})*")
+_MODALITY = re.compile(r"[A-Z0-9 _]{1,16}")
+_YEAR = 366 * 86_400
+_LONGEST_HOST = 253
+
+
+def _no_flag(value: object) -> object:
+    """Python counts true as 1; a settings file that has it for a number is wrong."""
+    if isinstance(value, bool):
+        raise ValueError("is no number")
+    return value
+
+
+def _ae_title(text: str) -> str:
+    if not _AE_TITLE.fullmatch(text):
+        raise ValueError("is no AE title: 1 to 16 letters of ASCII, no backslash, not all of them spaces")
+    return text
+
+
+def is_host(text: str) -> bool:
+    """Whether a network can have a machine of this name or address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        # Four numbers that are no address are a slip in one.
+        named = not all(label.isdecimal() for label in labels)
+        return named and len(text) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))
+    return True
+
+
+def _host(text: str) -> str:
+    if not is_host(text):
+        raise ValueError("is neither a host's name nor an IP address")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text, strict=False)
+    except ValueError as error:
+        raise ValueError("is neither an IP address nor a network such as 10.1.0.0/16") from error
+    return text
+
+
+def split_brokers(text: str) -> list[tuple[str, int]]:
+    """Host and port of each broker; raises ValueError where one is no HOST:PORT."""
+    pairs = [broker.strip().rpartition(":") for broker in text.split(",")]
+    if not all(is_host(host.strip("[]")) and port.isdecimal() and 0 < int(port) < 1 << 16 for host, _, port in pairs):
+        raise ValueError("is not of the form HOST:PORT, several separated by commas")
+    return [(host.strip("[]"), int(port)) for host, _, port in pairs]
+
+
+def _brokers(text: str) -> str:
+    split_brokers(text)
+    return text
+
+
+def _topic(text: str) -> str:
+    if not _TOPIC.fullmatch(text) or text in {".", ".."}:
+        raise ValueError("is no name of a topic: letters, digits, dot, underscore and hyphen, 249 at most")
+    return text
+
+
+def devices(text: str) -> str:
+    """Where models run; raises ValueError where it is no such place."""
+    if not _DEVICES.fullmatch(text):
+        raise ValueError("is neither auto nor cpu nor GPUs by number: cuda:0, or cuda:0,cuda:1")
+    return text
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("is no name: 1 to 64 characters, none of them a control character")
+    return text
+
+
+def _modality(text: str) -> str:
+    if not _MODALITY.fullmatch(text):
+        raise ValueError("is no modality: 1 to 16 capitals, digits, spaces and underscores (PS3.5 6.2, CS)")
+    return text
+
+
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Host = Annotated[str, AfterValidator(_host)]
+Network = Annotated[str, AfterValidator(_network)]
+Brokers = Annotated[str, AfterValidator(_brokers)]
+Topic = Annotated[str, AfterValidator(_topic)]
+Name = Annotated[str, AfterValidator(_name)]
+Modality = Annotated[str, AfterValidator(_modality)]
+# Port 0 takes a free one, where we listen; a peer has none such.
+Port = Annotated[Whole, Field(ge=0, le=65_535)]
+PeerPort = Annotated[Whole, Field(ge=1, le=65_535)]
+Count = Annotated[Whole, Field(ge=1, le=4096)]
+Bytes = Annotated[Whole, Field(ge=0, le=1 << 46)]
+# A time-out of no length or of an endless one is none.
+Seconds = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.001, le=_YEAR, allow_inf_nan=False)]
+Gigabytes = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=65_536, allow_inf_nan=False)]

@@ -1,0 +1,95 @@
+"""The `dicom-node` command: the table of its commands, its first help, and how errors leave it.
+
+console.cli.table has the list.
+"""
+
+from importlib import import_module
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from config.imports import importing
+from console.cli.table import COMMANDS
+from console.cli.version import version_line
+from domain.errors import NodeError
+
+# The mark keeps the lines as they are.
+_EPILOG = """\b
+A trial on this machine:  dicom-node up --data trial --destination ORTHANC@127.0.0.1:4242
+then  dicom-node send STUDY-FOLDER --to DICOM_NODE@127.0.0.1:11112  and  dicom-node status --data trial"""
+
+
+class _Commands(TyperGroup):
+    """Finds commands in their modules, and prints the node's own errors as a line.
+
+    Whatever else is raised is a defect and keeps its traceback.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What the list of commands shows; `resolve_command` has the command itself."""
+        known = COMMANDS.get(cmd_name)
+        return known and TyperCommand(cmd_name, help=known.about, hidden=known.hidden, rich_help_panel=known.panel)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list, a section a panel, each command's first line whole. The library's own shortens it."""
+        shown = [(name, one) for name, one in COMMANDS.items() if not one.hidden]
+        for panel, commands in groupby(shown, lambda named: named[1].panel):
+            with formatter.section(panel or "Commands"):
+                formatter.write_dl([(name, one.about) for name, one in commands])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, shown, rest = super().resolve_command(ctx, args)
+        return name, shown and _load(ctx, shown.name or ""), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NodeError as error:
+            if ctx.params.get("debug"):
+                raise
+            from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
+
+            complain(str(error))
+            raise typer.Exit(1) from error
+
+
+def _load(ctx: Any, name: str) -> Any:
+    with importing():
+        module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
+    return get_group(module.app).get_command(ctx, name)
+
+
+app = typer.Typer(
+    name="dicom-node",
+    cls=_Commands,
+    help="Studies in by C-STORE, findings home as SR and SEG, every step on an audit trail.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    # What draws boxes takes longer to import than all the rest of the first help.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options that stand before the command."""

@@ -1,0 +1,76 @@
+"""Leases are renewed while their holder works, and no longer: from a thread, as long as the one that works gives signs.
+
+A holder that hangs would keep its rows from everybody else for ever if a thread beside it renewed them all the same.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from domain.errors import NodeError
+from store.database import Database
+from store.holders import Holder
+from store.leases import Lease, LeaseTable
+
+_log = logging.getLogger(__name__)
+
+
+class Renewal:
+    """Renews `leases` three times within their length of `seconds`, while its `with` block lasts.
+
+    `alive` is called each time, until the block's own thread has given no `sign` for `longest` s.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        rows: LeaseTable[Any, Any],
+        holder: Holder,
+        leases: Sequence[Lease],
+        seconds: float,
+        longest: float,
+        alive: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._rows = rows
+        self._holder = holder
+        self._leases = leases
+        self._seconds = seconds
+        self._longest = longest
+        self._alive = alive
+        self._done = threading.Event()
+        self._last = time.monotonic()
+
+    def sign(self) -> None:
+        """The work goes on."""
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._renew_until_done, name="lease", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _renew_until_done(self) -> None:
+        while not self._done.wait(self._seconds / 3):
+            if time.monotonic() - self._last > self._longest:
+                _log.error("leased work hangs; its leases are renewed no more", extra={"rows": len(self._leases)})
+                return
+            self._alive()
+            self._renew()
+
+    def _renew(self) -> None:
+        try:
+            self._holder.life.prove()
+            with self._database.transaction() as connection:
+                self._rows.renew(connection, self._leases, self._seconds)
+        except NodeError as error:
+            _log.warning("leases not renewed", extra={"rows": len(self._leases), "reason": str(error)})

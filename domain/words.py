@@ -1,0 +1,129 @@
+"""What findings come to in words for people: no more figures than the voxels carry, and no figure against a verdict.
+
+A code's meaning is what machines agree on ("Attenuation Coefficient"); what stands here is what a reader says.
+"""
+
+import math
+from dataclasses import dataclass
+
+from domain.findings import FindingProbability, Measurement
+
+# What a percentage of a model is, wherever one is shown.
+SCORE = (
+    "A score is the model's own figure for a finding, from 0 to 100 %: it puts images in an order, and is not the "
+    "probability that the patient has the finding."
+)
+_NAMES = {
+    "Attenuation Coefficient": "density",
+    "Long Axis": "long axis",
+    "Short Axis": "short axis",
+    "Volume": "volume",
+    "Area": "area",
+    "Diameter": "diameter",
+}
+_UNITS = {"[hnsf'U]": "HU", "1": "", "{ratio}": "", "{pixels}": "pixels"}
+_MOST_FIGURES = 3
+# mm: a border is known to about a voxel, and nobody reads tenths from voxels that are larger.
+_TENTHS = 0.5
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The size of a voxel (mm): `step` its shortest side in the image's plane, `area` (mm2) and `volume` (mm3)."""
+
+    step: float
+    area: float
+    volume: float
+
+
+def quantity(one: Measurement, resolution: Resolution | None = None) -> str:
+    """`mean density -812 HU`, `long axis 34 mm (largest of 3 parts)`."""
+    value, unit = figures(one, resolution), _UNITS.get(one.unit.value, one.unit.value)
+    unit = unit if math.isfinite(one.value) else ""
+    return " ".join(part for part in (named(one), value, unit, _of(one)) if part)
+
+
+def named(one: Measurement) -> str:
+    """What was measured, in a reader's words."""
+    name = _NAMES.get(one.name.meaning, one.name.meaning)
+    return f"{one.derivation.meaning.lower()} {name}" if one.derivation else name
+
+
+def figures(one: Measurement, resolution: Resolution | None = None) -> str:
+    """The value, with as many figures as voxels of this size carry; three at the most."""
+    if not math.isfinite(one.value):
+        return "could not be measured"
+    unit = one.unit.value
+    if unit == "mm":
+        return _fixed(one.value, 0 if resolution is None or resolution.step >= _TENTHS else 1)
+    if unit == "[hnsf'U]":
+        return _fixed(one.value, 0)
+    return rounded(one.value, _carried(_cells(one.value, unit, resolution)))
+
+
+def _cells(value: float, unit: str, resolution: Resolution | None) -> float | None:
+    """How many voxels, or pixels of an area, a value sums up."""
+    if resolution is None:
+        return None
+    if unit == "ml":
+        return 1000 * value / resolution.volume
+    return value / resolution.area if unit == "mm2" else None
+
+
+def rounded(value: float, count: int) -> str:
+    """`value` to so many figures, never with an exponent; a whole number that is no longer than that stays whole."""
+    if value == 0 or (value.is_integer() and abs(value) < 10**count):
+        return f"{value:.0f}"
+    places = count - 1 - math.floor(math.log10(abs(value)))
+    return _fixed(round(value, places), max(0, places))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # -0.0 becomes 0.0
+
+
+def _carried(cells: float | None) -> int:
+    """Figures of a sum over so many voxels, whose border is uncertain: about one for every power of a hundred."""
+    if cells is None:
+        return _MOST_FIGURES
+    return max(1, min(_MOST_FIGURES, round(math.log10(max(cells, 1.0)) / 2) + 1))
+
+
+def _of(one: Measurement) -> str:
+    """Which of several separate parts was measured."""
+    if one.parts < 2:
+        return ""
+    return f"(largest of {one.parts} parts)" if one.part == 1 else f"(part {one.part} of {one.parts} by size)"
+
+
+def percentage(share: float, decimals: int = 0) -> str:
+    """`14 %`; no model knows that something is impossible or certain, so none is said to."""
+    said = f"{100 * share:.{decimals}f}"
+    least = 10.0**-decimals
+    if float(said) == 0:
+        return f"below {least:.{decimals}f} %"
+    if float(said) == 100:
+        return f"above {100 - least:.{decimals}f} %"
+    return f"{said} %"
+
+
+def score(one: FindingProbability) -> str:
+    """`score 13.62 %, not reported (from 13.63 % on)`: with the decimals that it takes to bear the verdict out."""
+    decimals = 0
+    while not one.present and decimals < 6 and _alike(one, decimals):
+        decimals += 1
+    verdict = "reported" if one.present else "not reported"
+    return f"score {percentage(one.probability, decimals)}, {verdict} (from {_stated(one.threshold, decimals)} on)"
+
+
+def _alike(one: FindingProbability, decimals: int) -> bool:
+    """Whether, rounded, the score has come to the threshold, or both are said to be below or above the same."""
+    score, threshold = (float(f"{100 * share:.{decimals}f}") for share in (one.probability, one.threshold))
+    return score >= threshold
+
+
+def _stated(threshold: float, decimals: int) -> str:
+    """The threshold, with a decimal more where it is below one percent; it is a limit, so it is no "below"."""
+    while float(f"{100 * threshold:.{decimals}f}") in (0.0, 100.0) and 0 < threshold < 1 and decimals < 6:
+        decimals += 1
+    return f"{100 * threshold:.{decimals}f} %"

@@ -1,0 +1,34 @@
+"""Letters for what is marked: the same beside a lesion, below its picture and in the table of findings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from domain.findings import Region, Segment
+from sr_writer.content import Content
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a letter stands for."""
+
+    letter: str
+    label: str
+    colour: Colour
+
+
+def letters() -> Iterator[str]:
+    """A, B, ... Z, AA, AB, ..."""
+    for number in count():
+        yield (chr(64 + number // 26) if number >= 26 else "") + chr(65 + number % 26)
+
+
+def marks(content: Content) -> dict[Segment | Region, Mark]:
+    """A letter for each segment that has a voxel and each region of the findings, in their order."""
+    segments = [one for one in content.findings.segments if one.number in content.present]
+    marked: list[Segment | Region] = [*segments, *content.findings.regions]
+    return {
+        one: Mark(letter, one.label, one.colour) for one, letter in zip(dict.fromkeys(marked), letters(), strict=False)
+    }

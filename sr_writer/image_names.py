@@ -1,0 +1,83 @@
+"""What the source's images are called (domain/image_names.py), read when somebody names one of them."""
+
+import math
+from functools import cached_property
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from domain.errors import Retryable
+from domain.image_names import ImageName
+from sr_writer.source import Instance, Source
+
+_READ = ["InstanceNumber", "SliceLocation", "SeriesNumber"]
+# What pydicom raises on the first use of a value that is not what its VR says.
+_WRONG = (AttributeError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError)
+# Modalities whose patient lies on a table that the console counts by.
+_ON_A_TABLE = frozenset({"CT", "PT"})
+
+
+class ImageNames:
+    """The names of a source's images; `told` says that the series belongs to a name, since results read several."""
+
+    def __init__(self, source: Source, told: bool = False) -> None:
+        self._source, self._told = source, told
+        self._headers: dict[Instance, Dataset] = {}
+
+    def __call__(self, index: int) -> ImageName:
+        """The name of the image at this index of the findings' frames; raises Retryable where its file is shut."""
+        frame = self._source.frames[index]
+        header = self._header(frame.instance)
+        return ImageName(
+            number=_whole(header, "InstanceNumber"),
+            frame=frame.number if frame.instance.multi_frame else None,
+            series=_whole(header, "SeriesNumber") if self._told else None,
+            location=self._location(header, index),
+            place="table position" if self._is_on_a_table else "slice location",
+        )
+
+    @property
+    def series(self) -> int | None:
+        """The Series Number of the images, None where it is not known."""
+        return _whole(self._header(self._source.frames[0].instance), "SeriesNumber")
+
+    def _header(self, instance: Instance) -> Dataset:
+        if instance not in self._headers:
+            try:
+                self._headers[instance] = dcmread(instance.file, stop_before_pixels=True, specific_tags=list(_READ))
+            except OSError as error:
+                raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+        return self._headers[instance]
+
+    def _location(self, header: Dataset, index: int) -> float | None:
+        stated = _number(header, "SliceLocation")
+        if stated is not None or self._source.volume is None:
+            return stated
+        along = float(np.asarray(self._source.volume.positions[index], float) @ self._normal)
+        return along + 0.0 if math.isfinite(along) else None
+
+    @cached_property
+    def _normal(self) -> np.ndarray:
+        assert self._source.volume is not None
+        direction = np.asarray(self._source.volume.orientation, float)
+        return np.cross(direction[:3], direction[3:])
+
+    @cached_property
+    def _is_on_a_table(self) -> bool:
+        """Whether the slices lie across the table, so that the console counts them by its position."""
+        across = self._source.volume is not None and abs(self._normal[2]) > 0.9
+        return across and self._source.modality in _ON_A_TABLE
+
+
+def _number(header: Dataset, keyword: str) -> float | None:
+    try:
+        value = float(header.get(keyword))
+    except _WRONG:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _whole(header: Dataset, keyword: str) -> int | None:
+    value = _number(header, keyword)
+    return None if value is None else int(value)

@@ -1,0 +1,54 @@
+"""The inputs of a run besides the one that its results lie on: every result refers to all series that were read."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+
+from domain.errors import Retryable, UnusableInput
+from domain.findings import Findings, SourceFrame
+from sr_writer.source import Instance, Source, read_source
+
+
+@dataclass(frozen=True, eq=False)
+class OtherInput:
+    """An input by the name that the manifest gives it."""
+
+    name: str
+    source: Source
+
+
+def read_others(paths: Sequence[Path], findings: Findings) -> tuple[OtherInput, ...]:
+    """The other inputs of the findings, whose Part 10 files are among `paths`; raises as `read_source` does."""
+    if not findings.others:
+        return ()
+    files = _by_uid(paths)
+    return tuple(_read(one.name, files, one.frames) for one in findings.others)
+
+
+def _read(name: str, files: Mapping[str, Path], frames: Sequence[SourceFrame]) -> OtherInput:
+    uids = dict.fromkeys(frame.sop_instance_uid for frame in frames)
+    missing = sorted(uids.keys() - files.keys())
+    if missing:
+        raise UnusableInput(f"{len(missing)} images of input {name} are not there, one is {missing[0]}")
+    return OtherInput(name, read_source([files[uid] for uid in uids], frames, volumetric=False))
+
+
+def _by_uid(paths: Sequence[Path]) -> dict[str, Path]:
+    try:
+        headers = ((dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]), path) for path in paths)
+        return {str(header.get("SOPInstanceUID")): path for header, path in headers}
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+
+
+def by_series(sources: Sequence[Source]) -> Iterator[tuple[str, str, tuple[Instance, ...]]]:
+    """Study and series UID of all inputs, each series once, with the instances that were read."""
+    found: dict[tuple[str, str], dict[str, Instance]] = defaultdict(dict)
+    for source in sources:
+        known = found[source.study_uid, source.series_uid]
+        known.update((one.sop_instance_uid, one) for one in source.instances)
+    for (study, series), instances in found.items():
+        yield study, series, tuple(instances.values())

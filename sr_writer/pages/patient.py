@@ -1,0 +1,95 @@
+"""Whose study a document is of, in words: what a hospital wants at the head of a page that stays in its archive.
+
+Names are as the source wrote them, in its own character set; nothing of this reaches a page that leaves names out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
+
+from domain.errors import Retryable
+
+_READ = [
+    "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate",
+    "AccessionNumber", "InstitutionName", "StudyDescription",
+]  # fmt: skip
+# What pydicom raises on the first use of a value that is not what its VR says.
+_WRONG = (AttributeError, IndexError, KeyError, LookupError, NotImplementedError, OverflowError, TypeError, ValueError)
+_UNSTATED = "not stated"
+
+
+@dataclass(frozen=True)
+class Head:
+    """Values in words; "not stated" where the source says nothing that can be read."""
+
+    name: str
+    patient_id: str
+    birth_date: str
+    study_date: str
+    accession: str
+    institution: str
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Who, then which study."""
+        return (
+            f"{self.name}; ID {self.patient_id}; born {self.birth_date}",
+            f"Study of {self.study_date}; accession {self.accession}; {self.institution}",
+        )
+
+
+def head(file: Path, printable: Callable[[str], bool]) -> Head:
+    """The head of a document about the study of a Part 10 file, whose page has the letters that are `printable`."""
+    try:
+        header = dcmread(file, stop_before_pixels=True, specific_tags=list(_READ))
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    institution = _text(header, "InstitutionName", printable)
+    return Head(
+        name=_name(header, printable),
+        patient_id=_text(header, "PatientID", printable),
+        birth_date=_date(header, "PatientBirthDate"),
+        study_date=_date(header, "StudyDate"),
+        accession=_text(header, "AccessionNumber", printable),
+        institution="institution not stated" if institution == _UNSTATED else institution,
+    )
+
+
+def _name(header: Dataset, printable: Callable[[str], bool]) -> str:
+    """`Yamada, Tarou`: the first way to write it (PS3.5 section 6.2.1) that the page has letters for."""
+    try:
+        written = header.get("PatientName") or ""
+        name = written if isinstance(written, PersonName) else PersonName(str(written))
+        groups = [str(one) for one in (name.alphabetic, name.ideographic, name.phonetic) if str(one).strip("^ ")]
+    except _WRONG:
+        return "Name cannot be read"
+    if not groups:
+        return "Name not stated"
+    shown = next((one for one in groups if printable(one)), None)
+    return _spoken(shown) if shown else "Name in letters that this page has not, see the header of this object"
+
+
+def _spoken(name: str) -> str:
+    family, given, middle, prefix, suffix = (part.strip() for part in (name.split("^") + [""] * 5)[:5])
+    first = " ".join(part for part in (prefix, given, middle, suffix) if part)
+    return ", ".join(part for part in (family, first) if part)
+
+
+def _text(header: Dataset, keyword: str, printable: Callable[[str], bool]) -> str:
+    try:
+        said = str(header.get(keyword) or "").strip()
+    except _WRONG:
+        return "cannot be read"
+    if said and not printable(said):
+        return "in letters that this page has not"
+    return said or _UNSTATED
+
+
+def _date(header: Dataset, keyword: str) -> str:
+    """`1970-01-01`; any other value as it stands."""
+    said = _text(header, keyword, str.isascii)
+    return f"{said[:4]}-{said[4:6]}-{said[6:]}" if len(said) == 8 and said.isdigit() else said

@@ -1,0 +1,15 @@
+"""whether all that a study's rows name is on the disk, so that assembly waits for it and the index need not."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add what this release needs; what the previous one wrote was synced before its rows."""
+    unsynced: sa.Column[bool] = sa.Column("unsynced", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    op.add_column("studies", unsynced, schema="dicom_node")

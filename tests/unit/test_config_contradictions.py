@@ -1,0 +1,99 @@
+"""Settings that contradict each other, or the disk, are refused with both names and with what would fit."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from config.loading import load_settings
+from config.places import missing_places
+from console.cli.app import app
+from domain.errors import ConfigurationError
+
+
+def complaint(**sections: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(None, sections)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"http": {"port": 11112}}, ("http.port", "11112", "listener.port")),
+        # The health doors of `up` follow one another.
+        ({"http": {"port": 11110}}, ("http.port", "11110", "listener.port", "11112")),
+        ({"http": {"port": 65533}}, ("http.port", "65533", "65535")),
+        (
+            {"database": {"url": "postgresql+psycopg://node@127.0.0.1:11112/node"}},
+            ("database.url", "listener.port", "11112"),
+        ),
+        ({"bus": {"kafka": "broker:9092,localhost:11112"}}, ("bus.kafka", "listener.port", "11112")),
+        ({"destinations": ["PACS@localhost:11112"]}, ("destinations.0", "listener.port", "11112")),
+        (
+            {"listener": {"host": "10.0.0.5"}, "destinations": ["X=PACS@10.0.0.5:11112"]},
+            ("destinations.0", "listener.port"),
+        ),
+        ({"bus": {"topic": "x", "dead_letters": "x"}}, ("bus.topic", "bus.dead_letters", "'x'")),
+        ({"delivery": {"first_delay": 901}}, ("delivery.first_delay (901", "delivery.longest_delay (900")),
+        ({"delivery": {"give_up_after": 60}}, ("delivery.longest_delay (900", "delivery.give_up_after (60")),
+        ({"models": {"require_signature": True}}, ("models.require_signature", "models.trusted_keys")),
+        ({"listener": {"trust_loopback": False}}, ("listener.trust_loopback", "listener.callers")),
+        ({"destinations": ["A@h:1", "A@g:2"]}, ("two destinations have the same name", "'A'")),
+    ],
+)
+def test_what_cannot_be_together_is_refused_with_both_names(
+    sections: Mapping[str, Any], words: tuple[str, ...]
+) -> None:
+    said = complaint(**sections)
+    assert all(word in said for word in words), said
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"listener": {"port": 0}, "http": {"port": 0}},
+        {"http": {"port": 11113}},
+        {"listener": {"host": "10.0.0.5"}, "http": {"host": "10.0.0.6", "port": 11112}},
+        {"destinations": ["A@localhost:4242", "B@localhost:4242"]},
+        {"destinations": ["PACS@archive:11112"]},
+        {"delivery": {"first_delay": 2, "longest_delay": 2, "give_up_after": 2}},
+    ],
+)
+def test_what_can_be_together_is_taken(sections: Mapping[str, Any]) -> None:
+    load_settings(None, sections)
+
+
+def test_all_contradictions_are_named_at_once() -> None:
+    said = complaint(http={"port": 11112}, delivery={"first_delay": 901}, models={"require_signature": True})
+    assert len(said.splitlines()) == 3
+
+
+def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    models = {"folder": file, "rules": tmp_path}
+    settings = load_settings(None, {"data": file / "beneath", "models": models})
+    assert list(missing_places(settings)) == [
+        f"data: {file / 'beneath'} cannot be a folder: {file} is a file",
+        f"models.folder: {file} is no folder",
+        f"models.rules: {tmp_path} is no file",
+    ]
+
+
+def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no key")
+    keys = [tmp_path / "missing.pem", tmp_path / "none.pem"]
+    file = tmp_path / "node.toml"
+    file.write_text(f"[models]\ntrusted_keys = {[str(key) for key in keys]}\n")
+    done = CliRunner().invoke(app, ["config", "check", str(file), "--json"])
+    said = json.loads(done.stdout)["complaints"]
+    assert [line.partition(": ")[0] for line in said] == ["models.trusted_keys.0", "models.trusted_keys.1"]
+    assert all(str(key) in line for key, line in zip(keys, said, strict=True))
+
+
+def test_places_that_are_still_to_be_made_are_no_fault(tmp_path: Path) -> None:
+    assert list(missing_places(load_settings(None, {"data": tmp_path / "a" / "b"}))) == []

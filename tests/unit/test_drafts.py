@@ -1,0 +1,103 @@
+"""Drafts that a killed process left in the object store go; none goes that anybody may be writing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store import drafts
+from store.drafts import draft_of, sweep
+from store.objects import DirectoryStore
+
+DAY, GONE = 86400, 2**22 + 1  # beyond the greatest process id of Linux
+
+
+def left(folder: Path, host: str, pid: int, age: float) -> Path:
+    """A draft as a process leaves it that wrote to it last `age` s ago."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".0123.dcm.{host}.{pid}.0a1b2c3d"
+    draft.write_bytes(b"half")
+    moment = draft.stat().st_mtime - age
+    os.utime(draft, (moment, moment))
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("host", "pid", "age", "goes"),
+    [
+        (drafts._HOST, GONE, 120, True),
+        (drafts._HOST, GONE, 0, False),
+        (drafts._HOST, os.getpid(), DAY / 2, False),
+        (drafts._HOST, os.getpid(), DAY + 60, True),
+        ("another", GONE, DAY / 2, False),
+        ("another", GONE, DAY + 60, True),
+    ],
+    ids=[
+        "dead writer",
+        "dead, but written just now",
+        "living writer",
+        "living number",
+        "other host",
+        "other host, old",
+    ],
+)
+def test_a_draft_goes_where_nobody_can_be_writing_it(
+    tmp_path: Path, host: str, pid: int, age: float, goes: bool
+) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put("instances/ab/study/0123.dcm", [b"whole"])
+    draft = left(tmp_path / "instances" / "ab" / "study", host, pid, age)
+    assert sweep(tmp_path) == int(goes)
+    assert draft.exists() is not goes
+    assert store.get("instances/ab/study/0123.dcm") == b"whole"
+
+
+def test_what_is_being_written_is_written(tmp_path: Path) -> None:
+    def parts() -> Iterator[bytes]:
+        yield b"one "
+        assert sweep(tmp_path) == 0
+        yield b"two"
+
+    store = DirectoryStore(tmp_path)
+    store.put("results/ab/one.dcm", parts())
+    assert store.get("results/ab/one.dcm") == b"one two"
+
+
+def test_what_was_too_young_at_one_sweep_is_found_by_the_next(tmp_path: Path) -> None:
+    draft = left(tmp_path / "masks" / "ab", drafts._HOST, GONE, 0)
+    assert sweep(tmp_path) == 0
+    os.utime(draft, (draft.stat().st_mtime - 120,) * 2)
+    assert sweep(tmp_path) == 1
+
+
+def test_folders_in_which_nothing_was_made_since_the_last_sweep_are_passed_over(tmp_path: Path) -> None:
+    old, new = (left(tmp_path / name, drafts._HOST, GONE, 120) for name in ("old", "new"))
+    (tmp_path / ".swept").touch()
+    os.utime(old.parent, (old.stat().st_mtime - 3 * DAY,) * 2)
+    assert sweep(tmp_path) == 1
+    assert old.exists()
+    assert not new.exists()
+
+
+def test_a_file_that_no_put_made_stays(tmp_path: Path) -> None:
+    files = [
+        tmp_path / ".hidden",
+        tmp_path / ".a.b.c.d",
+        tmp_path / f".a.b.{9**20}.d",
+        tmp_path / "0123.dcm.host.5.0a1b2c3d",
+    ]
+    for file in files:
+        file.touch()
+        os.utime(file, (0, 0))
+    assert sweep(tmp_path) == 0
+    assert all(file.exists() for file in files)
+
+
+def test_a_sweep_ends_when_it_is_told_to_and_begins_anew_at_the_next_start(tmp_path: Path) -> None:
+    draft = left(tmp_path / "masks", drafts._HOST, GONE, 120)
+    assert sweep(tmp_path, lambda: True) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["masks"]
+    assert sweep(tmp_path) == 1
+    assert not draft.exists()
+    assert draft_of(tmp_path / "x") != draft_of(tmp_path / "x")

@@ -1,0 +1,141 @@
+"""A flood of what is refused is a line and an entry a minute for each caller and reason, and the numbers add up."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dicom_node.spool import Kind, Peer, SpoolReader
+from dicom_node.spool.refusals import Refusal, Refusals
+from dicom_node.tally import CountedLog, Tally
+from tests.support.listening import REJECT, RawPeer, listening, pdu, request
+from tests.support.spool import PEER, entries, writing
+
+
+class Told:
+    """Keeps what a flood at `rate` a second for `seconds` has recorded."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.records: list[tuple[Peer, Mapping[str, Any]]] = []
+        self.refusals = Refusals(lambda peer, details: self.records.append((peer, details)), lambda: self.now)
+
+    def flood(self, refusals: list[Refusal], seconds: int, rate: int = 100) -> None:
+        for number in range(seconds * rate):
+            self.now += 1 / rate
+            self.refusals.count(refusals[number % len(refusals)])
+            self.refusals.tell()
+
+    def counts(self) -> Counter[str]:
+        counted: Counter[str] = Counter()
+        for peer, details in self.records:
+            counted[peer.calling] += details["count"]
+        return counted
+
+
+def stranger(name: str, reason: str = "not known") -> Refusal:
+    return Refusal(Peer(name, "NODE", "192.0.2.1"), 1, 1, 3, reason)
+
+
+def test_a_flood_of_one_caller_is_an_entry_and_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    with caplog.at_level(logging.WARNING):
+        told.flood([stranger("CT1")], seconds=300)
+        told.refusals.tell(at_once=True)
+    assert len(told.records) <= 7
+    assert len(caplog.records) == len(told.records)
+    assert told.counts() == {"CT1": 30_000}
+    assert told.records[0][1]["count"] == 1
+
+
+def test_each_caller_and_reason_is_told_at_once_and_apart(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    for one in (stranger("CT1"), stranger("CT2"), stranger("CT1", "limit")):
+        told.refusals.count(one)
+        told.refusals.count(one)
+    assert [details["reason"] for _, details in told.records] == ["not known", "not known", "limit"]
+    told.refusals.tell(at_once=True)
+    assert told.counts() == {"CT1": 4, "CT2": 2}
+
+
+def test_callers_of_ever_new_names_are_counted_together_and_none_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = Told()
+    told.flood([stranger(f"X{number}") for number in range(30_000)], seconds=300)
+    told.refusals.tell(at_once=True)
+    assert sum(told.counts().values()) == 30_000
+    assert len(told.records) < 1000
+    assert len(caplog.records) == len(told.records)
+
+
+def test_after_a_quiet_minute_the_first_is_told_at_once_again() -> None:
+    told = Told()
+    told.flood([stranger("CT1")], seconds=61)
+    for _ in range(3):
+        told.now += 61
+        told.refusals.tell()
+    before = len(told.records)
+    told.refusals.count(stranger("CT1"))
+    assert len(told.records) == before + 1
+
+
+def test_what_is_counted_is_recorded_when_the_listener_stops(tmp_path: Path) -> None:
+    with SpoolReader(tmp_path) as reader:
+        with writing(tmp_path) as writer:
+            for _ in range(50):
+                writer.refuse_association(PEER, 1, 1, 3, "not known")
+        found = [one for one in entries(reader) if one.kind is Kind.ASSOCIATION_REFUSED]
+    assert [one.details["count"] for one in found] == [1, 49]
+    assert {one.calling for one in found} == {PEER.calling}
+
+
+def test_refused_garbled_and_empty_associations_alike_are_counted_and_the_numbers_agree(tmp_path: Path) -> None:
+    refused: Counter[str] = Counter()
+
+    class Counting:
+        def refused(self, reason: str) -> None:
+            refused[reason] += 1
+
+        def __getattr__(self, _name: str) -> Any:
+            return lambda *_: None
+
+    with listening(tmp_path, events=Counting()) as node:
+        for _ in range(20):
+            with RawPeer(node.port) as peer:
+                peer.send(request(called="OTHER"))
+                assert peer.receive() == (REJECT, bytes((0, 1, 1, 7)))
+            with RawPeer(node.port) as peer:
+                peer.send(pdu(1, b"too short"))
+                peer.receive()
+            with RawPeer(node.port) as peer:
+                peer.associate(contexts=[(1, "1.2.3", ("1.2.840.10008.1.2",))]).release()
+    with SpoolReader(tmp_path) as reader:
+        found = [one for one in entries(reader) if one.kind is Kind.ASSOCIATION_REFUSED]
+    assert len(found) == 6
+    recorded = Counter(one.details["code"] for one in found for _ in range(one.details["count"]))
+    assert recorded == {7: refused["rejected-1-1-7"], None: refused["protocol"] + refused["no-context"]}
+    assert recorded == {7: 20, None: 40}
+
+
+def test_a_warning_that_comes_in_floods_is_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    counted = CountedLog(logging.getLogger("dicom_node.test"), lambda: now[0])
+    for second in range(121):
+        now[0] = float(second)
+        counted.warn("out of descriptors")
+        counted.tell()
+    assert [record.getMessage() for record in caplog.records] == [
+        "out of descriptors",
+        "out of descriptors (60 times since the last line)",
+        "out of descriptors (60 times since the last line)",
+    ]
+
+
+def test_kinds_without_number_are_bounded() -> None:
+    tally: Tally[int] = Tally(lambda _: -1, lambda: 0.0, most=3)
+    assert [tally.count(number) for number in range(6)] == [True, True, True, False, False, False]
+    assert tally.due(at_once=True) == {-1: 3}

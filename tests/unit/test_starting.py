@@ -1,0 +1,84 @@
+"""What a start waits for, and what it does not wait for."""
+
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from config.settings import Settings
+from roles import consume, supervisor
+from roles.children import Child
+from roles.consume import watch
+from roles.health import Health
+from roles.process import Context
+from roles.supervisor import Supervisor
+from roles.tasks import BackgroundTask
+from store.objects import DirectoryStore
+
+
+def _until(stop: threading.Event) -> None:
+    stop.wait()
+
+
+class Reported(Supervisor):
+    """A supervisor of children that say of themselves what the test says, and note that they were asked."""
+
+    def __init__(self, ready: dict[str, bool]) -> None:
+        self.said: list[list[str]] = []
+        super().__init__(
+            Settings(), threading.Event(), lambda reports: self.said.append(list(reports)), print, lambda: None
+        )
+        self._roles = [Child(name, cast(Any, None)) for name in ready]
+
+
+def reports(ready: dict[str, bool], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Reported:
+    def report(_settings: Settings, child: Child) -> dict[str, bool]:
+        asked.append(child.name)
+        return {"ready": ready[child.name]}
+
+    monkeypatch.setattr(supervisor, "_report", report)
+    return Reported(ready)
+
+
+def test_a_process_that_is_not_ready_is_asked_alone_until_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    ready = {"index": True, "work": False, "write": False}
+    one = reports(ready, asked, monkeypatch)
+    awaited = one._still_awaited(one._processes())
+    assert [child.name for child in awaited] == ["work", "write"]
+    asked.clear()
+    assert one._still_awaited(awaited) == awaited
+    assert asked == ["work"]
+    assert one.said == []
+    ready |= {"work": True, "write": True}
+    assert one._still_awaited(awaited) == []
+    assert one.said == [["index", "work", "write"]]
+
+
+def test_all_is_ready_only_when_none_has_fallen_back_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = reports({"index": False, "work": True}, [], monkeypatch)
+    awaited = one._still_awaited(one._processes()[1:])
+    assert [child.name for child in awaited] == ["index"]
+    assert one.said == []
+
+
+def test_a_role_that_has_nothing_to_do_yet_says_at_once_that_it_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consume, "_POLL", 3600.0)
+    stop, begun = threading.Event(), threading.Event()
+    context = Context(Settings(), DirectoryStore(tmp_path), stop, Health())
+    beside = BackgroundTask(context, "nothing", lambda: _until(stop), lambda: "")
+    monkeypatch.setattr(context.health, "beat", begun.set)
+    role = threading.Thread(target=watch, args=(context, beside))
+    role.start()
+    try:
+        assert begun.wait(60)
+    finally:
+        stop.set()
+        role.join()
