@@ -18,6 +18,9 @@ from tests.support.processes import alive, children, free_port, postmasters
 
 pytestmark = pytest.mark.slow
 
+# What `status` says of a node that has received nothing.
+NO_STUDY = {"studies": [], "more": 0, "quarantined": 0}
+
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
@@ -39,7 +42,7 @@ def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
 
 
 def test_status_asks_the_running_nodes_database(node: Node) -> None:
-    assert node.cli("status") == {"studies": [], "more": 0, "quarantined": 0}
+    assert node.cli("status") == NO_STUDY
 
 
 def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> None:
@@ -67,7 +70,7 @@ def test_whatever_is_killed_is_started_again(node: Node, role: str) -> None:
     dead = node.kill(role)
     node.wait_restarted(role, dead)
     node.wait_ready()
-    assert node.cli("status") == {"studies": [], "more": 0, "quarantined": 0}
+    assert node.cli("status") == NO_STUDY
 
 
 def test_a_database_server_that_ends_by_itself_is_started_again(node: Node) -> None:
@@ -82,8 +85,7 @@ def test_a_killed_supervisor_takes_everything_along_and_the_next_one_goes_on(nod
     processes = [*children(node.pid("up")), postmaster(node)]
     node.process.kill()
     node.wait_for(lambda: not any(map(alive, processes)), 60, "every process to be gone")
-    nothing = {"studies": [], "more": 0, "quarantined": 0}
-    assert node.cli("status") == nothing, "a command starts the database for itself"
+    assert node.cli("status") == NO_STUDY, "a command starts the database for itself"
     assert not list(node.data.rglob("postmaster.pid")), "and stops it again"
     node.start()
     assert node.cli("audit", "verify")["intact"]
