@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import engines, inference, ingest, segmentation, start
+from benchmarks import engines, inference, ingest, memory, segmentation, start
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
     "inference": inference.run,
     "engines": engines.run,
     "segmentation": segmentation.run,
+    "memory": memory.run,
     "start": start.run,
 }
 

@@ -149,6 +149,9 @@ class Models(Section):
         "anonymisers leave them; every result then says so",
     )
     together: Count = Field(16, description="jobs on radiographs that share the network's batches at the most")
+    load_timeout: Seconds = Field(
+        1800.0, description="s that loading a package may take, what an engine compiles at its first start included"
+    )
     timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
     attempts: Whole = Field(3, ge=1, le=1000, description="tries of a job whose failure may pass")

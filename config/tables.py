@@ -6,7 +6,6 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from types import NoneType
 from typing import Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from config.toml_lines import KeyPath, load, locate
@@ -36,6 +35,19 @@ class Document:
         """The whole document as a `wanted`, which is a dataclass."""
         return cast(T, self._table(wanted, self.values, ()))
 
+    def sound_parts(self, wanted: type[T]) -> tuple[T | None, frozenset[str]]:
+        """The document without the top-level keys that are wrong, and those keys; None where it needs one of them."""
+        hints = get_type_hints(wanted)
+        known = {field.name: field for field in fields(cast(Any, wanted))}
+        built, wrong = {}, {key for key, field in known.items() if key not in self.values and _required(field)}
+        for key, value in self.values.items():
+            try:
+                built[key] = self._entry(hints, value, (key,))
+            except ConfigurationError:
+                wrong.add(key)
+        whole = not any(key in known and _required(known[key]) for key in wrong)
+        return (wanted(**built) if whole else None), frozenset(wrong)
+
     def _table(self, wanted: type, value: Any, path: KeyPath) -> Any:
         if not isinstance(value, Mapping):
             self.wrong(path, "must be a table")
@@ -58,7 +70,11 @@ class Document:
     def _value(self, hint: Any, value: Any, path: KeyPath) -> Any:
         if get_origin(hint) in (Union, types.UnionType):
             options = get_args(hint)
-            return self._value(options[0], value, path) if NoneType in options else self._one_of(options, value, path)
+            if is_dataclass(options[-1]):
+                return self._one_of(options, value, path)
+            # One that may be left out, or one number for all or a list of them.
+            listed = isinstance(value, list) and get_origin(options[-1]) is tuple
+            return self._value(options[-1 if listed else 0], value, path)
         if get_origin(hint) is tuple:
             return self._tuple(get_args(hint), value, path)
         if get_origin(hint) is not None:

@@ -23,10 +23,29 @@ def progress(
     results: Sequence[ResultRecord],
     deliveries: Sequence[DeliveryRecord],
 ) -> Progress:
-    """The step that a study waits at; of several, the one that has come least far."""
+    """The step that a study waits at; of several, the one that has come least far.
+
+    Models that failed on a study that goes on without them are named behind it.
+    """
     if study.state is not StudyState.COMPLETE:
         return _of_study(study)
     current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
+    failed = [one for one in current if one.state in (JobState.FAILED, JobState.TIMED_OUT)]
+    rest = [one for one in current if one not in failed]
+    if not failed or not rest:
+        return _of_jobs(study, current, results, deliveries)
+    place = _of_jobs(study, rest, results, deliveries)
+    said = "; ".join(f"inference of {one.model} {_words(one.state)}" for one in failed)
+    reasons = "; ".join(f"{one.model}: {one.reason}" for one in failed)
+    return Progress(f"{place.where}; {said}", place.since, f"{place.why}; {reasons}")
+
+
+def _of_jobs(
+    study: StudyRecord,
+    current: Sequence[JobRecord],
+    results: Sequence[ResultRecord],
+    deliveries: Sequence[DeliveryRecord],
+) -> Progress:
     for job in sorted(current, key=_lag):
         if job.state is not JobState.SUCCEEDED:
             return Progress(f"inference of {job.model} {_words(job.state)}", job.since, job.reason)

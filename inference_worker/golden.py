@@ -53,8 +53,13 @@ def check(package: Package, run: Run) -> Verdict:
     Raises ConfigurationError where the package has none or it is not of the form above, IntegrityError where it was
     changed, and whatever the run raises.
     """
+    return verdict(package, run(sample(package)))
+
+
+def verdict(package: Package, outcome: Outcome) -> Verdict:
+    """`outcome`, which came of the package's golden sample, beside what is expected; raises as `check` does."""
     golden = _stated(package)
-    return judge(run(sample(package)), _read(package, golden.expected), package.manifest, golden)
+    return judge(outcome, _read(package, golden.expected), package.manifest, golden)
 
 
 def sample(package: Package) -> Sources:

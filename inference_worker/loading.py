@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 
-from domain.errors import ConfigurationError, NodeError, Permanent
+from domain.errors import ConfigurationError, NodeError
 from inference_worker.engines.choice import AUTO
 from inference_worker.engines.libraries import LIBRARIES
 from inference_worker.model_config import ModelProcessConfig
@@ -19,8 +19,8 @@ def load(setup: ModelProcessConfig, loading: Callable[[str], None] = lambda name
     """The runs of every package of `setup`; `loading` is told the name of each before it is loaded.
 
     A package that was changed, that nobody trusted has signed where that is asked for, that no engine can load, or that
-    is barred fails each of its own runs with that reason and none of the others'. Raises ConfigurationError where a
-    manifest or a key is wrong, or the engine is unknown.
+    is barred fails each of its own runs with that reason and none of the others'; one whose manifest is wrong is left
+    out. Raises ConfigurationError where a key is wrong, or the engine is unknown.
     """
     if setup.engine not in (AUTO, *LIBRARIES):
         raise ConfigurationError(f"no engine is called {setup.engine!r}; known: {', '.join((AUTO, *LIBRARIES))}")
@@ -35,7 +35,7 @@ def load(setup: ModelProcessConfig, loading: Callable[[str], None] = lambda name
 def _loaded(package: Package, setup: ModelProcessConfig, keys: Sequence[TrustedKey] | None) -> Loaded:
     try:
         if package.name in setup.barred:
-            raise Permanent(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")
+            raise ConfigurationError(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")
         return runner(package, setup.engine, setup.threads, setup.cache, keys, setup.kind, setup.gpu_memory)
     except NodeError as error:
         _log.error("package %s cannot run: %s", package.name, error)

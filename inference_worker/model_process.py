@@ -30,6 +30,9 @@ _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_DEVICE_
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
 
+# Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
+_LONGEST = 64 * 1024**2
+
 # How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
 _DEATHS = 2
 
@@ -266,6 +269,8 @@ class ModelProcess:
             if not part:
                 raise EOFError
             self._received += part
+            if len(self._received) > _LONGEST:
+                raise OSError("the answer has no end")
         line, _, rest = bytes(self._received).partition(b"\n")
         self._received = bytearray(rest)
         return dict(json.loads(line))
@@ -285,28 +290,43 @@ class ModelProcess:
         except subprocess.TimeoutExpired:
             self._kill()
             return "fell silent"
-        if status >= 0:
-            return f"ended with status {status}"
-        name = signal.Signals(-status).name
-        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return ending(status)
 
 
 def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Popen[bytes]:
     """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
+    return subprocess.Popen(
+        [*program("inference_worker.model_server"), str(channel.fileno())],
+        env=environment(setup),
+        pass_fds=[channel.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=2,
+        start_new_session=True,
+    )
+
+
+def program(module: str) -> list[str]:
+    """The command that runs a module of ours as a process of its own."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def environment(setup: ModelProcessConfig) -> dict[str, str]:
+    """The environment of a process that runs models: nothing that it does not need."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
     gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
     if gpus is not None:
         own["CUDA_VISIBLE_DEVICES"] = gpus
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "inference_worker.model_server", str(channel.fileno())],
-        env=inherited | own,
-        pass_fds=[channel.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=2,
-        start_new_session=True,
-    )
+    return inherited | own
+
+
+def ending(status: int) -> str:
+    """How a child ended, in words."""
+    if status >= 0:
+        return f"ended with status {status}"
+    name = signal.Signals(-status).name
+    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:

@@ -8,15 +8,10 @@ ran out: engines keep what they took, so that this process is of no use any more
 beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
-import contextlib
-import ctypes
 import hashlib
 import importlib
 import json
 import logging
-import os
-import resource
-import signal
 import socket
 import sys
 import time
@@ -32,7 +27,7 @@ from numpy.typing import NDArray
 
 from config import logs
 from domain import errors
-from domain.errors import NodeError, Permanent
+from domain.errors import ConfigurationError, NodeError
 from domain.findings import Mask
 from inference_worker import images, volume
 from inference_worker.engines.checked import says_memory
@@ -40,6 +35,7 @@ from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_process import map_file, mask_file
 from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, take_no_more_than, taken
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -50,56 +46,25 @@ Reading: TypeAlias = Future[tuple[Sources, float]]
 
 # Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
 _READERS = 2
+# What becomes of a byte of a file at the most: compressed by two, floats at twice the resolution.
+_BECOMES = 8
 
 
 def main(descriptor: int) -> None:
     """Serve the socket of this file descriptor until the parent closes it."""
     with socket.socket(fileno=descriptor) as channel, channel.makefile("r", encoding="utf-8") as lines:
         told = json.loads(lines.readline())
-        _end_with(told["parent"])
-        _be_first_when_memory_ends()
+        end_with(told["parent"])
+        be_first_when_memory_ends()
         setup = ModelProcessConfig.from_json(told["setup"])
-        _take_no_more_than(setup.memory or _machine_memory() * 3 // 4)
+        take_no_more_than(allowed(setup.memory))
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
-            queue = RequestQueue(runs, pool, setup.own_frames_of_reference)
+            queue = RequestQueue(runs, pool, allowed(setup.memory), setup.own_frames_of_reference)
             for line in lines:
                 for reply in queue.replies(json.loads(line)):
                     _send(channel, reply)
-
-
-def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent dies, even in the middle of native code (prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:  # it died before the kernel was asked
-        sys.exit(1)
-
-
-def _be_first_when_memory_ends() -> None:
-    """Let the kernel take this process, whose work is tried again, before a database or a listener (proc(5))."""
-    with contextlib.suppress(OSError):  # not Linux, or /proc is not mounted
-        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
-
-
-def _take_no_more_than(limit: int) -> None:
-    """Have requests for memory fail, as errors with a reason, once this process has `limit` bytes (getrlimit(2)).
-
-    Counted is what it may write to and shares with nobody: a GPU's address space, which is reserved, is not.
-    """
-    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def _machine_memory() -> int:
-    """Bytes of memory of this machine, or of its container where that has less (cgroup v2)."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(machine, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
-    except (OSError, ValueError):  # no such group, or it says "max"
-        return machine
 
 
 def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
@@ -126,8 +91,10 @@ def _load(
 class RequestQueue:
     """Where tasks wait for their turn while their files are being read and prepared for the network."""
 
-    def __init__(self, runs: Runs, pool: Executor, own_frames_of_reference: bool = False) -> None:
-        self._runs, self._pool, self._own_frames = runs, pool, own_frames_of_reference
+    def __init__(self, runs: Runs, pool: Executor, memory: int, own_frames_of_reference: bool = False) -> None:
+        """`memory` (bytes) is what the process may take: nothing is read ahead into the half that a run may need."""
+        self._runs, self._pool, self._memory = runs, pool, memory
+        self._own_frames = own_frames_of_reference
         self._readings: dict[str, Reading] = {}
 
     def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -135,7 +102,7 @@ class RequestQueue:
         tasks = request["tasks"]
         readings = [self._reading(task) for task in tasks]
         self._readings = {}  # what was read ahead and not asked for is let go
-        if request["next"]:
+        if request["next"] and self._has_room(request["next"]):
             self._readings[_key(request["next"])] = self._reading(request["next"])
         together = self._together(tasks, readings) if len(tasks) > 1 else None
         if together:
@@ -144,13 +111,28 @@ class RequestQueue:
         for task, reading in zip(tasks, readings, strict=True):
             yield _reply(self._answer, task, reading)
 
+    def _has_room(self, task: Task) -> bool:
+        """Whether half of the memory still holds what becomes of the task's files."""
+        files = [Path(one) for paths in task["files"].values() for one in paths]
+        try:
+            size = sum(file.stat().st_size for file in files)
+        except OSError:  # which is said when their turn has come
+            return False
+        return taken() + _BECOMES * size < self._memory // 2
+
     def _reading(self, task: Task) -> Reading:
-        return self._readings.pop(_key(task), None) or self._pool.submit(self._read, task)
+        """The task's files being read; anew where memory ran out as they were read ahead, which may have passed."""
+        ahead = self._readings.pop(_key(task), None)
+        if ahead and not (ahead.done() and isinstance(ahead.exception(), MemoryError)):
+            return ahead
+        return self._pool.submit(self._read, task)
 
     def _loaded(self, task: Task) -> Loaded:
         loaded = self._runs.get((task["package"], task["version"]))
         if loaded is None:
-            raise Permanent(f"model package {task['package']} {task['version']} is not installed")
+            raise ConfigurationError(
+                f"model package {task['package']} {task['version']} is not installed, or is broken"
+            )
         return loaded
 
     def _read(self, task: Task) -> tuple[Sources, float]:

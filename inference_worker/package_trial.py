@@ -1,5 +1,6 @@
 """One package tried by itself, outside of any job: its golden sample on an engine, and engines side by side on it."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from inference_worker.bundle import BundleModel
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.choice import AUTO, available, decide, look, make, placed
 from inference_worker.engines.comparison import Row, compare
-from inference_worker.engines.protocol import Engine, Float
+from inference_worker.engines.protocol import Engine, Float, OutOfMemory
 from inference_worker.engines.torch import keep_within
 from inference_worker.golden import Verdict
 from inference_worker.images import Images
@@ -19,6 +20,8 @@ from inference_worker.volume import Volume
 from models.manifest import Input, Manifest, Network
 from models.registry import Package, verify
 from models.signing import TrustedKey, require
+
+_log = logging.getLogger(__name__)
 
 
 def runner(
@@ -42,13 +45,27 @@ def runner(
     kind = package.manifest.network.kind
     if kind == "bundle":
         return Loaded(package.manifest.inputs, _bundle(package, engine, cache, device, gpu_memory))
+    try:
+        pipeline = _pipeline(package, engine, threads, cache, device, gpu_memory)
+    except (ConfigurationError, OutOfMemory) as error:
+        if engine != AUTO or placed(engine, kind, device, cache)[0] != "tensorrt":
+            raise
+        _log.warning("package %s does not run by TensorRT, the next engine is taken: %s", package.name, error)
+        pipeline = _pipeline(package, engine, threads, None, device, gpu_memory)
+    return Loaded(package.manifest.inputs, pipeline.run, pipeline.prepare)
+
+
+def _pipeline(
+    package: Package, engine: str, threads: int, cache: Path | None, device: str, gpu_memory: int
+) -> Pipeline:
+    """`package` on the engine that is chosen; without `cache` that is none that compiles."""
+    kind = package.manifest.network.kind
     _, where = placed(engine, kind, device, cache)
     steps = best_device() if where == "cuda" else ""
     if steps:
         keep_within(gpu_memory)
     made = make(engine, kind, threads, device, cache, agreement(package), gpu_memory)
-    pipeline = Pipeline(package, made, steps)
-    return Loaded(package.manifest.inputs, pipeline.run, pipeline.prepare)
+    return Pipeline(package, made, steps)
 
 
 def _bundle(package: Package, engine: str, cache: Path | None, device: str, gpu_memory: int) -> Run:
@@ -112,13 +129,14 @@ def bench(
         raise ConfigurationError(f"{package.name}: a bundle runs by MONAI alone; there is nothing to compare it with")
     seen = Seen(make(AUTO, manifest.network.kind, threads, "cpu"))
     Pipeline(package, seen).run(sources)
-    engines = _engines(manifest.network.kind, threads, cache, package)
+    engines = engines_of(package, threads, cache)
     network = package.read(manifest.network.file)
     return compare(network, manifest.network, seen.batches[0], engines, manifest.postprocessing, repeats)
 
 
-def _engines(kind: str, threads: int, cache: Path | None, package: Package) -> list[tuple[str, Callable[[], Engine]]]:
-    """How to make each engine on each device that it can use; those of the CPU come first."""
+def engines_of(package: Package, threads: int, cache: Path | None) -> list[tuple[str, Callable[[], Engine]]]:
+    """How to make each engine on each device of this machine that reads the network; those of the CPU come first."""
+    kind = package.manifest.network.kind
     known = {one.name: one for one in available() if not one.missing}
     facts = look(kind)
     pairs = [(name, "cpu") for name in known if "CPU" in known[name].devices and _reads(name, kind)]

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from domain.errors import ConfigurationError
 from domain.findings import FindingProbability, Findings, Map
 from inference_worker.engines import cuda
+from inference_worker.engines.ports import takes
 from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
 from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, other_frames, remarks
+from inference_worker.pieces import hand_over
 from inference_worker.probability import probability_maps
 from inference_worker.registration import simpleitk
 from inference_worker.together import brought_together
@@ -24,7 +26,9 @@ from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_
 from inference_worker.transforms.grids import Grid
 from inference_worker.transforms.inverse import values_on_source
 from inference_worker.transforms.measuring import measure, volumes_ml
+from inference_worker.transforms.streaming import LabelsOfCells, can_stream
 from inference_worker.volume import Volume
+from inference_worker.windows import Windowed
 from models.registry import Package
 
 Float = NDArray[np.float32]
@@ -48,6 +52,7 @@ class Pipeline:
             simpleitk()
         engine.load(package.read(network.file), network)
         explained = bool(package.manifest.maps) and images
+        self._remarks: tuple[str, ...] = ()
         self._explainer = Explainer(package.manifest, engine.infer, package.read) if explained else None
 
     def prepare(self, sources: Sources) -> Sources:
@@ -84,26 +89,42 @@ class Pipeline:
     def _of_volumes(self, volumes: Mapping[str, Volume], ahead: Sampled | None) -> Outcome:
         prepared = self._prepared(volumes) if ahead is None else ahead
         first = next(iter(volumes.values()))
-        (given,) = self._inferred([_plain(prepared)])
-        findings = replace(self._findings(input_digest(volumes), first), remarks=tuple(remarks(volumes)))
-        findings = replace(findings, others=other_frames(volumes))
+        self._check(_plain(prepared).shape)
         if self._manifest.segments:
-            return self._segmented(self._first(given, prepared), first, findings)
-        return Outcome(replace(findings, likelihoods=self._likelihoods(self._first(given, prepared), None)))
+            return self._segmented(prepared, volumes)
+        (given,) = self._inferred([_plain(prepared)])
+        likelihoods = self._likelihoods(given, prepared, None)
+        return Outcome(replace(self._findings(input_digest(volumes), first, volumes), likelihoods=likelihoods))
 
-    def _segmented(self, given: Sampled, source: Volume, findings: Findings) -> Outcome:
-        segments = self._manifest.segments
-        done = outputs.finish(given, self._manifest.postprocessing, Grid(source.voxels.shape, source.affine))
+    def _segmented(self, prepared: Sampled, volumes: Mapping[str, Volume]) -> Outcome:
+        segments, source = self._manifest.segments, next(iter(volumes.values()))
+        done, shares = self._labels(prepared, Grid(source.voxels.shape, source.affine))
         if not isinstance(done, Labelled) or done.values.max(initial=0) > len(segments):
             raise ConfigurationError(f"{self._package.name}: its steps do not end in labels up to {len(segments)}")
         mask = done.values
         refuse_output(self._manifest.guards, volumes_ml(mask, source.affine, len(segments)))
         measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measurements)
         kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
-        shares = outputs.shares(given, self._manifest.postprocessing)
         maps = list(probability_maps(shares, self._manifest.maps, source))
+        findings = self._findings(input_digest(volumes), source, volumes)
         found = replace(findings, segments=measured, maps=tuple(one for one, _ in maps))
         return Outcome(found, kept, tuple(values for _, values in maps))
+
+    def _labels(self, prepared: Sampled, source: Grid) -> tuple[Sampled | Labelled, Sampled]:
+        """What the steps make of the network's output, and the share of each map's channel, in the maps' order."""
+        wanted, channels = self._manifest.postprocessing, [one.channel for one in self._manifest.maps]
+        if not isinstance(self._engine, Windowed) or not can_stream(wanted, prepared.grid, source):
+            (given,) = self._inferred([_plain(prepared)])
+            output = self._first(given, prepared)
+            shares = outputs.shares(output, wanted)
+            if max(channels, default=0) >= shares.values.shape[0]:
+                raise ConfigurationError(f"a map wants channel {max(channels)} of {shares.values.shape[0]}")
+            return outputs.finish(output, wanted, source), shares.with_values(shares.values[channels])
+        made = LabelsOfCells(wanted, prepared.grid, source, channels, self._device)
+        batch = _plain(prepared)[None]
+        self._engine.pass_through(batch, lambda engine, network: hand_over(engine, batch[0], network, made))
+        self._remarks = self._engine.remarks
+        return made.labels_of(), Sampled(made.shares, prepared.affine)
 
     def _of_images(self, images: Images) -> Outcome:
         for picture in images.pictures:
@@ -116,7 +137,7 @@ class Pipeline:
         likelihoods = [
             likelihood
             for k, (one, grid) in enumerate(zip(given, prepared, strict=True))
-            for likelihood in self._likelihoods(self._first(one, grid), k)
+            for likelihood in self._likelihoods(one, grid, k)
         ]
         maps, arrays = [], []
         for k, picture in enumerate(images.pictures):
@@ -125,51 +146,64 @@ class Pipeline:
                 arrays.append(explained.values[None])
         return Outcome(replace(findings, likelihoods=tuple(likelihoods), maps=tuple(maps)), None, tuple(arrays))
 
-    def _findings(self, digest: str, source: Volume | Images) -> Findings:
-        return Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name)
+    def _findings(self, digest: str, source: Volume | Images, volumes: Mapping[str, Volume] | None = None) -> Findings:
+        said, others = (*remarks(volumes or {}), *self._remarks), other_frames(volumes) if volumes else ()
+        found = Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name)
+        return replace(found, remarks=said, others=others)
 
     def _inferred(self, prepared: Sequence[Float]) -> list[dict[str, Float]]:
         """What the network gives for each input (channels, *space), by the name of its output, without a batch axis."""
         for one in prepared:
             self._check(one.shape)
-        found = []
+        found, self._remarks = [], ()
         for batch in _batches(prepared, self._manifest.network.batch):
             given = self._engine.infer(np.stack(batch))
+            self._remarks = tuple(dict.fromkeys((*self._remarks, *getattr(self._engine, "remarks", ()))))
             found += [{name: output[k] for name, output in given.items()} for k in range(len(batch))]
         return found
 
     def _check(self, shape: tuple[int, ...]) -> None:
         """Raise ConfigurationError where the steps do not end in what the network reads."""
         network = self._manifest.network
-        fits = len(shape) == len(network.shape) - 1 and all(
-            size == wanted or (wanted == 0 and (axis == 0 or size % network.multiple == 0))
-            for axis, (size, wanted) in enumerate(zip(shape, network.shape[1:], strict=True))
-        )
-        if not fits:
+        if not takes(network, shape):
             wanted = f"{network.shape[1:]} (0: a multiple of {network.multiple})"
             raise ConfigurationError(f"{self._package.name}: its steps make {shape}, its network reads {wanted}")
 
     def _first(self, given: Mapping[str, Float], prepared: Sampled) -> Sampled:
         """The first output where the network's input lay."""
         output = given[self._manifest.network.outputs[0]]
-        if self._manifest.segments and output.shape[1:] != prepared.values.shape[1:]:
+        if output.shape[1:] != prepared.values.shape[1:]:
             raise ConfigurationError(
                 f"{self._package.name}: its network gives {output.shape} for an input of {tuple(prepared.values.shape)}"
             )
         return Sampled(to_device(self._device, output), prepared.affine)
 
-    def _likelihoods(self, given: Sampled, frame: int | None) -> tuple[FindingProbability, ...]:
-        done = outputs.finish(given, self._manifest.postprocessing)
-        shares = to_numpy(done.values).reshape(-1)
-        most = max(one.channel for one in self._manifest.findings)
+    def _likelihoods(
+        self, given: Mapping[str, Float], prepared: Sampled, frame: int | None
+    ) -> tuple[FindingProbability, ...]:
+        first = self._manifest.network.outputs[0]
+        named = {
+            one.output or first: self._shares(given, prepared, one.output or first) for one in self._manifest.findings
+        }
+        return tuple(
+            FindingProbability(
+                one.label, one.code, float(named[one.output or first][one.channel]), one.threshold, frame
+            )
+            for one in self._manifest.findings
+        )
+
+    def _shares(self, given: Mapping[str, Float], prepared: Sampled, output: str) -> Float:
+        """The probabilities that `output` comes to after its own steps."""
+        network = self._manifest.network
+        steps = outputs.steps_of(output, self._manifest.postprocessing, network.outputs[0])
+        done = outputs.finish(Sampled(to_device(self._device, given[output]), prepared.affine), steps)
+        shares = np.asarray(to_numpy(done.values), np.float32).reshape(-1)
+        most = max(one.channel for one in self._manifest.findings if (one.output or network.outputs[0]) == output)
         if most >= len(shares) or done.values.shape[0] != len(shares):
             raise ConfigurationError(f"{self._package.name}: channel {most} is wanted of {tuple(done.values.shape)}")
         if shares.min() < 0 or shares.max() > 1:
             raise ConfigurationError(f"{self._package.name}: its output is no probability; is a step sigmoid missing?")
-        return tuple(
-            FindingProbability(one.label, one.code, float(shares[one.channel]), one.threshold, frame)
-            for one in self._manifest.findings
-        )
+        return shares
 
     def _explained(
         self, prepared: Sampled, given: Mapping[str, Float], shape: tuple[int, ...]

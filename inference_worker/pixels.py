@@ -5,6 +5,7 @@ reconstructed circle, carry a very low value there (below air in CT), and to rep
 the digest speaks of. Photometric interpretation MONOCHROME1 turns the display around and not the values.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,14 +28,19 @@ def voxels(frames: Sequence[Frame]) -> Voxels:
     """The frames' values in output units (HU for CT), shape (slices, rows, columns), frames in the order given.
 
     int16 where that holds every value exactly, else float32. The frames are decoded one after another: the decoders
-    hold Python's lock, so that threads gain nothing, and only one frame beside the result is in memory.
+    hold Python's lock, so that threads gain nothing, and only one frame beside the result is in memory. An instance's
+    stored pixels are let go with the last of its frames, so that the result grows as they shrink.
     """
     volume: Voxels = np.empty((len(frames), *frames[0].plane.size), np.int16)
+    left = Counter(id(frame.dataset) for frame in frames)
     for k, frame in enumerate(frames):
         stored = decoded(frame.dataset, frame.index, frame.plane.size, frame.plane.name)
         if volume.dtype == np.int16 and not _fits(stored, frame.scale):
             volume = volume.astype(np.float32)
         _rescale(stored, frame.scale, volume[k])
+        left[id(frame.dataset)] -= 1
+        if not left[id(frame.dataset)]:
+            del frame.dataset.PixelData
     return volume
 
 

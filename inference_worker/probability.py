@@ -27,13 +27,11 @@ def probability_maps(
 ) -> Iterator[tuple[Map, NDArray[np.float32]]]:
     """A map for each of `wanted`: the share of its channel, 0 to 1, in the slices where it comes to 1 % at least.
 
-    `shares` are (channels, *space), 0 to 1. A channel that is nowhere likely gives no map, and slices that the series
-    lacks none. Raises ConfigurationError where there is no such channel, or the values are no shares.
+    `shares` are (maps, *space), 0 to 1: for each of `wanted` that of its channel. A channel that is nowhere likely
+    gives no map, and slices that the series lacks none. Raises ConfigurationError where the values are no shares.
     """
-    for one in wanted:
-        if one.channel >= shares.values.shape[0]:
-            raise ConfigurationError(f"a map wants channel {one.channel} of {shares.values.shape[0]}")
-        channel = Sampled(shares.values[one.channel][None], shares.affine)
+    for at, one in enumerate(wanted):
+        channel = Sampled(shares.values[at][None], shares.affine)
         (values,) = values_on_source(channel, Grid(source.voxels.shape, source.affine))
         if values.min(initial=0) < -1e-3 or values.max(initial=0) > 1 + 1e-3:
             raise ConfigurationError("a map wants shares; is a step softmax or sigmoid missing?")

@@ -32,6 +32,13 @@ def sentences(card: str) -> tuple[str, ...]:
     return tuple(f"{name}: {text}" for name, text in texts if text and not text.lower().startswith(_UNWRITTEN))
 
 
+def unwritten(card: str) -> tuple[str, ...]:
+    """The headings of the sections that a drafted card's author has not written yet."""
+    parts = _HEADING.split(card)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return tuple(heading for heading, body in pairs if body.strip().lower().startswith(_UNWRITTEN))
+
+
 def _plain(body: str) -> str:
     """The first paragraph, or the list, without Markdown's marks."""
     block = re.split(r"\n[ \t]*\n", body.strip(), maxsplit=1)[0]

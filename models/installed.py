@@ -1,5 +1,6 @@
 """Which model packages this node has, those of the configured folder or the shipped ones, and whether to trust them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import models
@@ -23,8 +24,13 @@ def own_folder(settings: Settings) -> Path:
 
 
 def installed(settings: Settings) -> list[Package]:
-    """Every package, read anew; raises ConfigurationError with file and line."""
+    """Every package whose manifest is right, read anew; raises ConfigurationError where there is no such folder."""
     return list(Registry.load(folder(settings)).packages.values())
+
+
+def broken(settings: Settings) -> Mapping[str, str]:
+    """What is wrong with the manifests of the others, with file and line, by the package's name."""
+    return Registry.load(folder(settings)).broken
 
 
 def one(settings: Settings, name: str) -> Package:
@@ -37,6 +43,25 @@ def one(settings: Settings, name: str) -> Package:
 def some(settings: Settings, names: list[str]) -> list[Package]:
     """The packages called `names`, or every installed one."""
     return [one(settings, name) for name in names] if names else installed(settings)
+
+
+def readable(settings: Settings, names: list[str]) -> tuple[list[Package], dict[str, str]]:
+    """Of the packages called `names`, or of all, those whose manifest is right; and what is wrong with the others.
+
+    Raises ConfigurationError where there is none of that name.
+    """
+    if not names:
+        return installed(settings), dict(broken(settings))
+    found: list[Package] = []
+    wrong: dict[str, str] = {}
+    for name in names:
+        try:
+            found.append(one(settings, name))
+        except ConfigurationError as error:
+            if name not in broken(settings) and not (Path(name) / MANIFEST).is_file():
+                raise
+            wrong[name] = str(error)
+    return found, wrong
 
 
 def keys(settings: Settings) -> tuple[TrustedKey, ...]:
@@ -53,14 +78,19 @@ def changed(package: Package) -> str:
     return ""
 
 
-def fault(package: Package, settings: Settings) -> str:
-    """Why `package` must not run, "" where nothing speaks against it: its files, and the signature that is wanted."""
+def unsigned(package: Package, settings: Settings) -> list[str]:
+    """Why `package` lacks the signature that is wanted, where it does."""
     try:
         if settings.models.require_signature:
             require(package, keys(settings))
     except IntegrityError as error:
-        return str(error)
-    return changed(package)
+        return [str(error)]
+    return []
+
+
+def fault(package: Package, settings: Settings) -> str:
+    """Why `package` must not run, "" where nothing speaks against it: its files, and the signature that is wanted."""
+    return next(iter(unsigned(package, settings)), "") or changed(package)
 
 
 def engine_cache(settings: Settings) -> Path:

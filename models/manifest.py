@@ -79,9 +79,11 @@ class Network:
     `kind` is "onnx", "torchscript", or "bundle" (a MONAI bundle, whose own inference.json does everything; `file` is
     its folder inside the package). `shape` is that of `input`: batch, channels, then the space (z, y, x, or y, x); 0 is
     free, then a multiple of `multiple`. `outputs` are the names of its outputs: the first is what [[postprocessing]]
-    begins with, others are for maps. A free space larger than `window` is passed in windows of that size that overlap
-    by the share `overlap` and are blended by a Gaussian. `batch` images go through at once. `tolerance` is the largest
-    difference of the first output, after its softmax or sigmoid, that another engine or precision may show.
+    begins with, others are for maps and for [[findings]] that name them. A free space larger than `window` is passed in
+    windows of that size that overlap by the share `overlap` and are blended by a Gaussian. `batch` images go through at
+    once. `tolerance` is the largest difference of the first output, after its softmax or sigmoid, that another engine
+    or precision may show. Where memory runs out, `halve` allows a second try in windows of half the size: results
+    differ then, much where a network normalises what it sees, and each of them says so.
     """
 
     file: str
@@ -94,6 +96,7 @@ class Network:
     overlap: float = 0.25
     batch: int = 1
     tolerance: float = 1e-3
+    halve: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,16 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Finding:
-    """Channel `channel` (from 0) of a classifier: what it finds, and from which probability on that is reported."""
+    """Channel `channel` (from 0) of a classifier: what it finds, and from which probability on that is reported.
+
+    `output` is the network's output that has the channel; without one that is the first, which [[maps]] are of.
+    """
 
     channel: int
     label: str
     code: Code
     threshold: float
+    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Nothing here runs a model, and no file of a package is a program or a pickle, bu
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -87,23 +87,33 @@ class Package:
 
 @dataclass(frozen=True)
 class Registry:
-    """The packages of one folder, by name."""
+    """The packages of one folder, by name; of those whose manifest is wrong, what is wrong with it."""
 
     packages: Mapping[str, Package]
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> "Registry":
-        """Every package in `folder`, in order of name; raises ConfigurationError with file and line.
+        """Every package in `folder`, in order of name; one that is wrong costs the others nothing.
 
-        A subfolder without a manifest is none of ours. Digests are read here and checked by `verify`.
+        A subfolder without a manifest is none of ours. Digests are read here and checked by `verify`. Raises
+        ConfigurationError where there is no such folder.
         """
         if not folder.is_dir():
             raise ConfigurationError(f"{folder}: is not a folder of model packages")
-        manifests = sorted(folder.glob(f"*/{MANIFEST}"))
-        return cls({manifest.parent.name: load_package(manifest.parent) for manifest in manifests})
+        packages: dict[str, Package] = {}
+        broken: dict[str, str] = {}
+        for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+            try:
+                packages[manifest.parent.name] = load_package(manifest.parent)
+            except ConfigurationError as error:
+                broken[manifest.parent.name] = str(error)
+        return cls(packages, broken)
 
     def get(self, name: str) -> Package:
-        """The package called `name`; raises ConfigurationError where there is none."""
+        """The package called `name`; raises ConfigurationError where there is none, or what is wrong with it."""
+        if name in self.broken:
+            raise ConfigurationError(self.broken[name])
         try:
             return self.packages[name]
         except KeyError:
@@ -134,12 +144,26 @@ def changed_package(version: str) -> str:
 
 
 def verify(package: Package) -> None:
-    """Read every file; raises IntegrityError naming the first that was changed, is missing, or is not listed."""
-    for name in sorted(package.digests):
-        package.read(name)
+    """Read every file; raises IntegrityError naming all that were changed, are missing, or are not listed."""
+    if found := damage(package):
+        raise IntegrityError("\n".join(found))
+
+
+def damage(package: Package) -> list[str]:
+    """A sentence for each file that was changed, is missing, or is not listed."""
+    said = [fault for name in sorted(package.digests) if (fault := _unread(package, name))]
     for path in sorted(package.folder.rglob("*")):
         name = path.relative_to(package.folder).as_posix()
         if path.is_symlink():
-            raise IntegrityError(f"{path}: is a link; a package holds its files itself")
-        if path.is_file() and name not in {*package.digests, SIGNATURE}:
-            raise IntegrityError(f"{path}: is not listed in the package's manifest")
+            said.append(f"{path}: is a link; a package holds its files itself")
+        elif path.is_file() and name not in {*package.digests, SIGNATURE}:
+            said.append(f"{path}: is not listed in the package's manifest")
+    return said
+
+
+def _unread(package: Package, name: str) -> str:
+    try:
+        package.read(name)
+    except IntegrityError as error:
+        return str(error)
+    return ""

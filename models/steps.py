@@ -194,11 +194,11 @@ class RepeatChannels(Step):
 
 @dataclass(frozen=True)
 class Affine(Step):
-    """Multiply by `scale`, then add `offset`."""
+    """Multiply by `scale`, then add `offset`; each one number for all channels, or a list with one for each."""
 
     word: ClassVar[str] = "affine"
-    scale: float
-    offset: float = 0.0
+    scale: float | tuple[float, ...]
+    offset: float | tuple[float, ...] = 0.0
 
 
 Before: TypeAlias = (
@@ -209,16 +209,24 @@ Before: TypeAlias = (
 
 @dataclass(frozen=True)
 class Softmax(Step):
-    """Logits to shares that sum to 1 over the channels."""
+    """Logits to shares that sum to 1 over the channels.
+
+    Logits are divided by `temperature` before, as calibration found it. `output` names the network's output that it is
+    for; without one that is the first.
+    """
 
     word: ClassVar[str] = "softmax"
+    temperature: float = 1.0
+    output: str = ""
 
 
 @dataclass(frozen=True)
 class Sigmoid(Step):
-    """Logits to a share for each channel by itself."""
+    """Logits to a share for each channel by itself; `temperature` and `output` as in softmax."""
 
     word: ClassVar[str] = "sigmoid"
+    temperature: float = 1.0
+    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from config import metrics
+from dicom_node import outside
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
 from roles.process import Context
@@ -16,16 +17,32 @@ _ROOM = "room in the spool"
 _CONNECTIONS = "the thread that accepts connections"
 
 
+# Callers that metrics tell apart. Peers choose their names, and each is a series of figures for good.
+_CALLERS = 50
+_OTHERS = "(others)"  # no AE title: they are told by what stands in the trail
+
+
 class ListenerMetrics:
-    """Counts what the listener tells."""
+    """Counts what the listener tells; what a caller beyond the first `_CALLERS` does counts as that of the others."""
+
+    def __init__(self) -> None:
+        self._callers: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def _told(self, caller: str) -> str:
+        with self._lock:
+            if caller not in self._callers and len(self._callers) >= _CALLERS:
+                return _OTHERS
+            return self._callers.setdefault(caller, outside.words(caller))
 
     def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
+        caller = self._told(caller)
         metrics.instances.labels(caller, outcome).inc()
         metrics.instance_bytes.labels(caller, outcome).inc(size)
         metrics.instance_seconds.labels(caller, outcome).observe(seconds)
 
     def echo(self, caller: str) -> None:
-        metrics.echoes.labels(caller).inc()
+        metrics.echoes.labels(self._told(caller)).inc()
 
     def opened(self, caller: str) -> None:
         metrics.associations_open.inc()

@@ -41,8 +41,8 @@ def load(processes: Sequence[str], *, first_start: bool) -> Iterator[str]:
 
 
 def load_role(role: str) -> None:
-    """Import what `role` needs. Where that is missing nothing is said: the role says it of itself."""
-    with importing(), _one_thread(), suppress(ImportError):
+    """Import what `role` needs. Where that is missing or broken nothing is said: the role says it of itself."""
+    with importing(), _one_thread(), suppress(Exception):  # a library may raise anything, and other roles go on
         module(role)
 
 

@@ -1,7 +1,7 @@
 """The role `work`: inference."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from config import retries
 from config.settings import Settings
@@ -9,7 +9,7 @@ from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference
 from domain.errors import ConfigurationError, IntegrityError, Retryable
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
-from models.installed import installed
+from models.installed import broken, installed
 from models.registry import Package, changed_package, releases
 from roles.devices import setup
 from roles.process import Context
@@ -26,7 +26,7 @@ _LOOKS = 1.0
 def work(context: Context) -> None:
     """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
-    child = ModelProcess(ModelProcessSettings(setup(settings, context.index)))
+    child = ModelProcess(ModelProcessSettings(setup(settings, context.index), settings.models.load_timeout))
     warm = WarmModels(context, child)
     life = Life(context.database)
     loop = LeasedLoop(
@@ -87,6 +87,7 @@ class WarmModels:
         self._child = child
         self._digests: list[str] | None = None
         self._fault = ""
+        self._broken: Mapping[str, str] = {}
         self.packages: Sequence[Package] = ()
 
     def prepare(self, job: Job) -> None:
@@ -95,9 +96,10 @@ class WarmModels:
             self.refresh()
 
     def refresh(self) -> None:
-        """Start the process where it has not these packages. A wrong package is said once here, and by each job."""
+        """Start the process where it has not these packages. What is wrong is said once here, and by each job."""
         try:
             packages = installed(self._context.settings)
+            self._name_broken(broken(self._context.settings))
         except ConfigurationError as error:
             self._complain(error)
             return
@@ -107,6 +109,12 @@ class WarmModels:
         self._register(packages)
         self.packages, self._digests = packages, digests
         self._restart()
+
+    def _name_broken(self, packages: Mapping[str, str]) -> None:
+        """Say once of each that is new or otherwise wrong than before."""
+        for name in sorted(set(packages.items()) - set(self._broken.items())):
+            _log.error("model package %s does not run: %s", *name)
+        self._broken = packages
 
     def _register(self, packages: Sequence[Package]) -> None:
         with self._context.database.transaction() as connection:

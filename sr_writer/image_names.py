@@ -4,16 +4,14 @@ import math
 from functools import cached_property
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from domain.errors import Retryable
+from attributes.files import opened
+from attributes.reader import numbers_of, text_of
 from domain.image_names import ImageName
 from sr_writer.source import Instance, Source
 
 _READ = ["InstanceNumber", "SliceLocation", "SeriesNumber"]
-# What pydicom raises on the first use of a value that is not what its VR says.
-_WRONG = (AttributeError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError, ValueError)
 # Modalities whose patient lies on a table that the console counts by.
 _ON_A_TABLE = frozenset({"CT", "PT"})
 
@@ -44,10 +42,7 @@ class ImageNames:
 
     def _header(self, instance: Instance) -> Dataset:
         if instance not in self._headers:
-            try:
-                self._headers[instance] = dcmread(instance.file, stop_before_pixels=True, specific_tags=list(_READ))
-            except OSError as error:
-                raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+            self._headers[instance] = opened(instance.file, "a file of the source", _READ)
         return self._headers[instance]
 
     def _location(self, header: Dataset, index: int) -> float | None:
@@ -71,11 +66,8 @@ class ImageNames:
 
 
 def _number(header: Dataset, keyword: str) -> float | None:
-    try:
-        value = float(header.get(keyword))
-    except _WRONG:
-        return None
-    return value if math.isfinite(value) else None
+    numbers = numbers_of(text_of(header, keyword))
+    return numbers[0] if numbers and len(numbers) == 1 else None
 
 
 def _whole(header: Dataset, keyword: str) -> int | None:

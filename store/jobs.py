@@ -93,6 +93,14 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
     return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
 
 
+def others_go_on(connection: Connection, job: Job) -> bool:
+    """Whether another model's job on the same revision of the study did not end badly, as far as it has come."""
+    ended = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
+    same = and_(jobs.c.study_id == job.study_id, jobs.c.revision == job.revision, jobs.c.id != job.id)
+    found = select(jobs.c.id).where(same, jobs.c.state.not_in(ended)).limit(1)
+    return connection.execute(found).first() is not None
+
+
 def get(connection: Connection, job: uuid.UUID) -> Job:
     """The job with this id."""
     return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())

@@ -149,6 +149,8 @@ def _models(settings: Settings) -> Iterator[Look]:
         known = faults(settings, found)
         for package in found:
             yield _model(package, settings, known.get(package.release, ""))
+        for name, said in packages.broken(settings).items():
+            yield Look(f"model {name}", Mark.LACKING, said)
     except NodeError as error:
         yield Look("models", Mark.LACKING, str(error))
         return

@@ -4,6 +4,7 @@ A worker that dies loses its job to another within seconds, and one that only ta
 """
 
 import logging
+import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from config import metrics
 from consumers.leased import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import NodeError, Permanent
+from domain.errors import ConfigurationError, IntegrityError, NodeError, Permanent
 from domain.events import Event, InferenceCompleted, InferenceFailed
 from domain.findings import Findings
 from domain.retry import RetryPolicy
@@ -29,6 +30,9 @@ from store.objects import ObjectStore
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
+
+# Bytes of one array at the most: 16,000 slices of 512 x 512 labels.
+_MOST = 1 << 32
 
 
 # Seconds for what is around inferences: loading models, which has limits of its own, and keeping what came of them.
@@ -146,21 +150,26 @@ class Inference:
     def _keep_arrays(self, job: Job, scratch: Path, findings: Findings) -> Findings:
         """The findings with the keys under which their arrays are stored."""
         if findings.model.digest != job.model_digest:
-            raise Permanent(
+            raise ConfigurationError(
                 f"package {job.model} was changed since this job was requested: give what was changed a new version"
             )
         mask = findings.mask
         if mask:
-            mask = replace(mask, key=self._keep("masks", job, mask.sha256, mask_file(scratch)))
+            kept = self._keep("masks", job, mask.sha256, mask_file(scratch), math.prod(mask.shape))
+            mask = replace(mask, key=kept)
         maps = tuple(
-            replace(one, key=self._keep("maps", job, one.sha256, map_file(scratch, number)))
+            replace(one, key=self._keep("maps", job, one.sha256, map_file(scratch, number), 4 * math.prod(one.shape)))
             for number, one in enumerate(findings.maps)
         )
         if mask or maps:
             self._objects.sync()
         return replace(findings, mask=mask, maps=maps)
 
-    def _keep(self, kind: str, job: Job, sha256: str, draft: Path) -> str:
+    def _keep(self, kind: str, job: Job, sha256: str, draft: Path, size: int) -> str:
+        # What does not shrink grows by five bytes for each 16 KiB (zlib, deflateBound).
+        if size > _MOST or draft.stat().st_size > size + size // 1000 + 1024:
+            draft.unlink()
+            raise Permanent(f"{job.model} wrote more into {kind} than their shape, or any series, has room for")
         # Named by its content: a holder that lost the job puts nothing else under the key of the other's findings.
         key = f"{kind}/{sha256[:2]}/{job.id}.{sha256}"
         self._objects.put(key, [draft.read_bytes()])
@@ -208,13 +217,17 @@ class Inference:
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
-        """The study is stuck until a person has looked."""
+        """The study is stuck until a person has looked, unless a package failed and others have their say."""
         connection, now, reason = transaction.connection, self._clock.now(), str(error)
         state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
         data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
         transaction.emit(Event(data, item.study_id, now))
         transaction.record(Action.JOB_FAILED, item.study_id, **_about(item), reason=reason, state=state.value)
-        stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, f"{item.model}: {reason}", now, item.revision)
+        said = f"{item.model}: {reason}"
+        if isinstance(error, ConfigurationError | IntegrityError) and jobs.others_go_on(connection, item):
+            note_progress(connection, item.study_id, said, now)
+        else:
+            stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, said, now, item.revision)
         return state.value
 
     def settled(self, item: Job, state: str, seconds: float) -> None:

@@ -12,7 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from store import deliveries, jobs, outbox, studies
-from store.database import Connection
+from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS, JOBS_CHANNEL
 
@@ -52,6 +52,20 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
     return done
+
+
+def intended(database: Database, study: StudyId, packages: Collection[str]) -> list[str]:
+    """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
+    with database.transaction() as connection:
+        _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
+        failed = jobs.ended_badly(connection, study)
+        letters = len(outbox.open_letters(connection, study))
+    said = [f"replay {letters} event(s) that were set aside"] if letters else []
+    for one in failed:
+        known = one.model_digest in packages
+        gone = "its package is not installed any more, or was changed: leave what it ended with"
+        said.append(f"{one.model} {one.version}: {'run it again' if known else gone}")
+    return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
 def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str]) -> int:

@@ -1,7 +1,7 @@
 """On a study's completion: which models run on which series, and why; a job for each."""
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
@@ -19,14 +19,15 @@ from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
-from store.routing import WantedJob
+from store.routing import Decision, WantedJob
 
 
 class Router:
     """Handles study.completed and study.amended.
 
     `packages` and `rules` are asked anew for each study, so that a mended rules file works without a restart; `rules`
-    gives None where the site has no rules file and each package's own conditions decide.
+    gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
+    with packages that cannot be asked: the others are, all the same.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Router:
         packages: Callable[[], Iterable[Package]],
         rules: Callable[[], Sequence[Rule] | None],
         clock: Clock | None = None,
+        broken: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self._packages = packages
         self._rules = rules
+        self._broken = broken
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -57,16 +60,25 @@ class Router:
             for one in packages
             if (job := self._decide(transaction, event.study_id, revision, one, rules, series, one.release in changed))
         ]
+        broken = self._note_broken(transaction, event.study_id, revision)
         waiting = [job.model for job in wanted if self._request(transaction, job)]
         self._cancel_older(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
-        reason = _reason([job.model for job in wanted], waiting)
+        reason = _reason([job.model for job in wanted], waiting, broken)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
         models = [job.model for job in wanted]
         transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models, deliveries_again=again)
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
+
+    def _note_broken(self, transaction: Transaction, study: StudyId, revision: int) -> list[str]:
+        """Have `explain` say why a package that cannot be read was not asked; their names."""
+        broken, now = self._broken(), self._clock.now()
+        for name, said in broken.items():
+            reason = f"the package is broken: {said}"
+            routing.note_decision(transaction.connection, study, revision, name, "", Choice({}, {}), reason, now)
+        return sorted(broken)
 
     def _decide(
         self,
@@ -82,11 +94,15 @@ class Router:
         choice, reason = decide(package.manifest, rules, series)
         if changed:
             choice, reason = Choice({}, {}), changed_package(version)
-        routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
-        if choice.series_id is None:
+        series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
+        inputs = dict(choice.inputs)
+        refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}
+        decision = Decision(study, revision, name, version, series_id, inputs, reason, refusals, now)
+        routing.note_decision(transaction.connection, decision)
+        if series_id is None:
             return None
-        first, digest = uuid.UUID(choice.series_id), package.digest
-        return WantedJob(study, first, choice.inputs, revision, name, version, digest, choice.images)
+        images = {one: list(uids) for one, uids in choice.images.items()}
+        return WantedJob(study, series_id, inputs, revision, name, version, package.digest, images)
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter."""
@@ -107,10 +123,12 @@ class Router:
             transaction.record(Action.JOB_CANCELLED, study, job=str(job), reason=OVERTAKEN, revision=revision)
 
 
-def _reason(wanted: Sequence[str], waiting: Sequence[str]) -> str:
+def _reason(wanted: Sequence[str], waiting: Sequence[str], broken: Sequence[str]) -> str:
+    unasked = f"; not asked, for its package is broken: {', '.join(broken)}" if broken else ""
     if not wanted:
-        return "no model wants it; `explain` says why"
-    return f"waits for {', '.join(waiting)}" if waiting else "nothing new for the models that want it"
+        return f"no model wants it; `explain` says why{unasked}"
+    said = f"waits for {', '.join(waiting)}" if waiting else "nothing new for the models that want it"
+    return f"{said}{unasked}"
 
 
 def decide(manifest: Manifest, rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]) -> tuple[Choice, str]:

@@ -17,6 +17,9 @@ from dicom_node.spool.runlock import ProcessLock, living_run
 from dicom_node.spool.segment import listener_folders, segment_files
 
 _SCAN = 0.2  # s between looks of its own, for rings that were lost
+# Entries of one look: thousands of small ones take minutes to be filed where a disk is slow, and who asks whether the
+# reader moves shall see it.
+_MOST = 2000
 _LIST = 0.05  # s between looks for new files, which costs more than a look into those that are known
 
 
@@ -37,7 +40,7 @@ class SpoolReader:
         self._next_list = 0.0
 
     def poll(self, timeout: float, limit: int = 32 << 20) -> list[Entry]:
-        """The next entries, about `limit` bytes of data sets at most; [] after `timeout` seconds without any.
+        """The next entries, about `limit` bytes of data sets or 2000 at most; [] after `timeout` s without any.
 
         Returns as soon as there is one. An instance in several parts counts as one, because its parts are read only
         when asked for. Never yields bytes whose checksum is wrong.
@@ -61,16 +64,14 @@ class SpoolReader:
 
     def rewind(self) -> None:
         """Begin again at the checkpoints, as after a restart: what was not declared comes once more."""
-        for follower in self._followers.values():
-            follower.close()
-        self._followers.clear()
+        self._let_go()
         self._rosters.clear()
         self._reassembly = Reassembly(self._has_taken)
         self._next_list = 0.0
 
     def close(self) -> None:
         """Let go of the spool."""
-        self.rewind()
+        self._let_go()
         self._doorbell.close()
         self._lock.close()
 
@@ -82,6 +83,11 @@ class SpoolReader:
     ) -> None:
         self.close()
 
+    def _let_go(self) -> None:
+        for follower in self._followers.values():
+            follower.close()
+        self._followers.clear()
+
     def _collect(self, limit: int) -> tuple[list[Entry], bool]:
         self._catch_up()
         self._look_for_segments()
@@ -89,7 +95,7 @@ class SpoolReader:
         size, moved = 0, False
         active = [follower for follower in self._followers.values() if not follower.ended]
         goes_on = True
-        while goes_on and size < limit:
+        while goes_on and size < limit and len(entries) < _MOST:
             goes_on = False
             # One whose record is not due stays among them: the others may bring what it waits for.
             active = [follower for follower in active if not follower.ended and follower.look(over=False) is not None]

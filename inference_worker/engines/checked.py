@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from domain.errors import ConfigurationError, Permanent
 from inference_worker.engines.ports import Ports, channels_last, check_names, sample
 from inference_worker.engines.protocol import Float, OutOfMemory
+from inference_worker.engines.words import in_words
 from models.manifest import Network
 
 Array = NDArray[Any]
@@ -115,5 +116,6 @@ def _translated(failures: tuple[type[Exception], ...], what: str, kind: type[Per
     try:
         yield
     except failures as error:
-        said = f"{what}: {' '.join(str(error).split())[-_SAID:]}"
-        raise (OutOfMemory if says_memory(error) else kind)(said) from error
+        whole = " ".join(str(error).split())
+        said = in_words(whole) if len(whole) <= _SAID else in_words(whole).replace(whole, whole[-_SAID:])
+        raise (OutOfMemory if says_memory(error) else kind)(f"{what}: {said}") from error

@@ -74,11 +74,11 @@ def _timed(
 
 
 def shares(output: Float, steps: Sequence[After]) -> Float:
-    """`output` (n, channels, ...) after the softmax or sigmoid that `steps` begin with, if they do."""
-    if any(isinstance(step, Softmax) for step in steps):
-        return np.asarray(special.softmax(output, axis=1), np.float32)
-    if any(isinstance(step, Sigmoid) for step in steps):
-        return np.asarray(special.expit(output), np.float32)
+    """The network's first `output` (n, channels, ...) after the softmax or sigmoid that `steps` have for it, if any."""
+    for step in steps:
+        if isinstance(step, Softmax | Sigmoid) and not step.output:
+            made = special.softmax(output / step.temperature, axis=1) if isinstance(step, Softmax) else None
+            return np.asarray(special.expit(output / step.temperature) if made is None else made, np.float32)
     return output
 
 

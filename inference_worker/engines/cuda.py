@@ -67,10 +67,15 @@ class Driver:
         """Free what `take` gave."""
         self._call("cuMemFree_v2", ctypes.c_uint64(address))
 
-    def copy_in(self, address: int, array: NDArray[Any]) -> None:
-        """`array` (contiguous) to the GPU."""
+    def copy_in(self, address: int, array: NDArray[Any], stream: int) -> None:
+        """`array` (contiguous) to the GPU, before what is given to `stream` later; it must last until that is done.
+
+        A copy without a stream may go on when the call has returned, and a stream that does not wait for the default
+        one would compute on what was there before.
+        """
         source = ctypes.c_void_p(array.ctypes.data)
-        self._call("cuMemcpyHtoD_v2", ctypes.c_uint64(address), source, ctypes.c_size_t(array.nbytes))
+        size = ctypes.c_size_t(array.nbytes)
+        self._call("cuMemcpyHtoDAsync_v2", ctypes.c_uint64(address), source, size, ctypes.c_void_p(stream))
 
     def copy_out(self, address: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
         """An array of `shape` and `kind` from the GPU."""

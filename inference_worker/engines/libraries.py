@@ -21,8 +21,8 @@ LIBRARIES: Mapping[str, Library] = {
     "tensorrt": Library(
         ("tensorrt", "tensorrt_bindings"),
         ("tensorrt", "tensorrt-cu13", "tensorrt-cu13-bindings", "tensorrt-cu12", "tensorrt-cu12-bindings"),
-        "pip install tensorrt-cu13; or tensorrt-cu13-bindings, with the libraries of the same TensorRT version and "
-        "libcudart on LD_LIBRARY_PATH",
+        "pip install 'tensorrt-cu13<11'; or 'tensorrt-cu13-bindings<11', with the libraries of the same TensorRT "
+        "version and libcudart on LD_LIBRARY_PATH",
     ),
     "openvino": Library(("openvino",), ("openvino",), "pip install 'dicom-node[worker]'"),
     "onnxruntime": Library(

@@ -62,6 +62,15 @@ def first(declared: Shape, wanted: Network) -> Shape:
     return tuple(here or there for here, there in zip(shape, wanted.shape, strict=True))
 
 
+def takes(wanted: Network, shape: Shape) -> bool:
+    """Whether the network reads an input of `shape` (channels, *space)."""
+    sizes = wanted.shape[1:]
+    return len(shape) == len(sizes) and all(
+        size == fixed or (fixed == 0 and (axis == 0 or size % wanted.multiple == 0))
+        for axis, (size, fixed) in enumerate(zip(shape, sizes, strict=True))
+    )
+
+
 def usual(declared: Shape, wanted: Network) -> Shape:
     """The one shape that nearly every input has, where the manifest fixes it or cuts windows; () where none is.
 

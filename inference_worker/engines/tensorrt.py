@@ -1,6 +1,8 @@
 """TensorRT, on an NVIDIA GPU: a network is compiled for the very GPU at its first use, and kept.
 
 Written for TensorRT 10 (10.15): weakly typed networks, so that FP16 is a flag and TensorRT keeps FP32 where it must.
+Another major version is asked what it has: without that flag FP16 is not tried, and without what the engine calls it
+is not used at all.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,8 +12,8 @@ from typing import Any
 from domain.errors import ConfigurationError, Permanent
 from inference_worker.engines import cuda
 from inference_worker.engines.checked import Array, CheckedEngine
-from inference_worker.engines.libraries import imported
-from inference_worker.engines.plans import plan_name, read_plan, write_plan
+from inference_worker.engines.libraries import LIBRARIES, imported
+from inference_worker.engines.plans import BuildSettings, building, plan_name, read_plan, write_plan
 from inference_worker.engines.ports import Ports, channels_last, first
 from inference_worker.engines.protocol import Engine, Float, OutOfMemory
 from models.manifest import Network
@@ -46,6 +48,7 @@ class TensorRtEngine(CheckedEngine):
         if not found or not found.gpus():
             raise ConfigurationError("TensorRT needs an NVIDIA GPU and its driver; this machine shows none")
         self._library = imported("tensorrt")
+        refuse_others(self._library)
         self._driver, self._gpu = found, found.gpus()[0]
         self._cache, self._agrees, self._precision = cache, agrees, "fp32"
         self._log: Any = make_log(self._library)
@@ -80,16 +83,21 @@ class TensorRtEngine(CheckedEngine):
 
     def _kept(self, network: bytes, wanted: Network) -> Any:
         """The compiled network from the cache, or compiled now where that has none that TensorRT can read."""
-        file = self._cache / plan_name(
-            self._gpu, self._library.__version__, self._precision, network, wanted, self._limit
-        )
+        made_for = settings_of(self._library, self._precision, self._limit)
+        file = self._cache / plan_name(self._gpu, self._library.__version__, network, wanted, made_for)
         runtime = self._library.Runtime(self._log)
-        plan = read_plan(file)
-        engine = runtime.deserialize_cuda_engine(plan) if plan is not None else None
-        if engine is None:
-            plan = build_plan(self._library, self._log, network, wanted, self._precision, self._limit)
-            write_plan(file, plan)
-            engine = runtime.deserialize_cuda_engine(plan)
+
+        def read() -> Any:
+            plan = read_plan(file)
+            return runtime.deserialize_cuda_engine(plan) if plan is not None else None
+
+        if (engine := read()) is not None:
+            return engine
+        with building(file):
+            if (engine := read()) is None:  # nobody else built it meanwhile
+                plan = build_plan(self._library, self._log, network, wanted, self._precision, self._limit)
+                write_plan(file, plan)
+                engine = runtime.deserialize_cuda_engine(plan)
         return _there(engine, self._log)
 
     def _ports(self) -> Ports:
@@ -127,7 +135,7 @@ class TensorRtEngine(CheckedEngine):
         size = context.update_device_memory_size_for_shapes() or self._engine.device_memory_size_v2
         context.set_device_memory(self._memory.of("", size), size)
         address = self._memory.of(name, batch.nbytes)
-        self._driver.copy_in(address, batch)
+        self._driver.copy_in(address, batch, self._stream or 0)
         context.set_tensor_address(name, address)
         for output in outputs:
             shape, kind = self._output_form(output)
@@ -173,6 +181,45 @@ def settle(build: Callable[[str], None], agrees: Callable[[], bool] | None) -> s
     return "fp32"
 
 
+# What the engine calls of each of the library's classes.
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "Builder": ("create_network", "create_builder_config", "create_optimization_profile", "build_serialized_network"),
+    "IBuilderConfig": ("set_flag", "clear_flag", "set_memory_pool_limit", "add_optimization_profile"),
+    "Runtime": ("deserialize_cuda_engine",),
+    "ICudaEngine": ("create_execution_context", "get_tensor_profile_shape", "device_memory_size_v2"),
+    "IExecutionContext": (
+        "set_input_shape", "infer_shapes", "update_device_memory_size_for_shapes", "set_device_memory",
+        "set_tensor_address", "execute_async_v3",
+    ),
+    "ExecutionContextAllocationStrategy": ("USER_MANAGED",),
+    "MemoryPoolType": ("WORKSPACE",),
+}  # fmt: skip
+
+
+def refuse_others(library: Any) -> None:
+    """Raise ConfigurationError where this version of the library lacks something that the engine calls."""
+    lacking = [
+        f"{where}.{name}" for where, names in NEEDED.items() for name in names
+        if not hasattr(getattr(library, where, None), name)
+    ]  # fmt: skip
+    if lacking:
+        raise ConfigurationError(
+            f"TensorRT {library.__version__} has no {', '.join(lacking)}: {LIBRARIES['tensorrt'].install}"
+        )
+
+
+def settings_of(library: Any, precision: str, memory: int) -> BuildSettings:
+    """What a network is compiled with, as far as this version of the library has it.
+
+    TF32, which is on unless it is switched off, has the mantissa of FP16, and nothing has shown that it suffices.
+    Raises ConfigurationError where there is no FP16 to ask for: networks then say themselves what they compute in.
+    """
+    if precision == "fp16" and not hasattr(library.BuilderFlag, "FP16"):
+        raise ConfigurationError(f"TensorRT {library.__version__} has no flag for FP16")
+    cleared = ("TF32",) if hasattr(library.BuilderFlag, "TF32") else ()
+    return BuildSettings(precision, ("FP16",) if precision == "fp16" else (), cleared, memory)
+
+
 def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precision: str, memory: int = 0) -> bytes:
     """`network` (ONNX) compiled for this thread's GPU; minutes. Raises RuntimeError or ConfigurationError.
 
@@ -186,12 +233,13 @@ def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precisio
         raise RuntimeError("; ".join(errors) or log.text())
     _keep(definition, wanted.outputs)
     config = builder.create_builder_config()
-    # TF32, which is on unless it is switched off, has the mantissa of FP16, and nothing has shown that it suffices.
-    config.clear_flag(library.BuilderFlag.TF32)
+    made_for = settings_of(library, precision, memory)
+    for flag in made_for.cleared:
+        config.clear_flag(getattr(library.BuilderFlag, flag))
+    for flag in made_for.set:
+        config.set_flag(getattr(library.BuilderFlag, flag))
     if memory:
         config.set_memory_pool_limit(library.MemoryPoolType.WORKSPACE, memory)
-    if precision == "fp16":
-        config.set_flag(library.BuilderFlag.FP16)
     for index in range(definition.num_inputs):
         profile = builder.create_optimization_profile()
         port = definition.get_input(index)

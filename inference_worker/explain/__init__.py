@@ -66,7 +66,8 @@ class Explainer:
         given = outputs[self._manifest.network.outputs[0]].reshape(1, -1)
         found = []
         for wanted in self._manifest.maps:
-            findings = [one for one in self._manifest.findings if wanted.always or self._present(one, given)]
+            first = [one for one in self._manifest.findings if not one.output]
+            findings = [one for one in first if wanted.always or self._present(one, given)]
             for finding, values in zip(findings, self._made(wanted, findings, image, outputs), strict=True):
                 shown = _finished(values, (image.shape[1], image.shape[2]), to_source)
                 found.append(Explained(finding.label, METHODS[wanted.method], shown))

@@ -10,7 +10,7 @@ from models.steps import After, Sigmoid, Softmax
 
 def is_logit(postprocessing: Sequence[After]) -> bool:
     """Whether evidence is log-odds, for the first output is made a probability by a step."""
-    return any(isinstance(step, Sigmoid | Softmax) for step in postprocessing)
+    return _activation(postprocessing) is not None
 
 
 def evidence(given: Any, channel: int, postprocessing: Sequence[After]) -> Any:
@@ -19,9 +19,17 @@ def evidence(given: Any, channel: int, postprocessing: Sequence[After]) -> Any:
     That is its log-odds: the logit before a sigmoid, the logit less the logarithm of the others' sum before a softmax.
     Without either it is the value itself.
     """
-    if not any(isinstance(step, Softmax) for step in postprocessing):
+    step = _activation(postprocessing)
+    given = given if step is None or step.temperature == 1 else given / step.temperature
+    if not isinstance(step, Softmax):
         return given[:, channel]
     xp = array_namespace(given)
     others = xp.concat([given[:, :channel], given[:, channel + 1 :]], axis=1)
     highest = xp.max(others, axis=1, keepdims=True)
     return given[:, channel] - highest[:, 0] - xp.log(xp.sum(xp.exp(others - highest), axis=1))
+
+
+def _activation(postprocessing: Sequence[After]) -> Sigmoid | Softmax | None:
+    """The step that makes the first output a probability."""
+    made = (step for step in postprocessing if isinstance(step, Sigmoid | Softmax) and not step.output)
+    return next(made, None)

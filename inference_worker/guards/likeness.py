@@ -45,13 +45,14 @@ def correlation(source: Source, file: str, data: bytes) -> float:
     Raises ConfigurationError where that is none for such a source.
     """
     shown = source.shown if isinstance(source, Picture) else orientation_of(source.affine).canonical(source.voxels)
-    wanted = _read(file, data)
+    wanted = read_template(file, data)
     if wanted.ndim != shown.ndim:
         raise ConfigurationError(f"{file}: the template has {wanted.ndim} axes, the input has {shown.ndim}")
     return _best(_reduced(shown, wanted.shape), _features(wanted))
 
 
-def _read(file: str, data: bytes) -> Float:
+def read_template(file: str, data: bytes) -> Float:
+    """The template in `data` (npy), called `file`; raises ConfigurationError where that is none."""
     try:
         wanted = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError) as error:

@@ -1,10 +1,12 @@
 """Steps that change values and leave the grid."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
 
+from domain.errors import ConfigurationError
 from inference_worker.transforms.arrays import Array, Sampled, floats
 from models import steps
 
@@ -75,8 +77,20 @@ def rounded(sampled: Sampled, step: steps.Round) -> Sampled:
 
 
 def affine(sampled: Sampled, step: steps.Affine) -> Sampled:
-    """Scale, then move."""
-    return sampled.with_values(sampled.values * step.scale + step.offset)
+    """Scale, then move. Raises ConfigurationError where a list has not a number for each channel."""
+    scale, offset = (_for_channels(one, sampled.values) for one in (step.scale, step.offset))
+    return sampled.with_values(sampled.values * scale + offset)
+
+
+def _for_channels(numbers: float | tuple[float, ...], values: Array) -> Any:
+    """One number, or one for each channel along axis 0."""
+    if not isinstance(numbers, tuple):
+        return numbers
+    if len(numbers) != values.shape[0]:
+        raise ConfigurationError(f"the step affine has {len(numbers)} numbers for {values.shape[0]} channels")
+    xp = array_namespace(values)
+    listed = xp.asarray(np.asarray(numbers, np.float32), device=values.device)
+    return xp.reshape(listed, (-1, *[1] * (values.ndim - 1)))
 
 
 def repeat_channels(sampled: Sampled, step: steps.RepeatChannels) -> Sampled:

@@ -42,7 +42,7 @@ def to_source(given: Sampled | Labelled, step: steps.ToSource, source: Grid) -> 
     """
     if len(given.grid.shape) != len(source.shape):
         raise ConfigurationError(f"the step to_source finds {len(given.grid.shape)} axes for {len(source.shape)}")
-    inside = _inside(given.grid, source)
+    inside = inside_of(given.grid, source)
     grid = given.grid.part(inside)
     if isinstance(given, Labelled):
         labels = given.values[inside]
@@ -56,7 +56,7 @@ def to_source(given: Sampled | Labelled, step: steps.ToSource, source: Grid) -> 
     return Labelled(_fused(parts, source, given.values), source.affine)
 
 
-def _inside(grid: Grid, source: Grid) -> Box:
+def inside_of(grid: Grid, source: Grid) -> Box:
     """The part of the network's grid that lies on the source: what was filled up beyond it is never looked at.
 
     Between turned grids there is no line to cut along, so that a voxel more is left to interpolate to.
@@ -124,14 +124,28 @@ def _placing(grid: Grid, source: Grid, crisp: bool) -> Callable[[int, Array, Box
     axes = _axes(grid, source)
     if axes is None:
         return lambda label, share, box: _turned_part(label, share, grid.part(box), source)
-    order = axes[0]
-    matrices = [weights(_how(line, crisp), line, _reach(line)) for line in axes[1]]
+    order, matrices = axes[0], _matrices(axes[1], crisp)
 
     def place(label: int, share: Array, box: Box) -> _Part | None:
         cut = [matrix[:, box[axis]] for matrix, axis in zip(matrices, order, strict=True)]
         return _parallel_part(label, array_namespace(share).permute_dims(share, tuple(order)), cut)
 
     return place
+
+
+def placing_matrices(grid: Grid, source: Grid) -> tuple[list[int], list[Float]]:
+    """How shares on `grid` go to `source`: for each of its axes that of the grid, and the weights (new, old) along it.
+
+    Raises ConfigurationError where the grids are turned against each other.
+    """
+    axes = _axes(grid, source)
+    if axes is None:
+        raise ConfigurationError("the network's grid is turned against the source's: there is no way along its axes")
+    return axes[0], _matrices(axes[1], crisp=False)
+
+
+def _matrices(along_each: Sequence[Line], crisp: bool) -> list[Float]:
+    return [weights(_how(line, crisp), line, _reach(line)) for line in along_each]
 
 
 def _how(line: Line, crisp: bool) -> str:

@@ -15,17 +15,22 @@ from models import steps
 Labels = npt.NDArray[np.uint8]
 
 
-def softmax(shares: Sampled, _step: steps.Softmax) -> Sampled:
+def softmax(shares: Sampled, step: steps.Softmax) -> Sampled:
     """Over the channels, axis 0."""
     xp = array_namespace(shares.values)
-    powers = xp.exp(shares.values - xp.max(shares.values, axis=0, keepdims=True))
+    logits = _tempered(shares.values, step.temperature)
+    powers = xp.exp(logits - xp.max(logits, axis=0, keepdims=True))
     return shares.with_values(powers / xp.sum(powers, axis=0, keepdims=True))
 
 
-def sigmoid(shares: Sampled, _step: steps.Sigmoid) -> Sampled:
+def sigmoid(shares: Sampled, step: steps.Sigmoid) -> Sampled:
     """Written with tanh, which no value makes overflow."""
     xp = array_namespace(shares.values)
-    return shares.with_values(0.5 + 0.5 * xp.tanh(shares.values / 2))
+    return shares.with_values(0.5 + 0.5 * xp.tanh(_tempered(shares.values, step.temperature) / 2))
+
+
+def _tempered(logits: Array, temperature: float) -> Array:
+    return logits if temperature == 1 else logits / temperature
 
 
 def argmax(shares: Sampled, _step: steps.Argmax) -> Labelled:

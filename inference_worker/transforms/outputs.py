@@ -29,15 +29,20 @@ _LABELS: Mapping[type[After], Callable[[Labelled, Any], Sampled | Labelled]] = {
 IMPLEMENTED = frozenset({*_SHARES, *_LABELS, steps.ToSource})
 
 
-def finish(given: Sampled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:
+def finish(given: Sampled | Labelled, wanted: Sequence[After], source: Grid | None = None) -> Sampled | Labelled:
     """`given`, channels first, after the steps. `source` is the grid to return to.
 
     Raises ConfigurationError where a step finds labels and wants shares, or the other way round.
     """
-    now: Sampled | Labelled = given
+    now = given
     for step in wanted:
         now = _after(now, step, source)
     return now
+
+
+def steps_of(output: str, wanted: Sequence[After], first: str) -> tuple[After, ...]:
+    """Those of `wanted` that are for `output`; a step that names none is for the network's `first`."""
+    return tuple(step for step in wanted if (getattr(step, "output", "") or first) == output)
 
 
 def shares(given: Sampled, wanted: Sequence[After]) -> Sampled:

@@ -47,6 +47,7 @@ def _mean(line: Line, width: float = 0.0) -> Real:
     apart = middles[:, None] - np.arange(line.size)
     made = (_hat_integral(apart + width / 2) - _hat_integral(apart - width / 2)) / width
     rest = 1 - made.sum(axis=1)
+    rest[np.abs(rest) < 1e-9] = 0  # rounding is no weight, and would tie each end to every sample
     made[np.arange(line.count), np.where(middles < (line.size - 1) / 2, 0, line.size - 1)] += rest
     return np.asarray(made)
 

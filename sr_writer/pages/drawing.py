@@ -22,7 +22,7 @@ def font(size: int) -> Font:
 
 def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, anchor: str, size: int) -> None:
     """White text with a dark rim, which can be read on any image; `anchor` as Pillow names it."""
-    draw.text(at, plain(text), WHITE, font(size), anchor=anchor, stroke_width=2 if size > 14 else 1, stroke_fill=BLACK)
+    draw.text(at, plain(text), WHITE, font(size), anchor=anchor, stroke_width=2, stroke_fill=BLACK)
 
 
 def against(colour: Colour) -> Colour:

@@ -19,7 +19,7 @@ _HEAT_COVERS = 0.55
 _SHARP = 1.0 / 3.0  # value from which on the heat covers as much as it ever does
 
 _BARS = (200, 100, 50, 20, 10, 5, 2, 1)  # mm: lengths that a scale bar may have
-_CORNER, _CORNER_LINE = 14, 18
+_CORNER, _CORNER_LINE = 15, 19
 
 Marked = NDArray[np.bool_]
 

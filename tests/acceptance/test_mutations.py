@@ -7,7 +7,6 @@ last one. `make faults` runs the long form; the seed is printed, and DICOM_NODE_
 import contextlib
 import os
 import random
-import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.listening import ABORT, ACCEPT, COMMAND, LAST, RawPeer, command, pdu, pdv
 from tests.support.mutations import Sample, mutated_association, samples
@@ -106,10 +106,11 @@ def _say(node: Node, words: bytes) -> int:
 def _counted(node: Node, role: str, metric: str) -> dict[str, float]:
     """A counter's values by outcome, over all callers."""
     found: dict[str, float] = {}
-    for labels, value in re.findall(rf"^{metric}{{([^}}]*)}} (\S+)$", node.get(role, "/metrics"), re.MULTILINE):
-        outcome = re.search(r'outcome="([^"]*)"', labels)
-        assert outcome is not None
-        found[outcome[1]] = found.get(outcome[1], 0) + float(value)
+    for family in text_string_to_metric_families(node.get(role, "/metrics")):
+        for sample in family.samples:
+            if sample.name == metric:
+                outcome = sample.labels["outcome"]
+                found[outcome] = found.get(outcome, 0) + sample.value
     return found
 
 

@@ -33,7 +33,7 @@ def test_verify_and_doctor_say_that_it_does_not_run_and_what_to_do(
     bench: Bench, registry: Registry, database_url: str
 ) -> None:
     folder = bench.root / "models"
-    command = ["models", "verify", "--models", str(folder), "--database", database_url, "--json"]
+    command = ["models", "verify", "--files", "--models", str(folder), "--database", database_url, "--json"]
     assert CliRunner().invoke(app, command).exit_code == 0
     remember_another(bench, registry)
     result = CliRunner().invoke(app, command)

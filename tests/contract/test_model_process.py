@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domain.errors import IntegrityError, Permanent, Retryable, UnusableInput
+from domain.errors import ConfigurationError, IntegrityError, Permanent, Retryable, UnusableInput
 from inference_worker.model_config import ModelProcessConfig, visible
 from inference_worker.model_process import (
     Answer,
@@ -83,7 +83,7 @@ def test_the_child_stays_warm_between_tasks(child: ModelProcess, task: Task) -> 
     [
         ("refuse", UnusableInput, "there is no chest in this volume"),
         ("fail", Retryable, "the model failed (RuntimeError); see the worker's log"),
-        ("absent", Permanent, "model package absent 1 is not installed"),
+        ("absent", ConfigurationError, "model package absent 1 is not installed, or is broken"),
     ],
 )
 def test_an_error_arrives_as_what_it_was_and_the_child_goes_on(

@@ -7,7 +7,7 @@ import pytest
 
 from domain.errors import ConfigurationError
 from inference_worker.engines.libraries import imported
-from inference_worker.engines.tensorrt import make_log
+from inference_worker.engines.tensorrt import make_log, refuse_others
 from tests.support import fake_gpu
 
 # The stand-in's class: the library's.
@@ -63,6 +63,10 @@ def test_every_name_of_the_stand_in_is_tensorrt_s(stand_in: type) -> None:
 )
 def test_tensorrt_s_functions_take_what_the_engine_gives_them(where: str, function: str, signature: str) -> None:
     assert re.search(signature, getattr(getattr(library, where), function).__doc__)
+
+
+def test_the_installed_library_has_all_that_the_engine_calls() -> None:
+    refuse_others(library)
 
 
 def test_tensorrt_has_the_rest_that_the_engine_uses() -> None:

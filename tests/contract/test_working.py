@@ -1,6 +1,7 @@
 """The worker on a real PostgreSQL: jobs, retries, and reasons that a person can read."""
 
 import json
+import shutil
 import zlib
 from dataclasses import replace
 
@@ -10,12 +11,14 @@ from sqlalchemy import text
 
 from consumers.bus.dead_letters import set_aside
 from consumers.bus.protocol import Message
-from consumers.steps.retry import Retried, retry
-from domain.errors import Permanent, Retryable, UnusableInput
+from consumers.steps.retry import Retried, intended, retry
+from domain.errors import ConfigurationError, IntegrityError, Permanent, Retryable, UnusableInput
 from domain.events import InferenceFailed
 from domain.ids import new_id, new_study_id
-from inference_worker.model_process import TimedOut
+from domain.progress import progress
+from inference_worker.model_process import Answer, Task, TimedOut, mask_file
 from models.registry import Registry
+from store.queries.path import study_path
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.working import (
@@ -87,6 +90,49 @@ def test_a_mask_that_was_changed_in_the_store_is_not_written_as_a_result(bench: 
     bench.objects.put(key, [zlib.compress(bytes(4 * 16 * 16))])
     with pytest.raises(Permanent, match="not the one that the model made"):
         write_and_plan(bench, [ARCHIVE])
+
+
+@pytest.mark.parametrize("broken_first", [True, False])
+@pytest.mark.parametrize("error", [ConfigurationError("no engine reads it"), IntegrityError("it was changed")])
+def test_a_broken_package_stops_no_study_that_another_model_has_results_for(
+    bench: Bench, registry: Registry, broken_first: bool, error: Exception
+) -> None:
+    folder = registry.get("body_and_bone").folder
+    shutil.copytree(folder, folder.with_name("other"))
+    manifest = folder.with_name("other") / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('name = "body_and_bone"', 'name = "other"', 1))
+    both = Registry.load(folder.parent)
+    bench.receive(SMALL.datasets())
+    route(bench, both)
+    worker(bench, FakeChild(both, [error, None] if broken_first else [None, error])).step()
+    worker(bench, FakeChild(both, [None] if broken_first else [error])).step()
+    assert sorted(state for (state,) in bench.ask("SELECT state FROM dicom_node.jobs")) == ["failed", "succeeded"]
+    assert study(bench)[0] == "complete"
+    path = study_path(bench.database, study_id(bench))
+    assert "failed" in progress(path.study, path.jobs, path.results, path.deliveries).where
+    sentences = intended(bench.database, study_id(bench), [one.digest for one in both.packages.values()])
+    assert any(one.endswith("1.0.0: run it again") for one in sentences)
+
+
+def test_a_study_whose_packages_are_all_broken_is_stuck(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [ConfigurationError("no engine reads it")])).step()
+    assert study(bench) == ("stuck", "body_and_bone: no engine reads it")
+
+
+def test_what_a_model_writes_beyond_its_mask_s_shape_is_not_kept(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+
+    class Lavish(FakeChild):
+        def run(self, task: Task, timeout: float, upcoming: Task | None = None) -> Answer:
+            answer = super().run(task, timeout, upcoming)
+            mask_file(task.scratch).write_bytes(bytes(1 << 20))
+            return answer
+
+    worker(bench, Lavish(registry)).step()
+    assert job(bench)[0] == "failed" and "wrote more into masks" in job(bench)[1]
 
 
 def test_a_person_tries_a_failed_study_again(bench: Bench, registry: Registry) -> None:

@@ -67,8 +67,12 @@ class Cuda:
         del self.held[address.value]
         return 0
 
-    def cuMemcpyHtoD_v2(self, address: ctypes.c_uint64, source: ctypes.c_void_p, size: ctypes.c_size_t) -> int:  # noqa: N802
+    def cuMemcpyHtoDAsync_v2(  # noqa: N802
+        self, address: ctypes.c_uint64, source: ctypes.c_void_p, size: ctypes.c_size_t, stream: ctypes.c_void_p
+    ) -> int:
         assert size.value <= len(self.held[address.value])
+        if stream.value != 5:
+            return 400
         ctypes.memmove(address.value, source.value or 0, size.value)
         return 0
 
@@ -298,8 +302,8 @@ def nptype(_kind: str) -> type[np.float32]:
     return np.float32
 
 
-def tensorrt(refuses: frozenset[str] = frozenset()) -> Any:
-    """The module; its Builder.built says what it compiled."""
+def tensorrt(refuses: frozenset[str] = frozenset(), version: str = "10.15.1.29", flags: Any = BuilderFlag) -> Any:
+    """The module; its Builder.built says what it compiled. `flags` are the builder's that it has."""
     builder = type("Builder", (Builder,), {"built": [], "pools": [], "refuses": refuses})
     shared = (
         ILogger,
@@ -312,4 +316,6 @@ def tensorrt(refuses: frozenset[str] = frozenset()) -> Any:
         volume,
         nptype,
     )
-    return SimpleNamespace(__version__="10.15.1.29", Builder=builder, **{one.__name__: one for one in shared})
+    named: dict[str, Any] = {"IBuilderConfig": Config, "ICudaEngine": CudaEngine, "IExecutionContext": Context}
+    named |= {one.__name__: one for one in shared}
+    return SimpleNamespace(__version__=version, Builder=builder, **{**named, "BuilderFlag": flags})

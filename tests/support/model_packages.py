@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from tests.support.packages import network
+
 MANIFEST = """\
 [identity]
 name = "toy"
@@ -88,7 +90,7 @@ unit = { value = "[hnsf'U]", scheme = "UCUM", meaning = "Hounsfield unit" }
 [digests]
 """
 
-FILES = {"network.onnx": b"not really a network", "card.md": b"# A toy\n"}
+FILES = {"network.onnx": network(), "card.md": b"# A toy\n"}
 
 
 def write_package(folder: Path, manifest: str = MANIFEST) -> Path:

@@ -32,7 +32,7 @@ class ArrayEngine:
     """An engine whose network is a function of arrays; `limit` voxels of input fit into its memory."""
 
     def __init__(self, network: Callable[[Float], Mapping[str, Float]], limit: int = 1 << 40) -> None:
-        self._network, self._limit = network, limit
+        self._network, self.limit = network, limit
         self.shapes: list[tuple[int, ...]] = []
 
     @property
@@ -44,7 +44,7 @@ class ArrayEngine:
 
     def infer(self, batch: Float) -> Mapping[str, Float]:
         self.shapes.append(batch.shape)
-        if batch.size > self._limit:
+        if batch.size > self.limit:
             raise OutOfMemory(f"no memory for {batch.shape}")
         return {name: np.asarray(output, np.float32) for name, output in self._network(batch).items()}
 

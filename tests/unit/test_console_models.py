@@ -71,7 +71,7 @@ def test_show_as_json_has_every_step_with_its_word(folder: Path) -> None:
     assert said["signature"] == "unsigned"
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "toy"], ["verify"], ["pull", "--list"]])
+@pytest.mark.parametrize("command", [["list"], ["show", "toy"], ["verify", "--files"], ["pull", "--list"]])
 def test_packages_are_known_where_no_engine_is_installed(folder: Path, command: list[str]) -> None:
     absent = ("numpy", "scipy", "openvino", "onnxruntime", "torch", "highdicom", "pydicom.pixels")
     program = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); from console.cli.main import main; main()"
@@ -92,24 +92,40 @@ def test_a_network_becomes_a_package_in_four_commands(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(network())
     package = tmp_path / "mine"
     assert run("new", package, "--onnx", tmp_path / "net.onnx").exit_code == 0
-    result = run("verify", package)
-    assert result.exit_code == 1
-    assert f"{package / 'manifest.toml'}:" in result.stderr
+    (drafted,) = read("verify", package, code=1)["models"]
+    assert all(one.startswith(f"{package / 'manifest.toml'}:") for one in drafted["faults"])
+    assert len(drafted["faults"]) > 3
     write_real_package(tmp_path / "whole")
     filled = (tmp_path / "whole" / "body_and_bone" / "manifest.toml").read_text().replace("body_and_bone", "mine")
     (package / "manifest.toml").write_text(filled.partition("[digests]")[0])
     assert run("digest", package).exit_code == 0
+    (verified,) = read("verify", package, code=1)["models"]
+    assert all("still to be filled in" in one for one in verified["faults"])
+    (package / "card.md").write_text("# Mine\n\n## What it is for\n\nTests.\n")
+    assert run("digest", package).exit_code == 0
     (verified,) = read("verify", package)["models"]
-    assert verified["intact"]
+    assert verified["intact"] and "a series of 500 slices takes about" in verified["remarks"][0]
     assert verified["digest"] == run("digest", package).stdout.strip()
 
 
 def test_a_changed_file_is_broken_until_it_is_given_a_new_digest(folder: Path) -> None:
     (folder / "toy" / "card.md").write_text("other words")
-    (found,) = read("verify", "--models", folder, code=1)["models"]
+    (found,) = read("verify", "--files", "--models", folder, code=1)["models"]
     assert "card.md: is not the file" in found["reason"]
     assert run("digest", folder / "toy").exit_code == 0
-    assert run("verify", "toy", "--models", folder).exit_code == 0
+    assert run("verify", "toy", "--files", "--models", folder).exit_code == 0
+
+
+def test_a_package_that_is_wrong_does_not_hide_what_is_said_of_the_others(folder: Path) -> None:
+    write_real_package(folder)
+    manifest = folder / "toy" / "manifest.toml"
+    manifest.write_text(
+        manifest.read_text().replace("missing_slices = 1", "missing_slices = -1").replace("255]", "256]")
+    )
+    sound, wrong = read("verify", "--files", "--models", folder, code=1)["models"]
+    assert sound["name"] == "body_and_bone" and sound["intact"]
+    assert wrong["name"] == "toy" and "inputs.0.missing_slices: must be 0 or more" in wrong["faults"][0]
+    assert [one["name"] for one in read("list", "--models", folder)["models"]] == ["body_and_bone"]
 
 
 def test_a_folder_that_is_no_package_has_no_digest(tmp_path: Path) -> None:
@@ -121,14 +137,14 @@ def test_a_folder_that_is_no_package_has_no_digest(tmp_path: Path) -> None:
 def test_signatures_are_made_shown_and_required(folder: Path, tmp_path: Path) -> None:
     assert run("keygen", tmp_path / "us.pem").exit_code == 0
     public = tmp_path / "us.pub.pem"
-    strict = ("verify", "--models", folder, "--require-signature", "--trust", public)
+    strict = ("verify", "--files", "--models", folder, "--require-signature", "--trust", public)
     (found,) = read(*strict, code=1)["models"]
     assert "the package is unsigned; trusted keys: us" in found["reason"]
     assert run("sign", folder / "toy", "--key", tmp_path / "us.pem").exit_code == 0
     (found,) = read(*strict)["models"]
     assert found["intact"]
     assert found["signature"].startswith("signed by us (")
-    (found,) = read("verify", "--models", folder)["models"]
+    (found,) = read("verify", "--files", "--models", folder)["models"]
     assert found["signature"] == "signed by no trusted key"
 
 
@@ -138,9 +154,9 @@ def test_settings_may_require_signatures(folder: Path, tmp_path: Path) -> None:
     settings.write_text(
         f'[models]\nfolder = "{folder}"\nrequire_signature = true\ntrusted_keys = ["{tmp_path / "us.pub.pem"}"]\n'
     )
-    assert run("verify", "--config", settings).exit_code == 1
+    assert run("verify", "--files", "--config", settings).exit_code == 1
     run("sign", folder / "toy", "--key", tmp_path / "us.pem")
-    assert run("verify", "--config", settings).exit_code == 0
+    assert run("verify", "--files", "--config", settings).exit_code == 0
 
 
 def test_a_locked_key_asks_for_its_passphrase(folder: Path, tmp_path: Path) -> None:
@@ -173,7 +189,7 @@ def test_a_golden_sample_is_made_and_proves_the_installation(tmp_path: Path) -> 
     (found,) = read("test", "body_and_bone", "--models", packages, "--data", tmp_path / "data")["models"]
     assert found["agrees"]
     assert found["dice"] == 1.0
-    assert run("verify", "--models", packages).exit_code == 0
+    assert run("verify", "--files", "--models", packages).exit_code == 0
     rows = read("bench", "body_and_bone", "--models", packages, "--repeats", "1", "--data", tmp_path / "data")[
         "engines"
     ]
@@ -197,7 +213,7 @@ def test_a_bundle_of_the_catalogue_becomes_a_package(tmp_path: Path) -> None:
     pull = ("pull", "toy_spleen", "--from", tmp_path, "--catalogue", book, "--models", packages)
     said = read(*pull)
     assert said["model"] == "toy_spleen"
-    (found,) = read("verify", "--models", packages)["models"]
+    (found,) = read("verify", "--files", "--models", packages)["models"]
     assert (found["intact"], found["digest"]) == (True, said["digest"])
     assert "Spleen (SCT 78961009)" in run("show", "toy_spleen", "--models", packages).stdout
     again = run(*pull)

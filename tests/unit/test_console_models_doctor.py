@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from console.cli import diagnostics
 from console.cli.app import app
+from models.signing import generate_key
 from tests.support.model_packages import write_package
 
 
@@ -88,14 +89,16 @@ def test_a_database_that_does_not_answer_is_lacking(config: Path) -> None:
 def test_a_changed_package_and_an_unsigned_one_where_signatures_are_required_are_lacking(config: Path) -> None:
     (config.parent / "packages" / "toy" / "card.md").write_text("other words")
     assert "card.md: is not the file" in looks(config, 1)["model toy"]["said"]
-    config.write_text(config.read_text() + "require_signature = true\n")
+    generate_key(config.parent / "us.pem")
+    trusted = f'trusted_keys = ["{config.parent / "us.pub.pem"}"]\n'
+    config.write_text(config.read_text() + "require_signature = true\n" + trusted)
     assert "the package is unsigned" in looks(config, 1)["model toy"]["said"]
 
 
 def test_a_manifest_that_is_wrong_is_named_with_its_line(config: Path) -> None:
     manifest = config.parent / "packages" / "toy" / "manifest.toml"
     manifest.write_text(manifest.read_text().replace('version = "1.2.3"', "version = 3"))
-    assert "manifest.toml:3: identity.version: must be a text" in looks(config, 1)["models"]["said"]
+    assert "manifest.toml:3: identity.version: must be a text" in looks(config, 1)["model toy"]["said"]
 
 
 def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,19 @@ def test_a_job_that_has_not_succeeded_is_where_it_waits(state: str) -> None:
 
 def test_of_several_jobs_the_one_in_trouble_is_named() -> None:
     jobs = [a_job("running", "a"), a_job("failed", "b"), a_job("succeeded", "c")]
-    assert progress(a_study(), jobs, [], []).where == "inference of b failed"
+    assert progress(a_study(), jobs, [], []).where == "inference of a running; inference of b failed"
+
+
+def test_a_study_that_was_delivered_without_a_model_says_both() -> None:
+    jobs = [a_job("succeeded"), a_job("failed", "broken", reason="its network cannot be read")]
+    place = progress(a_study(), jobs, [a_result()], [a_delivery("stored")])
+    assert place.where == "results stored at PACS; inference of broken failed"
+    assert place.why == "said so; broken: its network cannot be read"
+
+
+def test_where_every_model_failed_there_is_nothing_else_to_say() -> None:
+    jobs = [a_job("failed", "a"), a_job("timed_out", "b")]
+    assert progress(a_study(), jobs, [], []).where == "inference of a failed"
 
 
 def test_a_job_that_a_later_revision_has_replaced_is_past() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import special
 
 from domain.errors import ConfigurationError
 from inference_worker.explain import Explained, Explainer
@@ -138,6 +139,17 @@ def cam(activations: Float, to_source: object = same, size: tuple[int, int] = (6
     outputs = {"logits": np.array([3.0, -3.0], np.float32), "cam": activations}
     (found,) = explainer.maps(np.zeros((1, *size), np.float32), outputs, to_source)  # type: ignore[arg-type]
     return found
+
+
+@pytest.mark.parametrize("step", [Softmax(temperature=3.0), Sigmoid(temperature=3.0)])
+def test_evidence_knows_the_temperature_that_its_probability_was_made_with(step: After) -> None:
+    logits = np.array([[1.0, -2.0, 0.5]], np.float32)
+    shares = {Softmax: special.softmax, Sigmoid: lambda given, axis: special.expit(given)}[type(step)](
+        logits / 3, axis=1
+    )
+    for channel in range(3):
+        odds = shares[:, channel] / (1 - shares[:, channel])
+        assert evidence(logits, channel, (step, Sigmoid(output="other"))) == pytest.approx(np.log(odds), abs=1e-5)
 
 
 def test_a_class_activation_map_is_its_channel_stretched_edge_to_edge_without_what_speaks_against() -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from config.imports import importing
 from console.cli.table import COMMANDS
-from roles.shared import least_first
+from roles import shared
+from roles.shared import least_first, load_role
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
 
@@ -110,6 +111,16 @@ def test_the_role_that_needs_the_least_begins_first_and_every_role_has_a_place()
 def test_what_a_role_lacks_is_left_to_the_role_to_say() -> None:
     loads = "import sys; sys.modules['highdicom'] = None; from roles.shared import load_role; load_role('write')"
     assert "pydicom" in loaded(loads)
+
+
+def test_a_role_that_cannot_be_imported_keeps_the_others_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_name: str) -> None:
+        raise RuntimeError("a library that is broken on this machine")
+
+    monkeypatch.setattr(shared, "module", broken)
+    load_role("write")
+    assert gc.isenabled()
+    gc.unfreeze()
 
 
 def test_within_an_import_nothing_is_collected_and_afterwards_as_before() -> None:

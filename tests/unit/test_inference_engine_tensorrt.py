@@ -2,7 +2,10 @@
 
 import ctypes
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,14 +13,14 @@ import pytest
 
 from domain.errors import ConfigurationError, Permanent
 from inference_worker.engines import cuda
-from inference_worker.engines.plans import plan_name, read_plan, write_plan
+from inference_worker.engines.plans import BuildSettings, building, plan_name, read_plan, write_plan
 from inference_worker.engines.protocol import Engine, OutOfMemory
 from inference_worker.engines.tensorrt import TensorRtEngine, profile_shapes, settle
 from inference_worker.windows import Windowed
 from models.manifest import Network
 from tests.support import fake_gpu, networks
 
-WANTED = Network("toy.onnx", shape=(1, 1, 0, 0, 0), multiple=4)
+WANTED = Network("toy.onnx", shape=(1, 1, 0, 0, 0), multiple=4, halve=True)
 H200 = cuda.Gpu("NVIDIA H200", (9, 0), 1 << 30)
 
 
@@ -229,16 +232,73 @@ def test_what_is_compiled_for_follows_from_the_manifest(wanted: Network, declare
 
 
 def test_a_plan_s_name_changes_with_all_that_it_was_compiled_for() -> None:
+    fp16 = BuildSettings("fp16", ("FP16",), ("TF32",))
     names = {
-        plan_name(H200, "10.15", "fp16", b"network", WANTED),
-        plan_name(cuda.Gpu("NVIDIA L4", (8, 9), 1), "10.15", "fp16", b"network", WANTED),
-        plan_name(cuda.Gpu("NVIDIA H200", (9, 1), 1), "10.15", "fp16", b"network", WANTED),
-        plan_name(H200, "10.16", "fp16", b"network", WANTED),
-        plan_name(H200, "10.15", "fp32", b"network", WANTED),
-        plan_name(H200, "10.15", "fp16", b"another", WANTED),
-        plan_name(H200, "10.15", "fp16", b"network", Network("toy.onnx", multiple=8)),
+        plan_name(H200, "10.15", b"network", WANTED, fp16),
+        plan_name(cuda.Gpu("NVIDIA L4", (8, 9), 1), "10.15", b"network", WANTED, fp16),
+        plan_name(cuda.Gpu("NVIDIA H200", (9, 1), 1), "10.15", b"network", WANTED, fp16),
+        plan_name(H200, "10.16", b"network", WANTED, fp16),
+        plan_name(H200, "10.15", b"network", WANTED, replace(fp16, precision="fp32", set=())),
+        plan_name(H200, "10.15", b"network", WANTED, replace(fp16, cleared=())),
+        plan_name(H200, "10.15", b"network", WANTED, replace(fp16, memory=1 << 30)),
+        plan_name(H200, "10.15", b"another", WANTED, fp16),
+        plan_name(H200, "10.15", b"network", Network("toy.onnx", multiple=8), fp16),
     }
-    assert len(names) == 7 and all("/" not in name for name in names)
+    assert len(names) == 9 and all("/" not in name for name in names)
+
+
+def test_a_library_without_the_flag_for_fp16_compiles_in_fp32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = fake_gpu.tensorrt(version="11.0.0", flags=SimpleNamespace(TF32="tf32"))
+    monkeypatch.setitem(sys.modules, "tensorrt", newer)
+    made = engine(tmp_path, lambda _loaded: True)
+    made.load(networks.root(), WANTED)
+    assert made.name == "TensorRT 11.0.0 (NVIDIA H200, FP32)" and newer.Builder.built == ["fp32"]
+
+
+def test_a_library_that_lacks_what_the_engine_calls_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = fake_gpu.tensorrt(version="11.0.0")
+    newer.ICudaEngine = type("ICudaEngine", (), {})
+    monkeypatch.setitem(sys.modules, "tensorrt", newer)
+    with pytest.raises(
+        ConfigurationError, match=r"TensorRT 11\.0\.0 has no ICudaEngine\.create_execution_context.*<11"
+    ):
+        engine(tmp_path)
+
+
+def test_a_build_that_was_cut_off_is_not_begun_anew_until_somebody_says_so(tmp_path: Path, library: Any) -> None:
+    engine(tmp_path).load(networks.root(), WANTED)
+    (plan,) = tmp_path.iterdir()
+    plan.unlink()
+    mark = plan.with_suffix(".building")
+    mark.write_bytes(b"begun")  # as a process that was killed leaves it
+    with pytest.raises(ConfigurationError, match=r"was cut off before it was done; remove .*\.building"):
+        engine(tmp_path).load(networks.root(), WANTED)
+    mark.unlink()
+    engine(tmp_path).load(networks.root(), WANTED)
+    assert library.Builder.built == ["fp32", "fp32"] and list(tmp_path.iterdir()) == [plan]
+
+
+def test_who_comes_while_a_plan_is_built_waits_for_it(tmp_path: Path) -> None:
+    file, seen = tmp_path / "one.plan", list[bytes | None]()
+
+    def other() -> None:
+        with building(file):
+            seen.append(read_plan(file))
+
+    with building(file):
+        thread = threading.Thread(target=other)
+        thread.start()
+        write_plan(file, b"a plan")
+    thread.join()
+    assert seen == [b"a plan"]
+
+
+def test_a_build_that_fails_may_be_tried_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no kernel"), building(tmp_path / "one.plan"):
+            raise RuntimeError("no kernel")
 
 
 def test_a_plan_is_kept_whole_and_nothing_else_is(tmp_path: Path) -> None:
@@ -268,12 +328,19 @@ def test_what_goes_to_the_gpu_comes_back() -> None:
     driver.use()
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     address = driver.take(array.nbytes)
-    driver.copy_in(address, array)
+    driver.copy_in(address, array, driver.stream())
     assert np.array_equal(driver.copy_out(address, (3, 4), np.float32), array)
     with pytest.raises(MemoryError):
         driver.take(1000)
     driver.give_back(address)
     assert driver.take(1000)
+
+
+def test_input_is_copied_in_the_order_of_the_stream_that_computes() -> None:
+    driver = cuda.Driver(fake_gpu.Cuda())
+    address = driver.take(8)
+    with pytest.raises(RuntimeError, match="cuMemcpyHtoDAsync_v2"):
+        driver.copy_in(address, np.zeros(2, np.float32), driver.stream() + 1)
 
 
 def test_any_other_error_of_the_driver_is_told() -> None:
@@ -295,11 +362,12 @@ def test_the_driver_is_called_with_what_c_expects() -> None:
     driver.gpus()
     driver.use()
     address = driver.take(8)
-    driver.copy_in(address, np.zeros(2, np.float32))
+    stream = driver.stream()
+    driver.copy_in(address, np.zeros(2, np.float32), stream)
+    driver.wait(stream)
     driver.copy_out(address, (2,), np.float32)
-    driver.wait(driver.stream())
     # Addresses and sizes have 64 bits: as plain Python integers ctypes would cut them to 32.
     for name, arguments in calls.items():
         plain = [argument for argument in arguments if isinstance(argument, int)]
         assert plain == {"cuInit": [0], "cuStreamCreate": [1]}.get(name, []), name
-    assert isinstance(calls["cuMemcpyHtoD_v2"][2], ctypes.c_size_t)
+    assert isinstance(calls["cuMemcpyHtoDAsync_v2"][2], ctypes.c_size_t)

@@ -10,7 +10,8 @@ import pytest
 from domain.errors import ConfigurationError, IntegrityError
 from domain.findings import Code, FindingProbability, Findings, SourceFrame
 from domain.routing import Conditions
-from inference_worker import golden
+from inference_worker import golden, package_trial
+from inference_worker.engines import choice
 from inference_worker.images import Images, Picture
 from inference_worker.model_protocol import Outcome, Sources
 from inference_worker.package_trial import bench, prove, read, runner
@@ -65,6 +66,27 @@ def test_where_signatures_are_required_only_a_trusted_one_runs(package: Package,
     assert golden.check(package, runner(package, "openvino", 1, keys=trusted).run).agrees
     with pytest.raises(IntegrityError, match="trusted keys: none"):
         runner(package, "openvino", 1, keys=())
+
+
+def test_where_tensorrt_cannot_build_a_network_the_next_engine_runs_it_and_the_reason_is_logged(
+    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+
+    def placed(_name: str, _kind: str, _device: str, cache: Path | None) -> tuple[str, str]:
+        return ("tensorrt", "cpu") if cache else ("openvino", "cpu")
+
+    def make(name: str, kind: str, threads: int, device: str, cache: Path | None, *more: Any) -> Any:
+        if cache:
+            raise ConfigurationError("no kernel for its third layer")
+        return choice.make(name, kind, threads, device, cache, *more)
+
+    monkeypatch.setattr(package_trial, "placed", placed)
+    monkeypatch.setattr(package_trial, "make", make)
+    found = runner(package, threads=1, cache=tmp_path).run(golden.sample(package)).findings
+    assert not found.engine.startswith("TensorRT")
+    assert "the next engine is taken: no kernel for its third layer" in caplog.text
+    with pytest.raises(ConfigurationError, match="no kernel"):
+        runner(package, "tensorrt", 1, tmp_path)
 
 
 def test_a_sample_keeps_the_values_and_no_instance(package: Package) -> None:

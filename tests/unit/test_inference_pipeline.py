@@ -105,7 +105,7 @@ def test_slices_without_anything_likely_and_slices_that_the_series_lacks_have_no
     shares = np.zeros((2, 6, 8, 8), np.float32)
     shares[1, 1:4, 2:4, 2:4] = 0.7
     wanted = (Explanation("probability", channel=1, label="Lung"), Explanation("probability", channel=0, label="None"))
-    ((found, values),) = probability_maps(Sampled(shares, volume.affine), wanted, volume)
+    ((found, values),) = probability_maps(Sampled(shares[::-1], volume.affine), wanted, volume)
     assert (found.label, found.frames, found.shape) == ("Lung", (1, 2), (2, 8, 8))
     np.testing.assert_allclose(values, shares[1, [1, 3]], atol=1e-6)
 
@@ -334,6 +334,28 @@ def test_each_image_gets_its_likelihoods(tmp_path: Path) -> None:
     ]
     assert engine.shapes == [(2, 3, 4, 4), (1, 3, 4, 4)]
     assert outcome.mask is None and outcome.findings.segments == ()
+
+
+class TwoHeads(FakeEngine):
+    """The logit of how bright a picture is as one output, the views that it may be of as another."""
+
+    def infer(self, batch: Float) -> Mapping[str, Float]:
+        views = np.tile(np.array([2.0, 0.0, 0.0], np.float32), (len(batch), 1))
+        return {**super().infer(batch), "views": views}
+
+
+def test_each_output_has_its_own_activation_temperature_and_findings(tmp_path: Path) -> None:
+    package = classifier(load_package(write_package(tmp_path)), outputs=("logits", "views"))
+    view = Finding(0, "Frontal", Code("3", "X", "frontal"), 0.5, output="views")
+    package = changed(
+        package,
+        findings=(package.manifest.findings[0], view),
+        postprocessing=(steps.Sigmoid(temperature=2.0), steps.Softmax(output="views")),
+    )
+    engine = TwoHeads(lambda batch: 4 * brightness(batch))
+    found = Pipeline(package, engine).run({"ct": images(0.5)}).findings.likelihoods
+    assert [one.label for one in found] == ["Bright", "Frontal"]
+    assert [one.probability for one in found] == pytest.approx([1 / (1 + np.exp(-1)), np.exp(2) / (np.exp(2) + 2)])
 
 
 def test_output_that_is_no_probability_is_a_wrong_package(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Windows are blended as MONAI blends them, and a smaller window is tried once when memory runs out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ from scipy import ndimage
 
 from domain.errors import Permanent
 from inference_worker.engines.protocol import Float
-from inference_worker.windows import Windowed, gaussian, infer, places, smaller
+from inference_worker.windows import Windowed, gaussian, infer, lesser, places
 from models.manifest import Network
 from tests.support.networks import ArrayEngine, volume
 
-FREE = Network("n", outputs=("near", "edge"), window=(8, 8, 8), multiple=4)
+FREE = Network("n", outputs=("near", "edge"), window=(8, 8, 8), multiple=4, halve=True)
 
 
 def blurred(batch: Float) -> Mapping[str, Float]:
@@ -119,7 +120,7 @@ def test_memory_that_runs_out_is_met_once_with_half_the_window() -> None:
 
 def test_a_whole_volume_that_does_not_fit_goes_in_windows_of_half_its_size() -> None:
     engine, given = ArrayEngine(blurred, limit=16 * 16 * 16), volume(1, 1, 32, 24, 20)
-    outputs = infer(engine, given, Network("n", outputs=("near",), multiple=4))
+    outputs = infer(engine, given, Network("n", outputs=("near",), multiple=4, halve=True))
     assert engine.shapes[0] == given.shape and set(engine.shapes[1:]) == {(1, 1, 16, 12, 12)}
     assert np.allclose(outputs["near"][:, 1], given[:, 0], atol=1e-6)
 
@@ -139,25 +140,54 @@ def test_memory_that_runs_out_twice_is_the_end_and_both_reasons_are_told() -> No
 @pytest.mark.parametrize(
     ("network", "shape"),
     [
-        (Network("n", shape=(1, 1, 16, 16, 16)), (1, 1, 16, 16, 16)),
-        (Network("n", shape=(1, 1, 0, 0, 0), multiple=16), (1, 1, 16, 16, 16)),
-        (Network("n", shape=(1, 1, 0, 0, 0), multiple=16, window=(16, 16, 16)), (1, 1, 64, 64, 64)),
+        (Network("n", shape=(1, 1, 16, 16, 16), halve=True), (1, 1, 16, 16, 16)),
+        (Network("n", shape=(1, 1, 0, 0, 0), multiple=16, halve=True), (1, 1, 16, 16, 16)),
+        (Network("n", shape=(1, 1, 0, 0, 0), multiple=16, window=(16, 16, 16), halve=True), (1, 1, 64, 64, 64)),
     ],
 )
 def test_where_the_network_takes_nothing_smaller_memory_is_the_end_at_once(
     network: Network, shape: tuple[int, ...]
 ) -> None:
     engine = ArrayEngine(blurred, limit=1)
-    assert smaller(network, shape) is None
+    assert lesser(network, shape) == []
     with pytest.raises(Permanent, match="takes no smaller input"):
         infer(engine, volume(*shape), network)
     assert len(engine.shapes) == 1
 
 
 def test_half_a_window_is_a_multiple_of_what_the_network_takes() -> None:
-    network = Network("n", window=(96, 48, 112), multiple=32, batch=4, shape=(0, 1, 0, 0, 0))
-    less = smaller(network, (1, 1, 200, 200, 200))
-    assert less is not None and less.window == (64, 32, 64) and less.batch == 1
+    network = Network("n", window=(96, 48, 112), multiple=32, batch=4, shape=(0, 1, 0, 0, 0), halve=True)
+    singly, less = lesser(network, (1, 1, 200, 200, 200))
+    assert (singly.window, singly.batch) == ((96, 48, 112), 1)
+    assert (less.window, less.batch) == ((64, 32, 64), 1)
+
+
+@pytest.mark.parametrize("network", [FREE, replace(FREE, window=())])
+def test_smaller_windows_which_change_results_are_tried_only_where_the_manifest_allows_them(network: Network) -> None:
+    given = volume(1, 1, 16, 16, 16)
+    engine = ArrayEngine(blurred, limit=4**3 if network.window else 8**3)
+    with pytest.raises(Permanent, match="would change results, which the manifest does not allow"):
+        infer(engine, given, replace(network, halve=False))
+    assert len(engine.shapes) == 1
+
+
+def test_results_of_smaller_windows_say_so_and_others_say_nothing() -> None:
+    inner = ArrayEngine(blurred, limit=4**3)
+    engine = Windowed(inner)
+    engine.load(b"", FREE)
+    engine.infer(volume(1, 1, 16, 16, 16))
+    (said,) = engine.remarks
+    assert said.startswith("memory ran out: the network saw parts of 4 x 4 x 4 voxels instead of 8 x 8 x 8")
+    inner.limit = 8**3
+    engine.infer(volume(1, 1, 16, 16, 16))
+    assert engine.remarks == ()
+
+
+def test_one_at_a_time_changes_nothing_and_is_not_remarked() -> None:
+    engine = Windowed(ArrayEngine(blurred, limit=36))
+    engine.load(b"", Network("n", outputs=("near",), shape=(0, 1, 6, 6), batch=4))
+    engine.infer(volume(3, 1, 6, 6))
+    assert engine.remarks == ()
 
 
 def test_an_output_that_does_not_lie_on_its_window_cannot_be_blended() -> None:

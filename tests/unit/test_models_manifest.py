@@ -130,6 +130,19 @@ MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' fo
         ("[digests]", '[digests]\n"x" = "abc"', "digests.x: is not a SHA-256"),
         ("[digests]", FINDING.replace("0.5", "1.0") + "[digests]", "findings.0.threshold: must lie between 0 and 1"),
         ("[digests]", FINDING * 2 + "[digests]", "findings.1.channel: must be 0 or more, and a channel of its own"),
+        (
+            "[digests]",
+            FINDING + 'output = "shares"\n[digests]',
+            "findings.0.output: must be one of the network's outputs",
+        ),
+        ('step = "softmax"', 'step = "softmax"\ntemperature = 0.0', "postprocessing.0.temperature: must be above 0"),
+        ('step = "softmax"', 'step = "softmax"\noutput = "x"', "postprocessing.0.output: must be one of the network"),
+        ('axes = "SPL"', 'axes = "SPL"\n[[preprocessing]]\nstep = "affine"\nscale = "2"', "scale: must be a number"),
+        (
+            'axes = "SPL"',
+            'axes = "SPL"\n[[preprocessing]]\nstep = "affine"\nscale = [1, 2]\noffset = [1.0]',
+            "preprocessing.1.offset: must have a number for each channel",
+        ),
         ("[digests]", '[[maps]]\nmethod = "guess"\n[digests]', "maps.0.method: must be one of cam, grad_cam"),
         ("[digests]", '[[maps]]\nmethod = "cam"\n[digests]', "maps.0.output: must be one of the network's outputs"),
         ("[digests]", '[[maps]]\nmethod = "occlusion"\n[digests]', 'maps.0.method: is "probability" beside [[seg'),
@@ -244,3 +257,53 @@ def test_a_missing_table_is_said_to_be_missing() -> None:
 def test_a_table_that_should_map_names_to_values_is_one() -> None:
     with pytest.raises(ConfigurationError, match="digests: must be a table"):
         read_manifest("digests = 3\n" + MANIFEST.replace("[digests]", ""), Path("models/toy/manifest.toml"))
+
+
+def test_every_rule_that_a_manifest_breaks_is_named_at_once() -> None:
+    text = MANIFEST
+    broken = {
+        'device_uid = "2.25.1"': 'device_uid = "2.25.01"',
+        "missing_slices = 1": "missing_slices = -1",
+        "low = -1000.0": "low = 400",
+        '"logits"]\nmultiple = 16': '"logits"]\nmultiple = 0',
+        "number = 2": "number = 3",
+        'what = "mean"': 'what = "mode"',
+    }
+    for right, wrong in broken.items():
+        text = text.replace(right, wrong, 1)
+    with pytest.raises(ConfigurationError) as raised:
+        read(text)
+    keys = [line.split(": ")[1] for line in str(raised.value).splitlines()]
+    assert keys == [
+        "identity.device_uid",
+        "inputs.0.missing_slices",
+        "network.multiple",
+        "preprocessing.1.low",
+        "segments.1.number",
+        "measurements.1.what",
+    ]
+
+
+def test_a_step_that_is_not_known_hides_nothing_that_is_wrong_elsewhere() -> None:
+    text = MANIFEST.replace('step = "orientation"', 'step = "turn"').replace("number = 2", "number = 3")
+    with pytest.raises(ConfigurationError) as raised:
+        read(text)
+    keys = [line.split(": ")[1] for line in str(raised.value).splitlines()]
+    assert keys == ["preprocessing.0.step", "segments.1.number"]
+
+
+def test_a_manifest_without_inputs_is_refused_for_that_and_for_what_else_is_wrong() -> None:
+    head, _, rest = MANIFEST.partition("[[inputs]]")
+    text = "inputs = []\n" + head + rest[rest.index("[[preprocessing]]") :].replace("number = 2", "number = 3")
+    with pytest.raises(ConfigurationError, match=r"(?s)inputs: must be one table or more.*segments\.1\.number"):
+        read(text)
+
+
+def test_a_scale_is_one_number_or_a_list_for_the_channels() -> None:
+    def affine(scale: str) -> steps.Before:
+        return read(
+            MANIFEST.replace('axes = "SPL"', f'axes = "SPL"\n[[preprocessing]]\nstep = "affine"\nscale = {scale}')
+        ).preprocessing[1]
+
+    assert affine("2") == steps.Affine(2.0)
+    assert affine("[2, 3.5]") == steps.Affine((2.0, 3.5))

@@ -85,6 +85,12 @@ def colours(png: bytes) -> NDArray[np.int16]:
     return np.asarray(Image.open(BytesIO(png)).convert("RGB"), np.int16)
 
 
+def lines(coloured: NDArray[np.bool_]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """First and last column and row of the long lines of an outline: not of a letter beside it."""
+    along = [np.flatnonzero(sums > sums.max() / 2) for sums in (coloured.sum(axis=0), coloured.sum(axis=1))]
+    return tuple((int(one[0]), int(one[-1])) for one in along)  # type: ignore[return-value]
+
+
 def test_the_picture_shows_the_patients_right_on_the_left_and_one_scale_for_all_axes() -> None:
     # A cube of 100 mm on a grid of 5 x 2 x 1 mm: its right half is segment 1.
     labels = np.zeros((40, 100, 200), np.uint8)
@@ -94,9 +100,11 @@ def test_the_picture_shows_the_patients_right_on_the_left_and_one_scale_for_all_
     red, blue = pixels[..., 0] - pixels[..., 2] > 30, pixels[..., 2] - pixels[..., 0] > 30
     panels = slice(62, -80)
     axial = slice(0, pixels.shape[1] // 3)
-    rows, columns = np.nonzero(red[panels, axial])
-    assert columns.max() < np.nonzero(blue[panels, axial])[1].min()
-    assert abs(2 * np.ptp(columns) - np.ptp(rows)) <= 4
+    (left, right), (top, bottom) = lines(red[panels, axial])
+    (border, far), _ = lines(blue[panels, axial])
+    assert left + 20 < border < far - 20
+    assert right == pytest.approx(border, abs=6)  # each outline runs around its segment, and so along the other
+    assert 2 * (right - left) == pytest.approx(bottom - top, abs=8)
 
 
 def test_the_phantom_is_a_sound_series_of_a_chest_and_the_same_every_time(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from domain.errors import ConfigurationError
 from domain.findings import SourceFrame
 from inference_worker.images import Picture
 from inference_worker.transforms import inputs, intensities
@@ -133,6 +134,16 @@ def test_arithmetic(library: str) -> None:
     assert done(intensities.affine, values, steps.Affine(2.0, -1.0), library) == pytest.approx(2 * values - 1)
     repeated = intensities.repeat_channels(sampled(values, library), steps.RepeatChannels(3))
     assert to_numpy(repeated.values) == pytest.approx(np.stack([values] * 3))
+
+
+@both
+def test_each_channel_has_a_scale_and_an_offset_of_its_own_where_they_are_listed(library: str) -> None:
+    values = np.stack([np.full((2, 3), 1.0), np.full((2, 3), 10.0)]).astype(np.float32)
+    listed = Sampled(given(values, library), np.eye(3))
+    made = to_numpy(intensities.affine(listed, steps.Affine((2.0, 0.5), (0.0, -1.0))).values)
+    assert (made[0] == 2).all() and (made[1] == 4).all()
+    with pytest.raises(ConfigurationError, match="3 numbers for 2 channels"):
+        intensities.affine(listed, steps.Affine((1.0, 2.0, 3.0)))
 
 
 def test_a_picture_is_taken_as_displayed_only_where_that_is_wanted() -> None:

@@ -10,8 +10,13 @@ from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, state, table
+from inference_worker.dry_run_process import DryRun, dry_run
 from models import installed as packages
+from models.inspection import inspect
 from models.registry import Package
+from roles.devices import setup
+
+_LONGEST = 1800.0  # s that a package's dry run may take, what TensorRT compiles included
 
 app = typer.Typer()
 group = typer.Typer(help="Model packages.", no_args_is_help=True)
@@ -24,6 +29,7 @@ Names = Annotated[
 Trust = Annotated[
     list[Path] | None, typer.Option("--trust", metavar="PEM", help="Public key, or folder of them; may be repeated.")
 ]
+Files = Annotated[bool, typer.Option("--files", help="Files, signatures and cards alone: no network is opened.")]
 Strict = Annotated[
     bool | None, typer.Option("--require-signature", help="Unsigned packages, and those signed by strangers, fail.")
 ]
@@ -78,6 +84,7 @@ def show(model: Name, models: ModelFolder = None, config: Config = None, as_json
 @group.command()
 def verify(
     models_named: Names = None,
+    files: Files = False,
     trust: Trust = None,
     strict: Strict = None,
     models: ModelFolder = None,
@@ -86,9 +93,10 @@ def verify(
     database: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Compare every file of every package with its manifest, and say who signed it.
+    """Whether packages do what their manifests promise: files, signature, card, network, engines, memory.
 
-    Exit code 1 where a file was changed, added or lost, where a signature is required and no trusted key made it, or
+    Each network is opened and run dry by every engine of this machine, in a process of its own. Everything that is
+    wrong is named at once. Exit code 1 where something is, where a signature is required and no trusted key made it, or
     where the node knows the version with other contents.
     """
     from console.cli.known_packages import faults  # noqa: PLC0415 - the database's libraries take a second to load
@@ -102,21 +110,52 @@ def verify(
         models__trusted_keys=trusted,
         models__require_signature=strict or None,
     )
-    some = packages.some(settings, models_named or [])
+    some, broken = packages.readable(settings, models_named or [])
     known = faults(settings, some)
-    checked = [(one, packages.fault(one, settings) or known.get(one.release, "")) for one in some]
+    checked = [_checked(one, settings, known.get(one.release, ""), files) for one in some]
+    checked += [_unreadable(name, said) for name, said in broken.items()]
     if as_json:
-        found = [{**_facts(one, settings), "intact": not fault, "reason": fault} for one, fault in checked]
-        print_json({"models": found})
+        print_json({"models": checked})
+    elif not checked:
+        screen().print("no packages")
     else:
-        rows = [
-            (one.name, state("broken" if fault else "intact"), packages.signature(one, settings), fault or one.digest)
-            for one, fault in checked
-        ]
-        columns = ("model", "files", "signature", "reason or digest")
-        screen().print(table("", columns, rows) if rows else "no packages")
-    if any(fault for _, fault in checked):
+        _print_checked(checked)
+    if not all(one["intact"] for one in checked):
         raise typer.Exit(1)
+
+
+def _checked(package: Package, settings: Settings, known: str, files: bool) -> dict[str, Any]:
+    faults = [*packages.unsigned(package, settings), *inspect(package), *([known] if known else [])]
+    tried = DryRun() if files else dry_run(package.folder, setup(settings), _LONGEST)
+    faults += [one for one in tried.faults if one not in faults]
+    return {
+        **_facts(package, settings), "intact": not faults, "reason": "\n".join(faults), "faults": faults,
+        "remarks": list(tried.remarks),
+    }  # fmt: skip
+
+
+def _unreadable(name: str, said: str) -> dict[str, Any]:
+    faults = said.splitlines()
+    return {
+        "name": name,
+        "digest": "",
+        "signature": "",
+        "intact": False,
+        "reason": said,
+        "faults": faults,
+        "remarks": [],
+    }
+
+
+def _print_checked(checked: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            one["name"], state("intact" if one["intact"] else "broken"), one["signature"],
+            one["reason"] or "\n".join([one["digest"], *one["remarks"]]),
+        )
+        for one in checked
+    ]  # fmt: skip
+    screen().print(table("", ("model", "package", "signature", "reason or digest"), rows))
 
 
 def _facts(package: Package, settings: Settings) -> dict[str, Any]:

@@ -21,12 +21,17 @@ def retry(
 ) -> None:
     """Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.
 
+    What it will do is said before it does it.
+
     Example:  dicom-node retry 3f2a --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
     packages = [package.digest for package in installed(settings)]
     with reading(settings) as source:
         found = find_study(source, study)
+        if not as_json:
+            for sentence in retrying.intended(source, found, packages):
+                typer.echo(f"will {sentence}" if ": " not in sentence else sentence)
         done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC))
     if as_json:
         print_json(vars(done))

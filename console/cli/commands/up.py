@@ -96,6 +96,7 @@ def _warnings(settings: Settings) -> list[str]:
     warnings = []
     if not packages.installed(settings):
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
+    warnings += [f"model package {name} does not run:\n{said}" for name, said in packages.broken(settings).items()]
     if not settings.destinations:
         warnings.append("no --destination: results stay in the data folder")
     if settings.models.rules:

@@ -1,0 +1,57 @@
+"""The parent's side of a dry run: a package is opened and tried in a process of its own, which may hang or crash."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_process import ending, environment, program
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run found wrong with a package, and what is to be known besides."""
+
+    faults: Sequence[str] = ()
+    remarks: Sequence[str] = ()
+
+
+def dry_run(package: Path, setup: ModelProcessConfig, limit: float) -> DryRun:
+    """What every engine of this machine makes of the package in the folder `package`, within `limit` seconds."""
+    told = json.dumps({"parent": os.getpid(), "package": str(package), "setup": setup.to_json()})
+    with subprocess.Popen(
+        program("inference_worker.dry_run"),
+        env=environment(setup),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as child:
+        try:
+            said, _ = child.communicate(told + "\n", limit)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            said, _ = child.communicate()
+            return DryRun([f"{_doing(said)} took longer than {limit:g} s"])
+    last = _last(said)
+    if "faults" in last:
+        return DryRun(last["faults"], last["remarks"])
+    return DryRun([f"its process {ending(child.returncode)} while {_doing(said)}"])
+
+
+def _last(said: str) -> Mapping[str, Any]:
+    lines = said.splitlines()
+    try:
+        return dict(json.loads(lines[-1])) if lines else {}
+    except ValueError:  # it ended within a line
+        return {}
+
+
+def _doing(said: str) -> str:
+    """What it had begun."""
+    begun = [line for line in said.splitlines() if line.startswith('{"doing"') and line.endswith("}")]
+    return str(json.loads(begun[-1])["doing"]) if begun else "reading the package"
