@@ -77,7 +77,8 @@ class Router:
         broken, now = self._broken(), self._clock.now()
         for name, said in broken.items():
             reason = f"the package is broken: {said}"
-            routing.note_decision(transaction.connection, study, revision, name, "", Choice({}, {}), reason, now)
+            decision = Decision(study, revision, name, "", None, {}, reason, {}, now)
+            routing.note_decision(transaction.connection, decision)
         return sorted(broken)
 
     def _decide(
