@@ -4,10 +4,9 @@ import math
 from functools import cached_property
 
 import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from domain.errors import Retryable
+from attributes.files import opened
 from domain.image_names import ImageName
 from sr_writer.source import Instance, Source
 
@@ -44,10 +43,7 @@ class ImageNames:
 
     def _header(self, instance: Instance) -> Dataset:
         if instance not in self._headers:
-            try:
-                self._headers[instance] = dcmread(instance.file, stop_before_pixels=True, specific_tags=list(_READ))
-            except OSError as error:
-                raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+            self._headers[instance] = opened(instance.file, "a file of the source", _READ)
         return self._headers[instance]
 
     def _location(self, header: Dataset, index: int) -> float | None:

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
-
-from domain.errors import Retryable, UnusableInput
+from attributes.files import opened
+from domain.errors import UnusableInput
 from domain.findings import Findings, SourceFrame
 from sr_writer.source import Instance, Source, read_source
 
@@ -37,11 +36,7 @@ def _read(name: str, files: Mapping[str, Path], frames: Sequence[SourceFrame]) -
 
 
 def _by_uid(paths: Sequence[Path]) -> dict[str, Path]:
-    try:
-        headers = ((dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]), path) for path in paths)
-        return {str(header.get("SOPInstanceUID")): path for header, path in headers}
-    except OSError as error:
-        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    return {str(opened(path, "a file of the source", ["SOPInstanceUID"]).SOPInstanceUID): path for path in paths}
 
 
 def by_series(sources: Sequence[Source]) -> Iterator[tuple[str, str, tuple[Instance, ...]]]:

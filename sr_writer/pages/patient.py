@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
-from domain.errors import Retryable
+from attributes.files import opened
 
 _READ = [
     "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate",
@@ -44,10 +43,7 @@ class Head:
 
 def head(file: Path, printable: Callable[[str], bool]) -> Head:
     """The head of a document about the study of a Part 10 file, whose page has the letters that are `printable`."""
-    try:
-        header = dcmread(file, stop_before_pixels=True, specific_tags=list(_READ))
-    except OSError as error:
-        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    header = opened(file, "a file of the source", _READ)
     institution = _text(header, "InstitutionName", printable)
     return Head(
         name=_name(header, printable),

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from domain.errors import Retryable
+from attributes.files import opened
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, warning
@@ -48,10 +47,7 @@ def _shown(content: Content) -> list[Frame]:
 
 def _is_clean(frame: Frame) -> bool:
     """Whether the image says that nothing in its pixels names the patient; one that says that it does is not shown."""
-    try:
-        header = dcmread(frame.instance.file, stop_before_pixels=True, specific_tags=["BurnedInAnnotation"])
-    except OSError as error:
-        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    header = opened(frame.instance.file, "a file of the source", ["BurnedInAnnotation"])
     return str(header.get("BurnedInAnnotation") or "").upper() in ("NO", "YES")
 
 
