@@ -3,13 +3,11 @@
 A row names the other bytes and where they lie, and which bytes are kept in their stead.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import Connection, select, update
 
 from domain.records import ConflictRecord, Listed
 from store.database import Database
+from store.index_rows import InstanceRow
 from store.locks import locked
 from store.queries.records import first_of, read, rows_of
 from store.tables import conflicts, instances, studies
@@ -33,7 +31,7 @@ def get(connection: Connection, number: int) -> ConflictRecord:
     return read(connection, rows_of(ConflictRecord, conflicts).where(conflicts.c.id == number), ConflictRecord)[0]
 
 
-def swap(connection: Connection, conflict: ConflictRecord, row: Mapping[str, Any]) -> None:
+def swap(connection: Connection, conflict: ConflictRecord, row: InstanceRow) -> None:
     """Make the instance's row `row`, of the conflict's bytes; the conflict's row names those that were kept so far."""
     kept = (instances.c.digest, instances.c.object_key, instances.c.association_id, instances.c.received_at)
     former = connection.execute(locked(select(*kept).where(instances.c.sop_uid == conflict.sop_uid), instances)).one()

@@ -4,12 +4,14 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import TypeVar
 
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId, new_id
+from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
 from store.tables import (
     associations,
     conflicts,
@@ -43,7 +45,7 @@ def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bo
     return connection.execute(statement).one_or_none() is not None
 
 
-def open_associations(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def open_associations(connection: Connection, rows: Sequence[AssociationRow]) -> None:
     """Note associations; a second time changes nothing."""
     for some in _in_parts(rows):
         connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
@@ -66,7 +68,7 @@ def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[s
     return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
 
 
-def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
+def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
     for some in _in_parts(rows):
         made = [{**row, "id": new_id()} for row in some]
@@ -80,9 +82,10 @@ def file_series(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> di
     return {(row.study_id, row.series_uid): row.id for row in found}
 
 
-def file_instances(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def file_instances(connection: Connection, rows: Sequence[InstanceRow]) -> None:
     """Add instances that `known_instances` did not know."""
-    connection.execute(insert(instances), rows)
+    # In one order, so that batches of two hosts that bring the same UIDs wait for each other and no more.
+    connection.execute(insert(instances), sorted(rows, key=itemgetter("sop_uid")))
 
 
 def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uuid.UUID], int]) -> None:
@@ -99,13 +102,13 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
         )
 
 
-def file_conflict(connection: Connection, row: Mapping[str, Any]) -> bool:
+def file_conflict(connection: Connection, row: ConflictRow) -> bool:
     """Note an instance that came with other bytes than the one that is kept; False where the same was noted before."""
     statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
     return connection.execute(statement).one_or_none() is not None
 
 
-def file_quarantined(connection: Connection, row: Mapping[str, Any]) -> bool:
+def file_quarantined(connection: Connection, row: QuarantineRow) -> bool:
     """Note an instance that cannot be read; False where the same was noted before."""
     statement = upsert(quarantine).values(row).on_conflict_do_nothing().returning(quarantine.c.id)
     return connection.execute(statement).one_or_none() is not None

@@ -1,4 +1,4 @@
-"""The outbox read as a log, and what its readers remember: their place, the events they handled, those set aside.
+"""The outbox read as a log, and what its readers remember: their place, the events they handled, dead letters.
 
 A reader is a name. One session at a time holds it by an advisory lock, and that same session writes the reader's place,
 so nobody who has lost the lock can move it. When the session ends, however it ends, the next one goes on from there.

@@ -3,11 +3,13 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.ids import JobId, StudyId
 from domain.profiles import (
     DEFLATED,
     IMPLICIT,
@@ -55,10 +57,28 @@ class Result:
         return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, refers)
 
 
-def add_results(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+@dataclass(frozen=True)
+class ResultRow:
+    """A result object as it is noted; its fields are the table's columns."""
+
+    sop_uid: str
+    job_id: JobId
+    study_id: StudyId
+    kind: str
+    sop_class: str
+    series_uid: str
+    transfer_syntax: str
+    refers: str
+    object_key: str
+    digest: str
+    size: int
+    written_at: datetime
+
+
+def add_results(connection: Connection, rows: Sequence[ResultRow]) -> None:
     """Note what was written; the same again changes nothing."""
     if rows:
-        connection.execute(upsert(results).values(rows).on_conflict_do_nothing())
+        connection.execute(upsert(results).values([vars(row) for row in rows]).on_conflict_do_nothing())
 
 
 def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:

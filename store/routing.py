@@ -4,12 +4,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, and_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.choice import Choice
 from domain.ids import JobId, StudyId, new_id, set_digest
 from domain.routing import InstanceFacts
 from domain.states import JobState
@@ -60,31 +58,27 @@ def instance_facts(connection: Connection, study: StudyId, revision: int) -> Seq
     return [InstanceFacts(**row) for row in found.mappings()]
 
 
-def note_decision(
-    connection: Connection,
-    study: StudyId,
-    revision: int,
-    model: str,
-    version: str,
-    choice: Choice,
-    reason: str,
-    now: datetime,
-) -> None:
-    """Keep why a model ran or did not; the last decision of a revision counts."""
-    row: dict[str, Any] = {
-        "study_id": study,
-        "revision": revision,
-        "model": model,
-        "version": version,
-        "series_id": uuid.UUID(choice.series_id) if choice.series_id else None,
-        "inputs": dict(choice.inputs),
-        "reason": reason,
-        "refusals": {series: list(reasons) for series, reasons in choice.refusals.items()},
-        "decided_at": now,
-    }
+@dataclass(frozen=True)
+class Decision:
+    """Why a model runs for a revision of a study, or does not."""
+
+    study_id: StudyId
+    revision: int
+    model: str
+    version: str
+    series_id: uuid.UUID | None
+    inputs: Mapping[str, str]
+    reason: str
+    refusals: Mapping[str, Sequence[str]]
+    decided_at: datetime
+
+
+def note_decision(connection: Connection, decision: Decision) -> None:
+    """Keep it; the last decision of a revision counts."""
     key = ("study_id", "revision", "model")
-    changed = {name: value for name, value in row.items() if name not in key}
-    connection.execute(upsert(decisions).values(row).on_conflict_do_update(index_elements=key, set_=changed))
+    changed = {name: value for name, value in vars(decision).items() if name not in key}
+    noted = upsert(decisions).values(vars(decision))
+    connection.execute(noted.on_conflict_do_update(index_elements=key, set_=changed))
 
 
 @dataclass(frozen=True)
@@ -124,21 +118,17 @@ def _input_set(connection: Connection, wanted: WantedJob) -> str:
 
 
 def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> uuid.UUID | None:
-    row: Mapping[str, Any] = {
+    made = upsert(jobs).values(
         **vars(wanted),
-        "inputs": dict(wanted.inputs),
-        "images": {name: list(uids) for name, uids in wanted.images.items()},
-        "id": new_id(),
-        "input_set": input_set,
-        "state": JobState.REQUESTED,
-        "reason": _WAITS,
-        "since": NOW,
-        "requested_at": NOW,
-        "not_before": NOW + timedelta(seconds=delay),
-    }
-    return connection.execute(
-        upsert(jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
-    ).scalar_one_or_none()
+        id=new_id(),
+        input_set=input_set,
+        state=JobState.REQUESTED,
+        reason=_WAITS,
+        since=NOW,
+        requested_at=NOW,
+        not_before=NOW + timedelta(seconds=delay),
+    )
+    return connection.execute(made.on_conflict_do_nothing().returning(jobs.c.id)).scalar_one_or_none()
 
 
 def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
@@ -151,6 +141,14 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))
     opened = newer and row.state in _NO_ANSWER
     if opened:
-        fresh: Mapping[str, Any] = {"attempts": 0, "requested_at": NOW, "finished_at": None}
-        JOBS.move(connection, row.id, JOBS.retry, reason=_WAITS, delay=delay, **fresh)
+        JOBS.move(
+            connection,
+            row.id,
+            JOBS.retry,
+            reason=_WAITS,
+            delay=delay,
+            attempts=0,
+            requested_at=NOW,
+            finished_at=None,
+        )
     return RequestedJob(JobId(row.id), opened, waits=row.state != JobState.SUCCEEDED)

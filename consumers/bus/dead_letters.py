@@ -1,4 +1,4 @@
-"""Messages that no attempt could handle: set aside with everything that hangs on it, listed, and replayed.
+"""Messages that no attempt could handle: kept as dead letters with everything that hangs on them, listed, and replayed.
 
 A dead letter is a row, a message on the dead-letter topic, two entries on the trail, and a study that is stuck with the
 reason. `replay` undoes what holds it up and announces the same event again, for the one group that failed.
@@ -28,7 +28,7 @@ _QUOTED = 100_000  # characters; the topic's copy stays below a broker's limit f
 
 
 class TooManyDeadLetters(NodeError):
-    """So many messages failed that the fault is ours and not theirs; a person must look before more are set aside."""
+    """So many messages failed that the fault is ours and not theirs; a person must look before there are more."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def newest_dead_letters(database: Database, most: int) -> Listed[DeadLetter]:
 def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
     """Let the group that failed handle this dead letter's event again; other groups know it from their inbox.
 
-    The study leaves `stuck` once nothing else of it is set aside or has failed. Raises Permanent where there is no
+    The study leaves `stuck` once nothing else of it is a dead letter or has failed. Raises Permanent where there is no
     such dead letter, it was replayed before, or its message cannot be read as an event; Unavailable.
     """
     with ledger.transaction() as transaction:

@@ -2,7 +2,7 @@
 
 The inbox row, the handler's changes, its events and its audit entries commit together, and the offset moves last; so a
 crash anywhere repeats a message and never its effect. The type of an error says what happens next: wait for the server,
-try again by the policy, set the message aside, or stop.
+try again by the policy, make the message a dead letter, or stop.
 """
 
 import logging

@@ -7,12 +7,13 @@ place in the conflict, so that adopting the same conflict again goes back.
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
-from consumers.steps.index_batch import header_columns
+from consumers.steps.index_batch import instance_row, series_row
 from dicom_node.intake.filing import Reread, reread
 from domain.errors import Permanent
 from domain.records import ConflictRecord
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
+from store.index_rows import InstanceRow, KeptBytes
 from store.objects import ObjectStore
 from store.studies import Received, StudyRow
 
@@ -42,25 +43,17 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
     return conflict
 
 
-def _row(transaction: Transaction, conflict: ConflictRecord, instance: Reread, study: StudyRow) -> dict[str, object]:
+def _row(transaction: Transaction, conflict: ConflictRecord, instance: Reread, study: StudyRow) -> InstanceRow:
     header = instance.header
-    series = {
-        "study_id": study.id,
-        "series_uid": header.series_uid,
-        "modality": header.modality,
-        "series_description": header.series_description,
-        "study_description": header.study_description,
-    }
-    series_id = index.file_series(transaction.connection, [series])[study.id, header.series_uid]
-    return {
-        "series_id": series_id,
-        "association_id": conflict.association_id,
-        "sop_class": instance.sop_class,
-        "transfer_syntax": instance.transfer_syntax,
-        "digest": conflict.digest,
-        "size": instance.size,
-        "object_key": conflict.object_key,
-        "revision": study.revision + 1,
-        "received_at": conflict.received_at,
-        **header_columns(header),
-    }
+    row = series_row(study.id, header)
+    series_id = index.file_series(transaction.connection, [row])[study.id, header.series_uid]
+    kept = KeptBytes(
+        association_id=conflict.association_id,
+        sop_class=instance.sop_class,
+        transfer_syntax=instance.transfer_syntax,
+        digest=conflict.digest,
+        size=instance.size,
+        object_key=conflict.object_key,
+        received_at=conflict.received_at,
+    )
+    return instance_row(study, series_id, header, kept)

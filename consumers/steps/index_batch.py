@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from audit.trail import Action, Transaction
 from dicom_node.intake.filing import Filed, Unreadable, unfiled
@@ -15,6 +14,7 @@ from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import index, studies
 from store.index import Known
+from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
 
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
@@ -83,9 +83,9 @@ class IndexBatch:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
-        self._set_strangers_aside(conflicting, known)
+        self._quarantine_strangers(conflicting, known)
 
-    def _set_strangers_aside(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
+    def _quarantine_strangers(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
         """What bears the UID of another study's instance misses in its own, which must say so."""
         strangers = [
             one for one in conflicting if self._rows[one.header.study_uid].id != known[one.header.sop_uid].study_id
@@ -126,7 +126,7 @@ class IndexBatch:
             if action and index.first_time(self._connection, mark, self._now):
                 details = {key: value for key, value in entry.details.items() if value is not None}
                 self._transaction.record(
-                    action, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
+                    action, None, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
                 )
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
@@ -139,10 +139,12 @@ class IndexBatch:
             first = index.close_association(self._connection, entry.association, self._now, how)
             if first and how != Close.RELEASED:
                 reason = str(entry.details.get("reason", ""))
-                self._transaction.record(Action.ASSOCIATION_ENDED, **_who(entry), how=how, reason=reason)
+                self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), how=how, reason=reason)
 
     def _file(self, placed: Sequence[_Placed]) -> None:
-        wanted = {(one.study.id, one.filed.header.series_uid): _series_row(one) for one in placed}
+        wanted = {
+            (one.study.id, one.filed.header.series_uid): series_row(one.study.id, one.filed.header) for one in placed
+        }
         series = index.file_series(self._connection, list(wanted.values()))
         rows = [_instance_row(one, series[one.study.id, one.filed.header.series_uid]) for one in placed]
         index.file_instances(self._connection, rows)
@@ -173,15 +175,15 @@ class IndexBatch:
             )
 
     def _note_conflict(self, one: Filed, kept: Known) -> None:
-        row = {
-            "sop_uid": one.header.sop_uid,
-            "digest": one.digest,
-            "kept_digest": kept.digest,
-            "study_id": kept.study_id,
-            "association_id": one.entry.association,
-            "object_key": one.key,
-            "received_at": one.entry.received,
-        }
+        row = ConflictRow(
+            sop_uid=one.header.sop_uid,
+            digest=one.digest,
+            kept_digest=kept.digest,
+            study_id=kept.study_id,
+            association_id=one.entry.association,
+            object_key=one.key,
+            received_at=one.entry.received,
+        )
         if index.file_conflict(self._connection, row):
             self.counts["conflicting"] += 1
             details = {"instance": one.header.sop_uid, "sha256": one.digest, "kept": kept.digest}
@@ -202,7 +204,7 @@ def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Fil
     return new, repeated, conflicting
 
 
-def _who(entry: Entry) -> dict[str, Any]:
+def _who(entry: Entry) -> dict[str, str]:
     return {
         "association": str(entry.association),
         "caller": entry.calling,
@@ -211,79 +213,80 @@ def _who(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _association_row(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.association,
-        "calling_ae": entry.calling,
-        "called_ae": entry.called,
-        "address": entry.address,
-        "opened_at": entry.received,
-    }
+def _association_row(entry: Entry) -> AssociationRow:
+    return AssociationRow(
+        id=entry.association,
+        calling_ae=entry.calling,
+        called_ae=entry.called,
+        address=entry.address,
+        opened_at=entry.received,
+    )
 
 
-def _quarantine_row(one: Unreadable, study: StudyRow | None) -> dict[str, Any]:
-    return {
-        "sop_uid": one.uids.sop or one.entry.sop_instance,
-        "sop_class": one.entry.sop_class,
-        "digest": one.digest,
-        "association_id": one.entry.association,
-        "object_key": one.key,
-        "reason": one.fault,
-        "received_at": one.entry.received,
-        "study_id": study.id if study else None,
-        "series_uid": one.uids.series,
-    }
+def _quarantine_row(one: Unreadable, study: StudyRow | None) -> QuarantineRow:
+    return QuarantineRow(
+        sop_uid=one.uids.sop or one.entry.sop_instance,
+        sop_class=one.entry.sop_class,
+        digest=one.digest,
+        association_id=one.entry.association,
+        object_key=one.key,
+        reason=one.fault,
+        received_at=one.entry.received,
+        study_id=study.id if study else None,
+        series_uid=one.uids.series,
+    )
 
 
-def _series_row(one: _Placed) -> dict[str, Any]:
-    header = one.filed.header
-    return {
-        "study_id": one.study.id,
-        "series_uid": header.series_uid,
-        "modality": header.modality,
-        "series_description": header.series_description,
-        "study_description": header.study_description,
-    }
+def series_row(study: StudyId, header: Header) -> SeriesRow:
+    """The row of the series that this header belongs to."""
+    return SeriesRow(
+        study_id=study,
+        series_uid=header.series_uid,
+        modality=header.modality,
+        series_description=header.series_description,
+        study_description=header.study_description,
+    )
 
 
-def _instance_row(one: _Placed, series_id: uuid.UUID) -> dict[str, Any]:
-    header, entry = one.filed.header, one.filed.entry
-    return {
-        "sop_uid": header.sop_uid,
-        "study_id": one.study.id,
-        "series_id": series_id,
-        "association_id": entry.association,
-        "sop_class": entry.sop_class,
-        "transfer_syntax": entry.transfer_syntax,
-        "digest": one.filed.digest,
-        "size": entry.size,
-        "object_key": one.filed.key,
-        "revision": one.study.revision + 1,
-        **header_columns(header),
-        "received_at": entry.received,
-    }
+def _instance_row(one: _Placed, series_id: uuid.UUID) -> InstanceRow:
+    entry, filed = one.filed.entry, one.filed
+    kept = KeptBytes(
+        association_id=entry.association,
+        sop_class=entry.sop_class,
+        transfer_syntax=entry.transfer_syntax,
+        digest=filed.digest,
+        size=entry.size,
+        object_key=filed.key,
+        received_at=entry.received,
+    )
+    return instance_row(one.study, series_id, filed.header, kept)
 
 
-def header_columns(header: Header) -> dict[str, Any]:
-    """What an instance's row holds of its header."""
-    return {
-        "body_part": header.body_part,
-        "frames": header.frames,
-        "position": list(header.position) if header.position else None,
-        "orientation": list(header.orientation) if header.orientation else None,
-        "slice_spacing": header.slice_spacing,
-        "view": header.view,
-        "image_type": header.image_type,
-        "photometric": header.photometric,
-        "contrast": header.contrast,
-        "burned_in": header.burned_in,
-        "age": header.age,
-        "modality": header.modality,
-        "series_description": header.series_description,
-        "series_number": header.series_number,
-        "instance_number": header.instance_number,
-        "frame_of_reference": header.frame_of_reference,
-        "kernel": header.kernel,
-        "thickness": header.thickness,
-        "places": header.places,
-    }
+def instance_row(study: StudyRow, series_id: uuid.UUID, header: Header, kept: KeptBytes) -> InstanceRow:
+    """The row of an instance that the study's next revision is the first to contain."""
+    return InstanceRow(
+        **kept,
+        sop_uid=header.sop_uid,
+        study_id=study.id,
+        series_id=series_id,
+        revision=study.revision + 1,
+        body_part=header.body_part,
+        frames=header.frames,
+        position=list(header.position) if header.position else None,
+        orientation=list(header.orientation) if header.orientation else None,
+        slice_spacing=header.slice_spacing,
+        view=header.view,
+        image_type=header.image_type,
+        photometric=header.photometric,
+        contrast=header.contrast,
+        burned_in=header.burned_in,
+        age=header.age,
+        modality=header.modality,
+        series_description=header.series_description,
+        series_number=header.series_number,
+        instance_number=header.instance_number,
+        frame_of_reference=header.frame_of_reference,
+        kernel=header.kernel,
+        thickness=header.thickness,
+        places=header.places,
+    )

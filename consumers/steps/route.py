@@ -19,7 +19,7 @@ from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
-from store.routing import WantedJob
+from store.routing import Decision, WantedJob
 
 
 class Router:
@@ -82,11 +82,15 @@ class Router:
         choice, reason = decide(package.manifest, rules, series)
         if changed:
             choice, reason = Choice({}, {}), changed_package(version)
-        routing.note_decision(transaction.connection, study, revision, name, version, choice, reason, self._clock.now())
-        if choice.series_id is None:
+        series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
+        inputs = dict(choice.inputs)
+        refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}
+        decision = Decision(study, revision, name, version, series_id, inputs, reason, refusals, now)
+        routing.note_decision(transaction.connection, decision)
+        if series_id is None:
             return None
-        first, digest = uuid.UUID(choice.series_id), package.digest
-        return WantedJob(study, first, choice.inputs, revision, name, version, digest, choice.images)
+        images = {one: list(uids) for one, uids in choice.images.items()}
+        return WantedJob(study, series_id, inputs, revision, name, version, package.digest, images)
 
     def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter."""

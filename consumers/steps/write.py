@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
@@ -15,6 +14,7 @@ from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.jobs import Job
 from store.objects import ObjectStore
+from store.results import ResultRow
 from store.studies import note_progress
 
 
@@ -57,32 +57,32 @@ class ResultsWriter:
         note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
         data = ResultsWritten(job.id, job.model, job.version, len(rows))
         transaction.emit(Event(data, job.study_id, begun))
-        digests = [[row["kind"], row["sop_uid"], row["digest"]] for row in rows]
+        digests = [[row.kind, row.sop_uid, row.digest] for row in rows]
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
 
-    def _keep(self, job: Job, one: ResultObject) -> dict[str, Any]:
+    def _keep(self, job: Job, one: ResultObject) -> ResultRow:
         sha256 = hashlib.sha256()
         for piece in one.pieces:
             sha256.update(piece)
         digest = sha256.hexdigest()
         key = f"results/{digest[:2]}/{digest}.dcm"
         self._objects.put(key, one.pieces)
-        return {
-            "sop_uid": one.sop_instance_uid,
-            "job_id": job.id,
-            "study_id": job.study_id,
-            "kind": one.kind,
-            "sop_class": one.form.sop_class,
-            "series_uid": one.series_instance_uid,
-            "transfer_syntax": one.form.transfer_syntax,
-            "refers": one.form.refers,
-            "object_key": key,
-            "digest": digest,
-            "size": sum(memoryview(piece).nbytes for piece in one.pieces),
-            "written_at": self._clock.now(),
-        }
+        return ResultRow(
+            sop_uid=one.sop_instance_uid,
+            job_id=job.id,
+            study_id=job.study_id,
+            kind=one.kind,
+            sop_class=one.form.sop_class,
+            series_uid=one.series_instance_uid,
+            transfer_syntax=one.form.transfer_syntax,
+            refers=one.form.refers,
+            object_key=key,
+            digest=digest,
+            size=sum(memoryview(piece).nbytes for piece in one.pieces),
+            written_at=self._clock.now(),
+        )
 
 
 def _predecessor(result: results.Result) -> Predecessor:

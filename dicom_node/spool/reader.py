@@ -61,16 +61,14 @@ class SpoolReader:
 
     def rewind(self) -> None:
         """Begin again at the checkpoints, as after a restart: what was not declared comes once more."""
-        for follower in self._followers.values():
-            follower.close()
-        self._followers.clear()
+        self._let_go()
         self._rosters.clear()
         self._reassembly = Reassembly(self._has_taken)
         self._next_list = 0.0
 
     def close(self) -> None:
         """Let go of the spool."""
-        self.rewind()
+        self._let_go()
         self._doorbell.close()
         self._lock.close()
 
@@ -81,6 +79,11 @@ class SpoolReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _let_go(self) -> None:
+        for follower in self._followers.values():
+            follower.close()
+        self._followers.clear()
 
     def _collect(self, limit: int) -> tuple[list[Entry], bool]:
         self._catch_up()

@@ -21,6 +21,7 @@ from dicom_node.spool import Kind
 from domain.errors import NodeError, Retryable, Unavailable
 from roles.health import Health
 from store import index
+from store.index_rows import AssociationRow
 from tests.support.bench import Bench, open_bench
 from tests.support.entries import EXPLICIT, Given, entry
 from tests.support.ingest import encoded
@@ -196,9 +197,9 @@ def test_a_batch_of_more_associations_than_a_statement_takes_parameters_is_filed
 
 
 def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
+    at = bench.clock.now()
     rows = [
-        {"id": uuid.uuid4(), "calling_ae": "A", "called_ae": "B", "address": "", "opened_at": bench.clock.now()}
-        for _ in range(13_108)
+        AssociationRow(id=uuid.uuid4(), calling_ae="A", called_ae="B", address="", opened_at=at) for _ in range(13_108)
     ]
     with bench.database.transaction() as connection:
         index.open_associations(connection, rows)
