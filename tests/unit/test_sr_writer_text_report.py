@@ -79,6 +79,7 @@ def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader
             "Cardiomegaly: score 3 %, not reported (from 25 % on)",
         ],
         "Current Procedure Descriptions": [
+            "Read: series 1 (CT, 4 images).",
             "1 missing slice was interpolated.",
             SCORE,
             "Run by OpenVINO on CPU.",
@@ -138,7 +139,7 @@ def test_a_frame_of_a_multi_frame_image_is_named_by_its_number(tmp_path: Path) -
 def test_where_the_model_finds_nothing_that_is_said(paths: list[Path]) -> None:
     report = opened(written(findings_on(paths, segments=()), paths))
     assert sections(report)["Findings"] == ["The model reports nothing."]
-    assert "Current Procedure Descriptions" not in sections(report)
+    assert sections(report)["Current Procedure Descriptions"] == ["Read: series 1 (CT, 4 images)."]
 
 
 def test_a_radiograph_has_one_too_and_it_reads_as_text(tmp_path: Path) -> None:
