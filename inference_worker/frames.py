@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydicom import Dataset, uid
 
-from attributes.reader import Attributes, class_name, opened_image, shown, title
+from dicom_node.attributes.reader import Attributes, class_name, opened_image, shown, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from inference_worker.geometry import Plane

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from attributes.files import by_pydicom
-from attributes.reader import Attributes, class_name, decimals_of, opened_image, text_of, title
+from dicom_node.attributes.files import by_pydicom
+from dicom_node.attributes.reader import Attributes, class_name, decimals_of, opened_image, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from inference_worker.frames import check_pixels, told_apart

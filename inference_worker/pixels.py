@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
-from attributes.files import by_pydicom
-from attributes.reader import text_of
+from dicom_node.attributes.files import by_pydicom
+from dicom_node.attributes.reader import text_of
 from domain.errors import UnusableInput
 from inference_worker.frames import Frame, Scale
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydicom import Dataset
 
-from attributes.reader import Attributes, items_of, opened_image, shown, text_of, title
+from dicom_node.attributes.reader import Attributes, items_of, opened_image, shown, text_of, title
 from domain.errors import UnusableInput
 from inference_worker.frames import Frame
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydicom import uid
 from pydicom.valuerep import DSfloat
 
-from attributes.reader import Attributes, decimals_of, title
+from dicom_node.attributes.reader import Attributes, decimals_of, title
 
 FLAG, _RATIO, _METHOD = "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"
 READ = (FLAG, _RATIO, _METHOD, "BitsAllocated", "SamplesPerPixel")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from attributes.files import known_character_set
-from attributes.reader import text_of, title
-from attributes.values import CHARACTER_SET, EXTENDED, LATIN_1, decoded, fault, raw_value, vr_of
+from dicom_node.attributes.files import known_character_set
+from dicom_node.attributes.reader import text_of, title
+from dicom_node.attributes.values import CHARACTER_SET, EXTENDED, LATIN_1, decoded, fault, raw_value, vr_of
 from sr_writer.encoding.elements import copied, empty, encoded
 
 _PATIENT = (

@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 from pydicom.dataset import Dataset
 
-from attributes.files import opened
-from attributes.reader import numbers_of, text_of
+from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import numbers_of, text_of
 from domain.image_names import ImageName
 from sr_writer.source import Instance, Source
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from attributes.files import opened
-from attributes.reader import text_of
+from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import text_of
 from domain.errors import UnusableInput
 from domain.findings import Findings, SourceFrame
 from sr_writer.source import Instance, Source, read_source

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from pydicom.tag import Tag
 
-from attributes.files import opened
-from attributes.reader import Attributes, is_uid, opened_image
+from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import Attributes, is_uid, opened_image
 from domain import measured
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame

@@ -13,8 +13,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element
 from pydicom.tag import BaseTag
 
-from attributes.reader import items_of
-from attributes.values import raw_value, vr_of
+from dicom_node.attributes.reader import items_of
+from dicom_node.attributes.values import raw_value, vr_of
 
 # VRs with a 32 bit length in explicit VR encoding (PS3.5 table 7.1-1).
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
-from attributes.files import opened
+from dicom_node.attributes.files import opened
 
 _READ = [
     "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate",

@@ -19,7 +19,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from attributes.files import opened, read_with
+from dicom_node.attributes.files import opened, read_with
 from domain.errors import Retryable, UnusableInput
 from sr_writer.source import Frame
 

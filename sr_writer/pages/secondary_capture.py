@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
-from attributes.files import opened
-from attributes.reader import text_of
+from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import text_of
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, warning

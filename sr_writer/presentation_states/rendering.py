@@ -11,8 +11,8 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.valuerep import format_number_as_ds
 
-from attributes.files import opened
-from attributes.reader import decimals_of, items_of, text_of
+from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import decimals_of, items_of, text_of
 from sr_writer.source import Frame, Instance
 
 _READ = [

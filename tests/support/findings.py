@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attributes.files import opened
+from dicom_node.attributes.files import opened
 from domain.findings import (
     Code,
     FindingProbability,

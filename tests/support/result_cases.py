@@ -16,7 +16,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
-from attributes.files import opened
+from dicom_node.attributes.files import opened
 from domain.findings import (
     Code,
     FindingProbability,

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag, Tag
 
-from attributes.values import fault
+from dicom_node.attributes.values import fault
 from domain.profiles import EXPLICIT, ResultKind
 from sr_writer import source as reading
 from sr_writer.results import ResultObject, write

@@ -20,7 +20,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
-from attributes.files import DAMAGED, opened, tags_of
+from dicom_node.attributes.files import DAMAGED, opened, tags_of
 from domain.errors import UnusableInput
 
 # Numbers in binary, by their VR (PS3.5 6.2).

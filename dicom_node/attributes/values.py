@@ -15,7 +15,7 @@ from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag, Tag
 
-from attributes.reader import is_uid, items_of, text_of
+from dicom_node.attributes.reader import is_uid, items_of, text_of
 
 CHARACTER_SET = 0x0008_0005
 LATIN_1 = "ISO_IR 100"
