@@ -22,7 +22,7 @@ from typing import Any, Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
-from roles.run_files import run_file, running
+from roles.run_files import began, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -30,6 +30,8 @@ HEARTBEAT_LIMIT = 60.0
 THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
 _ANSWER = 5.0  # s for a process to say how it is
+# Connections that are served at once; the descriptors of the process are for those who send images.
+_AT_ONCE = 16
 
 # What /health/ready of a process says: whether it is ready, what it waits for, and the facts that it published.
 Report = Mapping[str, Any]
@@ -155,6 +157,7 @@ class HealthServer:
     def _write(self) -> None:
         facts = {
             "pid": os.getpid(),
+            "began": began(os.getpid()),
             "host": self._settings.host,
             "port": self.port,
             "role": self._name,
@@ -193,9 +196,11 @@ def _answer(where: str) -> dict[str, Any]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # a queue costs no descriptors
 
     def __init__(self, address: tuple[str, int], health: Health) -> None:
         self.health = health
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -205,9 +210,33 @@ class _Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            self._serve(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread can be started
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+    timeout = _ANSWER  # s without a byte, after which a connection is closed
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         if self.path == "/metrics":

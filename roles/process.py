@@ -7,6 +7,7 @@ outlives Unavailable by itself, and any other NodeError ends the process with on
 import ctypes
 import logging
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -76,6 +77,7 @@ def _facts(name: str, settings: Settings) -> Mapping[str, object]:
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, 1 after an error."""
     logs.set_up(settings.logging, process_name(name, index))
+    allow_all_descriptors()
     stop = stopped_by_signals()
     health = Health()
     try:
@@ -95,6 +97,12 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
         _log.critical("a defect ended this process", exc_info=True)
         return 1
     return 0
+
+
+def allow_all_descriptors() -> None:
+    """Take the descriptors that the machine allows: the usual 1024 are too few for all associations that may be set."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def stopped_by_signals() -> threading.Event:

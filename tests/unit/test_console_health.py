@@ -2,14 +2,18 @@
 
 import json
 import os
+import socket
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from config.settings import Http
+from roles import health as door
 from roles.health import Health, HealthServer
 from roles.run_files import run_file, running
 from tests.support.http import fetch
+from tests.support.processes import wait_for
 
 
 class Seconds:
@@ -112,7 +116,48 @@ def test_a_hanging_role_answers_that_it_is_not_live_and_what_hangs(tmp_path: Pat
     assert said == (503, b'{"alive": false, "hanging": ["its main loop"]}')
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999}', "not JSON"])
+def test_connections_that_ask_nothing_take_no_more_than_the_doors_own_descriptors_and_no_more_than_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HealthServer(Health(), Http(), tmp_path, "listen") as server, ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 60)) for _ in range(60)]
+        for further in silent[door._AT_ONCE :]:
+            assert _is_closed(further)
+        for held in silent[: door._AT_ONCE]:
+            held.close()
+        monkeypatch.setattr(door._Handler, "timeout", 0.01)
+        for _ in range(door._AT_ONCE + 1):
+            with socket.create_connection(("127.0.0.1", server.port), 60) as slow:
+                assert _is_closed(slow)
+        wait_for(lambda: _answers(f"http://127.0.0.1:{server.port}/health/live"), 60, "the door to answer")
+
+
+def _answers(url: str) -> bool:
+    with suppress(OSError):
+        return fetch(url)[0] == 200
+    return False
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Waits for the other side's end of it, which comes before any byte."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("began", ["another time", None])
+def test_a_living_process_that_has_the_number_of_one_that_ended_is_not_the_role(
+    tmp_path: Path, began: str | None
+) -> None:
+    with HealthServer(Health(), Http(), tmp_path, "work"):
+        facts = json.loads(run_file(tmp_path, "work").read_text())
+        assert facts["pid"] == os.getpid()
+        run_file(tmp_path, "work").write_text(json.dumps({**facts, "began": began}))
+        assert running(tmp_path, "work") is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999, "began": null}', '{"pid": 1}', "not JSON"])
 def test_a_file_that_outlived_its_process_counts_for_nothing(tmp_path: Path, content: str) -> None:
     run_file(tmp_path, "work").parent.mkdir()
     run_file(tmp_path, "work").write_text(content)
