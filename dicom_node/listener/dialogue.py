@@ -59,7 +59,12 @@ def judge(command: Command, abstract_syntax: str) -> Refusal | None:
         return Refusal(Status.UNRECOGNIZED_OPERATION, f"operation {command.field:#06x} is not offered")
     if (command.field == Operation.C_ECHO) != (abstract_syntax == VERIFICATION):
         return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, "operation does not belong to the context's SOP class")
-    return None if command.field == Operation.C_ECHO else _judge_store(command, abstract_syntax)
+    return _judge_echo(command) if command.field == Operation.C_ECHO else _judge_store(command, abstract_syntax)
+
+
+def _judge_echo(command: Command) -> Refusal | None:
+    """Its Command Data Set Type is 0101H, always (PS3.7 section 9.3.5.1)."""
+    return Refusal(Status.MISTYPED_ARGUMENT, "C-ECHO with a data set") if command.has_data_set else None
 
 
 def _judge_store(command: Command, abstract_syntax: str) -> Refusal | None:

@@ -228,6 +228,23 @@ def test_operations_that_are_not_offered_are_refused_and_the_association_goes_on
     assert found[-1].details == {"how": "released", "reason": "", "stored": 1, "refused": 4, "bytes": 4}
 
 
+def test_a_data_set_of_a_request_that_has_none_is_refused_and_never_reaches_the_spool(tmp_path: Path) -> None:
+    data = os.urandom(1000)
+    with listening(tmp_path) as node, RawPeer(node.port) as peer:
+        peer.associate()
+        peer.send(pdu(4, pdv(3, COMMAND | LAST, command(0x30, sop_class="1.2.840.10008.1.1", uid=""))))
+        for _ in range(2 * PART // 16_000):
+            peer.send(pdu(4, pdv(3, 0, 16 * data)))
+        peer.send(pdu(4, pdv(3, LAST, b"end")))
+        assert peer.status() == 0x0212
+        assert peer.echo() == 0
+        peer.release()
+        node.read(Kind.ASSOCIATION_CLOSED)
+        segments = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"RAW" in segment for segment in segments)
+    assert not any(data in segment for segment in segments)
+
+
 def test_a_full_spool_answers_a700_and_the_association_goes_on(tmp_path: Path) -> None:
     tight = SMALL.model_copy(update={"capacity": 16 << 20})
     with listening(tmp_path, tight) as node, RawPeer(node.port) as peer:

@@ -53,6 +53,7 @@ _STATUSES = {
     Status.INVALID_INSTANCE: "Affected SOP Instance UID is missing or no UID",
     Status.SOP_CLASS_NOT_SUPPORTED: "the command's SOP class or operation is not that of its presentation context",
     Status.UNRECOGNIZED_OPERATION: "an operation other than C-STORE and C-ECHO",
+    Status.MISTYPED_ARGUMENT: "a C-ECHO with a data set",
     Status.OUT_OF_RESOURCES: "the disk or the spool is full, or the data set is longer than `listener.max_instance`",
     Status.CANNOT_UNDERSTAND: "no SOP class in the command, no data set, or an empty one",
 }

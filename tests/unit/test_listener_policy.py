@@ -154,6 +154,7 @@ STORE = Command(0x0001, 1, True, CT, "1.2.3")
         (replace(STORE, sop_instance="../../etc"), CT, Status.INVALID_INSTANCE),
         (replace(STORE, has_data_set=False), CT, Status.CANNOT_UNDERSTAND),
         (STORE, VERIFICATION, Status.SOP_CLASS_NOT_SUPPORTED),
+        (Command(0x0030, 1, True, VERIFICATION, ""), VERIFICATION, Status.MISTYPED_ARGUMENT),
         (Command(0x0030, 1, False, VERIFICATION, ""), CT, Status.SOP_CLASS_NOT_SUPPORTED),
         (Command(0x0020, 1, True, FIND, ""), CT, Status.UNRECOGNIZED_OPERATION),
         (Command(0x0130, 1, True, "1.2.840.10008.1.20.1", "1.2"), CT, Status.UNRECOGNIZED_OPERATION),
