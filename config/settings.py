@@ -25,6 +25,7 @@ from config.values import (
     PeerPort,
     Port,
     Seconds,
+    Timeout,
     Topic,
     Whole,
     devices,
@@ -67,9 +68,9 @@ class Listener(Section):
     max_associations: Count = Field(32, description="associations at once in one process; further ones are rejected")
     max_pdu: Whole = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
     max_instance: Bytes = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
-    artim: Seconds = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
-    idle: Seconds = Field(120.0, description="s without a byte from the peer before the association is aborted")
-    message_time: Seconds = Field(60.0, description="s that a whole message may be waited for, whatever its length")
+    artim: Timeout = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
+    idle: Timeout = Field(120.0, description="s without a byte from the peer before the association is aborted")
+    message_time: Timeout = Field(60.0, description="s that a whole message may be waited for, whatever its length")
     message_rate: Whole = Field(
         4000, ge=1, le=1 << 30, description="bytes that buy a message a second more; slower links are in use nowhere"
     )
@@ -149,11 +150,11 @@ class Models(Section):
         "anonymisers leave them; every result then says so",
     )
     together: Count = Field(16, description="jobs on radiographs that share the network's batches at the most")
-    load_timeout: Seconds = Field(
+    load_timeout: Timeout = Field(
         1800.0, description="s that loading a package may take, what an engine compiles at its first start included"
     )
-    timeout: Seconds = Field(600.0, description="s that one inference may take before its process is killed")
-    lease: Seconds = Field(30.0, description="s that a job stays with a worker that no longer renews it")
+    timeout: Timeout = Field(600.0, description="s that one inference may take before its process is killed")
+    lease: Timeout = Field(30.0, description="s that a job stays with a worker that no longer renews it")
     attempts: Whole = Field(3, ge=1, le=1000, description="tries of a job whose failure may pass")
     trusted_keys: tuple[Path, ...] = Field(
         (), description="public keys (PEM, Ed25519) that packages may be signed with"
@@ -207,7 +208,7 @@ class Delivery(Section):
     first_delay: Seconds = Field(2.0, description="s until the second attempt")
     longest_delay: Seconds = Field(900.0, description="s between attempts at most")
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
-    timeout: Seconds = Field(30.0, description="s to wait for an answer of the destination")
+    timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
 
 

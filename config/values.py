@@ -109,4 +109,6 @@ Count = Annotated[Whole, Field(ge=1, le=4096)]
 Bytes = Annotated[Whole, Field(ge=0, le=1 << 46)]
 # A time-out of no length or of an endless one is none.
 Seconds = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.001, le=_YEAR, allow_inf_nan=False)]
+# In which somebody else must act: one that no machine and no network can keep refuses everything.
+Timeout = Annotated[Seconds, Field(ge=1)]
 Gigabytes = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=65_536, allow_inf_nan=False)]

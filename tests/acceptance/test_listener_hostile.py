@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from config.settings import Spool
+from config.settings import Caller, Spool
 from dicom_node.spool import PART, Kind
 from tests.support.listening import (
     ABORT,
@@ -98,7 +98,7 @@ def test_rejections_are_sent_and_recorded(
 
 
 def test_a_caller_that_is_not_listed_is_rejected_even_here(tmp_path: Path) -> None:
-    callers = [{"aet": "CT1", "address": "127.0.0.0/8"}]
+    callers = (Caller(aet="CT1", address="127.0.0.0/8"),)
     with listening(tmp_path, trust_loopback=False, callers=callers) as node:
         with RawPeer(node.port) as peer:
             peer.send(request(calling="CT2"))

@@ -63,7 +63,8 @@ def listening(
     writer = SpoolWriter(root, 0, spool)
     try:
         with SpoolReader(root) as reader:
-            listener = Listener(Settings.model_validate({"aet": "NODE", "port": 0, **settings}), writer, events)
+            # Not checked: a test has no whole second for a time-out.
+            listener = Listener(Settings(aet="NODE", port=0).model_copy(update=settings), writer, events)
             listener.start()
             try:
                 yield RunningListener(listener, writer, reader)

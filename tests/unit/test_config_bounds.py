@@ -78,10 +78,22 @@ def test_a_switch_is_no_number(name: str) -> None:
     assert "True is no number" in refusal(name, True)
 
 
-@pytest.mark.parametrize("name", ["assembly.settle", "listener.idle", "delivery.timeout", "models.lease"])
+@pytest.mark.parametrize("name", ["assembly.settle", "delivery.first_delay"])
 @pytest.mark.parametrize("value", [0, 1e-9])
 def test_no_time_is_so_short_that_it_is_none(name: str, value: float) -> None:
     assert f"{name}: Input should be greater than or equal to 0.001, not {value}" in refusal(name, value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("listener.artim", "listener.idle", "listener.message_time"),
+        *("models.load_timeout", "models.timeout", "models.lease", "delivery.timeout"),
+    ],
+)
+@pytest.mark.parametrize("value", [0.001, 0.999])
+def test_no_time_in_which_others_must_act_is_one_in_which_nobody_can(name: str, value: float) -> None:
+    assert f"{name}: Input should be greater than or equal to 1, not {value}" in refusal(name, value)
 
 
 @pytest.mark.parametrize("name", ["listener.host", "http.host", "destinations.host"])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -82,6 +83,21 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
         f"models.folder: {file} is no folder",
         f"models.rules: {tmp_path} is no file",
     ]
+
+
+def test_a_floor_that_no_disk_of_the_data_folder_can_keep_free_is_named_with_the_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.places.shutil.disk_usage", lambda _: SimpleNamespace(total=9 << 30))
+    spool = {"disk_floor": (1 << 30) + 1, "capacity": 4 << 30}
+    values = {"data": tmp_path / "still" / "to" / "be" / "made", "spool": spool, "listener": {"processes": 2}}
+    said = (
+        "spool.disk_floor (1073741825) and spool.capacity (4294967296) of each of listener.processes (2) are"
+        f" 9663676417 bytes, and the whole disk of {tmp_path} has 9663676416"
+    )
+    assert list(missing_places(load_settings(None, values))) == [said]
+    values["spool"] = {**spool, "disk_floor": 1 << 30}
+    assert list(missing_places(load_settings(None, values))) == []
 
 
 def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Path) -> None:
