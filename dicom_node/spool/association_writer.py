@@ -15,6 +15,7 @@ from dicom_node.spool.frames import FramePool
 from dicom_node.spool.pool import LOW_DISK, SegmentPool
 from dicom_node.spool.records import HEADER, PART, Kind, Record, pack, padded
 from dicom_node.spool.shortage import Shortage
+from dicom_node.tally import Tally
 
 _NO_FRAME = memoryview(bytearray())
 
@@ -74,6 +75,7 @@ class AssociationWriter:
         self._proven = 0  # the last attempt that succeeded
         self._opening: dict[str, Any] | None = None  # not yet recorded
         self._instance = _NONE
+        self._refusals: Tally[tuple[int, str]] = Tally(lambda kind: (kind[0], "refused for further reasons"))
 
     @property
     def recorded(self) -> bool:
@@ -90,6 +92,7 @@ class AssociationWriter:
 
     def begin(self, sop_class: str, sop_instance: str, transfer_syntax: str, context_id: int) -> None:
         """Start an instance; one that was not committed is abandoned."""
+        self._tell_refusals()
         self._instance = _Instance(sop_class, sop_instance, transfer_syntax, context_id)
         self.fill = 0
         if not self._frame:
@@ -117,19 +120,21 @@ class AssociationWriter:
             self._frame = self.buffer = _NO_FRAME
 
     def refuse(self, sop_class: str, sop_instance: str, status: int, reason: str) -> None:
-        """Record that an instance got `status` instead of success; only counted where there is no room for it."""
-        about = _Instance(sop_class, sop_instance)
+        """Record that an instance got `status` instead of success; only counted where there is no room for it.
+
+        The first for a reason at once, the rest once a minute and at the association's end, as a single record with
+        their number.
+        """
+        kind = status, reason
         # The parts that are written hold their segments until the reader knows that no more of them come.
-        frees = self._instance.part > 0
-        try:
-            self._announce(reserve=frees)
-            self._event(Kind.INSTANCE_REFUSED, {"status": status, "reason": reason}, about, reserve=frees)
-        except SpoolUnavailable as error:
-            self._access.shortage.count("refusals of instances", str(error))
+        if self._instance.part or self._refusals.count(kind):
+            self._tell_refusal(kind, 1, _Instance(sop_class, sop_instance))
+        self._tell_refusals()
 
     def close(self, details: dict[str, Any]) -> bool:
         """Record the end; False where it must be tried again. Of details that wait for their record none are kept."""
         self.abandon()
+        self._tell_refusals(at_once=True)
         frees = self.recorded
         try:
             self._announce(reserve=frees)
@@ -142,6 +147,20 @@ class AssociationWriter:
     def note(self, kind: Kind, details: dict[str, Any]) -> None:
         """Record something that belongs to no association; raises SpoolUnavailable."""
         self._event(kind, details, reserve=kind in (Kind.NODE_STARTED, Kind.NODE_STOPPED))
+
+    def _tell_refusals(self, *, at_once: bool = False) -> None:
+        for kind, number in self._refusals.due(at_once=at_once).items():
+            self._tell_refusal(kind, number)
+
+    def _tell_refusal(self, kind: tuple[int, str], number: int, about: _Instance = _NONE) -> None:
+        details = {"status": kind[0], "reason": kind[1], "count": number}
+        frees = self._instance.part > 0
+        try:
+            self._announce(reserve=frees)
+            self._event(Kind.INSTANCE_REFUSED, details, about, reserve=frees)
+            self._instance = _NONE
+        except SpoolUnavailable as error:
+            self._access.shortage.count("refusals of instances", str(error), number)
 
     def _announce(self, *, reserve: bool = False) -> None:
         if self._opening is not None:

@@ -61,7 +61,8 @@ class Entry:
     ASSOCIATION_REFUSED  result, source, code (PS3.8 table 9-21; null where the association was accepted with no
         context at all), reason (text), count (how many of the same caller for the same reason, since the last such
         entry; titles and address are empty where several callers are counted together)
-    INSTANCE_REFUSED  status (PS3.7 annex C), reason (text); UIDs are empty where the sender gave none
+    INSTANCE_REFUSED  status (PS3.7 annex C), reason (text), count (how many of the association for the same reason,
+        since the last such entry); UIDs are empty where the sender gave none, or several are counted together
     INSTANCE  none
     DAMAGED  reason (text); the UIDs name an instance that was acknowledged and whose bytes on disk no longer match
         their checksum, and are empty where not even its header does, or where records are missing altogether

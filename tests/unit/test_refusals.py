@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dicom_node.spool import Kind, Peer, SpoolReader
+from dicom_node.spool import PART, Close, Kind, Peer, SpoolReader, SpoolUnavailable
 from dicom_node.spool.refusals import Refusal, Refusals
 from dicom_node.tally import CountedLog, Tally
 from tests.support.listening import REJECT, RawPeer, listening, pdu, request
-from tests.support.spool import PEER, entries, writing
+from tests.support.spool import CT, PEER, entries, fill, put, writing
 
 
 class Told:
@@ -119,6 +119,75 @@ def test_refused_garbled_and_empty_associations_alike_are_counted_and_the_number
     recorded = Counter(one.details["code"] for one in found for _ in range(one.details["count"]))
     assert recorded == {7: refused["rejected-1-1-7"], None: refused["protocol"] + refused["no-context"]}
     assert recorded == {7: 20, None: 40}
+
+
+def test_refused_instances_of_an_association_are_an_entry_a_minute_for_each_status_and_the_numbers_add_up(
+    tmp_path: Path,
+) -> None:
+    with listening(tmp_path) as node, RawPeer(node.port) as peer:
+        peer.associate()
+        for number in range(100):
+            assert peer.store("no uid", b"data") == 0x0117
+            assert peer.store(f"1.{number}", b"") == 0xC000
+        assert peer.store("2.1", b"good") == 0
+        peer.release()
+        found = node.read(Kind.ASSOCIATION_CLOSED)
+    refused = [one for one in found if one.kind is Kind.INSTANCE_REFUSED]
+    told = [(one.details["status"], one.sop_instance, one.details["count"]) for one in refused]
+    assert told == [(0x0117, "no uid", 1), (0xC000, "1.0", 1), (0x0117, "", 99), (0xC000, "", 99)]
+    assert found[-1].details["refused"] == 200
+
+
+@pytest.mark.parametrize("ending", ["refused", "stored"])
+def test_refused_instances_that_were_counted_are_told_within_an_association_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        for number in range(10):
+            association.refuse(CT, f"1.{number}", 0xA700, "disk full")
+        monkeypatch.setattr("dicom_node.tally.EVERY", 0.0)  # the minute is over
+        if ending == "stored":
+            put(association, "2.1", b"whole")
+        else:
+            association.refuse(CT, "1.10", 0xA700, "disk full")
+        found = [one.details["count"] for one in entries(reader) if one.kind is Kind.INSTANCE_REFUSED]
+        assert sum(found) == (10 if ending == "stored" else 11)
+        writer.close_association(association, Close.RELEASED, "")
+
+
+def test_the_refusal_of_an_instance_of_which_parts_lie_in_the_spool_is_told_at_once_for_they_hold_its_room(
+    tmp_path: Path,
+) -> None:
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        association.refuse(CT, "1.1", 0xA700, "disk full")
+        fill(association, "1.2", bytes(2 * PART))
+        association.abandon()
+        for number in range(2, 10):
+            association.refuse(CT, f"1.{number}", 0xA700, "disk full")
+        found = list(entries(reader))
+        refused = [one for one in found if one.kind is Kind.INSTANCE_REFUSED]
+        assert [(one.sop_instance, one.details["count"]) for one in refused] == [("1.1", 1), ("1.2", 1)]
+        writer.close_association(association, Close.RELEASED, "")
+        assert [one.details.get("count") for one in entries(reader)] == [7, None]
+
+
+def test_refused_instances_for_which_the_spool_has_no_room_are_counted_as_not_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with writing(tmp_path) as writer:
+        association = writer.open_association(PEER, {})
+        for number in range(10):
+            association.refuse(CT, f"1.{number}", 0xA700, "disk full")
+
+        def full(*_: object, **__: object) -> None:
+            raise SpoolUnavailable("spool is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(association, "_write", full)
+            writer.close_association(association, Close.RELEASED, "")
+    assert "spool is full: not recorded: 9 refusals of instances" in caplog.text
 
 
 def test_a_warning_that_comes_in_floods_is_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

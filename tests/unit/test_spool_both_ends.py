@@ -80,7 +80,7 @@ def test_an_incomplete_instance_never_comes_out_and_holds_nothing_back(tmp_path:
         found = list(entries(reader))
         assert instances(found) == {"1.2": b"whole"}
         refused = next(entry for entry in found if entry.kind is Kind.INSTANCE_REFUSED)
-        assert refused.details == {"status": 0xA700, "reason": "disk full"}
+        assert refused.details == {"status": 0xA700, "reason": "disk full", "count": 1}
         assert refused.sop_instance == "1.3"
         reader.checkpoint(found)
     assert BacklogMeter(tmp_path).measure().records == 0
