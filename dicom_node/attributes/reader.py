@@ -31,6 +31,11 @@ _LONGEST_DS = 16
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _LONGEST_UID = 64
 _SHOWN = 64
+# What a refusal shows: numbers and UIDs, as wrong as they may be, and the units of PS3.3 C.8.9.1.1.3 and C.11.1.1.2.
+_SHOWABLE = re.compile(
+    r"[0-9+\-.,eE\\ ]*|CNTS|NONE|CM2|CM2ML|PCNT|CPS|BQML|MGMINML|UMOLMINML|MLMING|MLG|1CM|UMOLML|PROPCNTS|PROPCPS"
+    r"|MLMINML|MLML|GML|STDDEV|OD|HU|US|MGML|Z_EFF|ED|EDW|HU_MOD|PCT|BW|LBM|LBMJANMA|BSA|IBW"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,9 +215,10 @@ def title(key: str | int) -> str:
 
 
 def shown(value: str) -> str:
-    """A value as a refusal may show it: what can be printed of it, and no more than a line."""
-    printable = "".join(one if one.isprintable() else "?" for one in value)
-    return printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}..."
+    """A value as a refusal may show it: one of numbers, UIDs or terms. Whatever else stands there may be a name."""
+    if not _SHOWABLE.fullmatch(value):
+        return "text, which is not shown"
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
 
 
 def _tag(key: str | int) -> BaseTag:

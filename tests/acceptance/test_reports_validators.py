@@ -84,11 +84,11 @@ def test_another_program_finds_every_region_with_its_number(form: ResultFormat, 
     read = json.loads(out.read_text())["Measurements"]
     said = [(one["TrackingIdentifier"], one["Finding"]["CodeMeaning"], first(one)) for one in read]
     assert said == [
-        ("ct_lung: Nodule, image 1 of 5", "Nodule", ("Certainty of Finding", 75.0, "%")),
-        ("ct_lung: Pneumonia, image 3 of 5", "Pneumonia", ("Certainty of Finding", 91.0, "%")),
-        ("ct_lung: Nodule, lower, image 5 of 5", "Nodule", ("Area", 123.457, "mm2")),
-        ("ct_lung: Right lung, image 2 of 5", "Lung", ("Area", 9.0 * 18 * 12, "mm2")),
-        ("ct_lung: Left lung, image 2 of 5", "Lung", ("Area", 9.0 * 33 * 18, "mm2")),
+        ("ct_lung: Nodule, image 1, table position -10.0 mm", "Nodule", ("Certainty of Finding", 75.0, "%")),
+        ("ct_lung: Pneumonia, image 3, table position 0.0 mm", "Pneumonia", ("Certainty of Finding", 91.0, "%")),
+        ("ct_lung: Nodule, lower, image 5, table position 10.0 mm", "Nodule", ("Area", 123.457, "mm2")),
+        ("ct_lung: Right lung, image 2, table position -5.0 mm", "Lung", ("Area", 9.0 * 18 * 12, "mm2")),
+        ("ct_lung: Left lung, image 2, table position -5.0 mm", "Lung", ("Area", 9.0 * 33 * 18, "mm2")),
     ]
 
 
@@ -104,8 +104,8 @@ def test_the_plain_report_reads_like_a_report(tmp_path: Path) -> None:
         "Basic Text SR Document",
         "Verification Flag   : UNVERIFIED",
         '"Summary")="AI generated, not verified; demonstration model, not for clinical use"',
-        '"Finding")="Right lung: Volume 2535 ml, Attenuation Coefficient (mean) -812.3 HU"',
-        '"Finding")="Nodule: image 1, probability 75.0 %"',
+        '"Finding")="Right lung: volume 2530 ml, mean density -812 HU"',
+        '"Finding")="Nodule: image 1, table position -10.0 mm, score 75 %"',
         '"Procedure Description")="Limits: whatever is not a phantom."',
     ):
         assert line in text

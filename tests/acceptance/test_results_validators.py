@@ -8,6 +8,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from dicom_node.attributes.values import fault
 from domain.profiles import LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
 from tests.support import judges, result_cases
 from tests.support.counterparts import data_folder
@@ -63,7 +64,11 @@ def test_results_and_source_agree_on_patient_study_and_frame_of_reference(
     case: Case, results: Callable[[Case], Written]
 ) -> None:
     given = results(case)
-    assert judges.disagreements(given.all, given.run.paths[:3]) == []
+    source = pydicom.dcmread(given.run.paths[0], stop_before_pixels=True)
+    left_out = [f"Element=<{one.keyword}>" for one in source if one.keyword and fault(source, one.keyword)]
+    found = judges.disagreements(given.all, given.run.paths[:3])
+    # Of what the source has wrong, such as an age of "0Y", no copy is made (and the report says so).
+    assert [one for one in found if not any(name in one for name in left_out)] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

