@@ -92,7 +92,7 @@ def _add_jobs(bench: Bench) -> None:
             " FROM dicom_node.jobs WHERE state = 'succeeded' RETURNING 1"
         )
     bench.ask("UPDATE dicom_node.deliveries SET state = 'refused' WHERE destination = 'OTHER' RETURNING 1")
-    bench.ask("UPDATE dicom_node.studies SET state = 'stuck', unsynced = true RETURNING 1")
+    bench.ask("UPDATE dicom_node.studies SET state = 'stuck', unsynced = ARRAY['a spool'] RETURNING 1")
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def indexed(new: Phantom, broken: Phantom, repeated: Phantom) -> Step:
         ]
         filings = [file(one) for one in entries]
         with ledger.transaction() as transaction:
-            batch = IndexBatch(transaction, world.bench.clock.now())
+            batch = IndexBatch(transaction, world.bench.clock.now(), "a spool")
             batch.open_associations(entries)
             filed = [one for one in filings if isinstance(one, Filed)]
             unreadable = [one for one in filings if isinstance(one, Unreadable)]
@@ -204,7 +204,7 @@ def indexed(new: Phantom, broken: Phantom, repeated: Phantom) -> Step:
 
 def synced(world: World, ledger: Ledger) -> None:
     with ledger.transaction() as transaction:
-        studies.note_synced(transaction.connection, None)
+        studies.note_synced(transaction.connection, "a spool", None)
 
 
 PAIRS: dict[str, tuple[Step, Step]] = {
