@@ -303,4 +303,4 @@ def test_steps_that_wait_for_each_other_all_the_same_are_tried_again(world: Worl
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert [type(error) for error in errors] == [Retryable]
+    assert [isinstance(error, Retryable) for error in errors] == [True]

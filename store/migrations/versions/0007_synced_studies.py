@@ -1,4 +1,4 @@
-"""which spools' index has not synced all that a study's rows name, so that assembly waits for it and the index need not."""
+"""which spools hold a study whose rows name what is not synced yet: assembly waits for it and the index need not."""
 
 import sqlalchemy as sa
 from alembic import op
