@@ -147,8 +147,8 @@ def forgotten(world: World, ledger: Ledger) -> None:
 
 def retried(number: int) -> Step:
     def step(world: World, ledger: Ledger) -> None:
-        digests = [one.digest for one in world.registry.packages.values()]
-        retry(ledger, world.studies[number], digests, world.bench.clock.now())
+        packages = list(world.registry.packages.values())
+        retry(ledger, world.studies[number], packages, world.bench.clock.now())
 
     return step
 
