@@ -6,22 +6,39 @@ process ended, so that what an earlier life of a process held can be told from w
 
 import secrets
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from store.database import Database, translated
 
 _LIVES = 0x6C696665  # "life": seeds the keys of these locks, apart from every other advisory lock
+_SERVED = 0x64657374  # "dest": the same for the destinations that somebody delivers to
+
+# To look is not to take the lock: two who look at once would each take the other for somebody who serves.
+_IS_SERVED = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock' AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(:destination, :of)
+    )
+    """
+)
 
 
 class Life:
-    """One life of a process. Every method may be called from any thread."""
+    """One life of a process. Every method may be called from any thread.
 
-    def __init__(self, database: Database) -> None:
+    `serves` are the destinations that it delivers to, which `is_served` says for as long as it lives.
+    """
+
+    def __init__(self, database: Database, serves: Iterable[str] = ()) -> None:
+        self._serves = tuple(serves)
         self.name = secrets.token_hex(6)
         self._database = database
         self._lock = threading.Lock()
@@ -50,6 +67,8 @@ class Life:
             return
         self._session = self._database.session()
         self._session.execute(select(func.pg_advisory_lock(_key(self.name))))
+        for destination in self._serves:
+            self._session.execute(select(func.pg_advisory_lock_shared(_key(destination, _SERVED))))
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -79,9 +98,14 @@ class Holder:
         return [one for one in own if _ended(connection, one.rpartition("#")[2])]
 
 
+def is_served(connection: Connection, destination: str) -> bool:
+    """Whether a living process on any host delivers there."""
+    return bool(connection.scalar(_IS_SERVED, {"destination": destination, "of": _SERVED}))
+
+
 def _ended(connection: Connection, life: str) -> bool:
     return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_key(life)))))
 
 
-def _key(life: str) -> ColumnElement[int]:
-    return func.hashtextextended(life, _LIVES)
+def _key(name: str, of: int = _LIVES) -> ColumnElement[int]:
+    return func.hashtextextended(name, of)

@@ -15,6 +15,7 @@ from models.registry import Package
 from store import deliveries, jobs, outbox, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
+from store.holders import is_served
 from store.jobs import JOBS, JOBS_CHANNEL, Job
 
 _REASON = "asked for again"
@@ -30,13 +31,16 @@ class Retried:
     held: tuple[str, ...] = ()
 
 
-def retry(ledger: Ledger, study: StudyId, packages: Collection[Package], now: datetime) -> Retried:
+def retry(
+    ledger: Ledger, study: StudyId, packages: Collection[Package], now: datetime, destinations: Collection[str] = ()
+) -> Retried:
     """Replay the study's dead letters, ask its models again, and send what was refused or waits.
 
     `packages` are the installed ones: a job of another digest stays as it ended, and the study is announced again so
     that today's packages and rules decide. While such a job is all that became of a revision, the study stays stuck;
-    routing releases it where another release of the model takes it up. Raises Permanent while instances still come in,
-    or where none can be read.
+    routing releases it where another release of the model takes it up. What was cancelled because its destination was
+    forgotten goes out where it is among `destinations` again, or a living process serves it. Raises Permanent while
+    instances still come in, or where none can be read.
     """
     with ledger.database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
@@ -48,7 +52,7 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[Package], now: da
         jobs.lock(connection, study)
         deliveries.lock(connection, study)
         again = _jobs(transaction, study, packages)
-        sent = _deliveries(transaction, study)
+        sent = _deliveries(transaction, study, destinations)
         failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
         if not failed:
             stuck.release(transaction, study, _REASON, now)
@@ -89,9 +93,12 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     return len(failed)
 
 
-def _deliveries(transaction: Transaction, study: StudyId) -> int:
-    waiting = deliveries.hurry(transaction.connection, study)
-    return waiting + deliveries.reopen(transaction.connection, study, _REASON)
+def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
+    connection = transaction.connection
+    waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
+    forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
+    back = [one for one in forgotten if one in destinations or is_served(connection, one)]
+    return waiting + deliveries.remember(connection, study, back, _REASON)
 
 
 def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:

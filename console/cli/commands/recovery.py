@@ -10,6 +10,7 @@ from config.settings import Settings
 from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
 from console.cli.output import complain, print_json
+from console.cli.served import served
 from consumers.steps import retry as retrying
 from models.installed import folder, installed
 from roles.database import reading
@@ -41,7 +42,7 @@ def retry(
         if not as_json:
             for sentence in retrying.intended(source, found, packages):
                 typer.echo(f"will {sentence}" if ": " not in sentence else sentence)
-        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC))
+        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
     else:
