@@ -69,9 +69,14 @@ class Listener(Section):
     max_instance: Bytes = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
     artim: Seconds = Field(30.0, description="s to wait for an A-ASSOCIATE-RQ, and for the peer to close (PS3.8 9.1.5)")
     idle: Seconds = Field(120.0, description="s without a byte from the peer before the association is aborted")
-    message_time: Seconds = Field(60.0, description="s that a whole message may be waited for, whatever its length")
+    message_time: Seconds = Field(
+        60.0, description="s that a message may fall behind `message_rate` before its association is aborted"
+    )
     message_rate: Whole = Field(
-        4000, ge=1, le=1 << 30, description="bytes that buy a message a second more; slower links are in use nowhere"
+        4000,
+        ge=1,
+        le=1 << 30,
+        description="bytes a second that a message has to keep up with; slower links are in use nowhere",
     )
 
 

@@ -47,9 +47,10 @@ class Fragment:
 
 
 class _Pace:
-    """The time that one message may take: `floor` s, and a second more for each `rate` bytes that have come of it.
+    """How far one message may be behind: `floor` s of waiting, of which each `rate` bytes that come pay back one.
 
-    Only waiting for the peer counts, so that a slow disk of ours is not its fault.
+    Only waiting for the peer counts, so that a slow disk of ours is not its fault. What comes faster is no credit for
+    later: who sent a gigabyte at once may not hold it for days.
     """
 
     def __init__(self, floor: float, rate: int) -> None:
@@ -58,23 +59,21 @@ class _Pace:
 
     def begin_anew(self) -> None:
         """The message has ended; until the next begins, waiting is silence and nothing else."""
-        self._waited = 0.0
-        self._bytes = 0
+        self._behind = 0.0
         self._empty = 0
         self._begun = False
 
-    def waited(self, seconds: float) -> None:
-        """So long for the next bytes; raises PeerSilent where the message has taken too long."""
+    def waited(self, seconds: float, got: int = 0) -> None:
+        """So long for the next `got` bytes of a data set or command; raises PeerSilent where it is too far behind."""
         if not self._begun:
             self._begun = True
             return
-        self._waited += seconds
-        if self._waited > self._floor and self._waited > self._floor + self._bytes / self._rate:
-            raise PeerSilent(f"{self._bytes} bytes in {self._waited:.0f} s within a message: too slow")
+        self._behind = max(0.0, self._behind + seconds - got / self._rate)
+        if self._behind > self._floor:
+            raise PeerSilent(f"a message is {self._behind:.0f} s behind {self._rate} bytes a second: too slow")
 
     def came(self, length: int) -> None:
         """A fragment of so many bytes; raises ProtocolError where ever more of them hold nothing."""
-        self._bytes += length
         self._empty += not length
         if self._empty > _MOST_EMPTY:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, f"more than {_MOST_EMPTY} empty fragments in a message")
@@ -157,7 +156,7 @@ class PduStream:
                 raise _translated(error) from error
             if not got:
                 raise PeerGone("connection closed by the peer")
-            self._pace.waited(time.monotonic() - before)
+            self._pace.waited(time.monotonic() - before, got)
             start += got
         self._have += start - want
 

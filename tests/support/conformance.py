@@ -103,9 +103,9 @@ def _policy() -> str:
         ("user identity, extended negotiation", "not answered", "not proposed"),
         ("time without a byte before abort", f"{listener['idle'].default:g} s (`listener.idle`)", "`delivery.timeout`"),
         (
-            "time for one message before abort",
+            "how far a message falls behind before abort",
             (
-                f"{listener['message_time'].default:g} s and 1 s for each {listener['message_rate'].default} bytes"
+                f"{listener['message_time'].default:g} s behind {listener['message_rate'].default} bytes a second"
                 " (`listener.message_time`, `listener.message_rate`)"
             ),
             "`delivery.timeout`",
