@@ -9,19 +9,26 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from store import deliveries
 from store.deliveries import DELIVERIES
-from store.holders import is_served
+from store.holders import is_served, who_serves_is_known
 from store.studies import note_progress
+
+_UNKNOWN = (
+    "a node works on this database and none of its processes says what it serves: wait until its role deliver is back, "
+    "or stop the node first"
+)
 
 
 def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
     """Cancel what has not arrived at `destination`; how many deliveries that were, and how many studies go on by it.
 
-    Raises Permanent where a living process delivers there.
+    Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
     """
     reason = deliveries.forgotten_by(destination)
     with ledger.transaction() as transaction:
         if is_served(transaction.connection, destination):
             raise Permanent(f"a running node serves {destination}: take it out of its settings first, and restart it")
+        if not who_serves_is_known(transaction.connection):
+            raise Permanent(_UNKNOWN)
         dropped = deliveries.unfinished(transaction.connection, destination)
         for one in dropped:
             DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason)

@@ -184,6 +184,21 @@ def test_what_a_living_process_of_any_host_serves_is_not_forgotten(
     assert "1 delivery(ies) cancelled" in run(*asked).stdout
 
 
+def test_while_a_node_of_any_host_does_not_say_what_it_serves_nothing_is_forgotten(
+    bench: Bench, registry: Registry, database_url: str, tmp_path: Path
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    for one in bench.lives:
+        one.close()
+    works = Life(bench.database)
+    works.prove()
+    asked = ["forget", "OLDPACS", "--database", database_url, "--data", tmp_path / "elsewhere"]
+    said = " ".join(run(*asked, code=1).output.split())
+    assert "none of its processes says what it serves: wait until its role deliver is back" in said
+    works.close()
+    assert "1 delivery(ies) cancelled" in run(*asked).stdout
+
+
 def test_a_study_that_only_waited_for_a_forgotten_destination_says_so(
     bench: Bench, registry: Registry, database_url: str
 ) -> None:
