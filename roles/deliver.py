@@ -31,7 +31,7 @@ _FIGURES = 1.0
 def deliver(context: Context) -> None:
     """Results to their destinations."""
     destinations = profiled_destinations(context.settings)
-    life = Life(context.database)
+    life = Life(context.database, [one.name for one in destinations])
     unconfigured = DeliveryToNobody([one.name for one in destinations], retries.deliveries(context.settings.delivery))
     to_nobody: LeasedLoop[Delivery, Sent] = LeasedLoop(
         context.ledger, unconfigured, Holder(holder_name("deliver", context), life), _LEASE

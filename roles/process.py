@@ -69,9 +69,13 @@ def process_name(role: str, index: int = 0) -> str:
     return f"{role}-{index}" if index else role
 
 
-def _facts(name: str, settings: Settings) -> Mapping[str, object]:
+def known_by_commands(name: str, settings: Settings) -> Mapping[str, object]:
     """What a command has to know of a running role: options of `up` are nowhere else."""
-    return {"destinations": [one.name for one in settings.destinations]} if name == "deliver" else {}
+    if name == "deliver":
+        return {"destinations": [one.name for one in settings.destinations]}
+    if name == "work" and settings.models.folder is not None:
+        return {"models": str(settings.models.folder.absolute())}
+    return {}
 
 
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
@@ -81,7 +85,9 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     stop = stopped_by_signals()
     health = Health()
     try:
-        with HealthServer(health, settings.http, settings.data, process_name(name, index), _facts(name, settings)):
+        with HealthServer(
+            health, settings.http, settings.data, process_name(name, index), known_by_commands(name, settings)
+        ):
             objects = _object_store(settings)
             if name in WITHOUT_DATABASE:
                 _run_alone(role, Context(settings, objects, stop, health, index))

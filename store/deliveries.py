@@ -1,7 +1,7 @@
 """Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,8 +140,30 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
 def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
     """Have the study's deliveries that ended badly tried anew, those of `revision` where one is given; how many."""
     ended = [one for one in ended_badly(connection, study) if revision in (None, one.revision)]
+    return _try_anew(connection, ended, reason)
+
+
+def forgotten_by(destination: str) -> str:
+    """The reason of what was cancelled because its destination was forgotten."""
+    return f"{destination} is no destination any more"
+
+
+def forgotten(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """The study's deliveries that were cancelled because their destination was forgotten."""
+    cancelled = _DELIVERY.where(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.CANCELLED)
+    why = deliveries.c.reason == func.concat(deliveries.c.destination, forgotten_by(""))
+    return [_delivery(row) for row in connection.execute(cancelled.where(why).order_by(deliveries.c.id))]
+
+
+def remember(connection: Connection, study: uuid.UUID, destinations: Collection[str], reason: str) -> int:
+    """Have what was cancelled of a study tried anew where its destination is one of `destinations`; how many."""
+    again = [one for one in forgotten(connection, study) if one.destination in destinations]
+    return _try_anew(connection, again, reason)
+
+
+def _try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> int:
+    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0}
     for one in ended:
-        fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0}
         DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, **fresh)
     return len(ended)
 

@@ -6,22 +6,41 @@ process ended, so that what an earlier life of a process held can be told from w
 
 import secrets
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from store.database import Database, translated
 
 _LIVES = 0x6C696665  # "life": seeds the keys of these locks, apart from every other advisory lock
+_SHARED = 0x726F6C65  # "role": the same for what a life says that it does, which several may say
+_A_NODE, _DELIVERS = "works", "delivers"
+
+# To look is not to take the lock: two who look at once would each take the other for somebody who serves.
+_IS_HELD = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock' AND granted
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND ((classid::bigint << 32) | objid::bigint) = hashtextextended(:name, :of)
+    )
+    """
+)
 
 
 class Life:
-    """One life of a process. Every method may be called from any thread."""
+    """One life of a process. Every method may be called from any thread.
 
-    def __init__(self, database: Database) -> None:
+    `serves` are the destinations that it delivers to, None where it delivers nothing: `is_served` and
+    `who_serves_is_known` tell it for as long as it lives.
+    """
+
+    def __init__(self, database: Database, serves: Iterable[str] | None = None) -> None:
+        self._shared = [_A_NODE] if serves is None else [_A_NODE, _DELIVERS, *map(_to, serves)]
         self.name = secrets.token_hex(6)
         self._database = database
         self._lock = threading.Lock()
@@ -50,6 +69,8 @@ class Life:
             return
         self._session = self._database.session()
         self._session.execute(select(func.pg_advisory_lock(_key(self.name))))
+        for name in self._shared:
+            self._session.execute(select(func.pg_advisory_lock_shared(_key(name, _SHARED))))
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -79,9 +100,27 @@ class Holder:
         return [one for one in own if _ended(connection, one.rpartition("#")[2])]
 
 
+def is_served(connection: Connection, destination: str) -> bool:
+    """Whether a living process on any host delivers there."""
+    return _is_held(connection, _to(destination))
+
+
+def who_serves_is_known(connection: Connection) -> bool:
+    """False where processes of a node live and none of them delivers: one that begins again may serve anything."""
+    return _is_held(connection, _DELIVERS) or not _is_held(connection, _A_NODE)
+
+
+def _is_held(connection: Connection, name: str) -> bool:
+    return bool(connection.scalar(_IS_HELD, {"name": name, "of": _SHARED}))
+
+
+def _to(destination: str) -> str:
+    return f"to {destination}"
+
+
 def _ended(connection: Connection, life: str) -> bool:
     return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_key(life)))))
 
 
-def _key(life: str) -> ColumnElement[int]:
-    return func.hashtextextended(life, _LIVES)
+def _key(name: str, of: int = _LIVES) -> ColumnElement[int]:
+    return func.hashtextextended(name, of)

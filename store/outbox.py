@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Text, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Text, and_, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -20,6 +20,7 @@ from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.records import DeadLetter, Listed
 from store.database import Database, translated
+from store.leases import NOW
 from store.locks import locked
 from store.queries.records import last_of
 from store.tables import dead_letters, inbox, offsets, outbox
@@ -148,7 +149,14 @@ def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> 
 
 def add_dead_letter(connection: Connection, **fields: Any) -> int:
     """Keep a message that could not be handled; the number by which it can be replayed."""
-    return int(connection.scalar(insert(dead_letters).values(**fields).returning(dead_letters.c.id)) or 0)
+    return int(connection.scalar(insert(dead_letters).values(**fields, at=NOW).returning(dead_letters.c.id)) or 0)
+
+
+def recent_dead_letters(connection: Connection, reader: str, window: timedelta) -> int:
+    """How many dead letters of `reader` nobody has replayed were made within `window`, by the database's clock."""
+    letters = dead_letters.c
+    recent = and_(letters.reader == reader, letters.at > NOW - window, letters.replayed_at.is_(None))
+    return connection.scalar(select(func.count()).where(recent)) or 0
 
 
 def all_dead_letters(connection: Connection) -> list[DeadLetter]:

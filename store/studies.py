@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId, new_id
@@ -15,7 +16,8 @@ from store.tables import instances, series, studies
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
     """
-    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received, s.unsynced,
+    SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
+           cardinality(s.unsynced) > 0 AS unsynced,
            max(a.closed_at) AS last_closed,
            coalesce(bool_or(a.closed_at IS NULL AND NOT EXISTS (
                SELECT FROM dicom_node.study_associations later
@@ -90,27 +92,34 @@ def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -
 
 
 def note_received(
-    connection: Connection, received: Sequence[Received], now: datetime, *, unsynced: bool = False
+    connection: Connection, received: Sequence[Received], now: datetime, *, unsynced_by: str | None = None
 ) -> None:
     """Move studies that this transaction has locked: new instances of each have come.
 
-    `unsynced` holds them back until `note_synced`: a row now names an object that a loss of power could take.
+    The spool `unsynced_by` holds them back until its `note_synced`: a row now names an object that a loss of power
+    could take.
     """
     statement = update(studies).where(studies.c.id == bindparam("study"))
-    values = {"state": bindparam("new_state"), "reason": bindparam("new_reason"), "since": now, "last_received": now}
-    if unsynced:
-        values["unsynced"] = True
+    values: dict[str, Any] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
+    values |= {"since": now, "last_received": now}
+    if unsynced_by is not None:
+        held = studies.c.unsynced
+        values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))
     rows = [{"study": one.study, "new_state": one.state, "new_reason": one.reason} for one in received]
     connection.execute(statement.values(values), rows)
 
 
-def note_synced(connection: Connection, of: Collection[StudyId] | None) -> None:
-    """Let these studies go on, None: all; what rows name of them survives a loss of power."""
-    held_back = select(studies.c.id).where(studies.c.unsynced)
+def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | None) -> None:
+    """Hold these studies, None: all, back no longer; what rows name of this spool's survives a loss of power."""
+    held_back = select(studies.c.id).where(_holds(spool))
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
-    connection.execute(update(studies).where(its_row).values(unsynced=False))
+    connection.execute(update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool)))
+
+
+def _holds(spool: str) -> ColumnElement[bool]:
+    return literal(spool) == func.any(studies.c.unsynced)
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:

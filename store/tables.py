@@ -54,7 +54,8 @@ studies = Table(
     Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
     _moment("first_received"),
     _moment("last_received"),
-    Column("unsynced", Boolean, nullable=False, server_default=text("false")),  # a row names an object not yet synced
+    # Spools with an object that a row names already and that is not synced yet: each lets go of what it holds.
+    Column("unsynced", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
 )

@@ -1,6 +1,7 @@
-"""Which packages this node's database knows under the same name and version with other contents."""
+"""Which packages the node has, and which its database knows under the same name and version with other contents."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from config.settings import Settings
 from domain.errors import NodeError
@@ -8,6 +9,17 @@ from models.registry import Package, Release, changed_package, releases
 from roles.database import KEEPER, reading
 from roles.run_files import running
 from store import packages as known_packages
+
+
+def of_node(settings: Settings) -> Settings:
+    """The settings with the folder of packages of the node that runs on the data folder: `up` may have been given it.
+
+    One that `settings` name is kept, and theirs is what counts where no node runs.
+    """
+    said = running(settings.data, "work") or {}
+    if settings.models.folder is not None or not said.get("models"):
+        return settings
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"folder": Path(said["models"])})})
 
 
 def faults(settings: Settings, found: Sequence[Package]) -> dict[Release, str]:

@@ -7,8 +7,7 @@ reason. `replay` undoes what holds it up and announces the same event again, for
 import hashlib
 import json
 import uuid
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from domain.events import Event, EventType
 from domain.ids import StudyId
 from domain.records import DeadLetter, Listed
 from store import outbox
-from store.database import Database
+from store.database import Connection, Database
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 _UNREADABLE = uuid.UUID("0b7c2f0e-5a53-5d0c-9d0e-6f4f4c1e2a77")  # namespace of ids for messages that bring none
@@ -33,7 +32,7 @@ class TooManyDeadLetters(NodeError):
 
 @dataclass(frozen=True)
 class DeadLetterLimit:
-    """How many dead letters a consumer may make within `window`.
+    """How many dead letters a group may make within `window`, in however many lives of its processes.
 
     One message that cannot be handled is a matter of that message. Many in a row are a matter of the node (a model that
     is not there, a defect of a release), and setting all of them aside would only hide it and stop every study.
@@ -46,37 +45,28 @@ class DeadLetterLimit:
 DEAD_LETTER_LIMIT = DeadLetterLimit(letters=20, window=timedelta(minutes=10))
 
 
-@dataclass
-class DeadLetterCount:
-    """The dead letters that one consumer made lately, held against its limit."""
-
-    limit: DeadLetterLimit
-    _recent: deque[float] = field(default_factory=deque)
-
-    def add(self, at: float) -> None:
-        """Count one more at second `at` of a clock that never steps; raises TooManyDeadLetters beyond the limit."""
-        window = self.limit.window.total_seconds()
-        while self._recent and at - self._recent[0] > window:
-            self._recent.popleft()
-        if len(self._recent) >= self.limit.letters:
-            minutes = window / 60
-            raise TooManyDeadLetters(
-                f"{self.limit.letters} events were set aside within {minutes:g} minutes: see the dead letters"
-            )
-        self._recent.append(at)
-
-
-def set_aside(ledger: Ledger, group: str, message: Message, error: NodeError, attempts: int, at: datetime) -> int:
+def set_aside(
+    ledger: Ledger,
+    group: str,
+    message: Message,
+    error: NodeError,
+    attempts: int,
+    at: datetime,
+    limit: DeadLetterLimit | None = None,
+) -> int:
     """Make `message` a dead letter of `group` and return its number, 0 where it was one already.
 
     All in one transaction: the row, the study stuck with the reason, its event, the entries, the mark that the group is
-    done with it, and the message for the dead-letter topic. Raises Unavailable.
+    done with it, and the message for the dead-letter topic. Raises TooManyDeadLetters beyond `limit`, and then nothing
+    is changed; Unavailable.
     """
     event = _event(message)
     mark = event.id if event else _derived_id(message)
     with ledger.transaction() as transaction:
         if not outbox.mark_handled(transaction.connection, group, mark, at):
             return 0
+        if limit is not None:
+            _keep_within(transaction.connection, group, limit)
         number = outbox.add_dead_letter(
             transaction.connection,
             reader=group,
@@ -85,7 +75,6 @@ def set_aside(ledger: Ledger, group: str, message: Message, error: NodeError, at
             study_id=event.study_id if event else None,
             error=str(error),
             attempts=attempts,
-            at=at,
         )
         transaction.forward(_topic_row(number, group, message, mark, error, attempts, at))
         details = {"letter": number, "group": group, "reason": str(error), "attempts": attempts}
@@ -134,6 +123,15 @@ def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
         )
         stuck.release_if_nothing_is_left(transaction, StudyId(letter.study_id), "its event is handled again", at)
     return letter
+
+
+def _keep_within(connection: Connection, group: str, limit: DeadLetterLimit) -> None:
+    """Asks the database, for a process that was started anew knows nothing of the letters before."""
+    if outbox.recent_dead_letters(connection, group, limit.window) >= limit.letters:
+        minutes = limit.window.total_seconds() / 60
+        raise TooManyDeadLetters(
+            f"{limit.letters} events were set aside within {minutes:g} minutes: see the dead letters"
+        )
 
 
 def _topic_row(

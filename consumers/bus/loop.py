@@ -14,7 +14,7 @@ from functools import partial
 
 from audit.trail import Ledger, Transaction
 from config import metrics
-from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterCount, DeadLetterLimit, set_aside
+from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_aside
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
@@ -37,7 +37,7 @@ class Consumer:
     """Runs the handlers of one group until `stop` is set. An event that `handlers` does not name is passed over.
 
     Each handler gets the transaction in which everything that it does is to happen, and the event. `limit` is how many
-    dead letters this consumer may make before it stops. `alive` is called whenever the loop comes round.
+    dead letters the group may make before this consumer stops. `alive` is called whenever the loop comes round.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Consumer:
         self._policy = policy
         self._clock = clock
         self._stop = stop
-        self._dead = DeadLetterCount(limit)
+        self._limit = limit
         self._available = RetryUntilAvailable(clock, stop, alive=alive)
         # To keep a message as a dead letter is the last that can be done with it, and is tried until it is.
         self._certain = RetryUntilAvailable(clock, stop, Retryable, alive=alive)
@@ -131,8 +131,7 @@ class Consumer:
 
     def _give_up(self, message: Message, error: Retryable | Permanent, attempts: int) -> str:
         now = self._clock.now()
-        self._dead.add(self._clock.monotonic())
-        write = partial(set_aside, self._ledger, self._group, message, error, attempts, now)
+        write = partial(set_aside, self._ledger, self._group, message, error, attempts, now, self._limit)
         number = self._certain.call(write)
         _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})
         return "dead letter"

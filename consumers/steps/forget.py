@@ -5,19 +5,37 @@ from datetime import datetime
 from audit.trail import Action, Ledger
 from consumers.steps import stuck
 from consumers.steps.deliver import about
+from domain.errors import Permanent
 from domain.ids import StudyId
 from store import deliveries
 from store.deliveries import DELIVERIES
+from store.holders import is_served, who_serves_is_known
+from store.studies import note_progress
+
+_UNKNOWN = (
+    "a node works on this database and none of its processes says what it serves: wait until its role deliver is back, "
+    "or stop the node first"
+)
 
 
 def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
-    """Cancel what has not arrived at `destination`; how many deliveries that were, and how many studies go on by it."""
-    reason = f"{destination} is no destination any more"
+    """Cancel what has not arrived at `destination`; how many deliveries that were, and how many studies go on by it.
+
+    Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
+    """
+    reason = deliveries.forgotten_by(destination)
     with ledger.transaction() as transaction:
+        if is_served(transaction.connection, destination):
+            raise Permanent(f"a running node serves {destination}: take it out of its settings first, and restart it")
+        if not who_serves_is_known(transaction.connection):
+            raise Permanent(_UNKNOWN)
         dropped = deliveries.unfinished(transaction.connection, destination)
         for one in dropped:
             DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason)
             transaction.record(Action.DELIVERY_CANCELLED, one.study_id, **about(one), reason=reason)
-        studies = sorted({StudyId(one.study_id) for one in dropped})
-        released = [one for one in studies if stuck.release_if_nothing_is_left(transaction, one, reason, now)]
+        released = []
+        for study in sorted({StudyId(one.study_id) for one in dropped}):
+            if stuck.release_if_nothing_is_left(transaction, study, reason, now):
+                released.append(study)
+            note_progress(transaction.connection, study, reason, now)
     return len(dropped), len(released)

@@ -152,7 +152,7 @@ class Indexer:
     def _write(self, records: Sequence[_Record]) -> None:
         entries = [record.entry for record in records]
         with self._ledger.transaction() as transaction:
-            batch = IndexBatch(transaction, self._clock.now())
+            batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
             batch.open_associations(entries)
             filed = [one.filing for one in records if isinstance(one.filing, Filed)]
             unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
@@ -168,7 +168,7 @@ class Indexer:
     def _quarantine(self, record: _Record, error: Exception) -> None:
         """All that this writes was made safe, so that a failure here is no record's doing."""
         with self._ledger.transaction() as transaction:
-            batch = IndexBatch(transaction, self._clock.now())
+            batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
             batch.open_associations([record.entry])
             unreadable = [unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")]
             batch.lock_studies([], unreadable)
@@ -196,7 +196,7 @@ class Indexer:
     def _release(self, of: Collection[StudyId] | None) -> None:
         """Studies whose objects are synced may be completed."""
         with self._ledger.transaction() as transaction:
-            studies.note_synced(transaction.connection, of)
+            studies.note_synced(transaction.connection, self._reader.identity, of)
             transaction.wake(STUDIES_CHANNEL)
 
 

@@ -41,13 +41,14 @@ class IndexBatch:
     """One transaction's worth of records. `lock_studies` comes before what is filed or put into quarantine.
 
     `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did, `studies`
-    whose objects must be synced before anybody may rely on them.
+    whose objects must be synced before anybody may rely on them; `spool` is the identity of the one that holds them.
     """
 
-    def __init__(self, transaction: Transaction, now: datetime) -> None:
+    def __init__(self, transaction: Transaction, now: datetime, spool: str) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._now = now
+        self._spool = spool
         self._rows: dict[str, StudyRow] = {}
         self.counts: dict[str, int] = defaultdict(int)
         self.reasons: list[str] = []
@@ -160,7 +161,7 @@ class IndexBatch:
             reason = "further instances came after it was complete" if study.revision else _COMING
             received.append(Received(study.id, state, reason))
             self._rows[study.uid] = replace(study, state=state)
-        studies.note_received(self._connection, received, self._now, unsynced=True)
+        studies.note_received(self._connection, received, self._now, unsynced_by=self._spool)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
         """One entry for each association and study of the batch, naming every instance and its digest."""

@@ -1,6 +1,6 @@
 """Another chance for a study, when a person has mended what it failed on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,29 +11,36 @@ from consumers.steps.assemble import announce
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
+from models.registry import Package
 from store import deliveries, jobs, outbox, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
-from store.jobs import JOBS, JOBS_CHANNEL
+from store.holders import is_served
+from store.jobs import JOBS, JOBS_CHANNEL, Job
 
 _REASON = "asked for again"
 
 
 @dataclass(frozen=True)
 class Retried:
-    """What was set going again."""
+    """What was set going again, and which failed models keep the study stuck, for nothing here can run them."""
 
     events: int
     jobs: int
     deliveries: int
+    held: tuple[str, ...] = ()
 
 
-def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: datetime) -> Retried:
+def retry(
+    ledger: Ledger, study: StudyId, packages: Collection[Package], now: datetime, destinations: Collection[str] = ()
+) -> Retried:
     """Replay the study's dead letters, ask its models again, and send what was refused or waits.
 
-    `packages` are the digests of the installed ones: a job of another digest stays as it ended, and the study is
-    announced again so that today's packages and rules decide. Raises Permanent while instances still come in, or where
-    none can be read.
+    `packages` are the installed ones: a job of another digest stays as it ended, and the study is announced again so
+    that today's packages and rules decide. While such a job is all that became of a revision, the study stays stuck;
+    routing releases it where another release of the model takes it up. What was cancelled because its destination was
+    forgotten goes out where it is among `destinations` again, or a living process serves it. Raises Permanent while
+    instances still come in, or where none can be read.
     """
     with ledger.database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
@@ -41,47 +48,62 @@ def retry(ledger: Ledger, study: StudyId, packages: Collection[str], now: dateti
     for number in letters:
         replay(ledger, number, now)
     with ledger.transaction() as transaction:
-        jobs.lock(transaction.connection, study)
-        deliveries.lock(transaction.connection, study)
+        connection = transaction.connection
+        jobs.lock(connection, study)
+        deliveries.lock(connection, study)
         again = _jobs(transaction, study, packages)
-        sent = _deliveries(transaction, study)
-        stuck.release(transaction, study, _REASON, now)
+        sent = _deliveries(transaction, study, destinations)
+        failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
+        if not failed:
+            stuck.release(transaction, study, _REASON, now)
         _announce(transaction, study, now)
-        done = Retried(len(letters), again, sent)
+        done = Retried(len(letters), again, sent, _without_package(failed, packages))
         transaction.record(Action.RETRIED, study, **vars(done))
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
     return done
 
 
-def intended(database: Database, study: StudyId, packages: Collection[str]) -> list[str]:
+def _without_package(failed: Iterable[Job], packages: Collection[Package]) -> tuple[str, ...]:
+    """Name and version of what failed and has no package of that name, in whatever release."""
+    installed = {one.name for one in packages}
+    return tuple(f"{job.model} {job.version}" for job in failed if job.model not in installed)
+
+
+def intended(database: Database, study: StudyId, packages: Collection[Package]) -> list[str]:
     """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
         failed = jobs.ended_badly(connection, study)
         letters = len(outbox.open_letters(connection, study))
+    digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
     for one in failed:
-        known = one.model_digest in packages
-        gone = "its package is not installed any more, or was changed: leave what it ended with"
+        known = one.model_digest in digests
+        gone = "its package is not installed, or was changed: leave what it ended with"
         said.append(f"{one.model} {one.version}: {'run it again' if known else gone}")
     return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
-def _jobs(transaction: Transaction, study: StudyId, packages: Collection[str]) -> int:
-    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in packages]
+def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package]) -> int:
+    digests = {one.digest for one in packages}
+    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in digests]
     for job in failed:
         JOBS.move(transaction.connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
     return len(failed)
 
 
-def _deliveries(transaction: Transaction, study: StudyId) -> int:
-    waiting = deliveries.hurry(transaction.connection, study)
-    return waiting + deliveries.reopen(transaction.connection, study, _REASON)
+def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
+    connection = transaction.connection
+    waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
+    forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
+    back = [one for one in forgotten if one in destinations or is_served(connection, one)]
+    return waiting + deliveries.remember(connection, study, back, _REASON)
 
 
 def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:
-    announce(transaction, study, _present_revision(transaction.connection, study, StudyState.COMPLETE), now)
+    revision = _present_revision(transaction.connection, study, StudyState.STUCK, StudyState.COMPLETE)
+    announce(transaction, study, revision, now)
 
 
 def _present_revision(connection: Connection, study: StudyId, *states: StudyState) -> int:

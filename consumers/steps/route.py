@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
+from consumers.steps import stuck
 from consumers.steps.request_results import request_results
 from domain.choice import Choice, Wanted, choose
 from domain.clock import Clock, SystemClock
@@ -61,11 +62,14 @@ class Router:
             if (job := self._decide(transaction, event.study_id, revision, one, rules, series, one.release in changed))
         ]
         broken = self._note_broken(transaction, event.study_id, revision)
-        waiting = [job.model for job in wanted if self._request(transaction, job)]
+        opened: list[str] = []
+        waiting = [job.model for job in wanted if self._request(transaction, job, opened)]
         self._cancel_older(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
         reason = _reason([job.model for job in wanted], waiting, broken)
+        if opened:
+            stuck.release_if_nothing_is_left(transaction, event.study_id, reason, self._clock.now(), opened)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
         models = [job.model for job in wanted]
         transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models, deliveries_again=again)
@@ -105,11 +109,15 @@ class Router:
         images = {one: list(uids) for one, uids in choice.images.items()}
         return WantedJob(study, series_id, inputs, revision, name, version, package.digest, images)
 
-    def _request(self, transaction: Transaction, wanted: WantedJob) -> bool:
-        """Have the job done; False where its findings are there already, and none of their events is a dead letter."""
+    def _request(self, transaction: Transaction, wanted: WantedJob, opened: list[str]) -> bool:
+        """Have the job done; False where its findings are there already, and none of their events is a dead letter.
+
+        Adds its model to `opened` where it is requested by this.
+        """
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, delay)
         if job.opened:
+            opened.append(wanted.model)
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.

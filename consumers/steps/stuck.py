@@ -1,5 +1,6 @@
 """A study that cannot go on, whatever the cause: one entry, one event; and the way out of it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,15 +43,19 @@ def release(transaction: Transaction, study: StudyId, reason: str, now: datetime
     return True
 
 
-def release_if_nothing_is_left(transaction: Transaction, study: StudyId, reason: str, now: datetime) -> bool:
+def release_if_nothing_is_left(
+    transaction: Transaction, study: StudyId, reason: str, now: datetime, taken_up: Collection[str] = ()
+) -> bool:
     """Let a stuck study go on where nothing of it failed or is a dead letter any more; whether it does.
 
-    What failed of results that a newer revision's have overtaken holds nobody up.
+    What failed of results that a newer revision's have overtaken holds nobody up, nor does what failed of a model that
+    is among `taken_up`, for another release of it runs now.
     """
     connection = transaction.connection
     # Whoever lets something end badly says so in the study's row, so that nothing does between this look and the end.
     _, present = studies.lock_revision(connection, study)
-    failed, undelivered = jobs.ended_badly(connection, study), deliveries.ended_badly(connection, study)
+    failed = [job for job in jobs.ended_badly(connection, study) if job.model not in taken_up]
+    undelivered = deliveries.ended_badly(connection, study)
     if failed or any(one.revision == present for one in undelivered) or outbox.open_letters(connection, study):
         return False
     return release(transaction, study, reason, now)

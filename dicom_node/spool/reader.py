@@ -10,6 +10,7 @@ from uuid import UUID
 from dicom_node.spool.doorbell import DoorbellListener
 from dicom_node.spool.entries import Entry, settle
 from dicom_node.spool.follower import Follower, Found
+from dicom_node.spool.identity import identity
 from dicom_node.spool.reassembly import Reassembly, lost, missing
 from dicom_node.spool.records import PART, Kind, Record
 from dicom_node.spool.roster import Roster, Standing
@@ -26,13 +27,15 @@ _LIST = 0.05  # s between looks for new files, which costs more than a look into
 class SpoolReader:
     """Follows the spools of all listener processes under `root` (`<data>/spool`); one reader at a time, in one thread.
 
-    Usable as a context manager. Raises Unavailable where another process reads the spool.
+    `identity` is this spool's on every start and no other's. Usable as a context manager. Raises Unavailable where
+    another process reads the spool.
     """
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._lock = ProcessLock(root / "reader")
+        self.identity = identity(root)
         self._doorbell = DoorbellListener(root)
         self._followers: dict[tuple[int, int], Follower] = {}
         self._rosters: dict[int, Roster] = {}

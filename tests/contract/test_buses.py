@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from audit.chain import verify
 from audit.trail import Action, Transaction, rows
@@ -270,6 +271,28 @@ def test_too_many_dead_letters_stop_the_consumer_and_leave_the_rest_where_it_is(
         wait_for(lambda: len(handled) == 2, 60, "the rest")
     assert handled == [2, 3]
     assert len(list_dead_letters(world.database)) == 2
+
+
+def test_the_limit_of_dead_letters_outlives_the_process_and_letters_that_are_long_past_do_not_count(
+    postgres: Postgres,
+) -> None:
+    world = PostgresWorld(postgres)
+    study = world.study()
+    limit = DeadLetterLimit(2, timedelta(minutes=5))
+    for number in range(5):
+        world.announce(study, number)
+
+    def live() -> int:
+        failing = _failing(Permanent("no model"), 5, [])
+        with pytest.raises(TooManyDeadLetters), world.consumer("group", {COMPLETED: failing}, limit=limit) as running:
+            wait_for(lambda: running.error, 60, "the stop")
+        return len(list_dead_letters(world.database))
+
+    assert (live(), live()) == (2, 2)
+    with world.database.transaction() as connection:
+        connection.execute(text("UPDATE dicom_node.dead_letters SET at = at - interval '6 minutes' WHERE id = 1"))
+    assert live() == 3
+    world.close()
 
 
 def test_an_integrity_error_stops_the_consumer_and_its_message_is_delivered_again(world: World) -> None:

@@ -12,16 +12,17 @@ from console.cli.app import app
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.deliver import DeliveryToNobody, Sent
+from consumers.steps.retry import retry
 from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
 from models.registry import Registry
 from roles.health import Health, HealthServer
 from store.deliveries import Delivery
-from store.holders import Holder
+from store.holders import Holder, Life
 from store.schema import upgrade
 from tests.support.bench import Bench
 from tests.support.processes import free_port
 from tests.support.receivers import Receiver
-from tests.support.working import LEASE, POLICY, SMALL, FakeChild, route, study, worker, write_and_plan
+from tests.support.working import LEASE, POLICY, SMALL, FakeChild, route, study, study_id, worker, write_and_plan
 
 TAKEN = {ENHANCED_SR: [EXPLICIT, IMPLICIT], SECONDARY_CAPTURE: [EXPLICIT]}
 
@@ -162,6 +163,67 @@ def test_a_destination_that_only_the_running_node_was_given_is_not_forgotten(con
     given = ["--config", configured, "--data", tmp_path]
     with HealthServer(Health(), Http(), tmp_path, "deliver", {"destinations": ["BY_OPTION"]}):
         assert "take it out of the settings first" in run("forget", "BY_OPTION", *given, code=1).output
+
+
+def test_while_a_node_does_not_say_what_it_serves_nothing_is_forgotten(configured: Path, tmp_path: Path) -> None:
+    with HealthServer(Health(), Http(), tmp_path, "assemble"):
+        said = run("forget", "OLDPACS", "--config", configured, "--data", tmp_path, code=1).output
+    assert "does not say what it serves: wait until it is back" in " ".join(said.split())
+
+
+def test_what_a_living_process_of_any_host_serves_is_not_forgotten(
+    bench: Bench, registry: Registry, database_url: str, tmp_path: Path
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    asked = ["forget", "OLDPACS", "--database", database_url, "--data", tmp_path / "elsewhere"]
+    life = Life(bench.database, ["OLDPACS"])
+    life.prove()
+    assert "a running node serves OLDPACS" in run(*asked, code=1).output
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("refused",)]
+    life.close()
+    assert "1 delivery(ies) cancelled" in run(*asked).stdout
+
+
+def test_while_a_node_of_any_host_does_not_say_what_it_serves_nothing_is_forgotten(
+    bench: Bench, registry: Registry, database_url: str, tmp_path: Path
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    for one in bench.lives:
+        one.close()
+    works = Life(bench.database)
+    works.prove()
+    asked = ["forget", "OLDPACS", "--database", database_url, "--data", tmp_path / "elsewhere"]
+    said = " ".join(run(*asked, code=1).output.split())
+    assert "none of its processes says what it serves: wait until its role deliver is back" in said
+    works.close()
+    assert "1 delivery(ies) cancelled" in run(*asked).stdout
+
+
+def test_a_study_that_only_waited_for_a_forgotten_destination_says_so(
+    bench: Bench, registry: Registry, database_url: str
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    retry(bench.ledger, study_id(bench), [], bench.clock.now())
+    assert study(bench)[0] == "complete"
+    run("forget", "OLDPACS", "--database", database_url)
+    assert study(bench) == ("complete", "OLDPACS is no destination any more")
+
+
+@pytest.mark.parametrize("by", ["settings", "a living process"])
+def test_what_was_cancelled_by_a_forget_goes_out_on_a_retry_once_its_destination_is_one_again(
+    bench: Bench, registry: Registry, database_url: str, by: str
+) -> None:
+    refused(bench, registry, "OLDPACS")
+    run("forget", "OLDPACS", "--database", database_url)
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["ward"]).deliveries == 0
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
+    life = Life(bench.database, ["OLDPACS"] if by != "settings" else [])
+    life.prove()
+    configured = ["OLDPACS"] if by == "settings" else []
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), configured).deliveries == 1
+    life.close()
+    assert bench.ask("SELECT state, reason FROM dicom_node.deliveries") == [("pending", "asked for again")]
+    assert bench.chain_holds()
 
 
 def test_a_name_that_nothing_was_ever_to_go_to_is_no_success(configured: Path) -> None:

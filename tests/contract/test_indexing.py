@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
 
+from config.settings import Spool
 from consumers.steps.adopt import adopt
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
-from dicom_node.spool import SpoolReader
+from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.completeness import SettlePolicy
 from domain.errors import Permanent, Retryable, Unavailable
 from store.objects import Buffer, DirectoryStore
@@ -220,9 +222,48 @@ def test_no_study_goes_on_before_its_objects_are_synced_and_what_a_failed_sync_l
 def test_a_study_that_a_dead_index_held_back_goes_on(bench: Bench) -> None:
     send(bench.writer, SMALL.datasets())
     bench.index()
-    bench.ask("UPDATE dicom_node.studies SET unsynced = true RETURNING id")
+    with SpoolReader(bench.root / "spool") as reader:
+        dead = reader.identity
+    bench.ask(f"UPDATE dicom_node.studies SET unsynced = ARRAY['{dead}'] RETURNING id")
     bench.index()
-    assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [(False,)]
+    assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [([],)]
+
+
+def test_what_one_host_has_not_synced_is_released_by_no_other(bench: Bench) -> None:
+    assembler = Assembler(bench.ledger, SettlePolicy(default=0.0, by_modality={}, hold=0.0), bench.clock)
+    datasets = SMALL.datasets()
+    send(bench.writer, datasets[:1])
+    with second_host(bench) as writer, SpoolReader(bench.root / "other") as reader:
+        other = Indexer(reader, bench.ledger, FailsToSync(bench.root / "objects", times=1), bench.clock)
+        send(writer, datasets[1:])
+        with pytest.raises(Retryable, match="write-back"):
+            _until_synced(other)
+        bench.index()
+        assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [([reader.identity],)]
+        assembler.step()
+        assert bench.ask("SELECT state FROM dicom_node.studies") == [("receiving",)]
+        _until_synced(other)
+    assembler.step()
+    assert bench.ask("SELECT state FROM dicom_node.studies") == [("complete",)]
+
+
+def test_a_host_holds_a_study_once_however_many_batches_bring_of_it(bench: Bench) -> None:
+    objects = FailsToSync(bench.root / "objects", times=2)
+    with SpoolReader(bench.root / "spool") as reader:
+        indexer = Indexer(reader, bench.ledger, objects, bench.clock)
+        for dataset in SMALL.datasets()[:2]:
+            send(bench.writer, [dataset])
+            with pytest.raises(Retryable, match="write-back"):
+                _until_synced(indexer)
+        assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [([reader.identity],)]
+
+
+@contextmanager
+def second_host(bench: Bench) -> Iterator[SpoolWriter]:
+    """The spool of another host that indexes into the same database."""
+    writer = SpoolWriter(bench.root / "other", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
+    yield writer
+    writer.close()
 
 
 def _until_synced(indexer: Indexer) -> None:

@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from config.settings import Http
+from console.cli.app import app
 from consumers.bus.dead_letters import set_aside
 from consumers.bus.protocol import Message
 from consumers.steps.retry import Retried, intended, retry
@@ -18,6 +21,7 @@ from domain.ids import new_id, new_study_id
 from domain.progress import progress
 from inference_worker.model_process import Answer, Task, TimedOut, mask_file
 from models.registry import Registry
+from roles.health import Health, HealthServer
 from store.queries.path import study_path
 from tests.support.bench import Bench
 from tests.support.ingest import send
@@ -110,7 +114,7 @@ def test_a_broken_package_stops_no_study_that_another_model_has_results_for(
     assert study(bench)[0] == "complete"
     path = study_path(bench.database, study_id(bench))
     assert "failed" in progress(path.study, path.jobs, path.results, path.deliveries).where
-    sentences = intended(bench.database, study_id(bench), [one.digest for one in both.packages.values()])
+    sentences = intended(bench.database, study_id(bench), list(both.packages.values()))
     assert any(one.endswith("1.0.0: run it again") for one in sentences)
 
 
@@ -139,8 +143,8 @@ def test_a_person_tries_a_failed_study_again(bench: Bench, registry: Registry) -
     bench.receive(SMALL.datasets())
     route(bench, registry)
     worker(bench, FakeChild(registry, [UnusableInput("not today")])).step()
-    digests = [package.digest for package in registry.packages.values()]
-    assert retry(bench.ledger, study_id(bench), digests, bench.clock.now()) == Retried(0, 1, 0)
+    packages = list(registry.packages.values())
+    assert retry(bench.ledger, study_id(bench), packages, bench.clock.now()) == Retried(0, 1, 0)
     assert job(bench)[0] == "requested"
     route(bench, registry)
     assert bench.count("jobs") == 1
@@ -179,10 +183,45 @@ def test_a_package_that_was_mended_under_a_new_version_gets_a_job_of_its_own_on_
     route(bench, registry)
     worker(bench, FakeChild(registry, [UnusableInput("not with this one")])).step()
     mended = Registry({"body_and_bone": changed(registry.get("body_and_bone"), version="2")})
-    digests = [one.digest for one in mended.packages.values()]
-    assert retry(bench.ledger, study_id(bench), digests, bench.clock.now()) == Retried(0, 0, 0)
+    packages = list(mended.packages.values())
+    assert retry(bench.ledger, study_id(bench), packages, bench.clock.now()) == Retried(0, 0, 0)
+    assert study(bench)[0] == "stuck"
     route(bench, mended)
     assert sorted(bench.ask("SELECT state FROM dicom_node.jobs")) == [("failed",), ("requested",)]
+    assert study(bench) == ("complete", "waits for body_and_bone")
+
+
+@pytest.mark.parametrize("known", [[], ["changed"]], ids=["no package of that name", "another release of it"])
+def test_a_retry_that_sets_nothing_going_leaves_a_failed_study_stuck(
+    bench: Bench, registry: Registry, known: list[str]
+) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [UnusableInput("not today")])).step()
+    before = study(bench)
+    packages = [changed(registry.get("body_and_bone"), version="2") for _ in known]
+    done = retry(bench.ledger, study_id(bench), packages, bench.clock.now())
+    assert done == Retried(0, 0, 0, () if known else (f"body_and_bone {registry.get('body_and_bone').release[1]}",))
+    assert study(bench) == before
+    route(bench, registry)
+    assert (study(bench), job(bench)[0]) == (before, "failed")
+
+
+def test_the_retry_command_says_that_it_lacks_the_nodes_packages_and_takes_them_from_the_running_node(
+    bench: Bench, registry: Registry, database_url: str
+) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [UnusableInput("not today")])).step()
+    asked = ["retry", str(study_id(bench)), "--database", database_url, "--data", str(bench.root)]
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 1
+    assert "the study stays as it is: body_and_bone" in refused.stderr and "--models DIR" in refused.stderr
+    assert study(bench)[0] == "stuck"
+    folder = registry.get("body_and_bone").folder.parent
+    with HealthServer(Health(), Http(), bench.root, "work", {"models": str(folder)}):
+        assert "1 inference(s)" in CliRunner().invoke(app, asked).stdout
+    assert (study(bench)[0], job(bench)[0]) == ("complete", "requested")
 
 
 def test_a_study_that_still_comes_in_is_not_tried_again(bench: Bench) -> None:

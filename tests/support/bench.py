@@ -50,7 +50,7 @@ class Bench:
 
     def life(self) -> Life:
         """A process that holds leases, until the bench is closed."""
-        self.lives.append(Life(self.database))
+        self.lives.append(Life(self.database, []))
         return self.lives[-1]
 
     def pass_time(self, seconds: float) -> None:

@@ -12,6 +12,8 @@ CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 class Given:
     """In the place of the spool: hands the entries out, a batch a poll, and keeps what is checkpointed."""
 
+    identity = "the spool of a test"
+
     def __init__(self, *batches: Sequence[Entry]) -> None:
         self._batches = list(batches)
         self.checkpointed: list[Entry] = []

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from config.settings import Bus, Settings
+from config.settings import Bus, Models, Settings
 from console.cli.table import COMMANDS, ROLE_PANEL
+from roles.process import known_by_commands
 from roles.supervisor import role_processes
 from roles.table import GROUPS, ROLES, module
 
@@ -39,3 +40,12 @@ def test_every_consumer_of_events_is_in_the_table_with_its_role() -> None:
         assert f'consume(context, "{name}"' in source
     sources = [path.read_text() for path in (ROOT / "roles").glob("*.py") if path.name != "consume.py"]
     assert sum(source.count("with consume(") for source in sources) == len(GROUPS)
+
+
+def test_a_running_role_says_what_a_command_cannot_learn_from_its_own_settings(tmp_path: Path) -> None:
+    given = Settings(models=Models(folder=tmp_path), destinations=["A@h:104"])
+    said = {name: known_by_commands(name, given) for name in ROLES}
+    assert {name: facts for name, facts in said.items() if facts} == {
+        "work": {"models": str(tmp_path)},
+        "deliver": {"destinations": ["A"]},
+    }

@@ -13,6 +13,7 @@ from console import json_views
 from console.cli import destination_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, screen
+from console.cli.served import certainly_served
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting
 from dicom_node.scu.probe import ProbeResult
@@ -20,7 +21,6 @@ from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
 from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
-from roles.run_files import running
 from store import destinations as kept
 from store.database import Database
 from store.deliveries import is_known
@@ -119,12 +119,13 @@ def forget(
 ) -> None:
     """Cancel what was still to go to a destination that is no longer configured, so that no study waits for it.
 
-    Exit code 1 where it is configured: take it out of the settings first, and restart the node.
+    Exit code 1 where it is configured or a running node serves it: take it out of the settings first, and restart the
+    node; and where one runs that does not say what it serves. Configured again, `retry STUDY` sends what was cancelled.
 
     Example:  dicom-node destinations forget OLDPACS --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    if name in _served(settings):
+    if name in certainly_served(settings):
         raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
     with reading(settings) as source:
         _refuse_unknown(source, name)
@@ -133,12 +134,6 @@ def forget(
         print_json({"deliveries": dropped, "studies": released})
     else:
         typer.echo(f"{dropped} delivery(ies) cancelled, {released} study(ies) stuck no longer")
-
-
-def _served(settings: Settings) -> set[str]:
-    """Destinations of the settings, and of the node that runs on the data folder: `up` may have been given others."""
-    served = running(settings.data, "deliver") or {}
-    return {one.name for one in settings.destinations} | set(served.get("destinations", ()))
 
 
 def _refuse_unknown(source: Database, name: str) -> None:

@@ -1,14 +1,18 @@
 """`retry`: another chance for a study, when its cause was mended."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import typer
 
 from audit.trail import Ledger
-from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
-from console.cli.output import print_json
+from config.settings import Settings
+from console.cli.known_packages import of_node
+from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
+from console.cli.output import complain, print_json
+from console.cli.served import served
 from consumers.steps import retry as retrying
-from models.installed import installed
+from models.installed import folder, installed
 from roles.database import reading
 from store.queries.studies import find_study
 
@@ -17,23 +21,40 @@ app = typer.Typer()
 
 @app.command()
 def retry(
-    study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+    study: Study,
+    data: Data = None,
+    models: ModelFolder = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.
 
-    What it will do is said before it does it.
+    What it will do is said before it does it. Exit code 1 where a model failed whose package is not known here, in the
+    running node's folder of packages or the one that is given: the study stays stuck.
 
     Example:  dicom-node retry 3f2a --data trial
     """
-    settings = settings_from(config, data=data, database__url=database)
-    packages = [package.digest for package in installed(settings)]
+    settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
+    packages = installed(settings)
     with reading(settings) as source:
         found = find_study(source, study)
         if not as_json:
             for sentence in retrying.intended(source, found, packages):
                 typer.echo(f"will {sentence}" if ": " not in sentence else sentence)
-        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC))
+        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
-        return
-    typer.echo(f"set going again: {done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)")
+    else:
+        counts = f"{done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)"
+        typer.echo(f"set going again: {counts}")
+    if done.held:
+        complain(f"the study stays as it is: {_unknown(done.held, settings)}")
+        raise typer.Exit(1)
+
+
+def _unknown(models: Sequence[str], settings: Settings) -> str:
+    return (
+        f"{', '.join(models)} failed, and no such package is in {folder(settings)}; give the node's packages: "
+        "--models DIR, or --config FILE with its models.folder"
+    )

@@ -1,4 +1,4 @@
-"""whether all that a study's rows name is on the disk, so that assembly waits for it and the index need not."""
+"""which spools hold a study whose rows name what is not synced yet: assembly waits for it and the index need not."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,5 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what this release needs; what the previous one wrote was synced before its rows."""
-    unsynced: sa.Column[bool] = sa.Column("unsynced", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    unsynced: sa.Column[list[str]] = sa.Column(
+        "unsynced", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False
+    )
     op.add_column("studies", unsynced, schema="dicom_node")

@@ -1,0 +1,23 @@
+"""Which destinations are served, as far as a command can know of it."""
+
+from config.settings import Settings
+from domain.errors import ConfigurationError
+from roles.run_files import running
+
+
+def served(settings: Settings) -> set[str]:
+    """Destinations of the settings, and of the node that runs on the data folder: `up` may have been given others."""
+    said = running(settings.data, "deliver") or {}
+    return {one.name for one in settings.destinations} | set(said.get("destinations", ()))
+
+
+def certainly_served(settings: Settings) -> set[str]:
+    """As `served`; raises ConfigurationError where a node runs on the data folder and what it serves is not known."""
+    others = sorted(one.stem for one in (settings.data / "run").glob("*.json"))
+    living = [name for name in others if running(settings.data, name) is not None]
+    if living and "deliver" not in living:
+        raise ConfigurationError(
+            f"a node runs on {settings.data} ({', '.join(living)}) and its role deliver does not say what it serves: "
+            "wait until it is back (dicom-node status), run this where it runs, or stop the node first"
+        )
+    return served(settings)
