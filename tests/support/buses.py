@@ -132,7 +132,7 @@ class World:
                     subscription.commit(message)
             return len(taken) >= count
 
-        wait_for(enough, 60, f"{count} messages", lambda: f"{len(taken)} came", interval=0)
+        wait_for(enough, 180, f"{count} messages", lambda: f"{len(taken)} came", interval=0)
         return taken
 
     @contextmanager
