@@ -10,7 +10,7 @@ from domain.errors import Permanent, UnusableInput
 from inference_worker.phantom import ChestPhantom
 
 _REAL = "ct_chest_lidc0003"
-_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @dataclass(frozen=True)
