@@ -3,13 +3,11 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import JobId, StudyId
 from domain.profiles import (
     DEFLATED,
     IMPLICIT,
@@ -19,6 +17,7 @@ from domain.profiles import (
     ResultFormat,
     ResultKind,
 )
+from domain.records import ResultRecord
 from store.jobs import Job
 from store.tables import jobs, results
 
@@ -57,25 +56,7 @@ class Result:
         return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, refers)
 
 
-@dataclass(frozen=True)
-class ResultRow:
-    """A result object as it is noted; its fields are the table's columns."""
-
-    sop_uid: str
-    job_id: JobId
-    study_id: StudyId
-    kind: str
-    sop_class: str
-    series_uid: str
-    transfer_syntax: str
-    refers: str
-    object_key: str
-    digest: str
-    size: int
-    written_at: datetime
-
-
-def add_results(connection: Connection, rows: Sequence[ResultRow]) -> None:
+def add_results(connection: Connection, rows: Sequence[ResultRecord]) -> None:
     """Note what was written; the same again changes nothing."""
     if rows:
         connection.execute(upsert(results).values([vars(row) for row in rows]).on_conflict_do_nothing())

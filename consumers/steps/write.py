@@ -8,13 +8,13 @@ from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from domain.clock import Clock, SystemClock
 from domain.events import Event, OfJob, ResultsWritten
+from domain.records import ResultRecord
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.jobs import Job
 from store.objects import ObjectStore
-from store.results import ResultRow
 from store.studies import note_progress
 
 
@@ -62,14 +62,14 @@ class ResultsWriter:
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
 
-    def _keep(self, job: Job, one: ResultObject) -> ResultRow:
+    def _keep(self, job: Job, one: ResultObject) -> ResultRecord:
         sha256 = hashlib.sha256()
         for piece in one.pieces:
             sha256.update(piece)
         digest = sha256.hexdigest()
         key = f"results/{digest[:2]}/{digest}.dcm"
         self._objects.put(key, one.pieces)
-        return ResultRow(
+        return ResultRecord(
             sop_uid=one.sop_instance_uid,
             job_id=job.id,
             study_id=job.study_id,
