@@ -143,16 +143,10 @@ def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int 
     return _try_anew(connection, ended, reason)
 
 
-def forgotten_by(destination: str) -> str:
-    """The reason of what was cancelled because its destination was forgotten."""
-    return f"{destination} is no destination any more"
-
-
 def forgotten(connection: Connection, study: uuid.UUID) -> list[Delivery]:
     """The study's deliveries that were cancelled because their destination was forgotten."""
-    cancelled = _DELIVERY.where(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.CANCELLED)
-    why = deliveries.c.reason == func.concat(deliveries.c.destination, forgotten_by(""))
-    return [_delivery(row) for row in connection.execute(cancelled.where(why).order_by(deliveries.c.id))]
+    cancelled = _DELIVERY.where(deliveries.c.study_id == study, deliveries.c.forgotten)
+    return [_delivery(row) for row in connection.execute(cancelled.order_by(deliveries.c.id))]
 
 
 def remember(connection: Connection, study: uuid.UUID, destinations: Collection[str], reason: str) -> int:
@@ -162,7 +156,7 @@ def remember(connection: Connection, study: uuid.UUID, destinations: Collection[
 
 
 def _try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> int:
-    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0}
+    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0, "forgotten": False}
     for one in ended:
         DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, **fresh)
     return len(ended)

@@ -23,7 +23,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
 
     Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
     """
-    reason = deliveries.forgotten_by(destination)
+    reason = f"{destination} is no destination any more"
     with ledger.transaction() as transaction:
         if is_served(transaction.connection, destination):
             raise Permanent(f"a running node serves {destination}: take it out of its settings first, and restart it")
@@ -31,7 +31,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
             raise Permanent(_UNKNOWN)
         dropped = deliveries.unfinished(transaction.connection, destination)
         for one in dropped:
-            DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason)
+            DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, one.study_id, **about(one), reason=reason)
         released = []
         for study in sorted({StudyId(one.study_id) for one in dropped}):

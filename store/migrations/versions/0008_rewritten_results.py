@@ -1,4 +1,4 @@
-"""how often a delivery's results were written anew for its destination, and the open dead letters of a study."""
+"""how often a delivery's results were written anew, whether its destination was forgotten, a study's dead letters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,8 @@ def upgrade() -> None:
     """Add what this release needs; what the previous one uses stays."""
     rewritten = sa.Column("rewritten", sa.Integer(), server_default=sa.text("0"), nullable=False)
     op.add_column("deliveries", rewritten, schema="dicom_node")
+    forgotten: sa.Column[bool] = sa.Column("forgotten", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    op.add_column("deliveries", forgotten, schema="dicom_node")
     op.create_index(
         "ix_dead_letters_open",
         "dead_letters",
