@@ -90,12 +90,14 @@ def told_apart(images: Sequence[Attributes], strange: Sequence[str]) -> tuple[tu
     belonging = tuple(one for one, what in zip(images, strange, strict=True) if not what)
     if images and not belonging:
         raise UnusableInput(f"{images[0].name} {strange[0]}")
-    return belonging, tuple(f"{_listed(names)} left aside: it {what}" for what, names in by_what.items() if what)
+    return belonging, tuple(_left_aside(names, what) for what, names in by_what.items() if what)
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown_names, more = ", ".join(names[:_MOST_NAMED]), len(names) - _MOST_NAMED
-    return f"{shown_names} {f'and {more} more ' if more > 0 else ''}{'was' if len(names) == 1 else 'were'}"
+def _left_aside(names: Sequence[str], what: str) -> str:
+    if len(names) == 1:
+        return f"{names[0]} was left aside: it {what}"
+    more = len(names) - _MOST_NAMED
+    return f"{', '.join(names[:_MOST_NAMED])}{f' and {more} more' if more > 0 else ''} were left aside: each {what}"
 
 
 def _no_slice(image: Attributes) -> str:

@@ -131,7 +131,7 @@ def test_many_strangers_are_named_in_one_sentence(tmp_path: Path) -> None:
     phantom = replace(SMALL, slices=9)
     paths = saved(without_place, tmp_path, slice(4, 9), phantom)
     (said,) = build(paths).remarks
-    assert said == "image 5, image 6, image 7 and 2 more were left aside: it states no Image Position (Patient)"
+    assert said == "image 5, image 6, image 7 and 2 more were left aside: each states no Image Position (Patient)"
 
 
 def test_a_refusal_names_what_was_left_aside(tmp_path: Path) -> None:
