@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _EVERYWHERE = {"0.0.0.0", "::"}
 _HIGHEST_PORT = 65_535
-# Roles that `up` runs once each, with the relay and the database's keeper: a health door each.
+# Health doors of `up` beside those of the listeners and of further workers, the relay's and the database's included.
 _SINGLE_ROLES = 7
 
 
@@ -69,9 +69,9 @@ def _host_and_port(url: str) -> tuple[str, int]:
 
 def _same_machine(ours: str, other: str) -> bool:
     """Whether `other` reaches what listens on `ours`, as far as names tell."""
-    if ours in _EVERYWHERE or other in _EVERYWHERE:
-        return _is_loopback(other) or _is_loopback(ours) or {ours, other} <= _EVERYWHERE or other in _EVERYWHERE
-    return ours == other or (_is_loopback(ours) and _is_loopback(other))
+    if other in _EVERYWHERE or ours == other:
+        return True
+    return _is_loopback(other) and (ours in _EVERYWHERE or _is_loopback(ours))
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from config.contradictions import _doors
 from config.loading import load_settings
 from config.places import missing_places
 from console.cli.app import app
 from domain.errors import ConfigurationError
+from roles import supervisor
 
 
 def complaint(**sections: Any) -> str:
@@ -113,3 +115,13 @@ def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Pa
 
 def test_places_that_are_still_to_be_made_are_no_fault(tmp_path: Path) -> None:
     assert list(missing_places(load_settings(None, {"data": tmp_path / "a" / "b"}))) == []
+
+
+def test_the_ports_behind_http_port_are_those_that_up_gives_its_processes() -> None:
+    settings = load_settings(
+        None, {"http": {"port": 9000}, "listener": {"processes": 2}, "models": {"device": "cuda:0,cuda:1"}}
+    )
+    settings = settings.model_copy(update={"bus": settings.bus.model_copy(update={"kafka": "broker:9092"})})
+    names = [*supervisor.role_processes(settings), "database"]
+    ports = {supervisor.role_settings(settings, name).http.port for name in names}
+    assert ports == set(range(9000, 9000 + _doors(settings)))
