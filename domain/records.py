@@ -159,11 +159,16 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class MeasuredValue:
-    """A measurement in words: what was measured, and the unit's code."""
+    """A measurement: what its code means, value and unit (UCUM) as they were found.
+
+    `what` and `said` are how every page and report puts it (domain.words): "mean density", "-812 HU".
+    """
 
     name: str
     value: float
     unit: str
+    what: str
+    said: str
 
 
 @dataclass(frozen=True)
