@@ -221,8 +221,10 @@ class Connection:
     def _record_end(self, record: AssociationWriter, dialogue: Dialogue, ending: _Ending) -> None:
         counts = dialogue.counts
         numbers = {"stored": counts.stored, "refused": counts.refused, "bytes": counts.bytes}
-        self._acceptor.writer.close_association(record, ending.how, ending.reason, **numbers)
+        told = self._acceptor.writer.close_association(record, ending.how, ending.reason, **numbers)
         self._acceptor.events.closed(record.peer.calling, ending.how)
+        if not told:
+            return
         extra = {"association": str(record.id), "calling": record.peer.calling, "address": self._address, **numbers}
         log.info("association %s%s", ending.how, f": {ending.reason}" if ending.reason else "", extra=extra)
 
