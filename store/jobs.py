@@ -28,6 +28,7 @@ JOBS = LeaseTable(
     lost=JobEvent.LEASE_LOST,
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
+    give_up=JobEvent.FAIL,
 )
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed.
