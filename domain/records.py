@@ -277,6 +277,20 @@ class Listed(Generic[T]):
 
 
 @dataclass(frozen=True)
+class SpoolRecord:
+    """A spool that holds studies back until their objects are synced; `hosts` are those that the trail names.
+
+    `since` is when the oldest of the studies last received something, `is_read` whether an index lives that lets go.
+    """
+
+    spool: str
+    hosts: tuple[str, ...]
+    studies: int
+    since: datetime
+    is_read: bool
+
+
+@dataclass(frozen=True)
 class CurrentWork:
     """What decides where a study is: the newest run of each model that was not cancelled, with its results' way."""
 
