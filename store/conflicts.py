@@ -4,12 +4,12 @@ A row names the other bytes and where they lie, which study they name, and which
 one correction (a patient's merge, a study sent again under another patient) are adopted together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, or_, select, update
 
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
@@ -78,20 +78,23 @@ def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow]
     uids = [one.sop_uid for one in wanted.conflicts]
     columns = (instances.c.sop_uid, *(instances.c[name] for name in _KEPT))
     former = connection.execute(locked(select(*columns).where(instances.c.sop_uid.in_(uids)), instances)).mappings()
-    kept = {row["sop_uid"]: row for row in former}
-    the_same = [{**row, "uid": row["sop_uid"]} for row in rows]
-    changed = [name for name in rows[0] if name != "sop_uid"]
-    move = update(instances).where(instances.c.sop_uid == bindparam("uid"))
-    connection.execute(move.values({name: bindparam(name) for name in changed}), the_same)
-    known = update(conflicts).where(conflicts.c.sop_uid == bindparam("uid"))
-    digests = [{"uid": one.sop_uid, "kept": one.digest} for one in wanted.conflicts]
-    connection.execute(known.values(kept_digest=bindparam("kept"), study_id=wanted.sent), digests)
-    was = [
-        {"number": one.id, **{f"kept_{name}": kept[one.sop_uid][name] for name in _KEPT}} for one in wanted.conflicts
-    ]
-    values: dict[str, Any] = {name: bindparam(f"kept_{name}") for name in _KEPT}
-    back = update(conflicts).where(conflicts.c.id == bindparam("number"))
-    connection.execute(back.values(**values, sent_study_id=wanted.study, adopted_at=now), was)
+    kept = {row["sop_uid"]: dict(row) for row in former}
+    _set_each(connection, instances, instances.c.sop_uid, [(row["sop_uid"], dict(row)) for row in rows])
+    former_bytes = {"sent_study_id": wanted.study, "adopted_at": now}
+    told = [(one.id, {**kept[one.sop_uid], **former_bytes}) for one in wanted.conflicts]
+    _set_each(connection, conflicts, conflicts.c.id, told)
+    # All that waits under these UIDs is beside other bytes now.
+    beside = [(one.sop_uid, {"kept_digest": one.digest, "study_id": wanted.sent}) for one in wanted.conflicts]
+    _set_each(connection, conflicts, conflicts.c.sop_uid, beside)
+
+
+def _set_each(
+    connection: Connection, table: Table, key: Column[Any], rows: Sequence[tuple[object, Mapping[str, object]]]
+) -> None:
+    """Give each row of `table` with this key its values; all of them set the same columns."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0][1]}
+    each = [{"key": one, **{f"new_{name}": value for name, value in new.items()}} for one, new in rows]
+    connection.execute(update(table).where(key == bindparam("key")).values(values), each)
 
 
 def wait_for(connection: Connection, study: StudyId) -> bool:

@@ -69,8 +69,8 @@ class Assembler:
 
 def two_patients(patient: Patient) -> str:
     """Why a study stops whose images name two patients, and what to do; it names neither."""
-    differ = " and ".join(disagreeing(patient.named, patient.same))
-    return f"its images name two patients ({differ} differ): dicom-node patients list"
+    differ = disagreeing(patient.named, patient.same)
+    return f"its images name two patients (they differ in {', '.join(differ)}): dicom-node patients list"
 
 
 def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetime) -> None:
