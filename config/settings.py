@@ -128,7 +128,7 @@ class Identity(Section):
 
     key: SecretKey | None = Field(
         None,
-        description="secret key of the digests by which the index tells patients apart, 32 letters at least; the same "
+        description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
         "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
     )
 
