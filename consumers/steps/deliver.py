@@ -24,7 +24,7 @@ from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from store import deliveries, jobs
 from store.database import Connection
-from store.deliveries import DELIVERIES, Delivery, bound_elsewhere, bound_for
+from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.results import Result
@@ -53,7 +53,7 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = ()
+    due: Sequence[Condition] = (OF_ONE_PATIENT,)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None) -> None:
         self.policy = policy

@@ -12,7 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
-from store import deliveries, jobs, outbox, studies
+from store import conflicts, deliveries, jobs, outbox, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.holders import is_served
@@ -113,6 +113,10 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
     state, revision = studies.lock_revision(connection, study)
     if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
+    if studies.names_two_patients(connection, study):
+        raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
+    if conflicts.wait_for(connection, study) and not revision:
+        raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
     return revision
