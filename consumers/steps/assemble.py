@@ -12,18 +12,13 @@ from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
 from domain.identity import disagreeing
 from domain.ids import StudyId
-<<<<<<< HEAD
-from store import studies
-from store.database import is_for_data
-from store.studies import OpenStudy
-=======
 from store import conflicts, studies
+from store.database import is_for_data
 from store.studies import OpenStudy, Patient
 
 _NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
 _CORRECTION = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
 _TAKEN_AWAY = "its images were corrected and are another study's now"
->>>>>>> identity
 
 _log = logging.getLogger(__name__)
 
