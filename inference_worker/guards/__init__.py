@@ -64,8 +64,8 @@ def _refuse(guard: Guard, source: Source, read: Read) -> None:
             said = f"the {it} {_STRANGE}: quantile {quantile:g} of its values is"
             _between(guard, said, measures.quantile(source, quantile), (least, most))
         case NoScreenCapture(most):
-            said = f"the {it} looks like a screen capture: the share of neighbouring pixels that jump is"
-            _between(guard, said, measures.jumps(source), (0, most))
+            said = f"the {it} looks like a screen capture: the share of neighbouring pixels in letters and lines is"
+            _between(guard, said, measures.strokes(source), (0, most))
         case Likeness(file, least, of):
             said = f"the {it} does not look like {of}: likeness"
             _between(guard, said, correlation(source, file, read(file)), (least, 1.01))
