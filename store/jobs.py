@@ -87,8 +87,16 @@ def lock(connection: Connection, study: uuid.UUID) -> None:
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision that failed or timed out."""
+    return _ended(connection, study, JobState.FAILED, JobState.TIMED_OUT)
+
+
+def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision whose packages found the images not suitable."""
+    return _ended(connection, study, JobState.NOT_SUITABLE)
+
+
+def _ended(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
-    states = (JobState.FAILED, JobState.TIMED_OUT)
     ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
     return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
 

@@ -18,6 +18,7 @@ from store.locks import locked
 from store.tables import decisions, instances, jobs
 
 _WAITS = "waits for a worker"
+_ANSWERS = (JobState.SUCCEEDED, JobState.NOT_SUITABLE)
 _NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
 
 _INSTANCES = text(
@@ -83,7 +84,10 @@ def note_decision(connection: Connection, decision: Decision) -> None:
 
 @dataclass(frozen=True)
 class RequestedJob:
-    """The job of an input: `opened` where it is requested now, `waits` where it has no findings yet."""
+    """The job of an input: `opened` where it is requested now, `waits` where it has no answer yet.
+
+    An answer is findings, or that its images are not suitable.
+    """
 
     id: JobId
     opened: bool
@@ -151,4 +155,4 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    return RequestedJob(JobId(row.id), opened, waits=row.state != JobState.SUCCEEDED)
+    return RequestedJob(JobId(row.id), opened, waits=row.state not in _ANSWERS)

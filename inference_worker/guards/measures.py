@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from domain.errors import ConfigurationError, UnusableInput
+from domain.errors import ConfigurationError, NotSuitable
 from inference_worker.guards.robust import field, spread
 from inference_worker.images import Picture
 from inference_worker.transforms.grids import orientation_of, spacings_of
@@ -52,14 +52,14 @@ def quantile(source: Source, share: float) -> float:
 def extent(source: Source) -> tuple[float | None, float | None, float | None]:
     """Length in mm towards head, back and left. A picture is taken as frontal: its rows, unknown, its columns.
 
-    Raises UnusableInput for a picture that does not state its spacing.
+    Raises NotSuitable for a picture that does not state its spacing.
     """
     if isinstance(source, Volume):
         order, spacing = orientation_of(source.affine).order, spacings_of(source.affine)
         head, back, left = (float(source.voxels.shape[axis] * spacing[axis]) for axis in order)
         return head, back, left
     if source.spacing is None:
-        raise UnusableInput("the picture does not state its pixel spacing, so its size is unknown (check extent)")
+        raise NotSuitable("the picture does not state its pixel spacing, so its size is unknown (check extent)")
     rows, columns = (size * mm for size, mm in zip(source.values.shape, source.spacing, strict=True))
     return rows, None, columns
 
@@ -93,7 +93,8 @@ def detail(source: Source) -> float:
     """How much the bright part varies between the scales _FINE and _WIDE, a median share; 0 where nothing is bright."""
     if isinstance(source, Picture):
         raise ConfigurationError("the check detail is for volumes")
-    values, spacing = _blocks(replace(source, voxels=np.clip(source.voxels, *spread(source.voxels))), _FINE)
+    low, high = spread(source.voxels)
+    values, spacing = _blocks(replace(source, voxels=source.voxels.clip(low, high)), _FINE)
     fine, wide = (ndimage.gaussian_filter(values, mm / spacing) for mm in (_FINE, _WIDE))
     air, brightest = np.quantile(wide, (0.01, 0.995))
     above = wide - air
