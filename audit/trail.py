@@ -51,6 +51,7 @@ class Action(StrEnum):
     JOB_RETRIED = "inference tried again"
     JOB_CANCELLED = "inference cancelled"
     INFERRED = "inference done"
+    JOB_NOT_SUITABLE = "inference not suitable"
     JOB_FAILED = "inference failed"
     WRITTEN = "results written"
     DELIVERY_PLANNED = "delivery planned"

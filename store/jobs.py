@@ -104,6 +104,11 @@ def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
     return _of_present_revision(connection, study, JobState.CANCELLED)
 
 
+def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision whose packages found the images not suitable."""
+    return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
+
+
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
     such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))

@@ -75,6 +75,7 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
         failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+        refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
     digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
@@ -82,6 +83,9 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         known = one.model_digest in digests
         gone = "its package is not installed, or was changed: leave what it ended with"
         said.append(f"{one.model} {one.version}: {'run it again' if known else gone}")
+    if refused and not failed:
+        said.append("nothing failed: what a model found not suitable is no failure, and the same images stay so")
+    said += [f"{one.model} {one.version}: not suitable, so it is not run again" for one in refused]
     return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
