@@ -208,7 +208,7 @@ class DeliveryTo(_Deliveries):
         """Ask what the destination takes now. What it has come to take is written; else it is refused for good."""
         seen = probe(self._destination.destination, self._our_aet, self._timeout)
         with self._ledger.database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
             changed = self._destination.changed_since(connection, delivery.planned_at)
         if seen.error:
             return Retryable(seen.error)

@@ -14,6 +14,7 @@ from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.jobs import Job
+from store.leases import moment
 from store.objects import ObjectStore
 from store.studies import note_progress
 
@@ -31,9 +32,10 @@ class ResultsWriter:
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
 
-        The event's time is the moment from which the destinations' answers were taken.
+        The event's time is the moment from which the destinations' answers were taken, by the database's clock: the
+        answers have theirs from other hosts.
         """
-        connection, begun = transaction.connection, self._clock.now()
+        connection, begun = transaction.connection, moment(transaction.connection)
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
         # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
