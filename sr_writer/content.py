@@ -16,12 +16,11 @@ from pydicom.dataset import Dataset
 from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
 from domain.words import Resolution
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
-
-Buffer = bytes | bytearray | memoryview
 
 # A list of key images that is longer than this is not looked at.
 _MOST_KEY_FRAMES = 16

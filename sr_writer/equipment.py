@@ -10,11 +10,14 @@ from highdicom.sr import (
     ObservationContext,
     ObserverContext,
 )
+from pydicom.dataset import Dataset
 
 from domain.findings import ModelIdentity
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, plain, short, warning
 from sr_writer.provenance import Provenance
+
+_MADE = ("InstanceCreation", "Series", "Content")
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:
@@ -37,6 +40,20 @@ def contributing_equipment(model: ModelIdentity, stamp: Provenance) -> Sequence[
     )
     item.DeviceUID = model.device_uid
     return [item]
+
+
+def sign(dataset: Dataset, model: ModelIdentity, stamp: Provenance) -> None:
+    """Put in when an object was made, and by what."""
+    # A presentation state has creation times of its own instead of the content's (PS3.3 C.11.10).
+    made = ("InstanceCreation", "Series") if "PresentationCreationDate" in dataset else _MADE
+    for what in made:
+        setattr(dataset, f"{what}Date", stamp.date)
+        setattr(dataset, f"{what}Time", stamp.time)
+    dataset.TimezoneOffsetFromUTC = stamp.time_zone
+    dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
+    dataset.DeviceUID = model.device_uid
+    # highdicom adds itself here; the model is the one processing equipment.
+    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
 
 
 def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:

@@ -30,7 +30,8 @@ from sr_writer.codes.wording import (
     warning,
 )
 from sr_writer.common_modules import heading
-from sr_writer.content import Buffer, Content, Draft
+from sr_writer.content import Content, Draft
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.segments.frames import references
 from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame, Source, Volume

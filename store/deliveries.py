@@ -42,7 +42,10 @@ _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 
 @dataclass(frozen=True)
 class Delivery:
-    """The results of one job on their way to one destination. `age` is how long ago the first attempt was."""
+    """The results of one job on their way to one destination. `age` is how long ago the first attempt was.
+
+    `withdrawn` says that the results were taken back as wrong.
+    """
 
     id: uuid.UUID
     job_id: JobId
@@ -56,6 +59,7 @@ class Delivery:
     rewritten: int
     model: str
     revision: int
+    withdrawn: bool
 
 
 @dataclass(frozen=True)
@@ -209,12 +213,33 @@ def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     return [as_result(row) for row in found]
 
 
-def note_object(connection: Connection, delivery: uuid.UUID, sop_uid: str, stored: bool, status: int | None) -> None:
-    """Keep what the destination said to one object."""
+def note_object(
+    connection: Connection,
+    delivery: uuid.UUID,
+    sop_uid: str,
+    stored: bool,
+    status: int | None,
+    unanswered: bool = False,
+) -> None:
+    """Keep what the destination said to one object; one that is `unanswered` was sent and may be there."""
     statement = update(delivery_objects).where(
         delivery_objects.c.delivery_id == delivery, delivery_objects.c.sop_uid == sop_uid
     )
-    connection.execute(statement.values(stored=stored, status=status, at=NOW))
+    said = {"status": status, "at": NOW} if status is not None or unanswered else {}
+    connection.execute(statement.values(stored=stored, **said))
+
+
+def note_unanswered(connection: Connection, delivery: uuid.UUID) -> None:
+    """Of what a sender that writes no more had in hand, nobody knows whether it arrived."""
+    unsaid = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.at.is_(None))
+    going = update(delivery_objects).where(unsaid, delivery_objects.c.dropped.is_(False))
+    connection.execute(going.values(at=NOW))
+
+
+def of_study(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """All deliveries of a study."""
+    every = _DELIVERY.where(deliveries.c.study_id == study)
+    return [_delivery(row) for row in connection.execute(every.order_by(deliveries.c.id))]
 
 
 def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
@@ -260,6 +285,7 @@ _DELIVERY = select(
     func.coalesce(NOW - deliveries.c.first_attempt, timedelta()).label("age"),
     jobs.c.model,
     jobs.c.revision,
+    jobs.c.withdrawn_at.is_not(None).label("withdrawn"),
 ).join(jobs, jobs.c.id == deliveries.c.job_id)
 
 

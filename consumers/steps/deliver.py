@@ -72,6 +72,8 @@ class _Deliveries:
 
     def overtaken(self, connection: Connection, item: Delivery) -> str:
         """An older result never comes over a newer one, and where there is nothing to send nothing is delivered."""
+        if item.withdrawn:
+            return "the results were withdrawn"
         if deliveries.is_overtaken(connection, item):
             return "newer results are there already"
         return "" if item.choices or deliveries.objects_of(connection, item.id) else _NOTHING
@@ -118,7 +120,8 @@ class _Deliveries:
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
 
     def taken_back(self, transaction: Transaction, item: Delivery, reason: str) -> None:
-        """Say that its sender was lost."""
+        """Say that its sender was lost, with what it had in hand."""
+        deliveries.note_unanswered(transaction.connection, item.id)
         transaction.record(Action.DELIVERY_LOST, item.study_id, **about(item), reason=reason)
 
     def cancelled(self, transaction: Transaction, item: Delivery, reason: str) -> None:
@@ -193,7 +196,7 @@ class DeliveryTo(_Deliveries):
             if not DELIVERIES.fence(connection, one.lease):
                 raise LeaseLost(f"delivery {one.item.id} is somebody else's by now")
             uid, stored = outcome.sent.sop_instance, outcome.verdict is Verdict.STORED
-            deliveries.note_object(connection, one.item.id, uid, stored, outcome.status)
+            deliveries.note_object(connection, one.item.id, uid, stored, outcome.status, outcome.unanswered)
         metrics.deliveries.labels(one.item.destination, outcome.verdict.value).inc()
         return outcome
 

@@ -36,14 +36,16 @@ class ResultsWriter:
         connection, begun = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
+        if job.withdrawn_at:
+            self._leave(transaction, job, "they were withdrawn")
+            return
         # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
         findings = replace(job.findings, input_digest=job.input_set)
         keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
         read = (findings.frames, *(one.frames for one in findings.others))
         uids = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
         if not uids.keys() <= keys.keys():
-            reason = "an image of it was replaced since; a newer revision has results of its own"
-            transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
+            self._leave(transaction, job, "an image of it was replaced since; a newer revision has results of its own")
             return
         sources = [self._objects.path(keys[uid]) for uid in uids]
         earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
@@ -61,6 +63,9 @@ class ResultsWriter:
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
+
+    def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
+        transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
 
     def _keep(self, job: Job, one: ResultObject) -> ResultRecord:
         sha256 = hashlib.sha256()

@@ -10,6 +10,7 @@ from highdicom.sr import CodedConcept
 
 from domain.findings import Code, ModelIdentity
 from domain.profiles import ResultKind
+from domain.rejections import Cause
 from sr_writer.codes import concepts
 
 _NAMES = {
@@ -31,6 +32,7 @@ DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
 SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(ResultKind)}
+REJECTION_SERIES_NUMBER = 9001 + len(ResultKind)
 
 _PROCEDURES = {
     "CR": concepts.RADIOGRAPHY,
@@ -94,6 +96,12 @@ def series_description(model: ModelIdentity, kind: ResultKind, about: str = "") 
     demonstration = ", demo" if model.demonstration else ""
     name = plain(about) or subject(model.title)
     return short(f"{name}, {_NAMES[kind]}; {_UNVERIFIED}{demonstration}; {model.name}")
+
+
+def rejection_description(model: ModelIdentity, cause: Cause, number: int) -> str:
+    """What a list of series shows of a rejection note: what became of which result."""
+    demonstration = ", demo" if model.demonstration else ""
+    return short(f"{cause.capitalize()}: {subject(model.title)}, result {number}; AI{demonstration}; {model.name}")
 
 
 def subject(title: str) -> str:

@@ -18,7 +18,8 @@ from domain.findings import Findings, ModelIdentity
 from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, ResultFormat, every_form
 from sr_writer.codes.wording import content_description, warning
 from sr_writer.common_modules import heading
-from sr_writer.content import Buffer, Content, Draft
+from sr_writer.content import Content, Draft
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.provenance import Provenance
 from sr_writer.segments import frames as segment_frames
 from sr_writer.segments import pixels as segment_pixels

@@ -16,6 +16,7 @@ from domain.records import (
     MeasuredJob,
     MeasuredSegment,
     MeasuredValue,
+    RejectionRecord,
     StudyRecord,
 )
 from domain.states import DeliveryState, JobState, StudyState
@@ -102,4 +103,5 @@ _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     JobRecord: {"state": JobState},
     MeasuredJob: {"state": JobState, "findings": _measured},
     DeliveryRecord: {"state": DeliveryState, "choices": _choices},
+    RejectionRecord: {"state": DeliveryState},
 }
