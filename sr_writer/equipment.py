@@ -30,20 +30,20 @@ def general_equipment(model: ModelIdentity) -> dict[str, Any]:
     }
 
 
-def contributing_equipment(model: ModelIdentity, stamp: Provenance) -> Sequence[ContributingEquipment]:
-    """The item of Contributing Equipment Sequence that names the model as processing equipment."""
+def contributing_equipment(model: ModelIdentity, stamp: Provenance, said: str = "") -> Sequence[ContributingEquipment]:
+    """The item of Contributing Equipment Sequence that names the model as processing equipment, and what is `said`."""
     item = ContributingEquipment(
         purpose_of_reference=concept(concepts.PROCESSING_EQUIPMENT),
         contribution_datetime=stamp.moment.replace(microsecond=0),
-        contribution_description=warning(model),
+        contribution_description=said or warning(model),
         **general_equipment(model),
     )
     item.DeviceUID = model.device_uid
     return [item]
 
 
-def sign(dataset: Dataset, model: ModelIdentity, stamp: Provenance) -> None:
-    """Put in when an object was made, and by what."""
+def sign(dataset: Dataset, model: ModelIdentity, stamp: Provenance, said: str = "") -> None:
+    """Put in when an object was made, by what, and what is `said` of that: the warning by itself, where nothing is."""
     # A presentation state has creation times of its own instead of the content's (PS3.3 C.11.10).
     made = ("InstanceCreation", "Series") if "PresentationCreationDate" in dataset else _MADE
     for what in made:
@@ -53,7 +53,7 @@ def sign(dataset: Dataset, model: ModelIdentity, stamp: Provenance) -> None:
     dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
     dataset.DeviceUID = model.device_uid
     # highdicom adds itself here; the model is the one processing equipment.
-    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
+    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp, said)
 
 
 def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from domain.editions import FIRST, Edition
 from domain.errors import IntegrityError
 from domain.findings import FindingProbability, Findings, Region
 from domain.profiles import COMPREHENSIVE_3D_SR, SEGMENTATION, ResultFormat, ResultKind
 from sr_writer import parametric_map
 from sr_writer.codes.schemes import private_schemes
+from sr_writer.codes.sentences import comments
 from sr_writer.content import Content, Draft, Predecessor, key_frames
 from sr_writer.encoding.elements import encoded, merged
 from sr_writer.encoding.part10 import Buffer, part10
@@ -83,6 +85,7 @@ def write(
     content_time: datetime,
     forms: Collection[ResultFormat] = PLAIN,
     maps: Sequence[NDArray[np.float32]] = (),
+    edition: Edition = FIRST,
 ) -> tuple[ResultObject, ...]:
     """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
 
@@ -91,12 +94,13 @@ def write(
     the arrays of `findings.maps`. `sources` are Part 10 files that hold all of those frames and
     those of the other inputs. `content_time` is aware
     and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
-    predecessors; no other object has an attribute for it.
+    predecessors, for which no other object has an attribute; that they supersede others, and which (`edition`), all of
+    them say in words.
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
     IntegrityError for a mask, a map, a place or a probability that is not of these findings.
     """
-    content = _content(findings, mask, sources, predecessors, content_time, maps)
+    content = _content(findings, mask, sources, predecessors, content_time, maps, edition)
     made: list[ResultObject] = []
     for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
         wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
@@ -112,6 +116,7 @@ def _content(
     predecessors: Sequence[Predecessor],
     content_time: datetime,
     maps: Sequence[NDArray[np.float32]],
+    edition: Edition,
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
@@ -129,6 +134,7 @@ def _content(
         key_frames=key_frames(findings, regions),
         predecessors=predecessors,
         others=read_others(sources, findings),
+        edition=edition,
     )
 
 
@@ -166,7 +172,7 @@ def _predecessor(one: Predecessor) -> Dataset:
 def finished(draft: Draft, content: Content) -> ResultObject:
     """The object with its times, its maker and the patient's identity, as a file."""
     dataset, form, source = draft.dataset, draft.form, content.source
-    sign(dataset, content.findings.model, content.stamp)
+    sign(dataset, content.findings.model, content.stamp, comments(content))
     if schemes := private_schemes(content.findings):
         dataset.CodingSchemeIdentificationSequence = schemes
     if form.kind in _DOCUMENTS and (superseded := _predecessors(form, content)):

@@ -88,14 +88,16 @@ def short(text: str) -> str:
     return plain(text)[:64].strip()
 
 
-def series_description(model: ModelIdentity, kind: ResultKind, about: str = "") -> str:
+def series_description(model: ModelIdentity, kind: ResultKind, about: str = "", number: int = 1) -> str:
     """What a list of series shows, most of which cut it off: what this one is, that no person has looked, the model.
 
-    `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`.
+    `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`. Of
+    the study's results by this model, those from the second on say which they are, by `number`.
     """
     demonstration = ", demo" if model.demonstration else ""
     name = plain(about) or subject(model.title)
-    return short(f"{name}, {_NAMES[kind]}; {_UNVERIFIED}{demonstration}; {model.name}")
+    result = f", result {number}" if number > 1 else ""
+    return short(f"{name}, {_NAMES[kind]}{result}; {_UNVERIFIED}{demonstration}; {model.name}")
 
 
 def rejection_description(model: ModelIdentity, cause: Cause, number: int) -> str:
@@ -120,6 +122,8 @@ def warning(model: ModelIdentity) -> str:
     return f"{NOT_VERIFIED}; {DEMONSTRATION}" if model.demonstration else NOT_VERIFIED
 
 
-def content_description(model: ModelIdentity) -> str:
-    """The most important part of `warning` in 64 characters."""
+def content_description(model: ModelIdentity, edition: str = "") -> str:
+    """The most important part of `warning` in 64 characters, beside what is said of an `edition` that has one."""
+    if edition:
+        return short(f"{'AI demo, unverified' if model.demonstration else _UNVERIFIED}; {edition}")
     return DEMONSTRATION.capitalize() if model.demonstration else NOT_VERIFIED
