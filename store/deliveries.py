@@ -242,6 +242,14 @@ def of_study(connection: Connection, study: uuid.UUID) -> list[Delivery]:
     return [_delivery(row) for row in connection.execute(every.order_by(deliveries.c.id))]
 
 
+def superseded(connection: Connection, delivery: Delivery) -> list[Delivery]:
+    """The deliveries of older results of the same model to the same destination that send nothing any more."""
+    same = (deliveries.c.study_id == delivery.study_id, deliveries.c.destination == delivery.destination)
+    older = and_(*same, jobs.c.model == delivery.model, jobs.c.revision < delivery.revision)
+    still = _DELIVERY.where(older, deliveries.c.state != DeliveryState.SENDING)
+    return [_delivery(row) for row in connection.execute(still.order_by(deliveries.c.id))]
+
+
 def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
     """UID, whether it is stored, and the destination's last status, of each object that is to go."""
     columns = (delivery_objects.c.sop_uid, delivery_objects.c.stored, delivery_objects.c.status)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
@@ -56,6 +56,7 @@ class Rejection:
     state: DeliveryState
     attempts: int
     age: timedelta
+    requested_at: datetime
     revision: int
     sop_uid: str
     transfer_syntax: str
@@ -113,6 +114,18 @@ def out(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     joined = select(results).join(delivery_objects, delivery_objects.c.sop_uid == results.c.sop_uid)
     found = joined.where(delivery_objects.c.delivery_id == delivery, IS_OUT)
     return [as_result(row) for row in connection.execute(found.order_by(results.c.kind, results.c.sop_uid))]
+
+
+def successor(connection: Connection, rejection: Rejection) -> int | None:
+    """The number of the results of the same model that are at the destination in place of those that a note rejects."""
+    old = select(jobs.c.study_id, jobs.c.model, jobs.c.result_number).where(jobs.c.id == rejection.job_id).subquery()
+    newest = (
+        select(func.max(jobs.c.result_number))
+        .join(deliveries, deliveries.c.job_id == jobs.c.id)
+        .join(old, and_(old.c.study_id == jobs.c.study_id, old.c.model == jobs.c.model))
+        .where(deliveries.c.destination == rejection.destination, jobs.c.result_number > old.c.result_number)
+    )
+    return connection.execute(newest).scalar_one_or_none()
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Rejection]:
