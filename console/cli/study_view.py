@@ -162,14 +162,14 @@ def _conflicts(path: StudyPath) -> Section:
     return Section("conflicts: other bytes came under the same UID", CONFLICT, rows)
 
 
-CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID")
+CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID", "object")
 
 
 def conflict(one: ConflictRecord) -> tuple[object, ...]:
     """A row of `CONFLICT`."""
     what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
     studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
-    return one.id, moment(one.received_at), what, *studies, one.sop_uid
+    return one.id, moment(one.received_at), what, *studies, one.sop_uid, one.object_key
 
 
 def _decisions(path: StudyPath) -> Section:
