@@ -30,7 +30,7 @@ from config.values import (
     Whole,
     devices,
 )
-from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
+from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
@@ -199,6 +199,13 @@ class OwnProfile(Section):
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
     )
     compress: bool = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
+    supersede: TakenBack = Field(
+        TakenBack.NONE, description="of results that newer ones replace: none, or iocm for a rejection note (113039)"
+    )
+    withdraw: TakenBack = Field(
+        TakenBack.IOCM,
+        description="of results that are wrong: none, or iocm for a rejection note (113037)",
+    )
 
 
 class Destination(Section):
@@ -326,4 +333,4 @@ class Settings(BaseModel):
         own = self.profiles.get(name)
         if own is None:
             return BUILT_IN[name]
-        return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
+        return Profile(name, own.objects, own.reports, own.segmentations, own.compress, own.supersede, own.withdraw)
