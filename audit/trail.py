@@ -62,6 +62,8 @@ class Action(StrEnum):
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
     RETRIED = "study tried again"
+    HOST_FORGOTTEN = "host forgotten"
+    ACCEPTED = "study accepted without a result"
     READ = "audit log used"
 
 

@@ -6,7 +6,7 @@ NodeError
 ├── Permanent            the same call can never succeed; dead letter, or failed with the reason
 │   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
 │   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
-├── IntegrityError       something was changed, lost or forged; stop and call a person
+├── IntegrityError       something was changed, lost or forged; what it concerns stops and calls a person
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
 Exceptions of libraries are translated where they enter, with `from`.
@@ -38,7 +38,7 @@ class ConfigurationError(Permanent):
 
 
 class IntegrityError(NodeError):
-    """Something was changed, lost or forged. Nothing goes on until a person has looked."""
+    """Something was changed, lost or forged. What it concerns does not go on until a person has looked."""
 
 
 class IllegalTransition(NodeError):

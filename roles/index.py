@@ -10,11 +10,14 @@ from dicom_node.spool import BacklogMeter, SpoolReader
 from roles.process import Context
 from roles.tasks import Throttled, at_once_then, run_loop
 from store.drafts import sweep
+from store.holders import Life
 
 _POLL = 0.5
 _LATER = 10
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
+# Seconds between two proofs that this spool's index lives: a host is forgotten that has none.
+_PROOFS = 2.0
 
 
 def index(context: Context) -> None:
@@ -25,6 +28,8 @@ def index(context: Context) -> None:
     threading.Thread(target=sweep, args=(context.settings.data / "objects", context.stop.is_set), daemon=True).start()
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
+        life = Life(context.database, reads=reader.identity)
+        proving = Throttled(_PROOFS, life.prove)
         indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse)
 
         def measure() -> None:
@@ -37,8 +42,10 @@ def index(context: Context) -> None:
         waits = at_once_then(_POLL)
 
         def turn() -> None:
+            proving()
             indexer.step(next(waits))
             figures()
 
         run_loop(context, turn)
         indexer.close()
+        life.close()

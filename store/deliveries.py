@@ -33,6 +33,7 @@ DELIVERIES = LeaseTable(
     lost=DeliveryEvent.SENDER_LOST,
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
+    give_up=DeliveryEvent.REFUSE,
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 

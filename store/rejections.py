@@ -28,6 +28,7 @@ REJECTIONS = LeaseTable(
     lost=DeliveryEvent.SENDER_LOST,
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
+    give_up=DeliveryEvent.REFUSE,
     at_claim={"first_attempt": func.coalesce(rejections.c.first_attempt, NOW)},
 )
 

@@ -118,6 +118,12 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
     connection.execute(update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool)))
 
 
+def held_by(connection: Connection, spool: str) -> list[StudyId]:
+    """The studies that a spool holds back, locked."""
+    held = locked_in_order(select(studies.c.id).where(_holds(spool)), studies)
+    return [StudyId(row) for row in connection.execute(held).scalars()]
+
+
 def _holds(spool: str) -> ColumnElement[bool]:
     return literal(spool) == func.any(studies.c.unsynced)
 
