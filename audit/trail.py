@@ -63,6 +63,7 @@ class Action(StrEnum):
     SUPERSEDED = "results superseded"
     WITHDRAWN = "results withdrawn"
     NOTE_WRITTEN = "rejection note written"
+    NOTE_DELIVERED = "rejection note delivered"
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
     RETRIED = "study tried again"

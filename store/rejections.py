@@ -110,6 +110,13 @@ def is_rejected(connection: Connection, delivery: uuid.UUID) -> bool:
     return bool(connection.scalar(select(exists().where(rejections.c.delivery_id == delivery))))
 
 
+def withdrawn_from(connection: Connection, study: uuid.UUID) -> list[tuple[uuid.UUID, str]]:
+    """Each note of the study's wrong results, and where it goes."""
+    wrong = (rejections.c.study_id == study, rejections.c.cause == Cause.WITHDRAWN)
+    found = connection.execute(select(rejections.c.id, rejections.c.destination).where(*wrong))
+    return [(row.id, row.destination) for row in found]
+
+
 def out(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     """The results of a delivery that are or may be at its destination, in the form that went there."""
     joined = select(results).join(delivery_objects, delivery_objects.c.sop_uid == results.c.sop_uid)

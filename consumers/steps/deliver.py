@@ -150,16 +150,16 @@ class _Deliveries:
         stuck.stop(transaction, item.study_id, stuck.Cause.DELIVERY, said, now, item.revision)
         return state.value
 
+    def _reject(self, transaction: Transaction, older: Sequence[Delivery]) -> None:
+        """Have rejection notes made of what is out of these, by the destination's profile."""
+        if self._supersede is TakenBack.IOCM:
+            supersede.reject(transaction, older, self._clock.now())
+
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The study is stuck until a person has looked."""
         said = {"delivery": str(row), "reason": str(error), "state": DeliveryState.REFUSED.value}
         transaction.record(Action.DELIVERY_FAILED, study, **said)
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
-
-    def _reject(self, transaction: Transaction, older: Sequence[Delivery]) -> None:
-        """Have rejection notes made of what is out of these, by the destination's profile."""
-        if self._supersede is TakenBack.IOCM:
-            supersede.reject(transaction, older, self._clock.now())
 
     def settled(self, item: Delivery, state: str, seconds: float) -> None:
         """Each object was counted when its answer came."""

@@ -60,7 +60,9 @@ class _Notes:
     def succeeded(self, transaction: Transaction, item: Rejection, result: int) -> str:
         """It has arrived."""
         state = REJECTIONS.move(transaction.connection, item.id, DeliveryEvent.STORE, reason="stored")
-        transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=[[item.sop_uid, f"{result:04X}"]])
+        transaction.record(
+            Action.NOTE_DELIVERED, item.study_id, **about(item), objects=[[item.sop_uid, f"{result:04X}"]]
+        )
         return state.value
 
     def failure(self, error: NodeError) -> DeliveryEvent:
