@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from domain.identity import ConflictKind
 from domain.ids import JobId, StudyId
 from domain.states import DeliveryState, JobState, StudyState
 
@@ -61,7 +62,11 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class ConflictRecord:
-    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept."""
+    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept.
+
+    `study_id` has the instance; `sent_study_id` is the study that these bytes name, None where an earlier release noted
+    them. `adopted_at` is when a person let other bytes take their place, None where they have waited all along.
+    """
 
     id: int
     sop_uid: str
@@ -71,6 +76,25 @@ class ConflictRecord:
     association_id: uuid.UUID
     object_key: str
     received_at: datetime
+    kind: ConflictKind
+    sent_study_id: StudyId | None
+    adopted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PatientGroup:
+    """Images of a study that name the same patient, and the attributes in which they disagree with others.
+
+    `callers` brought them. `example` is the SOP Instance UID of one of them, by which it can be looked up in the PACS.
+    """
+
+    number: int
+    instances: int
+    series: tuple[str, ...]
+    callers: tuple[str, ...]
+    received_at: datetime
+    example: str
+    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked, locked_in_order
 from store.results import Result, as_result, results_of
-from store.tables import deliveries, delivery_objects, jobs, results
+from store.tables import deliveries, delivery_objects, jobs, results, studies
 
 # Wakes whoever delivers.
 DELIVERIES_CHANNEL = "dicom_node_deliveries"
@@ -39,6 +39,10 @@ DELIVERIES = LeaseTable(
 
 _ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
+
+
+# Of a study whose images name two patients nothing goes out.
+OF_ONE_PATIENT: Condition = ~exists().where(studies.c.id == deliveries.c.study_id, studies.c.two_patients)
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,12 @@ def bound_elsewhere(destinations: Sequence[str]) -> Condition:
 
 
 def plan_delivery(
-    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime, rewrites: RetryPolicy
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
 ) -> Planned | None:
     """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
 
-    None where it is under way or has ended. What is stored stays stored. `now` is when the destination's answers were
-    looked at; by `rewrites` it waits, where its results were written anew.
+    None where it is under way or has ended. What is stored stays stored. By `rewrites` it waits, where its results were
+    written anew.
     """
     of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
     waits = select(deliveries.c.id, deliveries.c.rewritten).where(of_job, deliveries.c.state == DeliveryState.PENDING)
@@ -98,7 +102,7 @@ def plan_delivery(
     pause = rewrites.delay(row.rewritten) or 0.0 if row.rewritten else 0.0
     planned = update(deliveries).where(deliveries.c.id == row.id)
     not_before = NOW + timedelta(seconds=pause)
-    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=not_before))
+    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=NOW, not_before=not_before))
     _send_alone(connection, row.id, _of_forms(connection, job.id, choices))
     return Planned(row.id, row.rewritten)
 
@@ -106,7 +110,7 @@ def plan_delivery(
 def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
     """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
 
-    `written_for` is when the answers were looked at that the present ones were written for.
+    `written_for` is when, by the database's clock, the answers were looked at that the present ones were written for.
     """
     not_before = NOW + timedelta(seconds=seconds)
     values = {"rewritten": planned.rewritten + 1, "planned_at": written_for, "not_before": not_before}
@@ -131,9 +135,9 @@ def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
     return _delivery(connection.execute(_DELIVERY.where(deliveries.c.id == delivery)).one())
 
 
-def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's deliveries: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id == study), deliveries))
+def lock(connection: Connection, *of: uuid.UUID) -> None:
+    """Lock the deliveries of these studies: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id.in_(of)), deliveries))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:

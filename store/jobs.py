@@ -31,9 +31,11 @@ JOBS = LeaseTable(
     give_up=JobEvent.FAIL,
 )
 
-# A study that still receives will be complete again soon, with a run of its own where its input has changed.
+# A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
+# images name two patients waits for a person.
 STUDY_IS_COMPLETE: Condition = ~exists().where(
-    studies.c.id == jobs.c.study_id, studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED))
+    studies.c.id == jobs.c.study_id,
+    or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
 
 
@@ -84,9 +86,9 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists().where(newer))))
 
 
-def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's jobs: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id == study), jobs))
+def lock(connection: Connection, *of: uuid.UUID) -> None:
+    """Lock the jobs of these studies: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
@@ -97,6 +99,11 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
 def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision that a person lets it go on without."""
     return _of_present_revision(connection, study, JobState.CANCELLED)
+
+
+def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision whose packages found the images not suitable."""
+    return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
 
 
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:

@@ -25,7 +25,7 @@ from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from store import deliveries, jobs
 from store.database import Connection
-from store.deliveries import DELIVERIES, Delivery, bound_elsewhere, bound_for
+from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.results import Result
@@ -54,7 +54,7 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = ()
+    due: Sequence[Condition] = (OF_ONE_PATIENT,)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None, supersede: TakenBack = TakenBack.NONE) -> None:
         self.policy = policy
@@ -222,7 +222,7 @@ class DeliveryTo(_Deliveries):
         """Ask what the destination takes now. What it has come to take is written; else it is refused for good."""
         seen = probe(self._destination.destination, self._our_aet, self._timeout)
         with self._ledger.database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
             changed = self._destination.changed_since(connection, delivery.planned_at)
         if seen.error:
             return Retryable(seen.error)
