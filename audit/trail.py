@@ -33,6 +33,9 @@ class Action(StrEnum):
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"
     ADOPTED = "conflicting instance adopted"
+    PATIENT_KEPT = "images of another patient set aside"
+    PATIENT_ACCEPTED = "images taken for one patient's"
+    KEY_FORGOTTEN = "key of patients' digests forgotten"
     QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"
@@ -60,6 +63,8 @@ class Action(StrEnum):
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
     RETRIED = "study tried again"
+    HOST_FORGOTTEN = "host forgotten"
+    ACCEPTED = "study accepted without a result"
     READ = "audit log used"
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from config.contradictions import contradictions
-from config.secret_urls import SecretUrl
+from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
     AETitle,
     Brokers,
@@ -121,6 +121,16 @@ class Database(Section):
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+
+
+class Identity(Section):
+    """What the digests of patients' names and ids in the index are made with."""
+
+    key: SecretKey | None = Field(
+        None,
+        description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
+        "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
+    )
 
 
 class Bus(Section):
@@ -265,6 +275,7 @@ class Settings(BaseModel):
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
+    identity: Identity = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

@@ -7,7 +7,7 @@ NodeError
 │   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
 │   │   └── NotSuitable  a guard of the package refuses it: nothing failed, and nothing is to be mended
 │   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
-├── IntegrityError       something was changed, lost or forged; stop and call a person
+├── IntegrityError       something was changed, lost or forged; what it concerns stops and calls a person
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
 Exceptions of libraries are translated where they enter, with `from`.
@@ -43,7 +43,7 @@ class ConfigurationError(Permanent):
 
 
 class IntegrityError(NodeError):
-    """Something was changed, lost or forged. Nothing goes on until a person has looked."""
+    """Something was changed, lost or forged. What it concerns does not go on until a person has looked."""
 
 
 class IllegalTransition(NodeError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from domain.identity import ConflictKind
 from domain.ids import JobId, StudyId
 from domain.states import DeliveryState, JobState, StudyState
 
@@ -61,7 +62,11 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class ConflictRecord:
-    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept."""
+    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept.
+
+    `study_id` has the instance; `sent_study_id` is the study that these bytes name, None where an earlier release noted
+    them. `adopted_at` is when a person let other bytes take their place, None where they have waited all along.
+    """
 
     id: int
     sop_uid: str
@@ -71,6 +76,25 @@ class ConflictRecord:
     association_id: uuid.UUID
     object_key: str
     received_at: datetime
+    kind: ConflictKind
+    sent_study_id: StudyId | None
+    adopted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PatientGroup:
+    """Images of a study that name the same patient, and the attributes in which they disagree with others.
+
+    `callers` brought them. `example` is the SOP Instance UID of one of them, by which it can be looked up in the PACS.
+    """
+
+    number: int
+    instances: int
+    series: tuple[str, ...]
+    callers: tuple[str, ...]
+    received_at: datetime
+    example: str
+    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -159,11 +183,16 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class MeasuredValue:
-    """A measurement in words: what was measured, and the unit's code."""
+    """A measurement: what its code means, value and unit (UCUM) as they were found.
+
+    `what` and `said` are how every page and report puts it (domain.words): "mean density", "-812 HU".
+    """
 
     name: str
     value: float
     unit: str
+    what: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -269,6 +298,20 @@ class Listed(Generic[T]):
 
     rows: tuple[T, ...]
     more: int = 0
+
+
+@dataclass(frozen=True)
+class SpoolRecord:
+    """A spool that holds studies back until their objects are synced; `hosts` are those that the trail names.
+
+    `since` is when the oldest of the studies last received something, `is_read` whether an index lives that lets go.
+    """
+
+    spool: str
+    hosts: tuple[str, ...]
+    studies: int
+    since: datetime
+    is_read: bool
 
 
 @dataclass(frozen=True)

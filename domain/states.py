@@ -62,6 +62,7 @@ class JobEvent(StrEnum):
     RETRY = "retry"
     LEASE_LOST = "lease_lost"  # its worker died or fell silent
     CANCEL = "cancel"  # a newer revision of the study does not want it
+    ACCEPT = "accept"  # a person lets the study go on without it
 
 
 class DeliveryState(StrEnum):
@@ -114,6 +115,8 @@ JOB: Mapping[tuple[JobState, JobEvent], JobState] = {
     (JobState.FAILED, JobEvent.RETRY): JobState.REQUESTED,
     (JobState.TIMED_OUT, JobEvent.RETRY): JobState.REQUESTED,
     (JobState.CANCELLED, JobEvent.RETRY): JobState.REQUESTED,
+    (JobState.FAILED, JobEvent.ACCEPT): JobState.CANCELLED,
+    (JobState.TIMED_OUT, JobEvent.ACCEPT): JobState.CANCELLED,
     (JobState.REQUESTED, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.LEASED, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.RUNNING, JobEvent.CANCEL): JobState.CANCELLED,

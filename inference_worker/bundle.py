@@ -34,7 +34,7 @@ from inference_worker.together import brought_together
 from inference_worker.transforms.arrays import Labelled
 from inference_worker.transforms.grids import Grid
 from inference_worker.transforms.labels import relabel
-from inference_worker.transforms.measuring import measure, volumes_ml
+from inference_worker.transforms.measuring import measure, size_of, volumes_ml
 from inference_worker.volume import Volume
 from models.bundle_code import ordinary_target
 from models.bundle_manifest import BUNDLE
@@ -113,6 +113,7 @@ class BundleModel:
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
             remarks=(*remarks(volumes), *moved), others=other_frames(volumes),
+            voxel=size_of(first.affine),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))
 

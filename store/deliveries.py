@@ -18,7 +18,7 @@ from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked, locked_in_order
 from store.results import Result, as_result, results_of
-from store.tables import deliveries, delivery_objects, jobs, results
+from store.tables import deliveries, delivery_objects, jobs, results, studies
 
 # Wakes whoever delivers.
 DELIVERIES_CHANNEL = "dicom_node_deliveries"
@@ -33,11 +33,16 @@ DELIVERIES = LeaseTable(
     lost=DeliveryEvent.SENDER_LOST,
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
+    give_up=DeliveryEvent.REFUSE,
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 
 _ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
+
+
+# Of a study whose images name two patients nothing goes out.
+OF_ONE_PATIENT: Condition = ~exists().where(studies.c.id == deliveries.c.study_id, studies.c.two_patients)
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,9 @@ def get(connection: Connection, delivery: uuid.UUID) -> Delivery:
     return _delivery(connection.execute(_DELIVERY.where(deliveries.c.id == delivery)).one())
 
 
-def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's deliveries: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id == study), deliveries))
+def lock(connection: Connection, *of: uuid.UUID) -> None:
+    """Lock the deliveries of these studies: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(deliveries.c.id).where(deliveries.c.study_id.in_(of)), deliveries))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
@@ -164,8 +169,17 @@ def _try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) ->
 
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
+    return _unfinished(connection, bound_for(destination))
+
+
+def unfinished_of(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """What of a study has not arrived and was not cancelled, locked."""
+    return _unfinished(connection, deliveries.c.study_id == study)
+
+
+def _unfinished(connection: Connection, which: Condition) -> list[Delivery]:
     over = (*_ARRIVED, DeliveryState.CANCELLED)
-    going = _DELIVERY.where(bound_for(destination), deliveries.c.state.not_in(over))
+    going = _DELIVERY.where(which, deliveries.c.state.not_in(over))
     return [_delivery(row) for row in connection.execute(locked_in_order(going, deliveries))]
 
 

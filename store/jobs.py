@@ -28,11 +28,14 @@ JOBS = LeaseTable(
     lost=JobEvent.LEASE_LOST,
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
+    give_up=JobEvent.FAIL,
 )
 
-# A study that still receives will be complete again soon, with a run of its own where its input has changed.
+# A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
+# images name two patients waits for a person.
 STUDY_IS_COMPLETE: Condition = ~exists().where(
-    studies.c.id == jobs.c.study_id, studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED))
+    studies.c.id == jobs.c.study_id,
+    or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
 
 
@@ -80,25 +83,36 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists().where(newer))))
 
 
-def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's jobs: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id == study), jobs))
+def lock(connection: Connection, *of: uuid.UUID) -> None:
+    """Lock the jobs of these studies: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs))
+
+
+def unfinished(connection: Connection, study: uuid.UUID) -> list[JobId]:
+    """The jobs of a study that wait or run."""
+    going = and_(jobs.c.study_id == study, jobs.c.state.in_((JOBS.waits, *JOBS.held)))
+    return [JobId(one) for one in connection.execute(select(jobs.c.id).where(going).order_by(jobs.c.id)).scalars()]
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The jobs of the study's present revision that failed or timed out."""
-    return _ended(connection, study, JobState.FAILED, JobState.TIMED_OUT)
+    """The jobs of the study's present revision that failed or timed out, and that nobody accepted so."""
+    return _of_present_revision(connection, study, JobState.FAILED, JobState.TIMED_OUT)
+
+
+def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision that a person lets it go on without."""
+    return _of_present_revision(connection, study, JobState.CANCELLED)
 
 
 def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision whose packages found the images not suitable."""
-    return _ended(connection, study, JobState.NOT_SUITABLE)
+    return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
 
 
-def _ended(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
+def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
-    ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
-    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
+    such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
+    return [_job(row) for row in connection.execute(select(jobs).where(such).order_by(jobs.c.id))]
 
 
 def others_go_on(connection: Connection, job: Job) -> bool:

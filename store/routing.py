@@ -155,4 +155,5 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    return RequestedJob(JobId(row.id), opened, waits=row.state not in _ANSWERS)
+    # One of this revision that is cancelled is one that a person lets the study go on without.
+    return RequestedJob(JobId(row.id), opened, waits=opened or row.state not in (*_ANSWERS, JobState.CANCELLED))

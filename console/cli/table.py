@@ -34,8 +34,10 @@ COMMANDS: Mapping[str, Command] = {
         "recovery",
         "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
     ),
+    "accept": Command("recovery", "Let a study go on without the result of a model that failed on it."),
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
+    "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
     "models": Command("packages", "Model packages."),
@@ -48,6 +50,7 @@ COMMANDS: Mapping[str, Command] = {
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
     ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
+    "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "config": Command("configuration", "The settings: check them, show them."),
     "database": Command("schema", "The database's schema."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),

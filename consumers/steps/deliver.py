@@ -11,7 +11,7 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
-from consumers.leased import Claimed, LeaseLost
+from consumers.leased_work import Claimed, LeaseLost
 from consumers.steps import stuck
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
@@ -19,11 +19,12 @@ from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.events import DeliveryFailed, Event, ResultsDelivered
+from domain.ids import StudyId
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from store import deliveries, jobs
 from store.database import Connection
-from store.deliveries import DELIVERIES, Delivery, bound_elsewhere, bound_for
+from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
 from store.results import Result
@@ -52,7 +53,7 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = ()
+    due: Sequence[Condition] = (OF_ONE_PATIENT,)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None) -> None:
         self.policy = policy
@@ -139,6 +140,12 @@ class _Deliveries:
         said = f"{item.destination}: {reason}"
         stuck.stop(transaction, item.study_id, stuck.Cause.DELIVERY, said, now, item.revision)
         return state.value
+
+    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
+        """The study is stuck until a person has looked."""
+        said = {"delivery": str(row), "reason": str(error), "state": DeliveryState.REFUSED.value}
+        transaction.record(Action.DELIVERY_FAILED, study, **said)
+        stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
     def settled(self, item: Delivery, state: str, seconds: float) -> None:
         """Each object was counted when its answer came."""

@@ -12,7 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
-from store import deliveries, jobs, outbox, studies
+from store import conflicts, deliveries, jobs, outbox, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.holders import is_served
@@ -74,7 +74,8 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
-        failed, refused = jobs.ended_badly(connection, study), jobs.not_suitable(connection, study)
+        failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+        refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
     digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
@@ -90,10 +91,12 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
 
 def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package]) -> int:
     digests = {one.digest for one in packages}
-    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in digests]
-    for job in failed:
-        JOBS.move(transaction.connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
-    return len(failed)
+    connection = transaction.connection
+    without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+    again = [job for job in without if job.model_digest in digests]
+    for job in again:
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+    return len(again)
 
 
 def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
@@ -114,6 +117,10 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
     state, revision = studies.lock_revision(connection, study)
     if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
+    if studies.names_two_patients(connection, study):
+        raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
+    if conflicts.wait_for(connection, study) and not revision:
+        raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
     return revision

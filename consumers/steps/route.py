@@ -22,6 +22,8 @@ from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
 from store.routing import Decision, WantedJob
 
+_NO_IMAGES = "it has no images any more: dicom-node conflicts list"
+
 
 class Router:
     """Handles study.completed and study.amended.
@@ -67,7 +69,7 @@ class Router:
         self._cancel_older(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
-        reason = _reason([job.model for job in wanted], waiting, broken)
+        reason = _reason([job.model for job in wanted], waiting, broken) if series else _NO_IMAGES
         if opened:
             stuck.release_if_nothing_is_left(transaction, event.study_id, reason, self._clock.now(), opened)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())

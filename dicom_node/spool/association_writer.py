@@ -67,6 +67,7 @@ class AssociationWriter:
         self.id = ident
         self.peer = peer
         self.fill = 0
+        self.has_stored = False  # any instance, whether or not its sender heard of it
         self.buffer = _NO_FRAME
         self._access = access
         self._frame = _NO_FRAME
@@ -109,6 +110,7 @@ class AssociationWriter:
     def commit(self) -> None:
         """Write the rest of the instance; on return all of it is durable."""
         self._append(Kind.INSTANCE)
+        self.has_stored = True
         self._instance = _NONE
         self.abandon()
 

@@ -25,6 +25,7 @@ from domain.records import (
     StudyPath,
     StudyRecord,
 )
+from store.conflicts import concerning
 from store.database import Database
 from store.quarantine import unreadable_by_study
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
@@ -52,7 +53,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
         every: Mapping[str, Listed[Any]] = {
             "associations": tables.associations(),
             "series": tables.series(),
-            "conflicts": tables.last(ConflictRecord, conflicts.c.received_at, conflicts.c.id),
+            "conflicts": tables.conflicts(),
             "decisions": tables.last(DecisionRecord, decisions.c.decided_at, decisions.c.model),
             "jobs": tables.last(MeasuredJob, jobs.c.requested_at, jobs.c.id),
             "results": tables.last(ResultRecord, results.c.written_at, results.c.sop_uid),
@@ -115,6 +116,12 @@ class _Tables:
         )
         order = (associations.c.opened_at, associations.c.id)
         return last_of(self._connection, query, AssociationRecord, order, self._most)
+
+    def conflicts(self) -> Listed[ConflictRecord]:
+        """Those of its instances, and those of bytes that name the study."""
+        query = rows_of(ConflictRecord, conflicts).where(concerning(self._study))
+        order = (conflicts.c.received_at, conflicts.c.id)
+        return last_of(self._connection, query, ConflictRecord, order, self._most)
 
     def series(self) -> Listed[SeriesRecord]:
         """In order of their UIDs, the first of them; counting is for those alone."""

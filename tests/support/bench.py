@@ -14,6 +14,7 @@ from audit.trail import Ledger, rows
 from config.settings import Spool
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
+from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
 from domain.completeness import SettlePolicy
@@ -23,6 +24,7 @@ from store.objects import DirectoryStore
 from store.schema import upgrade
 from tests.support.ingest import send
 
+MARKS = PatientMarks(b"a key of the tests")
 # What the database's clock writes.
 _LEASED = ("since", "not_before", "lease_until")
 _MOMENTS = {"jobs": (*_LEASED, "requested_at"), "deliveries": (*_LEASED, "first_attempt")}
@@ -43,7 +45,7 @@ class Bench:
     def index(self) -> None:
         """Index all there is, and end as on a clean stop."""
         with SpoolReader(self.root / "spool") as reader:
-            indexer = Indexer(reader, self.ledger, self.objects, self.clock)
+            indexer = Indexer(reader, self.ledger, self.objects, self.clock, marks=MARKS)
             while indexer.step(0.05):
                 pass
             indexer.close()
@@ -81,6 +83,10 @@ class Bench:
         """A study comes, is indexed and completes."""
         send(self.writer, datasets)
         self.index()
+        self.settle()
+
+    def settle(self) -> None:
+        """What has come is complete, or stuck."""
         assembler = Assembler(self.ledger, SettlePolicy(5, {}), self.clock)
         assembler.step()
         self.clock.sleep(5)
