@@ -5,10 +5,12 @@ import threading
 import time
 
 from config import metrics
+from consumers.bus.outage import Stopped
 from consumers.steps.index import Indexer
 from dicom_node.spool import BacklogMeter, SpoolReader
+from roles.identity_key import patient_marks
 from roles.process import Context
-from roles.tasks import Throttled, at_once_then, run_loop
+from roles.tasks import Throttled, at_once_then, run_loop, until_available
 from store.drafts import sweep
 from store.holders import Life
 
@@ -28,9 +30,13 @@ def index(context: Context) -> None:
     threading.Thread(target=sweep, args=(context.settings.data / "objects", context.stop.is_set), daemon=True).start()
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
+        try:
+            marks = until_available(context, lambda: patient_marks(context.settings, context.database))
+        except Stopped:
+            return
         life = Life(context.database, reads=reader.identity)
         proving = Throttled(_PROOFS, life.prove)
-        indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse)
+        indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks)
 
         def measure() -> None:
             backlog = meter.measure()

@@ -15,6 +15,8 @@ from pydicom import Dataset, dcmread
 from dicom_node.attributes.files import by_pydicom
 from dicom_node.attributes.reader import Attributes, items_of, title
 from domain.errors import UnusableInput
+from domain.findings import Code, Measurement
+from domain.words import amount, named
 
 _SEGMENTATION, _REPORT = "a segmentation", "a report"
 
@@ -23,6 +25,8 @@ _LEFT_OUT = frozenset({"121049", "111028", "121016", "111000", "111001", "111003
 _WITHOUT_WORDS = frozenset({"UIDREF", "IMAGE", "SCOORD", "SCOORD3D"})
 # The identifier of a tracked finding names its group, so it needs no line of its own.
 _TRACKING, _GROUP = "112039", "125007"
+# How a number came of others (TID 300), which is in its name as people say it.
+_DERIVATION = "121401"
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,9 @@ def read_segmentation(part10: bytes) -> SeenSegmentation:
             for series in _items(dataset, "ReferencedSeriesSequence")
             for instance in _items(series, "ReferencedInstanceSequence")
         ),
-        planes=tuple((_number(groups), _position(groups), mask) for groups, mask in zip(frames, masks, strict=True)),
+        planes=tuple(
+            (_segment_number(groups), _position(groups), mask) for groups, mask in zip(frames, masks, strict=True)
+        ),
     )
 
 
@@ -128,7 +134,7 @@ def _segment(item: Dataset) -> SeenSegment:
     )
 
 
-def _number(groups: Dataset) -> int:
+def _segment_number(groups: Dataset) -> int:
     (first, *_) = _items(groups, "SegmentIdentificationSequence")
     return Attributes(first, _SEGMENTATION).whole("ReferencedSegmentNumber", 1)
 
@@ -149,8 +155,14 @@ def _lines(item: Dataset, depth: int) -> Iterator[str]:
         return
     yield "  " * depth + _line(item)
     for child in items_of(item, "ContentSequence"):
-        if not (_code(item) == _GROUP and _code(child) == _TRACKING):
+        if not _is_said_by(item, child):
             yield from _lines(child, depth + 1)
+
+
+def _is_said_by(item: Dataset, child: Dataset) -> bool:
+    """Whether the line of `item` says already what `child` would."""
+    tracked = _code(item) == _GROUP and _code(child) == _TRACKING
+    return tracked or (_words(item, "ValueType") == "NUM" and _code(child) == _DERIVATION)
 
 
 def _line(item: Dataset) -> str:
@@ -158,24 +170,36 @@ def _line(item: Dataset) -> str:
     if _words(item, "ValueType") == "CONTAINER":
         tracked = [_words(one, "TextValue") for one in items_of(item, "ContentSequence") if _code(one) == _TRACKING]
         return tracked[0] if _code(item) == _GROUP and tracked else name
+    if _words(item, "ValueType") == "NUM":
+        return _number_line(item)
     return f"{name}: {_value(item)}"
 
 
 def _value(item: Dataset) -> str:
     kind = _words(item, "ValueType")
-    if kind == "NUM":
-        measured = items_of(item, "MeasuredValueSequence")
-        return _measured(measured[0]) if measured else "no value"
     if kind == "CODE":
         return _words(_items(item, "ConceptCodeSequence")[0], "CodeMeaning")
     return _words(item, "TextValue") or kind
 
 
-def _measured(value: Dataset) -> str:
-    unit = _items(value, "MeasurementUnitsCodeSequence")[0]
-    code = _words(unit, "CodeValue")
-    said = _words(unit, "CodeMeaning") if code.startswith("[") else code
-    return f"{Attributes(value, _REPORT).number('NumericValue'):.6g} {said}"
+def _number_line(item: Dataset) -> str:
+    """A number as readers are told it in words; a share keeps its decimals."""
+    measured = items_of(item, "MeasuredValueSequence")
+    if not measured:
+        return f"{_meaning(item)}: no value"
+    number = Attributes(measured[0], _REPORT).number("NumericValue")
+    unit = _coded(measured[0], "MeasurementUnitsCodeSequence")
+    if unit.value == "%":
+        return f"{_meaning(item)}: {number:.6g} %"
+    derived = [child for child in items_of(item, "ContentSequence") if _code(child) == _DERIVATION]
+    derivation = _coded(derived[0], "ConceptCodeSequence") if derived else None
+    one = Measurement(_coded(item, "ConceptNameCodeSequence"), number, unit, derivation)
+    return f"{named(one)}: {amount(one)}"
+
+
+def _coded(item: Dataset, keyword: str) -> Code:
+    code = _items(item, keyword)[0]
+    return Code(_words(code, "CodeValue"), _words(code, "CodingSchemeDesignator"), _words(code, "CodeMeaning"))
 
 
 def _meaning(item: Dataset) -> str:

@@ -39,6 +39,7 @@ class Known:
 
     study_id: StudyId
     digest: str
+    identity: Sequence[str] | None
 
 
 def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
@@ -66,9 +67,9 @@ def close_association(connection: Connection, association: uuid.UUID, outcome: s
 
 def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[str, Known]:
     """Those of `sop_uids` that the index has."""
-    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest)
+    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest, instances.c.identity)
     found = connection.execute(select(*columns).where(instances.c.sop_uid == func.any(list(sop_uids))))
-    return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
+    return {row.sop_uid: Known(row.study_id, row.digest, row.identity) for row in found}
 
 
 def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
@@ -106,9 +107,16 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
 
 
 def file_conflict(connection: Connection, row: ConflictRow) -> bool:
-    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before."""
-    statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
-    return connection.execute(statement).one_or_none() is not None
+    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before.
+
+    What an earlier release noted, without what it is, is noted anew.
+    """
+    better = {name: row[name] for name in ("kind", "identity", "sent_study_id")}
+    statement = upsert(conflicts).values(row)
+    noted = statement.on_conflict_do_update(
+        index_elements=["sop_uid", "digest"], set_=better, where=conflicts.c.sent_study_id.is_(None)
+    )
+    return connection.execute(noted.returning(conflicts.c.id)).one_or_none() is not None
 
 
 def file_quarantined(connection: Connection, rows: Sequence[QuarantineRow]) -> set[tuple[str, str]]:

@@ -1,15 +1,25 @@
 """Fixtures that every test may ask for. A server starts when the first test wants it, once for each test process."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support.processes import Process, tail
 from tests.support.servers import KafkaBroker, Orthanc, Postgres
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, except two that kafka-python causes at import on Python 3.11 and 3.12 (gone in 3.13)."""
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what its servers and nodes said: whoever reads it may be unable to repeat it."""
+    report = yield
+    if report.failed:
+        report.sections += [("log", tail(log, 80)) for log in Process.logs()]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,6 @@ from inference_worker.volume import build
 from sr_writer.pages.preview import picture
 from sr_writer.reading import read_segmentation, report_text
 
-_SHORT = {"Attenuation Coefficient": "mean density", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
-
 
 @dataclass(frozen=True)
 class Findings:
@@ -35,7 +33,7 @@ def keep(
     `held` are the objects by kind ("SR", "SEG") as the archive holds them; `sources` finds the files of instances.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = {one.segment: _line(one) for one in job.findings or ()}
+    lines = {one.segment: line(one) for one in job.findings or ()}
     files = {"report": folder / "report.dcm", "report as text": folder / "report.txt"}
     files["report"].write_bytes(held["SR"])
     text = report_text(held["SR"])
@@ -67,13 +65,9 @@ def _picture(
     )
 
 
-def _line(segment: MeasuredSegment) -> str:
-    """`Right lung: volume 2,713 ml, mean density -812 HU`."""
-    values = (
-        f"{_SHORT.get(one.name, one.name)} {one.value:,.0f} {_SHORT.get(one.unit, one.unit)}"
-        for one in segment.measurements
-    )
-    return f"{segment.segment}: {', '.join(values)}"
+def line(segment: MeasuredSegment) -> str:
+    """`Right lung: volume 2710 ml, mean density -812 HU`."""
+    return f"{segment.segment}: {', '.join(f'{one.what} {one.said}' for one in segment.measurements)}"
 
 
 def _dumped(report: Path, folder: Path) -> dict[str, Path]:

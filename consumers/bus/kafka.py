@@ -4,7 +4,9 @@ Consumers commit by hand and one message at a time; the publisher is idempotent 
 for a broker that is away, both make the topics that are missing.
 """
 
+import logging
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
@@ -23,6 +25,8 @@ from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _MISCONFIGURED = (
     kafka_errors.AuthorizationError,
     kafka_errors.SaslAuthenticationFailedError,
@@ -38,6 +42,11 @@ _REBALANCED = (
 )
 _FOREVER = 2**31 - 1  # ms; a batch that expired and one behind it that did not would change places
 _SILENCE = 5.0  # s without a message after which the broker is asked for
+# s after which a client that moves nothing, where there is something to move, is made anew. Clients do stall, for
+# reasons of their own, and only a new one helps.
+_STALLED = 30.0
+_ANSWER = 5000  # ms for a broker to say where a partition stands
+_OWN_EVENTS = ".events"  # the end of a topic's name that a group's does without
 _CONTENT_TYPES = {
     EVENTS_TOPIC: b"application/cloudevents+json; charset=UTF-8",  # CloudEvents Kafka binding 3.3, structured mode
     DEAD_LETTERS_TOPIC: b"application/json",
@@ -51,7 +60,7 @@ class KafkaBus:
         self._settings = settings
 
     def subscribe(self, group: str, topic: str = EVENTS_TOPIC) -> "KafkaSubscription":
-        """See `consumers.bus.protocol.Bus`. The group's name on the broker is `dicom-node.GROUP`."""
+        """See `consumers.bus.protocol.Bus`. On the broker the group bears the name of the node's topic as well."""
         return KafkaSubscription(self._settings, group, _names(self._settings)[topic])
 
 
@@ -64,6 +73,7 @@ class KafkaSubscription:
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
         self._quiet = 0.0  # s without a message
+        self._asked = 0.0  # the part of it after which the broker was asked for
 
     def poll(self, timeout: float) -> list[Message]:
         with _translated():
@@ -93,10 +103,20 @@ class KafkaSubscription:
 
     def _notice_silence(self, seconds: float) -> None:
         # The client reconnects by itself and does not tell; a broker that is away looks like one without messages.
-        self._quiet = seconds
-        if seconds >= _SILENCE:
+        self._quiet, self._asked = seconds, min(self._asked, seconds)
+        if seconds - self._asked >= _SILENCE:
+            self._asked = seconds
             _require_broker(self._settings)
-            self._quiet = 0
+        if seconds >= _STALLED:
+            self._quiet = self._asked = 0.0
+            self._leave_where_stalled()
+
+    def _leave_where_stalled(self) -> None:
+        with _translated():
+            if self._consumer is None or not _is_behind(self._consumer, self._topic):
+                return
+        _log.warning("the broker has messages that its client does not bring: it joins anew")
+        self.close()
 
     def _join(self) -> KafkaConsumer:
         ensure_topics(self._settings)
@@ -104,10 +124,15 @@ class KafkaSubscription:
             self._settings,
             KafkaConsumer,
             self._topic,
-            group_id=f"dicom-node.{self._group}",
+            # Two nodes on one broker are not to wait for each other's members.
+            group_id=f"{self._settings.topic.removesuffix(_OWN_EVENTS)}.{self._group}",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             allow_auto_create_topics=False,
+            # A session spares bytes where partitions are many; out of step with the broker, it brings none of one.
+            enable_incremental_fetch_sessions=False,
+            # A topic that the client did not see yet as it joined is found after this.
+            metadata_max_age_ms=30_000,
             # One message a poll: the group's coordination goes on between any two, and none is held that another
             # member may be given. What was fetched waits in the client, so this costs no round trip.
             max_poll_records=1,
@@ -126,6 +151,7 @@ class KafkaPublisher:
         self._names = _names(settings)
         self._producer: KafkaProducer | None = None
         self._sent: list[FutureRecordMetadata] = []
+        self._given = 0.0  # when the broker was given what it has not confirmed (monotonic)
 
     def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
         """Return when every replica has every entry.
@@ -149,6 +175,8 @@ class KafkaPublisher:
     def _send(self, entries: Sequence[OutboxEntry]) -> None:
         if self._producer is None:
             self._producer = self._connect()
+        if entries:
+            self._given = time.monotonic()
         for entry in entries:
             sent = self._producer.send(
                 self._names[entry.topic],
@@ -164,9 +192,15 @@ class KafkaPublisher:
                 sent.get(timeout=timeout)
             except kafka_errors.KafkaError:
                 # A time-out leaves it under way; a failure is final for this producer, and all are sent once more.
-                if sent.failed():
+                if sent.failed() or self._is_stalled():
                     self.close()
                 raise
+
+    def _is_stalled(self) -> bool:
+        if time.monotonic() - self._given < _STALLED:
+            return False
+        _log.warning("the broker does not confirm what it was given: it is given again")
+        return True
 
     def _connect(self) -> KafkaProducer:
         ensure_topics(self._settings)
@@ -241,6 +275,18 @@ def _require_broker(settings: Settings) -> None:
         with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2):
             return
     raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
+
+
+def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
+    """Whether the consumer's partitions hold messages that it has not brought; those of all where it was given none."""
+    own = list(consumer.assignment() or ())
+    if own:
+        places = {one: consumer.position(one, timeout_ms=_ANSWER) for one in own}
+    else:
+        own = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        places = consumer.beginning_offsets(own, timeout_ms=_ANSWER)
+        places |= {one: place for one in own if (place := consumer.committed(one, timeout_ms=_ANSWER)) is not None}
+    return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
 def _message(record: ConsumerRecord) -> Message:

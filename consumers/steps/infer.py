@@ -16,8 +16,8 @@ from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, NodeError, Permanent, Retryable
-from domain.events import Event, InferenceCompleted, InferenceFailed
+from domain.errors import ConfigurationError, IntegrityError, NodeError, NotSuitable, Permanent, Retryable
+from domain.events import Event, InferenceCompleted, InferenceFailed, InferenceNotSuitable
 from domain.findings import Findings
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
@@ -207,7 +207,9 @@ class Inference:
         return state.value
 
     def failure(self, error: NodeError) -> JobEvent:
-        """A job that was too slow is told apart from one that failed."""
+        """A job that was too slow, and one whose images are not suitable, is told apart from one that failed."""
+        if isinstance(error, NotSuitable):
+            return JobEvent.REFUSE
         return JobEvent.TIME_OUT if isinstance(error, TimedOut) else JobEvent.FAIL
 
     def retried(self, transaction: Transaction, item: Job, reason: str, said: str) -> None:
@@ -225,7 +227,12 @@ class Inference:
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
-        """The study is stuck until a person has looked, unless a package failed and others have their say."""
+        """The study is stuck until a person has looked, unless a package failed and others have their say.
+
+        Where a guard refuses the images, that is the answer, and the study goes on.
+        """
+        if isinstance(error, NotSuitable):
+            return self._not_suitable(transaction, item, str(error))
         connection, now, reason = transaction.connection, self._clock.now(), str(error)
         state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
         data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
@@ -242,6 +249,16 @@ class Inference:
         """The study is stuck until a person has looked."""
         transaction.record(Action.JOB_FAILED, study, job=str(row), reason=str(error), state=JobState.FAILED.value)
         stuck.stop(transaction, study, stuck.Cause.INFERENCE, str(error), self._clock.now())
+
+    def _not_suitable(self, transaction: Transaction, item: Job, reason: str) -> str:
+        connection, now = transaction.connection, self._clock.now()
+        state = JOBS.move(connection, item.id, JobEvent.REFUSE, reason=reason, finished_at=now)
+        note_progress(connection, item.study_id, f"{item.model}: not suitable: {reason}", now)
+        data = InferenceNotSuitable(item.id, item.model, item.version, item.revision)
+        transaction.emit(Event(data, item.study_id, now))
+        digest = {"model_digest": item.model_digest}
+        transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), **digest, reason=reason)
+        return state.value
 
     def settled(self, item: Job, state: str, seconds: float) -> None:
         """Count and log it."""

@@ -22,6 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
+from domain.words import named
 from sr_writer.codes import concepts
 from sr_writer.codes.sentences import notes
 from sr_writer.codes.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
@@ -71,7 +72,7 @@ def document(content: Content, form: ResultFormat, tree: ContainerContentItem) -
         content=tree,
         series_instance_uid=stamp.uid(f"{form.name}-series"),
         series_number=SERIES_NUMBERS[form.kind],
-        series_description=series_description(findings.model, form.kind),
+        series_description=series_description(findings.model, form.kind, number=content.edition.number),
         sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         is_complete=True,
@@ -107,7 +108,8 @@ def _evidence(study_uid: str, sop_class_uid: str, sop_instance_uid: str, series_
 def _measurements(content: Content, groups: Sequence[ContentItem], gaps: Sequence[str] = ()) -> ContainerContentItem:
     """The root of TID 1500; `gaps` are sentences that follow the warning in its first comment."""
     findings = content.findings
-    first = " ".join([f"{warning(findings.model)}.", *gaps])
+    superseded = [f"{content.edition_said}."] if content.edition_said else []
+    first = " ".join([f"{warning(findings.model)}.", *superseded, *gaps])
     items: list[ContentItem] = [*context(content), image_library(*content.sources)]
     if groups:
         items.append(container(concepts.IMAGING_MEASUREMENTS, groups))
@@ -127,7 +129,7 @@ def _gaps(findings: Findings, present: frozenset[int]) -> list[str]:
     elif absent:
         sentences.append(f"No voxel was marked as: {', '.join(absent)}.")
     unmeasured = [
-        f"{measurement.name.meaning} of {segment.label}"
+        f"{named(measurement)} of {segment.label}"
         for segment in findings.segments
         for measurement in segment.measurements
         if not math.isfinite(measurement.value)
@@ -142,6 +144,6 @@ def _parts(findings: Findings) -> Iterator[str]:
     for segment in findings.segments:
         apart = [one for one in segment.measurements if one.parts > 1]
         if apart:
-            names = " and ".join(dict.fromkeys(one.name.meaning for one in apart))
+            names = " and ".join(dict.fromkeys(map(named, apart)))
             which = "each, the largest first" if any(one.part > 1 for one in apart) else "of the largest alone"
             yield f"{segment.label} has {apart[0].parts} separate parts; {names}: {which}."

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Column, Connection, Select, Table, func, select
 
+from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.records import (
     ChoiceRecord,
+    ConflictRecord,
     DecisionRecord,
     DeliveryRecord,
     JobRecord,
@@ -16,6 +18,7 @@ from domain.records import (
     MeasuredJob,
     MeasuredSegment,
     MeasuredValue,
+    RejectionRecord,
     StudyRecord,
 )
 from domain.states import DeliveryState, JobState, StudyState
@@ -75,18 +78,22 @@ def _refusals(kept: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]
     return {series: tuple(reasons) for series, reasons in kept.items()}
 
 
-def _measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
+def measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
     """Findings list every voxel mask and frame; a status wants the measurements alone."""
     if findings is None:
         return None
+    from domain.findings import measurement_of, voxel_of  # noqa: PLC0415 - a list of studies shows no findings
+    from domain.words import Resolution, amount, named  # noqa: PLC0415 - as above
+
+    voxel = voxel_of(findings)
+    resolution = Resolution.of(voxel) if voxel else None
+
+    def value(kept: Mapping[str, Any]) -> MeasuredValue:
+        one = measurement_of(kept)
+        return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
+
     return tuple(
-        MeasuredSegment(
-            segment["label"],
-            tuple(
-                MeasuredValue(one["name"]["meaning"], one["value"], one["unit"]["value"])
-                for one in segment["measurements"]
-            ),
-        )
+        MeasuredSegment(segment["label"], tuple(map(value, segment["measurements"])))
         for segment in findings["segments"]
     )
 
@@ -98,8 +105,10 @@ def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
 # The fields whose column holds something else than their value.
 _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     StudyRecord: {"state": StudyState},
+    ConflictRecord: {"kind": ConflictKind},
     DecisionRecord: {"refusals": _refusals},
     JobRecord: {"state": JobState},
-    MeasuredJob: {"state": JobState, "findings": _measured},
+    MeasuredJob: {"state": JobState, "findings": measured},
     DeliveryRecord: {"state": DeliveryState, "choices": _choices},
+    RejectionRecord: {"state": DeliveryState},
 }

@@ -2,20 +2,24 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from domain.errors import Retryable, Unavailable
+from store import schema
 from store.database import Database, is_for_data
+from store.holders import Life
+from store.outbox import OutboxReader
 from store.tables import inbox
 from tests.support.bench import Bench, open_bench
+from tests.support.cut_line import CutLine
 
 
 @pytest.fixture
@@ -87,6 +91,48 @@ def test_a_statement_with_too_many_parameters_is_never_the_servers_absence(bench
     with pytest.raises(OperationalError, match="number of parameters") as raised, bench.database.transaction() as made:
         made.execute(insert(inbox).values(rows))
     assert is_for_data(raised.value)
+
+
+@pytest.mark.parametrize("use", ["transact", "live", "wait", "read"])
+def test_a_line_that_breaks_at_any_answer_is_the_servers_absence(database_url: str, use: str) -> None:
+    schema.upgrade(database_url)
+    server = make_url(database_url)
+    with CutLine(server.host or "", server.port or 0) as line:
+        url = server.set(host="127.0.0.1", port=line.port).render_as_string(hide_password=False)
+        _USES[use](url)
+        for answers in range(line.answers):
+            line.limit, line.answers = answers, 0
+            with suppress(Unavailable):
+                _USES[use](url)
+        assert line.answers  # and the last try was still cut in two
+
+
+def _transact(url: str) -> None:
+    with closing(Database(url)) as database:
+        for _ in range(2):
+            with database.transaction() as connection:
+                connection.execute(text("SELECT 1"))
+
+
+def _live(url: str) -> None:
+    with closing(Database(url)) as database, closing(Life(database, serves=["PACS"])) as life:
+        life.prove()
+        life.prove()
+
+
+def _wait(url: str) -> None:
+    with closing(Database(url)) as database, closing(database.listener("anything")) as notifications:
+        notifications.wait(0)
+        notifications.wait(0)
+
+
+def _read(url: str) -> None:
+    with closing(Database(url)) as database, closing(OutboxReader(database, "reader", ["topic"])) as reader:
+        reader.read(0)
+        reader.commit(1)
+
+
+_USES = {"transact": _transact, "live": _live, "wait": _wait, "read": _read}
 
 
 def _raise(connection: Any, state: str) -> None:

@@ -2,13 +2,16 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 
 import kafka as client
 import pytest
 
 from config.settings import Bus as Settings
-from consumers.bus.kafka import KafkaBus
+from consumers.bus import kafka as kafka_bus
+from consumers.bus.kafka import KafkaBus, KafkaPublisher, KafkaSubscription
+from consumers.bus.protocol import Subscription
 from domain.errors import Unavailable
 from domain.events import EventType, StudyCompleted
 from domain.ids import new_study_id
@@ -129,6 +132,63 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
     [message] = kafka_world.take(subscription, 1)
     subscription.close()
     assert message.event.of(StudyCompleted).revision == 2
+
+
+@pytest.mark.parametrize("assigned", [True, False])
+def test_a_client_that_brings_nothing_of_what_there_is_is_made_anew(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch, assigned: bool
+) -> None:
+    study, subscription = new_study_id(), kafka_world.bus.subscribe("group")
+    kafka_world.announce(study, 1)
+    kafka_world.take(subscription, 1)
+    stalled = _client_of(subscription)
+    monkeypatch.setattr(stalled, "poll", lambda **_: {})
+    if not assigned:
+        monkeypatch.setattr(stalled, "assignment", set)
+    monkeypatch.setattr(kafka_bus, "_STALLED", 0.4)
+    assert subscription.poll(0.2) == subscription.poll(0.2) == []
+    assert _client_of(subscription) is stalled, "there is nothing to bring"
+    kafka_world.announce(study, 2)
+    [message] = kafka_world.take(subscription, 1)
+    subscription.close()
+    assert message.event.of(StudyCompleted).revision == 2
+
+
+def test_what_the_broker_never_confirms_is_given_to_it_again(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = KafkaPublisher(kafka_world.settings)
+    publisher.publish([OutboxEntry(0, "events", "", "{}")], timeout=60)
+    stalled = publisher._producer
+    assert stalled is not None
+    monkeypatch.setattr(stalled, "send", lambda *_, **__: _NeverConfirmed())
+    monkeypatch.setattr(kafka_bus, "_STALLED", 0.4)
+    entry = OutboxEntry(1, "events", "", "{}")
+
+    def given_up() -> bool:
+        with pytest.raises(Unavailable):
+            publisher.publish([entry], timeout=0.1)
+        return publisher._producer is not stalled
+
+    wait_for(given_up, 60, "the client to be given up", interval=0)
+    publisher.publish([entry], timeout=60)
+    publisher.close()
+    assert kafka_world.published() == 2
+
+
+class _NeverConfirmed:
+    def failed(self) -> bool:
+        return False
+
+    def get(self, timeout: float) -> None:
+        time.sleep(timeout)
+        raise client.errors.KafkaTimeoutError
+
+
+def _client_of(subscription: Subscription) -> client.KafkaConsumer:
+    assert isinstance(subscription, KafkaSubscription)
+    assert subscription._consumer is not None
+    return subscription._consumer
 
 
 @pytest.mark.slow

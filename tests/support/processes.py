@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakSet
 
 T = TypeVar("T")
 
@@ -100,6 +101,9 @@ def tail(path: Path, lines: int = 40) -> str:
     return f"--- {path}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
+_STARTED: "WeakSet[Process]" = WeakSet()
+
+
 class Process:
     """A program with a log file.
 
@@ -118,6 +122,7 @@ class Process:
         orphaned: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.log = log
+        _STARTED.add(self)
         with log.open("ab") as out:
             self._popen = subprocess.Popen(
                 [*_leash(orphaned, user), *map(str, command)],
@@ -128,6 +133,11 @@ class Process:
                 cwd=cwd,
                 start_new_session=True,
             )
+
+    @staticmethod
+    def logs() -> list[Path]:
+        """The logs of the programs that somebody still has in hand."""
+        return sorted({process.log for process in _STARTED})
 
     @property
     def pid(self) -> int:
