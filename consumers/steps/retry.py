@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.bus.dead_letters import replay
@@ -96,7 +97,8 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
     again = [job for job in without if job.model_digest in digests]
     for job in again:
-        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+        anew: dict[str, Any] = {"attempts": 0, "accepted": False, "finished_at": None}
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, **anew)
     return len(again)
 
 
