@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.bus.dead_letters import replay
@@ -97,8 +96,7 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
     again = [job for job in without if job.model_digest in digests]
     for job in again:
-        anew: dict[str, Any] = {"attempts": 0, "accepted": False, "finished_at": None}
-        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, **anew)
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, accepted=False, finished_at=None)
     return len(again)
 
 
