@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from config.contradictions import contradictions
-from config.secret_urls import SecretUrl
+from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
     AETitle,
     Brokers,
@@ -30,7 +30,7 @@ from config.values import (
     Whole,
     devices,
 )
-from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
+from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
@@ -86,7 +86,9 @@ class Spool(Section):
 
     segment: Whole = Field(32 << 20, ge=8 << 20, le=1 << 30, description="bytes of a segment; a multiple of 4096")
     capacity: Bytes = Field(
-        4 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700"
+        4 << 30,
+        ge=64 << 20,
+        description="bytes of all segments of a listener process; then 0xA700. Three quarters for large ones under way",
     )
     disk_floor: Bytes = Field(1 << 30, description="bytes that must stay free on the spool's disk; below it 0xA700")
 
@@ -97,6 +99,12 @@ class Spool(Section):
         if self.capacity < 2 * self.segment:
             raise ValueError("capacity must hold two segments at least")
         return self
+
+    @property
+    def segments_for_parts(self) -> int:
+        """Segments that hold parts of instances which are not whole yet, at most: some always take whole ones."""
+        segments = self.capacity // self.segment
+        return segments - segments // 4
 
     def segments_of(self, instance: int) -> int:
         """Segments that an instance of so many bytes takes; it lies there in whole parts until its last byte came."""
@@ -121,6 +129,16 @@ class Database(Section):
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+
+
+class Identity(Section):
+    """What the digests of patients' names and ids in the index are made with."""
+
+    key: SecretKey | None = Field(
+        None,
+        description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
+        "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
+    )
 
 
 class Bus(Section):
@@ -181,6 +199,13 @@ class OwnProfile(Section):
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
     )
     compress: bool = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
+    supersede: TakenBack = Field(
+        TakenBack.NONE, description="of results that newer ones replace: none, or iocm for a rejection note (113039)"
+    )
+    withdraw: TakenBack = Field(
+        TakenBack.IOCM,
+        description="of results that are wrong: none, or iocm for a rejection note (113037)",
+    )
 
 
 class Destination(Section):
@@ -265,6 +290,7 @@ class Settings(BaseModel):
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
+    identity: Identity = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
@@ -307,4 +333,4 @@ class Settings(BaseModel):
         own = self.profiles.get(name)
         if own is None:
             return BUILT_IN[name]
-        return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
+        return Profile(name, own.objects, own.reports, own.segmentations, own.compress, own.supersede, own.withdraw)

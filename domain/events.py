@@ -28,10 +28,12 @@ class EventType(StrEnum):
     STUDY_STUCK = "study.stuck"
     INFERENCE_REQUESTED = "inference.requested"
     INFERENCE_COMPLETED = "inference.completed"
+    INFERENCE_NOT_SUITABLE = "inference.not_suitable"
     INFERENCE_FAILED = "inference.failed"
     RESULTS_REQUESTED = "results.requested"
     RESULTS_WRITTEN = "results.written"
     RESULTS_DELIVERED = "results.delivered"
+    RESULTS_REJECTED = "results.rejected"
     DELIVERY_FAILED = "delivery.failed"
 
 
@@ -109,6 +111,14 @@ class InferenceCompleted(OfJob):
 
 
 @dataclass(frozen=True)
+class InferenceNotSuitable(OfJob):
+    """A guard of the package refused the images, which is no failure. The reason stays in the database."""
+
+    TYPE: ClassVar[EventType] = EventType.INFERENCE_NOT_SUITABLE
+    revision: int
+
+
+@dataclass(frozen=True)
 class InferenceFailed(OfJob):
     """An inference has ended without findings: `state` is "failed" or "timed_out"."""
 
@@ -145,6 +155,18 @@ class ResultsDelivered(Payload):
 
 
 @dataclass(frozen=True)
+class ResultsRejected(OfJob):
+    """Results of an inference count no more: `cause` is "superseded" or "withdrawn".
+
+    `notes` rejection notes of them are to be written, one for each destination that has any of them.
+    """
+
+    TYPE: ClassVar[EventType] = EventType.RESULTS_REJECTED
+    cause: str
+    notes: int
+
+
+@dataclass(frozen=True)
 class DeliveryFailed(ResultsDelivered):
     """An inference's results could not be handed over: `state` is "failed" or "refused"."""
 
@@ -160,10 +182,12 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         StudyStuck,
         InferenceRequested,
         InferenceCompleted,
+        InferenceNotSuitable,
         InferenceFailed,
         ResultsRequested,
         ResultsWritten,
         ResultsDelivered,
+        ResultsRejected,
         DeliveryFailed,
     )
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from domain.identity import ConflictKind
 from domain.ids import JobId, StudyId
 from domain.states import DeliveryState, JobState, StudyState
 
@@ -61,7 +62,11 @@ class SeriesRecord:
 
 @dataclass(frozen=True)
 class ConflictRecord:
-    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept."""
+    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept.
+
+    `study_id` has the instance; `sent_study_id` is the study that these bytes name, None where an earlier release noted
+    them. `adopted_at` is when a person let other bytes take their place, None where they have waited all along.
+    """
 
     id: int
     sop_uid: str
@@ -71,6 +76,25 @@ class ConflictRecord:
     association_id: uuid.UUID
     object_key: str
     received_at: datetime
+    kind: ConflictKind
+    sent_study_id: StudyId | None
+    adopted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PatientGroup:
+    """Images of a study that name the same patient, and the attributes in which they disagree with others.
+
+    `callers` brought them. `example` is the SOP Instance UID of one of them, by which it can be looked up in the PACS.
+    """
+
+    number: int
+    instances: int
+    series: tuple[str, ...]
+    callers: tuple[str, ...]
+    received_at: datetime
+    example: str
+    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,7 +159,11 @@ def bounded(decision: DecisionRecord, most: int | None) -> BoundedDecision:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One run of a model that was asked for."""
+    """One run of a model that was asked for.
+
+    `result_number` counts the study's results by this model, None where they are not written; `withdrawn_for` says why
+    they were taken back as wrong.
+    """
 
     id: JobId
     study_id: StudyId
@@ -155,6 +183,9 @@ class JobRecord:
     owner: str | None
     lease_until: datetime | None
     finished_at: datetime | None
+    result_number: int | None
+    withdrawn_at: datetime | None
+    withdrawn_for: str
 
 
 @dataclass(frozen=True)
@@ -254,6 +285,27 @@ class ItemisedDelivery(DeliveryRecord):
 
 
 @dataclass(frozen=True)
+class RejectionRecord:
+    """A rejection note on its way: what of a delivery is out counts no more, because of its `cause`."""
+
+    id: uuid.UUID
+    delivery_id: uuid.UUID
+    study_id: StudyId
+    destination: str
+    cause: str
+    state: DeliveryState
+    reason: str
+    since: datetime
+    attempts: int
+    first_attempt: datetime | None
+    not_before: datetime
+    owner: str | None
+    lease_until: datetime | None
+    requested_at: datetime
+    sop_uid: str
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
 
@@ -277,12 +329,27 @@ class Listed(Generic[T]):
 
 
 @dataclass(frozen=True)
+class SpoolRecord:
+    """A spool that holds studies back until their objects are synced; `hosts` are those that the trail names.
+
+    `since` is when the oldest of the studies last received something, `is_read` whether an index lives that lets go.
+    """
+
+    spool: str
+    hosts: tuple[str, ...]
+    studies: int
+    since: datetime
+    is_read: bool
+
+
+@dataclass(frozen=True)
 class CurrentWork:
     """What decides where a study is: the newest run of each model that was not cancelled, with its results' way."""
 
     jobs: tuple[JobRecord, ...] = ()
     results: tuple[ResultRecord, ...] = ()
     deliveries: tuple[DeliveryRecord, ...] = ()
+    rejections: tuple[RejectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -299,6 +366,7 @@ class StudySummary:
     results: tuple[ResultRecord, ...]
     deliveries: tuple[DeliveryRecord, ...]
     unreadable: int = 0
+    rejections: tuple[RejectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -321,4 +389,5 @@ class StudyPath:
     quarantine: tuple[QuarantineRecord, ...] = ()
     unreadable: int = 0
     whole: int = 0
+    rejections: tuple[RejectionRecord, ...] = ()
     more: Mapping[str, int] = field(default_factory=dict)

@@ -97,7 +97,7 @@ class BundleModel:
     def run(self, sources: Sources) -> Outcome:
         """What the bundle finds in `sources`; its mask has no slices that were interpolated.
 
-        Raises UnusableInput where the package's guards refuse input or output, OutOfMemory, and Permanent with the
+        Raises NotSuitable where the package's guards refuse input or output, OutOfMemory, and Permanent with the
         reason where the bundle fails or its result is no segmentation of the series.
         """
         given = [(one.name, sources[one.name]) for one in self._manifest.inputs]

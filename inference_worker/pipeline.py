@@ -66,7 +66,7 @@ class Pipeline:
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
 
-        Raises UnusableInput where the package's guards refuse input or output, or a step cannot be made of the values.
+        Raises NotSuitable where the package's guards refuse input or output, or a step cannot be made of the values.
         """
         volumes = self._volumes(sources)
         if volumes:

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, repeat
+from typing import TypeVar
 
 from config import metrics
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from domain.clock import SystemClock
 from domain.errors import Retryable, Unavailable
 from roles.process import Context, process_name
+
+T = TypeVar("T")
 
 # Longest wait for a notification (s): a lost one delays work by this much and no more.
 _LOOK = 1.0
@@ -29,6 +32,15 @@ def run_loop(context: Context, turn: Callable[[], object]) -> None:
         context.health.beat()
 
     until_stopped(context.stop, step)
+
+
+def until_available(context: Context, call: Callable[[], T]) -> T:
+    """What `call` returns, once its server is there; raises Stopped when told to stop before."""
+    missing = _Missing(context)
+    waiting = RetryUntilAvailable(
+        SystemClock(), context.stop, Retryable, missing.failed, missing.back, context.health.pulse
+    )
+    return waiting.call(call)
 
 
 class _Missing:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId, new_id
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
+from store.leases import NOW
 from store.tables import (
     associations,
     conflicts,
@@ -38,6 +39,7 @@ class Known:
 
     study_id: StudyId
     digest: str
+    identity: Sequence[str] | None
 
 
 def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
@@ -53,21 +55,21 @@ def open_associations(connection: Connection, rows: Sequence[AssociationRow]) ->
         connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
 
 
-def close_association(connection: Connection, association: uuid.UUID, at: datetime, outcome: str) -> bool:
-    """Note how an association ended; False where that was known."""
+def close_association(connection: Connection, association: uuid.UUID, outcome: str) -> bool:
+    """Note how an association ended, and that it did now by the database's clock; False where that was known."""
     statement = (
         update(associations)
         .where(associations.c.id == association, associations.c.closed_at.is_(None))
-        .values(closed_at=at, outcome=outcome)
+        .values(closed_at=NOW, outcome=outcome)
     )
     return connection.execute(statement).rowcount > 0
 
 
 def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[str, Known]:
     """Those of `sop_uids` that the index has."""
-    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest)
+    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest, instances.c.identity)
     found = connection.execute(select(*columns).where(instances.c.sop_uid == func.any(list(sop_uids))))
-    return {row.sop_uid: Known(row.study_id, row.digest) for row in found}
+    return {row.sop_uid: Known(row.study_id, row.digest, row.identity) for row in found}
 
 
 def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
@@ -105,9 +107,16 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
 
 
 def file_conflict(connection: Connection, row: ConflictRow) -> bool:
-    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before."""
-    statement = upsert(conflicts).values(row).on_conflict_do_nothing().returning(conflicts.c.id)
-    return connection.execute(statement).one_or_none() is not None
+    """Note an instance that came with other bytes than the one that is kept; False where the same was noted before.
+
+    What an earlier release noted, without what it is, is noted anew.
+    """
+    better = {name: row[name] for name in ("kind", "identity", "sent_study_id")}
+    statement = upsert(conflicts).values(row)
+    noted = statement.on_conflict_do_update(
+        index_elements=["sop_uid", "digest"], set_=better, where=conflicts.c.sent_study_id.is_(None)
+    )
+    return connection.execute(noted.returning(conflicts.c.id)).one_or_none() is not None
 
 
 def file_quarantined(connection: Connection, rows: Sequence[QuarantineRow]) -> set[tuple[str, str]]:

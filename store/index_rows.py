@@ -69,6 +69,7 @@ class InstanceRow(KeptBytes):
     kernel: str
     thickness: float | None
     places: int | None
+    identity: Sequence[str] | None
 
 
 class ConflictRow(TypedDict):
@@ -81,6 +82,9 @@ class ConflictRow(TypedDict):
     association_id: uuid.UUID
     object_key: str
     received_at: datetime
+    kind: str
+    identity: Sequence[str] | None
+    sent_study_id: StudyId
 
 
 class QuarantineRow(TypedDict):

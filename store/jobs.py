@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, or_, select
+from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
 from domain.findings import Findings
 from domain.ids import JobId, StudyId
@@ -28,11 +28,14 @@ JOBS = LeaseTable(
     lost=JobEvent.LEASE_LOST,
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
+    give_up=JobEvent.FAIL,
 )
 
-# A study that still receives will be complete again soon, with a run of its own where its input has changed.
+# A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
+# images name two patients waits for a person.
 STUDY_IS_COMPLETE: Condition = ~exists().where(
-    studies.c.id == jobs.c.study_id, studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED))
+    studies.c.id == jobs.c.study_id,
+    or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
 
 
@@ -41,7 +44,8 @@ class Job:
     """One inference, as it stands. `revision` is the study's newest that wants it.
 
     `input_set` is the digest of the files of its instances (domain.ids.set_digest). `images` are the SOP Instance UIDs
-    that an input reads where it does not read its whole series.
+    that an input reads where it does not read its whole series. `result_number` counts the study's results by this
+    model, None where they are not written yet; with `withdrawn_at` they were taken back as wrong.
     """
 
     id: JobId
@@ -59,6 +63,8 @@ class Job:
     inputs: dict[str, str]
     input_set: str
     images: dict[str, list[str]]
+    result_number: int | None
+    withdrawn_at: datetime | None
 
     @property
     def age(self) -> timedelta:
@@ -80,17 +86,30 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists().where(newer))))
 
 
-def lock(connection: Connection, study: uuid.UUID) -> None:
-    """Lock the study's jobs: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id == study), jobs))
+def lock(connection: Connection, *of: uuid.UUID) -> None:
+    """Lock the jobs of these studies: whoever writes the outcome of one is waited for."""
+    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs))
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The jobs of the study's present revision that failed or timed out."""
+    """The jobs of the study's present revision that failed or timed out, and that nobody accepted so."""
+    return _of_present_revision(connection, study, JobState.FAILED, JobState.TIMED_OUT)
+
+
+def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision that a person lets it go on without."""
+    return _of_present_revision(connection, study, JobState.CANCELLED)
+
+
+def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision whose packages found the images not suitable."""
+    return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
+
+
+def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
-    states = (JobState.FAILED, JobState.TIMED_OUT)
-    ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
-    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
+    such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
+    return [_job(row) for row in connection.execute(select(jobs).where(such).order_by(jobs.c.id))]
 
 
 def others_go_on(connection: Connection, job: Job) -> bool:
@@ -99,6 +118,17 @@ def others_go_on(connection: Connection, job: Job) -> bool:
     same = and_(jobs.c.study_id == job.study_id, jobs.c.revision == job.revision, jobs.c.id != job.id)
     found = select(jobs.c.id).where(same, jobs.c.state.not_in(ended)).limit(1)
     return connection.execute(found).first() is not None
+
+
+def withdraw(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> tuple[list[Job], list[Job]]:
+    """Take back what the study's models found and stop those that were asked and have not: the ones and the others."""
+    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
+    stopped = [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
+    for one in stopped:
+        JOBS.move(connection, one.id, JOBS.cancel, reason=reason)
+    done = and_(jobs.c.study_id == study, jobs.c.state == JobState.SUCCEEDED, jobs.c.withdrawn_at.is_(None))
+    taken = update(jobs).where(done).values(withdrawn_at=now, withdrawn_for=reason).returning(jobs)
+    return [_job(row) for row in connection.execute(taken)], stopped
 
 
 def get(connection: Connection, job: uuid.UUID) -> Job:

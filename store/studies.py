@@ -3,21 +3,23 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.identity import disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.leases import NOW
 from store.locks import locked, locked_in_order
-from store.tables import instances, series, studies
+from store.tables import instances, studies
 
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
     """
     SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
-           cardinality(s.unsynced) > 0 AS unsynced,
+           cardinality(s.unsynced) > 0 AS unsynced, s.named, s.same_patient, s.two_patients,
            max(a.closed_at) AS last_closed,
            coalesce(bool_or(a.closed_at IS NULL AND NOT EXISTS (
                SELECT FROM dicom_node.study_associations later
@@ -34,6 +36,28 @@ _OPEN = text(
 
 
 @dataclass(frozen=True)
+class Patient:
+    """Whom a study's instances name: their marks (domain.identity), and those that a person found to be one patient's.
+
+    `two` says that they name two.
+    """
+
+    named: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()
+    two: bool = False
+
+    def naming(self, marks: Collection[str]) -> "Patient":
+        """With instances that bear these marks besides."""
+        named = self.named.union(marks)
+        return self if named == self.named else patient(named, self.same)
+
+
+def patient(named: Collection[str], same: Collection[str]) -> Patient:
+    """Whom instances with these marks name."""
+    return Patient(frozenset(named), frozenset(same), bool(disagreeing(named, same)))
+
+
+@dataclass(frozen=True)
 class StudyRow:
     """A study as it stands, locked for this transaction."""
 
@@ -41,6 +65,7 @@ class StudyRow:
     uid: str
     state: StudyState
     revision: int
+    patient: Patient
 
 
 @dataclass(frozen=True)
@@ -48,8 +73,8 @@ class OpenStudy(StudyRow):
     """A study that is not complete.
 
     `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
-    objects. `last_event` changes with everything that happens to it: the last batch with an instance of it, and the
-    last close of an association that brought one.
+    objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
+    of it, and the last close of an association that brought one, by the database's clock.
     """
 
     held: bool
@@ -65,6 +90,7 @@ class Received:
     study: StudyId
     state: StudyState
     reason: str
+    patient: Patient
 
 
 def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
@@ -77,18 +103,20 @@ def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -
             "state": StudyState.RECEIVING,
             "reason": "its first instance came",
             "since": now,
-            "first_received": now,
-            "last_received": now,
+            "first_received": NOW,
+            "last_received": NOW,
         }
         for uid in wanted
     ]
     connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    columns = (studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision)
-    known = locked_in_order(select(*columns).where(studies.c.study_uid == func.any(wanted)), studies)
-    return {
-        row.study_uid: StudyRow(StudyId(row.id), row.study_uid, StudyState(row.state), row.revision)
-        for row in connection.execute(known)
-    }
+    known = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(wanted)), studies)
+    return {row.study_uid: _study(row) for row in connection.execute(known)}
+
+
+def lock(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, StudyRow]:
+    """These studies, locked in one order."""
+    known = locked_in_order(select(*_STUDY).where(studies.c.id == func.any(list(ids))), studies)
+    return {StudyId(row.id): _study(row) for row in connection.execute(known)}
 
 
 def note_received(
@@ -101,12 +129,36 @@ def note_received(
     """
     statement = update(studies).where(studies.c.id == bindparam("study"))
     values: dict[str, Any] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
-    values |= {"since": now, "last_received": now}
+    values |= {"since": now, "last_received": NOW}
     if unsynced_by is not None:
         held = studies.c.unsynced
         values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))
-    rows = [{"study": one.study, "new_state": one.state, "new_reason": one.reason} for one in received]
-    connection.execute(statement.values(values), rows)
+    values |= {"named": bindparam("marks"), "two_patients": bindparam("two")}
+    connection.execute(statement.values(values), [_received(one) for one in received])
+
+
+def _received(one: Received) -> dict[str, object]:
+    moved = {"study": one.study, "new_state": one.state, "new_reason": one.reason}
+    return {**moved, "marks": sorted(one.patient.named), "two": one.patient.two}
+
+
+def accept_patient(connection: Connection, study: StudyRow) -> Patient:
+    """Keep that a person found all that a study names, which this transaction has locked, to be one patient."""
+    found = patient(study.patient.named, study.patient.same | study.patient.named)
+    values = {"same_patient": sorted(found.same), "two_patients": found.two}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(values))
+    return found
+
+
+def patient_of(connection: Connection, study: StudyRow) -> Patient:
+    """Whom the instances of a study name that it has now."""
+    marks = select(func.unnest(instances.c.identity)).where(instances.c.study_id == study.id).distinct()
+    return patient(connection.execute(marks).scalars().all(), study.patient.same)
+
+
+def names_two_patients(connection: Connection, study: StudyId) -> bool:
+    """Whether its images name two."""
+    return bool(connection.scalar(select(studies.c.two_patients).where(studies.c.id == study)))
 
 
 def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | None) -> None:
@@ -116,6 +168,12 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
     connection.execute(update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool)))
+
+
+def held_by(connection: Connection, spool: str) -> list[StudyId]:
+    """The studies that a spool holds back, locked."""
+    held = locked_in_order(select(studies.c.id).where(_holds(spool)), studies)
+    return [StudyId(row) for row in connection.execute(held).scalars()]
 
 
 def _holds(spool: str) -> ColumnElement[bool]:
@@ -181,12 +239,31 @@ def note_progress(connection: Connection, study: StudyId, reason: str, now: date
 
 def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     """How many series and instances a study has."""
-    counted = select(
-        select(func.count()).where(series.c.study_id == study).scalar_subquery(),
-        select(func.count()).where(instances.c.study_id == study).scalar_subquery(),
-    )
+    counted = select(func.count(instances.c.series_id.distinct()), func.count()).where(instances.c.study_id == study)
     row = connection.execute(counted).one()
     return row[0], row[1]
+
+
+def stop(connection: Connection, study: StudyRow, reason: str, now: datetime) -> None:
+    """Say that a study that this transaction has locked cannot go on, in whatever state it is."""
+    state = advance(STUDY, study.state, StudyEvent.FAILED)
+    connection.execute(update(studies).where(studies.c.id == study.id).values(state=state, reason=reason, since=now))
+
+
+# A row of whatever columns: those that are asked for are among them.
+_AnyRow: TypeAlias = Any
+_STUDY = (
+    *(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision),
+    *(studies.c.named, studies.c.same_patient, studies.c.two_patients),
+)
+
+
+def _study(row: _AnyRow) -> StudyRow:
+    return StudyRow(StudyId(row.id), row.study_uid, StudyState(row.state), row.revision, _patient(row))
+
+
+def _patient(row: _AnyRow) -> Patient:
+    return Patient(frozenset(row.named), frozenset(row.same_patient), row.two_patients)
 
 
 def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
@@ -195,6 +272,7 @@ def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
         row.study_uid,
         StudyState(row.state),
         row.revision,
+        _patient(row),
         row.held,
         not row.unsynced,
         frozenset(row.modalities),

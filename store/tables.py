@@ -4,6 +4,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Double,
@@ -30,6 +31,7 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_N_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     },
 )
 
@@ -56,6 +58,10 @@ studies = Table(
     _moment("last_received"),
     # Spools with an object that a row names already and that is not synced yet: each lets go of what it holds.
     Column("unsynced", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # Keyed digests of whom its instances name; those that a person found to be one patient's; whether they are two's.
+    Column("named", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("same_patient", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("two_patients", Boolean, nullable=False, server_default=text("false")),
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
 )
@@ -128,6 +134,7 @@ instances = Table(
     Column("kernel", Text),  # Convolution Kernel
     Column("thickness", Double),  # Slice Thickness, mm
     Column("places", Integer),  # how many positions the frames of a multi-frame instance have
+    Column("identity", ARRAY(Text)),  # keyed digests of whom it names (domain.identity)
     _moment("received_at"),
     Index(None, "study_id"),
     Index(None, "series_id"),
@@ -144,8 +151,21 @@ conflicts = Table(
     Column("association_id", Uuid, nullable=False),
     Column("object_key", Text, nullable=False),
     _moment("received_at"),
+    Column("kind", Text, nullable=False, server_default="other bytes"),  # domain.identity.ConflictKind
+    Column("identity", ARRAY(Text)),  # as an instance's
+    Column("sent_study_id", ForeignKey(studies.c.id)),  # the study that these bytes name; null: of an earlier release
+    _moment("adopted_at", nullable=True),  # when a person let other bytes take their place in the index
     UniqueConstraint("sop_uid", "digest"),
     Index(None, "study_id"),
+    Index(None, "sent_study_id"),
+)
+
+identity_key = Table(
+    "identity_key",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("check_value", Text, nullable=False),  # tells whether a key is the one that all digests here were made with
+    CheckConstraint("single", name="single"),
 )
 
 quarantine = Table(
@@ -204,7 +224,11 @@ jobs = Table(
     _lease_epoch(),
     Column("findings", JSONB),
     _moment("finished_at", nullable=True),
+    Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
+    _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
+    Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
+    Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 
@@ -262,6 +286,33 @@ delivery_objects = Table(
     _moment("at", nullable=True),
     Column("dropped", Boolean, nullable=False, server_default=text("false")),  # another form was chosen instead
     PrimaryKeyConstraint("delivery_id", "sop_uid"),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("delivery_id", ForeignKey(deliveries.c.id), nullable=False),  # what of it is out is what the note rejects
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("cause", Text, nullable=False),  # superseded, withdrawn
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("first_attempt", nullable=True),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    _lease_epoch(),
+    _moment("requested_at"),
+    # What follows is empty until the note is written.
+    Column("sop_uid", Text, nullable=False, server_default=""),
+    Column("transfer_syntax", Text, nullable=False, server_default=""),
+    Column("object_key", Text, nullable=False, server_default=""),
+    UniqueConstraint("delivery_id", "cause"),
+    Index(None, "study_id"),
+    Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
 )
 
 destinations_seen = Table(

@@ -8,12 +8,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from console.cli.output import ago, and_more, moment, size, state, table
+from domain.identity import ConflictKind
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 from domain.progress import Progress
 from domain.records import (
     BoundedDecision,
     ChoiceRecord,
+    ConflictRecord,
     ItemisedDelivery,
+    JobRecord,
     SeriesRecord,
     StudyPath,
     StudyRecord,
@@ -61,6 +64,7 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
     yield Text(f"StudyInstanceUID {study.study_uid}")
     if path.unreadable:
         yield Text(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", style="red")
+    yield from _corrections(path)
     for name, make in _SECTIONS.items():
         section = make(path)
         if section.rows:
@@ -69,6 +73,13 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
             yield Text()
             yield table(section.title, section.columns, shown)
             yield from [and_more(more, "--all")] if more else []
+
+
+def _corrections(path: StudyPath) -> Iterator[Text]:
+    """What waits for a person who says whose images these are."""
+    waits = [one for one in path.conflicts if one.adopted_at is None and one.kind is not ConflictKind.BYTES]
+    if waits:
+        yield Text(f"a correction waits ({waits[-1].kind}): dicom-node conflicts adopt {waits[-1].id}", style="red")
 
 
 def explanation(
@@ -146,9 +157,18 @@ def _quarantine(path: StudyPath) -> Section:
 
 
 def _conflicts(path: StudyPath) -> Section:
-    columns = ("received", "SOP instance UID", "object")
-    rows = [(moment(one.received_at), one.sop_uid, one.object_key) for one in path.conflicts]
-    return Section("conflicts: other bytes came under the same UID", columns, rows)
+    rows = [conflict(one) for one in path.conflicts]
+    return Section("conflicts: other bytes came under the same UID", CONFLICT, rows)
+
+
+CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID", "object")
+
+
+def conflict(one: ConflictRecord) -> tuple[object, ...]:
+    """A row of `CONFLICT`."""
+    what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
+    studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
+    return one.id, moment(one.received_at), what, *studies, one.sop_uid, one.object_key
 
 
 def _decisions(path: StudyPath) -> Section:
@@ -161,11 +181,18 @@ def _decisions(path: StudyPath) -> Section:
 
 
 def _jobs(path: StudyPath) -> Section:
-    columns = ("model", "revision", "state", "since", "attempts", "reason")
+    columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, state(one.state), moment(one.since), one.attempts, one.reason) for one in path.jobs
+        (one.model, one.revision, _result(one), state(one.state), moment(one.since), one.attempts, one.reason)
+        for one in path.jobs
     ]
     return Section("inference", columns, rows)
+
+
+def _result(one: JobRecord) -> str:
+    """Which of the study's results by this model it gave, and whether they still count."""
+    number = "-" if one.result_number is None else str(one.result_number)
+    return f"{number}, withdrawn" if one.withdrawn_at else number
 
 
 def _measurements(path: StudyPath) -> Section:
@@ -204,6 +231,15 @@ def _choices(path: StudyPath) -> Section:
     return Section("what each destination gets", columns, rows)
 
 
+def _rejections(path: StudyPath) -> Section:
+    columns = ("to", "state", "since", "attempts", "for", "reason", "SOP instance UID")
+    rows = [
+        (one.destination, state(one.state), moment(one.since), one.attempts, one.cause, one.reason, one.sop_uid)
+        for one in path.rejections
+    ]
+    return Section("rejection notes: what is out there counts no more", columns, rows)
+
+
 def _dead_letters(path: StudyPath) -> Section:
     columns = ("id", "at", "reader", "error", "replayed")
     rows = [(one.id, moment(one.at), one.reader, one.error, moment(one.replayed_at)) for one in path.dead_letters]
@@ -222,6 +258,7 @@ _SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
     "results": _results,
     "deliveries": _deliveries,
     "choices": _choices,
+    "rejections": _rejections,
     "dead_letters": _dead_letters,
 }
 

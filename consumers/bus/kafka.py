@@ -45,6 +45,7 @@ _SILENCE = 5.0  # s without a message after which the broker is asked for
 # s after which a client that moves nothing, where there is something to move, is made anew. Clients do stall, for
 # reasons of their own, and only a new one helps.
 _STALLED = 30.0
+_ANSWER = 5000  # ms for a broker to say where a partition stands
 _OWN_EVENTS = ".events"  # the end of a topic's name that a group's does without
 _CONTENT_TYPES = {
     EVENTS_TOPIC: b"application/cloudevents+json; charset=UTF-8",  # CloudEvents Kafka binding 3.3, structured mode
@@ -112,7 +113,7 @@ class KafkaSubscription:
 
     def _leave_where_stalled(self) -> None:
         with _translated():
-            if self._consumer is None or not _is_behind(self._consumer):
+            if self._consumer is None or not _is_behind(self._consumer, self._topic):
                 return
         _log.warning("the broker has messages that its client does not bring: it joins anew")
         self.close()
@@ -276,11 +277,16 @@ def _require_broker(settings: Settings) -> None:
     raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
 
 
-def _is_behind(consumer: KafkaConsumer) -> bool:
-    """Whether a partition of the consumer's holds messages that it has not brought."""
+def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
+    """Whether the consumer's partitions hold messages that it has not brought; those of all where it was given none."""
     own = list(consumer.assignment() or ())
-    ends = consumer.end_offsets(own, timeout_ms=5000) if own else {}
-    return any(end > (consumer.position(one, timeout_ms=5000) or 0) for one, end in ends.items())
+    if own:
+        places = {one: consumer.position(one, timeout_ms=_ANSWER) for one in own}
+    else:
+        own = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+        places = consumer.beginning_offsets(own, timeout_ms=_ANSWER)
+        places |= {one: place for one in own if (place := consumer.committed(one, timeout_ms=_ANSWER)) is not None}
+    return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
 def _message(record: ConsumerRecord) -> Message:

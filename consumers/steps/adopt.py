@@ -1,59 +1,128 @@
-"""A corrected instance under a known UID (a merged patient, a mended header) becomes the one that counts.
+"""Corrected instances under known UIDs (a mended header, a merged patient, another study) become the ones that count.
 
-Nobody but a person can say which of two sets of bytes is right. What was kept so far is not lost: it takes the other's
-place in the conflict, so that adopting the same conflict again goes back.
+Nobody but a person can say which of two sets of bytes is right. What names another patient or another study is adopted
+with all that came with it, in one transaction and one entry: a study is never left half one patient's and half
+another's. What was kept so far is not lost: it takes the other's place in the conflict, so that adopting the same
+conflict again goes back.
 """
 
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps.index_batch import instance_row, series_row
+from consumers.steps.withdraw import withdraw
 from dicom_node.intake.filing import Reread, reread
 from domain.errors import Permanent
+from domain.identity import ConflictKind
+from domain.ids import StudyId
 from domain.records import ConflictRecord
-from domain.states import STUDY, StudyEvent, advance
-from store import conflicts, index, studies
+from domain.states import STUDY, StudyEvent, StudyState, advance
+from store import conflicts, deliveries, index, jobs, rejections, studies
+from store.conflicts import Correction
+from store.database import Connection
 from store.index_rows import InstanceRow, KeptBytes
 from store.objects import ObjectStore
 from store.studies import Received, StudyRow
 
-_REASON = "a corrected instance was adopted"
+_WITHDRAWN = {
+    ConflictKind.PATIENT: "its images were corrected: they are another patient's",
+    ConflictKind.STUDY: "its images were corrected: they are another study's",
+}
+_ADOPTED = "a correction was adopted"
+_COMES_IN = "the corrected study still comes in: adopt it once nothing more comes of it"
+_EARLIER = "an earlier release noted this conflict, and its bytes belong to another study: have them sent again"
+_CHANGED = "more of it came at this moment: look at it again, dicom-node conflicts list"
+
+_Instances = Mapping[int, Reread]
 
 
-def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> ConflictRecord:
-    """Make the conflict's bytes those of its instance, and let the study be complete anew; the conflict as it was.
+def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> Correction:
+    """Make the conflict's bytes, and those of its whole correction, their instances'; what was adopted.
 
-    Raises Permanent where there is no such conflict, or its bytes belong to another study.
+    The studies become complete anew; results of images that name somebody else now are withdrawn. Raises Permanent
+    where there is no such conflict, or its study still comes in.
     """
+    with ledger.database.transaction() as connection:
+        wanted = _wanted(connection, number)
+    # Before anything is locked: a study's objects take seconds to read.
+    read = {one.id: reread(objects.path(one.object_key)) for one in wanted.conflicts}
     with ledger.transaction() as transaction:
-        study_uid = conflicts.study_of(transaction.connection, number)
-        if study_uid is None:
-            raise Permanent(f"there is no conflict {number}: dicom-node conflicts list")
-        study = studies.lock_or_make(transaction.connection, {study_uid}, now)[study_uid]
-        conflict = conflicts.get(transaction.connection, number)
-        instance = reread(objects.path(conflict.object_key))
-        if instance.header.study_uid != study_uid:
-            raise Permanent("these bytes belong to another study: only its own can be adopted")
-        conflicts.swap(transaction.connection, conflict, _row(transaction, conflict, instance, study))
-        state = advance(STUDY, study.state, StudyEvent.INSTANCE)
-        studies.note_received(transaction.connection, [Received(study.id, state, _REASON)], now)
-        details = {"instance": conflict.sop_uid, "sha256": conflict.digest, "was": conflict.kept_digest}
-        transaction.record(Action.ADOPTED, study.id, **details)
+        rows = _lock(transaction.connection, wanted)
+        if _wanted(transaction.connection, number) != wanted:
+            raise Permanent(_CHANGED)
+        sent = rows[wanted.sent]
+        _check(wanted, read, sent)
+        conflicts.swap(transaction.connection, wanted, _rows(transaction, wanted, read, sent), now)
+        if wanted.kind in _WITHDRAWN:
+            withdraw(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
+        _move(transaction, rows.values(), wanted, now)
+        transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows))
         transaction.wake(index.STUDIES_CHANNEL)
-    return conflict
+    return wanted
 
 
-def _row(transaction: Transaction, conflict: ConflictRecord, instance: Reread, study: StudyRow) -> InstanceRow:
-    header = instance.header
-    row = series_row(study.id, header)
-    series_id = index.file_series(transaction.connection, [row])[study.id, header.series_uid]
+def _wanted(connection: Connection, number: int) -> Correction:
+    found = conflicts.correction(connection, number)
+    if found is None:
+        raise Permanent(f"there is no conflict {number}: dicom-node conflicts list")
+    return found
+
+
+def _lock(connection: Connection, wanted: Correction) -> Mapping[StudyId, StudyRow]:
+    jobs.lock(connection, wanted.study, wanted.sent)
+    deliveries.lock(connection, wanted.study, wanted.sent)
+    rejections.lock(connection, wanted.study)
+    return studies.lock(connection, {wanted.study, wanted.sent})
+
+
+def _check(wanted: Correction, read: _Instances, sent: StudyRow) -> None:
+    if any(one.header.study_uid != sent.uid for one in read.values()):
+        raise Permanent(_EARLIER)
+    if wanted.kind is ConflictKind.STUDY and sent.state in (StudyState.RECEIVING, StudyState.AMENDED):
+        raise Permanent(_COMES_IN)
+
+
+def _rows(transaction: Transaction, wanted: Correction, read: _Instances, sent: StudyRow) -> list[InstanceRow]:
+    series = {one.header.series_uid: series_row(sent.id, one.header) for one in read.values()}
+    ids = index.file_series(transaction.connection, list(series.values()))
+    return [
+        _row(sent, ids[sent.id, read[one.id].header.series_uid], one, marks, read[one.id])
+        for one, marks in zip(wanted.conflicts, wanted.marks, strict=True)
+    ]
+
+
+def _row(
+    study: StudyRow, series: uuid.UUID, one: ConflictRecord, marks: Sequence[str] | None, read: Reread
+) -> InstanceRow:
     kept = KeptBytes(
-        association_id=conflict.association_id,
-        sop_class=instance.sop_class,
-        transfer_syntax=instance.transfer_syntax,
-        digest=conflict.digest,
-        size=instance.size,
-        object_key=conflict.object_key,
-        received_at=conflict.received_at,
+        association_id=one.association_id,
+        sop_class=read.sop_class,
+        transfer_syntax=read.transfer_syntax,
+        digest=one.digest,
+        size=read.size,
+        object_key=one.object_key,
+        received_at=one.received_at,
     )
-    return instance_row(study, series_id, header, kept)
+    # The key of the marks is the index's alone: they were made when the bytes came.
+    return {**instance_row(study, series, read.header, kept), "identity": marks}
+
+
+def _move(transaction: Transaction, rows: Iterable[StudyRow], wanted: Correction, now: datetime) -> None:
+    received = [
+        Received(
+            study.id,
+            advance(STUDY, study.state, StudyEvent.INSTANCE),
+            _ADOPTED if study.id == wanted.sent else _WITHDRAWN[wanted.kind],
+            studies.patient_of(transaction.connection, study),
+        )
+        for study in rows
+    ]
+    studies.note_received(transaction.connection, received, now)
+
+
+def _details(wanted: Correction, rows: Mapping[StudyId, StudyRow]) -> dict[str, object]:
+    moved = [[one.sop_uid, one.digest, one.kept_digest] for one in wanted.conflicts]
+    both = {"study_uid": rows[wanted.sent].uid, "was_study_uid": rows[wanted.study].uid}
+    return {"kind": wanted.kind.value, "instances": moved, **both}

@@ -1,5 +1,6 @@
 """Declares studies complete. The decision is `domain.completeness.decide`; here are facts, lock and announcement."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,10 +8,19 @@ from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
+from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
+from domain.identity import disagreeing
 from domain.ids import StudyId
-from store import studies
-from store.studies import OpenStudy
+from store import conflicts, studies
+from store.database import is_for_data
+from store.studies import OpenStudy, Patient
+
+_NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
+_CORRECTION = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
+_TAKEN_AWAY = "its images were corrected and are another study's now"
+
+_log = logging.getLogger(__name__)
 
 
 class Assembler:
@@ -34,7 +44,7 @@ class Assembler:
         verdicts = [(study, self._verdict(study)) for study in waiting]
         for study, verdict in verdicts:
             if verdict.complete:
-                self._complete(study)
+                self._complete_or_stop(study)
         return min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
 
     def _look(self, study: OpenStudy) -> "_Seen":
@@ -46,21 +56,57 @@ class Assembler:
         silence = self._clock.monotonic() - self._look(study).since
         return decide(StudyFacts(silence, study.held, study.modalities, study.synced), self._policy)
 
+    def _complete_or_stop(self, study: OpenStudy) -> None:
+        """Complete it; a study that brings this to a defect is stuck, and the next one goes on."""
+        try:
+            self._complete(study)
+        except Retryable:
+            raise
+        except Exception as error:
+            if not is_for_data(error):
+                raise
+            _log.error("a study cannot be completed", exc_info=error)
+            reason = f"it cannot be completed: {type(error).__name__} in the node's own work"
+            with self._ledger.transaction() as transaction:
+                stuck.stop(transaction, study.id, stuck.Cause.INTAKE, reason, self._clock.now())
+
     def _complete(self, seen: OpenStudy) -> None:
         with self._ledger.transaction() as transaction:
             study = studies.lock_open_study(transaction.connection, seen.id)
             if study is None:
                 return
-            verdict = self._verdict(study)
-            if verdict.complete and not studies.size(transaction.connection, study.id)[1]:
-                reason = "nothing that came of it can be read: dicom-node quarantine list"
-                stuck.stop(transaction, study.id, stuck.Cause.INTAKE, reason, self._clock.now())
-            elif verdict.complete:
-                now = self._clock.now()
-                revision = studies.complete(transaction.connection, study, verdict.reason, now)
-                data = announce(transaction, study.id, revision, now)
-                action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
-                transaction.record(action, study.id, study_uid=study.uid, reason=verdict.reason, **data.encode())
+            verdict, now = self._verdict(study), self._clock.now()
+            if not verdict.complete:
+                return
+            if study.patient.two:
+                stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, two_patients(study.patient), now)
+            elif not studies.size(transaction.connection, study.id)[1]:
+                _end_without_images(transaction, study, now)
+            else:
+                _declare(transaction, study, verdict.reason, now)
+
+
+def two_patients(patient: Patient) -> str:
+    """Why a study stops whose images name two patients, and what to do; it names neither."""
+    differ = disagreeing(patient.named, patient.same)
+    return f"its images name two patients (they differ in {', '.join(differ)}): dicom-node patients list"
+
+
+def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetime) -> None:
+    """What had images before a correction is complete without them; a study that never had any cannot go on."""
+    if conflicts.were_taken_away(transaction.connection, study.id):
+        _declare(transaction, study, _TAKEN_AWAY, now)
+    elif conflicts.wait_for(transaction.connection, study.id):
+        stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _CORRECTION, now)
+    else:
+        stuck.stop_incomplete(transaction, study, stuck.Cause.INTAKE, _NOTHING, now)
+
+
+def _declare(transaction: Transaction, study: OpenStudy, reason: str, now: datetime) -> None:
+    revision = studies.complete(transaction.connection, study, reason, now)
+    data = announce(transaction, study.id, revision, now)
+    action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
+    transaction.record(action, study.id, study_uid=study.uid, reason=reason, **data.encode())
 
 
 @dataclass(frozen=True)

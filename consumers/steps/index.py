@@ -20,9 +20,10 @@ from audit.trail import Ledger
 from config import metrics
 from consumers.steps.index_batch import IndexBatch
 from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unfiled, where
+from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import DamagedRecord, Entry, Kind, SpoolReader
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, Retryable
+from domain.errors import ConfigurationError, Retryable
 from domain.ids import StudyId
 from store import studies
 from store.database import is_for_data
@@ -52,7 +53,8 @@ class _Record:
 class Indexer:
     """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop.
 
-    `alive` is called with each piece of an instance that comes from the spool, however many it has.
+    `alive` is called with each piece of an instance that comes from the spool, however many it has. `marks` digest whom
+    instances name; without it that is not known, and no study is told to be two patients'.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Indexer:
         objects: ObjectStore,
         clock: Clock | None = None,
         alive: Callable[[], None] = lambda: None,
+        marks: PatientMarks | None = None,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._objects = objects
         self._clock = clock or SystemClock()
         self._alive = alive
+        self._marks = marks
         self._held: list[Entry] = []
         self._committed: list[Entry] = []
         self._unsynced: set[StudyId] = set()
@@ -116,7 +120,7 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(replace(entry, read=partial(self._streamed, entry.read)))
+            filing = file(replace(entry, read=partial(self._streamed, entry.read)), self._marks)
             self._objects.put(filing.key, filing.pieces())
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
@@ -132,7 +136,7 @@ class Indexer:
     def _commit(self, records: Sequence[_Record]) -> None:
         try:
             self._write(records)
-        except (Retryable, IntegrityError, ConfigurationError):
+        except (Retryable, ConfigurationError):
             raise
         except Exception as error:
             # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the

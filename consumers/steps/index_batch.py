@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audit.trail import Action, Transaction
-from dicom_node.intake.filing import Filed, Unreadable, unfiled
+from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
+from domain.identity import kind_of_conflict
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import index, studies
@@ -20,13 +21,13 @@ from store.studies import Received, StudyRow
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
     Kind.ASSOCIATION_REFUSED: Action.REFUSED,
+    Kind.ASSOCIATIONS_ENDED: Action.ASSOCIATION_ENDED,
     Kind.INSTANCE_REFUSED: Action.INSTANCE_REFUSED,
     Kind.NODE_STARTED: Action.STARTED,
     Kind.NODE_STOPPED: Action.STOPPED,
 }
 
 _COMING = "instances come in"
-_STRANGER = "an instance of another study has its SOP Instance UID: dicom-node conflicts list"
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,19 @@ class IndexBatch:
             self._file(placed)
             self._move(placed)
             self._record_received(placed)
-            known |= {one.filed.header.sop_uid: Known(one.study.id, one.filed.digest) for one in placed}
+            known |= {one.filed.header.sop_uid: _known(one) for one in placed}
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
-        self._quarantine_strangers(conflicting, known)
+        self._note_strangers(conflicting, known)
 
-    def _quarantine_strangers(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
-        """What bears the UID of another study's instance misses in its own, which must say so."""
-        strangers = [
-            one for one in conflicting if self._rows[one.header.study_uid].id != known[one.header.sop_uid].study_id
-        ]
-        self.quarantine([unfiled(one.entry, one, _STRANGER) for one in strangers])
+    def _note_strangers(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
+        """What bears the UID of another study's instance, as after a correction, came for its own all the same."""
+        sent = [(one, self._rows[one.header.study_uid]) for one in conflicting]
+        strangers = [(one, study) for one, study in sent if study.id != known[one.header.sop_uid].study_id]
+        self._link((study.id, one.entry) for one, study in strangers)
+        self._note_coming(study for _, study in strangers)
 
     def quarantine(self, unreadable: Sequence[Unreadable]) -> None:
         """What cannot be read or filed is kept for inspection, with the reason, and counted to its study."""
@@ -103,10 +104,14 @@ class IndexBatch:
                 new.remove((row["sop_uid"], row["digest"]))
                 self._record_quarantined(one, found.get(one.uids.study))
         self._link((found[one.uids.study].id, one.entry) for one in unreadable if one.uids.study)
-        coming = [one for one in found.values() if (one.state, StudyEvent.SETTLED) in STUDY]
+        self._note_coming(found.values())
+
+    def _note_coming(self, of: Iterable[StudyRow]) -> None:
+        """Silence begins behind the last that came, whether that is filed or not."""
+        coming = {one.id: one for one in of if (one.state, StudyEvent.SETTLED) in STUDY}.values()
         if coming:
-            # Silence begins behind the last that came, whether that can be read or not.
-            studies.note_received(self._connection, [Received(one.id, one.state, _COMING) for one in coming], self._now)
+            received = [Received(one.id, one.state, _COMING, one.patient) for one in coming]
+            studies.note_received(self._connection, received, self._now)
 
     def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
         lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
@@ -133,16 +138,16 @@ class IndexBatch:
                 )
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
-        """An end by the book needs no entry; every other one gets one."""
+        """An end by the book needs no entry; every other one gets one, but those that are told by number."""
         for entry in entries:
             if entry.kind is not Kind.ASSOCIATION_CLOSED:
                 continue
             how = str(entry.details.get("how", Close.LOST))
-            # The clock that counts is the index's: silence is measured from when the close became known.
-            first = index.close_association(self._connection, entry.association, self._now, how)
-            if first and how != Close.RELEASED:
-                reason = str(entry.details.get("reason", ""))
-                self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), how=how, reason=reason)
+            # Silence is measured from when the close became known.
+            first = index.close_association(self._connection, entry.association, how)
+            if first and how != Close.RELEASED and not entry.details.get("counted"):
+                told = {"how": how, "reason": str(entry.details.get("reason", "")), "count": 1}
+                self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), **told)
 
     def _file(self, placed: Sequence[_Placed]) -> None:
         wanted = {
@@ -154,13 +159,15 @@ class IndexBatch:
 
     def _move(self, placed: Sequence[_Placed]) -> None:
         received = []
+        named = _named(placed)
         for study in {one.study.id: one.study for one in placed}.values():
             state = advance(STUDY, study.state, StudyEvent.INSTANCE)
             if state is not study.state:
                 self._transaction.record(Action.INSTANCES_LATE, study.id, was=study.state, revision=study.revision)
             reason = "further instances came after it was complete" if study.revision else _COMING
-            received.append(Received(study.id, state, reason))
-            self._rows[study.uid] = replace(study, state=state)
+            patient = study.patient.naming(named[study.id])
+            received.append(Received(study.id, state, reason, patient))
+            self._rows[study.uid] = replace(study, state=state, patient=patient)
         studies.note_received(self._connection, received, self._now, unsynced_by=self._spool)
 
     def _record_received(self, placed: Sequence[_Placed]) -> None:
@@ -178,6 +185,8 @@ class IndexBatch:
             )
 
     def _note_conflict(self, one: Filed, kept: Known) -> None:
+        sent = self._rows[one.header.study_uid]
+        kind = kind_of_conflict(sent.id == kept.study_id, kept.identity, one.header.patient, sent.patient.same)
         row = ConflictRow(
             sop_uid=one.header.sop_uid,
             digest=one.digest,
@@ -186,10 +195,13 @@ class IndexBatch:
             association_id=one.entry.association,
             object_key=one.key,
             received_at=one.entry.received,
+            kind=kind,
+            identity=_marks(one.header),
+            sent_study_id=sent.id,
         )
         if index.file_conflict(self._connection, row):
             self.counts["conflicting"] += 1
-            details = {"instance": one.header.sop_uid, "sha256": one.digest, "kept": kept.digest}
+            details = {"instance": one.header.sop_uid, "sha256": one.digest, "kept": kept.digest, "kind": kind.value}
             self._transaction.record(Action.CONFLICT, kept.study_id, **_who(one.entry), **details)
 
 
@@ -205,6 +217,18 @@ def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Fil
             digests[one.header.sop_uid] = one.digest
         (new if kept is None else repeated if kept == one.digest else conflicting).append(one)
     return new, repeated, conflicting
+
+
+def _named(placed: Iterable[_Placed]) -> Mapping[StudyId, set[str]]:
+    """The marks of whom the new instances of each study name."""
+    named: dict[StudyId, set[str]] = defaultdict(set)
+    for one in placed:
+        named[one.study.id].update(one.filed.header.patient or ())
+    return named
+
+
+def _known(one: _Placed) -> Known:
+    return Known(one.study.id, one.filed.digest, one.filed.header.patient)
 
 
 def _who(entry: Entry) -> dict[str, str]:
@@ -292,4 +316,9 @@ def instance_row(study: StudyRow, series_id: uuid.UUID, header: Header, kept: Ke
         kernel=header.kernel,
         thickness=header.thickness,
         places=header.places,
+        identity=_marks(header),
     )
+
+
+def _marks(header: Header) -> list[str] | None:
+    return None if header.patient is None else list(header.patient)

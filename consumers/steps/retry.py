@@ -12,7 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
-from store import deliveries, jobs, outbox, studies
+from store import conflicts, deliveries, jobs, outbox, rejections, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.holders import is_served
@@ -51,6 +51,7 @@ def retry(
         connection = transaction.connection
         jobs.lock(connection, study)
         deliveries.lock(connection, study)
+        rejections.lock(connection, study)
         again = _jobs(transaction, study, packages)
         sent = _deliveries(transaction, study, destinations)
         failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
@@ -74,7 +75,8 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
-        failed = jobs.ended_badly(connection, study)
+        failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+        refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
     digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
@@ -82,20 +84,26 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         known = one.model_digest in digests
         gone = "its package is not installed, or was changed: leave what it ended with"
         said.append(f"{one.model} {one.version}: {'run it again' if known else gone}")
+    if refused and not failed:
+        said.append("nothing failed: what a model found not suitable is no failure, and the same images stay so")
+    said += [f"{one.model} {one.version}: not suitable, so it is not run again" for one in refused]
     return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
 def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package]) -> int:
     digests = {one.digest for one in packages}
-    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in digests]
-    for job in failed:
-        JOBS.move(transaction.connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
-    return len(failed)
+    connection = transaction.connection
+    without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+    again = [job for job in without if job.model_digest in digests]
+    for job in again:
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+    return len(again)
 
 
 def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
     connection = transaction.connection
     waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
+    waiting += rejections.try_anew(connection, study, _REASON)
     forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
     back = [one for one in forgotten if one in destinations or is_served(connection, one)]
     return waiting + deliveries.remember(connection, study, back, _REASON)
@@ -111,6 +119,10 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
     state, revision = studies.lock_revision(connection, study)
     if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
+    if studies.names_two_patients(connection, study):
+        raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
+    if conflicts.wait_for(connection, study) and not revision:
+        raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
     return revision

@@ -22,6 +22,8 @@ from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import JOBS_CHANNEL, OVERTAKEN
 from store.routing import Decision, WantedJob
 
+_NO_IMAGES = "it has no images any more: dicom-node conflicts list"
+
 
 class Router:
     """Handles study.completed and study.amended.
@@ -67,7 +69,7 @@ class Router:
         self._cancel_older(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
-        reason = _reason([job.model for job in wanted], waiting, broken)
+        reason = _reason([job.model for job in wanted], waiting, broken) if series else _NO_IMAGES
         if opened:
             stuck.release_if_nothing_is_left(transaction, event.study_id, reason, self._clock.now(), opened)
         studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
@@ -121,9 +123,10 @@ class Router:
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.
-        held_up = not job.waits and bool(outbox.open_letters(transaction.connection, wanted.study_id))
+        done = jobs.get(transaction.connection, job.id)
+        held_up = bool(done.findings and outbox.open_letters(transaction.connection, wanted.study_id))
         if held_up:
-            request_results(transaction, jobs.get(transaction.connection, job.id), self._clock.now())
+            request_results(transaction, done, self._clock.now())
         return job.waits or held_up
 
     def _cancel_older(self, transaction: Transaction, study: StudyId, revision: int) -> None:

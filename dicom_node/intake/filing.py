@@ -9,6 +9,7 @@ from pathlib import Path
 from dicom_node import elements, outside
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
+from dicom_node.intake.identity import PatientMarks
 from dicom_node.part10 import head
 from dicom_node.spool import DamagedRecord, Entry
 from domain.errors import Retryable
@@ -43,13 +44,14 @@ class Unreadable:
     pieces: Callable[[], Iterator[bytes]] = field(repr=False)
 
 
-def file(entry: Entry) -> Filed | Unreadable:
+def file(entry: Entry, marks: PatientMarks | None = None) -> Filed | Unreadable:
     """The instance with a key made from its digest, so that storing it twice leaves one object.
 
-    Raises Retryable where the log cannot be read now, DamagedRecord where it gives other bytes than it was given.
+    `marks` digest whom it names. Raises Retryable where the log cannot be read now, DamagedRecord where it gives other
+    bytes than it was given.
     """
     try:
-        return _file(entry)
+        return _file(entry, marks)
     except (OSError, MemoryError) as error:
         raise Retryable(f"the log cannot be read: {type(error).__name__}") from error
 
@@ -116,9 +118,9 @@ def where(error: BaseException) -> str:
     return f"{type(error).__name__}{line}"
 
 
-def _file(entry: Entry) -> Filed | Unreadable:
+def _file(entry: Entry, marks: PatientMarks | None) -> Filed | Unreadable:
     chunks = _chunks(entry)
-    read = _read(entry, chunks)
+    read = _read(entry, chunks, marks)
     uid = read.sop_uid if isinstance(read, Header) else entry.sop_instance
     meta = head(entry.sop_class, uid, entry.transfer_syntax)
     digest = hashlib.sha256(meta)
@@ -163,9 +165,9 @@ def _pieces(meta: bytes, chunks: Callable[[], Iterator[bytes]]) -> Iterator[byte
     yield from chunks()
 
 
-def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header | UnreadableHeader:
+def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMarks | None) -> Header | UnreadableHeader:
     try:
-        header = _header(entry, chunks)
+        header = _header(entry, chunks, marks)
         if header.frames > 1:
             return _laid_out(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
@@ -189,14 +191,14 @@ def _laid_out(header: Header, data: bytes, transfer_syntax: str) -> Header:
     return replace(header, slice_spacing=spacing, places=planes.places, orientation=orientation)
 
 
-def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]]) -> Header:
+def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMarks | None) -> Header:
     start = next(chunks(), b"")
     try:
-        return read_header(start, entry.transfer_syntax)
+        return read_header(start, entry.transfer_syntax, marks)
     except UnreadableHeader as error:
         if not error.more or len(start) >= entry.size:
             raise
-        return read_header(_longer(chunks), entry.transfer_syntax)
+        return read_header(_longer(chunks), entry.transfer_syntax, marks)
 
 
 def _longer(chunks: Callable[[], Iterator[bytes]]) -> bytes:

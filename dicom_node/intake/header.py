@@ -13,6 +13,8 @@ from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from dicom_node import elements, outside
 from dicom_node.elements import DEFLATED, OutOfData, tag_name
+from dicom_node.intake import identity
+from dicom_node.intake.identity import Marks, PatientMarks
 from domain.errors import UnusableInput
 
 CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018
@@ -29,7 +31,7 @@ _WANTED = frozenset(
         *(CHARACTER_SET, SOP_CLASS, SOP_INSTANCE, MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION, BODY_PART),
         *(SPACING_BETWEEN_SLICES, STUDY, SERIES, POSITION, ORIENTATION, FRAMES),
         *(IMAGE_TYPE, STUDY_DATE, BIRTH_DATE, AGE, CONTRAST, VIEW, PHOTOMETRIC, BURNED_IN),
-        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE),
+        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE, *identity.TAGS),
     )
 )
 _LAST = max(_WANTED)
@@ -41,6 +43,9 @@ _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
 _MOST_NUMBER = 2**31 - 1
 _LONGEST_CODES = 256
+# Behind these the initial character set is in force again (PS3.5 6.1.2.5.3).
+_OF_TEXTS = {0x0D, 0x0A, 0x09, 0x0C}
+_OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
 # Age String (PS3.5 6.2).
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
@@ -70,8 +75,9 @@ class Header:
     """What the index keeps of an instance. Texts are decoded; absent ones are empty, absent numbers None.
 
     `position` (mm) and `orientation` are those of a single-frame image (PS3.3 C.7.6.2). `age` (years) is as stated, or
-    from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named. `places` is
-    how many positions the frames of a multi-frame image have, which is read from further behind in the data set.
+    from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named. `patient`
+    are keyed digests of whom it names, None where no key was given. `places` is how many positions the frames of a
+    multi-frame image have, which is read from further behind in the data set.
     """
 
     study_uid: str
@@ -97,11 +103,12 @@ class Header:
     frame_of_reference: str
     kernel: str
     thickness: float | None
+    patient: Marks | None = None
     places: int | None = None
 
 
-def read_header(data: bytes, transfer_syntax: str) -> Header:
-    """The header at the start of `data`, a data set in `transfer_syntax`.
+def read_header(data: bytes, transfer_syntax: str, marks: PatientMarks | None = None) -> Header:
+    """The header at the start of `data`, a data set in `transfer_syntax`; whom it names by `marks`.
 
     Raises UnreadableHeader where `data` ends too early, is no data set or lacks one of the UIDs that an instance cannot
     be filed without.
@@ -115,10 +122,10 @@ def read_header(data: bytes, transfer_syntax: str) -> Header:
     for tag, uid in ((STUDY, uids.study), (SERIES, uids.series), (SOP_INSTANCE, uids.sop)):
         if not uid:
             raise UnreadableHeader(f"{_IDENTITY[tag]} is {'not a UID' if found.get(tag) else 'missing'}", uids)
-    return _header(found, uids)
+    return _header(found, uids, marks)
 
 
-def _header(found: Mapping[int, bytes], uids: Uids) -> Header:
+def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) -> Header:
     return Header(
         study_uid=uids.study,
         series_uid=uids.series,
@@ -144,6 +151,7 @@ def _header(found: Mapping[int, bytes], uids: Uids) -> Header:
         frame_of_reference=uid if outside.is_uid(uid := _code(found, FRAME_OF_REFERENCE)) else "",
         kernel=_code(found, KERNEL),
         thickness=thickness if (thickness := _decimal(found, THICKNESS)) and thickness > 0 else None,
+        patient=marks.of(found, _code(found, CHARACTER_SET), _person) if marks else None,
     )
 
 
@@ -195,6 +203,13 @@ def _whole(found: Mapping[int, bytes], tag: int, least: int, most: int) -> int |
     return outside.whole(_code(found, tag), least, most) if tag in found else None
 
 
+def _person(value: bytes, character_set: str) -> str:
+    """A name or an id: unlike other texts whole, for two may differ at their end, and never guessed."""
+    if not character_set or (value.isascii() and b"\x1b" not in value):
+        return value.decode("ascii", "replace")
+    return _decoded(value, character_set.split("\\"), _OF_NAMES)
+
+
 def _text(found: Mapping[int, bytes], tag: int) -> str:
     value = found.get(tag, b"").strip(b"\0 ")
     if value.isascii() and b"\x1b" not in value:
@@ -202,12 +217,12 @@ def _text(found: Mapping[int, bytes], tag: int) -> str:
     return outside.words(_decoded(value, _code(found, CHARACTER_SET).split("\\")))
 
 
-def _decoded(value: bytes, character_sets: list[str]) -> str:
+def _decoded(value: bytes, character_sets: list[str], delimiters: set[int] = _OF_TEXTS) -> str:
     """Of an unknown Specific Character Set the default repertoire is read (PS3.3 C.12.1.1.2)."""
     if not all(term.strip() in python_encoding for term in character_sets):
         return value.decode("ascii", "replace")
     try:
         with warnings.catch_warnings(action="ignore"):
-            return decode_bytes(value, convert_encodings(character_sets), {0x0D, 0x0A, 0x09, 0x0C})
+            return decode_bytes(value, convert_encodings(character_sets), delimiters)
     except (LookupError, UnicodeError, ValueError):
         return value.decode("ascii", "replace")

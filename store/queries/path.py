@@ -19,12 +19,14 @@ from domain.records import (
     Listed,
     MeasuredJob,
     QuarantineRecord,
+    RejectionRecord,
     ResultRecord,
     SentObject,
     SeriesRecord,
     StudyPath,
     StudyRecord,
 )
+from store.conflicts import concerning
 from store.database import Database
 from store.quarantine import unreadable_by_study
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
@@ -38,6 +40,7 @@ from store.tables import (
     instances,
     jobs,
     quarantine,
+    rejections,
     results,
     series,
     studies,
@@ -52,11 +55,12 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
         every: Mapping[str, Listed[Any]] = {
             "associations": tables.associations(),
             "series": tables.series(),
-            "conflicts": tables.last(ConflictRecord, conflicts.c.received_at, conflicts.c.id),
+            "conflicts": tables.conflicts(),
             "decisions": tables.last(DecisionRecord, decisions.c.decided_at, decisions.c.model),
             "jobs": tables.last(MeasuredJob, jobs.c.requested_at, jobs.c.id),
             "results": tables.last(ResultRecord, results.c.written_at, results.c.sop_uid),
             "deliveries": tables.deliveries(),
+            "rejections": tables.last(RejectionRecord, rejections.c.requested_at, rejections.c.id),
             "dead_letters": tables.last(DeadLetter, dead_letters.c.at, dead_letters.c.id),
             "quarantine": tables.last(QuarantineRecord, quarantine.c.received_at, quarantine.c.id),
         }
@@ -115,6 +119,12 @@ class _Tables:
         )
         order = (associations.c.opened_at, associations.c.id)
         return last_of(self._connection, query, AssociationRecord, order, self._most)
+
+    def conflicts(self) -> Listed[ConflictRecord]:
+        """Those of its instances, and those of bytes that name the study."""
+        query = rows_of(ConflictRecord, conflicts).where(concerning(self._study))
+        order = (conflicts.c.received_at, conflicts.c.id)
+        return last_of(self._connection, query, ConflictRecord, order, self._most)
 
     def series(self) -> Listed[SeriesRecord]:
         """In order of their UIDs, the first of them; counting is for those alone."""

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Column, Connection, Select, Table, func, select
 
+from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.records import (
     ChoiceRecord,
+    ConflictRecord,
     DecisionRecord,
     DeliveryRecord,
     JobRecord,
@@ -16,6 +18,7 @@ from domain.records import (
     MeasuredJob,
     MeasuredSegment,
     MeasuredValue,
+    RejectionRecord,
     StudyRecord,
 )
 from domain.states import DeliveryState, JobState, StudyState
@@ -102,8 +105,10 @@ def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
 # The fields whose column holds something else than their value.
 _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     StudyRecord: {"state": StudyState},
+    ConflictRecord: {"kind": ConflictKind},
     DecisionRecord: {"refusals": _refusals},
     JobRecord: {"state": JobState},
     MeasuredJob: {"state": JobState, "findings": measured},
     DeliveryRecord: {"state": DeliveryState, "choices": _choices},
+    RejectionRecord: {"state": DeliveryState},
 }

@@ -230,6 +230,13 @@ def test_no_result_holds_what_its_source_has_wrong(trial: Trial, inputs: Mapping
         assert dciodvfy(path) == [], one.Modality
 
 
+def test_images_of_two_patients_stop_their_study_before_any_model(trial: Trial, inputs: Mapping[str, Path]) -> None:
+    status = status_of(trial, uid(inputs, "12"))
+    assert (status["where"], status["jobs"], status["results"]) == ("stuck", [], [])
+    assert status["why"].startswith("its images name two patients (they differ in Patient ID, Patient's Name")
+    assert trial.results(uid(inputs, "12")) == []
+
+
 def test_a_decimal_comma_that_decides_is_refused_with_its_value(trial: Trial, inputs: Mapping[str, Path]) -> None:
     why = str(status_of(trial, uid(inputs, "11b")))
     assert re.search(r"Pixel Spacing of image \d+ is not 2 numbers: 3,0", why)

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from audit.trail import Action, newest_entries
 from config.settings import Spool
 from consumers.steps.adopt import adopt
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
-from dicom_node.spool import SpoolReader, SpoolWriter
+from dicom_node.spool import Close, SpoolReader, SpoolWriter
 from domain.completeness import SettlePolicy
 from domain.errors import Permanent, Retryable, Unavailable
 from store.objects import Buffer, DirectoryStore
-from store.queries.path import study_path
-from store.queries.studies import find_study
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import SCANNER, send, store
 from tests.support.phantoms import Phantom
+from tests.support.spool import put, writing
 
 SMALL = Phantom(size=(16, 16), slices=3)
 
@@ -108,46 +108,9 @@ def _instance(bench: Bench, uid: str) -> tuple[str, str, list[float]]:
     return digest, key, position
 
 
-def test_a_conflict_that_is_none_or_of_another_study_is_not_adopted(bench: Bench) -> None:
+def test_a_conflict_that_is_none_is_not_adopted(bench: Bench) -> None:
     with pytest.raises(Permanent, match="there is no conflict 7"):
         adopt(bench.ledger, bench.objects, 7, bench.clock.now())
-    send(bench.writer, SMALL.datasets())
-    stranger = replace(SMALL, study="another").datasets()[0]
-    stranger.SOPInstanceUID = SMALL.datasets()[0].SOPInstanceUID
-    send(bench.writer, [stranger])
-    bench.index()
-    ((number,),) = bench.ask("SELECT id FROM dicom_node.conflicts")
-    with pytest.raises(Permanent, match="another study"):
-        adopt(bench.ledger, bench.objects, number, bench.clock.now())
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_an_instance_under_the_uid_of_another_study_is_counted_to_its_own_with_the_reason(
-    bench: Bench, together: bool
-) -> None:
-    kept, strange = SMALL.datasets(), replace(SMALL, study="another").datasets()
-    strange[0].SOPInstanceUID = kept[0].SOPInstanceUID
-    for some in [[*kept, *strange]] if together else [kept, strange, strange]:
-        send(bench.writer, some)
-        bench.index()
-    assert bench.count("conflicts") == bench.count("quarantine") == 1
-    found = find_study(bench.database, strange[0].StudyInstanceUID)
-    path = study_path(bench.database, found)
-    assert path.unreadable == 1
-    assert sum(one.instances or 0 for one in path.series) == len(strange) - 1
-    assert [one.reason for one in path.quarantine] == [
-        "an instance of another study has its SOP Instance UID: dicom-node conflicts list"
-    ]
-    assert study_path(bench.database, find_study(bench.database, kept[0].StudyInstanceUID)).unreadable == 0
-
-
-def test_a_study_of_which_every_uid_is_another_studys_is_known_all_the_same(bench: Bench) -> None:
-    kept, strange = SMALL.datasets()[0], replace(SMALL, study="another").datasets()[0]
-    strange.SOPInstanceUID = kept.SOPInstanceUID
-    send(bench.writer, [kept, strange])
-    bench.index()
-    path = study_path(bench.database, find_study(bench.database, strange.StudyInstanceUID))
-    assert (path.unreadable, len(path.associations)) == (1, 1)
 
 
 def test_two_of_one_uid_in_one_batch_keep_the_first(bench: Bench) -> None:
@@ -196,6 +159,23 @@ def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) 
     assert bench.state() == before
     assert bench.count("instances") == 3
     assert bench.actions().count("association refused") == 1
+
+
+def test_a_flood_of_associations_that_break_off_fills_the_trail_by_number_and_each_is_closed(bench: Bench) -> None:
+    with writing(bench.root / "spool", index=1) as writer:
+        for _ in range(50):
+            writer.close_association(writer.open_association(SCANNER, {}), Close.LOST, "connection lost")
+        association = writer.open_association(SCANNER, {})
+        put(association, "1.2", b"no data set")
+        writer.close_association(association, Close.LOST, "connection lost")
+    bench.index()
+    assert bench.ask("SELECT count(*) FROM dicom_node.associations WHERE closed_at IS NOT NULL") == [(51,)]
+    entries = newest_entries(bench.database, 1000).rows
+    found = [entry.details for entry in entries if entry.action == Action.ASSOCIATION_ENDED]
+    assert sorted(str(entry["count"]) for entry in found) == ["1", "1", "49"]
+    assert {(entry["caller"], entry["how"], entry["reason"]) for entry in found} == {
+        (SCANNER.calling, "lost", "connection lost")
+    }
 
 
 def test_no_study_goes_on_before_its_objects_are_synced_and_what_a_failed_sync_lost_is_put_again(bench: Bench) -> None:

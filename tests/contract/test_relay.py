@@ -134,14 +134,17 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
     assert message.event.of(StudyCompleted).revision == 2
 
 
+@pytest.mark.parametrize("assigned", [True, False])
 def test_a_client_that_brings_nothing_of_what_there_is_is_made_anew(
-    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch, assigned: bool
 ) -> None:
     study, subscription = new_study_id(), kafka_world.bus.subscribe("group")
     kafka_world.announce(study, 1)
     kafka_world.take(subscription, 1)
     stalled = _client_of(subscription)
     monkeypatch.setattr(stalled, "poll", lambda **_: {})
+    if not assigned:
+        monkeypatch.setattr(stalled, "assignment", set)
     monkeypatch.setattr(kafka_bus, "_STALLED", 0.4)
     assert subscription.poll(0.2) == subscription.poll(0.2) == []
     assert _client_of(subscription) is stalled, "there is nothing to bring"

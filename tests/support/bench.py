@@ -1,6 +1,6 @@
 """A log, an object store and a database with nobody at work on them: a test moves each step, on its own clock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from audit.trail import Ledger, rows
 from config.settings import Spool
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
+from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
 from domain.completeness import SettlePolicy
@@ -23,9 +24,14 @@ from store.objects import DirectoryStore
 from store.schema import upgrade
 from tests.support.ingest import send
 
+MARKS = PatientMarks(b"a key of the tests")
 # What the database's clock writes.
 _LEASED = ("since", "not_before", "lease_until")
-_MOMENTS = {"jobs": (*_LEASED, "requested_at"), "deliveries": (*_LEASED, "first_attempt")}
+_MOMENTS: Mapping[str, tuple[str, ...]] = {
+    "jobs": (*_LEASED, "requested_at"),
+    "deliveries": (*_LEASED, "first_attempt"),
+    "rejections": (*_LEASED, "requested_at", "first_attempt"),
+}
 
 
 @dataclass
@@ -43,7 +49,7 @@ class Bench:
     def index(self) -> None:
         """Index all there is, and end as on a clean stop."""
         with SpoolReader(self.root / "spool") as reader:
-            indexer = Indexer(reader, self.ledger, self.objects, self.clock)
+            indexer = Indexer(reader, self.ledger, self.objects, self.clock, marks=MARKS)
             while indexer.step(0.05):
                 pass
             indexer.close()
@@ -81,6 +87,10 @@ class Bench:
         """A study comes, is indexed and completes."""
         send(self.writer, datasets)
         self.index()
+        self.settle()
+
+    def settle(self) -> None:
+        """What has come is complete, or stuck."""
         assembler = Assembler(self.ledger, SettlePolicy(5, {}), self.clock)
         assembler.step()
         self.clock.sleep(5)

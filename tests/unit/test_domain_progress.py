@@ -1,6 +1,7 @@
 """Where a study is, since when and why, in one sentence."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -72,6 +73,24 @@ def test_where_every_model_failed_there_is_nothing_else_to_say() -> None:
     assert progress(a_study(), jobs, [], []).where == "inference of a failed"
 
 
+def test_a_study_whose_only_model_finds_it_not_suitable_says_so_with_the_reason() -> None:
+    place = progress(a_study(), [a_job("not_suitable", reason="the volume is a phantom")], [], [])
+    assert place == Progress("ct_lung: not suitable", LATER, "the volume is a phantom")
+
+
+def test_what_is_not_suitable_for_one_model_is_said_behind_what_another_has_come_to() -> None:
+    jobs = [a_job("succeeded"), a_job("not_suitable", "brain", reason="a phantom")]
+    place = progress(a_study(), jobs, [a_result()], [a_delivery("stored")])
+    assert place == Progress("results stored at PACS; brain: not suitable", LATEST, "said so; brain: a phantom")
+
+
+def test_of_models_that_find_a_study_not_suitable_each_is_named_and_a_failure_comes_first() -> None:
+    jobs = [a_job("not_suitable", "a"), a_job("not_suitable", "b")]
+    assert progress(a_study(), jobs, [], []).where == "a: not suitable; b: not suitable"
+    place = progress(a_study(), [*jobs, a_job("failed", "c")], [], [])
+    assert place.where == "inference of c failed; a: not suitable; b: not suitable"
+
+
 def test_a_job_that_a_later_revision_has_replaced_is_past() -> None:
     jobs = [a_job("failed", revision=1), a_job("running", revision=2)]
     assert progress(a_study(), jobs, [], []).where == "inference of ct_lung running"
@@ -102,3 +121,21 @@ def test_deliveries_of_replaced_results_do_not_count() -> None:
     results = [a_result("ct_lung-1"), a_result("ct_lung-2")]
     deliveries = [a_delivery("pending", job="ct_lung-1"), a_delivery("stored", job="ct_lung-2")]
     assert progress(a_study(), jobs, results, deliveries).where == "results stored at PACS"
+
+
+def test_withdrawn_results_are_said_to_be_with_what_became_of_their_notes() -> None:
+    job = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="of another patient")
+    sent = a_delivery("stored")
+    note = records.a_rejection(delivery_id=sent.id, state=DeliveryState.PENDING, reason="waits to be sent")
+    place = progress(a_study(), [job], [a_result()], [sent], [note])
+    assert place == Progress(
+        "results of ct_lung withdrawn", LATEST, "of another patient; rejection note to PACS pending: waits to be sent"
+    )
+
+
+def test_results_of_other_models_are_where_they_are_beside_withdrawn_ones() -> None:
+    job = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="of another patient")
+    place = progress(a_study(), [job, a_job("running", "brain")], [a_result()], [a_delivery("stored")])
+    assert place == Progress(
+        "inference of brain running; results of ct_lung withdrawn", LATER, "why; of another patient"
+    )

@@ -7,6 +7,7 @@ import typer
 
 from audit.trail import Ledger
 from console import json_views
+from console.cli import study_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list
 from consumers.steps import adopt as adopting
@@ -33,9 +34,7 @@ def list_conflicts(
     if as_json:
         print_json(json_views.listed("conflicts", found))
         return
-    columns = ("id", "received", "study", "SOP instance UID", "object")
-    rows = [(one.id, moment(one.received_at), str(one.study_id)[:8], one.sop_uid, one.object_key) for one in found.rows]
-    print_list(columns, rows, found.more)
+    print_list(study_view.CONFLICT, [study_view.conflict(one) for one in found.rows], found.more)
 
 
 @group.command()
@@ -47,7 +46,8 @@ def adopt(
 ) -> None:
     """Let the bytes that wait be the instance's, as after a patient merge; models are asked anew.
 
-    What was kept so far waits in their place: adopting the same conflict again goes back.
+    What names another patient or another study is adopted with all that came with it, and results under the former
+    identity are withdrawn. What was kept so far waits in their place: adopting the same conflict again goes back.
 
     Example:  dicom-node conflicts adopt 7 --data trial
     """
@@ -55,4 +55,9 @@ def adopt(
     with reading(settings) as source:
         objects = DirectoryStore(settings.data / "objects")
         adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC))
-    typer.echo(f"{adopted.sop_uid} is what came at {moment(adopted.received_at)}; its study will be complete anew")
+    came = moment(max(one.received_at for one in adopted.conflicts))
+    many = len(adopted.conflicts)
+    said = f"{many} instances are" if many > 1 else f"{adopted.conflicts[0].sop_uid} is"
+    typer.echo(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
+    if adopted.study != adopted.sent:
+        typer.echo(f"study {str(adopted.study)[:8]} has them no longer")

@@ -1,0 +1,96 @@
+"""`patients`: a person says whose images a study has that name two."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from audit.trail import Ledger
+from console import json_views
+from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
+from console.cli.output import moment, print_json, print_list
+from consumers.steps import patients as deciding
+from domain.records import Listed
+from roles.database import reading
+from store import patients
+from store.queries.studies import find_study
+
+app = typer.Typer()
+group = typer.Typer(help="Studies whose images name two patients: whose are they?", no_args_is_help=True)
+app.add_typer(group, name="patients")
+
+_COLUMNS = ("group", "images", "from", "first received", "differs in", "an image of it")
+
+
+@group.command("list")
+def list_patients(
+    study: Study,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """The study's images by whom they name; who that is, the images themselves say, in the PACS.
+
+    Example:  dicom-node patients list 3f2a --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        found = find_study(source, study)
+        with source.transaction() as connection:
+            groups = [one.shown for one in patients.groups(connection, found)]
+    if as_json:
+        print_json(json_views.listed("patients", Listed(tuple(groups))))
+        return
+    rows = [
+        (
+            one.number,
+            one.instances,
+            ", ".join(one.callers),
+            moment(one.received_at),
+            ", ".join(one.differs) or "-",
+            one.example,
+        )
+        for one in groups
+    ]
+    print_list(_COLUMNS, rows, 0)
+
+
+@group.command()
+def keep(
+    study: Study,
+    number: Annotated[int, typer.Argument(metavar="GROUP", help="Number of the group, as `list` shows it.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """These images are the study's: those that disagree with them go into quarantine, and models are asked.
+
+    Example:  dicom-node patients keep 3f2a 1 --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        found = find_study(source, study)
+        done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
+    withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
+    typer.echo(f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them")
+
+
+@group.command()
+def same(study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+    """All its images are one patient's, however they spell that: models are asked.
+
+    Example:  dicom-node patients same 3f2a --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        deciding.accept(Ledger(source, "console"), find_study(source, study), datetime.now(UTC))
+    typer.echo("its images are taken for one patient's; the study will be complete anew")
+
+
+@group.command("forget-key")
+def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+    """The key of patients' digests is lost: take another one. Of all images until now it is unknown whom they name.
+
+    Example:  dicom-node patients forget-key --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        deciding.forget_key(Ledger(source, "console"))
+    typer.echo("the next key that the role index is given is the node's")

@@ -1,0 +1,97 @@
+"""Whom an image names, as keyed digests: the one place where a patient's name, id and birth date are looked at.
+
+Values become what they mean before they are digested, so that two ways to write one name are one name: PS3.5 6.2.1
+says that trailing separators, empty components and spaces around one say nothing, and PS3.4 C.2.2.2.1 lets names be
+matched whatever their case, accents and the position of their words. A name has up to three component groups; each is
+known by the script that it is written in, for senders put them in each other's place, and a name in another script is
+no other person. A value that its character set does not explain is taken as absent.
+"""
+
+import hmac
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from domain import identity
+
+NAME, PATIENT_ID, ISSUER, BIRTH_DATE = 0x0010_0010, 0x0010_0020, 0x0010_0021, 0x0010_0030
+TAGS = (NAME, PATIENT_ID, ISSUER, BIRTH_DATE)
+
+Marks = tuple[str, ...]
+# Name, Patient ID, its issuer and Birth Date as the data set has them, then how to decode them.
+_Values = tuple[bytes, bytes, bytes, bytes]
+Decode = Callable[[bytes, str], str]
+
+# Of a digest that is compared within a study: 64 bits tell any patients apart, and say less of each.
+_DIGITS = 16
+# Instances of one patient come one after the other, over as many associations as a listener holds.
+_REMEMBERED = 256
+_MOST_GROUPS = 3
+_BORN = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")  # DA, and with dots as before 1993
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+_BETWEEN_WORDS = re.compile(r"[\s^,]+")
+_ACCENT = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters; other scripts' marks make other letters
+
+
+class PatientMarks:
+    """Makes an image's marks with a secret key: nobody who has the database alone can try names on it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        # What was read of the last patients stays in this process's memory, and nowhere else.
+        self._made = lru_cache(_REMEMBERED)(self._make)
+
+    @property
+    def check_value(self) -> str:
+        """Tells this key from every other one, and says nothing of it."""
+        return self._digest("this key", "")
+
+    def of(self, found: Mapping[int, bytes], character_set: str, decode: Decode) -> Marks:
+        """The marks of the elements `found`, sorted; `decode` makes a text of bytes and Specific Character Set."""
+        name, ident, issuer, born = (found.get(tag, b"") for tag in TAGS)
+        return self._made((name, ident, issuer, born), character_set, decode)
+
+    def _make(self, values: _Values, character_set: str, decode: Decode) -> Marks:
+        name, ident, issuer, born = (decode(value, character_set) for value in values)
+        meant = {
+            identity.PATIENT_ID: _word(ident),
+            identity.ISSUER: _folded(_word(issuer)),
+            identity.BIRTH_DATE: "".join(found.groups()) if (found := _BORN.fullmatch(born.strip("\0 "))) else "",
+            **{f"{identity.NAME}{identity.SCRIPT}{script}": text for script, text in _names(name).items()},
+        }
+        return tuple(sorted(identity.mark(what, self._digest(what, value)) for what, value in meant.items() if value))
+
+    def _digest(self, what: str, value: str) -> str:
+        return hmac.digest(self._key, f"{what}\0{value}".encode(), "sha256").hex()[:_DIGITS]
+
+
+def _names(text: str) -> Mapping[str, str]:
+    """The name by the script of each of its component groups, as it is compared."""
+    groups = [_name(group) for group in text.split("=", _MOST_GROUPS)[:_MOST_GROUPS]]
+    return {_script(group): group for group in reversed(groups) if group}
+
+
+def _name(group: str) -> str:
+    """The words of a component group; empty where devices have put a question mark for what they could not write."""
+    return "" if "?" in group else " ".join(_BETWEEN_WORDS.split(_folded(_word(group)))).strip()
+
+
+def _word(text: str) -> str:
+    stripped = text.replace("\0", " ").strip()
+    return "" if _UNREADABLE in stripped else stripped
+
+
+def _folded(text: str) -> str:
+    """Without case, accents and differences of width."""
+    if text.isascii():
+        return text.casefold()
+    return unicodedata.normalize("NFKC", _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold())))
+
+
+def _script(text: str) -> str:
+    """The scripts of its letters, by the first word of their names: `LATIN`, `CJK`, `CJK and HIRAGANA`."""
+    if text.isascii():
+        return "LATIN"
+    scripts = {unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha()}
+    return " and ".join(sorted(scripts)) or "LATIN"

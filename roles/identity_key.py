@@ -1,0 +1,57 @@
+"""The secret key of patients' digests: a setting, or a file of the data folder that is made once."""
+
+import os
+import secrets
+from pathlib import Path
+
+from config.secret_urls import SHORTEST_KEY
+from config.settings import Settings
+from dicom_node.intake.identity import PatientMarks
+from domain.errors import ConfigurationError
+from store.database import Database
+from store.identity_key import is_the_one
+
+_OTHER = (
+    "the patients' digests in this database were made with another key: give this host the key of the host that "
+    "indexed first, as identity.key or as {file}; if that is lost: dicom-node patients forget-key"
+)
+
+
+def patient_marks(settings: Settings, database: Database) -> PatientMarks:
+    """What digests patients with the node's key; raises ConfigurationError where the database knows another one."""
+    file = settings.data / "identity.key"
+    given = settings.identity.key
+    marks = PatientMarks(given.get_secret_value().encode() if given else _kept(file))
+    with database.transaction() as connection:
+        if not is_the_one(connection, marks.check_value):
+            raise ConfigurationError(_OTHER.format(file=file))
+    return marks
+
+
+def _kept(file: Path) -> bytes:
+    try:
+        if not file.exists():
+            _make(file)
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be used: {error.strerror}") from error
+    if len(key) < SHORTEST_KEY:
+        raise ConfigurationError(f"{file} is cut short: put back the key that was there")
+    return key
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all, and readable by its owner alone; of two that make it at once, one's stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as written:
+        written.write(f"{secrets.token_hex(32)}\n")
+        written.flush()
+        os.fsync(written.fileno())
+    try:
+        os.link(fresh, file)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()

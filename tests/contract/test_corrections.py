@@ -1,0 +1,161 @@
+"""A study sent again after a correction is recognised, is adopted as a whole, and takes the former results back."""
+
+from dataclasses import replace
+
+import pytest
+from pydicom.dataset import Dataset
+
+from consumers.steps.adopt import adopt
+from consumers.steps.retry import retry
+from domain.errors import Permanent
+from domain.events import InferenceRequested, StudyStuck
+from domain.ids import StudyId
+from domain.records import StudyPath
+from models.registry import Registry
+from store.queries.path import study_path
+from store.queries.studies import find_study
+from tests.support.bench import Bench
+from tests.support.ingest import send
+from tests.support.phantoms import Phantom
+from tests.support.working import ARCHIVE, SMALL, FakeChild, events, route, worker, write_and_plan
+
+MERGED = replace(SMALL, patient_name="Quistgaard^Ilse", patient_id="INV-7723", birth_date="19880917")
+OLD = str(SMALL.datasets()[0].StudyInstanceUID)
+NEW = str(replace(SMALL, study="corrected").datasets()[0].StudyInstanceUID)
+WAITS = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
+
+
+def corrected(phantom: Phantom = MERGED) -> list[Dataset]:
+    """The same images of another patient in another study, under their SOP Instance UIDs."""
+    datasets = replace(phantom, study="corrected").datasets()
+    for one, former in zip(datasets, SMALL.datasets(), strict=True):
+        one.SOPInstanceUID = former.SOPInstanceUID
+    return datasets
+
+
+def came(bench: Bench, datasets: list[Dataset]) -> None:
+    send(bench.writer, datasets)
+    bench.index()
+
+
+def path(bench: Bench, uid: str) -> StudyPath:
+    return study_path(bench.database, find_study(bench.database, uid))
+
+
+def number(bench: Bench) -> int:
+    return int(bench.ask("SELECT min(id) FROM dicom_node.conflicts")[0][0])
+
+
+def kinds(bench: Bench) -> list[str]:
+    return [row[0] for row in bench.ask("SELECT kind FROM dicom_node.conflicts ORDER BY id")]
+
+
+@pytest.fixture
+def sent_home(bench: Bench, registry: Registry) -> Bench:
+    """A study of the wrong patient whose results wait to be sent."""
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [ARCHIVE])
+    return bench
+
+
+def test_a_correction_is_shown_with_both_studies_and_adopted_as_a_whole(sent_home: Bench, registry: Registry) -> None:
+    bench = sent_home
+    came(bench, corrected())
+    assert kinds(bench) == ["other study"] * 4
+    with pytest.raises(Permanent, match="still comes in"):
+        adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    bench.settle()
+    new, old = path(bench, NEW), path(bench, OLD)
+    assert (new.study.state, new.study.reason, new.unreadable) == ("stuck", WAITS, 0)
+    assert [one.of(StudyStuck).reason_code for one in events(bench, "study.stuck")] == ["correction"]
+    assert len(new.associations) == 1
+    assert len(new.conflicts) == len(old.conflicts) == 4
+    with pytest.raises(Permanent, match="conflicts adopt"):
+        retry(bench.ledger, StudyId(new.study.id), registry.packages.values(), bench.clock.now())
+
+    adopted = adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    assert (adopted.study, adopted.sent, len(adopted.conflicts)) == (old.study.id, new.study.id, 4)
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
+    bench.settle()
+    new, old = path(bench, NEW), path(bench, OLD)
+    assert (new.study.state, new.whole, old.study.state, old.whole) == ("complete", 4, "complete", 0)
+    route(bench, registry)
+    assert path(bench, OLD).study.reason == "it has no images any more: dicom-node conflicts list"
+    wanted = events(bench, "inference.requested")
+    assert [one.study_id for one in wanted if isinstance(one.data, InferenceRequested)] == [old.study.id, new.study.id]
+    assert bench.actions().count("conflicting instance adopted") == 1
+    assert bench.chain_holds()
+    # The former bytes again change nothing, and the corrected ones are no conflict any more.
+    came(bench, [*SMALL.datasets(), *corrected()])
+    assert bench.count("conflicts") == 4
+    assert bench.count("instances") == 4
+
+
+def test_what_was_adopted_goes_back_as_a_whole(sent_home: Bench) -> None:
+    bench = sent_home
+    came(bench, corrected())
+    before = bench.ask("SELECT sop_uid, digest, study_id, identity FROM dicom_node.instances ORDER BY 1")
+    bench.settle()
+    for _ in range(2):
+        adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+        bench.settle()
+    assert bench.ask("SELECT sop_uid, digest, study_id, identity FROM dicom_node.instances ORDER BY 1") == before
+    assert [path(bench, one).whole for one in (OLD, NEW)] == [4, 0]
+
+
+def test_a_merge_under_the_same_study_is_adopted_as_a_whole(sent_home: Bench, registry: Registry) -> None:
+    bench = sent_home
+    came(bench, MERGED.datasets())
+    assert kinds(bench) == ["other patient"] * 4
+    bench.settle()
+    assert path(bench, OLD).study.state == "complete"
+    adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
+    bench.settle()
+    assert (path(bench, OLD).study.state, path(bench, OLD).study.revision) == ("complete", 2)
+    route(bench, registry)
+    assert bench.count("jobs") == 2
+    assert bench.actions().count("conflicting instance adopted") == 1
+
+
+def test_a_merge_of_some_images_leaves_a_study_of_two_patients_which_stops(sent_home: Bench) -> None:
+    came(sent_home, MERGED.datasets()[:2])
+    adopt(sent_home.ledger, sent_home.objects, number(sent_home), sent_home.clock.now())
+    sent_home.settle()
+    assert "name two patients" in path(sent_home, OLD).study.reason
+
+
+def test_a_run_on_images_that_a_correction_takes_away_is_ended(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+
+    def correct() -> None:
+        came(bench, corrected())
+        bench.settle()
+        adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+
+    worker(bench, FakeChild(registry, during=correct)).step()
+    assert bench.ask("SELECT state FROM dicom_node.jobs") == [("cancelled",)]
+    assert events(bench, "inference.completed") == []
+
+
+def test_other_bytes_of_the_same_patient_and_study_are_adopted_alone(bench: Bench) -> None:
+    bench.receive(SMALL.datasets())
+    mended = SMALL.datasets()[:2]
+    for one in mended:
+        one.SeriesDescription = "mended"
+    came(bench, mended)
+    assert kinds(bench) == ["other bytes"] * 2
+    assert len(adopt(bench.ledger, bench.objects, number(bench), bench.clock.now()).conflicts) == 1
+
+
+def test_an_image_under_the_uid_of_another_studys_waits_and_its_own_study_says_so(bench: Bench) -> None:
+    """A modality that gives a UID twice: the rest of the study goes on."""
+    kept, strange = SMALL.datasets(), replace(SMALL, study="another").datasets()
+    strange[0].SOPInstanceUID = kept[0].SOPInstanceUID
+    bench.receive([*kept, *strange])
+    found = path(bench, str(strange[0].StudyInstanceUID))
+    assert (found.study.state, found.whole, len(found.conflicts)) == ("complete", 3, 1)
+    assert bench.count("quarantine") == 0

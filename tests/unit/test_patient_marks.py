@@ -1,0 +1,129 @@
+"""Whom an image names: one person in two ways of writing is one, and what is not stated disagrees with nobody."""
+
+import pytest
+from pydicom.dataset import Dataset
+
+from dicom_node.intake.header import read_header
+from dicom_node.intake.identity import PatientMarks
+from domain.identity import BIRTH_DATE, ISSUER, NAME, PATIENT_ID, ConflictKind, disagreeing, kind_of_conflict
+from tests.support.entries import EXPLICIT
+from tests.support.ingest import encoded
+
+KEY = bytes(range(32))
+MARKS = PatientMarks(KEY)
+
+
+def marks(name: str = "", ident: str = "", issuer: str = "", born: str = "", charset: str = "ISO_IR 192") -> set[str]:
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = charset
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.5"
+    for keyword, value in (
+        ("PatientName", name),
+        ("PatientID", ident),
+        ("IssuerOfPatientID", issuer),
+        ("PatientBirthDate", born),
+    ):
+        if value:
+            setattr(dataset, keyword, value)
+    found = read_header(encoded(dataset), EXPLICIT, MARKS).patient
+    assert found is not None
+    return set(found)
+
+
+ONE_PERSON = {
+    "trailing separators": ("Doe^John^^^", "Doe^John"),
+    "spaces around components": ("Doe ^ John ", "Doe^John"),
+    "case": ("DOE^JOHN", "Doe^John"),
+    "accents": ("Müller^Jörg", "MULLER^JORG"),
+    "separators that a device writes as spaces": ("Doe John", "Doe^John"),
+    "an ideographic group more": ("Yamada^Tarou", "Yamada^Tarou=山田^太郎"),
+    "an ideographic group alone": ("Yamada^Tarou", "=山田^太郎"),
+    "an ideographic name in the first group": ("Yamada^Tarou=山田^太郎", "山田^太郎"),
+    "a phonetic group more": ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=山田^太郎"),
+    "half width": ("ﾔﾏﾀﾞ^ﾀﾛｳ", "ヤマダ^タロウ"),
+    "another script": ("Иванов^Иван", "Ivanov^Ivan"),
+    "a letter that a device could not write": ("M?ller^Hans", "Müller^Hans"),
+    "nothing": ("", "Doe^John"),
+    "separators alone": ("^^", "Doe^John"),
+}
+
+
+@pytest.mark.parametrize("how", ONE_PERSON)
+def test_one_name_in_two_ways_of_writing_is_one_person(how: str) -> None:
+    first, second = ONE_PERSON[how]
+    assert disagreeing(marks(first) | marks(second)) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Doe^John", "Doe^Jane"), ("Yamada^Tarou=山田^太郎", "=山田^花子"), ("Doe^John", "Doe^John^Jr"), ("がま", "かま")],
+)
+def test_other_names_in_one_script_are_two_persons(first: str, second: str) -> None:
+    assert disagreeing(marks(first) | marks(second)) == (NAME,)
+
+
+def test_a_name_is_the_same_in_every_character_set() -> None:
+    latin, utf8 = marks("Müller^Jörg", charset="ISO_IR 100"), marks("Müller^Jörg")
+    assert latin == utf8
+    multi = marks("Yamada^Tarou=山田^太郎", charset="\\ISO 2022 IR 87")
+    assert multi == marks("Yamada^Tarou=山田^太郎")
+
+
+def test_what_its_character_set_does_not_explain_disagrees_with_nobody() -> None:
+    unread = read_header(_bytes_of("Müller^Hans".encode()), EXPLICIT, MARKS).patient
+    assert unread is not None
+    assert not [one for one in unread if one.startswith(NAME)]
+
+
+def _bytes_of(name: bytes) -> bytes:
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.5"
+    dataset.PatientName = "N" * len(name)
+    return encoded(dataset).replace(b"N" * len(name), name)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ"),
+    [
+        ({"ident": "17"}, {"ident": "18"}, (PATIENT_ID,)),
+        ({"ident": "17 "}, {"ident": " 17"}, ()),
+        ({"ident": "17"}, {}, ()),
+        ({"ident": "17", "issuer": "A"}, {"ident": "17"}, ()),
+        ({"ident": "17", "issuer": "A"}, {"ident": "17", "issuer": "B"}, (ISSUER,)),
+        ({"born": "19600101"}, {"born": "19600102"}, (BIRTH_DATE,)),
+        ({"born": "19600101"}, {"born": "00000000"}, ()),
+        ({"ident": "17", "born": "19600101"}, {"ident": "18", "born": "19610101"}, (PATIENT_ID, BIRTH_DATE)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_each_attribute_disagrees_by_itself(first: dict[str, str], second: dict[str, str], differ: object) -> None:
+    assert disagreeing(marks(**first) | marks(**second)) == differ
+
+
+def test_what_a_person_has_found_to_be_one_patient_is_one() -> None:
+    both = marks("Doe^John", "17") | marks("Doe^Jane", "17")
+    assert disagreeing(both, both) == ()
+    assert disagreeing(both | marks("Doe^Jim", "17"), both) == (NAME,)
+
+
+def test_no_mark_tells_a_name_to_who_has_not_the_key() -> None:
+    found = marks("Grepme^Patricia", "GREP-4711", "ISSUER-X", "19630507")
+    assert not [secret for secret in ("Grepme", "grepme", "4711", "issuer", "1963") if secret in str(found)]
+    assert len(found) == 4
+    assert PatientMarks(bytes(32)).check_value != MARKS.check_value == PatientMarks(KEY).check_value
+
+
+@pytest.mark.parametrize(
+    ("same_study", "kept", "sent", "kind"),
+    [
+        (False, None, None, ConflictKind.STUDY),
+        (True, {"Patient ID:1"}, {"Patient ID:2"}, ConflictKind.PATIENT),
+        (True, {"Patient ID:1"}, {"Patient ID:1"}, ConflictKind.BYTES),
+        (True, None, {"Patient ID:1"}, ConflictKind.BYTES),
+        (True, {"Patient ID:1"}, None, ConflictKind.BYTES),
+    ],
+)
+def test_what_is_not_known_makes_no_other_patient(same_study: bool, kept: object, sent: object, kind: object) -> None:
+    assert kind_of_conflict(same_study, kept, sent) is kind  # type: ignore[arg-type]
