@@ -123,9 +123,10 @@ class Router:
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.
-        held_up = not job.waits and bool(outbox.open_letters(transaction.connection, wanted.study_id))
+        done = jobs.get(transaction.connection, job.id)
+        held_up = bool(done.findings and outbox.open_letters(transaction.connection, wanted.study_id))
         if held_up:
-            request_results(transaction, jobs.get(transaction.connection, job.id), self._clock.now())
+            request_results(transaction, done, self._clock.now())
         return job.waits or held_up
 
     def _cancel_older(self, transaction: Transaction, study: StudyId, revision: int) -> None:
