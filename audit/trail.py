@@ -51,6 +51,7 @@ class Action(StrEnum):
     JOB_RETRIED = "inference tried again"
     JOB_CANCELLED = "inference cancelled"
     INFERRED = "inference done"
+    JOB_NOT_SUITABLE = "inference not suitable"
     JOB_FAILED = "inference failed"
     WRITTEN = "results written"
     DELIVERY_PLANNED = "delivery planned"
@@ -62,9 +63,12 @@ class Action(StrEnum):
     SUPERSEDED = "results superseded"
     WITHDRAWN = "results withdrawn"
     NOTE_WRITTEN = "rejection note written"
+    NOTE_DELIVERED = "rejection note delivered"
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
     RETRIED = "study tried again"
+    HOST_FORGOTTEN = "host forgotten"
+    ACCEPTED = "study accepted without a result"
     READ = "audit log used"
 
 

@@ -8,140 +8,25 @@ process.
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from audit.trail import Ledger, Transaction
 from consumers.bus.loop import Defect
+from consumers.leased_work import Claimed, LeasedWork, R, T
 from consumers.renewal import Renewal
-from domain.errors import IntegrityError, NodeError, Retryable, Unavailable
-from domain.retry import RetryPolicy
+from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unavailable
 from store.database import Connection, GivenUp, is_for_data
 from store.holders import Holder
-from store.leases import Condition, Lease, LeaseTable
+from store.leases import Condition, Lease
 
 _log = logging.getLogger(__name__)
 
-CANCELLED, LOST = "cancelled", "lost"
+CANCELLED, LOST, ABANDONED = "cancelled", "lost", "abandoned"
 _WRITES = 3  # of an outcome that PostgreSQL gives up for another transaction's sake
 
-
-class LeaseLost(NodeError):
-    """Somebody else has this row by now; nothing more is to be done or written for it."""
-
-
-class Item(Protocol):
-    """What the loop must know of a row that is worked on."""
-
-    @property
-    def id(self) -> uuid.UUID: ...
-
-    @property
-    def study_id(self) -> uuid.UUID: ...
-
-    @property
-    def attempts(self) -> int: ...
-
-    @property
-    def age(self) -> timedelta:
-        """How long ago the first attempt was, where that may end it."""
-        ...
-
-
-T = TypeVar("T", bound=Item)
-R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Claimed(Generic[T]):
-    """A row that is ours, as it was when it was claimed."""
-
-    lease: Lease
-    item: T
-
-
-class LeasedWork(Protocol[T, R]):
-    """One kind of leased work. Methods that get a transaction change rows in it and do nothing else."""
-
-    @property
-    def rows(self) -> LeaseTable[Any, Any]:
-        """The table."""
-        ...
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """How often and how soon what may pass is tried again."""
-        ...
-
-    @property
-    def scope(self) -> Sequence[Condition]:
-        """What is true of the rows that are this handler's."""
-        ...
-
-    @property
-    def due(self) -> Sequence[Condition]:
-        """What must be true of a row of the scope besides, that it may be claimed."""
-        ...
-
-    def load(self, connection: Connection, row: uuid.UUID) -> T:
-        """The row as it stands."""
-        ...
-
-    def together(self, first: T) -> tuple[int, Condition]:
-        """How many rows are worked on at once where `first` is one of them, and what is true of the others."""
-        ...
-
-    def longest(self, rows: int) -> float:
-        """Seconds that work on so many rows may take from one sign of life to the next; what takes longer hangs."""
-        ...
-
-    def overtaken(self, connection: Connection, item: T) -> str:
-        """Why nobody wants its outcome any more; "" where somebody does."""
-        ...
-
-    def began(self, transaction: Transaction, item: T) -> None:
-        """It was claimed."""
-        ...
-
-    def run(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:
-        """The work itself, as long as it takes, outside of any transaction: a result or an error for each.
-
-        `sign` says that it goes on.
-        """
-        ...
-
-    def succeeded(self, transaction: Transaction, item: T, result: R) -> str:
-        """Move the row on with its result; the state that it then has."""
-        ...
-
-    def failure(self, error: NodeError) -> StrEnum:
-        """The event of the state table that this error is."""
-        ...
-
-    def retried(self, transaction: Transaction, item: T, reason: str, said: str) -> None:
-        """It was moved back to be tried again; `said` is the reason with attempt and pause."""
-        ...
-
-    def taken_back(self, transaction: Transaction, item: T, reason: str) -> None:
-        """It was moved back because its holder was lost."""
-        ...
-
-    def cancelled(self, transaction: Transaction, item: T, reason: str) -> None:
-        """It was cancelled."""
-        ...
-
-    def ended(self, transaction: Transaction, item: T, error: NodeError) -> str:
-        """End the row for good; the state that it then has."""
-        ...
-
-    def settled(self, item: T, state: str, seconds: float) -> None:
-        """It has this state after so many seconds: for metrics and logs."""
-        ...
+C = TypeVar("C")
 
 
 class LeasedLoop(Generic[T, R]):
@@ -167,6 +52,7 @@ class LeasedLoop(Generic[T, R]):
         # By then every lease of an earlier life has run out.
         self._earlier_lives_until = time.monotonic() + lease
         self._server_was_away = False
+        self._at: Lease | None = None  # the row that is looked at
 
     def step(self) -> bool:
         """Take back what was lost, and work on what is due; False where nothing is.
@@ -174,12 +60,12 @@ class LeasedLoop(Generic[T, R]):
         Raises Unavailable where the database does not answer; what was claimed is then taken back at the next step.
         """
         self._holder.life.prove()
-        while self._take_back():
+        while self._row_by_row(self._take_back, otherwise=True):
             pass
         self._server_was_away = False
-        claimed = self._claim()
+        claimed = self._row_by_row(self._claim, otherwise=None)
         if not claimed:
-            return False
+            return claimed is None
         begun = time.monotonic()
         try:
             with self._renewed(claimed) as renewal:
@@ -205,8 +91,9 @@ class LeasedLoop(Generic[T, R]):
             )
             if lost is None:
                 return False
-            item = self._work.load(transaction.connection, lost)
-            ours = self._work.rows.owner(transaction.connection, lost) == self._holder.owner
+            self._at = lost
+            item = self._work.load(transaction.connection, lost.row)
+            ours = self._work.rows.owner(transaction.connection, lost.row) == self._holder.owner
             # Waiting for a server costs no attempt.
             spared = 1 if ours and self._server_was_away else 0
             if not spared and self._work.policy.delay(item.attempts, item.age) is None:
@@ -239,6 +126,7 @@ class LeasedLoop(Generic[T, R]):
                 claimed.append(another)
             # Studies are locked in one order, whoever else claims at this moment.
             for one in sorted(claimed, key=lambda one: one.item.study_id):
+                self._at = one.lease
                 self._work.began(transaction, one.item)
             return claimed
 
@@ -248,6 +136,7 @@ class LeasedLoop(Generic[T, R]):
             lease = self._work.rows.claim(transaction.connection, self._holder.owner, self._seconds, *conditions)
             if lease is None:
                 return None
+            self._at = lease
             item = self._work.load(transaction.connection, lease.row)
             if not self._cancelled(transaction, item):
                 return Claimed(lease, item)
@@ -269,7 +158,7 @@ class LeasedLoop(Generic[T, R]):
     def _outcomes(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:
         try:
             return self._work.run(claimed, sign)
-        except (Unavailable, IntegrityError):
+        except Unavailable:
             raise
         except NodeError as error:
             return [error] * len(claimed)
@@ -288,13 +177,41 @@ class LeasedLoop(Generic[T, R]):
             self._work.settled(one.item, state, time.monotonic() - begun)
 
     def _settle_or_end(self, lease: Lease, outcome: R | NodeError) -> str:
-        """As `_settle`; an outcome that cannot be written ends the row."""
+        """As `_settle`; an outcome that cannot be written ends the row, and a row that cannot be ended is set aside."""
         try:
             return self._settle_again(lease, outcome)
-        except NodeError:
+        except Retryable:
             raise
         except Exception as error:
-            return self._settle_again(lease, _defect(error))
+            ending = _ending(error)
+        try:
+            return self._settle_again(lease, ending)
+        except Retryable:
+            raise
+        except Exception as error:
+            return self._set_aside(lease, _ending(error))
+
+    def _row_by_row(self, call: Callable[[], C], otherwise: C) -> C:
+        """What `call` returns; `otherwise` where the row that it came to brought it down, and was set aside."""
+        self._at = None
+        try:
+            return call()
+        except Retryable:
+            raise
+        except Exception as error:
+            if self._at is None:
+                raise
+            self._set_aside(self._at, _ending(error))
+            return otherwise
+
+    def _set_aside(self, lease: Lease, error: NodeError) -> str:
+        """End a row without its handler, which does not get that far: the next one goes on, and its study says why."""
+        with self._ledger.transaction() as transaction:
+            study = self._work.rows.abandon(transaction.connection, lease, str(error))
+            if study is None:
+                return LOST
+            self._work.abandoned(transaction, lease.row, study, error)
+        return ABANDONED
 
     def _settle_again(self, lease: Lease, outcome: R | NodeError) -> str:
         """As `_settle`; what PostgreSQL gave up for another's sake is written once more: the work took long."""
@@ -324,6 +241,11 @@ class LeasedLoop(Generic[T, R]):
         rows.move(transaction.connection, item.id, event, rows.retry, reason=said, delay=delay)
         self._work.retried(transaction, item, str(error), said)
         return str(rows.outcome(event).value)
+
+
+def _ending(error: Exception) -> NodeError:
+    """What ends a row that `error` was raised of."""
+    return error if isinstance(error, Permanent | IntegrityError) else _defect(error)
 
 
 def _defect(error: Exception) -> Defect:

@@ -19,23 +19,19 @@ class Edition:
 
     def said(self, zone: tzinfo | None) -> str:
         """The sentence, without a stop; "" for a first one."""
-        return self._words(zone, "supersedes result").capitalize()
+        return self._words(zone, "supersedes result", "%Y-%m-%d %H:%M").capitalize()
 
     def shortly(self, zone: tzinfo | None) -> str:
         """As much of it as a description has room for."""
-        return self._words(zone, "supersedes")
+        return self._words(zone, "supersedes", "%Y-%m-%d")
 
-    def _words(self, zone: tzinfo | None, supersedes: str) -> str:
+    def _words(self, zone: tzinfo | None, supersedes: str, moment: str) -> str:
         if self.number == 1:
             return ""
         if self.withdrawn:
             return f"result {self.number}; the one before was withdrawn"
-        replaces = f", {supersedes} {self.supersedes} of {self._made(zone)}" if self.made else ""
-        return f"result {self.number}{replaces}"
-
-    def _made(self, zone: tzinfo | None) -> str:
-        assert self.made is not None
-        return f"{self.made.astimezone(zone):%Y-%m-%d %H:%M}"
+        made = self.made.astimezone(zone).strftime(moment) if self.made else ""
+        return f"result {self.number}" + (f", {supersedes} {self.supersedes} of {made}" if made else "")
 
 
 FIRST = Edition()

@@ -5,8 +5,9 @@ NodeError
 │   └── Unavailable      a server does not answer; wait for it, never count it against the work
 ├── Permanent            the same call can never succeed; dead letter, or failed with the reason
 │   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
+│   │   └── NotSuitable  a guard of the package refuses it: nothing failed, and nothing is to be mended
 │   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
-├── IntegrityError       something was changed, lost or forged; stop and call a person
+├── IntegrityError       something was changed, lost or forged; what it concerns stops and calls a person
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
 Exceptions of libraries are translated where they enter, with `from`.
@@ -33,12 +34,16 @@ class UnusableInput(Permanent):
     """The study cannot be processed as it is; the message is the reason that `status` prints."""
 
 
+class NotSuitable(UnusableInput):
+    """A guard of the package refuses the images: an answer, and no failure. The message is the reason."""
+
+
 class ConfigurationError(Permanent):
     """A setting, rules file or model package is wrong; the message names file and line."""
 
 
 class IntegrityError(NodeError):
-    """Something was changed, lost or forged. Nothing goes on until a person has looked."""
+    """Something was changed, lost or forged. What it concerns does not go on until a person has looked."""
 
 
 class IllegalTransition(NodeError):

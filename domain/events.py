@@ -28,6 +28,7 @@ class EventType(StrEnum):
     STUDY_STUCK = "study.stuck"
     INFERENCE_REQUESTED = "inference.requested"
     INFERENCE_COMPLETED = "inference.completed"
+    INFERENCE_NOT_SUITABLE = "inference.not_suitable"
     INFERENCE_FAILED = "inference.failed"
     RESULTS_REQUESTED = "results.requested"
     RESULTS_WRITTEN = "results.written"
@@ -110,6 +111,14 @@ class InferenceCompleted(OfJob):
 
 
 @dataclass(frozen=True)
+class InferenceNotSuitable(OfJob):
+    """A guard of the package refused the images, which is no failure. The reason stays in the database."""
+
+    TYPE: ClassVar[EventType] = EventType.INFERENCE_NOT_SUITABLE
+    revision: int
+
+
+@dataclass(frozen=True)
 class InferenceFailed(OfJob):
     """An inference has ended without findings: `state` is "failed" or "timed_out"."""
 
@@ -173,6 +182,7 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         StudyStuck,
         InferenceRequested,
         InferenceCompleted,
+        InferenceNotSuitable,
         InferenceFailed,
         ResultsRequested,
         ResultsWritten,

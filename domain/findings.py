@@ -173,7 +173,8 @@ class Findings:
 
     `frames` are those of the series that the results refer to. `engine` is what ran the network; `remarks` are
     sentences that a reader of the results must know ("1 missing slice was interpolated"). `key_frames` are indices of
-    the images that a reader should see first, where the model names any. `others` are what else was read.
+    the images that a reader should see first, where the model names any. `others` are what else was read. `voxel` is
+    the size (mm) of the voxels that were measured: from slice to slice, row to row, column to column; None without any.
     """
 
     model: ModelIdentity
@@ -188,6 +189,7 @@ class Findings:
     regions: tuple[Region, ...] = ()
     key_frames: tuple[int, ...] = ()
     others: tuple[OtherFrames, ...] = ()
+    voxel: tuple[float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
@@ -210,7 +212,16 @@ class Findings:
             regions=tuple(_region(one) for one in data.get("regions", ())),
             key_frames=tuple(data.get("key_frames", ())),
             others=tuple(_other(one) for one in data.get("others", ())),
+            voxel=voxel_of(data),
         )
+
+
+def voxel_of(data: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    """The size of the voxels that findings in JSON were measured in; None where an earlier release wrote them."""
+    if not data.get("voxel"):
+        return None
+    depth, rows, columns = data["voxel"]
+    return depth, rows, columns
 
 
 def _other(data: Mapping[str, Any]) -> OtherFrames:
@@ -229,7 +240,7 @@ def _region(data: Mapping[str, Any]) -> Region:
         site=Code(**data["site"]) if data["site"] else None,
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
         colour=(red, green, blue),
-        measurements=tuple(_measurement(one) for one in data["measurements"]),
+        measurements=tuple(measurement_of(one) for one in data["measurements"]),
     )
 
 
@@ -242,7 +253,8 @@ def _map(data: Mapping[str, Any]) -> Map:
     return Map(**{**data, "shape": (frames, rows, columns), "frames": tuple(data["frames"])})
 
 
-def _measurement(data: Mapping[str, Any]) -> Measurement:
+def measurement_of(data: Mapping[str, Any]) -> Measurement:
+    """One measurement of findings in JSON."""
     derivation = data.get("derivation")
     return Measurement(
         name=Code(**data["name"]),
@@ -263,6 +275,6 @@ def _segment(data: Mapping[str, Any]) -> Segment:
         type=Code(**data["type"]),
         colour=(red, green, blue),
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
-        measurements=tuple(_measurement(one) for one in data["measurements"]),
+        measurements=tuple(measurement_of(one) for one in data["measurements"]),
         shown_on=data.get("shown_on", ""),
     )

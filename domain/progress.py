@@ -27,8 +27,8 @@ def progress(
 ) -> Progress:
     """The step that a study waits at; of several, the one that has come least far.
 
-    Models that failed on a study that goes on without them are named behind it, as are those whose results were
-    withdrawn.
+    Models that failed, or that the images do not suit, on a study that goes on without them are named behind it, as are
+    those whose results were withdrawn.
     """
     if study.state is not StudyState.COMPLETE:
         return _of_study(study)
@@ -61,13 +61,18 @@ def _going(
     deliveries: Sequence[DeliveryRecord],
 ) -> Progress:
     failed = [one for one in current if one.state in (JobState.FAILED, JobState.TIMED_OUT)]
-    rest = [one for one in current if one not in failed]
-    if not failed or not rest:
-        return _of_jobs(study, current, results, deliveries)
-    place = _of_jobs(study, rest, results, deliveries)
-    said = "; ".join(f"inference of {one.model} {_words(one.state)}" for one in failed)
-    reasons = "; ".join(f"{one.model}: {one.reason}" for one in failed)
-    return Progress(f"{place.where}; {said}", place.since, f"{place.why}; {reasons}")
+    refused = [one for one in current if one.state is JobState.NOT_SUITABLE]
+    going_on = [one for one in current if one not in failed and one not in refused]
+    first = going_on or failed or refused[:1]
+    behind = [one for one in (*failed, *refused) if one not in first]
+    place = _of_jobs(study, first, results, deliveries)
+    where = "; ".join([place.where, *(_stands(one) for one in behind)])
+    return Progress(where, place.since, "; ".join([place.why, *(f"{one.model}: {one.reason}" for one in behind)]))
+
+
+def _stands(job: JobRecord) -> str:
+    suits = job.state is not JobState.NOT_SUITABLE
+    return f"inference of {job.model} {_words(job.state)}" if suits else f"{job.model}: not suitable"
 
 
 def _of_jobs(
@@ -78,7 +83,7 @@ def _of_jobs(
 ) -> Progress:
     for job in sorted(current, key=_lag):
         if job.state is not JobState.SUCCEEDED:
-            return Progress(f"inference of {job.model} {_words(job.state)}", job.since, job.reason)
+            return Progress(_stands(job), job.since, job.reason)
     # A delivery without results: the findings gave nothing that any destination's readers see.
     written = {one.job_id for one in results} | {one.job_id for one in deliveries}
     for job in current:

@@ -201,11 +201,16 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class MeasuredValue:
-    """A measurement in words: what was measured, and the unit's code."""
+    """A measurement: what its code means, value and unit (UCUM) as they were found.
+
+    `what` and `said` are how every page and report puts it (domain.words): "mean density", "-812 HU".
+    """
 
     name: str
     value: float
     unit: str
+    what: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -332,6 +337,20 @@ class Listed(Generic[T]):
 
     rows: tuple[T, ...]
     more: int = 0
+
+
+@dataclass(frozen=True)
+class SpoolRecord:
+    """A spool that holds studies back until their objects are synced; `hosts` are those that the trail names.
+
+    `since` is when the oldest of the studies last received something, `is_read` whether an index lives that lets go.
+    """
+
+    spool: str
+    hosts: tuple[str, ...]
+    studies: int
+    since: datetime
+    is_read: bool
 
 
 @dataclass(frozen=True)

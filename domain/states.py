@@ -1,7 +1,8 @@
 """The three state machines as tables. A pair that is not in a table raises.
 
 A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
-A job     requested → leased → running → succeeded | failed | timed_out; failed → requested while retries last
+A job     requested → leased → running → succeeded | not_suitable | failed | timed_out; failed → requested while
+          retries last
 A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
 Both are cancelled, with the reason, where nobody wants their outcome any more.
 """
@@ -43,6 +44,7 @@ class JobState(StrEnum):
     LEASED = "leased"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
+    NOT_SUITABLE = "not_suitable"  # an answer too: the model was not made for these images
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
@@ -54,11 +56,13 @@ class JobEvent(StrEnum):
     LEASE = "lease"
     START = "start"
     SUCCEED = "succeed"
+    REFUSE = "refuse"  # a guard of its package found the images not suitable
     FAIL = "fail"
     TIME_OUT = "time_out"
     RETRY = "retry"
     LEASE_LOST = "lease_lost"  # its worker died or fell silent
     CANCEL = "cancel"  # a newer revision of the study does not want it
+    ACCEPT = "accept"  # a person lets the study go on without it
 
 
 class DeliveryState(StrEnum):
@@ -105,11 +109,14 @@ JOB: Mapping[tuple[JobState, JobEvent], JobState] = {
     (JobState.LEASED, JobEvent.LEASE_LOST): JobState.REQUESTED,
     (JobState.RUNNING, JobEvent.LEASE_LOST): JobState.REQUESTED,
     (JobState.RUNNING, JobEvent.SUCCEED): JobState.SUCCEEDED,
+    (JobState.RUNNING, JobEvent.REFUSE): JobState.NOT_SUITABLE,
     (JobState.RUNNING, JobEvent.FAIL): JobState.FAILED,
     (JobState.RUNNING, JobEvent.TIME_OUT): JobState.TIMED_OUT,
     (JobState.FAILED, JobEvent.RETRY): JobState.REQUESTED,
     (JobState.TIMED_OUT, JobEvent.RETRY): JobState.REQUESTED,
     (JobState.CANCELLED, JobEvent.RETRY): JobState.REQUESTED,
+    (JobState.FAILED, JobEvent.ACCEPT): JobState.CANCELLED,
+    (JobState.TIMED_OUT, JobEvent.ACCEPT): JobState.CANCELLED,
     (JobState.REQUESTED, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.LEASED, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.RUNNING, JobEvent.CANCEL): JobState.CANCELLED,

@@ -4,6 +4,7 @@ A code's meaning is what machines agree on ("Attenuation Coefficient"); what sta
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.findings import FindingProbability, Measurement
@@ -35,12 +36,22 @@ class Resolution:
     area: float
     volume: float
 
+    @classmethod
+    def of(cls, voxel: Sequence[float]) -> "Resolution":
+        """Of voxels that measure so many mm from slice to slice, row to row and column to column."""
+        depth, rows, columns = voxel
+        return cls(min(rows, columns), rows * columns, depth * rows * columns)
+
 
 def quantity(one: Measurement, resolution: Resolution | None = None) -> str:
     """`mean density -812 HU`, `long axis 34 mm (largest of 3 parts)`."""
-    value, unit = figures(one, resolution), _UNITS.get(one.unit.value, one.unit.value)
-    unit = unit if math.isfinite(one.value) else ""
-    return " ".join(part for part in (named(one), value, unit, _of(one)) if part)
+    return f"{named(one)} {amount(one, resolution)}"
+
+
+def amount(one: Measurement, resolution: Resolution | None = None) -> str:
+    """`-812 HU`, `34 mm (largest of 3 parts)`."""
+    unit = _UNITS.get(one.unit.value, one.unit.value) if math.isfinite(one.value) else ""
+    return " ".join(part for part in (figures(one, resolution), unit, _of(one)) if part)
 
 
 def named(one: Measurement) -> str:

@@ -34,7 +34,7 @@ from inference_worker.together import brought_together
 from inference_worker.transforms.arrays import Labelled
 from inference_worker.transforms.grids import Grid
 from inference_worker.transforms.labels import relabel
-from inference_worker.transforms.measuring import measure, volumes_ml
+from inference_worker.transforms.measuring import measure, size_of, volumes_ml
 from inference_worker.volume import Volume
 from models.bundle_code import ordinary_target
 from models.bundle_manifest import BUNDLE
@@ -97,7 +97,7 @@ class BundleModel:
     def run(self, sources: Sources) -> Outcome:
         """What the bundle finds in `sources`; its mask has no slices that were interpolated.
 
-        Raises UnusableInput where the package's guards refuse input or output, OutOfMemory, and Permanent with the
+        Raises NotSuitable where the package's guards refuse input or output, OutOfMemory, and Permanent with the
         reason where the bundle fails or its result is no segmentation of the series.
         """
         given = [(one.name, sources[one.name]) for one in self._manifest.inputs]
@@ -113,6 +113,7 @@ class BundleModel:
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
             remarks=(*remarks(volumes), *moved), others=other_frames(volumes),
+            voxel=size_of(first.affine),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))
 

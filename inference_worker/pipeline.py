@@ -25,7 +25,7 @@ from inference_worker.transforms import inputs, outputs
 from inference_worker.transforms.arrays import Labelled, Sampled, to_device, to_numpy
 from inference_worker.transforms.grids import Grid
 from inference_worker.transforms.inverse import values_on_source
-from inference_worker.transforms.measuring import measure, volumes_ml
+from inference_worker.transforms.measuring import measure, size_of, volumes_ml
 from inference_worker.transforms.streaming import LabelsOfCells, can_stream
 from inference_worker.volume import Volume
 from inference_worker.windows import Windowed
@@ -66,7 +66,7 @@ class Pipeline:
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
 
-        Raises UnusableInput where the package's guards refuse input or output, or a step cannot be made of the values.
+        Raises NotSuitable where the package's guards refuse input or output, or a step cannot be made of the values.
         """
         volumes = self._volumes(sources)
         if volumes:
@@ -107,7 +107,7 @@ class Pipeline:
         kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
         maps = list(probability_maps(shares, self._manifest.maps, source))
         findings = self._findings(input_digest(volumes), source, volumes)
-        found = replace(findings, segments=measured, maps=tuple(one for one, _ in maps))
+        found = replace(findings, segments=measured, maps=tuple(one for one, _ in maps), voxel=size_of(source.affine))
         return Outcome(found, kept, tuple(values for _, values in maps))
 
     def _labels(self, prepared: Sampled, source: Grid) -> tuple[Sampled | Labelled, Sampled]:

@@ -321,7 +321,10 @@ After: TypeAlias = (
 
 @dataclass(frozen=True)
 class ValueShare(Check):
-    """The share of the input's voxels above `above` (output units) lies between `least` and `most`."""
+    """The share of the input's voxels above `above` (output units) lies between `least` and `most`.
+
+    A frame of one value around a picture does not count.
+    """
 
     word: ClassVar[str] = "value_share"
     above: float
@@ -331,7 +334,10 @@ class ValueShare(Check):
 
 @dataclass(frozen=True)
 class QuantileBetween(Check):
-    """Quantile `quantile` of the input's values (output units) lies between `least` and `most`."""
+    """Quantile `quantile` of the input's values (output units) lies between `least` and `most`.
+
+    A frame of one value around a picture does not count.
+    """
 
     word: ClassVar[str] = "quantile_between"
     quantile: float
@@ -350,9 +356,10 @@ class Extent(Check):
 
 @dataclass(frozen=True)
 class NoScreenCapture(Check):
-    """The picture is none of a screen: at most the share `most` of neighbours differs by a quarter of its range.
+    """The picture is none of a screen: at most the share `most` of neighbours lies where a thin stroke begins or ends.
 
-    Drawn letters and lines jump from one pixel to the next, what a detector sees does not.
+    Drawn letters and lines jump by a quarter of the picture's range from one pixel to the next and back within four;
+    what a detector sees does not, and the edge of a collimator jumps once. Range: from the 1st to the 99th percentile.
     """
 
     word: ClassVar[str] = "no_screen_capture"
@@ -364,7 +371,8 @@ class Likeness(Check):
     """The input, reduced to the grid of the template in `file` (npy), correlates with it by `least` or more.
 
     `of` says in words what the template shows ("a frontal chest radiograph"). What is correlated are the ranks of the
-    grey values, and with the same weight their detail; the picture may lie somewhat aside or be larger or smaller.
+    grey values, and with the same weight their detail; the picture may lie somewhat aside or be larger or smaller,
+    and have a frame of one value around it.
     """
 
     word: ClassVar[str] = "likeness"

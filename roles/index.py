@@ -12,11 +12,14 @@ from roles.identity_key import patient_marks
 from roles.process import Context
 from roles.tasks import Throttled, at_once_then, run_loop, until_available
 from store.drafts import sweep
+from store.holders import Life
 
 _POLL = 0.5
 _LATER = 10
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
+# Seconds between two proofs that this spool's index lives: a host is forgotten that has none.
+_PROOFS = 2.0
 
 
 def index(context: Context) -> None:
@@ -31,6 +34,8 @@ def index(context: Context) -> None:
             marks = until_available(context, lambda: patient_marks(context.settings, context.database))
         except Stopped:
             return
+        life = Life(context.database, reads=reader.identity)
+        proving = Throttled(_PROOFS, life.prove)
         indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks)
 
         def measure() -> None:
@@ -43,8 +48,10 @@ def index(context: Context) -> None:
         waits = at_once_then(_POLL)
 
         def turn() -> None:
+            proving()
             indexer.step(next(waits))
             figures()
 
         run_loop(context, turn)
         indexer.close()
+        life.close()

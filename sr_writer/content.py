@@ -88,9 +88,7 @@ class Content:
         if not stated:
             return None
         rows, columns = map(float, stated)
-        return Resolution(
-            min(rows, columns), rows * columns, rows * columns * (volume.slice_spacing if volume else 1.0)
-        )
+        return Resolution.of((volume.slice_spacing if volume else 1.0, rows, columns))
 
     @cached_property
     def names(self) -> ImageNames:

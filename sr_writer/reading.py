@@ -15,6 +15,8 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from domain.errors import UnusableInput
+from domain.findings import Code, Measurement
+from domain.words import amount, named
 
 # What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
 _DAMAGED = (AttributeError, EOFError, IndexError, KeyError, RuntimeError, TypeError, ValueError, InvalidDicomError)
@@ -24,6 +26,8 @@ _LEFT_OUT = frozenset({"121049", "111028", "121016", "111000", "111001", "111003
 _WITHOUT_WORDS = frozenset({"UIDREF", "IMAGE", "SCOORD", "SCOORD3D"})
 # The identifier of a tracked finding names its group, so it needs no line of its own.
 _TRACKING, _GROUP = "112039", "125007"
+# How a number came of others (TID 300), which is in its name as people say it.
+_DERIVATION = "121401"
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,15 @@ def _lines(item: Dataset, depth: int) -> Iterator[str]:
         return
     yield "  " * depth + _line(item)
     for child in item.get("ContentSequence", ()):
-        if not (_code(item) == _GROUP and _code(child) == _TRACKING):
+        if not _is_said_by(item, child):
             yield from _lines(child, depth + 1)
+
+
+def _is_said_by(item: Dataset, child: Dataset) -> bool:
+    """Whether the line of `item` says already what `child` would."""
+    return (_code(item) == _GROUP and _code(child) == _TRACKING) or (
+        item.ValueType == "NUM" and _code(child) == _DERIVATION
+    )
 
 
 def _line(item: Dataset) -> str:
@@ -130,21 +141,35 @@ def _line(item: Dataset) -> str:
     if item.ValueType == "CONTAINER":
         tracked = [str(child.TextValue) for child in item.get("ContentSequence", ()) if _code(child) == _TRACKING]
         return tracked[0] if _code(item) == _GROUP and tracked else name
+    if item.ValueType == "NUM" and (one := _measurement(item)):
+        return f"{named(one)}: {amount(one)}"
     return f"{name}: {_value(item)}"
+
+
+def _measurement(item: Dataset) -> Measurement | None:
+    """A number that a reader is told in words; None for a share, which keeps its decimals, and where there is none."""
+    if not item.MeasuredValueSequence:
+        return None
+    measured = item.MeasuredValueSequence[0]
+    unit = _coded(measured.MeasurementUnitsCodeSequence[0])
+    derived = [child for child in item.get("ContentSequence", ()) if _code(child) == _DERIVATION]
+    derivation = _coded(derived[0].ConceptCodeSequence[0]) if derived else None
+    if unit.value == "%":
+        return None
+    return Measurement(_coded(item.ConceptNameCodeSequence[0]), float(measured.NumericValue), unit, derivation)
+
+
+def _coded(item: Dataset) -> Code:
+    return Code(str(item.CodeValue), str(item.CodingSchemeDesignator), str(item.CodeMeaning))
 
 
 def _value(item: Dataset) -> str:
     if item.ValueType == "NUM":
         measured = item.MeasuredValueSequence[0] if item.MeasuredValueSequence else None
-        return f"{float(measured.NumericValue):.6g} {_unit(measured)}" if measured else "no value"
+        return f"{float(measured.NumericValue):.6g} %" if measured else "no value"
     if item.ValueType == "CODE":
         return str(item.ConceptCodeSequence[0].CodeMeaning)
     return str(item.get("TextValue", item.ValueType))
-
-
-def _unit(measured: Dataset) -> str:
-    unit = measured.MeasurementUnitsCodeSequence[0]
-    return str(unit.CodeMeaning if unit.CodeValue.startswith("[") else unit.CodeValue)
 
 
 def _meaning(item: Dataset) -> str:

@@ -33,6 +33,7 @@ DELIVERIES = LeaseTable(
     lost=DeliveryEvent.SENDER_LOST,
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
+    give_up=DeliveryEvent.REFUSE,
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 
@@ -85,12 +86,12 @@ def bound_elsewhere(destinations: Sequence[str]) -> Condition:
 
 
 def plan_delivery(
-    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime, rewrites: RetryPolicy
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
 ) -> Planned | None:
     """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
 
-    None where it is under way or has ended. What is stored stays stored. `now` is when the destination's answers were
-    looked at; by `rewrites` it waits, where its results were written anew.
+    None where it is under way or has ended. What is stored stays stored. By `rewrites` it waits, where its results were
+    written anew.
     """
     of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
     waits = select(deliveries.c.id, deliveries.c.rewritten).where(of_job, deliveries.c.state == DeliveryState.PENDING)
@@ -101,7 +102,7 @@ def plan_delivery(
     pause = rewrites.delay(row.rewritten) or 0.0 if row.rewritten else 0.0
     planned = update(deliveries).where(deliveries.c.id == row.id)
     not_before = NOW + timedelta(seconds=pause)
-    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=not_before))
+    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=NOW, not_before=not_before))
     _send_alone(connection, row.id, _of_forms(connection, job.id, choices))
     return Planned(row.id, row.rewritten)
 
@@ -109,7 +110,7 @@ def plan_delivery(
 def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
     """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
 
-    `written_for` is when the answers were looked at that the present ones were written for.
+    `written_for` is when, by the database's clock, the answers were looked at that the present ones were written for.
     """
     not_before = NOW + timedelta(seconds=seconds)
     values = {"rewritten": planned.rewritten + 1, "planned_at": written_for, "not_before": not_before}

@@ -36,11 +36,13 @@ class Life:
     """One life of a process. Every method may be called from any thread.
 
     `serves` are the destinations that it delivers to, None where it delivers nothing: `is_served` and
-    `who_serves_is_known` tell it for as long as it lives.
+    `who_serves_is_known` tell it for as long as it lives; of `reads`, the spool of an index, `spool_is_read` does.
     """
 
-    def __init__(self, database: Database, serves: Iterable[str] | None = None) -> None:
+    def __init__(self, database: Database, serves: Iterable[str] | None = None, reads: str | None = None) -> None:
         self._shared = [_A_NODE] if serves is None else [_A_NODE, _DELIVERS, *map(_to, serves)]
+        if reads is not None:
+            self._shared.append(_of(reads))
         self.name = secrets.token_hex(6)
         self._database = database
         self._lock = threading.Lock()
@@ -100,6 +102,11 @@ class Holder:
         return [one for one in own if _ended(connection, one.rpartition("#")[2])]
 
 
+def spool_is_read(connection: Connection, spool: str) -> bool:
+    """Whether a living index on any host reads it."""
+    return _is_held(connection, _of(spool))
+
+
 def is_served(connection: Connection, destination: str) -> bool:
     """Whether a living process on any host delivers there."""
     return _is_held(connection, _to(destination))
@@ -112,6 +119,10 @@ def who_serves_is_known(connection: Connection) -> bool:
 
 def _is_held(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(_IS_HELD, {"name": name, "of": _SHARED}))
+
+
+def _of(spool: str) -> str:
+    return f"spool {spool}"
 
 
 def _to(destination: str) -> str:

@@ -28,6 +28,7 @@ JOBS = LeaseTable(
     lost=JobEvent.LEASE_LOST,
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
+    give_up=JobEvent.FAIL,
 )
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
@@ -91,11 +92,24 @@ def lock(connection: Connection, *of: uuid.UUID) -> None:
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The jobs of the study's present revision that failed or timed out."""
+    """The jobs of the study's present revision that failed or timed out, and that nobody accepted so."""
+    return _of_present_revision(connection, study, JobState.FAILED, JobState.TIMED_OUT)
+
+
+def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision that a person lets it go on without."""
+    return _of_present_revision(connection, study, JobState.CANCELLED)
+
+
+def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision whose packages found the images not suitable."""
+    return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
+
+
+def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
-    states = (JobState.FAILED, JobState.TIMED_OUT)
-    ended = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
-    return [_job(row) for row in connection.execute(select(jobs).where(ended).order_by(jobs.c.id))]
+    such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
+    return [_job(row) for row in connection.execute(select(jobs).where(such).order_by(jobs.c.id))]
 
 
 def others_go_on(connection: Connection, job: Job) -> bool:

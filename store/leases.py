@@ -8,13 +8,14 @@ a row and the epoch in which it was claimed; whoever holds another epoch has los
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, or_, select, update
 
+from domain.ids import StudyId
 from domain.states import advance
 from store.locks import locked
 
@@ -25,6 +26,12 @@ Condition: TypeAlias = ColumnElement[bool]
 
 # The statement's moment by the database's clock; an index can be searched with it.
 NOW: ColumnElement[Any] = func.statement_timestamp(type_=DateTime(timezone=True))
+
+
+def moment(connection: Connection) -> datetime:
+    """The database's present moment: what is kept to be compared with what another host wrote is no host's own."""
+    found: datetime = connection.execute(select(NOW)).scalar_one()
+    return found
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class Lease:
 class LeaseTable(Generic[S, E]):
     """A table of leased rows and the part of its state machine that leases need.
 
-    `waits` is the state in which a row may be claimed, `claimed` the events that lead from there to the last of `held`.
+    `waits` is the state in which a row may be claimed, `claimed` the events that lead from there to the last of `held`,
+    `give_up` ends one for good.
     `at_claim` are columns that a claim sets besides.
     """
 
@@ -52,6 +60,7 @@ class LeaseTable(Generic[S, E]):
     lost: E
     retry: E
     cancel: E
+    give_up: E
     at_claim: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
@@ -108,6 +117,18 @@ class LeaseTable(Generic[S, E]):
         self._set(connection, row, state=state, reason=reason, since=NOW, **lease, **values)
         return state
 
+    def abandon(self, connection: Connection, lease: Lease, reason: str) -> StudyId | None:
+        """End a row that nobody can work on, held by `lease` or about to be; its study, None where that is lost."""
+        columns = self.table.c
+        about_to = and_(columns.id == lease.row, columns.lease_epoch == lease.epoch - 1, columns.state == self.waits)
+        its_row = select(columns.study_id, columns.state).where(or_(self._held_by(lease), about_to))
+        found = connection.execute(locked(its_row, self.table)).one_or_none()
+        if found is None:
+            return None
+        before = self.claimed if found.state == self.waits else ()
+        self.move(connection, lease.row, *before, self.give_up, reason=reason)
+        return StudyId(found.study_id)
+
     def outcome(self, event: E) -> S:
         """The state that `event` leads a held row to."""
         return self._after(self.held[-1], [event])
@@ -121,12 +142,14 @@ class LeaseTable(Generic[S, E]):
         held = select(self.table.c.owner).where(self._is_held(), self.table.c.owner.is_not(None)).distinct()
         return connection.execute(held).scalars().all()
 
-    def pick_lost(self, connection: Connection, gone: Collection[str], *conditions: Condition) -> uuid.UUID | None:
+    def pick_lost(self, connection: Connection, gone: Collection[str], *conditions: Condition) -> Lease | None:
         """A row whose lease has run out, or whose owner is one of `gone`; locked."""
         columns = self.table.c
         lost = or_(columns.lease_until < NOW, columns.owner.in_(gone))
-        statement = select(columns.id).where(self._is_held(), lost, *conditions).order_by(columns.id).limit(1)
-        return connection.execute(locked(statement, self.table, skip=True)).scalar_one_or_none()
+        held = select(columns.id, columns.lease_epoch).where(self._is_held(), lost, *conditions)
+        first = locked(held.order_by(columns.id).limit(1), self.table, skip=True)
+        found = connection.execute(first).one_or_none()
+        return Lease(found.id, found.lease_epoch) if found else None
 
     def seconds_until_due(self, connection: Connection, *conditions: Condition) -> float | None:
         """How soon the next row may be claimed, 0 where one may now; None where none waits."""

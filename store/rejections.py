@@ -28,6 +28,7 @@ REJECTIONS = LeaseTable(
     lost=DeliveryEvent.SENDER_LOST,
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
+    give_up=DeliveryEvent.REFUSE,
     at_claim={"first_attempt": func.coalesce(rejections.c.first_attempt, NOW)},
 )
 
@@ -107,6 +108,13 @@ def lock(connection: Connection, study: uuid.UUID) -> None:
 def is_rejected(connection: Connection, delivery: uuid.UUID) -> bool:
     """Whether there is a note of this delivery, for whatever cause."""
     return bool(connection.scalar(select(exists().where(rejections.c.delivery_id == delivery))))
+
+
+def withdrawn_from(connection: Connection, study: uuid.UUID) -> list[tuple[uuid.UUID, str]]:
+    """Each note of the study's wrong results, and where it goes."""
+    wrong = (rejections.c.study_id == study, rejections.c.cause == Cause.WITHDRAWN)
+    found = connection.execute(select(rejections.c.id, rejections.c.destination).where(*wrong))
+    return [(row.id, row.destination) for row in found]
 
 
 def out(connection: Connection, delivery: uuid.UUID) -> list[Result]:

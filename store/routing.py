@@ -18,6 +18,8 @@ from store.locks import locked
 from store.tables import decisions, instances, jobs
 
 _WAITS = "waits for a worker"
+# One of a study's present revision that is cancelled is one that a person lets the study go on without.
+_ANSWERS = (JobState.SUCCEEDED, JobState.NOT_SUITABLE, JobState.CANCELLED)
 _NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
 
 _INSTANCES = text(
@@ -83,7 +85,10 @@ def note_decision(connection: Connection, decision: Decision) -> None:
 
 @dataclass(frozen=True)
 class RequestedJob:
-    """The job of an input: `opened` where it is requested now, `waits` where it has no findings yet."""
+    """The job of an input: `opened` where it is requested now, `waits` where it has no answer yet.
+
+    An answer is findings, or that its images are not suitable.
+    """
 
     id: JobId
     opened: bool
@@ -151,4 +156,4 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    return RequestedJob(JobId(row.id), opened, waits=row.state != JobState.SUCCEEDED)
+    return RequestedJob(JobId(row.id), opened, waits=opened or row.state not in _ANSWERS)

@@ -10,8 +10,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"{version_line()}\n")
         return
-    from config import defects, logs  # noqa: PLC0415 - what the version does not need
-    from console.cli.app import app  # noqa: PLC0415 - as above
+    from config.imports import importing  # noqa: PLC0415 - what the version does not need
+
+    with importing():
+        from config import defects, logs  # noqa: PLC0415 - as above
+        from console.cli.app import app  # noqa: PLC0415 - as above
 
     logs.log_to(sys.stderr, "dicom-node", readable=True)
     try:

@@ -24,7 +24,6 @@ from domain.records import (
 )
 from domain.statuses import outcome
 
-_UNITS = {"[hnsf'U]": "HU"}  # UCUM codes that nobody reads as the unit that they are
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
 
 
@@ -200,9 +199,9 @@ def _result(one: JobRecord) -> str:
 
 
 def _measurements(path: StudyPath) -> Section:
-    columns = ("model", "segment", "what", "value", "unit")
+    columns = ("model", "segment", "what", "value")
     rows = [
-        (job.model, segment.segment, one.name, f"{one.value:.1f}", _UNITS.get(one.unit, one.unit))
+        (job.model, segment.segment, one.what, one.said)
         for job in path.jobs
         for segment in job.findings or ()
         for one in segment.measurements

@@ -34,6 +34,8 @@ COMMANDS: Mapping[str, Command] = {
         "recovery",
         "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
     ),
+    "accept": Command("recovery", "Let a study go on without the result of a model that failed on it."),
+    "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
@@ -49,6 +51,7 @@ COMMANDS: Mapping[str, Command] = {
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
     ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
+    "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "config": Command("configuration", "The settings: check them, show them."),
     "database": Command("schema", "The database's schema."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),

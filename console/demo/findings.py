@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.records import MeasuredJob, MeasuredSegment
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import build
-from sr_writer.pages.preview import picture
+from sr_writer.pages.preview import LUNG_WINDOW, picture
 from sr_writer.reading import read_segmentation, report_text
 
-_SHORT = {"Attenuation Coefficient": "mean density", "Hounsfield unit": "HU", "[hnsf'U]": "HU", "Volume": "volume"}
+_AIR = -500.0  # HU, at the most
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ def keep(
     `held` are the objects by kind ("SR", "SEG") as the archive holds them; `sources` finds the files of instances.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = {one.segment: _line(one) for one in job.findings or ()}
+    lines = {one.segment: line(one) for one in job.findings or ()}
     files = {"report": folder / "report.dcm", "report as text": folder / "report.txt"}
     files["report"].write_bytes(held["SR"])
     text = report_text(held["SR"])
@@ -44,16 +47,17 @@ def keep(
     if "SEG" in held:
         files |= {"segmentation": folder / "segmentation.dcm", "picture": folder / "segmentation.png"}
         files["segmentation"].write_bytes(held["SEG"])
-        files["picture"].write_bytes(_picture(held["SEG"], sources, lines, f"{job.model} {job.version}; lung window"))
+        files["picture"].write_bytes(_picture(held["SEG"], sources, lines, f"{job.model} {job.version}"))
     return Findings(text, tuple(lines.values()), files)
 
 
 def _picture(
-    part10: bytes, sources: Callable[[frozenset[str]], Sequence[Path]], lines: Mapping[str, str], subtitle: str
+    part10: bytes, sources: Callable[[frozenset[str]], Sequence[Path]], lines: Mapping[str, str], model: str
 ) -> bytes:
     """The segmentation that the archive holds, over the images that were sent."""
     segmentation = read_segmentation(part10)
     volume = build(sources(segmentation.sources))
+    window, said = _window(volume.voxels)
     turn, spacings = orientation_of(volume.affine), spacings_of(volume.affine)
     depth, rows, columns = (float(spacings[axis]) for axis in turn.order)
     return picture(
@@ -62,18 +66,23 @@ def _picture(
         (depth, rows, columns),
         segmentation.segments,
         segmentation.warning,
-        subtitle,
+        f"{model}; {said}",
         [lines.get(segment.label, segment.label) for segment in segmentation.segments],
+        window,
     )
 
 
-def _line(segment: MeasuredSegment) -> str:
-    """`Right lung: volume 2,713 ml, mean density -812 HU`."""
-    values = (
-        f"{_SHORT.get(one.name, one.name)} {one.value:,.0f} {_SHORT.get(one.unit, one.unit)}"
-        for one in segment.measurements
-    )
-    return f"{segment.segment}: {', '.join(values)}"
+def _window(voxels: NDArray[np.generic]) -> tuple[tuple[float, float], str]:
+    """Centre and width, and what they are called. Values far below water are HU, whose air is never 0."""
+    low, high = (float(value) for value in np.quantile(voxels.astype(np.float32), (0.01, 0.99)))
+    if low < _AIR:
+        return LUNG_WINDOW, "lung window"
+    return ((low + high) / 2, max(1.0, high - low)), f"window {low:.0f} to {high:.0f}"
+
+
+def line(segment: MeasuredSegment) -> str:
+    """`Right lung: volume 2710 ml, mean density -812 HU`."""
+    return f"{segment.segment}: {', '.join(f'{one.what} {one.said}' for one in segment.measurements)}"
 
 
 def _dumped(report: Path, folder: Path) -> dict[str, Path]:

@@ -33,18 +33,23 @@ def settled(path: StudyPath) -> list[Step]:
 
 
 def arrived(path: StudyPath) -> bool:
-    """Whether the results of every model that runs are at every destination."""
-    jobs = {one.id for one in path.jobs}
+    """Whether the results of every model that runs, and that the images suit, are at every destination."""
+    jobs = {one.id for one in path.jobs if one.state is not JobState.NOT_SUITABLE}
     return bool(jobs) and jobs <= {one.job_id for one in path.deliveries if one.state in _STORED}
 
 
 def dead_end(path: StudyPath) -> str:
-    """Why nothing will arrive, "" while something may: a stuck study, one that no model wants, a refused delivery."""
+    """Why nothing will arrive, "" while something may.
+
+    A study is stuck, no model wants it or none finds its images suitable, or a destination refuses the results.
+    """
     if path.study.state is StudyState.STUCK:
         return f"the study is stuck: {path.study.reason}"
     if path.decisions and not path.jobs:
         reasons = (f"  {one.model}: {_why(one)}" for one in path.decisions)
         return "\n".join(["no model wants this study", *reasons])
+    if path.jobs and all(one.state is JobState.NOT_SUITABLE for one in path.jobs):
+        return "\n".join(f"{one.model}: not suitable: {one.reason}" for one in path.jobs)
     refused = [one for one in path.deliveries if one.state is DeliveryState.REFUSED]
     return f"{refused[0].destination} refused the results: {refused[0].reason}" if refused else ""
 
@@ -80,6 +85,8 @@ def _inferred(path: StudyPath) -> Iterator[Step]:
         if one.state is JobState.SUCCEEDED and one.finished_at:
             found = ", ".join(segment.segment for segment in one.findings or ()) or "nothing"
             yield Step("inferred", f"{one.model} found: {found}", one.finished_at)
+        if one.state is JobState.NOT_SUITABLE:
+            yield Step("not suitable", f"{one.model}: {one.reason}", one.since)
 
 
 def _written(path: StudyPath) -> Iterator[Step]:

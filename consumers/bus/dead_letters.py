@@ -60,7 +60,7 @@ def set_aside(
     done with it, and the message for the dead-letter topic. Raises TooManyDeadLetters beyond `limit`, and then nothing
     is changed; Unavailable.
     """
-    event = _event(message)
+    event, reason = _event(message), _plain(str(error))
     mark = event.id if event else _derived_id(message)
     with ledger.transaction() as transaction:
         if not outbox.mark_handled(transaction.connection, group, mark, at):
@@ -73,14 +73,14 @@ def set_aside(
             message=_text(message),
             event_id=event.id if event else None,
             study_id=event.study_id if event else None,
-            error=str(error),
+            error=reason,
             attempts=attempts,
         )
         transaction.forward(_topic_row(number, group, message, mark, error, attempts, at))
-        details = {"letter": number, "group": group, "reason": str(error), "attempts": attempts}
+        details = {"letter": number, "group": group, "reason": reason, "attempts": attempts}
         transaction.record(Action.DEAD_LETTER, event.study_id if event else None, event=str(mark), **details)
         if event is not None and event.type is not EventType.STUDY_STUCK:
-            stuck.stop(transaction, event.study_id, stuck.Cause.EVENT, str(error), at)
+            stuck.stop(transaction, event.study_id, stuck.Cause.EVENT, reason, at)
     return number
 
 
@@ -161,5 +161,9 @@ def _derived_id(message: Message) -> uuid.UUID:
 
 
 def _text(message: Message) -> str:
-    # PostgreSQL's text holds no NUL.
-    return message.body.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    return _plain(message.body.decode("utf-8", "backslashreplace"))
+
+
+def _plain(text: str) -> str:
+    """PostgreSQL's text holds no NUL, and UTF-8 no half of a surrogate pair, as a name of a file may."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -2,7 +2,7 @@
 
 The inbox row, the handler's changes, its events and its audit entries commit together, and the offset moves last; so a
 crash anywhere repeats a message and never its effect. The type of an error says what happens next: wait for the server,
-try again by the policy, make the message a dead letter, or stop.
+try again by the policy, or make the message a dead letter. A group stops where too many of them follow each other.
 """
 
 import logging
@@ -18,7 +18,7 @@ from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_a
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
-from domain.errors import IntegrityError, Permanent, Retryable
+from domain.errors import IntegrityError, NodeError, Permanent, Retryable
 from domain.events import Event, EventType
 from domain.retry import RetryPolicy
 from store.outbox import mark_handled
@@ -72,8 +72,8 @@ class Consumer:
     def run(self) -> None:
         """Handle messages until told to stop.
 
-        Raises IntegrityError when a handler did, TooManyDeadLetters at the limit, ConfigurationError where the bus
-        refuses; the message that it was at is not committed.
+        Raises TooManyDeadLetters at the limit, ConfigurationError where the bus refuses; the message that it was at is
+        not committed.
         """
         subscription = self._bus.subscribe(self._group)
         try:
@@ -111,7 +111,7 @@ class Consumer:
                     return self._give_up(message, error, failures)
                 self._count("retried")
                 self._available.pause(delay)
-            except Permanent as error:
+            except (Permanent, IntegrityError) as error:
                 return self._give_up(message, error, failures + 1)
 
     def _attempt(self, event: Event, handler: Handler) -> str:
@@ -129,7 +129,7 @@ class Consumer:
             raise Defect(f"{kind} in the handler of {event.type} in group {self._group}") from error
         return "handled"
 
-    def _give_up(self, message: Message, error: Retryable | Permanent, attempts: int) -> str:
+    def _give_up(self, message: Message, error: NodeError, attempts: int) -> str:
         now = self._clock.now()
         write = partial(set_aside, self._ledger, self._group, message, error, attempts, now, self._limit)
         number = self._certain.call(write)

@@ -1,5 +1,6 @@
 """Declares studies complete. The decision is `domain.completeness.decide`; here are facts, lock and announcement."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,15 +8,19 @@ from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
+from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
 from domain.identity import disagreeing
 from domain.ids import StudyId
 from store import conflicts, studies
+from store.database import is_for_data
 from store.studies import OpenStudy, Patient
 
 _NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
 _CORRECTION = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
 _TAKEN_AWAY = "its images were corrected and are another study's now"
+
+_log = logging.getLogger(__name__)
 
 
 class Assembler:
@@ -39,7 +44,7 @@ class Assembler:
         verdicts = [(study, self._verdict(study)) for study in waiting]
         for study, verdict in verdicts:
             if verdict.complete:
-                self._complete(study)
+                self._complete_or_stop(study)
         return min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
 
     def _look(self, study: OpenStudy) -> "_Seen":
@@ -50,6 +55,20 @@ class Assembler:
     def _verdict(self, study: OpenStudy) -> Verdict:
         silence = self._clock.monotonic() - self._look(study).since
         return decide(StudyFacts(silence, study.held, study.modalities, study.synced), self._policy)
+
+    def _complete_or_stop(self, study: OpenStudy) -> None:
+        """Complete it; a study that brings this to a defect is stuck, and the next one goes on."""
+        try:
+            self._complete(study)
+        except Retryable:
+            raise
+        except Exception as error:
+            if not is_for_data(error):
+                raise
+            _log.error("a study cannot be completed", exc_info=error)
+            reason = f"it cannot be completed: {type(error).__name__} in the node's own work"
+            with self._ledger.transaction() as transaction:
+                stuck.stop(transaction, study.id, stuck.Cause.INTAKE, reason, self._clock.now())
 
     def _complete(self, seen: OpenStudy) -> None:
         with self._ledger.transaction() as transaction:

@@ -11,7 +11,7 @@ from audit.trail import Action, Ledger, Transaction
 from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
-from consumers.leased import Claimed, LeaseLost
+from consumers.leased_work import Claimed, LeaseLost
 from consumers.steps import stuck, supersede
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
@@ -19,6 +19,7 @@ from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.events import DeliveryFailed, Event, ResultsDelivered
+from domain.ids import StudyId
 from domain.profiles import TakenBack
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
@@ -154,6 +155,12 @@ class _Deliveries:
         if self._supersede is TakenBack.IOCM:
             supersede.reject(transaction, older, self._clock.now())
 
+    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
+        """The study is stuck until a person has looked."""
+        said = {"delivery": str(row), "reason": str(error), "state": DeliveryState.REFUSED.value}
+        transaction.record(Action.DELIVERY_FAILED, study, **said)
+        stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
+
     def settled(self, item: Delivery, state: str, seconds: float) -> None:
         """Each object was counted when its answer came."""
 
@@ -215,7 +222,7 @@ class DeliveryTo(_Deliveries):
         """Ask what the destination takes now. What it has come to take is written; else it is refused for good."""
         seen = probe(self._destination.destination, self._our_aet, self._timeout)
         with self._ledger.database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
             changed = self._destination.changed_since(connection, delivery.planned_at)
         if seen.error:
             return Retryable(seen.error)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from audit.trail import Action, Transaction
 from config import metrics
 from consumers.destinations import ProfiledDestination
-from consumers.leased import Claimed
+from consumers.leased_work import Claimed
 from consumers.steps import stuck
 from dicom_node.scu.store import Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
+from domain.ids import StudyId
 from domain.profiles import KEY_OBJECT_SELECTION, TakenBack
 from domain.rejections import Cause
 from domain.retry import RetryPolicy
@@ -59,7 +60,9 @@ class _Notes:
     def succeeded(self, transaction: Transaction, item: Rejection, result: int) -> str:
         """It has arrived."""
         state = REJECTIONS.move(transaction.connection, item.id, DeliveryEvent.STORE, reason="stored")
-        transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=[[item.sop_uid, f"{result:04X}"]])
+        transaction.record(
+            Action.NOTE_DELIVERED, item.study_id, **about(item), objects=[[item.sop_uid, f"{result:04X}"]]
+        )
         return state.value
 
     def failure(self, error: NodeError) -> DeliveryEvent:
@@ -94,6 +97,12 @@ class _Notes:
         else:
             note_progress(connection, item.study_id, told, now)
         return state.value
+
+    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
+        """The study is stuck until a person has looked."""
+        said = {"note": str(row), "reason": str(error), "state": DeliveryState.REFUSED.value}
+        transaction.record(Action.DELIVERY_FAILED, study, **said)
+        stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
     def settled(self, item: Rejection, state: str, seconds: float) -> None:
         """It was counted when its answer came."""

@@ -23,7 +23,7 @@ from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unf
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import DamagedRecord, Entry, Kind, SpoolReader
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, Retryable
+from domain.errors import ConfigurationError, Retryable
 from domain.ids import StudyId
 from store import studies
 from store.database import is_for_data
@@ -136,7 +136,7 @@ class Indexer:
     def _commit(self, records: Sequence[_Record]) -> None:
         try:
             self._write(records)
-        except (Retryable, IntegrityError, ConfigurationError):
+        except (Retryable, ConfigurationError):
             raise
         except Exception as error:
             # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the

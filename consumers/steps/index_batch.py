@@ -21,6 +21,7 @@ from store.studies import Received, StudyRow
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
     Kind.ASSOCIATION_REFUSED: Action.REFUSED,
+    Kind.ASSOCIATIONS_ENDED: Action.ASSOCIATION_ENDED,
     Kind.INSTANCE_REFUSED: Action.INSTANCE_REFUSED,
     Kind.NODE_STARTED: Action.STARTED,
     Kind.NODE_STOPPED: Action.STOPPED,
@@ -137,16 +138,16 @@ class IndexBatch:
                 )
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
-        """An end by the book needs no entry; every other one gets one."""
+        """An end by the book needs no entry; every other one gets one, but those that are told by number."""
         for entry in entries:
             if entry.kind is not Kind.ASSOCIATION_CLOSED:
                 continue
             how = str(entry.details.get("how", Close.LOST))
-            # The clock that counts is the index's: silence is measured from when the close became known.
-            first = index.close_association(self._connection, entry.association, self._now, how)
-            if first and how != Close.RELEASED:
-                reason = str(entry.details.get("reason", ""))
-                self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), how=how, reason=reason)
+            # Silence is measured from when the close became known.
+            first = index.close_association(self._connection, entry.association, how)
+            if first and how != Close.RELEASED and not entry.details.get("counted"):
+                told = {"how": how, "reason": str(entry.details.get("reason", "")), "count": 1}
+                self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), **told)
 
     def _file(self, placed: Sequence[_Placed]) -> None:
         wanted = {

@@ -13,12 +13,13 @@ from typing import Protocol
 
 from audit.trail import Action, Transaction
 from config import metrics
-from consumers.leased import Claimed
+from consumers.leased_work import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, NodeError, Permanent
-from domain.events import Event, InferenceCompleted, InferenceFailed
+from domain.errors import ConfigurationError, IntegrityError, NodeError, NotSuitable, Permanent, Retryable
+from domain.events import Event, InferenceCompleted, InferenceFailed, InferenceNotSuitable
 from domain.findings import Findings
+from domain.ids import StudyId
 from domain.retry import RetryPolicy
 from domain.states import JobEvent, JobState
 from inference_worker.model_process import Answer, Task, TimedOut, map_file, mask_file
@@ -114,7 +115,7 @@ class Inference:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
             tasks = [self._task(connection, one.item, one.lease) for one in claimed]
-            upcoming = self._upcoming(connection)
+        upcoming = self._upcoming()
         self._scratch.mkdir(parents=True, exist_ok=True)
         outcomes = self._infer(claimed[0].item, tasks, upcoming)
         triples = zip(claimed, tasks, outcomes, strict=True)
@@ -129,9 +130,16 @@ class Inference:
         except NodeError as error:
             return [error] * len(tasks)
 
-    def _upcoming(self, connection: Connection) -> Task | None:
-        row = JOBS.peek(connection, *self.due)
-        return self._task(connection, jobs.get(connection, row), Lease(row, 0)) if row else None
+    def _upcoming(self) -> Task | None:
+        try:
+            with self._database.transaction() as connection:
+                row = JOBS.peek(connection, *self.due)
+                return self._task(connection, jobs.get(connection, row), Lease(row, 0)) if row else None
+        except Retryable:
+            raise
+        except Exception as error:  # what is wrong with it is said when it is its turn
+            _log.debug("the next job cannot be read ahead", exc_info=error)
+            return None
 
     def _task(self, connection: Connection, job: Job, lease: Lease) -> Task:
         objects = jobs.objects_of(connection, job)
@@ -199,7 +207,9 @@ class Inference:
         return state.value
 
     def failure(self, error: NodeError) -> JobEvent:
-        """A job that was too slow is told apart from one that failed."""
+        """A job that was too slow, and one whose images are not suitable, is told apart from one that failed."""
+        if isinstance(error, NotSuitable):
+            return JobEvent.REFUSE
         return JobEvent.TIME_OUT if isinstance(error, TimedOut) else JobEvent.FAIL
 
     def retried(self, transaction: Transaction, item: Job, reason: str, said: str) -> None:
@@ -217,7 +227,12 @@ class Inference:
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
-        """The study is stuck until a person has looked, unless a package failed and others have their say."""
+        """The study is stuck until a person has looked, unless a package failed and others have their say.
+
+        Where a guard refuses the images, that is the answer, and the study goes on.
+        """
+        if isinstance(error, NotSuitable):
+            return self._not_suitable(transaction, item, str(error))
         connection, now, reason = transaction.connection, self._clock.now(), str(error)
         state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
         data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
@@ -229,6 +244,21 @@ class Inference:
         else:
             stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, said, now, item.revision)
         return state.value
+
+    def _not_suitable(self, transaction: Transaction, item: Job, reason: str) -> str:
+        connection, now = transaction.connection, self._clock.now()
+        state = JOBS.move(connection, item.id, JobEvent.REFUSE, reason=reason, finished_at=now)
+        note_progress(connection, item.study_id, f"{item.model}: not suitable: {reason}", now)
+        data = InferenceNotSuitable(item.id, item.model, item.version, item.revision)
+        transaction.emit(Event(data, item.study_id, now))
+        digest = {"model_digest": item.model_digest}
+        transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), **digest, reason=reason)
+        return state.value
+
+    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
+        """The study is stuck until a person has looked."""
+        transaction.record(Action.JOB_FAILED, study, job=str(row), reason=str(error), state=JobState.FAILED.value)
+        stuck.stop(transaction, study, stuck.Cause.INFERENCE, str(error), self._clock.now())
 
     def settled(self, item: Job, state: str, seconds: float) -> None:
         """Count and log it."""

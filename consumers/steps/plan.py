@@ -45,7 +45,7 @@ class DeliveryPlanner:
         choices, late = {}, []
         for one in self._destinations:
             chosen = one.choose(connection, written)
-            planned = deliveries.plan_delivery(connection, job, one.name, chosen, now, REWRITES)
+            planned = deliveries.plan_delivery(connection, job, one.name, chosen, REWRITES)
             if planned and one.changed_since(connection, written_for) and REWRITES.delay(planned.rewritten + 1):
                 deliveries.hold_back(connection, planned, written_for, REWRITES.longest)
                 late.append(one.name)

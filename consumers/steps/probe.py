@@ -60,10 +60,17 @@ class PeriodicProbe:
         """Ask, if it is time; whether it was. Raises Unavailable where the database does not answer."""
         if self._due is not None and self._clock.monotonic() < self._due:
             return False
-        seen = self._ask(self._destination.destination, self._our_aet, self._timeout)
+        seen = self._answer()
         with self._database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
         self._due = self._clock.monotonic() + (self._retry if seen.error else self._again)
         said = {"error": seen.error} if seen.error else {"accepted": len(seen.accepted), "of": len(asked())}
         _log.info("asked what it takes", extra={"destination": self._destination.name, **said})
         return True
+
+    def _answer(self) -> ProbeResult:
+        try:
+            return self._ask(self._destination.destination, self._our_aet, self._timeout)
+        except Exception as error:  # what one destination answers must cost no delivery to the others
+            _log.error("what a destination answered was not understood", exc_info=error)
+            return ProbeResult(error=f"{type(error).__name__} in the node's own work")

@@ -75,7 +75,8 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
-        failed = jobs.ended_badly(connection, study)
+        failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+        refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
     digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
@@ -83,15 +84,20 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         known = one.model_digest in digests
         gone = "its package is not installed, or was changed: leave what it ended with"
         said.append(f"{one.model} {one.version}: {'run it again' if known else gone}")
+    if refused and not failed:
+        said.append("nothing failed: what a model found not suitable is no failure, and the same images stay so")
+    said += [f"{one.model} {one.version}: not suitable, so it is not run again" for one in refused]
     return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
 def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package]) -> int:
     digests = {one.digest for one in packages}
-    failed = [job for job in jobs.ended_badly(transaction.connection, study) if job.model_digest in digests]
-    for job in failed:
-        JOBS.move(transaction.connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
-    return len(failed)
+    connection = transaction.connection
+    without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
+    again = [job for job in without if job.model_digest in digests]
+    for job in again:
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+    return len(again)
 
 
 def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:

@@ -16,6 +16,7 @@ from sr_writer.results import ResultObject, write
 from store import jobs, results
 from store.database import Connection
 from store.jobs import Job
+from store.leases import moment
 from store.objects import ObjectStore
 from store.studies import note_progress
 
@@ -33,9 +34,10 @@ class ResultsWriter:
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
 
-        The event's time is the moment from which the destinations' answers were taken.
+        The event's time is the moment from which the destinations' answers were taken, by the database's clock: the
+        answers have theirs from other hosts.
         """
-        connection, begun = transaction.connection, self._clock.now()
+        connection, begun = transaction.connection, moment(transaction.connection)
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
         if job.withdrawn_at:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dicom_node.listener.pdu import HEAD, AbortReason, PduType, ProtocolError
+from dicom_node.listener.pdu import HEAD, MOST_CONTEXTS, AbortReason, PduType, ProtocolError
 from dicom_node.outside import LONGEST_UID, ascii_words, is_uid
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -42,19 +42,34 @@ class AnsweredContext:
 
 
 @dataclass(frozen=True)
-class AssociateRequest:
-    """An A-ASSOCIATE-RQ. `titles` are the two AE titles as received; `roles` map a SOP class to (SCU, SCP) proposed."""
+class RequestHead:
+    """The fixed fields of an A-ASSOCIATE-RQ: who calls whom. `titles` are the two AE titles as received."""
 
     protocol_version: int
     titles: bytes
     called: str
     calling: str
+
+
+@dataclass(frozen=True)
+class AssociateRequest(RequestHead):
+    """An A-ASSOCIATE-RQ. `roles` map a SOP class to (SCU, SCP) proposed."""
+
     application_context: str
     contexts: tuple[ProposedContext, ...]
     max_pdu: int = 0
     implementation_class_uid: str = ""
     implementation_version: str = ""
     roles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def decode_head(body: bytes) -> RequestHead:
+    """The fixed fields alone of the request in `body`, for the answer may not need more; raises ProtocolError."""
+    try:
+        version, called, calling = _FIXED.unpack_from(body)
+    except struct.error as error:
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ cannot be read: {error}") from error
+    return RequestHead(version, called + calling, _text(called), _text(calling))
 
 
 def decode_request(body: bytes) -> AssociateRequest:
@@ -93,22 +108,22 @@ def encode_acceptance(
 
 
 def _decode(body: bytes) -> AssociateRequest:
-    version, called, calling = _FIXED.unpack_from(body)
-    application, contexts, user = "", [], b""
+    head = decode_head(body)
+    application, user = "", b""
+    contexts: list[ProposedContext] = []
     for kind, item in _items(body[_FIXED.size :]):
         if kind == _APPLICATION:
             application = _uid(item)
         elif kind == _CONTEXT_RQ:
+            if len(contexts) == MOST_CONTEXTS:
+                raise ProtocolError(AbortReason.INVALID_PARAMETER, f"more than {MOST_CONTEXTS} presentation contexts")
             contexts.append(_decode_context(item))
         elif kind == _USER:
             user = item
     subitems = list(_items(user))
     single = dict(subitems)
     return AssociateRequest(
-        protocol_version=version,
-        titles=called + calling,
-        called=_text(called),
-        calling=_text(calling),
+        **vars(head),
         application_context=application,
         contexts=tuple(contexts),
         max_pdu=struct.unpack(">I", single[_MAX_LENGTH])[0] if _MAX_LENGTH in single else 0,

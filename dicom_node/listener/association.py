@@ -7,7 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from config.settings import Listener as Settings
-from dicom_node.listener.associate import AssociateRequest, decode_request, encode_acceptance
+from dicom_node.listener.associate import (
+    AssociateRequest,
+    RequestHead,
+    decode_head,
+    decode_request,
+    encode_acceptance,
+)
 from dicom_node.listener.dialogue import Dialogue
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.pdu import (
@@ -32,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AcceptorState:
-    """What all connections share. `running` counts accepted associations, under `lock`."""
+    """What all connections share. `running` counts associations that were let in, under `lock`."""
 
     settings: Settings
     policy: AssociationPolicy
@@ -42,15 +48,15 @@ class AcceptorState:
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def decide(self, request: AssociateRequest, address: str) -> Acceptance | Rejection:
-        """The policy's answer; an accepted association counts until `leave`."""
+    def admit(self, head: RequestHead, address: str) -> Rejection | None:
+        """Why this caller is not let in, or None: it then counts until `leave`."""
         with self.lock:
-            answer = self.policy.decide(request, address, self.running)
-            self.running += isinstance(answer, Acceptance)
-        return answer
+            rejection = self.policy.rejection(head, address, self.running)
+            self.running += rejection is None
+        return rejection
 
     def leave(self) -> None:
-        """An accepted association has ended."""
+        """One that was let in has ended."""
         with self.lock:
             self.running -= 1
 
@@ -105,63 +111,79 @@ class Connection:
                 log.exception("connection from %s failed", self._address)
 
     def _serve(self) -> None:
-        request = self._request()
-        if request is None:
-            return
-        try:
-            answer = self._acceptor.decide(request, self._address)
-        except ProtocolError as error:
-            self._refuse_garbage(error, Peer(request.calling, request.called, self._address))
-            return
-        if isinstance(answer, Rejection):
-            self._reject(request, answer)
-        else:
-            self._associate(request, answer)
+        body = self._request()
+        farewell = self._answer(body) if body is not None else b""
+        if farewell:
+            self._part(farewell)
 
-    def _request(self) -> AssociateRequest | None:
-        nobody = Peer("", "", self._address)
+    def _request(self) -> bytes | None:
+        """What follows type and length of an A-ASSOCIATE-RQ, nothing of it looked at."""
         try:
             pdu = self._stream.first(self._acceptor.settings.artim)
             if isinstance(pdu, ControlPdu) and pdu.kind == PduType.ABORT:
                 return None
             if isinstance(pdu, Fragment) or pdu.kind != PduType.ASSOCIATE_RQ:
                 raise ProtocolError(AbortReason.UNEXPECTED_PDU, "the first PDU is no A-ASSOCIATE-RQ")
-            return decode_request(pdu.body)
+            return pdu.body
         except ProtocolError as error:
-            self._refuse_garbage(error, nobody)
+            self._part(self._refuse_garbage(error, self._nobody))
         except PeerSilent:
             self._acceptor.warnings.warn(f"connection from {self._address} sent no A-ASSOCIATE-RQ in time")
             self._acceptor.events.refused("silent")
         return None
 
-    def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> None:
+    def _answer(self, body: bytes) -> bytes:
+        """Serve who may associate; the last PDU to send. A stranger's items are not worth a look."""
+        try:
+            head = decode_head(body)
+        except ProtocolError as error:
+            return self._refuse_garbage(error, self._nobody)
+        peer = Peer(head.calling, head.called, self._address)
+        rejection = self._acceptor.admit(head, self._address)
+        if rejection:
+            return self._reject(peer, rejection)
+        try:
+            return self._negotiate(peer, body)
+        finally:
+            self._acceptor.leave()
+
+    def _negotiate(self, peer: Peer, body: bytes) -> bytes:
+        try:
+            request = decode_request(body)
+            answer = self._acceptor.policy.answer(request)
+        except ProtocolError as error:
+            return self._refuse_garbage(error, peer)
+        if isinstance(answer, Rejection):
+            return self._reject(peer, answer)
+        return self._associate(peer, request, answer)
+
+    @property
+    def _nobody(self) -> Peer:
+        return Peer("", "", self._address)
+
+    def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> bytes:
         # Action AA-1: before an association exists an abort is the service user's and has no reason.
         self._acceptor.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
         self._acceptor.events.refused("protocol")
-        self._part(abort_by_user())
+        return abort_by_user()
 
-    def _reject(self, request: AssociateRequest, rejection: Rejection) -> None:
-        peer = Peer(request.calling, request.called, self._address)
+    def _reject(self, peer: Peer, rejection: Rejection) -> bytes:
         result, source, code = rejection.result, rejection.source, rejection.code
         self._acceptor.writer.refuse_association(peer, result, source, code, rejection.reason)
         self._acceptor.events.refused(f"rejected-{result}-{source}-{code}")
-        self._part(reject(result, source, code))
+        return reject(result, source, code)
 
-    def _associate(self, request: AssociateRequest, acceptance: Acceptance) -> None:
+    def _associate(self, peer: Peer, request: AssociateRequest, acceptance: Acceptance) -> bytes:
         try:
             self._associated = True
-            peer = Peer(request.calling, request.called, self._address)
             if acceptance.is_empty:
                 self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
                 self._acceptor.events.refused("no-context")
             record = self._acceptor.writer.open_association(peer, _details(request, acceptance))
             self._acceptor.events.opened(peer.calling)
-            ending = self._converse(request, acceptance, record)
+            return self._converse(request, acceptance, record).farewell
         finally:
             self._associated = False
-            self._acceptor.leave()
-        if ending.farewell:
-            self._part(ending.farewell)
 
     def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationWriter) -> _Ending:
         settings = self._acceptor.settings
@@ -199,8 +221,10 @@ class Connection:
     def _record_end(self, record: AssociationWriter, dialogue: Dialogue, ending: _Ending) -> None:
         counts = dialogue.counts
         numbers = {"stored": counts.stored, "refused": counts.refused, "bytes": counts.bytes}
-        self._acceptor.writer.close_association(record, ending.how, ending.reason, **numbers)
+        told = self._acceptor.writer.close_association(record, ending.how, ending.reason, **numbers)
         self._acceptor.events.closed(record.peer.calling, ending.how)
+        if not told:
+            return
         extra = {"association": str(record.id), "calling": record.peer.calling, "address": self._address, **numbers}
         log.info("association %s%s", ending.how, f": {ending.reason}" if ending.reason else "", extra=extra)
 

@@ -10,8 +10,14 @@ FRAGMENT_HEAD = struct.Struct(">BxIIBB")  # the same, then the PDV's length, con
 PDV_HEAD = struct.Struct(">IBB")
 
 RELEASE_RP = HEAD.pack(0x06, 4) + bytes(4)
-# An A-ASSOCIATE-RQ with 128 contexts of 16 transfer syntaxes each is a sixth of this.
-LONGEST_ASSOCIATE = 1 << 20
+# Contexts have an odd id of one byte each (PS3.8 section 9.3.2.2).
+MOST_CONTEXTS = 128
+_LONGEST_NAME = 4 + 64  # an item that holds a UID: its head, then the UID (PS3.5 section 9.1)
+_MOST_SYNTAXES = 32  # for each of them a private UID of full length, or every one of the standard's
+# What an A-ASSOCIATE-RQ can need, for the standard states no bound (PS3.8 section 9.3.2): the fixed fields, the
+# application context, each presentation context with its abstract and transfer syntaxes, and a user information item,
+# whose own length field ends at 65,535.
+LONGEST_ASSOCIATE = 68 + _LONGEST_NAME + MOST_CONTEXTS * (8 + (1 + _MOST_SYNTAXES) * _LONGEST_NAME) + 4 + 0xFFFF
 
 COMMAND, LAST = 0x01, 0x02  # bits of the message control header (PS3.8 annex E.2)
 

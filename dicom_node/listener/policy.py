@@ -1,4 +1,4 @@
-"""Who may associate, and for what: pure decisions on a decoded request.
+"""Who may associate, and for what: pure decisions on a decoded request, the first on its fixed fields alone.
 
 Order and codes of rejections follow PS3.8 table 9-21 and the results of contexts table 9-18.
 """
@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.settings import Listener
-from dicom_node.listener.associate import APPLICATION_CONTEXT, AnsweredContext, AssociateRequest, ProposedContext
+from dicom_node.listener.associate import (
+    APPLICATION_CONTEXT,
+    AnsweredContext,
+    AssociateRequest,
+    ProposedContext,
+    RequestHead,
+)
 from dicom_node.listener.pdu import AbortReason, ProtocolError
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 
@@ -54,25 +60,26 @@ class AssociationPolicy:
         self._abstract_syntaxes = storage_sop_classes() | {VERIFICATION}
         self._transfer_syntaxes = transfer_syntaxes()
 
-    def decide(self, request: AssociateRequest, address: str, running: int) -> Acceptance | Rejection:
-        """The answer to `request` from IP `address` while `running` other associations exist.
-
-        Raises ProtocolError where a context's id is not odd or comes twice (PS3.8 section 9.3.2.2).
-        """
-        return self._rejection(request, address, running) or self._acceptance(request)
-
-    def _rejection(self, request: AssociateRequest, address: str, running: int) -> Rejection | None:
-        if not request.protocol_version & 1:
-            return Rejection(1, 2, 2, f"protocol version {request.protocol_version:#06x} is not supported")
-        if request.application_context != APPLICATION_CONTEXT:
-            return Rejection(1, 1, 2, f"application context {request.application_context!r} is not supported")
-        if request.called != self._aet:
-            return Rejection(1, 1, 7, f"called AE title {request.called!r} is not ours")
-        if not self._knows(request.calling, ipaddress.ip_address(address)):
-            return Rejection(1, 1, 3, f"calling AE title {request.calling!r} is not known from {address}")
+    def rejection(self, head: RequestHead, address: str, running: int) -> Rejection | None:
+        """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so."""
+        if not head.protocol_version & 1:
+            return Rejection(1, 2, 2, f"protocol version {head.protocol_version:#06x} is not supported")
+        if head.called != self._aet:
+            return Rejection(1, 1, 7, f"called AE title {head.called!r} is not ours")
+        if not self._knows(head.calling, ipaddress.ip_address(address)):
+            return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}")
         if running >= self._limit:
             return Rejection(2, 3, 2, f"{running} associations run already, the limit")
         return None
+
+    def answer(self, request: AssociateRequest) -> Acceptance | Rejection:
+        """What a caller that is let in gets for its request.
+
+        Raises ProtocolError where a context's id is not odd or comes twice (PS3.8 section 9.3.2.2).
+        """
+        if request.application_context != APPLICATION_CONTEXT:
+            return Rejection(1, 1, 2, f"application context {request.application_context!r} is not supported")
+        return self._acceptance(request)
 
     def _knows(self, calling: str, address: _Address) -> bool:
         if not calling:
@@ -87,13 +94,13 @@ class AssociationPolicy:
             raise ProtocolError(
                 AbortReason.INVALID_PARAMETER, f"ids of {len(ids)} presentation contexts are not distinct and odd"
             )
-        contexts = tuple(self._answer(context, request.roles) for context in request.contexts)
+        contexts = tuple(self._answered(context, request.roles) for context in request.contexts)
         known = {context.abstract_syntax for context in contexts if context.result == ACCEPTED}
         # We are SCP of what we accept and never SCU on the peer's association (PS3.7 annex D.3.3.4).
         roles = {uid: (scu, 0) for uid, (scu, _) in request.roles.items() if uid in known}
         return Acceptance(contexts, roles)
 
-    def _answer(self, context: ProposedContext, roles: Mapping[str, tuple[int, int]]) -> AnsweredContext:
+    def _answered(self, context: ProposedContext, roles: Mapping[str, tuple[int, int]]) -> AnsweredContext:
         if context.abstract_syntax not in self._abstract_syntaxes:
             return AnsweredContext(context.id, context.abstract_syntax, None, NO_ABSTRACT_SYNTAX)
         if not roles.get(context.abstract_syntax, (1, 0))[0]:

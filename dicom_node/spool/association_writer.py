@@ -67,6 +67,7 @@ class AssociationWriter:
         self.id = ident
         self.peer = peer
         self.fill = 0
+        self.has_stored = False  # any instance, whether or not its sender heard of it
         self.buffer = _NO_FRAME
         self._access = access
         self._frame = _NO_FRAME
@@ -109,6 +110,7 @@ class AssociationWriter:
     def commit(self) -> None:
         """Write the rest of the instance; on return all of it is durable."""
         self._append(Kind.INSTANCE)
+        self.has_stored = True
         self._instance = _NONE
         self.abandon()
 
@@ -201,18 +203,19 @@ class AssociationWriter:
             transfer_syntax=instance.transfer_syntax,
             payload_crc=payload_crc,
         )
+        write = partial(self._attempt_write, record, frame, reserve=reserve, parts=kind is Kind.PART)
         try:
-            self._attempt_write(record, frame, reserve)
+            write()
         except OSError:
             # A bad block must not end the association: once more, elsewhere.
             try:
-                self._attempt_write(record, frame, reserve)
+                write()
             except OSError as error:
                 raise SpoolUnavailable(f"spool cannot be written: {error}") from error
         self._access.ring(kind not in (Kind.INSTANCE, Kind.PART))
 
-    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, reserve: bool) -> None:
-        segment = self._access.pool.acquire(len(frame), reserve=reserve)
+    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, *, reserve: bool, parts: bool) -> None:
+        segment = self._access.pool.acquire(len(frame), reserve=reserve, parts=parts)
         try:
             self._attempt += 1
             header = segment.header

@@ -56,8 +56,11 @@ class Entry:
 
     ASSOCIATION_OPENED  implementation_class_uid, implementation_version, max_pdu (of the peer), contexts (a list of
         id, abstract_syntax, transfer_syntax or null, result by PS3.8 table 9-18)
-    ASSOCIATION_CLOSED  how (a `Close` value), reason (text), stored, refused, bytes; a close that the reader makes up
-        because the listener died in the middle has how = "lost" and no counts
+    ASSOCIATION_CLOSED  how (a `Close` value), reason (text), stored, refused, bytes, counted (there where an
+        ASSOCIATIONS_ENDED stands for it); a close that the reader makes up because the listener died in the middle has
+        how = "lost" and no counts
+    ASSOCIATIONS_ENDED  how, reason, count (how many of the same caller ended so, having stored nothing, since the last
+        such entry; titles and address are empty where several callers are counted together)
     ASSOCIATION_REFUSED  result, source, code (PS3.8 table 9-21; null where the association was accepted with no
         context at all), reason (text), count (how many of the same caller for the same reason, since the last such
         entry; titles and address are empty where several callers are counted together)
@@ -71,7 +74,7 @@ class Entry:
 
     kind: Kind
     listener: int  # index of the listener process
-    association: UUID  # of the run, for NODE_STARTED, NODE_STOPPED and ASSOCIATION_REFUSED
+    association: UUID  # of the run, for NODE_STARTED, NODE_STOPPED, ASSOCIATION_REFUSED and ASSOCIATIONS_ENDED
     sequence: int  # of this record within its association, from 0
     received_ns: int  # ns since 1970 UTC, when the last byte had come
     calling: str  # AE titles without padding

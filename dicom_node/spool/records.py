@@ -43,6 +43,7 @@ class Kind(IntEnum):
     NODE_STARTED = 7
     NODE_STOPPED = 8
     SEGMENT_ENDED = 9  # the writer will add nothing to this use of the segment
+    ASSOCIATIONS_ENDED = 10  # how many ended badly that have no entry of their own
     DAMAGED = 255  # never on disk: the reader's word for a record that no longer matches its checksum
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 from config.settings import Spool
 from dicom_node.spool.association_writer import AssociationWriter, Peer, SpoolAccess
 from dicom_node.spool.doorbell import Bell
+from dicom_node.spool.endings import Ending, Endings
 from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.frames import FramePool
 from dicom_node.spool.pool import FULL, LOW_DISK, SegmentPool
@@ -44,7 +46,8 @@ class SpoolWriter:
         self._bell = Bell(root)
         self._pool = SegmentPool(folder, settings, self.run)
         self._shortage = Shortage()
-        self._refusals = Refusals(self._note_refusal)
+        self._refusals = Refusals(partial(self._note, kind=Kind.ASSOCIATION_REFUSED))
+        self._endings = Endings(partial(self._note, kind=Kind.ASSOCIATIONS_ENDED))
         self._access = SpoolAccess(self._pool, FramePool(), self._shortage, self._bell.ring)
         self._notes = itertools.count()
         self._open = 0
@@ -53,7 +56,7 @@ class SpoolWriter:
         self._stopping = threading.Event()
         self._trouble = ""
         self._tend(ahead=1)
-        self._note(_NOBODY, Kind.NODE_STARTED, {"pid": os.getpid()})
+        self._note(_NOBODY, {"pid": os.getpid()}, Kind.NODE_STARTED)
         self._steward = threading.Thread(target=self._keep_tending, name="spool-steward", daemon=True)
         self._pool.wanted.set()
         self._steward.start()
@@ -70,9 +73,21 @@ class SpoolWriter:
         opened.open(details)
         return opened
 
-    def close_association(self, association: AssociationWriter, how: Close, reason: str, **counts: int) -> None:
-        """Record the end of an association; kept and tried again where there is no room now."""
-        details = {"how": how.value, "reason": reason, **counts}
+    def close_association(self, association: AssociationWriter, how: Close, reason: str, **counts: int) -> bool:
+        """Record the end of an association; kept and tried again where there is no room now.
+
+        True where it is worth a word of its own: it stored something, or no other ended so within the last minute.
+        """
+        told = (
+            how is Close.RELEASED
+            or association.has_stored
+            or self._endings.count(Ending(association.peer, how, reason))
+        )
+        mark = {} if told else {"counted": True}
+        self._close(association, {"how": how.value, "reason": reason, **mark, **counts})
+        return told
+
+    def _close(self, association: AssociationWriter, details: dict[str, Any]) -> None:
         if association.close(details):
             self._count(-1)
         else:
@@ -95,8 +110,8 @@ class SpoolWriter:
         self._steward.join()
         self._tend(ahead=1)
         self._retry_closes()
-        self._refusals.tell(at_once=True)
-        self._note(_NOBODY, Kind.NODE_STOPPED, {"pid": os.getpid()})
+        self._tell(at_once=True)
+        self._note(_NOBODY, {"pid": os.getpid()}, Kind.NODE_STOPPED)
         if not self._open:
             # A thread that still writes would find its file's number in other hands.
             self._pool.close()
@@ -105,22 +120,23 @@ class SpoolWriter:
         self._bell.ring()
         self._bell.close()
 
-    def _note(self, peer: Peer, kind: Kind, details: Mapping[str, Any]) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
+        self._refusals.tell(at_once=at_once)
+        self._endings.tell(at_once=at_once)
+
+    def _note(self, peer: Peer, details: Mapping[str, Any], kind: Kind) -> None:
         note = AssociationWriter(self._access, self.run, peer, self._notes)
         try:
             note.note(kind, dict(details))
         except SpoolUnavailable as error:
             self._shortage.count(f"{kind.name} records", str(error), int(details.get("count", 1)))
 
-    def _note_refusal(self, peer: Peer, details: Mapping[str, Any]) -> None:
-        self._note(peer, Kind.ASSOCIATION_REFUSED, details)
-
     def _keep_tending(self) -> None:
         while not self._stopping.is_set():
             self._pool.wanted.wait(_TEND)
             self._tend()
             self._retry_closes()
-            self._refusals.tell()
+            self._tell()
             self._shortage.tell()
 
     def _tend(self, **ahead: int) -> None:

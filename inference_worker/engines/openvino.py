@@ -1,7 +1,7 @@
 """OpenVINO, on the CPU."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,15 +47,28 @@ class OpenVinoEngine(CheckedEngine):
     def _run(self, batch: Float) -> Mapping[str, Array]:
         shape = batch.shape if batch.shape == self._usual else ()
         request = self._requests.pop(shape, None) or self._compile(shape)
+        given = self._given(request)
         # Not infer(): where memory runs out inside it, OpenVINO 2026.4 returns the outputs of the call before and
         # raises nothing. start_async() and wait() raise; but what failed half way keeps the shapes that it was given,
         # and is used no more.
         request.start_async([batch], share_inputs=True)
         request.wait()
         self._requests[shape] = request
-        outputs = zip(request.model_outputs, request.output_tensors, strict=True)
-        # A copy, for the next call writes where this one did.
-        return {name: np.array(tensor.data) for port, tensor in outputs for name in port.names}
+        return {name: given(number) for number, port in enumerate(request.model_outputs) for name in port.names}
+
+    def _given(self, request: Any) -> Callable[[int], Array]:
+        """How to come by an output by its number: an array that the call writes to, which is nobody else's afterwards.
+
+        Where the outputs' shapes are not known ahead it is a copy of the request's own, which the next call overwrites;
+        that takes the output's memory twice, and a hundred classes in a window are half a gigabyte.
+        """
+        ports = request.model_outputs
+        if any(port.partial_shape.is_dynamic for port in ports):
+            return lambda number: np.array(request.get_output_tensor(number).data)
+        own = [np.empty(tuple(port.shape), port.element_type.to_dtype()) for port in ports]
+        for number, array in enumerate(own):
+            request.set_output_tensor(number, self._library.Tensor(array, shared_memory=True))
+        return own.__getitem__
 
     def _hints(self) -> dict[str, Any]:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

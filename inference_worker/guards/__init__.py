@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from typing import TypeAlias, assert_never
 
-from domain.errors import UnusableInput
+from domain.errors import NotSuitable
 from domain.measured import COMPUTED
 from inference_worker.guards import measures
 from inference_worker.guards.likeness import correlation, template
@@ -34,7 +34,7 @@ _STRANGE = "does not look like what the model was made for"
 
 
 def refuse_input(guards: Sequence[Guard], source: Source, read: Read) -> None:
-    """Raise UnusableInput for the first of `guards` that `source` breaks; those of the output are passed over.
+    """Raise NotSuitable for the first of `guards` that `source` breaks; those of the output are passed over.
 
     `read` gives a file of the package. Raises ConfigurationError where a guard's file is no template for such a source,
     or where the guard is for volumes alone, or for pictures alone.
@@ -44,7 +44,7 @@ def refuse_input(guards: Sequence[Guard], source: Source, read: Read) -> None:
 
 
 def refuse_output(guards: Sequence[Guard], volumes_ml: Mapping[int, float]) -> None:
-    """Raise UnusableInput where a segment's volume (`volumes_ml`, by its number) is none that it can have."""
+    """Raise NotSuitable where a segment's volume (`volumes_ml`, by its number) is none that it can have."""
     for guard in guards:
         if isinstance(guard, SegmentVolume):
             whole = guard.segment == 0
@@ -64,8 +64,8 @@ def _refuse(guard: Guard, source: Source, read: Read) -> None:
             said = f"the {it} {_STRANGE}: quantile {quantile:g} of its values is"
             _between(guard, said, measures.quantile(source, quantile), (least, most))
         case NoScreenCapture(most):
-            said = f"the {it} looks like a screen capture: the share of neighbouring pixels that jump is"
-            _between(guard, said, measures.jumps(source), (0, most))
+            said = f"the {it} looks like a screen capture: the share of neighbouring pixels in letters and lines is"
+            _between(guard, said, measures.strokes(source), (0, most))
         case Likeness(file, least, of):
             said = f"the {it} does not look like {of}: likeness"
             _between(guard, said, correlation(source, file, read(file)), (least, 1.01))
@@ -96,7 +96,7 @@ def _between(guard: Check, said: str, found: float, limits: tuple[float, float],
     over, under = COMPUTED.above(found, most), COMPUTED.below(found, least)
     if over or under or isnan(found):
         wanted = f"at most {_figure(most)}{unit} is accepted" if over else f"at least {_figure(least)}{unit} is wanted"
-        raise UnusableInput(f"{said} {_figure(found)}{unit}, {wanted} (check {guard.word})")
+        raise NotSuitable(f"{said} {_figure(found)}{unit}, {wanted} (check {guard.word})")
 
 
 def _figure(number: float) -> str:

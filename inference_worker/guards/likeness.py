@@ -2,7 +2,7 @@
 
 Grey values are replaced by their ranks, so that neither window nor gamma counts. Half of the weight is the pattern as a
 whole, half its detail (the ranks without what is smoother than an eighth of the side), for a lateral chest radiograph
-resembles a frontal one as a whole. The best of a few shifts and sizes counts.
+resembles a frontal one as a whole. The best of a few shifts and sizes counts, of a picture with and without its frame.
 """
 
 import io
@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from domain.errors import ConfigurationError
 from inference_worker.guards.measures import Float, Source, block_means
+from inference_worker.guards.robust import field
 from inference_worker.images import Picture
 from inference_worker.transforms.grids import orientation_of
 from inference_worker.transforms.weights import mean_weights
@@ -44,11 +45,19 @@ def correlation(source: Source, file: str, data: bytes) -> float:
 
     Raises ConfigurationError where that is none for such a source.
     """
-    shown = source.shown if isinstance(source, Picture) else orientation_of(source.affine).canonical(source.voxels)
+    looks = _looked_at(source)
     wanted = read_template(file, data)
-    if wanted.ndim != shown.ndim:
-        raise ConfigurationError(f"{file}: the template has {wanted.ndim} axes, the input has {shown.ndim}")
-    return _best(_reduced(shown, wanted.shape), _features(wanted))
+    if wanted.ndim != looks[0].ndim:
+        raise ConfigurationError(f"{file}: the template has {wanted.ndim} axes, the input has {looks[0].ndim}")
+    return max(_best(_reduced(one, wanted.shape), _features(wanted)) for one in looks)
+
+
+def _looked_at(source: Source) -> list[npt.NDArray[np.generic]]:
+    """A volume head up; a picture as it is, and without its frame."""
+    if not isinstance(source, Picture):
+        return [orientation_of(source.affine).canonical(source.voxels)]
+    inside = field(source.shown)
+    return [source.shown] if inside.shape == source.shown.shape else [source.shown, inside]
 
 
 def read_template(file: str, data: bytes) -> Float:

@@ -1,12 +1,14 @@
 """What the guards measure of a volume or a picture: one function, one figure."""
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from domain.errors import ConfigurationError, UnusableInput
+from domain.errors import ConfigurationError, NotSuitable
+from inference_worker.guards.robust import field, spread
 from inference_worker.images import Picture
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import Volume
@@ -15,8 +17,10 @@ Source: TypeAlias = Volume | Picture
 Values: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 Float: TypeAlias = npt.NDArray[np.float32]
 
-# A jump: a quarter of the picture's range between neighbours. Lead letters and edges of plates stay below it.
+# A jump: a quarter of the picture's range between neighbours.
 _JUMP = 0.25
+# Pixels within which a drawn stroke ends. The edge of a collimator, a plate or lead jumps once and not back.
+_STROKE = 4
 # Standard deviations (mm) between which detail is looked for: the cortex folds there, and noise has died down.
 _FINE, _WIDE = 2.0, 6.0
 # The bright part exceeds this share of the brightest: it leaves out air and keeps the darkest tissue of T1 and T2.
@@ -31,8 +35,8 @@ def called(source: Source) -> str:
 
 
 def values_of(source: Source) -> Values:
-    """The values in output units."""
-    return source.voxels if isinstance(source, Volume) else source.values
+    """The values in output units; of a picture those of its field."""
+    return source.voxels if isinstance(source, Volume) else field(source.values)
 
 
 def share_above(source: Source, above: float) -> float:
@@ -48,33 +52,49 @@ def quantile(source: Source, share: float) -> float:
 def extent(source: Source) -> tuple[float | None, float | None, float | None]:
     """Length in mm towards head, back and left. A picture is taken as frontal: its rows, unknown, its columns.
 
-    Raises UnusableInput for a picture that does not state its spacing.
+    Raises NotSuitable for a picture that does not state its spacing.
     """
     if isinstance(source, Volume):
         order, spacing = orientation_of(source.affine).order, spacings_of(source.affine)
         head, back, left = (float(source.voxels.shape[axis] * spacing[axis]) for axis in order)
         return head, back, left
     if source.spacing is None:
-        raise UnusableInput("the picture does not state its pixel spacing, so its size is unknown (check extent)")
+        raise NotSuitable("the picture does not state its pixel spacing, so its size is unknown (check extent)")
     rows, columns = (size * mm for size, mm in zip(source.values.shape, source.spacing, strict=True))
     return rows, None, columns
 
 
-def jumps(source: Source) -> float:
-    """The share of pairs of neighbours, along rows and columns, that differ by a quarter of the picture's range."""
+def strokes(source: Source) -> float:
+    """The share of pairs of neighbours, along rows and columns, between which a thin stroke begins or ends.
+
+    There the picture jumps by a quarter of its range, and back within a few pixels.
+    """
     if isinstance(source, Volume):
         raise ConfigurationError("the check no_screen_capture is for images")
-    values = source.values
-    steps = [np.abs(np.diff(values, axis=axis)) for axis in (0, 1)]
-    limit = _JUMP * float(np.ptp(values))
-    return float(sum(np.count_nonzero(step > limit) for step in steps) / max(1, sum(step.size for step in steps)))
+    values = field(source.values)
+    low, high = spread(values)
+    steps = [np.diff(values, axis=axis) for axis in (0, 1)]
+    found = sum(_jumps_that_return(step, axis, _JUMP * (high - low)) for axis, step in enumerate(steps))
+    return float(found / max(1, sum(step.size for step in steps)))
+
+
+def _jumps_that_return(step: Float, axis: int, limit: float) -> int:
+    up, down = step > limit, step < -limit
+    return int(np.count_nonzero(up & _near(down, axis)) + np.count_nonzero(down & _near(up, axis)))
+
+
+def _near(marked: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
+    """Where something is marked within _STROKE along `axis`."""
+    found = ndimage.maximum_filter1d(marked.view(np.uint8), 2 * _STROKE + 1, axis=axis, mode="constant")
+    return np.asarray(found.view(np.bool_))
 
 
 def detail(source: Source) -> float:
     """How much the bright part varies between the scales _FINE and _WIDE, a median share; 0 where nothing is bright."""
     if isinstance(source, Picture):
         raise ConfigurationError("the check detail is for volumes")
-    values, spacing = _blocks(source, _FINE)
+    low, high = spread(source.voxels)
+    values, spacing = _blocks(replace(source, voxels=source.voxels.clip(low, high)), _FINE)
     fine, wide = (ndimage.gaussian_filter(values, mm / spacing) for mm in (_FINE, _WIDE))
     air, brightest = np.quantile(wide, (0.01, 0.995))
     above = wide - air

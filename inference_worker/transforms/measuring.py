@@ -57,6 +57,12 @@ def measure(
     return tuple(measured)
 
 
+def size_of(affine: Real) -> tuple[float, float, float]:
+    """The size of a voxel (mm): from slice to slice, row to row and column to column."""
+    depth, rows, columns = map(float, spacings_of(affine))
+    return depth, rows, columns
+
+
 def volumes_ml(labels: Labels, affine: Real, segments: int) -> dict[int, float]:
     """The volume of each of so many `segments`, by its number."""
     voxel = abs(float(np.linalg.det(affine[:3, :3]))) / 1000

@@ -61,7 +61,7 @@ def heads(content: Content) -> tuple[str, ...]:
 
 def comments(content: Content) -> str:
     """What an object that people look at by itself says of itself: the warning, and what it supersedes."""
-    return "; ".join(filter(None, (warning(content.findings.model), content.edition_said)))
+    return ". ".join(filter(None, (warning(content.findings.model), content.edition_said)))
 
 
 def description(content: Content) -> str:

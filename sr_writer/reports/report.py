@@ -22,6 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
+from domain.words import named
 from sr_writer.codes import concepts
 from sr_writer.codes.sentences import notes
 from sr_writer.codes.wording import SERIES_NUMBERS, concept, procedure, series_description, warning
@@ -128,7 +129,7 @@ def _gaps(findings: Findings, present: frozenset[int]) -> list[str]:
     elif absent:
         sentences.append(f"No voxel was marked as: {', '.join(absent)}.")
     unmeasured = [
-        f"{measurement.name.meaning} of {segment.label}"
+        f"{named(measurement)} of {segment.label}"
         for segment in findings.segments
         for measurement in segment.measurements
         if not math.isfinite(measurement.value)
@@ -143,6 +144,6 @@ def _parts(findings: Findings) -> Iterator[str]:
     for segment in findings.segments:
         apart = [one for one in segment.measurements if one.parts > 1]
         if apart:
-            names = " and ".join(dict.fromkeys(one.name.meaning for one in apart))
+            names = " and ".join(dict.fromkeys(map(named, apart)))
             which = "each, the largest first" if any(one.part > 1 for one in apart) else "of the largest alone"
             yield f"{segment.label} has {apart[0].parts} separate parts; {names}: {which}."

@@ -79,18 +79,22 @@ def _refusals(kept: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]
     return {series: tuple(reasons) for series, reasons in kept.items()}
 
 
-def _measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
+def measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
     """Findings list every voxel mask and frame; a status wants the measurements alone."""
     if findings is None:
         return None
+    from domain.findings import measurement_of, voxel_of  # noqa: PLC0415 - a list of studies shows no findings
+    from domain.words import Resolution, amount, named  # noqa: PLC0415 - as above
+
+    voxel = voxel_of(findings)
+    resolution = Resolution.of(voxel) if voxel else None
+
+    def value(kept: Mapping[str, Any]) -> MeasuredValue:
+        one = measurement_of(kept)
+        return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
+
     return tuple(
-        MeasuredSegment(
-            segment["label"],
-            tuple(
-                MeasuredValue(one["name"]["meaning"], one["value"], one["unit"]["value"])
-                for one in segment["measurements"]
-            ),
-        )
+        MeasuredSegment(segment["label"], tuple(map(value, segment["measurements"])))
         for segment in findings["segments"]
     )
 
@@ -106,7 +110,7 @@ _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     CorrectionRecord: {"kind": ConflictKind},
     DecisionRecord: {"refusals": _refusals},
     JobRecord: {"state": JobState},
-    MeasuredJob: {"state": JobState, "findings": _measured},
+    MeasuredJob: {"state": JobState, "findings": measured},
     DeliveryRecord: {"state": DeliveryState, "choices": _choices},
     RejectionRecord: {"state": DeliveryState},
 }

@@ -63,7 +63,7 @@ def still_open(node: RunningListener) -> bool:
         pdu(5, bytes(4)),
         struct.pack(">BxI", 1, 1 << 31),
         pdu(1, b"too short"),
-        pdu(1, bytes(68) + b"\x10\0\xff\xff"),
+        pdu(1, request()[6:74] + b"\x10\0\xff\xff"),
         request([(2, CT, (EXPLICIT,))]),
         request([(1, CT, (EXPLICIT,)), (1, CT, (IMPLICIT,))]),
     ],

@@ -69,7 +69,7 @@ def test_a_study_shows_every_step_of_its_way(delivered: Database, database_url: 
         "61",
         "aside/1",
         "ct_lung",
-        "2345.6",
+        "2350 ml",
         "SEG",
         "SR",
         "not stored: out of resources (status A700H)",

@@ -18,7 +18,7 @@ from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
 from dicom_node.spool import Kind
-from domain.errors import NodeError, Retryable, Unavailable
+from domain.errors import IntegrityError, NodeError, Retryable, Unavailable
 from roles.health import Health
 from store import index
 from store.index_rows import AssociationRow
@@ -119,10 +119,11 @@ def _breaks(culprit: str, error: Exception) -> Any:
     [
         ValueError("Doe^Jane cannot be converted"),
         RecursionError(),
+        IntegrityError("a change was announced that the trail does not record"),
         DBAPIError("INSERT", {"name": "Doe^Jane"}, type("DataError", (Exception,), {"sqlstate": "22003"})()),
         DBAPIError("INSERT", {}, type("ProgramLimitExceeded", (Exception,), {"sqlstate": "54000"})()),
     ],
-    ids=["value", "recursion", "number out of range", "index row too large"],
+    ids=["value", "recursion", "integrity", "number out of range", "index row too large"],
 )
 def test_a_batch_that_fails_for_data_is_divided_until_the_culprit_is_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception

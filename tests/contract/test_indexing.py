@@ -9,17 +9,19 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from audit.trail import Action, newest_entries
 from config.settings import Spool
 from consumers.steps.adopt import adopt
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
-from dicom_node.spool import SpoolReader, SpoolWriter
+from dicom_node.spool import Close, SpoolReader, SpoolWriter
 from domain.completeness import SettlePolicy
 from domain.errors import Permanent, Retryable, Unavailable
 from store.objects import Buffer, DirectoryStore
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import SCANNER, send, store
 from tests.support.phantoms import Phantom
+from tests.support.spool import put, writing
 
 SMALL = Phantom(size=(16, 16), slices=3)
 
@@ -157,6 +159,23 @@ def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) 
     assert bench.state() == before
     assert bench.count("instances") == 3
     assert bench.actions().count("association refused") == 1
+
+
+def test_a_flood_of_associations_that_break_off_fills_the_trail_by_number_and_each_is_closed(bench: Bench) -> None:
+    with writing(bench.root / "spool", index=1) as writer:
+        for _ in range(50):
+            writer.close_association(writer.open_association(SCANNER, {}), Close.LOST, "connection lost")
+        association = writer.open_association(SCANNER, {})
+        put(association, "1.2", b"no data set")
+        writer.close_association(association, Close.LOST, "connection lost")
+    bench.index()
+    assert bench.ask("SELECT count(*) FROM dicom_node.associations WHERE closed_at IS NOT NULL") == [(51,)]
+    entries = newest_entries(bench.database, 1000).rows
+    found = [entry.details for entry in entries if entry.action == Action.ASSOCIATION_ENDED]
+    assert sorted(str(entry["count"]) for entry in found) == ["1", "1", "49"]
+    assert {(entry["caller"], entry["how"], entry["reason"]) for entry in found} == {
+        (SCANNER.calling, "lost", "connection lost")
+    }
 
 
 def test_no_study_goes_on_before_its_objects_are_synced_and_what_a_failed_sync_lost_is_put_again(bench: Bench) -> None:

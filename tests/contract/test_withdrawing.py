@@ -5,7 +5,10 @@ from dataclasses import replace
 
 import pytest
 from pydicom import dcmread
+from typer.testing import CliRunner
 
+from audit.trail import newest_entries
+from console.cli.app import app
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver_note
@@ -13,7 +16,7 @@ from consumers.steps.deliver import DeliveryTo
 from consumers.steps.deliver_note import NotesTo
 from consumers.steps.forget import forget
 from consumers.steps.retry import retry
-from consumers.steps.withdraw import withdraw, withdraw_results
+from consumers.steps.withdraw import Withdrawn, withdraw, withdraw_results
 from consumers.steps.write_note import NoteWriter
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent
@@ -36,6 +39,7 @@ from tests.support.working import (
 )
 
 WHY = "the study is another patient's"
+WHO = "radiographer"
 STORED = [Verdict.STORED] * 2
 
 
@@ -109,7 +113,7 @@ def test_a_second_time_takes_nothing_back(written: Bench, monkeypatch: pytest.Mo
     assert (take_back(written), take_back(written)) == (1, 0)
     assert len(notes(written)) == len(events(written, "results.rejected")) == 1
     with pytest.raises(Permanent, match="nothing to withdraw"):
-        withdraw_results(written.ledger, study_id(written), WHY, written.clock.now())
+        withdraw_results(written.ledger, study_id(written), WHY, WHO, written.clock.now())
 
 
 def test_findings_whose_results_are_not_written_are_taken_back_too(bench: Bench, registry: Registry) -> None:
@@ -146,7 +150,7 @@ def test_another_try_of_the_study_brings_nothing_back(
 ) -> None:
     deliver(written, monkeypatch, [Verdict.REFUSED] * 2)
     assert study(written)[0] == "stuck"
-    assert withdraw_results(written.ledger, study_id(written), WHY, written.clock.now()) == 1
+    assert withdraw_results(written.ledger, study_id(written), WHY, WHO, written.clock.now()) == Withdrawn(1, ())
     assert study(written) == ("complete", f"results withdrawn: {WHY}")
     retry(written.ledger, study_id(written), registry.packages.values(), written.clock.now())
     route(written, registry)
@@ -242,3 +246,25 @@ def test_a_forgotten_destination_is_told_nothing(written: Bench, monkeypatch: py
         life.close()
     assert forget(written.ledger, "PACS", written.clock.now()) == (0, 1)
     assert (study(written)[0], notes(written)[0][2]) == ("complete", "cancelled")
+
+
+def test_a_person_takes_results_back_and_is_told_what_becomes_of_them(
+    written: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, STORED)
+    command = ["results", "withdraw", str(study_id(written)), "--database", database_url, "--reason"]
+    refused = CliRunner().invoke(app, [*command, " "])
+    assert refused.exit_code != 0 and "say in words" in refused.output
+    done = CliRunner().invoke(app, [*command, WHY])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == [
+        "withdrawn: 1 result(s) of models",
+        "PACS has some: a rejection note goes there",
+    ]
+    (entry,) = [one for one in newest_entries(written.database, 20).rows if one.action == "results withdrawn"]
+    assert (entry.details["reason"], entry.details["destinations"]) == (WHY, ["PACS"])
+    assert entry.details["user"] and entry.by.role == "console"
+    again = CliRunner().invoke(app, [*command, WHY])
+    assert again.exit_code != 0 and "nothing to withdraw" in again.output
+    shown = CliRunner().invoke(app, ["status", str(study_id(written)), "--database", database_url])
+    assert "withdrawn" in shown.stdout and WHY in shown.stdout

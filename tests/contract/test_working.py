@@ -15,8 +15,8 @@ from console.cli.app import app
 from consumers.bus.dead_letters import set_aside
 from consumers.bus.protocol import Message
 from consumers.steps.retry import Retried, intended, retry
-from domain.errors import ConfigurationError, IntegrityError, Permanent, Retryable, UnusableInput
-from domain.events import InferenceFailed
+from domain.errors import ConfigurationError, IntegrityError, NotSuitable, Permanent, Retryable, UnusableInput
+from domain.events import InferenceFailed, InferenceNotSuitable
 from domain.ids import new_id, new_study_id
 from domain.progress import progress
 from inference_worker.model_process import Answer, Task, TimedOut, mask_file
@@ -47,6 +47,55 @@ def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, re
     assert job(bench) == ("failed", "slices are missing: 2 in all")
     assert study(bench) == ("stuck", "body_and_bone: slices are missing: 2 in all")
     assert events(bench, "inference.failed")[0].of(InferenceFailed).state == "failed"
+
+
+def test_images_that_a_guard_refuses_are_an_answer_and_no_failure(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [NotSuitable("the volume is a phantom")])).step()
+    assert job(bench) == ("not_suitable", "the volume is a phantom")
+    assert study(bench) == ("complete", "body_and_bone: not suitable: the volume is a phantom")
+    assert [one.of(InferenceNotSuitable).model for one in events(bench, "inference.not_suitable")] == ["body_and_bone"]
+    assert not events(bench, "inference.failed") and not events(bench, "study.stuck")
+    (said,) = bench.ask("SELECT entry FROM dicom_node.audit_entries WHERE entry LIKE '%inference not suitable%'")
+    assert "the volume is a phantom" in said[0]
+    path = study_path(bench.database, study_id(bench))
+    place = progress(path.study, path.jobs, path.results, path.deliveries)
+    assert (place.where, place.why) == ("body_and_bone: not suitable", "the volume is a phantom")
+
+
+def test_what_is_not_suitable_is_not_run_again_on_the_same_images(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    child = FakeChild(registry, [NotSuitable("a phantom")])
+    worker(bench, child).step()
+    packages = list(registry.packages.values())
+    assert "nothing failed" in intended(bench.database, study_id(bench), packages)[0]
+    assert retry(bench.ledger, study_id(bench), packages, bench.clock.now()) == Retried(0, 0, 0)
+    route(bench, registry)
+    assert not worker(bench, child).step()
+    assert job(bench)[0] == "not_suitable" and study(bench)[0] == "complete"
+
+
+def test_what_one_model_finds_not_suitable_another_has_results_for(bench: Bench, registry: Registry) -> None:
+    both = with_another(registry)
+    bench.receive(SMALL.datasets())
+    route(bench, both)
+    worker(bench, FakeChild(both, [NotSuitable("a phantom"), None])).step()
+    worker(bench, FakeChild(both)).step()
+    assert sorted(state for (state,) in bench.ask("SELECT state FROM dicom_node.jobs")) == ["not_suitable", "succeeded"]
+    write_and_plan(bench, [ARCHIVE])
+    path = study_path(bench.database, study_id(bench))
+    assert progress(path.study, path.jobs, path.results, path.deliveries).where.startswith("delivery to PACS pending; ")
+
+
+def with_another(registry: Registry) -> Registry:
+    """The package twice, once under the name "other"."""
+    folder = registry.get("body_and_bone").folder
+    shutil.copytree(folder, folder.with_name("other"))
+    manifest = folder.with_name("other") / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('name = "body_and_bone"', 'name = "other"', 1))
+    return Registry.load(folder.parent)
 
 
 def test_a_failure_that_may_pass_is_tried_again_later_and_ends_after_its_attempts(
@@ -101,11 +150,7 @@ def test_a_mask_that_was_changed_in_the_store_is_not_written_as_a_result(bench: 
 def test_a_broken_package_stops_no_study_that_another_model_has_results_for(
     bench: Bench, registry: Registry, broken_first: bool, error: Exception
 ) -> None:
-    folder = registry.get("body_and_bone").folder
-    shutil.copytree(folder, folder.with_name("other"))
-    manifest = folder.with_name("other") / "manifest.toml"
-    manifest.write_text(manifest.read_text().replace('name = "body_and_bone"', 'name = "other"', 1))
-    both = Registry.load(folder.parent)
+    both = with_another(registry)
     bench.receive(SMALL.datasets())
     route(bench, both)
     worker(bench, FakeChild(both, [error, None] if broken_first else [None, error])).step()

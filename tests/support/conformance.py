@@ -10,6 +10,7 @@ from pydicom._uid_dict import UID_dictionary
 from config.settings import Listener
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
+from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.listener.policy import AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from dicom_node.scu import requestor
@@ -99,7 +100,8 @@ def _policy() -> str:
             f"{listener['max_associations'].default} in each listener process (`listener.max_associations`)",
             "one with results in each `deliver` process; one that asks for each destination",
         ),
-        ("presentation contexts in an association", "128", str(requestor.MOST_CONTEXTS)),
+        ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
+        ("presentation contexts in an association", str(MOST_CONTEXTS), str(requestor.MOST_CONTEXTS)),
         ("asynchronous operations", "not negotiated: one at a time", "not negotiated: one at a time"),
         ("user identity, extended negotiation", "not answered", "not proposed"),
         ("time without a byte before abort", f"{listener['idle'].default:g} s (`listener.idle`)", "`delivery.timeout`"),
@@ -120,11 +122,11 @@ def _rejections() -> str:
     policy = AssociationPolicy(Listener(aet="NODE"))
     good = AssociateRequest(1, b"", "NODE", "PEER", APPLICATION_CONTEXT, (ProposedContext(1, VERIFICATION, ()),))
     faults = {
-        "a protocol version without bit 0": (policy.decide(_changed(good, protocol_version=2), "10.0.0.1", 0)),
-        "another application context": policy.decide(_changed(good, application_context="1.2.3"), "10.0.0.1", 0),
-        "a called AE title that is not `listener.aet`": policy.decide(_changed(good, called="OTHER"), "10.0.0.1", 0),
-        "a calling AE title and address that are not in `listener.callers`": policy.decide(good, "10.0.0.1", 0),
-        "more than `listener.max_associations`": policy.decide(good, "127.0.0.1", 1_000_000),
+        "a protocol version without bit 0": policy.rejection(_changed(good, protocol_version=2), "10.0.0.1", 0),
+        "another application context": policy.answer(_changed(good, application_context="1.2.3")),
+        "a called AE title that is not `listener.aet`": policy.rejection(_changed(good, called="OTHER"), "10.0.0.1", 0),
+        "a calling AE title and address that are not in `listener.callers`": policy.rejection(good, "10.0.0.1", 0),
+        "more than `listener.max_associations`": policy.rejection(good, "127.0.0.1", 1_000_000),
     }
     rows = [(fault, *_codes(answer)) for fault, answer in faults.items()]
     return table(("request", "result", "source", "reason"), rows)
@@ -193,10 +195,13 @@ def _profiles() -> str:
             ", ".join(one.reports),
             ", ".join(one.segmentations),
             "yes" if one.compress else "no",
+            f"supersede {one.supersede}, withdraw {one.withdraw}",
         )
         for one in BUILT_IN.values()
     ]
-    return table(("profile", "kinds", "reports, in order of preference", "segmentations", "compressed"), rows)
+    return table(
+        ("profile", "kinds", "reports, in order of preference", "segmentations", "compressed", "rejection notes"), rows
+    )
 
 
 def _received() -> str:

@@ -1,6 +1,7 @@
 """A study that has gone the whole way, one that is being received, and what was kept aside, as rows."""
 
 import uuid
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import insert
 from domain.ids import StudyId
 from store.database import Database
 from store.tables import metadata
+from tests.support.findings import MILLILITRE, VOLUME
 
 BEGUN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STUDY = StudyId(uuid.UUID(int=0xABC1 << 112))
@@ -70,7 +72,7 @@ _FINDINGS = {
     "segments": [
         {
             "label": "left lung",
-            "measurements": [{"name": {"meaning": "Volume"}, "value": 2345.6, "unit": {"value": "ml"}}],
+            "measurements": [{"name": asdict(VOLUME), "value": 2345.6, "unit": asdict(MILLILITRE)}],
         }
     ]
 }

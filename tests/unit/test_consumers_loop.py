@@ -224,11 +224,17 @@ def test_a_dead_letters_copy_for_the_topic_stays_below_a_brokers_limit(monkeypat
     assert len(json.dumps(loop.ledger.rows[0]["envelope"])) < 200_000
 
 
-def test_a_change_that_somebody_must_look_at_stops_the_loop_before_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_changed_or_forged_stops_its_study_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop(monkeypatch, [_message(1), _message(2)])
-    with pytest.raises(IntegrityError, match="forged"):
-        loop.run(_raising(IntegrityError("forged")))
-    assert (loop.bus.committed, loop.letters, loop.bus.closed) == ([], [], True)
+    loop.run(_raising(IntegrityError("forged")))
+    assert [letter["error"] for letter in loop.letters] == ["forged"]
+    assert loop.bus.committed == [1, 2]
+
+
+def test_a_reason_that_no_table_takes_sets_its_message_aside_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(monkeypatch, [_message(1)])
+    loop.run(_raising(Permanent("a\x00b\udcff.dcm")))
+    assert [letter["error"] for letter in loop.letters] == ["a\\x00b\\udcff.dcm"]
 
 
 def test_the_limit_of_dead_letters_stops_the_loop_and_the_message_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Completeness, routing and retry: pure decisions."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -216,6 +217,15 @@ def test_findings_survive_json() -> None:
     findings = Findings(model, "i", (SourceFrame("1.2", 3),), Mask("k", "s", (1, 2, 3)), (segment,))
     assert Findings.from_json(findings.to_json()) == findings
     assert Findings.from_json(replace(findings, mask=None).to_json()).mask is None
+    sized = replace(findings, voxel=(5.0, 0.7, 0.8))
+    assert Findings.from_json(json.loads(json.dumps(sized.to_json()))) == sized
+
+
+def test_findings_of_a_release_that_knew_no_voxel_are_read() -> None:
+    model = ModelIdentity("m", "1", "t", "x", "2.25.1", "d", True)
+    kept = Findings(model, "i", (), None, ()).to_json()
+    del kept["voxel"]
+    assert Findings.from_json(kept).voxel is None
 
 
 def test_an_event_survives_its_envelope() -> None:

@@ -73,6 +73,24 @@ def test_where_every_model_failed_there_is_nothing_else_to_say() -> None:
     assert progress(a_study(), jobs, [], []).where == "inference of a failed"
 
 
+def test_a_study_whose_only_model_finds_it_not_suitable_says_so_with_the_reason() -> None:
+    place = progress(a_study(), [a_job("not_suitable", reason="the volume is a phantom")], [], [])
+    assert place == Progress("ct_lung: not suitable", LATER, "the volume is a phantom")
+
+
+def test_what_is_not_suitable_for_one_model_is_said_behind_what_another_has_come_to() -> None:
+    jobs = [a_job("succeeded"), a_job("not_suitable", "brain", reason="a phantom")]
+    place = progress(a_study(), jobs, [a_result()], [a_delivery("stored")])
+    assert place == Progress("results stored at PACS; brain: not suitable", LATEST, "said so; brain: a phantom")
+
+
+def test_of_models_that_find_a_study_not_suitable_each_is_named_and_a_failure_comes_first() -> None:
+    jobs = [a_job("not_suitable", "a"), a_job("not_suitable", "b")]
+    assert progress(a_study(), jobs, [], []).where == "a: not suitable; b: not suitable"
+    place = progress(a_study(), [*jobs, a_job("failed", "c")], [], [])
+    assert place.where == "inference of c failed; a: not suitable; b: not suitable"
+
+
 def test_a_job_that_a_later_revision_has_replaced_is_past() -> None:
     jobs = [a_job("failed", revision=1), a_job("running", revision=2)]
     assert progress(a_study(), jobs, [], []).where == "inference of ct_lung running"

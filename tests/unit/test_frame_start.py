@@ -75,6 +75,29 @@ def test_a_command_loads_what_it_may_and_nothing_else(name: str) -> None:
     assert loaded(f"from console.cli.app import _load; _load(None, {name!r})") <= MAY_IMPORT[name]
 
 
+def test_a_command_that_reads_loads_no_part_of_a_library_that_it_does_not_use() -> None:
+    """The name of a library says little: each of these would cost what all of the node's own modules do."""
+    unused = ("sqlalchemy.orm", "sqlalchemy.ext", "rich.progress", "rich.traceback", "pydantic.v1")
+    loads = "import json, sys, console.cli.commands.studies\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not [name for name in json.loads(done.stdout) if name.startswith(unused)]
+
+
+def test_while_a_command_is_imported_nothing_is_collected() -> None:
+    runs = """
+import contextlib, gc, io, sys
+from console.cli.main import main
+begun = []
+gc.callbacks.append(lambda phase, _: begun.append(hasattr(sys.modules.get("console.cli.app"), "app")))
+sys.argv[1:] = ["--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+print(False in begun)
+"""
+    done = subprocess.run([sys.executable, "-c", runs], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None:
     starts = "import roles.process; from roles.table import module; module('listen')\n"
     serves = "from config.settings import Listener; from dicom_node.listener.policy import AssociationPolicy\n"

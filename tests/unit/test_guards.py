@@ -119,7 +119,7 @@ def test_letters_and_lines_make_a_screen_capture_and_two_words_of_a_marker_do_no
     assert not refusal(NoScreenCapture(), picture(noisy))
     said = refusal(NoScreenCapture(), picture(with_letters(smooth() * 0.5, 16)))
     assert re.fullmatch(
-        r"the picture looks like a screen capture: the share of neighbouring pixels that jump is 0\.\d+, "
+        r"the picture looks like a screen capture: the share of neighbouring pixels in letters and lines is 0\.\d+, "
         r"at most 0\.003 is accepted \(check no_screen_capture\)",
         said,
     )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_an_output_stays_what_it_was_when_the_next_is_made(rooted: CheckedEngine
     first = rooted.infer(np.full((1, 1, 8, 8, 8), 4, np.float32))["logits"]
     rooted.infer(np.full((1, 1, 8, 8, 8), 9, np.float32))
     assert np.array_equal(first, np.full((1, 1, 8, 8, 8), 2, np.float32))
+
+
+def test_an_output_of_the_windows_size_is_there_once_and_stays_what_it_was() -> None:
+    """A hundred classes in a window are half a gigabyte: no copy of it is made beside what the library wrote."""
+    engine = OpenVinoEngine(threads=1)
+    engine.load(networks.root(), replace(WANTED, window=(8, 8, 8)))
+    first = engine.infer(np.full((1, 1, 8, 8, 8), 4, np.float32))["logits"]
+    second = engine.infer(np.full((1, 1, 8, 8, 8), 9, np.float32))["logits"]
+    (request,) = engine._requests.values()
+    assert np.shares_memory(second, request.get_output_tensor(0).data)
+    assert (first == 2).all() and (second == 3).all()
 
 
 def test_several_outputs_come_by_their_names_and_others_are_left_out(engine: CheckedEngine) -> None:

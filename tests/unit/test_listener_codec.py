@@ -33,7 +33,10 @@ from dicom_node.dimse import (
 from dicom_node.listener import associate, pdu
 from dicom_node.listener.associate import AnsweredContext, decode_request, encode_acceptance
 from dicom_node.listener.pdu import ProtocolError
+from dicom_node.listener.syntaxes import transfer_syntaxes
 from domain.ids import IMPLEMENTATION_CLASS_UID
+from tests.support.listening import item
+from tests.support.listening import request as raw_request
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -74,6 +77,18 @@ def test_a_request_is_read_as_it_was_written() -> None:
 def test_items_of_unknown_types_are_skipped() -> None:
     unknown = b"\x7f\0\0\x03abc"
     assert decode_request(request()[6:] + unknown) == decode_request(request()[6:])
+
+
+def test_a_request_that_proposes_all_there_is_in_every_context_is_not_too_long() -> None:
+    contexts = [(2 * number + 1, "1." + "9" * 62, sorted(transfer_syntaxes())) for number in range(pdu.MOST_CONTEXTS)]
+    body = raw_request(contexts, extra=item(0x58, bytes(60_000)))[6:]
+    assert len(body) <= pdu.LONGEST_ASSOCIATE
+    assert [len(one.transfer_syntaxes) for one in decode_request(body).contexts] == [len(transfer_syntaxes())] * 128
+
+
+def test_more_contexts_than_have_ids_break_the_protocol() -> None:
+    with pytest.raises(ProtocolError, match="more than 128 presentation contexts"):
+        decode_request(raw_request([(1, CT, (EXPLICIT,))] * 129)[6:])
 
 
 @given(st.binary(max_size=300))

@@ -37,7 +37,8 @@ def asking(*contexts: ProposedContext, **changes: object) -> AssociateRequest:
 
 
 def decide(request: AssociateRequest, address: str = "192.0.2.7", running: int = 0) -> Acceptance | Rejection:
-    return AssociationPolicy(SETTINGS).decide(request, address, running)
+    policy = AssociationPolicy(SETTINGS)
+    return policy.rejection(request, address, running) or policy.answer(request)
 
 
 def accepted(request: AssociateRequest) -> Acceptance:
@@ -79,7 +80,7 @@ def test_known_callers_and_this_machine_may_associate(calling: str, address: str
 
 def test_loopback_needs_a_listed_caller_where_it_is_not_trusted() -> None:
     policy = AssociationPolicy(SETTINGS.model_copy(update={"trust_loopback": False}))
-    assert isinstance(policy.decide(asking(), "127.0.0.1", 0), Rejection)
+    assert isinstance(policy.rejection(asking(), "127.0.0.1", 0), Rejection)
 
 
 def test_each_context_is_answered_by_the_first_transfer_syntax_that_is_known() -> None:

@@ -1,5 +1,6 @@
 """The thread that accepts: no connection ends it, whoever asks is told when it has ended, and a stop has an end."""
 
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ import pytest
 from config.settings import Listener as Settings
 from config.settings import Settings as Everything
 from dicom_node.listener import LONGEST_STOP, Listener, serve, server
+from dicom_node.listener.pdu import LONGEST_ASSOCIATE
 from dicom_node.spool import Kind
 from roles.health import Health
 from roles.listen import _watch
 from roles.process import Context
-from tests.support.listening import RawPeer, RunningListener, listening
+from tests.support.listening import ABORT, REJECT, RawPeer, RunningListener, listening, request
 from tests.support.memory_store import MemoryStore
 from tests.support.processes import wait_for
 
@@ -87,6 +89,22 @@ def test_liveness_ends_with_the_accepting_and_is_loud(
     finally:
         stop.set()
         watching.join()
+
+
+def test_of_a_request_that_is_refused_by_its_titles_no_item_is_looked_at(node: RunningListener) -> None:
+    with RawPeer(node.port) as stranger:
+        stranger.send(request(called="OTHER", extra=b"\x51\xff\xff\xff"))
+        assert stranger.receive() == (REJECT, bytes((0, 1, 1, 7)))
+    with RawPeer(node.port) as caller:
+        caller.send(request(extra=b"\x51\xff\xff\xff"))
+        assert caller.receive()[0] == ABORT
+    assert node.listener.associations == 0
+
+
+def test_a_request_that_is_longer_than_any_can_need_is_aborted_before_it_is_taken(node: RunningListener) -> None:
+    with RawPeer(node.port) as peer:
+        peer.send(struct.pack(">BxI", 1, LONGEST_ASSOCIATE + 1))
+        assert peer.receive()[0] == ABORT
 
 
 def test_the_longest_stop_counts_the_grace_both_farewells_and_the_last_records() -> None:

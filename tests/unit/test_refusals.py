@@ -121,6 +121,35 @@ def test_refused_garbled_and_empty_associations_alike_are_counted_and_the_number
     assert recorded == {7: 20, None: 40}
 
 
+def test_associations_that_break_off_are_told_by_number_but_those_that_stored_anything(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), listening(tmp_path) as node:
+        for number in range(20):
+            with RawPeer(node.port) as peer:
+                peer.associate()
+                if number in (7, 11):
+                    peer.store(f"1.{number}", b"data")
+                peer.send(pdu(7, bytes(4)))
+        closed = [one for one in node.read(Kind.ASSOCIATION_CLOSED, 20) if one.kind is Kind.ASSOCIATION_CLOSED]
+    own = [one for one in closed if "counted" not in one.details]
+    assert sorted(one.details["stored"] for one in own) == [0, 1, 1]
+    with SpoolReader(tmp_path) as reader:
+        told = [one.details for one in entries(reader) if one.kind is Kind.ASSOCIATIONS_ENDED]
+    assert [(one["how"], one["count"]) for one in told] == [("aborted-by-peer", 20 - len(own))]
+    lines = [record.getMessage() for record in caplog.records if "aborted-by-peer" in record.getMessage()]
+    assert len(lines) == len(own) + len(told)
+
+
+def test_an_association_whose_sender_never_heard_of_its_success_is_told_by_itself(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer:
+        for ident in range(3):
+            writer.close_association(writer.open_association(PEER, {}), Close.LOST, "connection lost")
+            association = writer.open_association(PEER, {})
+            put(association, f"1.{ident}", b"data")
+            assert writer.close_association(association, Close.LOST, "connection lost", stored=0)
+
+
 def test_refused_instances_of_an_association_are_an_entry_a_minute_for_each_status_and_the_numbers_add_up(
     tmp_path: Path,
 ) -> None:

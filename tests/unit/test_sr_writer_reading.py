@@ -64,8 +64,8 @@ def test_a_report_reads_as_a_report_without_codes_uids_or_the_patient(tmp_path: 
         "COMPLETE, PRELIMINARY, UNVERIFIED",
         "    ct_lung: Right lung",
         "        Laterality: Right",
-        "      Volume: 2534.72 ml",
-        "      Attenuation Coefficient: -812.34 Hounsfield unit",
+        "      volume: 2530 ml",
+        "      mean density: -812 HU",
         "    Comment: AI generated, not verified; demonstration model, not for clinical use.",
     ):
         assert line in said.splitlines()

@@ -125,7 +125,7 @@ def test_a_measurement_without_a_value_is_left_out_and_named(
     right, left = items(report, "Measurement Group")
     assert items(right, "Attenuation Coefficient") == []
     assert len(items(left, "Attenuation Coefficient")) == len(items(right, "Volume")) == 1
-    assert comment(report).endswith("Could not be measured: Attenuation Coefficient of Right lung.")
+    assert comment(report).endswith("Could not be measured: mean density of Right lung.")
 
 
 def test_measurements_are_printed_with_no_more_digits_than_they_have(
@@ -295,5 +295,5 @@ def test_a_measurement_of_one_of_several_parts_says_so_beside_its_code(
     long = Measurement(Code("103339001", "SCT", "Long Axis"), 11.0, Code("mm", "UCUM", "millimeter"), part=1, parts=3)
     segments = (replace(RIGHT_LUNG, measurements=(long,)), LEFT_LUNG)
     report = opened(write(findings_on(paths, mask, segments), mask, paths, (), MOMENT)[1])
-    said = "Right lung has 3 separate parts; Long Axis: of the largest alone."
+    said = "Right lung has 3 separate parts; long axis: of the largest alone."
     assert said in report.to_json()

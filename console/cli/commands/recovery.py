@@ -1,7 +1,8 @@
-"""`retry`: another chance for a study, when its cause was mended."""
+"""`retry`: another chance for a study, when its cause was mended. `accept`: it goes on without."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
@@ -11,7 +12,11 @@ from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
 from console.cli.output import complain, print_json
 from console.cli.served import served
+from console.cli.user import user
+from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
+from dicom_node.outside import LONGEST_REASON, words
+from domain.errors import ConfigurationError
 from models.installed import folder, installed
 from roles.database import reading
 from store.queries.studies import find_study
@@ -50,6 +55,39 @@ def retry(
         typer.echo(f"set going again: {counts}")
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def accept(
+    study: Study,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Let a study go on without the result of a model that failed on it.
+
+    For what will never work, as where the model's package is gone. Who says so and why is on the trail and in `status`.
+    Further instances ask the model anew, and so does `retry` where its package is there. Exit code 1 where the study
+    stays stuck for something else.
+
+    Example:  dicom-node accept 3f2a --reason "the model was withdrawn" --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    why = words(reason, LONGEST_REASON)
+    if not why:
+        raise ConfigurationError("--reason: say in words why the study goes on without the result")
+    with reading(settings) as source:
+        found = find_study(source, study)
+        done = accepting.accept(Ledger(source, "console"), found, why, user(), datetime.now(UTC))
+    if as_json:
+        print_json(vars(done))
+    else:
+        typer.echo(f"nobody waits for {', '.join(done.models)} any more")
+    if not done.goes_on:
+        complain("the study stays stuck for another reason: dicom-node status STUDY, then dicom-node retry STUDY")
         raise typer.Exit(1)
 
 

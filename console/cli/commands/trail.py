@@ -1,8 +1,6 @@
 """`audit`: the trail proven and read. Every reading is itself an entry."""
 
-import getpass
 import json
-import os
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +11,7 @@ from audit.trail import Action, Entry, Ledger, newest_entries, rows
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import complain, moment, print_json, print_list
+from console.cli.user import user
 from domain.records import Listed
 from roles.database import reading
 from store.database import Database
@@ -88,14 +87,7 @@ def _entries(source: Database, study: str | None, last: int) -> Listed[Entry]:
 
 
 def _record(source: Database, **details: object) -> None:
-    Ledger(source, "console").record(Action.READ, user=_user(), **details)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user often has no name
-        return str(os.getuid())
+    Ledger(source, "console").record(Action.READ, user=user(), **details)
 
 
 def _at(entry: Entry) -> str:

@@ -1,0 +1,72 @@
+"""`hosts`: whose spools hold studies back, and a host that is lost with its spool."""
+
+from typing import Annotated
+
+import typer
+
+from audit.trail import Ledger
+from console import json_views
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.output import moment, print_json, print_list
+from console.cli.user import user
+from consumers.steps.forget_host import forget_host
+from domain.errors import ConfigurationError
+from domain.records import SpoolRecord
+from roles.database import reading
+from store.database import Database
+from store.queries.spools import holding_spools
+
+app = typer.Typer()
+group = typer.Typer(help="Hosts whose spools hold studies back.", no_args_is_help=True)
+app.add_typer(group, name="hosts")
+
+
+@group.command("list")
+def list_hosts(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
+    """The spools that hold studies back until their objects are synced, on which hosts, and whether an index is there.
+
+    A study is held for seconds; one that stays held belongs to a host whose index does not run, or that is lost.
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        found = holding_spools(source)
+    if as_json:
+        print_json({"spools": [json_views.plain(one) for one in found]})
+        return
+    columns = ("spool", "host", "index", "studies", "since")
+    rows = [(one.spool, ", ".join(one.hosts), _index(one), one.studies, moment(one.since)) for one in found]
+    print_list(columns, rows, 0)
+
+
+@group.command()
+def forget(
+    spool: Annotated[str, typer.Argument(metavar="SPOOL", help="The spool as `list` shows it, or the start of it.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Let the studies go on that a lost host held back; first send again what they lack.
+
+    Exit code 1 where an index reads that spool.
+
+    Example:  dicom-node hosts forget 6f0f3f6e --data trial
+    """
+    with reading(settings_from(config, data=data, database__url=database)) as source:
+        released = forget_host(Ledger(source, "console"), _one(source, spool), user())
+    if as_json:
+        print_json({"studies": released})
+    else:
+        typer.echo(f"{released} study(ies) held back no longer")
+
+
+def _one(source: Database, start: str) -> str:
+    found = [one.spool for one in holding_spools(source) if one.spool.startswith(start)]
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"{len(found)} spools that hold studies back begin with {start!r}: dicom-node hosts list"
+        )
+    return found[0]
+
+
+def _index(one: SpoolRecord) -> str:
+    return "runs" if one.is_read else "does not run"

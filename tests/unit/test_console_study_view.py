@@ -1,0 +1,54 @@
+"""A study in the terminal says what its pages, reports and pictures say, in the same words."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from console.cli.study_view import whole_path
+from console.demo.findings import line
+from domain.findings import Findings
+from domain.progress import progress
+from domain.words import Resolution, quantity
+from store.queries.records import measured
+from tests.support.findings import LUNGS, MODEL, RIGHT_LUNG
+from tests.support.records import BEGUN, a_job, a_path
+
+KEPT = Findings(MODEL, "cd" * 32, (), None, LUNGS, voxel=(5.0, 4.0, 4.0)).to_json()
+
+
+def shown(kept: object) -> str:
+    job = a_job(findings=measured(kept))  # type: ignore[arg-type]
+    path = a_path(jobs=(job,))
+    out = Console(file=io.StringIO(), width=200)
+    for one in whole_path(path, progress(path.study, (), (), ()), BEGUN):
+        out.print(one)
+    return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_a_measurement_is_called_as_a_reader_calls_it_with_no_more_figures_than_its_voxels_carry() -> None:
+    said = shown(KEPT)
+    for words in ("volume", "2530 ml", "mean density", "-812 HU"):
+        assert words in said
+    for code in ("Attenuation Coefficient", "hnsf", "2534.7"):
+        assert code not in said
+
+
+def test_the_terminal_and_the_demonstration_say_of_each_segment_what_its_page_says() -> None:
+    small = replace(RIGHT_LUNG, measurements=(replace(RIGHT_LUNG.measurements[0], value=5.632),))
+    voxel = (4.0, 4.0, 4.0)
+    (segment,) = measured(Findings(MODEL, "", (), None, (small,), voxel=voxel).to_json()) or ()
+    page = quantity(small.measurements[0], Resolution.of(voxel))
+    assert page == "volume 5.6 ml"
+    assert [f"{one.what} {one.said}" for one in segment.measurements] == [page]
+    assert line(segment) == f"Right lung: {page}"
+
+
+def test_scripts_get_code_value_and_unit_as_they_were_found() -> None:
+    (right, _) = measured(KEPT) or ()
+    density = right.measurements[1]
+    assert (density.name, density.value, density.unit) == ("Attenuation Coefficient", -812.34, "[hnsf'U]")
+
+
+def test_findings_of_an_earlier_release_are_shown_to_three_figures() -> None:
+    assert "2530 ml" in shown({name: value for name, value in KEPT.items() if name != "voxel"})
