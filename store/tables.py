@@ -181,6 +181,7 @@ quarantine = Table(
     _moment("received_at"),
     Column("study_id", ForeignKey(studies.c.id)),  # where its UIDs could be read
     Column("series_uid", Text, nullable=False, server_default=""),
+    Column("set_aside", Boolean, nullable=False, server_default=text("false")),  # by a person: it can be read
     UniqueConstraint("sop_uid", "digest"),
     Index(None, "study_id"),
 )

@@ -265,6 +265,7 @@ def _quarantine_row(one: Unreadable, study: StudyRow | None) -> QuarantineRow:
         received_at=one.entry.received,
         study_id=study.id if study else None,
         series_uid=one.uids.series,
+        set_aside=False,
     )
 
 
