@@ -99,15 +99,19 @@ def _delays(settings: "Settings") -> Iterator[str]:
 
 
 def _spool(settings: "Settings") -> Iterator[str]:
-    """The largest instance must fit and leave a segment to each association, and one in reserve."""
+    """The largest instance must fit and leave a segment to each association, and one in reserve.
+
+    That those which stall at once would fit is not asked: what is not whole gets three quarters of the spool at most.
+    """
     spool, listener = settings.spool, settings.listener
     large, segments = spool.segments_of(listener.max_instance), spool.capacity // spool.segment
-    if segments < large + listener.max_associations + 1:
+    wanted = max(large + listener.max_associations + 1, -(-4 * large // 3))
+    if segments < wanted:
         yield (
             f"spool.capacity ({spool.capacity}) is {segments} segments; listener.max_instance"
-            f" ({listener.max_instance}) may take {large} of them, listener.max_associations"
-            f" ({listener.max_associations}) one each, and one is kept in reserve:"
-            f" spool.capacity = {(large + listener.max_associations + 1) * spool.segment} would fit"
+            f" ({listener.max_instance}) may take {large} of them, which three quarters must hold,"
+            f" listener.max_associations ({listener.max_associations}) one each, and one is kept in reserve:"
+            f" spool.capacity = {wanted * spool.segment} would fit"
         )
 
 

@@ -30,7 +30,7 @@ from config.values import (
     Whole,
     devices,
 )
-from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
+from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
@@ -86,7 +86,9 @@ class Spool(Section):
 
     segment: Whole = Field(32 << 20, ge=8 << 20, le=1 << 30, description="bytes of a segment; a multiple of 4096")
     capacity: Bytes = Field(
-        4 << 30, ge=64 << 20, description="bytes of all segments of a listener process; then 0xA700"
+        4 << 30,
+        ge=64 << 20,
+        description="bytes of all segments of a listener process; then 0xA700. Three quarters for large ones under way",
     )
     disk_floor: Bytes = Field(1 << 30, description="bytes that must stay free on the spool's disk; below it 0xA700")
 
@@ -97,6 +99,12 @@ class Spool(Section):
         if self.capacity < 2 * self.segment:
             raise ValueError("capacity must hold two segments at least")
         return self
+
+    @property
+    def segments_for_parts(self) -> int:
+        """Segments that hold parts of instances which are not whole yet, at most: some always take whole ones."""
+        segments = self.capacity // self.segment
+        return segments - segments // 4
 
     def segments_of(self, instance: int) -> int:
         """Segments that an instance of so many bytes takes; it lies there in whole parts until its last byte came."""
@@ -191,6 +199,13 @@ class OwnProfile(Section):
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
     )
     compress: bool = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
+    supersede: TakenBack = Field(
+        TakenBack.NONE, description="of results that newer ones replace: none, or iocm for a rejection note (113039)"
+    )
+    withdraw: TakenBack = Field(
+        TakenBack.IOCM,
+        description="of results that are wrong: none, or iocm for a rejection note (113037)",
+    )
 
 
 class Destination(Section):
@@ -318,4 +333,4 @@ class Settings(BaseModel):
         own = self.profiles.get(name)
         if own is None:
             return BUILT_IN[name]
-        return Profile(name, own.objects, own.reports, own.segmentations, own.compress)
+        return Profile(name, own.objects, own.reports, own.segmentations, own.compress, own.supersede, own.withdraw)

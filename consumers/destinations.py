@@ -38,13 +38,13 @@ class ProfiledDestination:
         """What it gets of what was written, and why."""
         return choose(self.profile, self.accepted(connection), written)
 
-    def note(self, connection: Connection, seen: ProbeResult, now: datetime) -> None:
+    def note(self, connection: Connection, seen: ProbeResult) -> None:
         """Keep what it answered, or why it did not."""
         name, address = self.name, self.destination.address
         if seen.error:
-            destinations.note_failure(connection, name, address, seen.error, now)
+            destinations.note_failure(connection, name, address, seen.error)
         else:
-            destinations.note_answer(connection, name, address, seen.accepted, seen.implementation, now)
+            destinations.note_answer(connection, name, address, seen.accepted, seen.implementation)
 
 
 def profiled_destinations(settings: Settings) -> tuple[ProfiledDestination, ...]:

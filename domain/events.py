@@ -33,6 +33,7 @@ class EventType(StrEnum):
     RESULTS_REQUESTED = "results.requested"
     RESULTS_WRITTEN = "results.written"
     RESULTS_DELIVERED = "results.delivered"
+    RESULTS_REJECTED = "results.rejected"
     DELIVERY_FAILED = "delivery.failed"
 
 
@@ -154,6 +155,18 @@ class ResultsDelivered(Payload):
 
 
 @dataclass(frozen=True)
+class ResultsRejected(OfJob):
+    """Results of an inference count no more: `cause` is "superseded" or "withdrawn".
+
+    `notes` rejection notes of them are to be written, one for each destination that has any of them.
+    """
+
+    TYPE: ClassVar[EventType] = EventType.RESULTS_REJECTED
+    cause: str
+    notes: int
+
+
+@dataclass(frozen=True)
 class DeliveryFailed(ResultsDelivered):
     """An inference's results could not be handed over: `state` is "failed" or "refused"."""
 
@@ -174,6 +187,7 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         ResultsRequested,
         ResultsWritten,
         ResultsDelivered,
+        ResultsRejected,
         DeliveryFailed,
     )
 }

@@ -102,12 +102,22 @@ class Segmentation(StrEnum):
     LABEL_MAP = "label-map"
 
 
+class TakenBack(StrEnum):
+    """How a destination is told that results which it has count no more."""
+
+    NONE = "none"  # not at all: a person takes them out there
+    IOCM = "iocm"  # by a rejection note (IHE RAD TF-1, Imaging Object Change Management)
+
+
 @dataclass(frozen=True)
 class Profile:
     """What the readers behind a destination can show.
 
     `objects` are the kinds to send; "SR" stands for SR-LIKELIHOODS too. `reports` and `segmentations` are SOP classes
-    in order of preference; `compress` prefers a compressed transfer syntax for what has pixels.
+    in order of preference; `compress` prefers a compressed transfer syntax for what has pixels. `supersede` and
+    `withdraw` say how it is told of results that newer ones replace, and of those that are wrong. An archive may delete
+    what it is told is superseded, and one that knows no such notes shows them as documents: a site has to want that. Of
+    what is wrong it is told unless the site says otherwise, for there a document is better than silence.
     """
 
     name: str
@@ -115,6 +125,8 @@ class Profile:
     reports: tuple[Report, ...] = tuple(Report)
     segmentations: tuple[Segmentation, ...] = (Segmentation.BINARY,)
     compress: bool = False
+    supersede: TakenBack = TakenBack.NONE
+    withdraw: TakenBack = TakenBack.IOCM
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord
+from domain.records import DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
+from domain.rejections import Cause
 from domain.states import DeliveryState, JobState, StudyState
 
 
@@ -22,14 +23,43 @@ def progress(
     jobs: Sequence[JobRecord],
     results: Sequence[ResultRecord],
     deliveries: Sequence[DeliveryRecord],
+    rejections: Sequence[RejectionRecord] = (),
 ) -> Progress:
     """The step that a study waits at; of several, the one that has come least far.
 
-    Models that failed, or that the images do not suit, on a study that goes on without them are named behind it.
+    Models that failed, or that the images do not suit, on a study that goes on without them are named behind it, as are
+    those whose results were withdrawn.
     """
     if study.state is not StudyState.COMPLETE:
         return _of_study(study)
     current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
+    withdrawn = [_withdrawn(one, deliveries, rejections) for one in current if one.withdrawn_at]
+    rest = [one for one in current if not one.withdrawn_at]
+    return _joined([*([_going(study, rest, results, deliveries)] if rest or not withdrawn else []), *withdrawn])
+
+
+def _joined(places: Sequence[Progress]) -> Progress:
+    """One place of several; the first says since when."""
+    return Progress(
+        "; ".join(one.where for one in places), places[0].since, "; ".join(dict.fromkeys(one.why for one in places))
+    )
+
+
+def _withdrawn(job: JobRecord, deliveries: Sequence[DeliveryRecord], rejections: Sequence[RejectionRecord]) -> Progress:
+    """What was taken back, and what became of the notes that tell those who have it."""
+    assert job.withdrawn_at is not None
+    mine = {one.id for one in deliveries if one.job_id == job.id}
+    notes = [one for one in rejections if one.delivery_id in mine and one.cause == Cause.WITHDRAWN]
+    said = [f"rejection note to {one.destination} {_words(one.state)}: {one.reason}" for one in notes]
+    return Progress(f"results of {job.model} withdrawn", job.withdrawn_at, "; ".join([job.withdrawn_for, *said]))
+
+
+def _going(
+    study: StudyRecord,
+    current: Sequence[JobRecord],
+    results: Sequence[ResultRecord],
+    deliveries: Sequence[DeliveryRecord],
+) -> Progress:
     failed = [one for one in current if one.state in (JobState.FAILED, JobState.TIMED_OUT)]
     refused = [one for one in current if one.state is JobState.NOT_SUITABLE]
     going_on = [one for one in current if one not in failed and one not in refused]

@@ -159,7 +159,11 @@ def bounded(decision: DecisionRecord, most: int | None) -> BoundedDecision:
 
 @dataclass(frozen=True)
 class JobRecord:
-    """One run of a model that was asked for."""
+    """One run of a model that was asked for.
+
+    `result_number` counts the study's results by this model, None where they are not written; `withdrawn_for` says why
+    they were taken back as wrong.
+    """
 
     id: JobId
     study_id: StudyId
@@ -179,6 +183,9 @@ class JobRecord:
     owner: str | None
     lease_until: datetime | None
     finished_at: datetime | None
+    result_number: int | None
+    withdrawn_at: datetime | None
+    withdrawn_for: str
 
 
 @dataclass(frozen=True)
@@ -278,6 +285,27 @@ class ItemisedDelivery(DeliveryRecord):
 
 
 @dataclass(frozen=True)
+class RejectionRecord:
+    """A rejection note on its way: what of a delivery is out counts no more, because of its `cause`."""
+
+    id: uuid.UUID
+    delivery_id: uuid.UUID
+    study_id: StudyId
+    destination: str
+    cause: str
+    state: DeliveryState
+    reason: str
+    since: datetime
+    attempts: int
+    first_attempt: datetime | None
+    not_before: datetime
+    owner: str | None
+    lease_until: datetime | None
+    requested_at: datetime
+    sop_uid: str
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
 
@@ -321,6 +349,7 @@ class CurrentWork:
     jobs: tuple[JobRecord, ...] = ()
     results: tuple[ResultRecord, ...] = ()
     deliveries: tuple[DeliveryRecord, ...] = ()
+    rejections: tuple[RejectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -337,6 +366,7 @@ class StudySummary:
     results: tuple[ResultRecord, ...]
     deliveries: tuple[DeliveryRecord, ...]
     unreadable: int = 0
+    rejections: tuple[RejectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -359,4 +389,5 @@ class StudyPath:
     quarantine: tuple[QuarantineRecord, ...] = ()
     unreadable: int = 0
     whole: int = 0
+    rejections: tuple[RejectionRecord, ...] = ()
     more: Mapping[str, int] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from config import retries
@@ -10,6 +10,7 @@ from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
+from consumers.steps.deliver_note import NotesTo, NotesToNobody
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
@@ -19,6 +20,7 @@ from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL, Delivery
 from store.holders import Holder, Life
+from store.rejections import Rejection
 
 # Seconds that a delivery stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -28,14 +30,14 @@ _GRACE = 3.0
 _FIGURES = 1.0
 
 
+_Loops = tuple[LeasedLoop[Rejection, int], LeasedLoop[Delivery, Sent]]
+
+
 def deliver(context: Context) -> None:
     """Results to their destinations."""
     destinations = profiled_destinations(context.settings)
     life = Life(context.database, [one.name for one in destinations])
-    unconfigured = DeliveryToNobody([one.name for one in destinations], retries.deliveries(context.settings.delivery))
-    to_nobody: LeasedLoop[Delivery, Sent] = LeasedLoop(
-        context.ledger, unconfigured, Holder(holder_name("deliver", context), life), _LEASE
-    )
+    to_nobody = _to_nobody(context, [one.name for one in destinations], life)
     notifications = context.database.listener(DELIVERIES_CHANNEL)
     senders = [_Sender(context, one, life) for one in destinations]
     tasks = [*(sender.task for sender in senders), *(_probing(context, one) for one in destinations)]
@@ -47,7 +49,7 @@ def deliver(context: Context) -> None:
             for task in (planning, *tasks):
                 task.check()
             measure()
-            if not to_nobody.step() and notifications.wait(wait_at_most(None)):
+            if not _any_step(to_nobody) and notifications.wait(wait_at_most(None)):
                 for sender in senders:
                     sender.wake.set()
 
@@ -68,31 +70,45 @@ class _Sender:
         self.wake = threading.Event()
         name = f"delivery to {destination.name}"
         alive = context.health.expect(name)
-        self._loop = _loop(context, destination, life, alive)
+        self._loops = _loops(context, destination, life, alive)
         self._available = RetryUntilAvailable(SystemClock(), context.stop, Retryable, alive=alive)
         run = partial(until_stopped, context.stop, self._turn)
         self.task = BackgroundTask(context, name, run, lambda: self._available.waiting_for)
 
     def _turn(self) -> None:
         self.wake.clear()
-        if not self._available.call(self._loop.step):
-            self.wake.wait(wait_at_most(self._available.call(self._loop.seconds_until_due)))
+        if not self._available.call(lambda: _any_step(self._loops)):
+            self.wake.wait(wait_at_most(self._available.call(lambda: _soonest(self._loops))))
 
 
-def _loop(
-    context: Context, destination: ProfiledDestination, life: Life, alive: Callable[[], None]
-) -> LeasedLoop[Delivery, Sent]:
+def _loops(context: Context, destination: ProfiledDestination, life: Life, alive: Callable[[], None]) -> _Loops:
+    """What goes to a destination: notes on what it has before, then results."""
     settings = context.settings
-    work = DeliveryTo(
-        context.ledger,
-        context.objects,
-        destination,
-        settings.listener.aet,
-        retries.deliveries(settings.delivery),
-        settings.delivery.timeout,
-    )
+    policy, timeout = retries.deliveries(settings.delivery), settings.delivery.timeout
+    notes = NotesTo(context.objects, destination, settings.listener.aet, policy, timeout)
+    work = DeliveryTo(context.ledger, context.objects, destination, settings.listener.aet, policy, timeout)
     holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
-    return LeasedLoop(context.ledger, work, holder, _LEASE, alive)
+    return LeasedLoop(context.ledger, notes, holder, _LEASE, alive), LeasedLoop(
+        context.ledger, work, holder, _LEASE, alive
+    )
+
+
+def _to_nobody(context: Context, known: Sequence[str], life: Life) -> _Loops:
+    """What goes to destinations that are none."""
+    policy, holder = retries.deliveries(context.settings.delivery), Holder(holder_name("deliver", context), life)
+    notes = LeasedLoop(context.ledger, NotesToNobody(known, policy), holder, _LEASE)
+    return notes, LeasedLoop(context.ledger, DeliveryToNobody(known, policy), holder, _LEASE)
+
+
+def _any_step(loops: _Loops) -> bool:
+    """A step of the first that has something to do; whether one had."""
+    return any(loop.step() for loop in loops)
+
+
+def _soonest(loops: _Loops) -> float | None:
+    """How soon one of them has something to do."""
+    waits = [seconds for loop in loops if (seconds := loop.seconds_until_due()) is not None]
+    return min(waits, default=None)
 
 
 def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTask:

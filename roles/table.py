@@ -45,6 +45,7 @@ GROUPS: Mapping[str, Group] = {
         {
             EventType.INFERENCE_COMPLETED: "consumers.steps.write:ResultsWriter",
             EventType.RESULTS_REQUESTED: "consumers.steps.write:ResultsWriter",
+            EventType.RESULTS_REJECTED: "consumers.steps.write_note:NoteWriter",
         },
     ),
     "delivery": Group("deliver", {EventType.RESULTS_WRITTEN: "consumers.steps.plan:DeliveryPlanner"}),

@@ -2,12 +2,14 @@
 
 from consumers.destinations import profiled_destinations
 from consumers.steps.write import ResultsWriter
+from consumers.steps.write_note import NoteWriter
 from roles.consume import consume, watch
 from roles.process import Context
 
 
 def write(context: Context) -> None:
     """Findings to DICOM objects."""
-    writer = ResultsWriter(context.objects, profiled_destinations(context.settings))
-    with consume(context, "results", writer) as writing:
+    destinations = profiled_destinations(context.settings)
+    writers = (ResultsWriter(context.objects, destinations), NoteWriter(context.objects, destinations))
+    with consume(context, "results", *writers) as writing:
         watch(context, writing)

@@ -21,7 +21,7 @@ def heading(
     dataset.SOPClassUID, dataset.SOPInstanceUID = form.sop_class, stamp.uid(name)
     dataset.Modality, dataset.SeriesInstanceUID = modality, stamp.uid(f"{name if own_series else form.name}-series")
     dataset.SeriesNumber, dataset.InstanceNumber = SERIES_NUMBERS[form.kind], number
-    dataset.SeriesDescription = series_description(model, form.kind, about)
+    dataset.SeriesDescription = series_description(model, form.kind, about, content.edition.number)
     dataset.Manufacturer, dataset.ManufacturerModelName = short(model.manufacturer), short(model.name)
     dataset.SoftwareVersions, dataset.DeviceSerialNumber = short(model.version), short(model.digest)
     return dataset

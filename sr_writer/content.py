@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from domain.editions import FIRST, Edition
 from domain.findings import Findings, Region
 from domain.profiles import ResultFormat
 from domain.words import Resolution
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
-
-Buffer = bytes | bytearray | memoryview
 
 # A list of key images that is longer than this is not looked at.
 _MOST_KEY_FRAMES = 16
@@ -52,7 +52,7 @@ class Content:
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
     `regions` are those of the findings, then an outline of each segment where it is largest. `others` are the inputs
-    besides the source.
+    besides the source. `edition` says which of the study's results by this model they are.
     """
 
     findings: Findings
@@ -65,6 +65,12 @@ class Content:
     key_frames: tuple[KeyFrame, ...]
     predecessors: Sequence[Predecessor] = ()
     others: tuple[OtherInput, ...] = ()
+    edition: Edition = FIRST
+
+    @property
+    def edition_said(self) -> str:
+        """What is said of results that are not the study's first by this model; "" of those that are."""
+        return self.edition.said(self.stamp.moment.tzinfo)
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -10,11 +10,14 @@ from highdicom.sr import (
     ObservationContext,
     ObserverContext,
 )
+from pydicom.dataset import Dataset
 
 from domain.findings import ModelIdentity
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, plain, short, warning
 from sr_writer.provenance import Provenance
+
+_MADE = ("InstanceCreation", "Series", "Content")
 
 
 def general_equipment(model: ModelIdentity) -> dict[str, Any]:
@@ -27,16 +30,30 @@ def general_equipment(model: ModelIdentity) -> dict[str, Any]:
     }
 
 
-def contributing_equipment(model: ModelIdentity, stamp: Provenance) -> Sequence[ContributingEquipment]:
-    """The item of Contributing Equipment Sequence that names the model as processing equipment."""
+def contributing_equipment(model: ModelIdentity, stamp: Provenance, said: str = "") -> Sequence[ContributingEquipment]:
+    """The item of Contributing Equipment Sequence that names the model as processing equipment, and what is `said`."""
     item = ContributingEquipment(
         purpose_of_reference=concept(concepts.PROCESSING_EQUIPMENT),
         contribution_datetime=stamp.moment.replace(microsecond=0),
-        contribution_description=warning(model),
+        contribution_description=said or warning(model),
         **general_equipment(model),
     )
     item.DeviceUID = model.device_uid
     return [item]
+
+
+def sign(dataset: Dataset, model: ModelIdentity, stamp: Provenance, said: str = "") -> None:
+    """Put in when an object was made, by what, and what is `said` of that: the warning by itself, where nothing is."""
+    # A presentation state has creation times of its own instead of the content's (PS3.3 C.11.10).
+    made = ("InstanceCreation", "Series") if "PresentationCreationDate" in dataset else _MADE
+    for what in made:
+        setattr(dataset, f"{what}Date", stamp.date)
+        setattr(dataset, f"{what}Time", stamp.time)
+    dataset.TimezoneOffsetFromUTC = stamp.time_zone
+    dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
+    dataset.DeviceUID = model.device_uid
+    # highdicom adds itself here; the model is the one processing equipment.
+    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp, said)
 
 
 def algorithm(model: ModelIdentity) -> AlgorithmIdentificationSequence:

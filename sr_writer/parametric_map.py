@@ -22,15 +22,15 @@ from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Map
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
+from sr_writer.codes.sentences import comments, description
 from sr_writer.codes.wording import (
     concept,
-    content_description,
     plain,
     short,
-    warning,
 )
 from sr_writer.common_modules import heading
-from sr_writer.content import Buffer, Content, Draft
+from sr_writer.content import Content, Draft
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.segments.frames import references
 from sr_writer.segments.segmentation import reference
 from sr_writer.source import Frame, Source, Volume
@@ -100,10 +100,9 @@ def _pixels(one: Map, values: NDArray[np.float32]) -> list[Buffer]:
 
 
 def _describe(dataset: Dataset, one: Map, content: Content, volume: Volume) -> None:
-    model = content.findings.model
-    dataset.ContentLabel, dataset.ContentDescription = "AI_MAP", content_description(model)
+    dataset.ContentLabel, dataset.ContentDescription = "AI_MAP", description(content)
     dataset.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
-    dataset.ImageComments = warning(model)
+    dataset.ImageComments = comments(content)
     dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = volume.frame_of_reference_uid, ""
     dataset.AcquisitionContextSequence = []
     _describe_pixels(dataset, one, content.source)

@@ -1,7 +1,7 @@
 """What makes a result itself: its identifiers and its moment, both functions of the input alone."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from domain.findings import Findings
 from domain.ids import result_uid
@@ -47,8 +47,12 @@ def provenance_of(findings: Findings, source: Source, content_time: datetime) ->
 
     Their times are in the source's zone, which also governs the study's date and time, else in `content_time`'s own.
     """
-    if content_time.tzinfo is None:
-        raise ValueError("content_time has no time zone")
-    moment = content_time.astimezone(source.time_zone) if source.time_zone else content_time
-    model = findings.model
+    moment, model = moment_in(source.time_zone, content_time), findings.model
     return Provenance(source.study_uid, model.name, model.version, model.digest, findings.input_digest, moment)
+
+
+def moment_in(zone: tzinfo | None, moment: datetime) -> datetime:
+    """An aware moment in the source's zone, which its date and time are in; in its own where the source states none."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment of a result has no time zone")
+    return moment.astimezone(zone) if zone else moment

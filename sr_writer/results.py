@@ -1,29 +1,25 @@
 """One run's findings as the objects that go home, each kind in every form that some destination takes."""
 
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filereader import read_dataset
-from pydicom.filewriter import write_dataset, write_file_meta_info
-from pydicom.uid import UID
+from pydicom.dataset import Dataset
 
+from domain.editions import FIRST, Edition
 from domain.errors import IntegrityError
 from domain.findings import FindingProbability, Findings, Region
-from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from domain.profiles import COMPREHENSIVE_3D_SR, DEFLATED, IMPLICIT, SEGMENTATION, ResultFormat, ResultKind
+from domain.profiles import COMPREHENSIVE_3D_SR, SEGMENTATION, ResultFormat, ResultKind
 from sr_writer import parametric_map
 from sr_writer.codes.schemes import private_schemes
-from sr_writer.content import Buffer, Content, Draft, Predecessor, key_frames
+from sr_writer.codes.sentences import comments
+from sr_writer.content import Content, Draft, Predecessor, key_frames
 from sr_writer.encoding.elements import encoded, merged
-from sr_writer.equipment import contributing_equipment
+from sr_writer.encoding.part10 import Buffer, part10
+from sr_writer.equipment import sign
 from sr_writer.inputs import read_others
 from sr_writer.outlines import outlines
 from sr_writer.pages import pdf_report, secondary_capture
@@ -57,7 +53,6 @@ _DRAFTS: Mapping[ResultKind, Callable[[Content, ResultFormat], Iterator[Draft]]]
 }
 # Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
 _OF_A_REGION = frozenset({ResultKind.SEG, ResultKind.PM, ResultKind.GSPS, ResultKind.SC})
-_MADE = ("InstanceCreation", "Series", "Content")
 # Kinds that name the documents that they supersede (PS3.3 C.17.2).
 _DOCUMENTS = frozenset({ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS, ResultKind.TEXT})
 
@@ -90,6 +85,7 @@ def write(
     content_time: datetime,
     forms: Collection[ResultFormat] = PLAIN,
     maps: Sequence[NDArray[np.float32]] = (),
+    edition: Edition = FIRST,
 ) -> tuple[ResultObject, ...]:
     """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
 
@@ -98,12 +94,13 @@ def write(
     the arrays of `findings.maps`. `sources` are Part 10 files that hold all of those frames and
     those of the other inputs. `content_time` is aware
     and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
-    predecessors; no other object has an attribute for it.
+    predecessors, for which no other object has an attribute; that they supersede others, and which (`edition`), all of
+    them say in words.
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
     IntegrityError for a mask, a map, a place or a probability that is not of these findings.
     """
-    content = _content(findings, mask, sources, predecessors, content_time, maps)
+    content = _content(findings, mask, sources, predecessors, content_time, maps, edition)
     made: list[ResultObject] = []
     for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
         wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
@@ -119,6 +116,7 @@ def _content(
     predecessors: Sequence[Predecessor],
     content_time: datetime,
     maps: Sequence[NDArray[np.float32]],
+    edition: Edition,
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
@@ -136,6 +134,7 @@ def _content(
         key_frames=key_frames(findings, regions),
         predecessors=predecessors,
         others=read_others(sources, findings),
+        edition=edition,
     )
 
 
@@ -173,7 +172,9 @@ def _predecessor(one: Predecessor) -> Dataset:
 def finished(draft: Draft, content: Content) -> ResultObject:
     """The object with its times, its maker and the patient's identity, as a file."""
     dataset, form, source = draft.dataset, draft.form, content.source
-    _sign(dataset, content)
+    sign(dataset, content.findings.model, content.stamp, comments(content))
+    if schemes := private_schemes(content.findings):
+        dataset.CodingSchemeIdentificationSequence = schemes
     if form.kind in _DOCUMENTS and (superseded := _predecessors(form, content)):
         dataset.PredecessorDocumentsSequence = superseded
     region = source.region if form.kind in _OF_A_REGION else {}
@@ -182,76 +183,5 @@ def finished(draft: Draft, content: Content) -> ResultObject:
         form=form,
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
-        pieces=_file(dataset, [*elements, *draft.pixels], form),
+        pieces=part10(dataset, [*elements, *draft.pixels], form.transfer_syntax),
     )
-
-
-def _sign(dataset: Dataset, content: Content) -> None:
-    """When it was made, and by what."""
-    model, stamp = content.findings.model, content.stamp
-    # A presentation state has creation times of its own instead of the content's (PS3.3 C.11.10).
-    made = ("InstanceCreation", "Series") if "PresentationCreationDate" in dataset else _MADE
-    for what in made:
-        setattr(dataset, f"{what}Date", stamp.date)
-        setattr(dataset, f"{what}Time", stamp.time)
-    dataset.TimezoneOffsetFromUTC = stamp.time_zone
-    dataset.ContentQualification = "PRODUCT" if model.product else "RESEARCH"
-    dataset.DeviceUID = model.device_uid
-    if schemes := private_schemes(content.findings):
-        dataset.CodingSchemeIdentificationSequence = schemes
-    # highdicom adds itself here; the model is the one processing equipment.
-    dataset.ContributingEquipmentSequence = contributing_equipment(model, stamp)
-
-
-def _file(dataset: Dataset, body: Sequence[Buffer], form: ResultFormat) -> tuple[Buffer, ...]:
-    """The whole file; `body` is the data set in Explicit VR Little Endian, its Pixel Data as `form` has it."""
-    head = _file_head(dataset, form.transfer_syntax)
-    if form.transfer_syntax == DEFLATED:
-        return (head, *_deflated(body))
-    if form.transfer_syntax == IMPLICIT:
-        return (head, _implicit(body))
-    return (head, *body)
-
-
-def _deflated(body: Sequence[Buffer]) -> Iterator[bytes]:
-    """RFC 1951 without a head (PS3.5 section A.5), of even length."""
-    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    size = 0
-    for piece in (*map(squeeze.compress, body), squeeze.flush()):
-        size += len(piece)
-        yield piece
-    yield b"\0" * (size % 2)
-
-
-def _implicit(body: Sequence[Buffer]) -> bytes:
-    """The data set without value representations; the bytes of every value stay as they are."""
-    dataset = read_dataset(BytesIO(b"".join(body)), is_implicit_VR=False, is_little_endian=True)
-    _unfold(dataset)
-    out = DicomBytesIO()
-    out.is_little_endian = out.is_implicit_VR = True
-    write_dataset(out, dataset)
-    return out.getvalue()
-
-
-def _unfold(dataset: Dataset) -> None:
-    """Read every sequence: pydicom would write the bytes of one that it has not read as they are."""
-    for tag in dataset.keys():  # noqa: SIM118  (iterating would convert every element)
-        if dataset.get_item(tag).VR == "SQ":
-            for item in dataset[tag].value:
-                _unfold(item)
-
-
-def _file_head(dataset: Dataset, transfer_syntax: str) -> bytes:
-    """Preamble, prefix and file meta information (PS3.10 section 7.1)."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationGroupLength = 0  # counted while it is written
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = UID(transfer_syntax)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    out = DicomBytesIO()
-    out.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(out, meta, enforce_standard=False)
-    return out.getvalue()

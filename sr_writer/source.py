@@ -135,7 +135,7 @@ def _source(images: Mapping[str, tuple[Attributes, Path]], frames: Sequence[Sour
         instances=tuple(instances.values()),
         volume=_volume(first, slices) if volumetric or all(map(_has_place, slices)) else None,
         lossy=lossy,
-        time_zone=_time_zone(first.text("TimezoneOffsetFromUTC")),
+        time_zone=time_zone(first.text("TimezoneOffsetFromUTC")),
         identity=whose.elements,
         region=where.elements,
         remarks=(*whose.remarks, *where.remarks, *of_lossy),
@@ -202,8 +202,8 @@ def _slice_spacing(orientation: tuple[Any, ...], positions: Sequence[tuple[Any, 
     return measured.step([float(one) for one in np.asarray(positions, dtype=float) @ normal])
 
 
-def _time_zone(offset: str) -> timezone | None:
-    """The zone of the source's own times (PS3.3 C.12.1.1.8), None where it states none that can be read."""
+def time_zone(offset: str) -> timezone | None:
+    """The zone of an object's own times (PS3.3 C.12.1.1.8), None where it states none that can be read."""
     match = re.fullmatch(r"([+-])(\d\d)([0-5]\d)", offset.strip())
     if not match:
         return None

@@ -47,7 +47,10 @@ OF_ONE_PATIENT: Condition = ~exists().where(studies.c.id == deliveries.c.study_i
 
 @dataclass(frozen=True)
 class Delivery:
-    """The results of one job on their way to one destination. `age` is how long ago the first attempt was."""
+    """The results of one job on their way to one destination. `age` is how long ago the first attempt was.
+
+    `withdrawn` says that the results were taken back as wrong.
+    """
 
     id: uuid.UUID
     job_id: JobId
@@ -61,6 +64,7 @@ class Delivery:
     rewritten: int
     model: str
     revision: int
+    withdrawn: bool
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,12 @@ def bound_elsewhere(destinations: Sequence[str]) -> Condition:
 
 
 def plan_delivery(
-    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], now: datetime, rewrites: RetryPolicy
+    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
 ) -> Planned | None:
     """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
 
-    None where it is under way or has ended. What is stored stays stored. `now` is when the destination's answers were
-    looked at; by `rewrites` it waits, where its results were written anew.
+    None where it is under way or has ended. What is stored stays stored. By `rewrites` it waits, where its results were
+    written anew.
     """
     of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
     waits = select(deliveries.c.id, deliveries.c.rewritten).where(of_job, deliveries.c.state == DeliveryState.PENDING)
@@ -98,7 +102,7 @@ def plan_delivery(
     pause = rewrites.delay(row.rewritten) or 0.0 if row.rewritten else 0.0
     planned = update(deliveries).where(deliveries.c.id == row.id)
     not_before = NOW + timedelta(seconds=pause)
-    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=now, not_before=not_before))
+    connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=NOW, not_before=not_before))
     _send_alone(connection, row.id, _of_forms(connection, job.id, choices))
     return Planned(row.id, row.rewritten)
 
@@ -106,7 +110,7 @@ def plan_delivery(
 def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
     """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
 
-    `written_for` is when the answers were looked at that the present ones were written for.
+    `written_for` is when, by the database's clock, the answers were looked at that the present ones were written for.
     """
     not_before = NOW + timedelta(seconds=seconds)
     values = {"rewritten": planned.rewritten + 1, "planned_at": written_for, "not_before": not_before}
@@ -169,17 +173,8 @@ def _try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) ->
 
 def unfinished(connection: Connection, destination: str) -> list[Delivery]:
     """What has not arrived at a destination and was not cancelled, locked."""
-    return _unfinished(connection, bound_for(destination))
-
-
-def unfinished_of(connection: Connection, study: uuid.UUID) -> list[Delivery]:
-    """What of a study has not arrived and was not cancelled, locked."""
-    return _unfinished(connection, deliveries.c.study_id == study)
-
-
-def _unfinished(connection: Connection, which: Condition) -> list[Delivery]:
     over = (*_ARRIVED, DeliveryState.CANCELLED)
-    going = _DELIVERY.where(which, deliveries.c.state.not_in(over))
+    going = _DELIVERY.where(bound_for(destination), deliveries.c.state.not_in(over))
     return [_delivery(row) for row in connection.execute(locked_in_order(going, deliveries))]
 
 
@@ -223,12 +218,41 @@ def unsent(connection: Connection, delivery: uuid.UUID) -> list[Result]:
     return [as_result(row) for row in found]
 
 
-def note_object(connection: Connection, delivery: uuid.UUID, sop_uid: str, stored: bool, status: int | None) -> None:
-    """Keep what the destination said to one object."""
+def note_object(
+    connection: Connection,
+    delivery: uuid.UUID,
+    sop_uid: str,
+    stored: bool,
+    status: int | None,
+    unanswered: bool = False,
+) -> None:
+    """Keep what the destination said to one object; one that is `unanswered` was sent and may be there."""
     statement = update(delivery_objects).where(
         delivery_objects.c.delivery_id == delivery, delivery_objects.c.sop_uid == sop_uid
     )
-    connection.execute(statement.values(stored=stored, status=status, at=NOW))
+    said = {"status": status, "at": NOW} if status is not None or unanswered else {}
+    connection.execute(statement.values(stored=stored, **said))
+
+
+def note_unanswered(connection: Connection, delivery: uuid.UUID) -> None:
+    """Of what a sender that writes no more had in hand, nobody knows whether it arrived."""
+    unsaid = and_(delivery_objects.c.delivery_id == delivery, delivery_objects.c.at.is_(None))
+    going = update(delivery_objects).where(unsaid, delivery_objects.c.dropped.is_(False))
+    connection.execute(going.values(at=NOW))
+
+
+def of_study(connection: Connection, study: uuid.UUID) -> list[Delivery]:
+    """All deliveries of a study."""
+    every = _DELIVERY.where(deliveries.c.study_id == study)
+    return [_delivery(row) for row in connection.execute(every.order_by(deliveries.c.id))]
+
+
+def superseded(connection: Connection, delivery: Delivery) -> list[Delivery]:
+    """The deliveries of older results of the same model to the same destination that send nothing any more."""
+    same = (deliveries.c.study_id == delivery.study_id, deliveries.c.destination == delivery.destination)
+    older = and_(*same, jobs.c.model == delivery.model, jobs.c.revision < delivery.revision)
+    still = _DELIVERY.where(older, deliveries.c.state != DeliveryState.SENDING)
+    return [_delivery(row) for row in connection.execute(still.order_by(deliveries.c.id))]
 
 
 def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, bool, int | None]]:
@@ -274,6 +298,7 @@ _DELIVERY = select(
     func.coalesce(NOW - deliveries.c.first_attempt, timedelta()).label("age"),
     jobs.c.model,
     jobs.c.revision,
+    jobs.c.withdrawn_at.is_not(None).label("withdrawn"),
 ).join(jobs, jobs.c.id == deliveries.c.job_id)
 
 

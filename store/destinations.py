@@ -1,4 +1,7 @@
-"""What the destinations were seen to take. What was seen at one address counts for nothing at another."""
+"""What the destinations were seen to take, by the database's clock.
+
+What was seen at one address counts for nothing at another.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from store.leases import NOW
 from store.tables import destinations_seen
 
 # SOP class and transfer syntax.
@@ -38,7 +42,6 @@ def note_answer(
     address: str,
     accepted: Collection[Context],
     implementation: str,
-    now: datetime,
 ) -> None:
     """Keep what the destination of this name answered at this address (AET@HOST:PORT)."""
     earlier = seen_at(connection, name, address)
@@ -50,19 +53,19 @@ def note_answer(
             "address": address,
             "accepted": sorted(map(list, accepted)),
             "implementation": implementation,
-            "seen_at": now,
-            "changed_at": earlier.changed_at if earlier and same else now,
-            "tried_at": now,
+            "seen_at": NOW,
+            "changed_at": earlier.changed_at if earlier and same else NOW,
+            "tried_at": NOW,
             "error": "",
         },
     )
 
 
-def note_failure(connection: Connection, name: str, address: str, error: str, now: datetime) -> None:
+def note_failure(connection: Connection, name: str, address: str, error: str) -> None:
     """Keep why nothing was seen; what was seen at this address before stays."""
     earlier = seen_at(connection, name, address)
     nothing = {} if earlier else {"accepted": None, "implementation": "", "seen_at": None, "changed_at": None}
-    _set(connection, {"name": name, "address": address, "tried_at": now, "error": error, **nothing})
+    _set(connection, {"name": name, "address": address, "tried_at": NOW, "error": error, **nothing})
 
 
 def seen_at(connection: Connection, name: str, address: str) -> SeenDestination | None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId, new_id
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
+from store.leases import NOW
 from store.tables import (
     associations,
     conflicts,
@@ -54,12 +55,12 @@ def open_associations(connection: Connection, rows: Sequence[AssociationRow]) ->
         connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
 
 
-def close_association(connection: Connection, association: uuid.UUID, at: datetime, outcome: str) -> bool:
-    """Note how an association ended; False where that was known."""
+def close_association(connection: Connection, association: uuid.UUID, outcome: str) -> bool:
+    """Note how an association ended, and that it did now by the database's clock; False where that was known."""
     statement = (
         update(associations)
         .where(associations.c.id == association, associations.c.closed_at.is_(None))
-        .values(closed_at=at, outcome=outcome)
+        .values(closed_at=NOW, outcome=outcome)
     )
     return connection.execute(statement).rowcount > 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, exists, or_, select
+from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
 from domain.findings import Findings
 from domain.ids import JobId, StudyId
@@ -44,7 +44,8 @@ class Job:
     """One inference, as it stands. `revision` is the study's newest that wants it.
 
     `input_set` is the digest of the files of its instances (domain.ids.set_digest). `images` are the SOP Instance UIDs
-    that an input reads where it does not read its whole series.
+    that an input reads where it does not read its whole series. `result_number` counts the study's results by this
+    model, None where they are not written yet; with `withdrawn_at` they were taken back as wrong.
     """
 
     id: JobId
@@ -62,6 +63,8 @@ class Job:
     inputs: dict[str, str]
     input_set: str
     images: dict[str, list[str]]
+    result_number: int | None
+    withdrawn_at: datetime | None
 
     @property
     def age(self) -> timedelta:
@@ -86,12 +89,6 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
 def lock(connection: Connection, *of: uuid.UUID) -> None:
     """Lock the jobs of these studies: whoever writes the outcome of one is waited for."""
     connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs))
-
-
-def unfinished(connection: Connection, study: uuid.UUID) -> list[JobId]:
-    """The jobs of a study that wait or run."""
-    going = and_(jobs.c.study_id == study, jobs.c.state.in_((JOBS.waits, *JOBS.held)))
-    return [JobId(one) for one in connection.execute(select(jobs.c.id).where(going).order_by(jobs.c.id)).scalars()]
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
@@ -121,6 +118,17 @@ def others_go_on(connection: Connection, job: Job) -> bool:
     same = and_(jobs.c.study_id == job.study_id, jobs.c.revision == job.revision, jobs.c.id != job.id)
     found = select(jobs.c.id).where(same, jobs.c.state.not_in(ended)).limit(1)
     return connection.execute(found).first() is not None
+
+
+def withdraw(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> tuple[list[Job], list[Job]]:
+    """Take back what the study's models found and stop those that were asked and have not: the ones and the others."""
+    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
+    stopped = [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
+    for one in stopped:
+        JOBS.move(connection, one.id, JOBS.cancel, reason=reason)
+    done = and_(jobs.c.study_id == study, jobs.c.state == JobState.SUCCEEDED, jobs.c.withdrawn_at.is_(None))
+    taken = update(jobs).where(done).values(withdrawn_at=now, withdrawn_for=reason).returning(jobs)
+    return [_job(row) for row in connection.execute(taken)], stopped
 
 
 def get(connection: Connection, job: uuid.UUID) -> Job:

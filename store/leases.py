@@ -8,7 +8,7 @@ a row and the epoch in which it was claimed; whoever holds another epoch has los
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -26,6 +26,12 @@ Condition: TypeAlias = ColumnElement[bool]
 
 # The statement's moment by the database's clock; an index can be searched with it.
 NOW: ColumnElement[Any] = func.statement_timestamp(type_=DateTime(timezone=True))
+
+
+def moment(connection: Connection) -> datetime:
+    """The database's present moment: what is kept to be compared with what another host wrote is no host's own."""
+    found: datetime = connection.execute(select(NOW)).scalar_one()
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.profiles import (
@@ -19,6 +19,7 @@ from domain.profiles import (
 )
 from domain.records import ResultRecord
 from store.jobs import Job
+from store.jobs import get as get_job
 from store.tables import jobs, results
 
 # What rows of before docs/decisions/0017 call the segmentation that a report refers to.
@@ -68,17 +69,30 @@ def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:
     return [as_result(row) for row in found]
 
 
-def predecessors(connection: Connection, job: Job) -> list[Result]:
-    """What the latest earlier run of the same model on the same study wrote."""
+def number(connection: Connection, job: Job) -> int:
+    """Which of the study's results by its model those of this job are, from 1: given once, and kept."""
+    if job.result_number is not None:
+        return job.result_number
+    numbered = or_(jobs.c.result_number.is_not(None), exists().where(results.c.job_id == jobs.c.id))
+    same = and_(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.id != job.id)
+    # An earlier release gives none.
+    last = func.greatest(func.coalesce(func.max(jobs.c.result_number), 0), func.count())
+    given = (connection.scalar(select(last).where(same, numbered)) or 0) + 1
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(result_number=given))
+    return given
+
+
+def predecessor(connection: Connection, job: Job, number: int) -> Job | None:
+    """The run of the same model on the same study whose results those with this number follow."""
     earlier = (
         select(jobs.c.id)
         .join(results, results.c.job_id == jobs.c.id)
-        .where(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.revision < job.revision)
-        .order_by(jobs.c.revision.desc())
+        .where(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.result_number < number)
+        .order_by(jobs.c.result_number.desc())
         .limit(1)
     )
     found = connection.execute(earlier).scalar_one_or_none()
-    return results_of(connection, found) if found else []
+    return get_job(connection, found) if found else None
 
 
 def newer_exist(connection: Connection, job: Job) -> bool:

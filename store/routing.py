@@ -18,7 +18,8 @@ from store.locks import locked
 from store.tables import decisions, instances, jobs
 
 _WAITS = "waits for a worker"
-_ANSWERS = (JobState.SUCCEEDED, JobState.NOT_SUITABLE)
+# One of a study's present revision that is cancelled is one that a person lets the study go on without.
+_ANSWERS = (JobState.SUCCEEDED, JobState.NOT_SUITABLE, JobState.CANCELLED)
 _NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
 
 _INSTANCES = text(
@@ -155,5 +156,4 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    # One of this revision that is cancelled is one that a person lets the study go on without.
-    return RequestedJob(JobId(row.id), opened, waits=opened or row.state not in (*_ANSWERS, JobState.CANCELLED))
+    return RequestedJob(JobId(row.id), opened, waits=opened or row.state not in _ANSWERS)

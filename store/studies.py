@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from domain.identity import disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.leases import NOW
 from store.locks import locked, locked_in_order
 from store.tables import instances, studies
 
@@ -72,8 +73,8 @@ class OpenStudy(StudyRow):
     """A study that is not complete.
 
     `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
-    objects. `last_event` changes with everything that happens to it: the last batch with an instance of it, and the
-    last close of an association that brought one.
+    objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
+    of it, and the last close of an association that brought one, by the database's clock.
     """
 
     held: bool
@@ -102,8 +103,8 @@ def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -
             "state": StudyState.RECEIVING,
             "reason": "its first instance came",
             "since": now,
-            "first_received": now,
-            "last_received": now,
+            "first_received": NOW,
+            "last_received": NOW,
         }
         for uid in wanted
     ]
@@ -128,7 +129,7 @@ def note_received(
     """
     statement = update(studies).where(studies.c.id == bindparam("study"))
     values: dict[str, Any] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
-    values |= {"since": now, "last_received": now}
+    values |= {"since": now, "last_received": NOW}
     if unsynced_by is not None:
         held = studies.c.unsynced
         values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))

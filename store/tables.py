@@ -224,7 +224,11 @@ jobs = Table(
     _lease_epoch(),
     Column("findings", JSONB),
     _moment("finished_at", nullable=True),
+    Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
+    _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
+    Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
+    Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 
@@ -282,6 +286,33 @@ delivery_objects = Table(
     _moment("at", nullable=True),
     Column("dropped", Boolean, nullable=False, server_default=text("false")),  # another form was chosen instead
     PrimaryKeyConstraint("delivery_id", "sop_uid"),
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("delivery_id", ForeignKey(deliveries.c.id), nullable=False),  # what of it is out is what the note rejects
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("cause", Text, nullable=False),  # superseded, withdrawn
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("first_attempt", nullable=True),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    _lease_epoch(),
+    _moment("requested_at"),
+    # What follows is empty until the note is written.
+    Column("sop_uid", Text, nullable=False, server_default=""),
+    Column("transfer_syntax", Text, nullable=False, server_default=""),
+    Column("object_key", Text, nullable=False, server_default=""),
+    UniqueConstraint("delivery_id", "cause"),
+    Index(None, "study_id"),
+    Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
 )
 
 destinations_seen = Table(

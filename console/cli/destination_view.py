@@ -40,10 +40,16 @@ def profiles(each: Iterable[Profile]) -> RenderableType:
             ", ".join(one.reports),
             ", ".join(one.segmentations),
             "yes" if one.compress else "no",
+            one.supersede,
+            one.withdraw,
         )
         for one in each
     ]
-    return table("", ("profile", "objects", "reports, the best first", "segmentations", "compress"), rows)
+    return table(
+        "",
+        ("profile", "objects", "reports, the best first", "segmentations", "compress", "supersede", "withdraw"),
+        rows,
+    )
 
 
 def _answered(seen: SeenDestination | None, now: datetime) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from domain.records import (
     ChoiceRecord,
     ConflictRecord,
     ItemisedDelivery,
+    JobRecord,
     SeriesRecord,
     StudyPath,
     StudyRecord,
@@ -160,14 +161,14 @@ def _conflicts(path: StudyPath) -> Section:
     return Section("conflicts: other bytes came under the same UID", CONFLICT, rows)
 
 
-CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID")
+CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID", "object")
 
 
 def conflict(one: ConflictRecord) -> tuple[object, ...]:
     """A row of `CONFLICT`."""
     what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
     studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
-    return one.id, moment(one.received_at), what, *studies, one.sop_uid
+    return one.id, moment(one.received_at), what, *studies, one.sop_uid, one.object_key
 
 
 def _decisions(path: StudyPath) -> Section:
@@ -180,11 +181,18 @@ def _decisions(path: StudyPath) -> Section:
 
 
 def _jobs(path: StudyPath) -> Section:
-    columns = ("model", "revision", "state", "since", "attempts", "reason")
+    columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, state(one.state), moment(one.since), one.attempts, one.reason) for one in path.jobs
+        (one.model, one.revision, _result(one), state(one.state), moment(one.since), one.attempts, one.reason)
+        for one in path.jobs
     ]
     return Section("inference", columns, rows)
+
+
+def _result(one: JobRecord) -> str:
+    """Which of the study's results by this model it gave, and whether they still count."""
+    number = "-" if one.result_number is None else str(one.result_number)
+    return f"{number}, withdrawn" if one.withdrawn_at else number
 
 
 def _measurements(path: StudyPath) -> Section:
@@ -223,6 +231,15 @@ def _choices(path: StudyPath) -> Section:
     return Section("what each destination gets", columns, rows)
 
 
+def _rejections(path: StudyPath) -> Section:
+    columns = ("to", "state", "since", "attempts", "for", "reason", "SOP instance UID")
+    rows = [
+        (one.destination, state(one.state), moment(one.since), one.attempts, one.cause, one.reason, one.sop_uid)
+        for one in path.rejections
+    ]
+    return Section("rejection notes: what is out there counts no more", columns, rows)
+
+
 def _dead_letters(path: StudyPath) -> Section:
     columns = ("id", "at", "reader", "error", "replayed")
     rows = [(one.id, moment(one.at), one.reader, one.error, moment(one.replayed_at)) for one in path.dead_letters]
@@ -241,6 +258,7 @@ _SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
     "results": _results,
     "deliveries": _deliveries,
     "choices": _choices,
+    "rejections": _rejections,
     "dead_letters": _dead_letters,
 }
 

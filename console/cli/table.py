@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
         "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
     ),
     "accept": Command("recovery", "Let a study go on without the result of a model that failed on it."),
+    "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),

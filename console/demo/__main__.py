@@ -172,7 +172,7 @@ def _place(path: StudyPath | None) -> str:
     """Where the study is and why, in the node's own words; what is waited for as long as it has not come in."""
     if path is None:
         return "the study has not come in"
-    place = progress(path.study, path.jobs, path.results, path.deliveries)
+    place = progress(path.study, path.jobs, path.results, path.deliveries, path.rejections)
     instances = sum(series.instances or 0 for series in path.series)
     return f"{place.where}: {place.why} ({instances} instances, {len(path.results)} results)"
 

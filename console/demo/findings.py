@@ -75,7 +75,7 @@ def _picture(
 
 def _window(voxels: NDArray[np.generic]) -> tuple[tuple[float, float], str]:
     """Centre and width, and what they are called. Values far below water are HU, whose air is never 0."""
-    low, high = (float(value) for value in np.quantile(voxels, (0.01, 0.99)))
+    low, high = (float(value) for value in np.quantile(voxels.astype(np.float32), (0.01, 0.99)))
     if low < _AIR:
         return LUNG_WINDOW, "lung window"
     return ((low + high) / 2, max(1.0, high - low)), f"window {low:.0f} to {high:.0f}"

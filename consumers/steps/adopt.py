@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
-from consumers.steps.disown import disown
 from consumers.steps.index_batch import instance_row, series_row
+from consumers.steps.withdraw import withdraw
 from dicom_node.intake.filing import Reread, reread
 from domain.errors import Permanent
 from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.records import ConflictRecord
 from domain.states import STUDY, StudyEvent, StudyState, advance
-from store import conflicts, deliveries, index, jobs, studies
+from store import conflicts, deliveries, index, jobs, rejections, studies
 from store.conflicts import Correction
 from store.database import Connection
 from store.index_rows import InstanceRow, KeptBytes
@@ -56,7 +56,7 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
         _check(wanted, read, sent)
         conflicts.swap(transaction.connection, wanted, _rows(transaction, wanted, read, sent), now)
         if wanted.kind in _WITHDRAWN:
-            disown(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
+            withdraw(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
         _move(transaction, rows.values(), wanted, now)
         transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows))
         transaction.wake(index.STUDIES_CHANNEL)
@@ -73,6 +73,7 @@ def _wanted(connection: Connection, number: int) -> Correction:
 def _lock(connection: Connection, wanted: Correction) -> Mapping[StudyId, StudyRow]:
     jobs.lock(connection, wanted.study, wanted.sent)
     deliveries.lock(connection, wanted.study, wanted.sent)
+    rejections.lock(connection, wanted.study)
     return studies.lock(connection, {wanted.study, wanted.sent})
 
 

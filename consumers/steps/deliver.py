@@ -12,7 +12,7 @@ from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, LeaseLost
-from consumers.steps import stuck
+from consumers.steps import stuck, supersede
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
@@ -20,6 +20,7 @@ from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.events import DeliveryFailed, Event, ResultsDelivered
 from domain.ids import StudyId
+from domain.profiles import TakenBack
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
 from store import deliveries, jobs
@@ -55,9 +56,10 @@ class _Deliveries:
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
     due: Sequence[Condition] = (OF_ONE_PATIENT,)
 
-    def __init__(self, policy: RetryPolicy, clock: Clock | None) -> None:
+    def __init__(self, policy: RetryPolicy, clock: Clock | None, supersede: TakenBack = TakenBack.NONE) -> None:
         self.policy = policy
         self._clock = clock or SystemClock()
+        self._supersede = supersede
 
     def load(self, connection: Connection, row: uuid.UUID) -> Delivery:
         """The delivery as it stands."""
@@ -73,6 +75,8 @@ class _Deliveries:
 
     def overtaken(self, connection: Connection, item: Delivery) -> str:
         """An older result never comes over a newer one, and where there is nothing to send nothing is delivered."""
+        if item.withdrawn:
+            return "the results were withdrawn"
         if deliveries.is_overtaken(connection, item):
             return "newer results are there already"
         return "" if item.choices or deliveries.objects_of(connection, item.id) else _NOTHING
@@ -90,6 +94,7 @@ class _Deliveries:
         if not objects:
             return self.ended(transaction, item, Permanent("none of the results that were chosen is there to be sent"))
         state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason="stored")
+        self._reject(transaction, deliveries.superseded(connection, item))
         note_progress(connection, item.study_id, f"results delivered to {item.destination}", now)
         transaction.emit(Event(ResultsDelivered(item.job_id, item.id, item.destination), item.study_id, now))
         transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=objects)
@@ -119,7 +124,8 @@ class _Deliveries:
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
 
     def taken_back(self, transaction: Transaction, item: Delivery, reason: str) -> None:
-        """Say that its sender was lost."""
+        """Say that its sender was lost, with what it had in hand."""
+        deliveries.note_unanswered(transaction.connection, item.id)
         transaction.record(Action.DELIVERY_LOST, item.study_id, **about(item), reason=reason)
 
     def cancelled(self, transaction: Transaction, item: Delivery, reason: str) -> None:
@@ -127,6 +133,9 @@ class _Deliveries:
         if reason == _NOTHING:
             said = f"nothing goes to {item.destination}: {reason}"
             note_progress(transaction.connection, item.study_id, said, self._clock.now())
+            self._reject(transaction, deliveries.superseded(transaction.connection, item))
+        elif not item.withdrawn:
+            self._reject(transaction, [item])
         transaction.record(Action.DELIVERY_CANCELLED, item.study_id, **about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Delivery, error: NodeError) -> str:
@@ -140,6 +149,11 @@ class _Deliveries:
         said = f"{item.destination}: {reason}"
         stuck.stop(transaction, item.study_id, stuck.Cause.DELIVERY, said, now, item.revision)
         return state.value
+
+    def _reject(self, transaction: Transaction, older: Sequence[Delivery]) -> None:
+        """Have rejection notes made of what is out of these, by the destination's profile."""
+        if self._supersede is TakenBack.IOCM:
+            supersede.reject(transaction, older, self._clock.now())
 
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The study is stuck until a person has looked."""
@@ -164,7 +178,7 @@ class DeliveryTo(_Deliveries):
         timeout: float,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(policy, clock)
+        super().__init__(policy, clock, destination.profile.supersede)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._ledger = ledger
         self._objects = objects
@@ -200,7 +214,7 @@ class DeliveryTo(_Deliveries):
             if not DELIVERIES.fence(connection, one.lease):
                 raise LeaseLost(f"delivery {one.item.id} is somebody else's by now")
             uid, stored = outcome.sent.sop_instance, outcome.verdict is Verdict.STORED
-            deliveries.note_object(connection, one.item.id, uid, stored, outcome.status)
+            deliveries.note_object(connection, one.item.id, uid, stored, outcome.status, outcome.unanswered)
         metrics.deliveries.labels(one.item.destination, outcome.verdict.value).inc()
         return outcome
 
@@ -208,7 +222,7 @@ class DeliveryTo(_Deliveries):
         """Ask what the destination takes now. What it has come to take is written; else it is refused for good."""
         seen = probe(self._destination.destination, self._our_aet, self._timeout)
         with self._ledger.database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
             changed = self._destination.changed_since(connection, delivery.planned_at)
         if seen.error:
             return Retryable(seen.error)

@@ -5,11 +5,12 @@ from datetime import datetime
 from audit.trail import Action, Ledger
 from consumers.steps import stuck
 from consumers.steps.deliver import about
+from consumers.steps.deliver_note import about as about_note
 from domain.errors import Permanent
-from domain.ids import StudyId
-from store import deliveries
+from store import deliveries, rejections
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
+from store.rejections import REJECTIONS
 from store.studies import note_progress
 
 _UNKNOWN = (
@@ -20,6 +21,8 @@ _UNKNOWN = (
 
 def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
     """Cancel what has not arrived at `destination`; how many deliveries that were, and how many studies go on by it.
+
+    So are rejection notes, which nobody can hand over any more.
 
     Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
     """
@@ -33,8 +36,13 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
         for one in dropped:
             DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, one.study_id, **about(one), reason=reason)
+        untold = rejections.unfinished(transaction.connection, destination)
+        for note in untold:
+            REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason)
+            transaction.record(Action.DELIVERY_CANCELLED, note.study_id, **about_note(note), reason=reason)
         released = []
-        for study in sorted({StudyId(one.study_id) for one in dropped}):
+        of = {*(one.study_id for one in dropped), *(note.study_id for note in untold)}
+        for study in sorted(of):
             if stuck.release_if_nothing_is_left(transaction, study, reason, now):
                 released.append(study)
             note_progress(transaction.connection, study, reason, now)

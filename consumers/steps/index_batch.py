@@ -143,8 +143,8 @@ class IndexBatch:
             if entry.kind is not Kind.ASSOCIATION_CLOSED:
                 continue
             how = str(entry.details.get("how", Close.LOST))
-            # The clock that counts is the index's: silence is measured from when the close became known.
-            first = index.close_association(self._connection, entry.association, self._now, how)
+            # Silence is measured from when the close became known.
+            first = index.close_association(self._connection, entry.association, how)
             if first and how != Close.RELEASED and not entry.details.get("counted"):
                 told = {"how": how, "reason": str(entry.details.get("reason", "")), "count": 1}
                 self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), **told)

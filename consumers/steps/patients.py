@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
-from consumers.steps.disown import disown
+from consumers.steps.withdraw import withdraw
 from domain.errors import Permanent
 from domain.identity import disagreeing
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
-from store import deliveries, index, jobs, patients, studies
+from store import deliveries, index, jobs, patients, rejections, studies
 from store.index_rows import QuarantineRow
 from store.patients import TakenOut
 from store.studies import Patient, Received, StudyRow
@@ -25,7 +25,7 @@ _UNDECIDED = "the images of {count} studies name two patients: decide about thos
 
 @dataclass(frozen=True)
 class Decided:
-    """How many images were set aside, and how many results were withdrawn."""
+    """How many images were set aside, and of how many runs the results were withdrawn."""
 
     set_aside: int
     withdrawn: int
@@ -49,7 +49,7 @@ def keep(ledger: Ledger, study: StudyId, number: int, now: datetime) -> Decided:
         index.file_quarantined(transaction.connection, [_quarantined(study, one) for one in taken])
         # What a run has read is wrong; what came later than every run is wrong for nobody.
         was_read = any(one.revision <= row.revision for one in taken)
-        withdrawn = disown(transaction, study, _WITHDRAWN, now) if was_read else 0
+        withdrawn = withdraw(transaction, study, _WITHDRAWN, now) if was_read else 0
         patient = studies.patient_of(transaction.connection, row)
         _go_on(transaction, row, patient, "images of another patient were set aside", now)
         aside = [[one.sop_uid, one.digest] for one in taken]
@@ -84,6 +84,7 @@ def forget_key(ledger: Ledger) -> None:
 def _lock(transaction: Transaction, study: StudyId) -> StudyRow:
     jobs.lock(transaction.connection, study)
     deliveries.lock(transaction.connection, study)
+    rejections.lock(transaction.connection, study)
     return studies.lock(transaction.connection, {study})[study]
 
 

@@ -19,7 +19,7 @@ class DeliveryPlanner:
 
     Results that were written again, for a destination that has come to take others, are chosen from anew; a destination
     that has come to since they were written waits for others, as long as it does not do so every time. Results that a
-    newer revision's have overtaken go nowhere.
+    newer revision's have overtaken, or that were withdrawn, go nowhere.
     """
 
     def __init__(self, destinations: Sequence[ProfiledDestination], clock: Clock | None = None) -> None:
@@ -31,8 +31,10 @@ class DeliveryPlanner:
         connection, now = transaction.connection, self._clock.now()
         job = jobs.get(connection, event.of(ResultsWritten).job)
         deliveries.lock(connection, job.study_id)
-        if results.newer_exist(connection, job):
-            self._leave(transaction, job)
+        if job.withdrawn_at:
+            self._leave(transaction, job, "the results were withdrawn")
+        elif results.newer_exist(connection, job):
+            self._leave(transaction, job, "a newer revision of the study has results of this model")
         else:
             self._plan(transaction, job, event.time, now)
 
@@ -43,7 +45,7 @@ class DeliveryPlanner:
         choices, late = {}, []
         for one in self._destinations:
             chosen = one.choose(connection, written)
-            planned = deliveries.plan_delivery(connection, job, one.name, chosen, now, REWRITES)
+            planned = deliveries.plan_delivery(connection, job, one.name, chosen, REWRITES)
             if planned and one.changed_since(connection, written_for) and REWRITES.delay(planned.rewritten + 1):
                 deliveries.hold_back(connection, planned, written_for, REWRITES.longest)
                 late.append(one.name)
@@ -63,6 +65,5 @@ class DeliveryPlanner:
         names = ", ".join(one.name for one in self._destinations)
         return f"results wait to be sent to {names}" if names else "results kept; no destination is configured"
 
-    def _leave(self, transaction: Transaction, job: Job) -> None:
-        reason = "a newer revision of the study has results of this model"
+    def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
         transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), destinations=[], reason=reason)

@@ -62,7 +62,7 @@ class PeriodicProbe:
             return False
         seen = self._answer()
         with self._database.transaction() as connection:
-            self._destination.note(connection, seen, self._clock.now())
+            self._destination.note(connection, seen)
         self._due = self._clock.monotonic() + (self._retry if seen.error else self._again)
         said = {"error": seen.error} if seen.error else {"accepted": len(seen.accepted), "of": len(asked())}
         _log.info("asked what it takes", extra={"destination": self._destination.name, **said})

@@ -12,7 +12,7 @@ from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
-from store import conflicts, deliveries, jobs, outbox, studies
+from store import conflicts, deliveries, jobs, outbox, rejections, studies
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL
 from store.holders import is_served
@@ -51,6 +51,7 @@ def retry(
         connection = transaction.connection
         jobs.lock(connection, study)
         deliveries.lock(connection, study)
+        rejections.lock(connection, study)
         again = _jobs(transaction, study, packages)
         sent = _deliveries(transaction, study, destinations)
         failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
@@ -102,6 +103,7 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
 def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
     connection = transaction.connection
     waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
+    waiting += rejections.try_anew(connection, study, _REASON)
     forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
     back = [one for one in forgotten if one in destinations or is_served(connection, one)]
     return waiting + deliveries.remember(connection, study, back, _REASON)

@@ -7,8 +7,9 @@ from enum import StrEnum
 from audit.trail import Action, Transaction
 from domain.events import Event, StudyStuck
 from domain.ids import StudyId
+from domain.rejections import Cause as RejectedFor
 from domain.states import StudyEvent, StudyState
-from store import deliveries, jobs, outbox, studies
+from store import deliveries, jobs, outbox, rejections, studies
 from store.studies import StudyRow
 
 
@@ -64,13 +65,15 @@ def release_if_nothing_is_left(
     """Let a stuck study go on where nothing of it failed or is a dead letter any more; whether it does.
 
     What failed of results that a newer revision's have overtaken holds nobody up, nor does what failed of a model that
-    is among `taken_up`, for another release of it runs now.
+    is among `taken_up`, for another release of it runs now. Where a destination could not be told of wrong results, a
+    person has to see to it.
     """
     connection = transaction.connection
     # Whoever lets something end badly says so in the study's row, so that nothing does between this look and the end.
     _, present = studies.lock_revision(connection, study)
     failed = [job for job in jobs.ended_badly(connection, study) if job.model not in taken_up]
-    undelivered = deliveries.ended_badly(connection, study)
-    if failed or any(one.revision == present for one in undelivered) or outbox.open_letters(connection, study):
+    undelivered = any(one.revision == present for one in deliveries.ended_badly(connection, study))
+    untold = any(one.cause is RejectedFor.WITHDRAWN for one in rejections.ended_badly(connection, study))
+    if failed or undelivered or untold or outbox.open_letters(connection, study):
         return False
     return release(transaction, study, reason, now)

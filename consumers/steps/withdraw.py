@@ -1,18 +1,91 @@
-"""Results that were made of images which a person has found to be wrong: nothing of them goes out any more."""
+"""Results that are wrong are taken back: what is not out goes nowhere, and of what is out a rejection note is made."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from audit.trail import Action, Transaction
+from audit.trail import Action, Ledger, Transaction
+from consumers.steps import stuck
 from consumers.steps.deliver import about
+from domain.errors import Permanent
+from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
-from store import deliveries
-from store.deliveries import DELIVERIES
+from domain.rejections import Cause
+from domain.states import DeliveryState
+from store import deliveries, jobs, rejections
+from store.deliveries import DELIVERIES, Delivery
+from store.jobs import Job
+from store.studies import note_progress
+
+_GOING = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.FAILED, DeliveryState.REFUSED)
 
 
-def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: datetime) -> int:
-    """Cancel what of the study's results has not arrived; how many deliveries that were."""
-    waiting = deliveries.unfinished_of(transaction.connection, study_id)
-    for one in waiting:
-        DELIVERIES.move(transaction.connection, one.id, DELIVERIES.cancel, reason=reason)
-        transaction.record(Action.DELIVERY_CANCELLED, study_id, **about(one), reason=reason)
-    return len(waiting)
+@dataclass(frozen=True)
+class Withdrawn:
+    """What was taken back: of how many runs, and which destinations have some of it."""
+
+    runs: int
+    destinations: tuple[str, ...]
+
+
+def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: datetime, user: str = "") -> int:
+    """Take back everything that models made of a study; of how many runs, 0 where there is nothing to take back.
+
+    Runs that have not ended are stopped, results that are not out are cancelled, and for each destination that has any
+    a rejection note is made, which its profile lets go or not. What a later run finds is not concerned. `reason` is
+    words for people, without anything that names a patient; `user` is who said so, where a person did. Locks jobs,
+    deliveries, notes and the study, in this order (store.locks): to be called before anything that locks the study.
+    """
+    connection = transaction.connection
+    jobs.lock(connection, study_id)
+    deliveries.lock(connection, study_id)
+    rejections.lock(connection, study_id)
+    taken, stopped = jobs.withdraw(connection, study_id, reason, now)
+    for job in stopped:
+        transaction.record(Action.JOB_CANCELLED, study_id, job=str(job.id), reason=reason)
+    for job in taken:
+        noted = _take_back(transaction, job, reason, now)
+        said = {"job": str(job.id), "reason": reason, "destinations": noted}
+        transaction.record(Action.WITHDRAWN, study_id, **said, **({"user": user} if user else {}))
+    if taken or stopped:
+        note_progress(connection, study_id, f"results withdrawn: {reason}", now)
+        transaction.wake(deliveries.DELIVERIES_CHANNEL)
+    return len(taken) + len(stopped)
+
+
+def withdraw_results(ledger: Ledger, study: StudyId, reason: str, user: str, now: datetime) -> Withdrawn:
+    """As `withdraw`, at a person's order; a study that was stuck for its deliveries alone goes on.
+
+    Raises Permanent where there is nothing to take back.
+    """
+    with ledger.transaction() as transaction:
+        failed = bool(deliveries.ended_badly(transaction.connection, study))
+        before = set(rejections.withdrawn_from(transaction.connection, study))
+        runs = withdraw(transaction, study, reason, now, user)
+        if not runs:
+            raise Permanent("there is nothing to withdraw: no model has results of this study, or is at work on it")
+        if failed:
+            stuck.release_if_nothing_is_left(transaction, study, f"results withdrawn: {reason}", now)
+        told = set(rejections.withdrawn_from(transaction.connection, study)) - before
+    return Withdrawn(runs, tuple(sorted({destination for _, destination in told})))
+
+
+def _take_back(transaction: Transaction, job: Job, reason: str, now: datetime) -> list[str]:
+    """One run's results, wherever they are; which destinations have any."""
+    of_job = [one for one in deliveries.of_study(transaction.connection, job.study_id) if one.job_id == job.id]
+    for one in of_job:
+        _cancel(transaction, one, reason)
+    noted = [one.destination for one in of_job if rejections.request(transaction.connection, one, Cause.WITHDRAWN)]
+    data = ResultsRejected(job.id, job.model, job.version, Cause.WITHDRAWN.value, len(noted))
+    transaction.emit(Event(data, job.study_id, now))
+    return noted
+
+
+def _cancel(transaction: Transaction, delivery: Delivery, reason: str) -> None:
+    """Send no more of it. Whether what a sender has in hand at this moment arrives, nobody can say."""
+    if delivery.state not in _GOING:
+        return
+    if delivery.state is DeliveryState.SENDING:
+        deliveries.note_unanswered(transaction.connection, delivery.id)
+    said = f"its results were withdrawn: {reason}"
+    DELIVERIES.move(transaction.connection, delivery.id, DELIVERIES.cancel, reason=said)
+    transaction.record(Action.DELIVERY_CANCELLED, delivery.study_id, **about(delivery), reason=reason)

@@ -7,13 +7,16 @@ from dataclasses import replace
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from domain.clock import Clock, SystemClock
+from domain.editions import Edition
 from domain.events import Event, OfJob, ResultsWritten
 from domain.records import ResultRecord
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
 from store import jobs, results
+from store.database import Connection
 from store.jobs import Job
+from store.leases import moment
 from store.objects import ObjectStore
 from store.studies import note_progress
 
@@ -31,26 +34,29 @@ class ResultsWriter:
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
 
-        The event's time is the moment from which the destinations' answers were taken.
+        The event's time is the moment from which the destinations' answers were taken, by the database's clock: the
+        answers have theirs from other hosts.
         """
-        connection, begun = transaction.connection, self._clock.now()
+        connection, begun = transaction.connection, moment(transaction.connection)
         job = jobs.get(connection, event.of(OfJob).job)
         assert job.findings is not None and job.finished_at is not None
+        if job.withdrawn_at:
+            self._leave(transaction, job, "they were withdrawn")
+            return
         # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
         findings = replace(job.findings, input_digest=job.input_set)
         keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
         read = (findings.frames, *(one.frames for one in findings.others))
         uids = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
         if not uids.keys() <= keys.keys():
-            reason = "an image of it was replaced since; a newer revision has results of its own"
-            transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
+            self._leave(transaction, job, "an image of it was replaced since; a newer revision has results of its own")
             return
         sources = [self._objects.path(keys[uid]) for uid in uids]
-        earlier = [_predecessor(result) for result in results.predecessors(connection, job)]
+        edition, earlier = self._edition(connection, job)
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
         forms = wanted_forms(connection, self._destinations)
-        written = write(findings, mask, sources, earlier, job.finished_at, forms, maps)
+        written = write(findings, mask, sources, earlier, job.finished_at, forms, maps, edition)
         rows = [self._keep(job, one) for one in written]
         self._objects.sync()
         results.add_results(connection, rows)
@@ -61,6 +67,19 @@ class ResultsWriter:
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
+
+    def _edition(self, connection: Connection, job: Job) -> tuple[Edition, list[Predecessor]]:
+        """Which of the study's results by this model they are, and the objects that they supersede."""
+        number = results.number(connection, job)
+        before = results.predecessor(connection, job, number)
+        if before is None or before.withdrawn_at:
+            return Edition(number, withdrawn=before is not None), []
+        assert before.result_number is not None
+        objects = [_predecessor(one) for one in results.results_of(connection, before.id)]
+        return Edition(number, before.result_number, before.finished_at), objects
+
+    def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
+        transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
 
     def _keep(self, job: Job, one: ResultObject) -> ResultRecord:
         sha256 = hashlib.sha256()

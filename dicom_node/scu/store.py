@@ -62,7 +62,8 @@ class Outgoing:
 class Outcome:
     """What became of `sent`; `status` is the peer's C-STORE status where it gave one.
 
-    `unaccepted` says that the peer did not accept the presentation context, so that another form of it may go.
+    `unaccepted` says that the peer did not accept the presentation context, so that another form of it may go;
+    `unanswered` that it was under way when the association ended, so that it may be there.
     """
 
     sent: Outgoing
@@ -70,6 +71,7 @@ class Outcome:
     reason: str
     status: int | None = None
     unaccepted: bool = False
+    unanswered: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,11 @@ def send(
     to each other arrive together. A file of ours that cannot be read is tried again.
     """
     for batch in _batches(objects):
-        waiting = list(batch)
+        waiting, opened = list(batch), False
         try:
             contexts = list(dict.fromkeys(one.context for one in batch))
             with associate(destination, our_aet, contexts, timeout) as association:
+                opened = True
                 if together and association.negotiated.refused:
                     yield from _unsent(association, batch)
                     waiting.clear()
@@ -109,7 +112,8 @@ def send(
                     del waiting[0]
                     yield outcome
         except Retryable as error:
-            yield from (Outcome(one, Verdict.RETRY, str(error)) for one in waiting)
+            for number, one in enumerate(waiting):
+                yield Outcome(one, Verdict.RETRY, str(error), unanswered=opened and number == 0)
 
 
 def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:

@@ -203,18 +203,19 @@ class AssociationWriter:
             transfer_syntax=instance.transfer_syntax,
             payload_crc=payload_crc,
         )
+        write = partial(self._attempt_write, record, frame, reserve=reserve, parts=kind is Kind.PART)
         try:
-            self._attempt_write(record, frame, reserve)
+            write()
         except OSError:
             # A bad block must not end the association: once more, elsewhere.
             try:
-                self._attempt_write(record, frame, reserve)
+                write()
             except OSError as error:
                 raise SpoolUnavailable(f"spool cannot be written: {error}") from error
         self._access.ring(kind not in (Kind.INSTANCE, Kind.PART))
 
-    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, reserve: bool) -> None:
-        segment = self._access.pool.acquire(len(frame), reserve=reserve)
+    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, *, reserve: bool, parts: bool) -> None:
+        segment = self._access.pool.acquire(len(frame), reserve=reserve, parts=parts)
         try:
             self._attempt += 1
             header = segment.header

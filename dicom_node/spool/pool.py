@@ -36,6 +36,7 @@ _GRACE = 1.0
 _MAKING = 15.0
 _LONGEST = padded(PART)
 FULL = "spool is full"
+PARTS_FULL = "large instances that are not whole yet fill their share of the spool"
 LOW_DISK = "free space of the spool's disk is below its floor"
 
 
@@ -43,13 +44,15 @@ LOW_DISK = "free space of the spool's disk is below its floor"
 class OpenSegment:
     """One use of one segment by this run; one thread's at a time. `offset` is the end of its last proven record.
 
-    `reserved` says that it is kept for records that let the reader free others.
+    `reserved` says that it is kept for records that let the reader free others, `parts` that it holds parts of
+    instances and nothing else.
     """
 
     fd: int
     header: SegmentHeader
     offset: int = RECORDS
     reserved: bool = False
+    parts: bool = False
 
     @property
     def room(self) -> int:
@@ -68,6 +71,9 @@ class SegmentPool:
 
     `acquire` lends a segment for one write; then it goes back by `release`, or by `retire` where the write failed.
     `tend` is to be called a few times a second by one thread: it recycles, prepares ahead, and watches the disk.
+
+    A part keeps its segment from being read to its end until its instance is whole, which a peer may put off. So parts
+    lie in segments of their own, and in a bounded number of them: what is whole at once always finds room again.
     """
 
     def __init__(self, folder: Path, settings: Spool, run: UUID) -> None:
@@ -79,6 +85,7 @@ class SegmentPool:
         self._partial: list[OpenSegment] = []
         self._reserve: OpenSegment | None = None
         self._lent = 0
+        self._parts: set[int] = set()  # numbers of segments that hold parts, until the reader has finished them
         self._failed: list[OpenSegment] = []
         self._ended: dict[int, tuple[int, SegmentHeader]] = {}
         self._condemned: set[int] = set()
@@ -97,23 +104,26 @@ class SegmentPool:
         """Whether one who needed a segment got none, and there still is none."""
         return self._full_since is not None
 
-    def acquire(self, size: int = _LONGEST, *, reserve: bool = False) -> OpenSegment:
+    def acquire(self, size: int = _LONGEST, *, reserve: bool = False, parts: bool = False) -> OpenSegment:
         """A segment with room for a record of `size` bytes, for one write.
 
         `reserve` is for a record that lets the reader free others: it may have the last segment, which instances may
-        not. Raises SpoolUnavailable where there is none, OSError where its use cannot be begun.
+        not; `parts` for a part of an instance. Raises SpoolUnavailable where there is none, OSError where its use
+        cannot be begun.
         """
         with self._changed:
-            nearly_full = self._put_by(size)
+            nearly_full = self._put_by(size, parts)
         for segment in nearly_full:
             self._end(segment)
         with self._changed:
-            found = self._pick(size, reserve) or self._wait(size, reserve)
+            found = self._pick(size, reserve, parts) or self._wait(size, reserve, parts)
             if found is None:
-                raise SpoolUnavailable(LOW_DISK if self.low_disk else FULL)
+                raise SpoolUnavailable(LOW_DISK if self.low_disk else PARTS_FULL if self._parts_end(parts) else FULL)
             self._full_since = None
             self._lent += 1
-        return found if isinstance(found, OpenSegment) else self._begin(*found, reserve)
+            if not isinstance(found, OpenSegment) and parts:
+                self._parts.add(found[1].number)
+        return found if isinstance(found, OpenSegment) else self._begin(*found, reserve, parts)
 
     def release(self, segment: OpenSegment) -> None:
         """Take back a segment after a write."""
@@ -160,9 +170,9 @@ class SegmentPool:
             os.close(fd)
         self._fds.clear()
 
-    def _put_by(self, size: int) -> list[OpenSegment]:
+    def _put_by(self, size: int, parts: bool) -> list[OpenSegment]:
         """Segments in use that have no room for `size` bytes any more, to be ended."""
-        nearly_full = [segment for segment in self._partial if segment.room < size]
+        nearly_full = [segment for segment in self._partial if segment.parts is parts and segment.room < size]
         for segment in nearly_full:
             self._partial.remove(segment)
         if self._reserve is not None and self._reserve.room < size:
@@ -171,12 +181,14 @@ class SegmentPool:
         self._lent += len(nearly_full)
         return nearly_full
 
-    def _pick(self, size: int, reserve: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
+    def _pick(self, size: int, reserve: bool, parts: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
         for segment in reversed(self._partial):
-            if segment.room >= size:
+            if segment.parts is parts and segment.room >= size:
                 self._partial.remove(segment)
                 return segment
-        if self._reserve is not None and (reserve or self._free or self._may_grow()):
+        if self._parts_end(parts):
+            return None
+        if self._reserve is not None and not parts and (reserve or self._free or self._may_grow()):
             segment, self._reserve = self._reserve, None
             segment.reserved = reserve
             return segment
@@ -185,12 +197,16 @@ class SegmentPool:
             return self._free.popleft() if self._free else None
         return None
 
+    def _parts_end(self, parts: bool) -> bool:
+        """Whether what is to be written are parts, and they have all the segments that they may have."""
+        return parts and len(self._parts) >= self._settings.segments_for_parts
+
     def _has_room(self) -> bool:
         """Whether an instance may be written without the last segment, now or once one more is made."""
-        in_use = any(segment.room >= _LONGEST for segment in self._partial)
+        in_use = any(segment.room >= _LONGEST for segment in self._partial if not segment.parts)
         return in_use or len(self._free) > 1 or self._may_grow()
 
-    def _begin(self, fd: int, old: SegmentHeader, reserve: bool) -> OpenSegment:
+    def _begin(self, fd: int, old: SegmentHeader, reserve: bool, parts: bool) -> OpenSegment:
         header = old.next_use(self._run)
         try:
             write_header(fd, header)
@@ -201,18 +217,18 @@ class SegmentPool:
                 self._condemned.add(old.number)
                 self._ended[old.number] = fd, old
             raise
-        return OpenSegment(fd, header, reserved=reserve and not self._has_room())
+        return OpenSegment(fd, header, reserved=reserve and not self._has_room(), parts=parts)
 
-    def _wait(self, size: int, reserve: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
+    def _wait(self, size: int, reserve: bool, parts: bool) -> OpenSegment | tuple[int, SegmentHeader] | None:
         begun = time.monotonic()
         since = self._full_since or begun
         while True:
             self._reclaim()
-            if (found := self._pick(size, reserve)) is not None:
+            if (found := self._pick(size, reserve, parts)) is not None:
                 return found
             # Who makes the segments cannot wait for one.
             alone = threading.get_ident() == self._tender
-            coming = self._lent or self._may_grow()
+            coming = (self._lent or self._may_grow()) and not self._parts_end(parts)
             if self.low_disk or alone or time.monotonic() > (begun + _MAKING if coming else since + _GRACE):
                 self._full_since = None if self._has_room() else since
                 return None
@@ -226,6 +242,7 @@ class SegmentPool:
 
     def _set_free(self, fd: int, header: SegmentHeader) -> bool:
         number = header.number
+        self._parts.discard(number)
         whole = self._sizes[number] == self._settings.segment and number not in self._condemned
         if whole and self._bytes() <= self._settings.capacity:
             self._free.append((fd, header))

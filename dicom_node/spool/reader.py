@@ -189,6 +189,8 @@ class SpoolReader:
             settle(self._reassembly.add_part(follower, found, record, mark) if is_part else (mark,))
             return []
         entry, abandoned = self._reassembly.add(follower, found, mark)
+        if entry is None and record is not None and record.kind is Kind.INSTANCE:
+            roster.take_again(record, mark)
         settle(abandoned)
         return [entry] if entry else []
 

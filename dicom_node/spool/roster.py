@@ -155,6 +155,10 @@ class Roster:
         self._tidy()
         self._keep()
 
+    def take_again(self, last: Record, mark: Mark) -> None:
+        """An instance that was taken over comes once more; its parts may be gone before its last record is passed."""
+        self._taken[last.association, last.sequence] = mark
+
     def has_taken(self, association: UUID, sequence: int) -> bool:
         """Whether this instance was taken over while its last record was left before a checkpoint."""
         return (association, sequence) in self._taken

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from domain import words
 from domain.findings import FindingProbability, Findings, ModelIdentity, Region
 from sr_writer.codes.marks import marks
-from sr_writer.codes.wording import warning
+from sr_writer.codes.wording import content_description, warning
 from sr_writer.content import Content
 from sr_writer.image_names import ImageNames
 from sr_writer.source import Source
@@ -52,10 +52,21 @@ def limits(model: ModelIdentity) -> tuple[str, ...]:
     return tuple(one for one in model.card if one.startswith("Limits")) or model.card
 
 
-def heads(findings: Findings) -> tuple[str, ...]:
-    """What stands above every page: the warning, then which model has spoken."""
-    model = findings.model
-    return warning(model), f"{model.title} ({model.name} {model.version}, {model.manufacturer})"
+def heads(content: Content) -> tuple[str, ...]:
+    """What stands above every page: the warning, which model has spoken, and what its results supersede."""
+    model, edition = content.findings.model, content.edition_said
+    maker = f"{model.title} ({model.name} {model.version}, {model.manufacturer})"
+    return (warning(model), maker, *([f"{edition}."] if edition else []))
+
+
+def comments(content: Content) -> str:
+    """What an object that people look at by itself says of itself: the warning, and what it supersedes."""
+    return ". ".join(filter(None, (warning(content.findings.model), content.edition_said)))
+
+
+def description(content: Content) -> str:
+    """The most important part of it in 64 characters."""
+    return content_description(content.findings.model, content.edition.shortly(content.stamp.moment.tzinfo))
 
 
 def _segments(content: Content) -> Iterator[Line]:

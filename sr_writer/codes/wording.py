@@ -10,6 +10,7 @@ from highdicom.sr import CodedConcept
 
 from domain.findings import Code, ModelIdentity
 from domain.profiles import ResultKind
+from domain.rejections import Cause
 from sr_writer.codes import concepts
 
 _NAMES = {
@@ -31,6 +32,7 @@ DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
 SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(ResultKind)}
+REJECTION_SERIES_NUMBER = 9001 + len(ResultKind)
 
 _PROCEDURES = {
     "CR": concepts.RADIOGRAPHY,
@@ -86,14 +88,22 @@ def short(text: str) -> str:
     return plain(text)[:64].strip()
 
 
-def series_description(model: ModelIdentity, kind: ResultKind, about: str = "") -> str:
+def series_description(model: ModelIdentity, kind: ResultKind, about: str = "", number: int = 1) -> str:
     """What a list of series shows, most of which cut it off: what this one is, that no person has looked, the model.
 
-    `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`.
+    `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`. Of
+    the study's results by this model, those from the second on say which they are, by `number`.
     """
     demonstration = ", demo" if model.demonstration else ""
     name = plain(about) or subject(model.title)
-    return short(f"{name}, {_NAMES[kind]}; {_UNVERIFIED}{demonstration}; {model.name}")
+    result = f", result {number}" if number > 1 else ""
+    return short(f"{name}, {_NAMES[kind]}{result}; {_UNVERIFIED}{demonstration}; {model.name}")
+
+
+def rejection_description(model: ModelIdentity, cause: Cause, number: int) -> str:
+    """What a list of series shows of a rejection note: what became of which result."""
+    demonstration = ", demo" if model.demonstration else ""
+    return short(f"{cause.capitalize()}: {subject(model.title)}, result {number}; AI{demonstration}; {model.name}")
 
 
 def subject(title: str) -> str:
@@ -112,6 +122,8 @@ def warning(model: ModelIdentity) -> str:
     return f"{NOT_VERIFIED}; {DEMONSTRATION}" if model.demonstration else NOT_VERIFIED
 
 
-def content_description(model: ModelIdentity) -> str:
-    """The most important part of `warning` in 64 characters."""
+def content_description(model: ModelIdentity, edition: str = "") -> str:
+    """The most important part of `warning` in 64 characters, beside what is said of an `edition` that has one."""
+    if edition:
+        return short(f"{'AI demo, unverified' if model.demonstration else _UNVERIFIED}; {edition}")
     return DEMONSTRATION.capitalize() if model.demonstration else NOT_VERIFIED

@@ -67,7 +67,7 @@ def pages(content: Content) -> bytes:
     model = content.findings.model
     out = BytesIO()
     canvas = Canvas(out, pagesize=A4, invariant=1, pageCompression=1, lang="en")
-    canvas.setTitle(_printable(series_description(model, ResultKind.PDF)))
+    canvas.setTitle(_printable(series_description(model, ResultKind.PDF, number=content.edition.number)))
     canvas.setAuthor(_printable(model.manufacturer))
     canvas.setSubject(warning(model))
     canvas.setCreator(_printable(f"{model.name} {model.version}"))
@@ -133,6 +133,8 @@ def _frame(canvas: Any, said: str, above: Sequence[_Block], number: str) -> None
 def _blocks(content: Content) -> Iterator[_Block]:
     findings = content.findings
     yield from _paragraph(findings.model.title, _BOLD, 17, 22)
+    if content.edition_said:
+        yield from _paragraph(f"{content.edition_said}.", _BOLD, 10, 14)
     yield from _paragraph(maker(content), colour=_GREY)
     yield from _paragraph(f"Read: {read(content)}", colour=_GREY)
     yield _heading("Findings")

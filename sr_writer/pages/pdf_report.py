@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from domain.profiles import ResultFormat, ResultKind
+from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import concept, series_description
+from sr_writer.codes.wording import concept
 from sr_writer.content import Content, Draft
 from sr_writer.inputs import by_series
 from sr_writer.pages.documents import described
@@ -18,7 +18,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
     dataset.BurnedInAnnotation = "YES"  # its head names the patient (PS3.3 C.24.2)
     dataset.AcquisitionDateTime = None  # of several images
-    dataset.DocumentTitle = series_description(content.findings.model, ResultKind.PDF)
+    dataset.DocumentTitle = dataset.SeriesDescription
     dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [

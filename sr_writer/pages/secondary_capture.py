@@ -8,7 +8,8 @@ from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import concept, warning
+from sr_writer.codes.sentences import comments
+from sr_writer.codes.wording import concept
 from sr_writer.content import Content, Draft
 from sr_writer.pages.captions import elsewhere
 from sr_writer.pages.documents import described
@@ -25,7 +26,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.PatientOrientation = None  # several images in different orientations
     dataset.DerivationDescription = "Key images with what was found in them, and a table"
-    dataset.ImageComments = warning(content.findings.model)
+    dataset.ImageComments = comments(content)
     dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = content.stamp.date, content.stamp.time
     shown = _shown(content)
     dataset.SourceImageSequence = [_reference(frame) for frame in shown]

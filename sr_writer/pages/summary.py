@@ -79,6 +79,9 @@ def _title(content: Content) -> Image.Image:
     titles = _wrapped(content.findings.model.title, 34)
     title = [_Row(_EDGE, 22 + 42 * k, line, 34, WHITE) for k, line in enumerate(titles)]
     below = 28 + 42 * len(titles)
+    if content.edition_said:
+        title.append(_Row(_EDGE, below, f"{content.edition_said}.", 22, AMBER))
+        below += 34
     made = [_Row(_EDGE, below + 24 * k, line, 17, GREY) for k, line in enumerate(said)]
     return _block(below + 16 + 24 * len(made), [*title, *made])
 

@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 from domain.findings import Region
 from domain.profiles import ResultFormat
 from domain.words import percentage
-from sr_writer.codes.wording import content_description, plain, warning
+from sr_writer.codes.sentences import description
+from sr_writer.codes.wording import plain, warning
 from sr_writer.common_modules import heading
 from sr_writer.content import Content, Draft
 from sr_writer.encoding.colours import cielab
@@ -80,14 +81,14 @@ def _key(content: Content, index: int) -> str:
 
 
 def _state(images: Sequence[_Shown], number: int, content: Content, form: ResultFormat) -> Dataset:
-    model, stamp = content.findings.model, content.stamp
+    stamp = content.stamp
     state = heading(content, form, "PR", number)
-    state.ContentLabel, state.ContentDescription = "AI_FINDINGS", content_description(model)
+    state.ContentLabel, state.ContentDescription = "AI_FINDINGS", description(content)
     state.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
     state.PresentationCreationDate, state.PresentationCreationTime = stamp.date, stamp.time
     state.ReferencedSeriesSequence = [_series(content.source.series_uid, images)]
     state.DisplayedAreaSelectionSequence = list(_areas(images))
-    state.GraphicAnnotationSequence = [_annotation(one, warning(model)) for one in images]
+    state.GraphicAnnotationSequence = [_annotation(one, content) for one in images]
     state.GraphicLayerSequence = [_layer()]
     _render(state, images)
     return state
@@ -184,8 +185,9 @@ def _layer() -> Dataset:
     return layer
 
 
-def _annotation(image: _Shown, said: str) -> Dataset:
-    item = annotation(image.frame.instance, image.regions, image.lines, said)
+def _annotation(image: _Shown, content: Content) -> Dataset:
+    lines = [*image.lines, *([content.edition_said] if content.edition_said else [])]
+    item = annotation(image.frame.instance, image.regions, lines, warning(content.findings.model))
     item.ReferencedImageSequence = _references([image])
     item.GraphicLayer = _LAYER
     return item

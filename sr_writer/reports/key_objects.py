@@ -8,7 +8,8 @@ from pydicom.dataset import Dataset
 
 from domain.profiles import ResultFormat, ResultKind
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import SERIES_NUMBERS, concept, plain, series_description, warning
+from sr_writer.codes.sentences import comments
+from sr_writer.codes.wording import SERIES_NUMBERS, concept, plain, series_description
 from sr_writer.content import Content, Draft, KeyFrame
 from sr_writer.equipment import contributing_equipment, general_equipment, observer
 from sr_writer.source import Instance, Source
@@ -29,7 +30,7 @@ def _document(content: Content, form: ResultFormat) -> Dataset:
         content=_selection(content, images),
         series_instance_uid=stamp.uid(f"{form.name}-series"),
         series_number=SERIES_NUMBERS[form.kind],
-        series_description=series_description(model, ResultKind.KOS),
+        series_description=series_description(model, ResultKind.KOS, number=content.edition.number),
         sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         contributing_equipment=contributing_equipment(model, stamp),
@@ -69,7 +70,7 @@ def _evidence(source: Source, instance: Instance) -> Dataset:
 
 def _description(content: Content) -> str:
     reasons = (_reason(one, content) for one in content.key_frames)
-    return " ".join([f"{warning(content.findings.model)}.", *reasons])
+    return " ".join([f"{comments(content)}.", *reasons])
 
 
 def _reason(one: KeyFrame, content: Content) -> str:

@@ -72,7 +72,7 @@ def document(content: Content, form: ResultFormat, tree: ContainerContentItem) -
         content=tree,
         series_instance_uid=stamp.uid(f"{form.name}-series"),
         series_number=SERIES_NUMBERS[form.kind],
-        series_description=series_description(findings.model, form.kind),
+        series_description=series_description(findings.model, form.kind, number=content.edition.number),
         sop_instance_uid=stamp.uid(form.name),
         instance_number=1,
         is_complete=True,
@@ -108,7 +108,8 @@ def _evidence(study_uid: str, sop_class_uid: str, sop_instance_uid: str, series_
 def _measurements(content: Content, groups: Sequence[ContentItem], gaps: Sequence[str] = ()) -> ContainerContentItem:
     """The root of TID 1500; `gaps` are sentences that follow the warning in its first comment."""
     findings = content.findings
-    first = " ".join([f"{warning(findings.model)}.", *gaps])
+    superseded = [f"{content.edition_said}."] if content.edition_said else []
+    first = " ".join([f"{warning(findings.model)}.", *superseded, *gaps])
     items: list[ContentItem] = [*context(content), image_library(*content.sources)]
     if groups:
         items.append(container(concepts.IMAGING_MEASUREMENTS, groups))

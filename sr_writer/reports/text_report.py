@@ -21,7 +21,7 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     found = [f"{one.label}: {one.said}" for one in lines(content)]
     run = [f"Run by {findings.engine}."] if findings.engine else []
     sections = [
-        _section(concepts.SUMMARY, concepts.SUMMARY, heads(findings)),
+        _section(concepts.SUMMARY, concepts.SUMMARY, heads(content)),
         _section(concepts.FINDINGS, concepts.FINDING, found or ["The model reports nothing."], _images(content)),
     ]
     if about := [f"Read: {read(content)}.", *notes(findings), *run, *findings.model.card]:

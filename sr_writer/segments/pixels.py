@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_writer.content import Buffer
 from sr_writer.encoding.explicit import UNDEFINED, item, pixel_data_head
+from sr_writer.encoding.part10 import Buffer
 
 Labels = NDArray[np.uint8]
 # Of one slice: each segment that is in it, with indices of voxels between which it lies.

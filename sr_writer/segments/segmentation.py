@@ -14,11 +14,12 @@ from pydicom.tag import Tag
 from pydicom.valuerep import DSfloat
 
 from domain.errors import IntegrityError
-from domain.findings import Findings, ModelIdentity
+from domain.findings import Findings
 from domain.profiles import LABEL_MAP_SEGMENTATION, RLE, ResultFormat, every_form
-from sr_writer.codes.wording import content_description, warning
+from sr_writer.codes.sentences import comments, description
 from sr_writer.common_modules import heading
-from sr_writer.content import Buffer, Content, Draft
+from sr_writer.content import Content, Draft
+from sr_writer.encoding.part10 import Buffer
 from sr_writer.provenance import Provenance
 from sr_writer.segments import frames as segment_frames
 from sr_writer.segments import pixels as segment_pixels
@@ -100,7 +101,7 @@ def _label_map(mask: NDArray[np.uint8], source: Source, volume: Volume, form: Re
 def _head(content: Content, volume: Volume, form: ResultFormat) -> Dataset:
     """Everything but the frames and the references; patient and study are left out."""
     dataset = heading(content, form, "SEG")
-    _describe(dataset, content.findings.model)
+    _describe(dataset, content)
     _place(dataset, volume)
     _number_dimensions(dataset, content.stamp.uid(f"{form.name}-dimensions"), form)
     _encode(dataset, form)
@@ -114,11 +115,11 @@ def _head(content: Content, volume: Volume, form: ResultFormat) -> Dataset:
     return dataset
 
 
-def _describe(dataset: Dataset, model: ModelIdentity) -> None:
+def _describe(dataset: Dataset, content: Content) -> None:
     """General Image (PS3.3 C.7.6.1) and Content Identification (table 10-12)."""
     dataset.ImageType = ["DERIVED", "PRIMARY"]
-    dataset.ImageComments = warning(model)
-    dataset.ContentLabel, dataset.ContentDescription = "AI_SEGMENTATION", content_description(model)
+    dataset.ImageComments = comments(content)
+    dataset.ContentLabel, dataset.ContentDescription = "AI_SEGMENTATION", description(content)
     dataset.ContentCreatorName = ""  # type 2, and no person made it
 
 

@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from domain.ids import StudyId
-from domain.records import CurrentWork, DeliveryRecord, JobRecord, ResultRecord
+from domain.records import CurrentWork, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord
 from domain.states import JobState
 from store.database import Database
 from store.queries.records import read, rows_of, rows_of_studies
-from store.tables import deliveries, jobs, results
+from store.tables import deliveries, jobs, rejections, results
 
-T = TypeVar("T", JobRecord, ResultRecord, DeliveryRecord)
+T = TypeVar("T", JobRecord, ResultRecord, DeliveryRecord, RejectionRecord)
 
 
 def current_work(database: Database, study: StudyId) -> CurrentWork:
@@ -35,8 +35,11 @@ def work_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId
     job_ids = [one.id for one in found]
     written = read(connection, rows_of(ResultRecord, results).where(results.c.job_id.in_(job_ids)), ResultRecord)
     sent = read(connection, rows_of(DeliveryRecord, deliveries).where(deliveries.c.job_id.in_(job_ids)), DeliveryRecord)
+    of_deliveries = rejections.c.delivery_id.in_([one.id for one in sent])
+    noted = read(connection, rows_of(RejectionRecord, rejections).where(of_deliveries), RejectionRecord)
     its_jobs, its_results, its_deliveries = _by_study(found), _by_study(written), _by_study(sent)
-    return {one: CurrentWork(its_jobs[one], its_results[one], its_deliveries[one]) for one in ids}
+    its_notes = _by_study(noted)
+    return {one: CurrentWork(its_jobs[one], its_results[one], its_deliveries[one], its_notes[one]) for one in ids}
 
 
 def _by_study(records: Iterable[T]) -> Mapping[StudyId, tuple[T, ...]]:

@@ -19,6 +19,7 @@ from domain.records import (
     Listed,
     MeasuredJob,
     QuarantineRecord,
+    RejectionRecord,
     ResultRecord,
     SentObject,
     SeriesRecord,
@@ -39,6 +40,7 @@ from store.tables import (
     instances,
     jobs,
     quarantine,
+    rejections,
     results,
     series,
     studies,
@@ -58,6 +60,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
             "jobs": tables.last(MeasuredJob, jobs.c.requested_at, jobs.c.id),
             "results": tables.last(ResultRecord, results.c.written_at, results.c.sop_uid),
             "deliveries": tables.deliveries(),
+            "rejections": tables.last(RejectionRecord, rejections.c.requested_at, rejections.c.id),
             "dead_letters": tables.last(DeadLetter, dead_letters.c.at, dead_letters.c.id),
             "quarantine": tables.last(QuarantineRecord, quarantine.c.received_at, quarantine.c.id),
         }

@@ -18,6 +18,7 @@ from domain.records import (
     MeasuredJob,
     MeasuredSegment,
     MeasuredValue,
+    RejectionRecord,
     StudyRecord,
 )
 from domain.states import DeliveryState, JobState, StudyState
@@ -109,4 +110,5 @@ _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     JobRecord: {"state": JobState},
     MeasuredJob: {"state": JobState, "findings": measured},
     DeliveryRecord: {"state": DeliveryState, "choices": _choices},
+    RejectionRecord: {"state": DeliveryState},
 }

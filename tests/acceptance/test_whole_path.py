@@ -4,6 +4,7 @@ One node for each bus: it gets all slices but ten, the same again, and then the 
 step is looked at in its own tests.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
+from config.settings import parse_destination
+from domain.profiles import BUILT_IN
 from tests.support import counterparts, judges
 from tests.support.node import Node
 from tests.support.senders import storescu
@@ -59,7 +62,8 @@ def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         archive = stack.enter_context(Orthanc(_made(folder / "archive")))
         kafka = stack.enter_context(KafkaBroker(_made(folder / "broker"))) if request.param == "kafka" else None
         bootstrap = kafka.bootstrap if kafka else None
-        node = Node(folder / "node", destinations=[archive.destination], kafka=bootstrap, models=shipped, env=QUICK)
+        env = {**QUICK, **_told(archive)}
+        node = Node(folder / "node", kafka=bootstrap, models=shipped, env=env)
         yield Trial(stack.enter_context(node), archive)
 
 
@@ -118,13 +122,31 @@ def test_a_study_that_is_sent_again_adds_nothing(first: Step, again: Step) -> No
 
 def test_ten_more_slices_lead_to_results_that_supersede_the_earlier_ones(first: Step, amended: Step) -> None:
     assert (amended.study["state"], amended.study["revision"]) == ("complete", 2)
-    assert amended.kinds == sorted(SEGMENTED * 2)
+    assert amended.kinds == sorted([*SEGMENTED * 2, "NOTE"])
     assert first.uids() < amended.uids()
     reports = [one for one in amended.of("SR") if one.SOPInstanceUID not in first.uids()]
+    assert all(", result 2; AI" in one.SeriesDescription for one in reports)
     superseded = [_predecessors(one) for one in reports]
     earlier = {one.SOPInstanceUID for one in first.of("SR")}
     assert set().union(*superseded) == earlier
     assert [len(one) for one in superseded] == [1] * len(earlier)
+
+
+def test_the_archive_is_told_that_the_earlier_results_are_superseded(first: Step, amended: Step) -> None:
+    ((title, named),) = _notes(amended)
+    assert (title, named) == ("113039", first.uids())
+
+
+def _notes(step: Step) -> list[tuple[str, set[str]]]:
+    """The code of each rejection note's title, and what it names."""
+    documents = [(one.ConceptNameCodeSequence[0].CodeValue, one) for one in step.of("KO")]
+    return sorted((title, _named(one)) for title, one in documents if title in ("113037", "113039"))
+
+
+def _named(document: Dataset) -> set[str]:
+    (study,) = document.CurrentRequestedProcedureEvidenceSequence
+    objects = (one for series in study.ReferencedSeriesSequence for one in series.ReferencedSOPSequence)
+    return {one.ReferencedSOPInstanceUID for one in objects}
 
 
 def _predecessors(report: Dataset) -> set[str]:
@@ -172,6 +194,7 @@ def test_the_audit_chain_verifies_and_tells_the_whole_story_of_the_study(
     assert [action for action in once if action in story] == story
     assert told.count("study amended") == 1
     assert told.count("results delivered") == 2
+    assert told.count("rejection note delivered") == 1
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
@@ -188,6 +211,26 @@ def test_one_byte_that_a_superuser_changes_in_any_audit_row_is_found_and_named(
         assert (verdict["intact"], verdict["bad"], verdict["checked"]) == (False, number, number - 1)
     finally:
         _put_back(trial, kept)
+
+
+def test_results_that_a_person_withdraws_are_taken_back_where_they_are(
+    trial: Trial, first: Step, amended: Step, study_uid: str, slices: Sequence[Path], tmp_path: Path
+) -> None:
+    done = trial.node.cli("results", "withdraw", study_uid, "--reason", "of another patient")
+    assert (done["runs"], len(done["destinations"])) == (2, 1)
+    after = _step(trial, study_uid)
+    second = {one.SOPInstanceUID for one in amended.results if ", result 2;" in one.SeriesDescription}
+    found = _notes(after)
+    assert [title for title, _ in found] == ["113037", "113037", "113039"]
+    assert {frozenset(named) for title, named in found if title == "113037"} == {
+        frozenset(first.uids()),
+        frozenset(second),
+    }
+    new = save((one for one in after.results if one.SOPInstanceUID not in amended.uids()), tmp_path)
+    assert {file.name: judges.complaints(file, slices[0]) for file in new} == {file.name: [] for file in new}
+    place = trial.status(study_uid)
+    assert "withdrawn" in place["where"] and place["why"].startswith("of another patient; rejection note to ")
+    assert trial.node.cli("audit", "verify")["intact"] is True
 
 
 # Each changes one byte. What is no JSON any more would not get past the table's index, so of an entry it is the year.
@@ -212,6 +255,16 @@ def _put_back(trial: Trial, kept: Sequence[dict[str, Any]]) -> None:
         connection.execute("DELETE FROM audit_entries")
         add = "INSERT INTO audit_entries (number, entry, hash) VALUES (%(number)s, %(entry)s, %(hash)s)"
         connection.cursor().executemany(add, kept)
+
+
+def _told(archive: Orthanc) -> dict[str, str]:
+    """Settings by which the archive gets what the default profile sends, and is told what is superseded."""
+    destination = {**parse_destination(archive.destination), "profile": "told"}
+    told = {"objects": list(BUILT_IN["default"].objects), "supersede": "iocm"}
+    return {
+        "DICOM_NODE_DESTINATIONS": json.dumps([destination]),
+        "DICOM_NODE_PROFILES": json.dumps({"told": told}),
+    }
 
 
 def _step(trial: Trial, uid: str) -> Step:

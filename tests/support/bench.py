@@ -1,6 +1,6 @@
 """A log, an object store and a database with nobody at work on them: a test moves each step, on its own clock."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,11 @@ from tests.support.ingest import send
 MARKS = PatientMarks(b"a key of the tests")
 # What the database's clock writes.
 _LEASED = ("since", "not_before", "lease_until")
-_MOMENTS = {"jobs": (*_LEASED, "requested_at"), "deliveries": (*_LEASED, "first_attempt")}
+_MOMENTS: Mapping[str, tuple[str, ...]] = {
+    "jobs": (*_LEASED, "requested_at"),
+    "deliveries": (*_LEASED, "first_attempt"),
+    "rejections": (*_LEASED, "requested_at", "first_attempt"),
+}
 
 
 @dataclass

@@ -195,10 +195,13 @@ def _profiles() -> str:
             ", ".join(one.reports),
             ", ".join(one.segmentations),
             "yes" if one.compress else "no",
+            f"supersede {one.supersede}, withdraw {one.withdraw}",
         )
         for one in BUILT_IN.values()
     ]
-    return table(("profile", "kinds", "reports, in order of preference", "segmentations", "compressed"), rows)
+    return table(
+        ("profile", "kinds", "reports, in order of preference", "segmentations", "compressed", "rejection notes"), rows
+    )
 
 
 def _received() -> str:

@@ -15,6 +15,7 @@ from domain.records import (
     DecisionRecord,
     ItemisedDelivery,
     MeasuredJob,
+    RejectionRecord,
     ResultRecord,
     SentObject,
     SeriesRecord,
@@ -65,6 +66,9 @@ a_job = _like(
         owner=None,
         lease_until=None,
         finished_at=BEGUN,
+        result_number=1,
+        withdrawn_at=None,
+        withdrawn_for="",
         findings=(),
     )
 )
@@ -87,6 +91,25 @@ a_delivery = _like(
         choices=(),
         planned_at=BEGUN,
         objects=(an_object(),),
+    )
+)
+a_rejection = _like(
+    RejectionRecord(
+        id=uuid.UUID(int=6),
+        delivery_id=uuid.UUID(int=5),
+        study_id=STUDY,
+        destination="PACS",
+        cause="withdrawn",
+        state=DeliveryState.STORED,
+        reason="stored",
+        since=BEGUN,
+        attempts=1,
+        first_attempt=BEGUN,
+        not_before=BEGUN,
+        owner=None,
+        lease_until=None,
+        requested_at=BEGUN,
+        sop_uid="2.25.9",
     )
 )
 a_path = _like(StudyPath(a_study(), (an_association(),), (a_series(),), (), (), (), (), (), ()))

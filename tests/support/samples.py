@@ -1,4 +1,4 @@
-"""The sample files of the documentation, made anew from a phantom: one of each kind of object, and of some forms.
+"""The sample files of the documentation, made anew from a phantom: of each kind of object, of some forms, and notes.
 
 .venv/bin/python -m tests.support.samples      writes docs/samples
 """
@@ -6,10 +6,17 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
-from domain.profiles import DEFLATED, ENHANCED_SR, LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
+from domain.editions import Edition
+from domain.profiles import DEFLATED, ENHANCED_SR, EXPLICIT, LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
+from domain.rejections import Cause
+from sr_writer.content import Predecessor
+from sr_writer.reports.rejection_note import Rejected, rejection_note
+from sr_writer.results import write
 from tests.support.counterparts import ROOT
+from tests.support.findings import MOMENT
 from tests.support.result_cases import Run, everything, one_slice
 from tests.support.result_files import usual
 
@@ -29,14 +36,43 @@ FORMS: Mapping[str, ResultFormat] = {
     # As it is received it is six megabytes.
     "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
 }
+# What takes results back, for either cause; and a report that supersedes another.
+NOTES: Mapping[str, Cause] = {f"rejection-{cause}": cause for cause in Cause}
+SECOND = "report-that-supersedes"
+EVERY: Mapping[str, ResultFormat] = {
+    **FORMS,
+    **dict.fromkeys(NOTES, usual(ResultKind.KOS)),
+    SECOND: usual(ResultKind.SR),
+}
+_MADE = MOMENT - timedelta(minutes=20)
 
 
 def samples(folder: Path) -> dict[str, bytes]:
     """Each sample's file name and bytes; of a kind that has several objects, the first. Sources go to `folder`."""
     pages = {name: form for name, form in FORMS.items() if form.kind in (ResultKind.PDF, ResultKind.SC)}
     objects = {name: form for name, form in FORMS.items() if name not in pages}
+    run = everything(folder / "series")
     # The pages of one image are a third as large as those of five.
-    return {**_made(everything(folder / "series"), objects), **_made(one_slice(folder / "image"), pages)}
+    return {**_made(run, objects), **_made(one_slice(folder / "image"), pages), **_amended(run, folder)}
+
+
+def _amended(run: Run, folder: Path) -> dict[str, bytes]:
+    """The report of a second result, and the notes that take back the first."""
+    forms = [usual(ResultKind.SEG), usual(ResultKind.SR)]
+    first = run.results(forms, predecessors=())
+    objects = [
+        Predecessor(one.kind, one.form.sop_class, one.sop_instance_uid, one.series_instance_uid) for one in first
+    ]
+    file = folder / "first.dcm"
+    file.write_bytes(first[0].part10)
+    later = replace(run, findings=replace(run.findings, input_digest="of one image more"))
+    edition = Edition(2, 1, _MADE)
+    second = write(later.findings, run.mask, run.paths, objects, MOMENT, forms, run.maps, edition)
+    made = {f"{SECOND}.dcm": one.part10 for one in second if one.kind is ResultKind.SR}
+    for name, cause in NOTES.items():
+        rejected = Rejected(objects, file, cause, 1, _MADE, 2 if cause is Cause.SUPERSEDED else None)
+        made[f"{name}.dcm"] = rejection_note(run.findings, rejected, "sample", MOMENT, EXPLICIT).part10
+    return made
 
 
 def _made(run: Run, forms: Mapping[str, ResultFormat]) -> dict[str, bytes]:

@@ -40,11 +40,13 @@ _UNDER_WAY = """
 SELECT 'study' AS what, reason FROM studies WHERE state IN ('receiving', 'amended')
 UNION ALL SELECT 'job', reason FROM jobs WHERE state IN ('requested', 'leased', 'running')
 UNION ALL SELECT 'delivery', reason FROM deliveries WHERE state IN ('pending', 'sending')
+UNION ALL SELECT 'rejection note', reason FROM rejections WHERE state IN ('pending', 'sending')
 UNION ALL SELECT 'association', calling_ae FROM associations WHERE closed_at IS NULL
 UNION ALL
 SELECT 'event', envelope ->> 'type' FROM outbox
 JOIN (VALUES ('study.completed', 'routing'), ('study.amended', 'routing'), ('inference.completed', 'results'),
-             ('results.requested', 'results'), ('results.written', 'delivery')) AS wanted (type, reader)
+             ('results.requested', 'results'), ('results.rejected', 'results'), ('results.written', 'delivery'))
+AS wanted (type, reader)
 ON wanted.type = envelope ->> 'type'
 WHERE topic = 'events' AND NOT EXISTS (
     SELECT FROM inbox WHERE inbox.reader = wanted.reader AND inbox.event_id = outbox.event_id
@@ -125,9 +127,17 @@ class Trial:
         return found
 
     def kinds(self, uid: str) -> list[str]:
-        """What the archive holds of a study beside its images: the kinds of the node's results, one for each object."""
-        query = "SELECT sop_uid, kind FROM results JOIN studies ON studies.id = study_id WHERE study_uid = %s"
-        kinds = {row["sop_uid"]: row["kind"] for row in self.rows(query, uid)}
+        """What the archive holds of a study beside its images: the kinds of the node's results, one for each object.
+
+        A rejection note is of the kind NOTE.
+        """
+        query = (
+            "SELECT sop_uid, kind FROM results JOIN studies ON studies.id = study_id WHERE study_uid = %(uid)s "
+            "UNION ALL SELECT sop_uid, 'NOTE' FROM rejections JOIN studies ON studies.id = study_id "
+            "WHERE study_uid = %(uid)s"
+        )
+        with self.superuser() as connection:
+            kinds = {row["sop_uid"]: row["kind"] for row in connection.execute(query, {"uid": uid})}
         return sorted(kinds.get(one, "unknown") for found in self.home(uid).values() for one in found)
 
     def results(self, uid: str) -> list[Dataset]:

@@ -32,7 +32,7 @@ def test_every_table_is_on_a_page_once() -> None:
     assert sorted(name for page in PAGES for name in made_pages.made(page.read_text("utf-8"))) == sorted(TABLES)
 
 
-@pytest.mark.parametrize("name", samples.FORMS)
+@pytest.mark.parametrize("name", samples.EVERY)
 def test_a_sample_is_what_the_node_writes(name: str, made: dict[str, bytes]) -> None:
     kept, anew = ((samples.FOLDER / f"{name}.dcm").read_bytes(), made[f"{name}.dcm"])
     assert parts(kept) == parts(anew), "run .venv/bin/python -m tests.support.samples"
@@ -52,7 +52,7 @@ def parts(content: bytes) -> object:
 
 def test_the_samples_are_small_and_of_nobody() -> None:
     files = sorted(samples.FOLDER.iterdir())
-    assert [file.name for file in files] == sorted(f"{name}.dcm" for name in samples.FORMS)
+    assert [file.name for file in files] == sorted(f"{name}.dcm" for name in samples.EVERY)
     assert sum(file.stat().st_size for file in files) < 550_000
     assert {str(pydicom.dcmread(file).PatientName) for file in files} == {"Phantom^Chest"}
 
@@ -66,4 +66,4 @@ def test_what_a_row_names_is_there(row: air.Row) -> None:
 
 
 def test_every_sample_was_judged() -> None:
-    assert set(air.recorded(air.PAGE.read_text("utf-8"))) == set(samples.FORMS)
+    assert set(air.recorded(air.PAGE.read_text("utf-8"))) == set(samples.EVERY)

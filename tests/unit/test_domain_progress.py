@@ -1,6 +1,7 @@
 """Where a study is, since when and why, in one sentence."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -120,3 +121,21 @@ def test_deliveries_of_replaced_results_do_not_count() -> None:
     results = [a_result("ct_lung-1"), a_result("ct_lung-2")]
     deliveries = [a_delivery("pending", job="ct_lung-1"), a_delivery("stored", job="ct_lung-2")]
     assert progress(a_study(), jobs, results, deliveries).where == "results stored at PACS"
+
+
+def test_withdrawn_results_are_said_to_be_with_what_became_of_their_notes() -> None:
+    job = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="of another patient")
+    sent = a_delivery("stored")
+    note = records.a_rejection(delivery_id=sent.id, state=DeliveryState.PENDING, reason="waits to be sent")
+    place = progress(a_study(), [job], [a_result()], [sent], [note])
+    assert place == Progress(
+        "results of ct_lung withdrawn", LATEST, "of another patient; rejection note to PACS pending: waits to be sent"
+    )
+
+
+def test_results_of_other_models_are_where_they_are_beside_withdrawn_ones() -> None:
+    job = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="of another patient")
+    place = progress(a_study(), [job, a_job("running", "brain")], [a_result()], [a_delivery("stored")])
+    assert place == Progress(
+        "inference of brain running; results of ct_lung withdrawn", LATER, "why; of another patient"
+    )

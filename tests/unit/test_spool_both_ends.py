@@ -289,7 +289,7 @@ def test_an_instance_that_changes_on_disk_before_it_is_read_is_an_integrity_erro
     with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
         send(writer, [("1.1", bytes(PART) + b"tail")])
         (instance,) = [entry for entry in entries(reader) if entry.kind is Kind.INSTANCE]
-        with (tmp_path / "0" / "000001.seg").open("r+b") as file:
+        with (tmp_path / "0" / "000002.seg").open("r+b") as file:  # parts have segments of their own
             file.seek(100_000)
             file.write(b"\xff")
         with pytest.raises(DamagedRecord):

@@ -105,8 +105,7 @@ def test_an_instance_whose_parts_lie_before_a_checkpoint_was_taken_over_and_come
         put(association, "1.1", LARGE)
         put(association, "1.2", b"small")
         writer.close_association(association, Close.RELEASED, "")
-        first = segment(tmp_path, 1)
-        fd = os.open(first, os.O_RDWR)
+        fd = os.open(segment(tmp_path, 2), os.O_RDWR)  # which holds parts alone
         header, offset, last = read_header(fd), RECORDS, RECORDS
         assert header is not None
         while (record := read_record(fd, header, offset)) is not None:
@@ -309,12 +308,12 @@ def test_a_record_that_is_nowhere_though_a_later_one_is_there_is_damage_and_said
         put(association, "1.1", LARGE[: 3 * PART])
         put(association, "1.2", LARGE[: 3 * PART])
         writer.close_association(association, Close.RELEASED, "")
-        fd = os.open(segment(tmp_path, 1), os.O_RDWR)
+        fd = os.open(segment(tmp_path, 2), os.O_RDWR)
         header, places = read_header(fd), [RECORDS]
         assert header is not None
         while (record := read_record(fd, header, places[-1])) is not None:
             places.append(places[-1] + padded(record.length))
-        # The last record of the association in this segment, and what ends the segment.
+        # The last part of the association in this segment, and what ends the segment.
         for place in places[-3:]:
             os.pwrite(fd, bytes(HEADER), place)
         os.close(fd)

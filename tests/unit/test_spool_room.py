@@ -91,6 +91,43 @@ def test_a_giant_as_large_as_allowed_starves_nobody(tmp_path: Path) -> None:
         assert len(found) == 401
 
 
+def test_large_instances_that_stall_starve_none_that_is_whole_at_once(tmp_path: Path) -> None:
+    roomy = SMALL.model_copy(update={"capacity": 160 << 20})
+    with writing(tmp_path, roomy) as writer, SpoolReader(tmp_path) as reader:
+        stalled = [writer.open_association(PEER, {}) for _ in range(4)]
+        with pytest.raises(SpoolUnavailable, match="large instances that are not whole yet"):
+            for number, association in enumerate(stalled):
+                fill(association, f"9.{number}", bytes(20 * PART))
+        scanner = writer.open_association(PEER, {})
+        for number in range(300):  # four times what is left of the spool
+            put(scanner, f"1.{number}", bytes(PART // 2))
+            reader.checkpoint(list(reader.poll(0.0)))
+        for association in stalled:
+            association.abandon()
+            writer.close_association(association, Close.LOST, "too slow")
+        reader.checkpoint(list(entries(reader)))
+        put(scanner, "2.1", bytes(20 * PART))
+        writer.close_association(scanner, Close.RELEASED, "")
+
+
+def test_a_slow_large_instance_among_many_small_ones_holds_no_more_than_its_own_bytes(tmp_path: Path) -> None:
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        slow, fast = writer.open_association(PEER, {}), writer.open_association(PEER, {})
+        slow.begin(CT, "9.1", "1.2.840.10008.1.2", 1)
+        for number in range(8):
+            slow.fill = PART
+            slow.flush()
+            for count in range(6):  # more than a segment holds
+                put(fast, f"1.{number}.{count}", bytes(PART))
+            reader.checkpoint(list(entries(reader, 0.0)))
+        slow.commit()
+        found = instances(entries(reader))
+        assert list(found) == ["9.1"]
+        assert len(found["9.1"]) == 8 * PART
+        for association in (slow, fast):
+            writer.close_association(association, Close.RELEASED, "")
+
+
 def test_a_spool_full_of_unfinished_instances_gets_free_again(tmp_path: Path) -> None:
     with writing(tmp_path, TIGHT) as writer, SpoolReader(tmp_path) as reader:
         association = writer.open_association(PEER, {})

@@ -34,8 +34,7 @@ def list_conflicts(
     if as_json:
         print_json(json_views.listed("conflicts", found))
         return
-    rows = [(*study_view.conflict(one), one.object_key) for one in found.rows]
-    print_list((*study_view.CONFLICT, "object"), rows, found.more)
+    print_list(study_view.CONFLICT, [study_view.conflict(one) for one in found.rows], found.more)
 
 
 @group.command()

@@ -80,7 +80,7 @@ def probe(
         seen = ask(one.destination, settings.listener.aet, timeout)
         if source and known:
             with source.transaction() as connection:
-                one.note(connection, seen, datetime.now(UTC))
+                one.note(connection, seen)
     not_kept = without if known else f"{one.name} is not among the destinations"
     if as_json:
         print_json(json_views.answer(one, seen, not_kept))

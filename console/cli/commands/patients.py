@@ -70,7 +70,7 @@ def keep(
     with reading(settings_from(config, data=data, database__url=database)) as source:
         found = find_study(source, study)
         done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
-    withdrawn = f"; {done.withdrawn} result(s) withdrawn" if done.withdrawn else ""
+    withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
     typer.echo(f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them")
 
 

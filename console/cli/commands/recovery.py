@@ -70,7 +70,8 @@ def accept(
     """Let a study go on without the result of a model that failed on it.
 
     For what will never work, as where the model's package is gone. Who says so and why is on the trail and in `status`.
-    Further instances ask the model anew, and so does `retry` where its package is there. Exit code 1 where the study stays stuck for something else.
+    Further instances ask the model anew, and so does `retry` where its package is there. Exit code 1 where the study
+    stays stuck for something else.
 
     Example:  dicom-node accept 3f2a --reason "the model was withdrawn" --data trial
     """

@@ -100,7 +100,7 @@ def list_quarantine(
 
 
 def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool) -> None:
-    places = [progress(one.study, one.jobs, one.results, one.deliveries) for one in found]
+    places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
     if as_json:
         print_json(json_views.studies(found, places, more, unreadable))
         return
@@ -113,7 +113,7 @@ def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_js
 
 
 def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool) -> None:
-    place = progress(path.study, work.jobs, work.results, work.deliveries)
+    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections)
     if as_json:
         print_json(json_views.path(path, place))
         return
