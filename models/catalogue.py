@@ -14,6 +14,7 @@ CODES = Path(__file__).with_name("codes")
 # Lengths of the hexadecimal digests. SHA-1 still holds against a second file for a given digest, which is the question
 # here (NIST SP 800-107 section 4.1); publishers state no better one. MD5 is not taken.
 _HEX = {"sha1": 40, "sha256": 64}
+_KINDS = ("bundle", "weights", "checkpoint")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -21,10 +22,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class Entry:
     """One model that may be pulled.
 
-    `kind` is "bundle" (a MONAI bundle's ZIP archive, which becomes a package) or "checkpoint" (a pickled PyTorch
-    module, which the node never opens). `digest` is "sha256:HEX" or "sha1:HEX" of the file at `address`, "" where none
-    is known; `stated` says by whom. `size` is in bytes, 0 where nobody states it. `codes` names a file of models/codes:
-    what a bundle's labels are coded as (models/bundle_manifest.py), or the manifest that fits a checkpoint's network.
+    `kind` is "bundle" (a MONAI bundle's ZIP archive, which becomes a package), "weights" (the plain numbers of a
+    MeshNet, which become one as well) or "checkpoint" (a pickled PyTorch module, which the node never opens). `digest`
+    is "sha256:HEX" or "sha1:HEX" of the file at `address`, "" where none is known; `stated` says by whom. `size` is in
+    bytes, 0 where nobody states it. `codes` names a file of models/codes: what a bundle's labels are coded as
+    (models/bundle_manifest.py), or the manifest that fits the network of others. `converted` is the digest of the same
+    network as ONNX, as somebody has written it, "" where none is known.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Entry:
     stated: str = ""
     size: int = 0
     codes: str = ""
+    converted: str = ""
     remark: str = ""
 
     @property
@@ -61,12 +65,13 @@ def catalogue(file: Path = CATALOGUE) -> Mapping[str, Entry]:
         here = ("models", at)
         if not _NAME.fullmatch(entry.name) or entry.name in entries:
             document.wrong((*here, "name"), "must be lower-case letters, digits and underscores, and unique")
-        if entry.kind not in ("bundle", "checkpoint"):
-            document.wrong((*here, "kind"), 'must be "bundle" or "checkpoint"')
+        if entry.kind not in _KINDS:
+            document.wrong((*here, "kind"), f"must be one of {', '.join(_KINDS)}")
         if not re.fullmatch(r"https?://\S+/\w[\w.+-]*", entry.address):
             document.wrong((*here, "address"), "must be the address of a file, http or https")
-        if entry.digest and not is_digest(entry.digest):
-            document.wrong((*here, "digest"), "must be sha256: or sha1: and lower-case hex")
+        for key in ("digest", "converted"):
+            if (stated := getattr(entry, key)) and not is_digest(stated):
+                document.wrong((*here, key), "must be sha256: or sha1: and lower-case hex")
         entries[entry.name] = entry
     return entries
 

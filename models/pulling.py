@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,8 @@ from models.catalogue import Entry, is_digest
 
 # Called with the bytes that are there and those that there will be, 0 where the server does not say.
 Progress = Callable[[int, int], None]
+
+ONNX = ".onnx"
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0  # s without a byte
@@ -32,15 +35,19 @@ def pull(
     """The file of `entry`, whole and with the right digest, in the folder `parts`; the caller moves or removes it.
 
     `digest` stands in for one that the catalogue does not have, `source` is a folder that holds the file already (as on
-    a machine without the network). Raises ConfigurationError where no digest is known or `source` lacks the file,
-    IntegrityError where the file has another digest (it is removed then), and Unavailable where the server does not
-    answer or the connection broke: call again, and it goes on from there.
+    a machine without the network), or the file itself, which may be the ONNX that the catalogue knows as `converted`.
+    Raises ConfigurationError where no digest is known or `source` lacks the file, IntegrityError where the file has
+    another digest (it is removed then), and Unavailable where the server does not answer or the connection broke: call
+    again, and it goes on from there.
     """
+    given = None if source is None else source / entry.file if source.is_dir() else source
+    if given is not None and given.suffix == ONNX and entry.converted:
+        entry = replace(entry, digest=entry.converted, address=given.name)
     wanted = _wanted(entry, digest)
     parts.mkdir(parents=True, exist_ok=True)
     part = parts / entry.file
-    if source is not None:
-        _copy(source / entry.file, part)
+    if given is not None:
+        _copy(given, part)
     elif _tag(part).is_file() or not part.is_file() or _digest(part, wanted) != wanted:
         _download(entry, part, progress or (lambda done, whole: None))
     _check(entry, part, wanted)
@@ -61,7 +68,7 @@ def _wanted(entry: Entry, digest: str) -> str:
 
 def _copy(file: Path, part: Path) -> None:
     if not file.is_file():
-        raise ConfigurationError(f"{file}: is not there; fetch it elsewhere and put it into that folder")
+        raise ConfigurationError(f"{file}: is not there; fetch it elsewhere and put it there")
     shutil.copyfile(file, part)
 
 

@@ -1,4 +1,4 @@
-"""`python -m console.demo [FOLDER]`: a CT study in, findings out, the whole path on this machine.
+"""`python -m console.demo [FOLDER]`: a study in, findings out, the whole path on this machine.
 
 It starts a node as `dicom-node up` and an archive, sends a study as a scanner would, tells each step as it happens, and
 shows what arrived at the archive. At the end nothing is left running.
@@ -20,6 +20,7 @@ from audit.trail import Action, Ledger, rows
 from config.settings import Destination, Models
 from console.cli.output import complain, size
 from console.demo import archive as demo_archive
+from console.demo import brain as demo_brain
 from console.demo import findings as demo_findings
 from console.demo import folder as demo_folder
 from console.demo import study as demo_study
@@ -34,12 +35,13 @@ from dicom_node.scu.store import Verdict, send
 from domain.errors import NodeError, Permanent
 from domain.progress import progress
 from domain.records import StudyPath
+from domain.states import JobState
 from roles.process import stopped_by_signals
 from store.database import Database
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
 
-_SCANNER = "CT_SCANNER"
+_SCANNER = "SCANNER"
 _LOOK = 0.2  # s between two looks at the study
 # As long as the node itself gives a model: what takes longer has ended by then, and the node has said why.
 _RESULTS = Models().timeout + 60
@@ -69,12 +71,17 @@ def main(
         Path | None,
         typer.Option("--models", metavar="DIR", help="Folder of model packages; the shipped ones by default."),
     ] = None,
+    brain: Annotated[
+        bool, typer.Option("--brain", help="Tissue of the brain in a T1 series, instead of lungs in a chest CT.")
+    ] = False,
 ) -> None:
     """Show the whole path of a study on this machine: received, understood, written, delivered."""
     stop = stopped_by_signals()
     try:
         with demo_folder.fresh(data.absolute()) as place:
-            _play(place, folder, models.absolute() if models else None, keep, stop)
+            own = models.absolute() if models else None
+            study = demo_study.find_head(folder) if brain else demo_study.find(folder, place / "study")
+            _play(place, study, demo_brain.models(own, place / "models") if brain else own, keep, stop)
     except Interrupted as error:
         complain("interrupted; node and archive are stopped")
         raise typer.Exit(130) from error
@@ -83,9 +90,8 @@ def main(
         raise typer.Exit(1) from error
 
 
-def _play(place: Path, folder: Path | None, models: Path | None, keep: bool, stop: threading.Event) -> None:
+def _play(place: Path, study: Study, models: Path | None, keep: bool, stop: threading.Event) -> None:
     screen = Screen(datetime.now(UTC))
-    study = demo_study.find(folder, place / "study")
     archive = demo_archive.choose(place / "archive")
     stage = Stage(place, archive, NodeProcess(place / "node", archive, models), screen, stop)
     with ExitStack() as servers:
@@ -191,7 +197,7 @@ def _largest(database: Database) -> StudyPath | None:
 def _fetch(stage: Stage, study: Study, path: StudyPath) -> list[Findings]:
     """The results of each model, out of the archive, with what a person wants to see of them."""
     made = []
-    for job in path.jobs:
+    for job in (one for one in path.jobs if one.state is JobState.SUCCEEDED):
         sent = (one for one in path.deliveries if one.job_id == job.id)
         uids = {one.kind: one.sop_uid for delivery in sent for one in delivery.objects if one.stored}
         held = {kind: stage.archive.fetch(uid) for kind, uid in uids.items()}

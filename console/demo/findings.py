@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.records import MeasuredJob, MeasuredSegment
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import build
-from sr_writer.pages.preview import picture
+from sr_writer.pages.preview import LUNG_WINDOW, picture
 from sr_writer.reading import read_segmentation, report_text
+
+_AIR = -500.0  # HU, at the most
 
 
 @dataclass(frozen=True)
@@ -42,16 +47,17 @@ def keep(
     if "SEG" in held:
         files |= {"segmentation": folder / "segmentation.dcm", "picture": folder / "segmentation.png"}
         files["segmentation"].write_bytes(held["SEG"])
-        files["picture"].write_bytes(_picture(held["SEG"], sources, lines, f"{job.model} {job.version}; lung window"))
+        files["picture"].write_bytes(_picture(held["SEG"], sources, lines, f"{job.model} {job.version}"))
     return Findings(text, tuple(lines.values()), files)
 
 
 def _picture(
-    part10: bytes, sources: Callable[[frozenset[str]], Sequence[Path]], lines: Mapping[str, str], subtitle: str
+    part10: bytes, sources: Callable[[frozenset[str]], Sequence[Path]], lines: Mapping[str, str], model: str
 ) -> bytes:
     """The segmentation that the archive holds, over the images that were sent."""
     segmentation = read_segmentation(part10)
     volume = build(sources(segmentation.sources))
+    window, said = _window(volume.voxels)
     turn, spacings = orientation_of(volume.affine), spacings_of(volume.affine)
     depth, rows, columns = (float(spacings[axis]) for axis in turn.order)
     return picture(
@@ -60,9 +66,18 @@ def _picture(
         (depth, rows, columns),
         segmentation.segments,
         segmentation.warning,
-        subtitle,
+        f"{model}; {said}",
         [lines.get(segment.label, segment.label) for segment in segmentation.segments],
+        window,
     )
+
+
+def _window(voxels: NDArray[np.generic]) -> tuple[tuple[float, float], str]:
+    """Centre and width, and what they are called. Values far below water are HU, whose air is never 0."""
+    low, high = (float(value) for value in np.quantile(voxels.astype(np.float32), (0.01, 0.99)))
+    if low < _AIR:
+        return LUNG_WINDOW, "lung window"
+    return ((low + high) / 2, max(1.0, high - low)), f"window {low:.0f} to {high:.0f}"
 
 
 def line(segment: MeasuredSegment) -> str:

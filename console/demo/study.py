@@ -1,4 +1,4 @@
-"""Which study a demonstration shows: the user's own, else a real chest CT that is at hand, else a phantom."""
+"""Which study a demonstration shows: the user's own, else a real one that is at hand, else a phantom of a chest."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dicom_node.scu.store import Outgoing, outgoing
 from domain.errors import Permanent, UnusableInput
 from inference_worker.phantom import ChestPhantom
 
-_REAL = "ct_chest_lidc0003"
+_CHEST, _HEAD = "ct_chest_lidc0003", "mr_t1_siemens_trio"
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
@@ -30,6 +30,24 @@ class Study:
         return [one.file for one in self.objects if one.sop_instance in instances and isinstance(one.file, Path)]
 
 
+def at_hand(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of real studies and networks, whether it is there or not."""
+    return Path(environment.get("DICOM_NODE_TEST_DATA") or _BESIDE)
+
+
+def find_head(folder: Path | None, environment: Mapping[str, str] = os.environ) -> Study:
+    """A T1 series of a head: in `folder`, where the user names one. Raises Permanent where there is none."""
+    if folder is not None:
+        return _read(folder, str(folder))
+    real = at_hand(environment) / _HEAD
+    if not real.is_dir():
+        raise Permanent(
+            f"there is no T1 series of a head here (looked for {real}): name its folder, make demo DEMO=brain "
+            "STUDY=FOLDER, or set DICOM_NODE_TEST_DATA to the folder that has it"
+        )
+    return _read(real, f"a T1 series of a volunteer's head (FNNDSC, Apache-2.0) in {real}")
+
+
 def find(folder: Path | None, scratch: Path, environment: Mapping[str, str] = os.environ) -> Study:
     """The study in `folder`, where the user names one; `scratch` is where a phantom would be written.
 
@@ -37,7 +55,7 @@ def find(folder: Path | None, scratch: Path, environment: Mapping[str, str] = os
     """
     if folder is not None:
         return _read(folder, str(folder))
-    real = Path(environment.get("DICOM_NODE_TEST_DATA") or _BESIDE) / _REAL
+    real = at_hand(environment) / _CHEST
     if real.is_dir():
         return _read(real, f"a chest CT of LIDC-IDRI (CC BY 3.0) in {real}")
     ChestPhantom().write(scratch)

@@ -245,11 +245,6 @@ class Inference:
             stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, said, now, item.revision)
         return state.value
 
-    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
-        """The study is stuck until a person has looked."""
-        transaction.record(Action.JOB_FAILED, study, job=str(row), reason=str(error), state=JobState.FAILED.value)
-        stuck.stop(transaction, study, stuck.Cause.INFERENCE, str(error), self._clock.now())
-
     def _not_suitable(self, transaction: Transaction, item: Job, reason: str) -> str:
         connection, now = transaction.connection, self._clock.now()
         state = JOBS.move(connection, item.id, JobEvent.REFUSE, reason=reason, finished_at=now)
@@ -259,6 +254,11 @@ class Inference:
         digest = {"model_digest": item.model_digest}
         transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), **digest, reason=reason)
         return state.value
+
+    def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
+        """The study is stuck until a person has looked."""
+        transaction.record(Action.JOB_FAILED, study, job=str(row), reason=str(error), state=JobState.FAILED.value)
+        stuck.stop(transaction, study, stuck.Cause.INFERENCE, str(error), self._clock.now())
 
     def settled(self, item: Job, state: str, seconds: float) -> None:
         """Count and log it."""

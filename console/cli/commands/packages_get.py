@@ -14,14 +14,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from console.cli.options import Config, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, size, table
 from domain.errors import ConfigurationError
-from models import bundles, pulling
+from models import bundles, fetched, pulling
 from models import installed as packages
 from models.catalogue import CATALOGUE, CODES, Entry, catalogue, entry
 
 Wanted = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Its name in the catalogue.")]
 Listed = Annotated[bool, typer.Option("--list", help="Print the catalogue and fetch nothing.")]
 Offline = Annotated[
-    Path | None, typer.Option("--from", metavar="DIR", help="Take the file from this folder; for machines off the net.")
+    Path | None, typer.Option("--from", metavar="PATH", help="Take this file, or it from this folder: off the network.")
 ]
 Digest = Annotated[
     str, typer.Option("--digest", metavar="ALGORITHM:HEX", help="The file's digest, where the catalogue knows none.")
@@ -66,7 +66,10 @@ def pull(
     if wanted.kind == "checkpoint":
         _keep(wanted, file, as_json)
         return
-    package = bundles.import_bundle(file, folder, CODES / wanted.codes, name=wanted.name, trusted=trusted)
+    if wanted.kind == "weights":
+        package = fetched.make_package(wanted, file, folder)
+    else:
+        package = bundles.import_bundle(file, folder, CODES / wanted.codes, name=wanted.name, trusted=trusted)
     shutil.rmtree(parts)
     _said(package.name, package.digest, str(package.folder), as_json)
 
