@@ -95,8 +95,8 @@ def test_whatever_comes_counts_as_one_thing_alone(bench: Bench) -> None:
 
 
 def _counted() -> dict[str, float]:
-    samples = indexed.collect()[0].samples
-    return {one.labels["outcome"]: one.value for one in samples if one.name.endswith("_total")}
+    (family,) = indexed.collect()
+    return {one.labels["outcome"]: one.value for one in family.samples if one.name.endswith("_total")}
 
 
 def test_other_bytes_can_be_adopted_and_given_back(bench: Bench) -> None:
