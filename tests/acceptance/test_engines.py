@@ -76,6 +76,7 @@ def test_engines_give_the_same(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning")  # onnx2torch's Slice under a newer torch
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in (ROOT / "models").glob("*/manifest.toml")))
 def test_the_shipped_packages_give_the_same_by_every_engine(name: str) -> None:
     several = _several()
