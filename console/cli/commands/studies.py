@@ -12,6 +12,7 @@ from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Stud
 from console.cli.output import and_more, moment, print_json, print_list, screen
 from domain.progress import progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
+from domain.states import StudyState
 from roles.database import reading
 from store.queries.current import current_work
 from store.queries.path import latest_decisions, some_series, study_path, study_record
@@ -27,11 +28,13 @@ SHOWN = 20  # rows of each of a study's tables, unless --all
 MaybeStudy = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="Internal id or StudyInstanceUID, or the start of either.")
 ]
+Stuck = Annotated[bool, typer.Option("--stuck", help="Those alone that cannot go on by themselves.")]
 
 
 @app.command()
 def status(
     study: MaybeStudy = None,
+    stuck: Stuck = False,
     last: Last = 20,
     everything: All = False,
     data: Data = None,
@@ -47,8 +50,11 @@ def status(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
-            found = latest_studies(source, last)
-            _print_list(found, how_many_studies(source) - len(found), quarantine_size(source), as_json)
+            states = (StudyState.STUCK,) if stuck else ()
+            found = latest_studies(source, last, *states)
+            more = how_many_studies(source, *states) - len(found)
+            none = "no study is stuck" if stuck else "no study has arrived yet"
+            _print_list(found, more, quarantine_size(source), as_json, none)
         else:
             known = find_study(source, study)
             most = None if everything else SHOWN
@@ -99,13 +105,13 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool) -> None:
+def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool, none: str) -> None:
     places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
     if as_json:
         print_json(json_views.studies(found, places, more, unreadable))
         return
     out = screen()
-    out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
+    out.print(study_view.overview(found, places, datetime.now(UTC)) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
     if unreadable:
