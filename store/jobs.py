@@ -120,14 +120,17 @@ def others_go_on(connection: Connection, job: Job) -> bool:
     return connection.execute(found).first() is not None
 
 
-def withdraw(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> tuple[list[Job], list[Job]]:
+def withdraw(
+    connection: Connection, study: uuid.UUID, reason: str, now: datetime, user: str
+) -> tuple[list[Job], list[Job]]:
     """Take back what the study's models found and stop those that were asked and have not: the ones and the others."""
     open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
     stopped = [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
     for one in stopped:
         JOBS.move(connection, one.id, JOBS.cancel, reason=reason)
     done = and_(jobs.c.study_id == study, jobs.c.state == JobState.SUCCEEDED, jobs.c.withdrawn_at.is_(None))
-    taken = update(jobs).where(done).values(withdrawn_at=now, withdrawn_for=reason).returning(jobs)
+    values = {"withdrawn_at": now, "withdrawn_for": reason, "withdrawn_by": user}
+    taken = update(jobs).where(done).values(values).returning(jobs)
     return [_job(row) for row in connection.execute(taken)], stopped
 
 

@@ -228,6 +228,7 @@ jobs = Table(
     Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
     _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
+    Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
