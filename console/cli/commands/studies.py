@@ -13,6 +13,7 @@ from console.cli.output import and_more, moment, print_json, print_list, screen
 from domain.progress import progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from roles.database import reading
+from store.conflicts import corrections_that_wait
 from store.queries.current import current_work
 from store.queries.path import latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
@@ -48,7 +49,8 @@ def status(
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
             found = latest_studies(source, last)
-            _print_list(found, how_many_studies(source) - len(found), quarantine_size(source), as_json)
+            more = how_many_studies(source) - len(found)
+            _print_list(found, more, quarantine_size(source), corrections_that_wait(source), as_json)
         else:
             known = find_study(source, study)
             most = None if everything else SHOWN
@@ -99,17 +101,19 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool) -> None:
+def _print_list(found: Sequence[StudySummary], more: int, quarantined: int, corrections: int, as_json: bool) -> None:
     places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
     if as_json:
-        print_json(json_views.studies(found, places, more, unreadable))
+        print_json(json_views.studies(found, places, more, quarantined, corrections))
         return
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
     if more:
         out.print(and_more(more, "--last N"))
-    if unreadable:
-        out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
+    if quarantined:
+        out.print(f"{quarantined} instance(s) are in quarantine: dicom-node quarantine list")
+    if corrections:
+        out.print(f"{corrections} correction(s) wait for a person: dicom-node conflicts list")
 
 
 def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool) -> None:
