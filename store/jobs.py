@@ -63,6 +63,7 @@ class Job:
     inputs: dict[str, str]
     input_set: str
     images: dict[str, list[str]]
+    accepted: bool
     result_number: int | None
     withdrawn_at: datetime | None
 
@@ -98,7 +99,7 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
 
 def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision that a person lets it go on without."""
-    return _of_present_revision(connection, study, JobState.CANCELLED)
+    return [job for job in _of_present_revision(connection, study, JobState.CANCELLED) if job.accepted]
 
 
 def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:

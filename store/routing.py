@@ -170,6 +170,7 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             reason=_WAITS,
             delay=delay,
             attempts=0,
+            accepted=False,
             requested_at=NOW,
             finished_at=None,
         )

@@ -225,6 +225,7 @@ jobs = Table(
     _lease_epoch(),
     Column("findings", JSONB),
     _moment("finished_at", nullable=True),
+    Column("accepted", Boolean, nullable=False, server_default=text("false")),  # the study goes on without its result
     Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
     _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did

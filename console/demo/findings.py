@@ -16,6 +16,7 @@ from sr_writer.pages.preview import LUNG_WINDOW, picture
 from sr_writer.reading import read_segmentation, report_text
 
 _AIR = -500.0  # HU, at the most
+_MISSING = 2  # slices: what a model has read is no longer to be refused
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _picture(
 ) -> bytes:
     """The segmentation that the archive holds, over the images that were sent."""
     segmentation = read_segmentation(part10)
-    volume = build(sources(segmentation.sources))
+    volume = build(sources(segmentation.sources), _MISSING)
     window, said = _window(volume.voxels)
     turn, spacings = orientation_of(volume.affine), spacings_of(volume.affine)
     depth, rows, columns = (float(spacings[axis]) for axis in turn.order)

@@ -96,7 +96,7 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
     again = [job for job in without if job.model_digest in digests]
     for job in again:
-        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, accepted=False, finished_at=None)
     return len(again)
 
 

@@ -22,9 +22,13 @@ def studies_by_state(database: Database) -> dict[str, int]:
         return {state.value: 0 for state in StudyState} | {row[0]: int(row[1]) for row in found}
 
 
-def latest_studies(database: Database, limit: int) -> tuple[StudySummary, ...]:
-    """The studies that last received something, newest first, with what holds up their results where anything does."""
-    newest = rows_of(StudyRecord, studies).order_by(studies.c.last_received.desc()).limit(limit)
+def latest_studies(database: Database, limit: int, *states: StudyState) -> tuple[StudySummary, ...]:
+    """The studies that last received something, newest first, with what holds up their results where anything does.
+
+    Those in one of `states` alone, where any is given.
+    """
+    among = rows_of(StudyRecord, studies).where(studies.c.state.in_(states or StudyState))
+    newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
         found = read(connection, newest, StudyRecord)
         ids = [one.id for one in found]
@@ -37,10 +41,11 @@ def latest_studies(database: Database, limit: int) -> tuple[StudySummary, ...]:
     )
 
 
-def how_many_studies(database: Database) -> int:
-    """All there are."""
+def how_many_studies(database: Database, *states: StudyState) -> int:
+    """All there are, or those in one of `states`."""
+    among = select(func.count()).select_from(studies).where(studies.c.state.in_(states or StudyState))
     with database.transaction() as connection:
-        return connection.scalar(select(func.count()).select_from(studies)) or 0
+        return connection.scalar(among) or 0
 
 
 def find_study(database: Database, wanted: str) -> StudyId:

@@ -23,13 +23,16 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian
 from scipy import ndimage
 
-from domain.errors import UnusableInput
+from domain.errors import NotSuitable, UnusableInput
 from domain.findings import SourceFrame
 from inference_worker import images, volume
-from inference_worker.guards import refuse_input, template
+from inference_worker.guards import refuse_input, refuse_output, template
 from inference_worker.images import Picture
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import Volume
+from models.catalogue import CODES
+from models.checks import read_manifest
+from models.manifest import MANIFEST
 from models.steps import Detail, Enclosed, Guard, Likeness, NoScreenCapture
 
 DATA = Path(os.environ.get("DICOM_NODE_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -249,3 +252,15 @@ def test_a_head_has_the_detail_of_a_brain_and_phantoms_and_chests_have_not() -> 
         found = refused(BRAIN, Volume(values.astype(np.float32), np.eye(4)[[2, 1, 0, 3]], (), ""))
         assert "a phantom perhaps" in found, name
     assert refused(BRAIN, series("ct_chest_lidc0001"))
+
+
+def test_the_package_of_the_brain_takes_a_head_and_no_phantom_on_which_its_network_invents_one() -> None:
+    text = (CODES / "brain_tissue.toml").read_text("utf-8") + f'[digests]\n"network.onnx" = "{"0" * 64}"\n'
+    guards = read_manifest(text, Path("brain_tissue") / MANIFEST).guards
+    refuse_input(guards, series("mr_t1_siemens_trio", 1), lambda _name: b"")
+    for _, values in phantoms():
+        with pytest.raises(NotSuitable, match="a phantom perhaps"):
+            refuse_input(guards, Volume(values.astype(np.float32), np.eye(4)[[2, 1, 0, 3]], (), ""), lambda _name: b"")
+    refuse_output(guards, {1: 450.0, 2: 480.0, 3: 270.0})
+    with pytest.raises(NotSuitable, match="all segments together have 2240 ml, at most 2000 ml is accepted"):
+        refuse_output(guards, {1: 900.0, 2: 900.0, 3: 440.0})

@@ -56,14 +56,14 @@ def study_uid(slices: Sequence[Path]) -> str:
 
 
 @pytest.fixture(scope="module", params=["postgres", "kafka"])
-def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped: Path) -> Iterator[Trial]:
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lungs: Path) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
         archive = stack.enter_context(Orthanc(_made(folder / "archive")))
         kafka = stack.enter_context(KafkaBroker(_made(folder / "broker"))) if request.param == "kafka" else None
         bootstrap = kafka.bootstrap if kafka else None
         env = {**QUICK, **_told(archive)}
-        node = Node(folder / "node", kafka=bootstrap, models=shipped, env=env)
+        node = Node(folder / "node", kafka=bootstrap, models=lungs, env=env)
         yield Trial(stack.enter_context(node), archive)
 
 

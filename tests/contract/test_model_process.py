@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from domain.errors import ConfigurationError, IntegrityError, Permanent, Retryable, UnusableInput
+from domain.errors import ConfigurationError, IntegrityError, NotSuitable, Permanent, Retryable, UnusableInput
 from inference_worker.model_config import ModelProcessConfig, visible
 from inference_worker.model_process import (
     Answer,
@@ -81,7 +81,7 @@ def test_the_child_stays_warm_between_tasks(child: ModelProcess, task: Task) -> 
 @pytest.mark.parametrize(
     ("package", "kind", "sentence"),
     [
-        ("refuse", UnusableInput, "there is no chest in this volume"),
+        ("refuse", NotSuitable, "there is no chest in this volume"),
         ("fail", Retryable, "the model failed (RuntimeError); see the worker's log"),
         ("absent", ConfigurationError, "model package absent 1 is not installed, or is broken"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from domain.errors import IntegrityError, Permanent, UnusableInput
+from domain.errors import IntegrityError, NotSuitable, Permanent
 from domain.findings import Code, FindingProbability, Findings, Map, ModelIdentity
 from domain.routing import Conditions
 from inference_worker.images import Images
@@ -86,7 +86,7 @@ def fail(volume: Volume) -> Outcome:
 
 
 def refuse(volume: Volume) -> Outcome:
-    raise UnusableInput("there is no chest in this volume")
+    raise NotSuitable("there is no chest in this volume")
 
 
 def load(setup: ModelProcessConfig, loading: Loading) -> Runs:

@@ -87,7 +87,7 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, right: str, wrong:
 
 
 def test_a_model_that_is_not_there_is_answered_with_those_that_are() -> None:
-    with pytest.raises(ConfigurationError, match="no 'spleen'; known: monai_spleen_ct, "):
+    with pytest.raises(ConfigurationError, match="no 'spleen'; known: brain_tissue, monai_spleen_ct, "):
         entry("spleen", ENTRIES)
 
 

@@ -12,6 +12,7 @@ from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Stud
 from console.cli.output import and_more, moment, print_json, print_list, screen
 from domain.progress import progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
+from domain.states import StudyState
 from roles.database import reading
 from store.conflicts import corrections_that_wait
 from store.queries.current import current_work
@@ -28,11 +29,13 @@ SHOWN = 20  # rows of each of a study's tables, unless --all
 MaybeStudy = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="Internal id or StudyInstanceUID, or the start of either.")
 ]
+Stuck = Annotated[bool, typer.Option("--stuck", help="Those alone that cannot go on by themselves.")]
 
 
 @app.command()
 def status(
     study: MaybeStudy = None,
+    stuck: Stuck = False,
     last: Last = 20,
     everything: All = False,
     data: Data = None,
@@ -48,9 +51,11 @@ def status(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         if study is None:
-            found = latest_studies(source, last)
-            more = how_many_studies(source) - len(found)
-            _print_list(found, more, quarantine_size(source), corrections_that_wait(source), as_json)
+            states = (StudyState.STUCK,) if stuck else ()
+            found = latest_studies(source, last, *states)
+            more = how_many_studies(source, *states) - len(found)
+            aside = quarantine_size(source), corrections_that_wait(source)
+            _print_list(found, more, aside, as_json, "no study is stuck" if stuck else "no study has arrived yet")
         else:
             known = find_study(source, study)
             most = None if everything else SHOWN
@@ -101,13 +106,15 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], more: int, quarantined: int, corrections: int, as_json: bool) -> None:
+def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], as_json: bool, none: str) -> None:
+    """`aside` is how many instances are in quarantine, and how many corrections wait."""
+    quarantined, corrections = aside
     places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
     if as_json:
         print_json(json_views.studies(found, places, more, quarantined, corrections))
         return
     out = screen()
-    out.print(study_view.overview(found, places, datetime.now(UTC)) if found else "no study has arrived yet")
+    out.print(study_view.overview(found, places, datetime.now(UTC)) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
     if quarantined:
