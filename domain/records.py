@@ -82,6 +82,17 @@ class ConflictRecord:
 
 
 @dataclass(frozen=True)
+class CorrectionRecord:
+    """Images that wait to be adopted together; `id` is the newest of their conflicts, by which that is done."""
+
+    id: int
+    kind: ConflictKind
+    study_id: StudyId
+    sent_study_id: StudyId
+    images: int
+
+
+@dataclass(frozen=True)
 class PatientGroup:
     """Images of a study that name the same patient, and the attributes in which they disagree with others.
 
@@ -387,6 +398,7 @@ class StudyPath:
     deliveries: tuple[ItemisedDelivery, ...]
     dead_letters: tuple[DeadLetter, ...]
     quarantine: tuple[QuarantineRecord, ...] = ()
+    corrections: tuple[CorrectionRecord, ...] = ()
     unreadable: int = 0
     whole: int = 0
     rejections: tuple[RejectionRecord, ...] = ()

@@ -25,7 +25,7 @@ import numpy as np
 from domain.errors import ConfigurationError, NodeError, Permanent
 from domain.findings import Findings
 from inference_worker.bundle_config import changes, on_device, reads_anew, targets
-from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, write_nifti
+from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, whole_numbers, write_nifti
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
@@ -169,9 +169,7 @@ class BundleModel:
 
     def _numbered(self, values: np.ndarray[Any, Any], lies: Grid) -> Labels:
         """The bundle's values as numbers of segments."""
-        if not np.isfinite(values).all() or (values != np.rint(values)).any() or values.min() < 0 or values.max() > 255:
-            raise Permanent("what the bundle saved are no labels: its values are not whole numbers from 0 to 255")
-        labelled = Labelled(values.astype(np.uint8), lies.affine)
+        labelled = Labelled(whole_numbers(values), lies.affine)
         for step in self._manifest.postprocessing:
             if isinstance(step, Relabel):
                 labelled = relabel(labelled, step)

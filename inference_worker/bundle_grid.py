@@ -63,6 +63,23 @@ def read_nifti(path: Path) -> tuple[Numbers, Grid]:
     return values.T, Grid(values.T.shape, flipped(image.affine))
 
 
+def whole_numbers(values: Numbers) -> Labels:
+    """`values` as labels; raises Permanent where they are none.
+
+    Looked at plane by plane: a bundle saves 32-bit floats, of which a long series has half a gigabyte.
+    """
+    made = np.empty(values.shape, np.uint8)
+    for plane, labels in zip(values, made, strict=True):
+        if not _whole(plane) or plane.min() < 0 or plane.max() > 255:
+            raise Permanent("what the bundle saved are no labels: its values are not whole numbers from 0 to 255")
+        labels[:] = plane
+    return made
+
+
+def _whole(values: Numbers) -> bool:
+    return bool(np.isfinite(values).all() and (values == np.rint(values)).all())
+
+
 def flipped(affine: Real) -> Real:
     """An affine of (k, j, i) to LPS as one of (i, j, k) to RAS, and the other way round."""
     return np.asarray(_LPS_TO_RAS @ affine[:, [2, 1, 0, 3]])

@@ -78,7 +78,7 @@ def memory(manifest: Manifest, source: Grid, outputs: int) -> int:
     channels, grid = prepared(source, len(manifest.inputs), manifest.preprocessing)
     read, fed = prod(source.shape), prod(grid.shape)
     volumes = 2 * read * len(manifest.inputs) + 2 * 4 * channels * fed
-    results = 2 * read + fed + 4 * (read + fed) * len(manifest.maps)
+    results = 2 * read + fed + 4 * (read + fed) * (len(manifest.maps) + len(manifest.lesions))
     return volumes + results + 4 * outputs * _held(manifest, source, grid)
 
 

@@ -27,12 +27,18 @@ _SEED = 20260101
 
 @dataclass(frozen=True)
 class ChestPhantom:
-    """The series: `slices` of `size` x `size` voxels, `spacing` mm between slices and `pixel` mm between pixels."""
+    """The series: `slices` of `size` x `size` voxels, `spacing` mm between slices and `pixel` mm between pixels.
+
+    `nodules` are balls of soft tissue in the lungs: middle (LPS, mm) and radius (mm). `noise` is a standard deviation
+    (HU).
+    """
 
     slices: int = 96
     size: int = 256
     spacing: float = 3.0
     pixel: float = 1.5
+    nodules: tuple[tuple[Point, float], ...] = ()
+    noise: float = _NOISE_HU
 
     def write(self, folder: Path) -> list[Path]:
         """Write one CT Image Storage instance a slice, feet first, and return the paths. Same UIDs every time."""
@@ -42,7 +48,7 @@ class ChestPhantom:
     def _datasets(self) -> Iterator[Dataset]:
         noise = np.random.default_rng(_SEED)
         for k in range(self.slices):
-            values = self._slice(k) + noise.normal(0, _NOISE_HU, (self.size, self.size))
+            values = self._slice(k) + noise.normal(0, self.noise, (self.size, self.size))
             yield self._dataset(k, values.round().clip(-1024, 3071).astype("<i2"))
 
     def _slice(self, k: int) -> Float:
@@ -50,7 +56,10 @@ class ChestPhantom:
         z = self._height(k)
         across = (np.arange(self.size, dtype=np.float32) - (self.size - 1) / 2) * self.pixel
         y, x = np.meshgrid(across, across, indexing="ij")
-        return _values(x, y, z)
+        values = _values(x, y, z)
+        for middle, radius in self.nodules:
+            _paint(values, _ball(x, y, z, middle, (radius, radius, radius)), _MUSCLE)
+        return values
 
     def _height(self, k: int) -> float:
         return (k - (self.slices - 1) / 2) * self.spacing

@@ -16,6 +16,7 @@ from inference_worker.engines.protocol import Engine
 from inference_worker.explain import Explained, Explainer
 from inference_worker.guards import refuse_input, refuse_output
 from inference_worker.images import Images
+from inference_worker.lesions import listed
 from inference_worker.model_protocol import Outcome, Prepared, Sources, input_digest, other_frames, remarks
 from inference_worker.pieces import hand_over
 from inference_worker.probability import probability_maps
@@ -101,24 +102,34 @@ class Pipeline:
         done, shares = self._labels(prepared, Grid(source.voxels.shape, source.affine))
         if not isinstance(done, Labelled) or done.values.max(initial=0) > len(segments):
             raise ConfigurationError(f"{self._package.name}: its steps do not end in labels up to {len(segments)}")
-        mask = done.values
+        maps = list(probability_maps(shares, self._manifest.maps, source))
+        likely = Sampled(shares.values[len(self._manifest.maps) :], shares.affine)
+        found = listed(done.values, likely, self._manifest, source)
+        mask = found.mask
         refuse_output(self._manifest.guards, volumes_ml(mask, source.affine, len(segments)))
         measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measurements)
         kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
-        maps = list(probability_maps(shares, self._manifest.maps, source))
         findings = self._findings(input_digest(volumes), source, volumes)
-        found = replace(findings, segments=measured, maps=tuple(one for one, _ in maps), voxel=size_of(source.affine))
-        return Outcome(found, kept, tuple(values for _, values in maps))
+        findings = replace(
+            findings,
+            segments=measured,
+            maps=tuple(one for one, _ in maps),
+            regions=found.regions,
+            remarks=(*findings.remarks, *found.remarks),
+            voxel=size_of(source.affine),
+        )
+        return Outcome(findings, kept, tuple(values for _, values in maps))
 
     def _labels(self, prepared: Sampled, source: Grid) -> tuple[Sampled | Labelled, Sampled]:
-        """What the steps make of the network's output, and the share of each map's channel, in the maps' order."""
-        wanted, channels = self._manifest.postprocessing, [one.channel for one in self._manifest.maps]
+        """What the steps make of the network's output, and the share of each map's channel, then of each lesions'."""
+        wanted = self._manifest.postprocessing
+        channels = [one.channel for one in self._manifest.maps] + [one.channel for one in self._manifest.lesions]
         if not isinstance(self._engine, Windowed) or not can_stream(wanted, prepared.grid, source):
             (given,) = self._inferred([_plain(prepared)])
             output = self._first(given, prepared)
             shares = outputs.shares(output, wanted)
             if max(channels, default=0) >= shares.values.shape[0]:
-                raise ConfigurationError(f"a map wants channel {max(channels)} of {shares.values.shape[0]}")
+                raise ConfigurationError(f"a map or a lesion wants channel {max(channels)} of {shares.values.shape[0]}")
             return outputs.finish(output, wanted, source), shares.with_values(shares.values[channels])
         made = LabelsOfCells(wanted, prepared.grid, source, channels, self._device)
         batch = _plain(prepared)[None]

@@ -16,15 +16,16 @@ from domain.findings import Code
 from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
-from models.manifest import AXES, MANIFEST, SIGNATURE, UNITS, Manifest
+from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, Lesions, Manifest
 
 # The keys that break a rule, each with what is wrong there.
 Faults: TypeAlias = Iterator[tuple[KeyPath, str]]
 
 QUANTITIES = (
-    "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "count",
+    "volume", "mean", "deviation", "minimum", "maximum", "median", "long_axis", "short_axis", "mean_axis", "count",
 )  # fmt: skip
-SCOPES = ("whole", "largest", "each")
+SCOPES = ("whole", "largest", "each", LESION)
+VOLUMES = ("ml", "mL", "mm3")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
 NETWORKS = ("onnx", "torchscript", "bundle")
 HOW = ("mean", "linear", "nearest", "antialias")
@@ -72,7 +73,7 @@ def _broken(document: Document, manifest: Manifest) -> Faults:
     return chain(
         _folder(document, manifest),
         *(rules(manifest) for rules in (_identity, _inputs, _registration, _network, _before, _after)),
-        *(rules(manifest) for rules in (_segments, _measurements, _findings, _maps, _guards, _digests)),
+        *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, _maps, _guards, _digests)),
     )
 
 
@@ -224,6 +225,28 @@ def _segments(manifest: Manifest) -> Faults:
             yield ("segments", at, "measurements"), "are measured, not stated"
 
 
+def _lesions(manifest: Manifest) -> Faults:
+    named = [one.segment for one in manifest.lesions]
+    for at, one in enumerate(manifest.lesions):
+        yield from _coded(("lesions", at), one)
+        yield from ((("lesions", at, key), said) for key, said in _of_lesions(one))
+        if not 0 < one.segment <= len(manifest.segments) or one.segment in named[:at]:
+            yield ("lesions", at, "segment"), "must be the number of a segment that no other [[lesions]] names"
+    if manifest.lesions and manifest.network.kind == "bundle":
+        yield ("lesions",), "cannot be had of a bundle: it gives labels and no shares"
+
+
+def _of_lesions(one: Lesions) -> Iterator[tuple[str, str]]:
+    if one.channel < 0:
+        yield "channel", "must be 0 or more"
+    if not 0 <= one.threshold < 1:
+        yield "threshold", "must be 0 or more and below 1"
+    if not one.shapes or not set(one.shapes) <= set(SHAPES):
+        yield "shapes", f"must be one of {', '.join(SHAPES)}, or both"
+    if one.most < 1:
+        yield "most", "must be 1 or more"
+
+
 def _measurements(manifest: Manifest) -> Faults:
     for at, wanted in enumerate(manifest.measurements):
         yield from _coded(("measurements", at), wanted)
@@ -237,6 +260,10 @@ def _measurements(manifest: Manifest) -> Faults:
             yield ("measurements", at, "of"), "must be whole: a part is one"
         if not 0 <= wanted.segment <= len(manifest.segments):
             yield ("measurements", at, "segment"), "must be the number of a segment, or 0 for all"
+        if wanted.of == LESION and not manifest.lesions:
+            yield ("measurements", at, "of"), "wants [[lesions]]"
+        if wanted.what == "volume" and wanted.unit.value not in VOLUMES:
+            yield ("measurements", at, "unit"), f"must be one of {', '.join(VOLUMES)}"
 
 
 def _coded(here: KeyPath, table: Any) -> Faults:

@@ -35,7 +35,7 @@ def network(package: Package) -> list[str]:
 def of_channels(manifest: Manifest, count: Callable[[str], int]) -> list[str]:
     """What wants a channel that is not there, or leaves one without a meaning; `count` is 0 where that is not known."""
     known = {name: number for name in manifest.network.outputs if (number := count(name))}
-    said = [*_findings(manifest, known)]
+    said = [*_findings(manifest, known), *_lesions(manifest, known)]
     first = known.get(manifest.network.outputs[0], 0)
     if first and manifest.segments and manifest.network.kind != "bundle":
         said += _segments(manifest, first)
@@ -64,6 +64,13 @@ def _findings(manifest: Manifest, known: dict[str, int]) -> Iterator[str]:
         most = wanted.channel if wanted.method == "probability" else _most_explained(manifest)
         if wanted.method in ("cam", "probability") and name in known and most >= known[name]:
             yield f"maps.{at}: wants channel {most}; the network's output {name} has {known[name]} channels"
+
+
+def _lesions(manifest: Manifest, known: dict[str, int]) -> Iterator[str]:
+    name = manifest.network.outputs[0]
+    for at, one in enumerate(manifest.lesions):
+        if name in known and one.channel >= known[name]:
+            yield f"lesions.{at}.channel: is {one.channel}; the network's output {name} has {known[name]} channels"
 
 
 def _most_explained(manifest: Manifest) -> int:

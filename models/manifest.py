@@ -3,8 +3,8 @@
 Tables of the file: [identity] who it is; [[inputs]] which series it reads, with their intended use as
 [inputs.conditions] and what decides among several as [inputs.prefer]; [registration] whether series that lie elsewhere
 are moved onto the first; [[preprocessing]], [network] and [[postprocessing]] how it is run (the steps:
-models/steps.py); [[guards]] what input and output are refused; [[segments]], [[measurements]], [[findings]] and
-[[maps]] what comes out;
+models/steps.py); [[guards]] what input and output are refused; [[segments]], [[lesions]], [[measurements]],
+[[findings]] and [[maps]] what comes out;
 [golden] a sample to prove an installation with; [digests] the SHA-256 of every other file of the package.
 models/checks.py checks their sense.
 """
@@ -18,7 +18,9 @@ from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
-AXES = ("long_axis", "short_axis")
+AXES = ("long_axis", "short_axis", "mean_axis")
+LESION = "lesion"
+SHAPES = ("box", "point")
 UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
@@ -104,10 +106,11 @@ class Quantity:
     """One measurement of each segment, with its codes.
 
     `what` is "volume" (ml), "mean", "deviation", "minimum", "maximum" or "median" of the source's voxels, "long_axis",
-    "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), or "count" (of
-    components). `segment` 0 measures every segment. `derivation` defaults to that of `what`. `of` is "whole",
-    "largest" (component, faces touching) or "each" (component, the largest first, ten at the most): an axis is of a
-    component, by default of the largest, everything else by default of the whole.
+    "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), "mean_axis" (of the
+    two), or "count" (of components). A volume whose unit is "mm3" is in mm3. `segment` 0 measures every segment.
+    `derivation` defaults to that of `what`. `of` is "whole", "largest" (component, faces touching), "each" (component,
+    the largest first, ten at the most) or "lesion" (each of [[lesions]], by itself): an axis is of a component, by
+    default of the largest, everything else by default of the whole.
     """
 
     what: str
@@ -119,8 +122,27 @@ class Quantity:
 
     @property
     def scope(self) -> str:
-        """What is measured: "whole", "largest" or "each"."""
+        """What is measured: "whole", "largest", "each" or "lesion"."""
         return self.of or ("largest" if self.what in AXES else "whole")
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """Each component (faces touching) of segment `segment` as a finding by itself, the likeliest first.
+
+    How likely one is, is the largest share that `channel` (from 0) of the network's first output has inside it; below
+    `threshold` it is taken out of the mask, and of more than `most` the others are counted, not listed. It is called
+    `label` with its number. `shapes` point at it on the image where it is largest: "box" (around it there) and "point"
+    (its middle there). What [[measurements]] of "lesion" measure is said of it; `site` is the part of the body.
+    """
+
+    segment: int
+    label: str
+    channel: int = 0
+    threshold: float = 0.5
+    shapes: tuple[str, ...] = ("box",)
+    most: int = 12
+    site: Code | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +203,7 @@ class Manifest:
     postprocessing: tuple[After, ...] = ()
     guards: tuple[Guard, ...] = ()
     segments: tuple[Segment, ...] = ()
+    lesions: tuple[Lesions, ...] = ()
     measurements: tuple[Quantity, ...] = ()
     findings: tuple[Finding, ...] = ()
     maps: tuple[Explanation, ...] = ()

@@ -159,6 +159,22 @@ class CropForeground(Step):
 
 
 @dataclass(frozen=True)
+class KeepEnclosed(Step):
+    """Keep the air that the body encloses in axial section, which in a CT of the chest are the lungs.
+
+    Air is what lies below `below`, in parts of `ml` at the least, closed by a ball of radius `mm`, so that what touches
+    the pleura is kept. All else becomes `value`, and the array is cut to the box around, `margin` voxels wider.
+    """
+
+    word: ClassVar[str] = "keep_enclosed"
+    below: float
+    ml: float
+    mm: float
+    value: float = 0.0
+    margin: int = 0
+
+
+@dataclass(frozen=True)
 class Pad(Step):
     """Fill up with `value` to `size`, or to the next multiple of `multiple`; at the far ends, or on both sides."""
 
@@ -203,7 +219,7 @@ class Affine(Step):
 
 Before: TypeAlias = (
     Orientation | Spacing | Conform | Align | Window | ZScore | Quantiles | MinMax | DivideByMax | Display | Round
-    | Resize | CentreCrop | CropForeground | Pad | BlockMean | Stack | RepeatChannels | Affine
+    | Resize | CentreCrop | CropForeground | KeepEnclosed | Pad | BlockMean | Stack | RepeatChannels | Affine
 )  # fmt: skip
 
 

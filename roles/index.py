@@ -38,13 +38,7 @@ def index(context: Context) -> None:
         proving = Throttled(_PROOFS, life.prove)
         indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks)
 
-        def measure() -> None:
-            backlog = meter.measure()
-            metrics.spool_bytes.set(backlog.bytes)
-            metrics.queue_depth.labels("spool").set(backlog.records)
-            metrics.queue_age.labels("spool").set(backlog.age(time.time_ns()))
-
-        figures = Throttled(_FIGURES, measure)
+        figures = Throttled(_FIGURES, lambda: _measure(meter))
         waits = at_once_then(_POLL)
 
         def turn() -> None:
@@ -55,3 +49,10 @@ def index(context: Context) -> None:
         run_loop(context, turn)
         indexer.close()
         life.close()
+
+
+def _measure(meter: BacklogMeter) -> None:
+    backlog = meter.measure()
+    metrics.spool_bytes.set(backlog.bytes)
+    metrics.queue_depth.labels("spool").set(backlog.records)
+    metrics.queue_age.labels("spool").set(backlog.age(time.time_ns()))

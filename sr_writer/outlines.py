@@ -19,17 +19,19 @@ def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source)
     """A contour for each segment that has a voxel, with the area that it encloses.
 
     It goes around the largest connected part of the segment on the slice that most of its voxels lie on, holes filled.
+    A segment whose parts the model points at one by one is not outlined as one besides.
     `mask` is (slices, rows, columns) of segment numbers, slice k on frame k of the findings.
     """
     if mask is None:
         return ()
     assert source.volume is not None  # a mask has made the source volumetric
     largest = _largest_slices(mask)
+    pointed = {one.finding for one in findings.regions}
     rows, columns = map(float, source.volume.pixel_spacing)
     return tuple(
         _region(segment, largest[segment.number], mask, rows * columns)
         for segment in findings.segments
-        if segment.number in largest
+        if segment.number in largest and segment.type not in pointed
     )
 
 

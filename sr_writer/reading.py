@@ -3,23 +3,22 @@
 For people who look at results without a viewer. Nothing that names the patient is taken out of the objects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 from highdicom.color import CIELabColor
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 
+from dicom_node.attributes.files import by_pydicom
+from dicom_node.attributes.reader import Attributes, items_of, title
 from domain.errors import UnusableInput
 from domain.findings import Code, Measurement
 from domain.words import amount, named
 
-# What pydicom raises, on reading or on the first use of an element, for bytes that are not what they claim to be.
-_DAMAGED = (AttributeError, EOFError, IndexError, KeyError, RuntimeError, TypeError, ValueError, InvalidDicomError)
+_SEGMENTATION, _REPORT = "a segmentation", "a report"
 
 # Items that tell a reader nothing: the report's language, the list of its images, what repeats its maker.
 _LEFT_OUT = frozenset({"121049", "111028", "121016", "111000", "111001", "111003", "122405"})
@@ -70,22 +69,25 @@ class SeenSegmentation:
 
 def read_segmentation(part10: bytes) -> SeenSegmentation:
     """The SEG in a Part 10 file; raises UnusableInput where it is none or damaged."""
-    try:
-        dataset = dcmread(BytesIO(part10))
-        masks = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
-        frames = zip(dataset.PerFrameFunctionalGroupsSequence, masks, strict=True)
-        return SeenSegmentation(
-            warning=str(dataset.get("ImageComments", "")),
-            segments=tuple(_segment(item) for item in dataset.SegmentSequence),
-            sources=frozenset(
-                str(instance.ReferencedSOPInstanceUID)
-                for series in dataset.ReferencedSeriesSequence
-                for instance in series.ReferencedInstanceSequence
-            ),
-            planes=tuple((_number(groups), _position(groups), mask) for groups, mask in frames),
-        )
-    except _DAMAGED as error:
-        raise UnusableInput(f"it is not a segmentation that can be read: {type(error).__name__}") from error
+    dataset = _opened(part10, _SEGMENTATION)
+    refusal = "it is a segmentation without pixels that can be read"
+    pixels: NDArray[np.uint8] = by_pydicom(lambda: dataset.pixel_array, refusal)
+    masks = pixels if pixels.ndim == 3 else pixels[np.newaxis]
+    frames = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    if len(frames) != len(masks):
+        raise UnusableInput(f"{_SEGMENTATION} has {len(masks)} frames and describes {len(frames)}")
+    return SeenSegmentation(
+        warning=_words(dataset, "ImageComments"),
+        segments=tuple(map(_segment, _items(dataset, "SegmentSequence"))),
+        sources=frozenset(
+            Attributes(instance, _SEGMENTATION).uid("ReferencedSOPInstanceUID")
+            for series in _items(dataset, "ReferencedSeriesSequence")
+            for instance in _items(series, "ReferencedInstanceSequence")
+        ),
+        planes=tuple(
+            (_segment_number(groups), _position(groups), mask) for groups, mask in zip(frames, masks, strict=True)
+        ),
+    )
 
 
 def report_text(part10: bytes) -> str:
@@ -93,90 +95,118 @@ def report_text(part10: bytes) -> str:
 
     Raises UnusableInput where it is none or damaged.
     """
-    try:
-        dataset = dcmread(BytesIO(part10))
-        return "\n".join((*_head(dataset), "", *_lines(dataset, 0)))
-    except _DAMAGED as error:
-        raise UnusableInput(f"it is not a report that can be read: {type(error).__name__}") from error
+    dataset = _opened(part10, _REPORT)
+    _items(dataset, "ContentSequence")
+    return "\n".join((*_head(dataset), "", *_lines(dataset, 0)))
+
+
+def _opened(part10: bytes, name: str) -> Dataset:
+    """The data set with every element of it converted, so that what is damaged is met here and nowhere else."""
+    return by_pydicom(lambda: _converted(dcmread(BytesIO(part10))), f"it is not {name} that can be read")
+
+
+def _converted(dataset: Dataset) -> Dataset:
+    for _ in dataset.iterall():
+        pass
+    return dataset
+
+
+def _items(item: Dataset, keyword: str) -> Sequence[Dataset]:
+    """The items of a sequence that has some in every such object; raises UnusableInput where this one has none."""
+    found = items_of(item, keyword)
+    if not found:
+        raise UnusableInput(f"it states no {title(keyword)}")
+    return found
+
+
+def _words(item: Dataset, keyword: str) -> str:
+    value = item.get(keyword)
+    return "" if value is None else str(value)
 
 
 def _segment(item: Dataset) -> SeenSegment:
-    lightness, a, b = item.get("RecommendedDisplayCIELabValue", [49512, 32896, 32896])
+    stated = Attributes(item, _SEGMENTATION)
+    colour = stated.decimals_if_sound("RecommendedDisplayCIELabValue", 3) or (49512, 32896, 32896)
+    lightness, a, b = map(int, colour)
     red, green, blue = CIELabColor.from_dicom_value((lightness, a, b)).to_rgb()
-    return SeenSegment(int(item.SegmentNumber), str(item.SegmentLabel), (int(red), int(green), int(blue)))
+    return SeenSegment(
+        stated.whole("SegmentNumber", 1), _words(item, "SegmentLabel"), (int(red), int(green), int(blue))
+    )
 
 
-def _number(groups: Dataset) -> int:
-    return int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+def _segment_number(groups: Dataset) -> int:
+    (first, *_) = _items(groups, "SegmentIdentificationSequence")
+    return Attributes(first, _SEGMENTATION).whole("ReferencedSegmentNumber", 1)
 
 
 def _position(groups: Dataset) -> tuple[float, ...]:
-    return tuple(float(value) for value in groups.PlanePositionSequence[0].ImagePositionPatient)
+    (first, *_) = _items(groups, "PlanePositionSequence")
+    return Attributes(first, _SEGMENTATION).numbers("ImagePositionPatient", 3)
 
 
 def _head(dataset: Dataset) -> Iterator[str]:
-    yield str(dataset.SeriesDescription)
-    flags = (dataset.CompletionFlag, dataset.get("PreliminaryFlag", ""), dataset.VerificationFlag)
-    yield ", ".join(str(flag) for flag in flags if flag)
+    yield _words(dataset, "SeriesDescription")
+    flags = ("CompletionFlag", "PreliminaryFlag", "VerificationFlag")
+    yield ", ".join(filter(None, (_words(dataset, flag) for flag in flags)))
 
 
 def _lines(item: Dataset, depth: int) -> Iterator[str]:
-    if item.ValueType in _WITHOUT_WORDS or _code(item) in _LEFT_OUT:
+    if _words(item, "ValueType") in _WITHOUT_WORDS or _code(item) in _LEFT_OUT:
         return
     yield "  " * depth + _line(item)
-    for child in item.get("ContentSequence", ()):
+    for child in items_of(item, "ContentSequence"):
         if not _is_said_by(item, child):
             yield from _lines(child, depth + 1)
 
 
 def _is_said_by(item: Dataset, child: Dataset) -> bool:
     """Whether the line of `item` says already what `child` would."""
-    return (_code(item) == _GROUP and _code(child) == _TRACKING) or (
-        item.ValueType == "NUM" and _code(child) == _DERIVATION
-    )
+    tracked = _code(item) == _GROUP and _code(child) == _TRACKING
+    return tracked or (_words(item, "ValueType") == "NUM" and _code(child) == _DERIVATION)
 
 
 def _line(item: Dataset) -> str:
     name = _meaning(item)
-    if item.ValueType == "CONTAINER":
-        tracked = [str(child.TextValue) for child in item.get("ContentSequence", ()) if _code(child) == _TRACKING]
+    if _words(item, "ValueType") == "CONTAINER":
+        tracked = [_words(one, "TextValue") for one in items_of(item, "ContentSequence") if _code(one) == _TRACKING]
         return tracked[0] if _code(item) == _GROUP and tracked else name
-    if item.ValueType == "NUM" and (one := _measurement(item)):
-        return f"{named(one)}: {amount(one)}"
+    if _words(item, "ValueType") == "NUM":
+        return _number_line(item)
     return f"{name}: {_value(item)}"
 
 
-def _measurement(item: Dataset) -> Measurement | None:
-    """A number that a reader is told in words; None for a share, which keeps its decimals, and where there is none."""
-    if not item.MeasuredValueSequence:
-        return None
-    measured = item.MeasuredValueSequence[0]
-    unit = _coded(measured.MeasurementUnitsCodeSequence[0])
-    derived = [child for child in item.get("ContentSequence", ()) if _code(child) == _DERIVATION]
-    derivation = _coded(derived[0].ConceptCodeSequence[0]) if derived else None
-    if unit.value == "%":
-        return None
-    return Measurement(_coded(item.ConceptNameCodeSequence[0]), float(measured.NumericValue), unit, derivation)
-
-
-def _coded(item: Dataset) -> Code:
-    return Code(str(item.CodeValue), str(item.CodingSchemeDesignator), str(item.CodeMeaning))
-
-
 def _value(item: Dataset) -> str:
-    if item.ValueType == "NUM":
-        measured = item.MeasuredValueSequence[0] if item.MeasuredValueSequence else None
-        return f"{float(measured.NumericValue):.6g} %" if measured else "no value"
-    if item.ValueType == "CODE":
-        return str(item.ConceptCodeSequence[0].CodeMeaning)
-    return str(item.get("TextValue", item.ValueType))
+    kind = _words(item, "ValueType")
+    if kind == "CODE":
+        return _words(_items(item, "ConceptCodeSequence")[0], "CodeMeaning")
+    return _words(item, "TextValue") or kind
+
+
+def _number_line(item: Dataset) -> str:
+    """A number as readers are told it in words; a share keeps its decimals."""
+    measured = items_of(item, "MeasuredValueSequence")
+    if not measured:
+        return f"{_meaning(item)}: no value"
+    number = Attributes(measured[0], _REPORT).number("NumericValue")
+    unit = _coded(measured[0], "MeasurementUnitsCodeSequence")
+    if unit.value == "%":
+        return f"{_meaning(item)}: {number:.6g} %"
+    derived = [child for child in items_of(item, "ContentSequence") if _code(child) == _DERIVATION]
+    derivation = _coded(derived[0], "ConceptCodeSequence") if derived else None
+    one = Measurement(_coded(item, "ConceptNameCodeSequence"), number, unit, derivation)
+    return f"{named(one)}: {amount(one)}"
+
+
+def _coded(item: Dataset, keyword: str) -> Code:
+    code = _items(item, keyword)[0]
+    return Code(_words(code, "CodeValue"), _words(code, "CodingSchemeDesignator"), _words(code, "CodeMeaning"))
 
 
 def _meaning(item: Dataset) -> str:
-    names: Any = item.get("ConceptNameCodeSequence")
-    return str(names[0].CodeMeaning) if names else str(item.ValueType)
+    names = items_of(item, "ConceptNameCodeSequence")
+    return _words(names[0], "CodeMeaning") if names else _words(item, "ValueType")
 
 
 def _code(item: Dataset) -> str:
-    names: Any = item.get("ConceptNameCodeSequence")
-    return str(names[0].CodeValue) if names else ""
+    names = items_of(item, "ConceptNameCodeSequence")
+    return _words(names[0], "CodeValue") if names else ""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, func, or_, select, update
 
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
-from domain.records import ConflictRecord, Listed
+from domain.records import ConflictRecord, CorrectionRecord, Listed
 from store.database import Database
 from store.index_rows import InstanceRow
 from store.leases import Condition
@@ -110,6 +110,16 @@ def were_taken_away(connection: Connection, study: StudyId) -> bool:
 def _any(connection: Connection, *conditions: Condition) -> bool:
     of_another = conflicts.c.study_id != conflicts.c.sent_study_id
     return bool(connection.scalar(select(exists().where(of_another, *conditions))))
+
+
+def corrections(connection: Connection, *conditions: Condition) -> tuple[CorrectionRecord, ...]:
+    """What waits to be adopted together, the newest last."""
+    same = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id)
+    newest = func.max(conflicts.c.id)
+    waiting = (conflicts.c.adopted_at.is_(None), conflicts.c.kind != ConflictKind.BYTES)
+    query = select(*same, newest.label("id"), func.count(conflicts.c.sop_uid.distinct()).label("images"))
+    query = query.where(*waiting, *conditions).group_by(*same).order_by(newest)
+    return read(connection, query, CorrectionRecord)
 
 
 def concerning(study: StudyId) -> Condition:

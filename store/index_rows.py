@@ -99,3 +99,4 @@ class QuarantineRow(TypedDict):
     received_at: datetime
     study_id: StudyId | None
     series_uid: str
+    set_aside: bool

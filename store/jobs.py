@@ -63,6 +63,7 @@ class Job:
     inputs: dict[str, str]
     input_set: str
     images: dict[str, list[str]]
+    accepted: bool
     result_number: int | None
     withdrawn_at: datetime | None
 
@@ -98,7 +99,7 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:
 
 def accepted(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision that a person lets it go on without."""
-    return _of_present_revision(connection, study, JobState.CANCELLED)
+    return [job for job in _of_present_revision(connection, study, JobState.CANCELLED) if job.accepted]
 
 
 def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
@@ -120,14 +121,17 @@ def others_go_on(connection: Connection, job: Job) -> bool:
     return connection.execute(found).first() is not None
 
 
-def withdraw(connection: Connection, study: uuid.UUID, reason: str, now: datetime) -> tuple[list[Job], list[Job]]:
+def withdraw(
+    connection: Connection, study: uuid.UUID, reason: str, now: datetime, user: str
+) -> tuple[list[Job], list[Job]]:
     """Take back what the study's models found and stop those that were asked and have not: the ones and the others."""
     open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
     stopped = [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
     for one in stopped:
         JOBS.move(connection, one.id, JOBS.cancel, reason=reason)
     done = and_(jobs.c.study_id == study, jobs.c.state == JobState.SUCCEEDED, jobs.c.withdrawn_at.is_(None))
-    taken = update(jobs).where(done).values(withdrawn_at=now, withdrawn_for=reason).returning(jobs)
+    values = {"withdrawn_at": now, "withdrawn_for": reason, "withdrawn_by": user}
+    taken = update(jobs).where(done).values(values).returning(jobs)
     return [_job(row) for row in connection.execute(taken)], stopped
 
 

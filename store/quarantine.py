@@ -17,7 +17,7 @@ def unreadable_by_study(connection: Connection, studies: Collection[uuid.UUID]) 
     came_again = select(instances.c.sop_uid).where(same).exists()
     counts = (
         select(quarantine.c.study_id, func.count(quarantine.c.sop_uid.distinct()))
-        .where(quarantine.c.study_id.in_(studies), ~came_again)
+        .where(quarantine.c.study_id.in_(studies), ~quarantine.c.set_aside, ~came_again)
         .group_by(quarantine.c.study_id)
     )
     return {row[0]: int(row[1]) for row in connection.execute(counts)}

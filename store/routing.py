@@ -119,7 +119,26 @@ def cancel_waiting(connection: Connection, study: uuid.UUID, revision: int, reas
 
 def _input_set(connection: Connection, wanted: WantedJob) -> str:
     read = jobs_of.read_by(wanted.inputs, wanted.images, wanted.revision)
-    return set_digest(connection.execute(select(instances.c.digest).where(read)).scalars())
+    digest = set_digest(connection.execute(select(instances.c.digest).where(read)).scalars())
+    while _is_taken_back(connection, wanted, digest):
+        digest = set_digest([digest, "anew"])
+    return digest
+
+
+def _is_taken_back(connection: Connection, wanted: WantedJob, input_set: str) -> bool:
+    """Whether an earlier revision's results of this very input were withdrawn, and not because a person saw them.
+
+    Archives were told to hide them, by their UIDs, which derive from the input: what is made anew needs others.
+    """
+    taken = (jobs.c.withdrawn_at.is_not(None), jobs.c.withdrawn_by == "", jobs.c.revision < wanted.revision)
+    found = select(jobs.c.id).filter_by(**_same(wanted), input_set=input_set).where(*taken)
+    return connection.execute(found).first() is not None
+
+
+def _same(wanted: WantedJob) -> Mapping[str, object]:
+    """What is equal in all runs of the same package on a study."""
+    of_model = {"model": wanted.model, "version": wanted.version, "model_digest": wanted.model_digest}
+    return {"study_id": wanted.study_id, **of_model}
 
 
 def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> uuid.UUID | None:
@@ -137,9 +156,7 @@ def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: f
 
 
 def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
-    same = {"study_id": wanted.study_id, "model": wanted.model, "version": wanted.version}
-    same |= {"model_digest": wanted.model_digest, "input_set": input_set}
-    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**same)
+    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**_same(wanted), input_set=input_set)
     row = connection.execute(locked(query, jobs)).one()
     newer = row.revision < wanted.revision
     if newer:
@@ -153,6 +170,7 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             reason=_WAITS,
             delay=delay,
             attempts=0,
+            accepted=False,
             requested_at=NOW,
             finished_at=None,
         )

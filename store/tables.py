@@ -181,6 +181,7 @@ quarantine = Table(
     _moment("received_at"),
     Column("study_id", ForeignKey(studies.c.id)),  # where its UIDs could be read
     Column("series_uid", Text, nullable=False, server_default=""),
+    Column("set_aside", Boolean, nullable=False, server_default=text("false")),  # by a person: it can be read
     UniqueConstraint("sop_uid", "digest"),
     Index(None, "study_id"),
 )
@@ -224,9 +225,11 @@ jobs = Table(
     _lease_epoch(),
     Column("findings", JSONB),
     _moment("finished_at", nullable=True),
+    Column("accepted", Boolean, nullable=False, server_default=text("false")),  # the study goes on without its result
     Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
     _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
+    Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),

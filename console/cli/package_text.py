@@ -72,6 +72,9 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
     for segment in manifest.segments:
         side = f"{segment.laterality.meaning.lower()} " if segment.laterality else ""
         yield "segment", segment.label, f"{side}{segment.type.meaning} ({segment.type.scheme} {segment.type.value})"
+    for lesions in manifest.lesions:
+        shapes = " and ".join(lesions.shapes)
+        yield "lesions", lesions.label, f"each part of segment {lesions.segment} by itself: {shapes}"
     for wanted in manifest.measurements:
         yield "measurement", wanted.what, f"{wanted.name.meaning} in {wanted.unit.value}"
     for finding in manifest.findings:
@@ -104,7 +107,7 @@ def whole(package: Package) -> Mapping[str, Any]:
         "network": asdict(manifest.network),
         "postprocessing": [_named(one) for one in manifest.postprocessing],
     }
-    said = ("segments", "measurements", "findings", "maps")
+    said = ("segments", "lesions", "measurements", "findings", "maps")
     return {**facts(package), **named, **{name: [asdict(one) for one in getattr(manifest, name)] for name in said}}
 
 

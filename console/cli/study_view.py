@@ -77,9 +77,12 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
 
 def _corrections(path: StudyPath) -> Iterator[Text]:
     """What waits for a person who says whose images these are."""
-    waits = [one for one in path.conflicts if one.adopted_at is None and one.kind is not ConflictKind.BYTES]
-    if waits:
-        yield Text(f"a correction waits ({waits[-1].kind}): dicom-node conflicts adopt {waits[-1].id}", style="red")
+    for one in path.corrections:
+        here = one.study_id == path.study.id
+        whose = "of this study" if here else f"of study {str(one.study_id)[:_ID]}"
+        named = f"{one.kind}, {str(one.sent_study_id)[:_ID]}" if one.kind is ConflictKind.STUDY else one.kind
+        said = f"a correction of {one.images} images {whose} waits ({named}): dicom-node conflicts adopt {one.id}"
+        yield Text(said, style="red")
 
 
 def explanation(
@@ -153,7 +156,7 @@ def _series(path: StudyPath) -> Section:
 def _quarantine(path: StudyPath) -> Section:
     columns = ("received", "reason", "SOP instance UID", "object")
     rows = [(moment(one.received_at), one.reason, one.sop_uid, one.object_key) for one in path.quarantine]
-    return Section("unreadable instances", columns, rows)
+    return Section("instances in quarantine", columns, rows)
 
 
 def _conflicts(path: StudyPath) -> Section:

@@ -35,7 +35,7 @@ def accept(ledger: Ledger, study: StudyId, reason: str, user: str, now: datetime
         models = _models(failed, state)
         said = f"goes on without {', '.join(models)}: {reason}"
         for job in failed:
-            JOBS.move(connection, job.id, JobEvent.ACCEPT, reason=f"nobody waits for it: {reason}")
+            JOBS.move(connection, job.id, JobEvent.ACCEPT, reason=f"nobody waits for it: {reason}", accepted=True)
         transaction.record(Action.ACCEPTED, study, revision=revision, models=list(models), reason=reason, user=user)
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
         studies.note_progress(connection, study, said, now)

@@ -95,7 +95,9 @@ def two_patients(patient: Patient) -> str:
 def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetime) -> None:
     """What had images before a correction is complete without them; a study that never had any cannot go on."""
     if conflicts.were_taken_away(transaction.connection, study.id):
-        _declare(transaction, study, _TAKEN_AWAY, now)
+        # Nobody is told that models are to be chosen: what was begun on these images was withdrawn with them.
+        revision = studies.complete(transaction.connection, study, _TAKEN_AWAY, now)
+        transaction.record(Action.STUDY_AMENDED, study.id, study_uid=study.uid, reason=_TAKEN_AWAY, revision=revision)
     elif conflicts.wait_for(transaction.connection, study.id):
         stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _CORRECTION, now)
     else:

@@ -103,6 +103,8 @@ class IndexBatch:
             if (row["sop_uid"], row["digest"]) in new:
                 new.remove((row["sop_uid"], row["digest"]))
                 self._record_quarantined(one, found.get(one.uids.study))
+            else:
+                self.counts["repeated"] += 1
         self._link((found[one.uids.study].id, one.entry) for one in unreadable if one.uids.study)
         self._note_coming(found.values())
 
@@ -203,6 +205,8 @@ class IndexBatch:
             self.counts["conflicting"] += 1
             details = {"instance": one.header.sop_uid, "sha256": one.digest, "kept": kept.digest, "kind": kind.value}
             self._transaction.record(Action.CONFLICT, kept.study_id, **_who(one.entry), **details)
+        else:
+            self.counts["repeated"] += 1
 
 
 def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Filed], list[Filed], list[Filed]]:
@@ -261,6 +265,7 @@ def _quarantine_row(one: Unreadable, study: StudyRow | None) -> QuarantineRow:
         received_at=one.entry.received,
         study_id=study.id if study else None,
         series_uid=one.uids.series,
+        set_aside=False,
     )
 
 

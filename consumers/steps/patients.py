@@ -105,4 +105,5 @@ def _quarantined(study: StudyId, one: TakenOut) -> QuarantineRow:
         received_at=one.received_at,
         study_id=study,
         series_uid=one.series_uid,
+        set_aside=True,
     )

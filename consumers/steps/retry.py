@@ -96,7 +96,7 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     without = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
     again = [job for job in without if job.model_digest in digests]
     for job in again:
-        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, finished_at=None)
+        JOBS.move(connection, job.id, JobEvent.RETRY, reason=_REASON, attempts=0, accepted=False, finished_at=None)
     return len(again)
 
 
@@ -123,6 +123,8 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
         raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
     if conflicts.wait_for(connection, study) and not revision:
         raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
+    if revision and not studies.size(connection, study)[1]:
+        raise Permanent("it has no images any more, for they were corrected: dicom-node conflicts list")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")
     return revision

@@ -31,15 +31,16 @@ def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: date
     """Take back everything that models made of a study; of how many runs, 0 where there is nothing to take back.
 
     Runs that have not ended are stopped, results that are not out are cancelled, and for each destination that has any
-    a rejection note is made, which its profile lets go or not. What a later run finds is not concerned. `reason` is
-    words for people, without anything that names a patient; `user` is who said so, where a person did. Locks jobs,
+    a rejection note is made, which its profile lets go or not. What a later run finds is not concerned: a newer
+    revision gets results of its own, also of the same images, unless a person called theirs wrong. `reason` is words
+    for people, without anything that names a patient; `user` is who said so, where a person did. Locks jobs,
     deliveries, notes and the study, in this order (store.locks): to be called before anything that locks the study.
     """
     connection = transaction.connection
     jobs.lock(connection, study_id)
     deliveries.lock(connection, study_id)
     rejections.lock(connection, study_id)
-    taken, stopped = jobs.withdraw(connection, study_id, reason, now)
+    taken, stopped = jobs.withdraw(connection, study_id, reason, now, user)
     for job in stopped:
         transaction.record(Action.JOB_CANCELLED, study_id, job=str(job.id), reason=reason)
     for job in taken:

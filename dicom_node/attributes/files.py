@@ -15,9 +15,10 @@ from typing import BinaryIO, TypeVar
 from pydicom import FileDataset, dcmread
 from pydicom.charset import python_encoding
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_partial
+from pydicom.filereader import read_dataset, read_file_meta_info, read_partial
 from pydicom.tag import BaseTag, Tag
 
+from dicom_node.elements import DEFLATED
 from domain.errors import Retryable, UnusableInput
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ DAMAGED = (
 )  # fmt: skip
 
 _CHARACTER_SET = BaseTag(0x0008_0005)
+# Preamble, prefix and the element that says how long the rest of the meta information is (PS3.10 7.1).
+_BEFORE_META = 128 + 4 + 12
 # What pydicom knows the default repertoire by; as a term it is none, for that has none (PS3.3 C.12.1.1.2).
 _DEFAULT = "ISO_IR 6"
 
@@ -90,23 +93,45 @@ def known_character_set(terms: str) -> bool:
 
 def _without_character_set(path: Path) -> BytesIO | None:
     """The file with the default repertoire for its Specific Character Set; None where its own is one that is known."""
-    copy = BytesIO(path.read_bytes())
+    whole = path.read_bytes()
     try:
-        before = read_partial(copy, lambda tag, vr, length: tag >= _CHARACTER_SET, specific_tags=[_CHARACTER_SET])
+        meta = read_file_meta_info(path)
+        if meta.get("TransferSyntaxUID") == DEFLATED:
+            return _deflated_without(whole, _BEFORE_META + meta.FileMetaInformationGroupLength)
+        copy = BytesIO(whole)
+        little = bool(read_partial(copy, _is_behind, specific_tags=[_CHARACTER_SET]).original_encoding[1])
     except DAMAGED:
         return None
-    order = "<" if before.original_encoding[1] else ">"
+    return copy if _made_plain(copy, "<" if little else ">") else None
+
+
+def _is_behind(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return int(tag) >= int(_CHARACTER_SET)
+
+
+def _deflated_without(whole: bytes, start: int) -> BytesIO | None:
+    """As `_without_character_set`, of a file whose data set is deflated from `start` on (PS3.5 A.5)."""
+    inflated = BytesIO(zlib.decompress(whole[start:], -zlib.MAX_WBITS))
+    read_dataset(inflated, is_implicit_VR=False, is_little_endian=True, stop_when=_is_behind)
+    if not _made_plain(inflated, "<"):
+        return None
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return BytesIO(whole[:start] + deflate.compress(inflated.getvalue()) + deflate.flush())
+
+
+def _made_plain(copy: BytesIO, order: str) -> bool:
+    """Write the default repertoire over the Specific Character Set where `copy` stands; False where that is known."""
     at = copy.tell()
     head = copy.read(8)
     if len(head) < 8 or struct.unpack(f"{order}HH", head[:4]) != (0x0008, 0x0005):
-        return None
+        return False
     length: int = (
         struct.unpack(f"{order}H", head[6:])[0] if head[4:6] == b"CS" else struct.unpack(f"{order}I", head[4:])[0]
     )
     terms = copy.read(length).decode("ascii", "replace")
     if known_character_set(terms):
-        return None
+        return False
     copy.seek(at + 8)
     copy.write(_DEFAULT.encode().ljust(length)[:length] if length >= len(_DEFAULT) else b" " * length)
     copy.seek(0)
-    return copy
+    return True

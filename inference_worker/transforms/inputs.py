@@ -8,7 +8,7 @@ from array_api_compat import array_namespace
 
 from domain.errors import ConfigurationError
 from inference_worker.images import Picture
-from inference_worker.transforms import intensities, shapes
+from inference_worker.transforms import enclosed, intensities, shapes
 from inference_worker.transforms.arrays import Sampled, to_device
 from inference_worker.transforms.grids import lines
 from inference_worker.transforms.resampling import resample
@@ -29,6 +29,7 @@ _OF_EACH: Mapping[type[Before], Callable[[Sampled, Any], Sampled]] = {
     steps.Resize: shapes.resize,
     steps.CentreCrop: shapes.centre_crop,
     steps.CropForeground: shapes.crop_foreground,
+    steps.KeepEnclosed: enclosed.keep_enclosed,
     steps.Pad: shapes.pad,
     steps.BlockMean: shapes.block_mean,
     steps.RepeatChannels: intensities.repeat_channels,

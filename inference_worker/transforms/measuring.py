@@ -13,7 +13,7 @@ from domain.findings import Code, Measurement, Segment
 from inference_worker.transforms.grids import Real, orientation_of, spacings_of
 from inference_worker.transforms.labels import Labels, boxes
 from inference_worker.transforms.morphology import Mask, by_size, components
-from models.manifest import Quantity
+from models.manifest import AXES, LESION, Quantity
 
 _STATISTICS: Mapping[str, Callable[[npt.NDArray[Any]], float]] = {
     "mean": lambda inside: float(inside.mean(dtype=np.float64)),
@@ -30,6 +30,7 @@ _DERIVATIONS = {
     "minimum": Code("255605001", "SCT", "Minimum"),
     "maximum": Code("56851009", "SCT", "Maximum"),
     "median": Code("373099004", "SCT", "Median"),
+    "mean_axis": Code("373098007", "SCT", "Mean"),
 }
 
 
@@ -48,6 +49,7 @@ def measure(
     A segment without voxels has a volume and a count of 0 and nothing else.
     """
     found = boxes(labels)
+    wanted = [one for one in wanted if one.scope != LESION]
     measured = []
     for segment in segments:
         box = found.get(segment.number, (slice(0, 0),) * labels.ndim)
@@ -55,6 +57,14 @@ def measure(
         chosen = [one for one in wanted if one.segment in (0, segment.number)]
         measured.append(replace(segment, measurements=tuple(_measured(chosen, mask, voxels[box], affine))))
     return tuple(measured)
+
+
+def measure_lesion(
+    mask: Mask, voxels: npt.NDArray[Any], affine: Real, wanted: Sequence[Quantity]
+) -> tuple[Measurement, ...]:
+    """What `wanted` measures in one lesion, whose `mask` and `voxels` lie on the grid of `affine`."""
+    values = _values({one.what for one in wanted}, mask, voxels, affine)
+    return tuple(_stated(one, values[one.what], 0, 0) for one in wanted if one.what in values)
 
 
 def size_of(affine: Real) -> tuple[float, float, float]:
@@ -90,6 +100,7 @@ def _measured(wanted: Sequence[Quantity], mask: Mask, voxels: npt.NDArray[Any], 
 
 def _stated(one: Quantity, value: float, part: int, several: int) -> Measurement:
     derivation = one.derivation or _DERIVATIONS.get(one.what)
+    value *= 1000 if one.what == "volume" and one.unit.value == "mm3" else 1
     return Measurement(one.name, value, one.unit, derivation, part, several if part else 0)
 
 
@@ -103,8 +114,9 @@ def _values(wanted: set[str], mask: Mask, voxels: npt.NDArray[Any], affine: Real
     statistics = [name for name in _STATISTICS if name in wanted]
     inside = voxels[mask] if statistics else voxels[:0]
     values |= {name: _STATISTICS[name](inside) for name in statistics}
-    if wanted & {"long_axis", "short_axis"}:
-        values["long_axis"], values["short_axis"] = diameters(mask, affine)
+    if wanted & set(AXES):
+        long, short = diameters(mask, affine)
+        values |= zip(AXES, (long, short, (long + short) / 2), strict=True)
     return values
 
 

@@ -45,8 +45,8 @@ def can_stream(wanted: Sequence[After], grid: Grid, source: Grid) -> bool:
 class LabelsOfCells:
     """A receiver (inference_worker.pieces) of a network's output on `grid`; `labels_of` is for when all has come.
 
-    `channels` are those whose shares are kept on the network's grid, for maps. Where all comes as one piece, steps are
-    carried out on `device`.
+    `channels` are those whose shares are kept on the network's grid, for maps and lesions. Where all comes as one
+    piece, steps are carried out on `device`.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class LabelsOfCells:
     def take(self, place: Box, output: Float) -> None:
         """As Receiver says; raises ConfigurationError where it lacks a channel of those for maps."""
         if max(self._channels, default=0) >= len(output):
-            raise ConfigurationError(f"a map wants channel {max(self._channels)} of {len(output)}")
+            raise ConfigurationError(f"a map or a lesion wants channel {max(self._channels)} of {len(output)}")
         if self._made is None:
             self._whole = output
             return

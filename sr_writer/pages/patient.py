@@ -3,6 +3,7 @@
 Names are as the source wrote them, in its own character set; nothing of this reaches a page that leaves names out.
 """
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,16 @@ def _name(header: Dataset, printable: Callable[[str], bool]) -> str:
     if not groups:
         return "Name not stated"
     shown = next((one for one in groups if printable(one)), None)
-    return _spoken(shown) if shown else "Name in letters that this page has not, see the header of this object"
+    if shown:
+        return _spoken(shown)
+    return f"Name in {_script(groups[0])} letters that this page has not, see the header of this object"
+
+
+def _script(name: str) -> str:
+    """Whose letters a name is written in (`Greek`), by what Unicode calls the first that is not Latin."""
+    called = (unicodedata.name(letter, "OTHER").removeprefix("HALFWIDTH ") for letter in name if letter.isalpha())
+    first = next((one.split()[0] for one in called if not one.startswith("LATIN")), "OTHER")
+    return {"CJK": "Han", "OTHER": "other"}.get(first, first.capitalize())
 
 
 def _spoken(name: str) -> str:

@@ -26,7 +26,7 @@ from domain.records import (
     StudyPath,
     StudyRecord,
 )
-from store.conflicts import concerning
+from store.conflicts import concerning, corrections
 from store.database import Database
 from store.quarantine import unreadable_by_study
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
@@ -67,6 +67,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
         return StudyPath(
             study=_study(connection, study),
             **{name: found.rows for name, found in every.items()},
+            corrections=corrections(connection, concerning(study)),
             unreadable=unreadable_by_study(connection, [study]).get(study, 0),
             whole=tables.instances(every["series"]),
             more={name: found.more for name, found in every.items() if found.more},

@@ -11,6 +11,7 @@ from domain.ids import StudyId
 from domain.records import (
     ChoiceRecord,
     ConflictRecord,
+    CorrectionRecord,
     DecisionRecord,
     DeliveryRecord,
     JobRecord,
@@ -106,6 +107,7 @@ def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
 _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     StudyRecord: {"state": StudyState},
     ConflictRecord: {"kind": ConflictKind},
+    CorrectionRecord: {"kind": ConflictKind},
     DecisionRecord: {"refusals": _refusals},
     JobRecord: {"state": JobState},
     MeasuredJob: {"state": JobState, "findings": measured},

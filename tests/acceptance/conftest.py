@@ -1,5 +1,6 @@
 """What the tests of whole nodes share."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def thresholds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one model package that needs no training and wants every CT."""
     folder = tmp_path_factory.mktemp("models")
     packages.write_package(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lungs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped model of the lungs alone: what a chest CT gives is counted."""
+    folder = tmp_path_factory.mktemp("lungs")
+    shutil.copytree(ROOT / "models" / "ct_lung", folder / "ct_lung")
     return folder
 
 

@@ -52,13 +52,13 @@ def study(images: dict[str, Dataset]) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, shipped: Path, study: str) -> Iterator[Trial]:
+def home(tmp_path_factory: pytest.TempPathFactory, lungs: Path, study: str) -> Iterator[Trial]:
     """An archive that holds the images as the scanner sent them, and what the node made of them."""
     folder = tmp_path_factory.mktemp("viewer")
     with ExitStack() as stack:
         (folder / "archive").mkdir()
         archive = stack.enter_context(Orthanc(folder / "archive"))
-        node = Node(folder / "node", destinations=[archive.destination], models=shipped, env=QUICK)
+        node = Node(folder / "node", destinations=[archive.destination], models=lungs, env=QUICK)
         trial = Trial(stack.enter_context(node), archive)
         files = sorted(counterparts.data(STUDY).glob("*.dcm"))
         sent = send([outgoing(file) for file in files], Destination.model_validate(archive.destination), "SCANNER")

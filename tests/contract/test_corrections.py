@@ -9,7 +9,6 @@ from consumers.steps.adopt import adopt
 from consumers.steps.retry import retry
 from domain.errors import Permanent
 from domain.events import InferenceRequested, StudyStuck
-from domain.ids import StudyId
 from domain.records import StudyPath
 from models.registry import Registry
 from store.queries.path import study_path
@@ -72,8 +71,12 @@ def test_a_correction_is_shown_with_both_studies_and_adopted_as_a_whole(sent_hom
     assert [one.of(StudyStuck).reason_code for one in events(bench, "study.stuck")] == ["correction"]
     assert len(new.associations) == 1
     assert len(new.conflicts) == len(old.conflicts) == 4
+    assert [(one.images, one.study_id, one.sent_study_id) for one in new.corrections] == [
+        (4, old.study.id, new.study.id)
+    ]
+    assert new.corrections == old.corrections
     with pytest.raises(Permanent, match="conflicts adopt"):
-        retry(bench.ledger, StudyId(new.study.id), registry.packages.values(), bench.clock.now())
+        retry(bench.ledger, new.study.id, registry.packages.values(), bench.clock.now())
 
     adopted = adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
     assert (adopted.study, adopted.sent, len(adopted.conflicts)) == (old.study.id, new.study.id, 4)
@@ -82,7 +85,10 @@ def test_a_correction_is_shown_with_both_studies_and_adopted_as_a_whole(sent_hom
     new, old = path(bench, NEW), path(bench, OLD)
     assert (new.study.state, new.whole, old.study.state, old.whole) == ("complete", 4, "complete", 0)
     route(bench, registry)
-    assert path(bench, OLD).study.reason == "it has no images any more: dicom-node conflicts list"
+    assert path(bench, OLD).study.reason == "its images were corrected and are another study's now"
+    with pytest.raises(Permanent, match="no images any more"):
+        retry(bench.ledger, old.study.id, registry.packages.values(), bench.clock.now())
+    assert events(bench, "study.amended") == []
     wanted = events(bench, "inference.requested")
     assert [one.study_id for one in wanted if isinstance(one.data, InferenceRequested)] == [old.study.id, new.study.id]
     assert bench.actions().count("conflicting instance adopted") == 1

@@ -222,7 +222,7 @@ def test_a_corrected_header_that_is_adopted_gives_results_of_their_own(
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
     first = {row[0] for row in written.ask("SELECT sop_uid FROM dicom_node.results")}
     corrected = SMALL.datasets()[0]
-    corrected.PatientName = "Corrected^Name"
+    corrected.ReferringPhysicianName = "Corrected^Name"
     send(written.writer, [corrected])
     written.index()
     ((number,),) = written.ask("SELECT id FROM dicom_node.conflicts")

@@ -10,6 +10,7 @@ import pytest
 from pydicom import dcmread
 
 from audit.trail import Action, newest_entries
+from config.metrics import indexed
 from config.settings import Spool
 from consumers.steps.adopt import adopt
 from consumers.steps.assemble import Assembler
@@ -69,6 +70,33 @@ def test_the_same_uid_with_other_bytes_is_a_conflict_and_recorded_once(bench: Be
     assert dcmread(bench.objects.path(key)).SeriesDescription == "changed on its way"
     assert bench.ask(f"SELECT digest FROM dicom_node.instances WHERE sop_uid = '{uid}'") == [(kept,)]
     assert bench.actions().count("conflicting instance received") == 1
+
+
+def test_whatever_comes_counts_as_one_thing_alone(bench: Bench) -> None:
+    first, *others = SMALL.datasets()
+    changed, elsewhere = SMALL.datasets()[:2]
+    changed.SeriesDescription = "changed on its way"
+    elsewhere.StudyInstanceUID = "2.25.77"
+    before = _counted()
+    send(bench.writer, [first, first, *others])
+    send(bench.writer, [changed, elsewhere, changed, elsewhere])
+    association = bench.writer.open_association(SCANNER, {})
+    for _ in range(2):
+        store(association, b"no data set", first.SOPClassUID, "2.25.78")
+    bench.writer.close_association(association, Close.RELEASED, "")
+    bench.index()
+    counted = {outcome: count - before.get(outcome, 0) for outcome, count in _counted().items()}
+    assert {outcome: count for outcome, count in counted.items() if count} == {
+        "new": 3,
+        "repeated": 4,
+        "conflicting": 2,
+        "quarantined": 1,
+    }
+
+
+def _counted() -> dict[str, float]:
+    (family,) = indexed.collect()
+    return {one.labels["outcome"]: one.value for one in family.samples if one.name.endswith("_total")}
 
 
 def test_other_bytes_can_be_adopted_and_given_back(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from consumers.steps.index_batch import IndexBatch
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.retry import retry
 from consumers.steps.route import Router
+from consumers.steps.withdraw import withdraw_results
 from dicom_node.intake.filing import Filed, Unreadable, file
 from domain.clock import ManualClock
 from domain.errors import Retryable
@@ -82,7 +83,7 @@ Step = Callable[[World, Ledger], object]
 def _add_jobs(bench: Bench) -> None:
     """Of each job and delivery one more in every state that a step looks for."""
     jobs = [row[0] for row in bench.ask("SELECT column_name FROM information_schema.columns WHERE table_name = 'jobs'")]
-    own = {"id", "state", "input_set", "findings", "owner", "lease_until"}
+    own = {"id", "state", "input_set", "findings", "owner", "lease_until", "result_number"}
     same = ", ".join(sorted(set(jobs) - own))
     for state in ("failed", "requested", "running"):
         held = "'dead#life', now()" if state == "running" else "NULL, NULL"
@@ -207,6 +208,10 @@ def synced(world: World, ledger: Ledger) -> None:
         studies.note_synced(transaction.connection, "a spool", None)
 
 
+def withdrawn(world: World, ledger: Ledger) -> None:
+    withdraw_results(ledger, world.studies[0], "wrong", "somebody", world.bench.clock.now())
+
+
 PAIRS: dict[str, tuple[Step, Step]] = {
     "two batches of the index": (indexed(ONE, TWO, TWO), indexed(TWO, ONE, ONE)),
     "index and the end of a sync": (indexed(TWO, ONE, ONE), synced),
@@ -220,6 +225,8 @@ PAIRS: dict[str, tuple[Step, Step]] = {
     "claims and index": (claimed, indexed(ONE, TWO, TWO)),
     "renewal and route": (renewed, routed(0)),
     "two corrected instances": (adopted(0), adopted(1)),
+    "withdraw and route": (withdrawn, routed(0)),
+    "withdraw and forget": (withdrawn, forgotten),
     "adopt and index": (adopted(0), indexed(ONE, TWO, TWO)),
 }
 

@@ -13,6 +13,7 @@ from domain.errors import Permanent
 from domain.events import StudyStuck
 from models.registry import Registry
 from store import patients
+from store.queries.path import study_path
 from tests.contract.test_delivering import deliver, sender
 from tests.support.bench import Bench
 from tests.support.ingest import send
@@ -130,8 +131,11 @@ def test_a_person_keeps_one_patients_images_and_models_run_on_them(bench: Bench,
     bench.settle()
     assert study(bench)[0] == "complete"
     assert len(events(bench, "study.completed")) == 1
-    ((reason,),) = bench.ask("SELECT reason FROM dicom_node.quarantine")
-    assert reason == "it names another patient than the study, by a person's decision"
+    path = study_path(bench.database, study_id(bench))
+    assert [one.reason for one in path.quarantine] == [
+        "it names another patient than the study, by a person's decision"
+    ]
+    assert path.unreadable == 0
     assert bench.actions().count("images of another patient set aside") == 1
     assert bench.chain_holds()
     with pytest.raises(Permanent, match="no image of the study disagrees"):

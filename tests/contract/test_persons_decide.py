@@ -76,6 +76,13 @@ def test_what_was_accepted_holds_nothing_up_later_and_runs_again_where_its_packa
     assert job(stuck) == ("succeeded", "done")
 
 
+def test_what_was_cancelled_for_another_reason_is_not_run_by_a_retry(stuck: Bench, registry: Registry) -> None:
+    stuck.ask("UPDATE dicom_node.jobs SET state = 'cancelled' RETURNING id")
+    packages = list(registry.packages.values())
+    assert retry(stuck.ledger, study_id(stuck), packages, stuck.clock.now()).jobs == 0
+    assert job(stuck)[0] == "cancelled"
+
+
 def test_a_study_that_is_held_up_by_something_else_as_well_stays_stuck(stuck: Bench, database_url: str) -> None:
     with stuck.database.transaction() as connection:
         letter = {"reader": "results", "message": "{}", "event_id": None, "error": "no", "attempts": 1}

@@ -40,7 +40,7 @@ def infer(bench: Bench, registry: Registry) -> None:
 def amend(bench: Bench, registry: Registry) -> None:
     """One of its images has another header from now on."""
     corrected = SMALL.datasets()[0]
-    corrected.PatientName = "Corrected^Name"
+    corrected.ReferringPhysicianName = "Corrected^Name"
     send(bench.writer, [corrected])
     bench.index()
     ((number,),) = bench.ask("SELECT max(id) FROM dicom_node.conflicts")

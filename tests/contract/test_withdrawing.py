@@ -268,3 +268,39 @@ def test_a_person_takes_results_back_and_is_told_what_becomes_of_them(
     assert again.exit_code != 0 and "nothing to withdraw" in again.output
     shown = CliRunner().invoke(app, ["status", str(study_id(written)), "--database", database_url])
     assert "withdrawn" in shown.stdout and WHY in shown.stdout
+
+
+def amend_elsewhere(bench: Bench, registry: Registry) -> None:
+    """The study gets a series that no model reads."""
+    late = replace(SMALL, series="9").datasets()[0]
+    late.Modality = "SR"
+    bench.receive([late])
+    route(bench, registry)
+
+
+def test_what_the_node_took_back_is_made_anew_of_the_same_images_under_other_uids(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where images of another patient were set aside, of which this model had read none."""
+    deliver(written, monkeypatch, STORED)
+    old = {one for (one,) in written.ask("SELECT sop_uid FROM dicom_node.results")}
+    take_back(written)
+    amend_elsewhere(written, registry)
+    assert worker(written, FakeChild(registry)).step()
+    write_and_plan(written, [ARCHIVE])
+    assert len(deliver(written, monkeypatch, STORED)) == 2
+    new = written.ask(
+        "SELECT sop_uid FROM dicom_node.results r JOIN dicom_node.jobs j ON j.id = r.job_id WHERE j.result_number = 2"
+    )
+    assert len(new) == len(old) and not {one for (one,) in new} & old
+    amend_elsewhere(written, registry)
+    assert not worker(written, FakeChild(registry)).step()
+
+
+def test_what_a_person_took_back_is_not_made_anew_of_the_same_images(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, STORED)
+    withdraw_results(written.ledger, study_id(written), WHY, WHO, written.clock.now())
+    amend_elsewhere(written, registry)
+    assert not worker(written, FakeChild(registry)).step()

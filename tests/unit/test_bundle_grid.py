@@ -1,5 +1,6 @@
 """NIfTI files as others read them, and results on the source's grid whatever order a file's axes have."""
 
+import tracemalloc
 from itertools import permutations, product
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from domain.errors import ConfigurationError, Permanent
-from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, write_nifti
+from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, whole_numbers, write_nifti
 from inference_worker.transforms.grids import Grid, Real
 from tests.support.bundles import phantom, truth
 from tests.support.phantoms import AXIAL, CORONAL, OBLIQUE, SAGITTAL
@@ -154,3 +155,24 @@ def test_a_library_that_is_missing_is_told_with_its_extra() -> None:
         ConfigurationError, match=r"needs absent_library, which is not installed; install dicom-node\[monai\]"
     ):
         needed("absent_library.part")
+
+
+@pytest.mark.parametrize("wrong", [0.5, -1.0, 256.0, float("nan"), float("inf")])
+def test_values_that_are_no_labels_are_refused_wherever_they_lie(wrong: float) -> None:
+    values = np.zeros((3, 2, 2), np.float32)
+    values[2, 1, 1] = wrong
+    with pytest.raises(Permanent, match="no labels"):
+        whole_numbers(values)
+
+
+def test_labels_are_made_of_a_series_in_the_memory_that_labels_take() -> None:
+    """A bundle saves 32-bit floats: of 500 slices half a gigabyte, of which no second copy is made."""
+    values = np.arange(200, dtype=np.float32).repeat(100 * 100).reshape(200, 100, 100)
+    tracemalloc.start()
+    try:
+        made = whole_numbers(values)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(made, values)
+    assert peak < 1.2 * made.nbytes

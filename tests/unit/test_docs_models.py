@@ -54,6 +54,7 @@ def tables_of_the_manifest() -> Iterator[str]:
         ("[inputs.prefer]", Preferences),
         ("[registration]", manifest.Registration),
         ("[network]", manifest.Network),
+        ("[[lesions]]", manifest.Lesions),
         ("[[measurements]]", manifest.Quantity),
         ("[[findings]]", manifest.Finding),
         ("[[maps]]", manifest.Explanation),

@@ -165,7 +165,7 @@ def test_a_long_pattern_is_quoted_by_its_beginning() -> None:
     assert len(reason) < 100
 
 
-@pytest.mark.parametrize("package", ["brain_tumor", "ct_lung", "cxr_findings"])
+@pytest.mark.parametrize("package", ["brain_tumor", "ct_lung", "ct_nodules", "cxr_findings"])
 @pytest.mark.parametrize("series", [replace(CHEST, modality="MR"), replace(CHEST, modality="DX", slices=1)])
 def test_why_a_shipped_model_is_left_out_fits_a_line(package: str, series: SeriesFacts) -> None:
     manifest = load_package(ROOT / "models" / package).manifest

@@ -49,6 +49,7 @@ code = { value = "60046008", scheme = "SCT", meaning = "Pleural effusion" }
 threshold = 0.5
 """
 
+LESIONS = '[[lesions]]\nsegment = 1\nlabel = "Spot"\n'
 PROBABILITY = '[[maps]]\nmethod = "probability"\nlabel = "Lung"\n'
 
 
@@ -143,6 +144,15 @@ MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' fo
             'axes = "SPL"\n[[preprocessing]]\nstep = "affine"\nscale = [1, 2]\noffset = [1.0]',
             "preprocessing.1.offset: must have a number for each channel",
         ),
+        ("[digests]", LESIONS.replace("1", "9") + "[digests]", "lesions.0.segment: must be the number of a segment"),
+        ("[digests]", LESIONS + LESIONS + "[digests]", "lesions.1.segment: must be the number of a segment that no"),
+        ("[digests]", LESIONS + "channel = -1\n[digests]", "lesions.0.channel: must be 0 or more"),
+        ("[digests]", LESIONS + "threshold = 1.0\n[digests]", "lesions.0.threshold: must be 0 or more and below 1"),
+        ("[digests]", LESIONS + 'shapes = ["ball"]\n[digests]', "lesions.0.shapes: must be one of box, point"),
+        ("[digests]", LESIONS + "shapes = []\n[digests]", "lesions.0.shapes: must be one of box, point, or both"),
+        ("[digests]", LESIONS + "most = 0\n[digests]", "lesions.0.most: must be 1 or more"),
+        ('what = "mean"', 'what = "mean"\nof = "lesion"', "measurements.1.of: wants [[lesions]]"),
+        ('value = "ml"', 'value = "mm"', "measurements.0.unit: must be one of ml, mL, mm3"),
         ("[digests]", '[[maps]]\nmethod = "guess"\n[digests]', "maps.0.method: must be one of cam, grad_cam"),
         ("[digests]", '[[maps]]\nmethod = "cam"\n[digests]', "maps.0.output: must be one of the network's outputs"),
         ("[digests]", '[[maps]]\nmethod = "occlusion"\n[digests]', 'maps.0.method: is "probability" beside [[seg'),

@@ -133,10 +133,12 @@ def test_associations_that_break_off_are_told_by_number_but_those_that_stored_an
                 peer.send(pdu(7, bytes(4)))
         closed = [one for one in node.read(Kind.ASSOCIATION_CLOSED, 20) if one.kind is Kind.ASSOCIATION_CLOSED]
     own = [one for one in closed if "counted" not in one.details]
-    assert sorted(one.details["stored"] for one in own) == [0, 1, 1]
+    assert sum(one.details["stored"] for one in own) == sum(one.details["stored"] for one in closed) == 2
+    assert len(own) < 10
     with SpoolReader(tmp_path) as reader:
         told = [one.details for one in entries(reader) if one.kind is Kind.ASSOCIATIONS_ENDED]
-    assert [(one["how"], one["count"]) for one in told] == [("aborted-by-peer", 20 - len(own))]
+    assert {one["how"] for one in told} == {"aborted-by-peer"}
+    assert sum(one["count"] for one in told) == 20 - len(own)
     lines = [record.getMessage() for record in caplog.records if "aborted-by-peer" in record.getMessage()]
     assert len(lines) == len(own) + len(told)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dicom_node.spool import Close, Kind, SpoolReader
 from dicom_node.spool.records import PAGE, PART, padded
-from dicom_node.spool.segment import RECORDS
+from dicom_node.spool.segment import RECORDS, segment_path
 from tests.support.spool import PEER, entries, instances, put, writing
 
 SENT = {
@@ -21,33 +21,34 @@ SENT = {
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A spool of one segment whose writer has gone, nothing of it checkpointed."""
+    """A spool of two segments, the second for parts alone, whose writer has gone, nothing of it checkpointed."""
     folder = tmp_path_factory.mktemp("damage")
     with writing(folder) as writer:
         association = writer.open_association(PEER, {})
         for uid, data in SENT.items():
             put(association, uid, data)
         writer.close_association(association, Close.RELEASED, "")
-    for spare in sorted((folder / "0").glob("*.seg"))[1:]:
+    for spare in sorted((folder / "0").glob("*.seg"))[2:]:
         spare.unlink()
     yield folder
     shutil.rmtree(folder)
 
 
 def used() -> int:
-    """Bytes of the segment that hold something, about."""
-    return RECORDS + 5 * PAGE + sum(padded(len(data)) for data in SENT.values())
+    """Bytes of a segment that hold something, about."""
+    return RECORDS + 2 * padded(PART) + 5 * PAGE
 
 
 class Patched:
-    """The segment with some bytes changed or cut off, put back as it was at the end."""
+    """A segment with some bytes changed or cut off; all that the reader has made of it is undone at the end."""
 
-    def __init__(self, root: Path, place: int, data: bytes | None) -> None:
-        self._path = root / "0" / "000001.seg"
+    def __init__(self, root: Path, place: int, data: bytes | None, number: int = 1) -> None:
+        self._folder = root / "0"
+        self._path = segment_path(self._folder, number)
         self._place, self._data = place, data
 
     def __enter__(self) -> None:
-        self._whole = self._path.read_bytes()
+        self._whole = {path: path.read_bytes() for path in self._folder.iterdir()}
         with self._path.open("r+b") as file:
             if self._data is None:
                 file.truncate(self._place)
@@ -56,7 +57,12 @@ class Patched:
                 file.write(self._data)
 
     def __exit__(self, *_: object) -> None:
-        self._path.write_bytes(self._whole)
+        for path in self._folder.iterdir():
+            if path not in self._whole:
+                path.unlink()
+        for path, whole in self._whole.items():
+            if not path.exists() or path.read_bytes() != whole:
+                path.write_bytes(whole)
 
 
 def test_an_undamaged_spool_gives_everything(root: Path) -> None:
@@ -67,10 +73,10 @@ def test_an_undamaged_spool_gives_everything(root: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(place=st.integers(0, used()), change=st.integers(1, 255))
-def test_any_changed_byte_never_yields_a_corrupt_record(root: Path, place: int, change: int) -> None:
-    whole = (root / "0" / "000001.seg").read_bytes()
-    with Patched(root, place, bytes([whole[place] ^ change])), SpoolReader(root) as reader:
+@given(number=st.integers(1, 2), place=st.integers(0, used()), change=st.integers(1, 255))
+def test_any_changed_byte_never_yields_a_corrupt_record(root: Path, number: int, place: int, change: int) -> None:
+    whole = segment_path(root / "0", number).read_bytes()
+    with Patched(root, place, bytes([whole[place] ^ change]), number), SpoolReader(root) as reader:
         found = list(entries(reader))
         got = instances(found)
         assert got.items() <= SENT.items()
@@ -97,8 +103,7 @@ def test_a_damaged_instance_is_named(root: Path) -> None:
 
 
 def test_a_damaged_part_condemns_its_instance_and_no_other(root: Path) -> None:
-    start = RECORDS + 2 * PAGE + sum(padded(len(data)) for data in list(SENT.values())[:4])
-    with Patched(root, start + PART // 2, b"rotten"), SpoolReader(root) as reader:
+    with Patched(root, RECORDS + PART // 2, b"rotten", number=2), SpoolReader(root) as reader:
         found = list(entries(reader))
         assert [entry.sop_instance for entry in found if entry.kind is Kind.DAMAGED] == ["1.2.4"]
         assert set(instances(found)) == set(SENT) - {"1.2.4"}

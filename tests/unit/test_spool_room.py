@@ -99,9 +99,10 @@ def test_large_instances_that_stall_starve_none_that_is_whole_at_once(tmp_path: 
             for number, association in enumerate(stalled):
                 fill(association, f"9.{number}", bytes(20 * PART))
         scanner = writer.open_association(PEER, {})
-        for number in range(300):  # four times what is left of the spool
-            put(scanner, f"1.{number}", bytes(PART // 2))
-            reader.checkpoint(list(reader.poll(0.0)))
+        for turn in range(20):  # four times what is left of the spool
+            for number in range(4):
+                put(scanner, f"1.{turn}.{number}", bytes(PART))
+            reader.checkpoint(list(entries(reader)))
         for association in stalled:
             association.abandon()
             writer.close_association(association, Close.LOST, "too slow")
@@ -119,7 +120,7 @@ def test_a_slow_large_instance_among_many_small_ones_holds_no_more_than_its_own_
             slow.flush()
             for count in range(6):  # more than a segment holds
                 put(fast, f"1.{number}.{count}", bytes(PART))
-            reader.checkpoint(list(entries(reader, 0.0)))
+            reader.checkpoint(list(entries(reader)))
         slow.commit()
         found = instances(entries(reader))
         assert list(found) == ["9.1"]

@@ -12,6 +12,7 @@ from pypdf import PdfReader
 from domain.profiles import ENCAPSULATED_PDF, ResultFormat, ResultKind
 from tests.support import phantoms, result_cases
 from tests.support.contents import box
+from tests.support.counterparts import data
 from tests.support.findings import CLASSIFIER, RIGHT_LUNG, findings_on
 from tests.support.phantoms import JAPANESE, Phantom
 from tests.support.result_cases import CARD, REMARKS, Run
@@ -117,8 +118,8 @@ def test_every_page_says_whose_it_is_and_its_properties_do_not(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("山田^太郎", "Name in letters that this page has not"),
-        ("=山田^太郎=", "Name in letters that this page has not"),
+        ("山田^太郎", "Name in Han letters that this page has not"),
+        ("=山田^太郎=", "Name in Han letters that this page has not"),
         ("", "Name not stated"),
         ("^^^", "Name not stated"),
         ("Müller^Anna^M.^Dr.^MD", "Müller, Dr. Anna M. MD"),
@@ -128,6 +129,34 @@ def test_every_page_says_whose_it_is_and_its_properties_do_not(tmp_path: Path) -
 def test_a_name_is_whole_or_said_not_to_be_there(written: str, said: str, tmp_path: Path) -> None:
     run = result_cases.masked(Phantom(slices=2, size=(16, 16), patient_name=written), tmp_path)
     assert said in "\n".join(text(run))
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("chrArab.dcm", "Name in Arabic letters that this page has not"),
+        ("chrFrenMulti.dcm", "Buc, Jérôme"),
+        ("chrGreek.dcm", "Name in Greek letters that this page has not"),
+        ("chrH31.dcm", "Yamada, Tarou"),
+        ("chrH32.dcm", "Name in Katakana letters that this page has not"),
+        ("chrHbrw.dcm", "Name in Hebrew letters that this page has not"),
+        ("chrI2.dcm", "Hong, Gildong"),
+        ("chrJapMulti.dcm", "Name in Hiragana letters that this page has not"),
+        ("chrKoreanMulti.dcm", "Name in Hangul letters that this page has not"),
+        ("chrRuss.dcm", "Name in Cyrillic letters that this page has not"),
+        ("chrX1.dcm", "Wang, XiaoDong"),
+        ("chrX2.dcm", "Wang, XiaoDong"),
+    ],
+)
+def test_a_name_in_any_character_set_is_written_or_its_letters_are_named(file: str, said: str, tmp_path: Path) -> None:
+    named = pydicom.dcmread(data("charset", file))
+    datasets = Phantom(slices=1, size=(16, 16)).datasets()
+    for dataset in datasets:
+        dataset.SpecificCharacterSet, dataset.PatientName = named.SpecificCharacterSet, named.PatientName
+    paths = phantoms.write(datasets, tmp_path)
+    head = text(Run(findings_on(paths, segments=()), None, paths))[0]
+    assert said in head
+    assert "ID PHANTOM-1; born" in " ".join(head.split())
 
 
 def test_values_that_cannot_be_read_cost_no_page(tmp_path: Path) -> None:

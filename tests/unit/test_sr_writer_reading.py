@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import dcmread
 
 from domain.errors import UnusableInput
 from inference_worker.phantom import ChestPhantom
 from inference_worker.volume import build
+from sr_writer import reading
 from sr_writer.pages.preview import picture
 from sr_writer.reading import SeenSegment, read_segmentation, report_text
 from sr_writer.results import write
@@ -71,6 +73,39 @@ def test_a_report_reads_as_a_report_without_codes_uids_or_the_patient(tmp_path: 
         assert line in said.splitlines()
     for absent in ("Phantom", "PHANTOM-1", "19700101", "1.2.840", "2.25."):
         assert absent not in said
+
+
+@pytest.mark.parametrize("part", ["_line", "_segment"])
+def test_a_defect_of_ours_is_not_called_unreadable(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(*_: object) -> None:
+        raise ValueError("a defect")
+
+    results, _ = written(tmp_path)
+    monkeypatch.setattr(reading, part, defect)
+    with pytest.raises(ValueError, match="a defect"):
+        read_segmentation(results["SEG"])
+        report_text(results["SR"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "keyword"),
+    [
+        ("SEG", "SegmentSequence"),
+        ("SEG", "PerFrameFunctionalGroupsSequence"),
+        ("SEG", "ReferencedSeriesSequence"),
+        ("SEG", "PixelData"),
+        ("SEG", "Rows"),
+        ("SR", "ContentSequence"),
+    ],
+)
+def test_a_result_that_lacks_what_makes_it_one_is_refused(kind: str, keyword: str, tmp_path: Path) -> None:
+    results, _ = written(tmp_path)
+    dataset = dcmread(BytesIO(results[kind]))
+    del dataset[keyword]
+    lacking = BytesIO()
+    dataset.save_as(lacking)
+    with pytest.raises(UnusableInput):
+        {"SEG": read_segmentation, "SR": report_text}[kind](lacking.getvalue())
 
 
 @pytest.mark.parametrize("damaged", [b"", b"not DICOM at all" * 20])

@@ -60,7 +60,7 @@ def test_each_quantity_says_how_it_came_of_the_voxels() -> None:
     said = {one.name.value: one.derivation.meaning if one.derivation else "" for one in found.measurements}
     assert said == {
         "volume": "", "mean": "Mean", "deviation": "Standard Deviation", "minimum": "Minimum", "maximum": "Maximum",
-        "median": "Median", "long_axis": "", "short_axis": "", "count": "", "x": "my own",
+        "median": "Median", "long_axis": "", "short_axis": "", "mean_axis": "Mean", "count": "", "x": "my own",
     }  # fmt: skip
 
 

@@ -1,12 +1,13 @@
 """What outside sends in place of a sound series: what of it stops a volume, what is left aside, what is said."""
 
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset, uid
+from pydicom import Dataset, dcmread, uid
 from pydicom.uid import generate_uid
 
 from domain.errors import UnusableInput
@@ -51,6 +52,24 @@ def thickness(dataset: Dataset) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_value_that_nobody_needs_stops_no_volume(old: bytes, new: bytes, tmp_path: Path) -> None:
     paths = rewritten(saved(thickness, tmp_path), old, new)
+    assert np.array_equal(build(paths).voxels, SMALL.hounsfield())
+
+
+@pytest.mark.parametrize("terms", [b"ISO_IR 999", b"ISO\x00IR 192", b"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7\xf6"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_an_unreadable_character_set_stops_no_deflated_image_either(terms: bytes, tmp_path: Path) -> None:
+    paths = saved(lambda one: None, tmp_path)
+    for path in paths:
+        dataset = dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+        dataset.save_as(path)
+        content = path.read_bytes()
+        start = 144 + dcmread(path).file_meta.FileMetaInformationGroupLength
+        data = zlib.decompress(content[start:], -zlib.MAX_WBITS)
+        assert data.count(b"CS\x0a\x00ISO_IR 192") == 1
+        deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        changed = deflate.compress(data.replace(b"ISO_IR 192", terms)) + deflate.flush()
+        path.write_bytes(content[:start] + changed)
     assert np.array_equal(build(paths).voxels, SMALL.hounsfield())
 
 

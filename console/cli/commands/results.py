@@ -41,7 +41,7 @@ def withdraw(
 
     A destination is told by a rejection note (IHE IOCM, Rejected for Patient Safety Reasons), unless its profile wants
     none. Who said so and why is on the trail; `status STUDY` shows what became of the notes. It cannot be undone. What
-    models find when the study is amended are new results.
+    models find when the study is amended by other images are new results.
 
     Example:  dicom-node results withdraw 3f2a --reason "left and right were exchanged" --data trial
     """

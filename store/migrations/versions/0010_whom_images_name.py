@@ -18,6 +18,8 @@ def upgrade() -> None:
         op.add_column("studies", column, schema="dicom_node")
     two: sa.Column[bool] = sa.Column("two_patients", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     op.add_column("studies", two, schema="dicom_node")
+    aside: sa.Column[bool] = sa.Column("set_aside", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    op.add_column("quarantine", aside, schema="dicom_node")
     _conflicts(texts)
     op.create_table(
         "identity_key",

@@ -24,8 +24,9 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("result_number", sa.Integer(), nullable=True), schema="dicom_node")
     moment = sa.DateTime(timezone=True)
     op.add_column("jobs", sa.Column("withdrawn_at", moment, nullable=True), schema="dicom_node")
-    withdrawn_for = sa.Column("withdrawn_for", sa.Text(), server_default=sa.text("''"), nullable=False)
-    op.add_column("jobs", withdrawn_for, schema="dicom_node")
+    for name in ("withdrawn_for", "withdrawn_by"):
+        words = sa.Column(name, sa.Text(), server_default=sa.text("''"), nullable=False)
+        op.add_column("jobs", words, schema="dicom_node")
     op.execute(_NUMBER)
     numbered = ["study_id", "model", "result_number"]
     op.create_index("uq_jobs_result_number", "jobs", numbered, unique=True, schema="dicom_node")

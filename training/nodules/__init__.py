@@ -1,0 +1,1 @@
+"""Lung nodule candidates: the package models/ct_nodules."""
