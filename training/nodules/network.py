@@ -81,13 +81,13 @@ class Balls(nn.Module):  # type: ignore[misc]  # torch is not installed where ty
             shape[axis + 2], padding[axis] = 9, 4
             smooth = functional.conv3d(smooth, weights.reshape(shape), padding=padding)
         zz, yy, xx, zy, zx, yx = functional.conv3d(smooth, self.second, padding=1).split(1, dim=1)
-        trace = torch.clamp(zz + yy + xx, min=0)
+        trace = torch.relu(zz + yy + xx)
         minors = zz * yy + zz * xx + yy * xx - zy * zy - zx * zx - yx * yx
         determinant = zz * (yy * xx - yx * yx) - zy * (zy * xx - yx * zx) + zx * (zy * yx - yy * zx)
         scale = trace + _TINY
         contrast = trace * SIGMAS[k] ** 2
-        sheet = torch.clamp(3 * minors / (scale * scale), 0, 1)
-        ball = torch.clamp(27 * determinant / (scale * scale * scale), 0, 1)
+        sheet = within(3 * minors / (scale * scale))
+        ball = within(27 * determinant / (scale * scale * scale))
         return torch.cat([contrast, sheet, ball], dim=1)
 
 
@@ -121,20 +121,20 @@ class Nodules(nn.Module):  # type: ignore[misc]  # as above
         features, balls, dense, inside = self.described(volume)
         likely = torch.sigmoid(self.classifier(features)) * seen(balls)
         most = balls.max(dim=1, keepdim=True).values
-        fits = torch.clamp((balls / (most + _TINY) - 0.7) / 0.25, 0, 1) * likely
+        fits = within((balls / (most + _TINY) - 0.7) / 0.25) * likely
         reached = [_largest(one, reach) for one, reach in zip(fits.split(1, dim=1), REACHES, strict=True)]
         share = torch.zeros_like(dense)
         # Steep around one half, so that the rim stays and what is inside is as likely as its place.
-        for level, opened in enumerate(_opened(torch.clamp(2 * dense - 0.5, 0, 1))):
+        for level, opened in enumerate(_opened(within(2 * dense - 0.5))):
             near = torch.maximum(*reached[level * len(SIGMAS) : (level + 1) * len(SIGMAS)])
             share = torch.maximum(share, torch.minimum(doubled(near), opened))
         return share * inside
 
     def described(self, volume: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Features and likeness to balls, twice as coarse; the share of dense tissue, and 1 inside the lungs."""
-        inside = torch.clamp(10 * volume, 0, 1)
+        inside = within(10 * volume)
         hu = (volume - 1) * 1400 - 1000
-        air = inside * torch.clamp((_HU_TO - hu) / (_HU_TO - _HU_FROM), 0, 1)
+        air = inside * within((_HU_TO - hu) / (_HU_TO - _HU_FROM))
         features, balls = self.balls(air)
         both = functional.avg_pool3d(torch.cat([air, inside], dim=1), 2)
         around = [functional.avg_pool3d(both, size, 1, size // 2) for size in AROUND]
@@ -156,7 +156,12 @@ class Looking(nn.Module):  # type: ignore[misc]  # as above
 
 def seen(balls: torch.Tensor) -> torch.Tensor:
     """From 0 to 1: whether a place is enough like a ball of some size."""
-    return torch.clamp((balls.max(dim=1, keepdim=True).values - BALL[0]) / (BALL[1] - BALL[0]), 0, 1)
+    return within((balls.max(dim=1, keepdim=True).values - BALL[0]) / (BALL[1] - BALL[0]))
+
+
+def within(values: torch.Tensor) -> torch.Tensor:
+    """Cut to 0 to 1; of the operator Clip not every engine reads the limits."""
+    return 1 - torch.relu(1 - torch.relu(values))
 
 
 def doubled(values: torch.Tensor) -> torch.Tensor:
