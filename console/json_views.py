@@ -22,13 +22,15 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 JsonObject: TypeAlias = dict[str, Json]
 
 
-def studies(found: Sequence[StudySummary], places: Sequence[Progress], more: int, quarantined: int) -> JsonObject:
+def studies(
+    found: Sequence[StudySummary], places: Sequence[Progress], more: int, quarantined: int, corrections: int
+) -> JsonObject:
     """The overview: each study's own fields, what it waits for, and its place; `more` studies are not shown."""
     listed: list[Json] = [
         {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
         for one, place in zip(found, places, strict=True)
     ]
-    return {"studies": listed, "more": more, "quarantined": quarantined}
+    return {"studies": listed, "more": more, "quarantined": quarantined, "corrections": corrections}
 
 
 def path(study: StudyPath, place: Progress) -> JsonObject:

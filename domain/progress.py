@@ -50,8 +50,12 @@ def _withdrawn(job: JobRecord, deliveries: Sequence[DeliveryRecord], rejections:
     assert job.withdrawn_at is not None
     mine = {one.id for one in deliveries if one.job_id == job.id}
     notes = [one for one in rejections if one.delivery_id in mine and one.cause == Cause.WITHDRAWN]
-    said = [f"rejection note to {one.destination} {_words(one.state)}: {one.reason}" for one in notes]
+    said = [f"rejection note to {one.destination} {_words(one.state)}{_why(one)}" for one in notes]
     return Progress(f"results of {job.model} withdrawn", job.withdrawn_at, "; ".join([job.withdrawn_for, *said]))
+
+
+def _why(note: RejectionRecord) -> str:
+    return "" if note.state is DeliveryState.STORED else f": {note.reason}"
 
 
 def _going(

@@ -122,6 +122,12 @@ def corrections(connection: Connection, *conditions: Condition) -> tuple[Correct
     return read(connection, query, CorrectionRecord)
 
 
+def corrections_that_wait(database: Database) -> int:
+    """How many there are, of all studies."""
+    with database.transaction() as connection:
+        return len(corrections(connection))
+
+
 def concerning(study: StudyId) -> Condition:
     """The conflicts that a study must show: of its instances, and of bytes that name it."""
     return or_(conflicts.c.study_id == study, conflicts.c.sent_study_id == study)

@@ -11,6 +11,7 @@ from domain.identity import disagreeing
 from domain.ids import StudyId
 from domain.records import PatientGroup
 from store.locks import locked
+from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies
 
 
@@ -99,5 +100,5 @@ def forget_marks(connection: Connection) -> None:
     """Let it be unknown of all that is indexed whom it names, and any key be the first."""
     for table in (instances, conflicts):
         connection.execute(update(table).where(table.c.identity.is_not(None)).values(identity=None))
-    connection.execute(update(studies).where(studies.c.named != []).values(named=[], same_patient=[]))
+    forget_patients(connection)
     connection.execute(delete(identity_key))

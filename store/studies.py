@@ -258,6 +258,11 @@ _STUDY = (
 )
 
 
+def forget_patients(connection: Connection) -> None:
+    """Let it be unknown of every study whom its images name."""
+    connection.execute(update(studies).where(studies.c.named != []).values(named=[], same_patient=[]))
+
+
 def _study(row: _AnyRow) -> StudyRow:
     return StudyRow(StudyId(row.id), row.study_uid, StudyState(row.state), row.revision, _patient(row))
 

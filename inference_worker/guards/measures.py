@@ -16,6 +16,7 @@ from inference_worker.volume import Volume
 Source: TypeAlias = Volume | Picture
 Values: TypeAlias = npt.NDArray[np.int16] | npt.NDArray[np.float32]
 Float: TypeAlias = npt.NDArray[np.float32]
+Places: TypeAlias = npt.NDArray[np.int64]
 
 # A jump: a quarter of the picture's range between neighbours.
 _JUMP = 0.25
@@ -79,14 +80,21 @@ def strokes(source: Source) -> float:
 
 
 def _jumps_that_return(step: Float, axis: int, limit: float) -> int:
-    up, down = step > limit, step < -limit
-    return int(np.count_nonzero(up & _near(down, axis)) + np.count_nonzero(down & _near(up, axis)))
+    up, down = (_along(marked, axis) for marked in (step > limit, step < -limit))
+    return _with_one_near(up, down) + _with_one_near(down, up)
 
 
-def _near(marked: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
-    """Where something is marked within _STROKE along `axis`."""
-    found = ndimage.maximum_filter1d(marked.view(np.uint8), 2 * _STROKE + 1, axis=axis, mode="constant")
-    return np.asarray(found.view(np.bool_))
+def _along(marked: npt.NDArray[np.bool_], axis: int) -> Places:
+    """Where something is marked on the lines along `axis`, laid end to end, too far from each other to be near."""
+    places = np.divmod(np.flatnonzero(marked), marked.shape[1])
+    return np.sort(places[1 - axis] * (marked.shape[axis] + _STROKE + 1) + places[axis])
+
+
+def _with_one_near(these: Places, others: Places) -> int:
+    """How many of `these` have one of `others` within _STROKE; both are in order."""
+    first = np.searchsorted(others, these - _STROKE)
+    following = np.append(others, np.iinfo(np.int64).max)[first]
+    return int(np.count_nonzero(following <= these + _STROKE))
 
 
 def detail(source: Source) -> float:

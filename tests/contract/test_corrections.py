@@ -99,7 +99,7 @@ def test_a_correction_is_shown_with_both_studies_and_adopted_as_a_whole(sent_hom
     assert bench.count("instances") == 4
 
 
-def test_what_was_adopted_goes_back_as_a_whole(sent_home: Bench) -> None:
+def test_what_was_adopted_goes_back_as_a_whole_and_models_run_anew(sent_home: Bench, registry: Registry) -> None:
     bench = sent_home
     came(bench, corrected())
     before = bench.ask("SELECT sop_uid, digest, study_id, identity FROM dicom_node.instances ORDER BY 1")
@@ -109,6 +109,8 @@ def test_what_was_adopted_goes_back_as_a_whole(sent_home: Bench) -> None:
         bench.settle()
     assert bench.ask("SELECT sop_uid, digest, study_id, identity FROM dicom_node.instances ORDER BY 1") == before
     assert [path(bench, one).whole for one in (OLD, NEW)] == [4, 0]
+    route(bench, registry)
+    assert bench.ask("SELECT state FROM dicom_node.jobs ORDER BY requested_at DESC LIMIT 1") == [("requested",)]
 
 
 def test_a_merge_under_the_same_study_is_adopted_as_a_whole(sent_home: Bench, registry: Registry) -> None:

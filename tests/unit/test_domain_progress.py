@@ -133,6 +133,12 @@ def test_withdrawn_results_are_said_to_be_with_what_became_of_their_notes() -> N
     )
 
 
+def test_a_note_that_has_arrived_needs_no_reason() -> None:
+    job, sent = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="wrong"), a_delivery("stored")
+    place = progress(a_study(), [job], [], [sent], [records.a_rejection(delivery_id=sent.id)])
+    assert place.why == "wrong; rejection note to PACS stored"
+
+
 def test_results_of_other_models_are_where_they_are_beside_withdrawn_ones() -> None:
     job = replace(a_job("succeeded"), withdrawn_at=LATEST, withdrawn_for="of another patient")
     place = progress(a_study(), [job, a_job("running", "brain")], [a_result()], [a_delivery("stored")])

@@ -14,6 +14,7 @@ from domain.progress import progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
 from roles.database import reading
+from store.conflicts import corrections_that_wait
 from store.queries.current import current_work
 from store.queries.path import latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
@@ -53,8 +54,8 @@ def status(
             states = (StudyState.STUCK,) if stuck else ()
             found = latest_studies(source, last, *states)
             more = how_many_studies(source, *states) - len(found)
-            none = "no study is stuck" if stuck else "no study has arrived yet"
-            _print_list(found, more, quarantine_size(source), as_json, none)
+            aside = quarantine_size(source), corrections_that_wait(source)
+            _print_list(found, more, aside, as_json, "no study is stuck" if stuck else "no study has arrived yet")
         else:
             known = find_study(source, study)
             most = None if everything else SHOWN
@@ -105,17 +106,21 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], more: int, unreadable: int, as_json: bool, none: str) -> None:
+def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], as_json: bool, none: str) -> None:
+    """`aside` is how many instances are in quarantine, and how many corrections wait."""
+    quarantined, corrections = aside
     places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
     if as_json:
-        print_json(json_views.studies(found, places, more, unreadable))
+        print_json(json_views.studies(found, places, more, quarantined, corrections))
         return
     out = screen()
     out.print(study_view.overview(found, places, datetime.now(UTC)) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
-    if unreadable:
-        out.print(f"{unreadable} instance(s) could not be read: dicom-node quarantine list")
+    if quarantined:
+        out.print(f"{quarantined} instance(s) are in quarantine: dicom-node quarantine list")
+    if corrections:
+        out.print(f"{corrections} correction(s) wait for a person: dicom-node conflicts list")
 
 
 def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool) -> None:
