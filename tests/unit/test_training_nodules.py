@@ -1,6 +1,7 @@
 """What the classifier of ct_nodules learns from: places in lungs with nodules that are put in by code."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from training.recipe import read_recipe  # noqa: E402
 SIDE = 48
 
 
-def lung(*balls: tuple[float, float]) -> torch.Tensor:
+def lung(*balls: tuple[float, float]) -> Any:
     """Lung of -850 HU as the network reads it, with balls of soft tissue: place along x (voxels) and radius (mm)."""
     values = np.full((SIDE,) * 3, 1 + 150 / 1400, np.float32)
     z, y, x = np.indices(values.shape) * SPACING
@@ -31,10 +32,11 @@ def lung(*balls: tuple[float, float]) -> torch.Tensor:
 
 def sure() -> Nodules:
     """A network that takes whatever the detector looks at for a nodule."""
-    network = Nodules()
+    network: Nodules = Nodules()
     torch.nn.init.zeros_(network.classifier[-1].weight)
     torch.nn.init.constant_(network.classifier[-1].bias, 10.0)
-    return network.eval()
+    network.eval()
+    return network
 
 
 @pytest.mark.parametrize("radius", [3.0, 5.0, 8.0, 12.0])
@@ -73,7 +75,7 @@ def test_values_are_cut_to_shares() -> None:
 
 
 def test_a_ball_made_by_code_has_about_the_volume_of_its_radius_and_is_known_by_it() -> None:
-    at = (np.indices((40, 40, 40)) - 20.0) * SPACING
+    at = np.asarray((np.indices((40, 40, 40)) - 20.0) * SPACING, np.float64)
     made = rough_ball(np.random.default_rng(1), at, 10.0)
     (ball,) = balls_of(made > 0.5)
     assert ball.radius == pytest.approx(10.0, rel=0.1)
