@@ -53,7 +53,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Measures:
     """One CT: its nodules, the probabilities of the false candidates, how many of each from `threshold` on."""
 
     case: str
@@ -82,7 +82,7 @@ def main() -> None:
         "network": package.digests[package.manifest.network.file],
         "left_out": [asdict(one) for one in left_out(recipe, arguments.data, arguments.work, package)],
         "learned_from": [
-            asdict(figures_of(package, arguments.data / one, (*recipe.cases, PHANTOMS))) for one in recipe.cases
+            asdict(measures_of(package, arguments.data / one, (*recipe.cases, PHANTOMS))) for one in recipe.cases
         ],
     }
     text = json.dumps(json.loads(json.dumps(figures), parse_float=lambda number: round(float(number), 3)), indent=2)
@@ -91,7 +91,7 @@ def main() -> None:
         arguments.out.write_text(text + "\n", "utf-8")
 
 
-def left_out(recipe: Recipe, data: Path, work: Path, package: Package) -> list[Figures]:
+def left_out(recipe: Recipe, data: Path, work: Path, package: Package) -> list[Measures]:
     """The figures of each CT by a network that learned from all else."""
     known = places(recipe, data, work)
     made = []
@@ -102,11 +102,11 @@ def left_out(recipe: Recipe, data: Path, work: Path, package: Package) -> list[F
             shutil.copytree(package.folder, copy)
             export_whole(train(recipe, others), copy / "network.onnx")
             write_digests(copy)
-            made.append(figures_of(load_package(copy), data / case, tuple(others)))
+            made.append(measures_of(load_package(copy), data / case, tuple(others)))
     return made
 
 
-def figures_of(package: Package, case: Path, learned_from: Sequence[str]) -> Figures:
+def measures_of(package: Package, case: Path, learned_from: Sequence[str]) -> Measures:
     """What `package` finds in the CT in `case`, beside what its readers outlined."""
     source, annotations = cases.read(case), annotations_of(case)
     nodules = read_nodules(annotations) if annotations else ()
@@ -119,7 +119,7 @@ def figures_of(package: Package, case: Path, learned_from: Sequence[str]) -> Fig
     wrong = sorted((box.probability or 0.0 for box in boxes[0]), reverse=True)
     (wanted,) = package.manifest.lesions
     found = sum(one.probability is not None and one.probability >= wanted.threshold for one in known)
-    return Figures(case.name, tuple(learned_from), wanted.threshold, tuple(known), tuple(wrong), found, len(known),
+    return Measures(case.name, tuple(learned_from), wanted.threshold, tuple(known), tuple(wrong), found, len(known),
                    sum(one >= wanted.threshold for one in wrong))  # fmt: skip
 
 
