@@ -183,6 +183,25 @@ def test_a_person_takes_two_spellings_for_one_patient_and_a_third_stops_it_again
     assert study(bench) == STOPPED
 
 
+def test_what_a_person_set_aside_stays_so_when_the_very_bytes_come_again(bench: Bench) -> None:
+    images = of_two(3)
+    bench.receive(images)
+    right = next(number for number, count, _ in shown(bench) if count == 3)
+    deciding.keep(bench.ledger, study_id(bench), right, bench.clock.now())
+    bench.settle()
+    before = bench.state()
+    send(bench.writer, images)
+    bench.index()
+    bench.settle()
+    assert (study(bench)[0], bench.count("instances"), bench.count("quarantine")) == ("complete", 3, 1)
+    assert len(events(bench, "study.completed")) == 1
+    assert [len(one) for one in bench.state()[1:3]] == [len(one) for one in before[1:3]]
+    other = ANOTHER.datasets()[3]
+    other.StationName = "other bytes"
+    bench.receive([other])
+    assert (study(bench), bench.count("instances")) == (STOPPED, 4)
+
+
 def test_no_key_is_forgotten_while_an_index_of_any_host_goes_on_with_it(bench: Bench, database_url: str) -> None:
     bench.receive(SMALL.datasets())
     index = Life(bench.database, reads="the spool of another host")
