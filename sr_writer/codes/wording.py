@@ -26,6 +26,7 @@ _NAMES = {
     ResultKind.TEXT: "text",
 }
 NOT_VERIFIED = "AI generated, not verified"
+_DEMO = "AI demo, unverified, not for clinical use"  # its warning in a description
 _UNVERIFIED = "AI, unverified"  # as much of it as a list of series has room for
 _SUBJECT = 13  # letters of what a result is of: with them, twenty tell one kind from another
 _CANDIDATES, _CAND = "candidates", " cand."
@@ -131,7 +132,6 @@ def warning(model: ModelIdentity) -> str:
 
 
 def content_description(model: ModelIdentity, edition: str = "") -> str:
-    """The most important part of `warning` in 64 characters, beside what is said of an `edition` that has one."""
-    if edition:
-        return short(f"{'AI demo, unverified' if model.demonstration else _UNVERIFIED}; {edition}")
-    return DEMONSTRATION.capitalize() if model.demonstration else NOT_VERIFIED
+    """All that `warning` says in 64 characters, beside what is said of an `edition` that has one."""
+    said = _DEMO if model.demonstration else NOT_VERIFIED
+    return short(f"{said}; {edition}" if edition else said)

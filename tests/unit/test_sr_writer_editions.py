@@ -81,7 +81,7 @@ def test_images_say_it_in_their_comments_and_what_has_a_description_in_that(
         assert SAID in second[kind].ImageComments, kind
     for kind in (ResultKind.SEG, ResultKind.PM, ResultKind.GSPS):
         said = second[kind].ContentDescription
-        assert said == "AI demo, unverified; result 2, supersedes 1 of 2026-01-02", kind
+        assert said == "AI demo, unverified, not for clinical use; supersedes result 1", kind
         assert len(said) <= 64
 
 
