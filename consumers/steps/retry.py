@@ -135,8 +135,11 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
     if studies.names_two_patients(connection, study):
         raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
-    if conflicts.wait_for(connection, study) and not revision:
-        raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
+    if state is StudyState.STUCK and conflicts.wait_for(connection, study):
+        raise Permanent(
+            "images of it are a correction that waits for a person: dicom-node conflicts list, then conflicts adopt, "
+            "or conflicts set-aside"
+        )
     if revision and not studies.size(connection, study)[1]:
         raise Permanent("it has no images any more, for they were corrected: dicom-node conflicts list")
     if not revision:
