@@ -166,7 +166,8 @@ def _beside_nothing(connection: Connection, study: StudyId) -> bool:
 
 def close(connection: Connection, ids: Collection[int], kind: ConflictKind) -> None:
     """Let these conflicts wait for nobody any more; the same bytes again are known."""
-    connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
+    if ids:
+        connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
 
 
 def were_taken_away(connection: Connection, study: StudyId) -> bool:
