@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
+from typer.testing import CliRunner
 
+from console.cli.app import app
 from consumers.steps import patients as deciding
 from consumers.steps import stuck
 from consumers.steps.adopt import adopt
@@ -46,6 +48,12 @@ def came(bench: Bench, datasets: list[Dataset]) -> None:
 
 def path(bench: Bench, uid: str) -> StudyPath:
     return study_path(bench.database, find_study(bench.database, uid))
+
+
+def console(bench: Bench, url: str, *words: object) -> str:
+    result = CliRunner().invoke(app, [*map(str, words), "--data", str(bench.root), "--database", url])
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 def number(bench: Bench) -> int:
@@ -231,9 +239,11 @@ def keep_merged(bench: Bench) -> None:
     deciding.keep(bench.ledger, found, right, bench.clock.now())
 
 
-def test_a_merge_that_brings_more_points_to_the_correction_first(bench: Bench) -> None:
+def test_a_merge_that_brings_more_points_to_the_correction_first(bench: Bench, database_url: str) -> None:
     merged_with_more(bench)
     assert f"dicom-node conflicts adopt {number(bench) + 1}, or else" in path(bench, OLD).study.reason
+    listed = console(bench, database_url, "patients", "list", path(bench, OLD).study.id)
+    assert f"first: a correction of 2 images waits: dicom-node conflicts adopt {number(bench) + 1}" in listed
     adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
     bench.settle()
     assert (path(bench, OLD).study.state, path(bench, OLD).whole) == ("complete", 3)
@@ -284,12 +294,13 @@ def test_what_was_filed_and_corrected_in_turn_goes_back(bench: Bench) -> None:
     assert bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1") == before
 
 
-def test_half_a_correction_of_a_study_is_adopted_by_a_persons_word_alone(sent_home: Bench) -> None:
+def test_half_a_correction_of_a_study_is_adopted_by_a_persons_word_alone(sent_home: Bench, database_url: str) -> None:
     bench = sent_home
     bench.receive(corrected()[:2])
     with pytest.raises(Permanent, match=r"2 of 4 images .* came: send the rest first, or --part"):
         adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
     assert path(bench, OLD).whole == 4
-    adopt(bench.ledger, bench.objects, number(bench), bench.clock.now(), part=True)
+    said = console(bench, database_url, "conflicts", "adopt", number(bench), "--part")
+    assert said.splitlines()[-1] == f"study {str(path(bench, OLD).study.id)[:8]} has 2 other image(s)"
     bench.settle()
     assert [path(bench, one).whole for one in (OLD, NEW)] == [2, 2]
