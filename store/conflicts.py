@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, func, insert, or_, select, update
 
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
@@ -19,10 +19,10 @@ from store.index_rows import InstanceRow
 from store.leases import Condition
 from store.locks import locked
 from store.queries.records import first_of, read, rows_of
-from store.tables import conflicts, instances
+from store.tables import conflicts, instances, studies
 
 _KEPT = ("digest", "object_key", "association_id", "received_at", "identity")
-_OPEN = conflicts.c.kind != ConflictKind.ASIDE
+_OPEN = conflicts.c.kind.not_in([ConflictKind.FILED, ConflictKind.ASIDE])
 
 
 @dataclass(frozen=True)
@@ -77,36 +77,97 @@ def _alike(one: ConflictRecord) -> Condition:
 
 def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow], now: datetime) -> None:
     """Make the instances' rows `rows`, of the conflicts' bytes; the conflicts name those that were kept so far."""
-    uids = [one.sop_uid for one in wanted.conflicts]
     columns = (instances.c.sop_uid, *(instances.c[name] for name in _KEPT))
-    former = connection.execute(locked(select(*columns).where(instances.c.sop_uid.in_(uids)), instances)).mappings()
+    mine = instances.c.sop_uid.in_([one.sop_uid for one in wanted.conflicts])
+    former = connection.execute(locked(select(*columns).where(mine), instances)).mappings()
     kept = {row["sop_uid"]: dict(row) for row in former}
-    _set_each(connection, instances, instances.c.sop_uid, [(row["sop_uid"], dict(row)) for row in rows])
-    former_bytes = {"sent_study_id": wanted.study, "adopted_at": now}
-    told = [(one.id, {**kept[one.sop_uid], **former_bytes}) for one in wanted.conflicts]
-    _set_each(connection, conflicts, conflicts.c.id, told)
+    known = [(row["sop_uid"], dict(row)) for row in rows if row["sop_uid"] in kept]
+    _set_each(connection, instances, instances.c.sop_uid, known)
+    if new := [row for row in rows if row["sop_uid"] not in kept]:
+        connection.execute(insert(instances), new)
+    _give_back(connection, wanted, kept, now)
     # All that waits under these UIDs is beside other bytes now.
     beside = [(one.sop_uid, {"kept_digest": one.digest, "study_id": wanted.sent}) for one in wanted.conflicts]
     _set_each(connection, conflicts, conflicts.c.sop_uid, beside)
+
+
+def _give_back(
+    connection: Connection, wanted: Correction, kept: Mapping[str, Mapping[str, object]], now: datetime
+) -> None:
+    """Let what was kept so far wait; where nothing was, or a row tells of it already, its conflict is closed."""
+    rows = select(conflicts.c.id, conflicts.c.sop_uid, conflicts.c.digest).where(conflicts.c.kind == ConflictKind.FILED)
+    filed = connection.execute(rows.where(conflicts.c.sop_uid.in_(kept)))
+    told_of = {row.sop_uid: row.id for row in filed if row.digest == kept[row.sop_uid]["digest"]}
+    over = {"sent_study_id": wanted.study, "adopted_at": now, "kind": wanted.kind}
+    told = [
+        (told_of.get(one.sop_uid, one.id), {**kept[one.sop_uid], **over})
+        for one in wanted.conflicts
+        if one.sop_uid in kept
+    ]
+    _set_each(connection, conflicts, conflicts.c.id, told)
+    ended = [one.id for one in wanted.conflicts if one.sop_uid not in kept or one.sop_uid in told_of]
+    close(connection, ended, ConflictKind.FILED)
+
+
+def present(connection: Connection, wanted: Correction) -> dict[str, tuple[StudyId, str]]:
+    """Of each UID of a correction that has an instance now: the study that has it, and the digest of its bytes."""
+    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest)
+    mine = instances.c.sop_uid.in_([one.sop_uid for one in wanted.conflicts])
+    return {
+        row.sop_uid: (StudyId(row.study_id), row.digest) for row in connection.execute(select(*columns).where(mine))
+    }
+
+
+def note_filed(connection: Connection, rows: Sequence[InstanceRow]) -> None:
+    """Close what waited of these bytes, which are instances now; what else waits under their UIDs is beside them."""
+    filed = {row["sop_uid"]: row for row in rows}
+    columns = (conflicts.c.id, conflicts.c.sop_uid, conflicts.c.digest)
+    query = select(*columns).where(conflicts.c.sop_uid == func.any(list(filed))).order_by(conflicts.c.id)
+    found = connection.execute(query).all()
+    beside = [
+        (one.id, {"kept_digest": filed[one.sop_uid]["digest"], "study_id": filed[one.sop_uid]["study_id"]})
+        for one in found
+    ]
+    _set_each(connection, conflicts, conflicts.c.id, beside)
+    same = [one.id for one in found if one.digest == filed[one.sop_uid]["digest"]]
+    close(connection, same, ConflictKind.FILED)
 
 
 def _set_each(
     connection: Connection, table: Table, key: Column[Any], rows: Sequence[tuple[object, Mapping[str, object]]]
 ) -> None:
     """Give each row of `table` with this key its values; all of them set the same columns."""
+    if not rows:
+        return
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0][1]}
     each = [{"key": one, **{f"new_{name}": value for name, value in new.items()}} for one, new in rows]
     connection.execute(update(table).where(key == bindparam("key")).values(values), each)
 
 
 def wait_for(connection: Connection, study: StudyId) -> bool:
+    """Whether images of this study wait for a person: under UIDs of another study's, or of what was set aside."""
+    return wait_under_others(connection, study) or _beside_nothing(connection, study)
+
+
+def wait_under_others(connection: Connection, study: StudyId) -> bool:
     """Whether images of this study wait for a person, under UIDs of another study's."""
     return _any(connection, conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_(None))
 
 
+def _beside_nothing(connection: Connection, study: StudyId) -> bool:
+    """Whether bytes wait that name this study and its patient, under UIDs that no instance has any more."""
+    gone = ~exists().where(instances.c.sop_uid == conflicts.c.sop_uid)
+    mine = (conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_(None), _OPEN, gone)
+    columns = (conflicts.c.identity, studies.c.named, studies.c.same_patient)
+    query = select(*columns).join(studies, studies.c.id == conflicts.c.sent_study_id).where(*mine).distinct()
+    found = connection.execute(query)
+    return any(not disagreeing({*row.named, *(row.identity or ())}, row.same_patient) for row in found)
+
+
 def close(connection: Connection, ids: Collection[int], kind: ConflictKind) -> None:
     """Let these conflicts wait for nobody any more; the same bytes again are known."""
-    connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
+    if ids:
+        connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
 
 
 def were_taken_away(connection: Connection, study: StudyId) -> bool:

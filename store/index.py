@@ -7,9 +7,10 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.identity import ConflictKind
 from domain.ids import StudyId, new_id
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
 from store.leases import NOW
@@ -115,13 +116,12 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
 def file_conflict(connection: Connection, row: ConflictRow) -> bool:
     """Note an instance that came with other bytes than the one that is kept; False where the same was noted before.
 
-    What an earlier release noted, without what it is, is noted anew.
+    What an earlier release noted, without what it is, is noted anew, as is what was the instance in the meantime.
     """
-    better = {name: row[name] for name in ("kind", "identity", "sent_study_id")}
+    better = {name: value for name, value in row.items() if name not in ("sop_uid", "digest")} | {"adopted_at": None}
+    anew = or_(conflicts.c.sent_study_id.is_(None), conflicts.c.kind == ConflictKind.FILED)
     statement = upsert(conflicts).values(row)
-    noted = statement.on_conflict_do_update(
-        index_elements=["sop_uid", "digest"], set_=better, where=conflicts.c.sent_study_id.is_(None)
-    )
+    noted = statement.on_conflict_do_update(index_elements=["sop_uid", "digest"], set_=better, where=anew)
     return connection.execute(noted.returning(conflicts.c.id)).one_or_none() is not None
 
 

@@ -7,7 +7,7 @@ conflict again goes back.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
@@ -35,14 +35,19 @@ _COMES_IN = "the corrected study still comes in: adopt it once nothing more come
 _EARLIER = "an earlier release noted this conflict, and its bytes belong to another study: have them sent again"
 _CHANGED = "more of it came at this moment: look at it again, dicom-node conflicts list"
 
+_COUNTS = "these bytes are the instance's already: have what is to count sent again"
+_ELSEWHERE = "another study has its instance by now: have these bytes sent again"
+_PART = "{came} of {images} images of study {study} came: send the rest first, or --part leaves it with the others"
+
 _Instances = Mapping[int, Reread]
 
 
-def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> Correction:
+def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, part: bool = False) -> Correction:
     """Make the conflict's bytes, and those of its whole correction, their instances'; what was adopted.
 
     The studies become complete anew; results of images that name somebody else now are withdrawn. Raises Permanent
-    where there is no such conflict, or its study still comes in.
+    where there is no such conflict, its study still comes in, or its bytes count already; and, unless `part`, where the
+    former study would be left with some of its images.
     """
     with ledger.database.transaction() as connection:
         wanted = correction(connection, number)
@@ -54,10 +59,14 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
             raise Permanent(_CHANGED)
         sent = rows[wanted.sent]
         _check(wanted, read, sent)
+        present = _present(transaction.connection, wanted)
+        if present and wanted.study != wanted.sent and not part:
+            _check_whole(transaction.connection, wanted, len(present))
         conflicts.swap(transaction.connection, wanted, _rows(transaction, wanted, read, sent), now)
-        if wanted.kind in _WITHDRAWN:
+        if present and wanted.kind in _WITHDRAWN:
             withdraw(transaction, wanted.study, _WITHDRAWN[wanted.kind], now)
-        _move(transaction, rows.values(), wanted, now)
+        changed = [one for one in rows.values() if present or one.id == wanted.sent]
+        _move(transaction, changed, wanted, now)
         transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows))
         transaction.wake(index.STUDIES_CHANNEL)
     return wanted
@@ -84,6 +93,22 @@ def _check(wanted: Correction, read: _Instances, sent: StudyRow) -> None:
         raise Permanent(_EARLIER)
     if wanted.kind is ConflictKind.STUDY and sent.state in (StudyState.RECEIVING, StudyState.AMENDED):
         raise Permanent(_COMES_IN)
+
+
+def _present(connection: Connection, wanted: Correction) -> Collection[str]:
+    """The UIDs of the correction that have an instance; raises Permanent where adopting it would be wrong."""
+    found = conflicts.present(connection, wanted)
+    if any(one.sop_uid in found and found[one.sop_uid][1] == one.digest for one in wanted.conflicts):
+        raise Permanent(_COUNTS)
+    if any(study != wanted.study for study, _ in found.values()):
+        raise Permanent(_ELSEWHERE)
+    return found.keys()
+
+
+def _check_whole(connection: Connection, wanted: Correction, came: int) -> None:
+    images = studies.size(connection, wanted.study)[1]
+    if came < images:
+        raise Permanent(_PART.format(came=came, images=images, study=str(wanted.study)[:8]))
 
 
 def _rows(transaction: Transaction, wanted: Correction, read: _Instances, sent: StudyRow) -> list[InstanceRow]:

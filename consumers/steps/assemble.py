@@ -10,7 +10,7 @@ from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
 from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
-from domain.identity import disagreeing
+from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from store import conflicts, studies
 from store.database import is_for_data
@@ -18,6 +18,7 @@ from store.studies import OpenStudy, Patient
 
 _NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
 _CORRECTION = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
+_SET_ASIDE = "images of it wait that correct such as were set aside: dicom-node conflicts list, then conflicts adopt"
 _TAKEN_AWAY = "its images were corrected and are another study's now"
 
 _log = logging.getLogger(__name__)
@@ -79,19 +80,31 @@ class Assembler:
             if not verdict.complete:
                 return
             if study.patient.two:
-                stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, two_patients(study.patient), now)
+                said = two_patients(study.patient, _to_adopt(transaction, study))
+                stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, said, now)
             elif conflicts.wait_for(transaction.connection, study.id):
-                stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _CORRECTION, now)
+                stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
             elif not studies.size(transaction.connection, study.id)[1]:
                 _end_without_images(transaction, study, now)
             else:
                 _declare(transaction, study, verdict.reason, now)
 
 
-def two_patients(patient: Patient) -> str:
-    """Why a study stops whose images name two patients, and what to do; it names neither."""
+def _waits(transaction: Transaction, study: OpenStudy) -> str:
+    return _CORRECTION if conflicts.wait_under_others(transaction.connection, study.id) else _SET_ASIDE
+
+
+def two_patients(patient: Patient, correction: int | None = None) -> str:
+    """Why a study stops whose images name two patients, and what to do, a `correction` first; it names neither."""
     differ = disagreeing(patient.named, patient.same)
-    return f"its images name two patients (they differ in {', '.join(differ)}): dicom-node patients list"
+    first = "" if correction is None else f"dicom-node conflicts adopt {correction}, or else "
+    return f"its images name two patients (they differ in {', '.join(differ)}): {first}dicom-node patients list"
+
+
+def _to_adopt(transaction: Transaction, study: OpenStudy) -> int | None:
+    """The newest conflict of a merge under the same study that waits, None where none does."""
+    waiting = conflicts.corrections(transaction.connection, conflicts.concerning(study.id))
+    return max((one.id for one in waiting if one.kind is ConflictKind.PATIENT), default=None)
 
 
 def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetime) -> None:

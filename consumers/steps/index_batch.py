@@ -13,7 +13,7 @@ from dicom_node.spool import Close, Entry, Kind
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
-from store import index, studies
+from store import conflicts, index, studies
 from store.index import Known
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
@@ -166,6 +166,7 @@ class IndexBatch:
         series = index.file_series(self._connection, list(wanted.values()))
         rows = [_instance_row(one, series[one.study.id, one.filed.header.series_uid]) for one in placed]
         index.file_instances(self._connection, rows)
+        conflicts.note_filed(self._connection, rows)
 
     def _move(self, placed: Sequence[_Placed]) -> None:
         received = []

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
+from typer.testing import CliRunner
 
+from console.cli.app import app
+from consumers.steps import patients as deciding
 from consumers.steps import stuck
 from consumers.steps.adopt import adopt
 from consumers.steps.retry import retry
@@ -13,6 +16,7 @@ from domain.errors import Permanent
 from domain.events import InferenceRequested, StudyStuck
 from domain.records import StudyPath
 from models.registry import Registry
+from store import patients
 from store.queries.path import study_path
 from store.queries.studies import find_study
 from tests.support.bench import Bench
@@ -24,6 +28,9 @@ MERGED = replace(SMALL, patient_name="Quistgaard^Ilse", patient_id="INV-7723", b
 OLD = str(SMALL.datasets()[0].StudyInstanceUID)
 NEW = str(replace(SMALL, study="corrected").datasets()[0].StudyInstanceUID)
 WAITS = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
+WAITS_SET_ASIDE = (
+    "images of it wait that correct such as were set aside: dicom-node conflicts list, then conflicts adopt"
+)
 
 
 def corrected(phantom: Phantom = MERGED) -> list[Dataset]:
@@ -41,6 +48,12 @@ def came(bench: Bench, datasets: list[Dataset]) -> None:
 
 def path(bench: Bench, uid: str) -> StudyPath:
     return study_path(bench.database, find_study(bench.database, uid))
+
+
+def console(bench: Bench, url: str, *words: object) -> str:
+    result = CliRunner().invoke(app, [*map(str, words), "--data", str(bench.root), "--database", url])
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 def number(bench: Bench) -> int:
@@ -211,3 +224,83 @@ def test_more_of_a_complete_study_that_waits_as_a_correction_stops_it_and_no_suc
         assert not stuck.release(transaction, new.id, "sent", bench.clock.now())
     with pytest.raises(Permanent, match="conflicts adopt"):
         retry(bench.ledger, new.id, registry.packages.values(), bench.clock.now())
+
+
+def merged_with_more(bench: Bench) -> None:
+    """Two images of one patient, then under the same study both and a further one of another."""
+    bench.receive(SMALL.datasets()[:2])
+    bench.receive(MERGED.datasets()[:3])
+
+
+def keep_merged(bench: Bench) -> None:
+    found = path(bench, OLD).study.id
+    with bench.database.transaction() as connection:
+        (right,) = [one.shown.number for one in patients.groups(connection, found) if one.shown.instances == 1]
+    deciding.keep(bench.ledger, found, right, bench.clock.now())
+
+
+def test_a_merge_that_brings_more_points_to_the_correction_first(bench: Bench, database_url: str) -> None:
+    merged_with_more(bench)
+    assert f"dicom-node conflicts adopt {number(bench) + 1}, or else" in path(bench, OLD).study.reason
+    listed = console(bench, database_url, "patients", "list", path(bench, OLD).study.id)
+    assert f"first: a correction of 2 images waits: dicom-node conflicts adopt {number(bench) + 1}" in listed
+    adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    bench.settle()
+    assert (path(bench, OLD).study.state, path(bench, OLD).whole) == ("complete", 3)
+
+
+def test_what_waits_under_uids_of_images_that_were_set_aside_is_adopted_before_any_model(bench: Bench) -> None:
+    merged_with_more(bench)
+    keep_merged(bench)
+    bench.settle()
+    assert (path(bench, OLD).study.state, path(bench, OLD).study.reason) == ("stuck", WAITS_SET_ASIDE)
+    assert len(adopt(bench.ledger, bench.objects, number(bench), bench.clock.now()).conflicts) == 2
+    bench.settle()
+    assert (path(bench, OLD).study.state, path(bench, OLD).whole) == ("complete", 3)
+    assert path(bench, OLD).conflicts == ()
+
+
+def test_what_waits_is_no_conflict_once_its_bytes_are_filed(bench: Bench) -> None:
+    """The wrong one of two was kept: the corrected images under their own study are sent again, and count there."""
+    bench.receive(SMALL.datasets()[:2])
+    stranger = corrected()[:1]
+    bench.receive(stranger)
+    first = number(bench)
+    bench.receive(MERGED.datasets()[2:3])
+    keep_merged(bench)
+    came(bench, stranger)
+    bench.settle()
+    assert bench.ask(f"SELECT kind FROM dicom_node.conflicts WHERE id = {first}") == [("filed",)]
+    assert (path(bench, NEW).study.state, path(bench, NEW).whole) == ("complete", 1)
+    with pytest.raises(Permanent, match="there is no conflict"):
+        adopt(bench.ledger, bench.objects, first, bench.clock.now())
+    # As an earlier index left it.
+    bench.ask("UPDATE dicom_node.conflicts SET kind = 'other study' RETURNING 1")
+    with pytest.raises(Permanent, match="already"):
+        adopt(bench.ledger, bench.objects, first, bench.clock.now())
+
+
+def test_what_was_filed_and_corrected_in_turn_goes_back(bench: Bench) -> None:
+    """Bytes that waited became the instance: a further correction gives them back, and takes the former ones' place."""
+    merged_with_more(bench)
+    keep_merged(bench)
+    came(bench, MERGED.datasets()[:2])
+    third = replace(MERGED, patient_name="Third^Person", patient_id="INV-3").datasets()[:2]
+    bench.receive(third)
+    ((newest,),) = bench.ask("SELECT max(id) FROM dicom_node.conflicts")
+    before = bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1")
+    adopt(bench.ledger, bench.objects, newest, bench.clock.now())
+    adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    assert bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1") == before
+
+
+def test_half_a_correction_of_a_study_is_adopted_by_a_persons_word_alone(sent_home: Bench, database_url: str) -> None:
+    bench = sent_home
+    bench.receive(corrected()[:2])
+    with pytest.raises(Permanent, match=r"2 of 4 images .* came: send the rest first, or --part"):
+        adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    assert path(bench, OLD).whole == 4
+    said = console(bench, database_url, "conflicts", "adopt", number(bench), "--part")
+    assert said.splitlines()[-1] == f"study {str(path(bench, OLD).study.id)[:8]} has 2 other image(s)"
+    bench.settle()
+    assert [path(bench, one).whole for one in (OLD, NEW)] == [2, 2]

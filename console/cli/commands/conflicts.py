@@ -13,7 +13,7 @@ from console.cli.output import moment, print_json, print_list
 from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
 from roles.database import reading
-from store import conflicts
+from store import conflicts, studies
 from store.objects import DirectoryStore
 
 app = typer.Typer()
@@ -44,6 +44,7 @@ def adopt(
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
+    part: Annotated[bool, typer.Option(help="Also where the former study keeps some of its images.")] = False,
 ) -> None:
     """Let the bytes that wait be the instance's, as after a patient merge; models are asked anew.
 
@@ -55,13 +56,16 @@ def adopt(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
         objects = DirectoryStore(settings.data / "objects")
-        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC))
+        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC), part=part)
+        with source.transaction() as connection:
+            _, left = studies.size(connection, adopted.study)
     came = moment(max(one.received_at for one in adopted.conflicts))
     many = len(adopted.conflicts)
     said = f"{many} instances are" if many > 1 else f"{adopted.conflicts[0].sop_uid} is"
     typer.echo(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
     if adopted.study != adopted.sent:
-        typer.echo(f"study {str(adopted.study)[:8]} has them no longer")
+        has = f"{left} other image(s)" if left else "no images any more"
+        typer.echo(f"study {str(adopted.study)[:8]} has {has}")
 
 
 @group.command("set-aside")

@@ -12,7 +12,7 @@ from console.cli.output import moment, print_json, print_list
 from consumers.steps import patients as deciding
 from domain.records import Listed
 from roles.database import reading
-from store import patients
+from store import conflicts, patients
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -38,6 +38,7 @@ def list_patients(
         found = find_study(source, study)
         with source.transaction() as connection:
             groups = [one.shown for one in patients.groups(connection, found)]
+            waiting = conflicts.corrections(connection, conflicts.concerning(found))
     if as_json:
         print_json(json_views.listed("patients", Listed(tuple(groups))))
         return
@@ -53,6 +54,8 @@ def list_patients(
         for one in groups
     ]
     print_list(_COLUMNS, rows, 0)
+    for one in waiting:
+        typer.echo(f"first: a correction of {one.images} images waits: dicom-node conflicts adopt {one.id}")
 
 
 @group.command()
