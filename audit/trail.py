@@ -33,6 +33,7 @@ class Action(StrEnum):
     RECEIVED = "instances received"
     CONFLICT = "conflicting instance received"
     ADOPTED = "conflicting instance adopted"
+    CONFLICT_SET_ASIDE = "conflicting instances set aside"
     PATIENT_KEPT = "images of another patient set aside"
     PATIENT_ACCEPTED = "images taken for one patient's"
     KEY_FORGOTTEN = "key of patients' digests forgotten"

@@ -39,6 +39,10 @@ _IMPLICIT = {order: struct.Struct(f"{order}HHI") for order in "<>"}
 _LENGTH = {order: struct.Struct(f"{order}I") for order in "<>"}
 
 
+class NoFileMeta(UnusableInput):
+    """The bytes given are none of a Part 10 file."""
+
+
 class OutOfData(UnusableInput):
     """The bytes given end within an element, or before a sequence does."""
 
@@ -62,10 +66,10 @@ def walk(
 def file_meta(data: bytes) -> tuple[dict[int, bytes], int]:
     """The elements of group 0002 of a Part 10 file (PS3.10 7.1) by element number, and where its data set begins.
 
-    `data` is the file or its beginning. Raises OutOfData where that is too short, UnusableInput where it is none.
+    `data` is the file or its beginning. Raises OutOfData where that is too short, NoFileMeta where it is none.
     """
     if data[128:132] != b"DICM":
-        raise UnusableInput("it is not a DICOM Part 10 file")
+        raise NoFileMeta("it is not a DICOM Part 10 file")
     found: dict[int, bytes] = {}
     at = 132
     while data[at : at + 2] == _META:

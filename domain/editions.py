@@ -19,19 +19,21 @@ class Edition:
 
     def said(self, zone: tzinfo | None) -> str:
         """The sentence, without a stop; "" for a first one."""
-        return self._words(zone, "supersedes result", "%Y-%m-%d %H:%M").capitalize()
-
-    def shortly(self, zone: tzinfo | None) -> str:
-        """As much of it as a description has room for."""
-        return self._words(zone, "supersedes", "%Y-%m-%d")
-
-    def _words(self, zone: tzinfo | None, supersedes: str, moment: str) -> str:
         if self.number == 1:
             return ""
         if self.withdrawn:
-            return f"result {self.number}; the one before was withdrawn"
-        made = self.made.astimezone(zone).strftime(moment) if self.made else ""
-        return f"result {self.number}" + (f", {supersedes} {self.supersedes} of {made}" if made else "")
+            return f"Result {self.number}; the one before was withdrawn"
+        made = f"{self.made.astimezone(zone):%Y-%m-%d %H:%M}" if self.made else ""
+        return f"Result {self.number}" + (f", supersedes result {self.supersedes} of {made}" if made else "")
+
+    @property
+    def shortly(self) -> str:
+        """As much of it as a description has room for, beside a series description that has the number."""
+        if self.number == 1:
+            return ""
+        if self.withdrawn:
+            return "previous withdrawn"
+        return f"supersedes result {self.supersedes}" if self.made else f"result {self.number}"
 
 
 FIRST = Edition()

@@ -21,6 +21,7 @@ class ConflictKind(StrEnum):
     BYTES = "other bytes"  # of the same study, and naming nobody else
     PATIENT = "other patient"  # of the same study, and naming another patient
     STUDY = "other study"  # of another study: a corrected copy, whoever it names
+    ASIDE = "set aside"  # no conflict any more: a person put these bytes into quarantine
 
 
 def mark(attribute: str, digest: str) -> str:

@@ -231,10 +231,14 @@ def _age(conditions: Conditions, ages: frozenset[float]) -> list[str]:
 
 def _bounds(what: str, value: int, low: int | None, high: int | None) -> list[str]:
     if low is not None and value < low:
-        return [f"has {value} {what}, fewer than {low}"]
+        return [f"has {value} {_counted(what, value)}, fewer than {low}"]
     if high is not None and value > high:
-        return [f"has {value} {what}, more than {high}"]
+        return [f"has {value} {_counted(what, value)}, more than {high}"]
     return []
+
+
+def _counted(what: str, value: int) -> str:
+    return what.removesuffix("s") if value == 1 else what
 
 
 def _spacing(conditions: Conditions, spacing: float | None) -> list[str]:

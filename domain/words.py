@@ -11,8 +11,8 @@ from domain.findings import FindingProbability, Measurement
 
 # What a percentage of a model is, wherever one is shown.
 SCORE = (
-    "A score is the model's own figure for a finding, from 0 to 100 %: it puts images in an order, and is not the "
-    "probability that the patient has the finding."
+    "A score is the model's own figure for a finding, from 0 to 100 %: it puts what it has looked at in an order, and "
+    "is not the probability that the patient has the finding."
 )
 _NAMES = {
     "Attenuation Coefficient": "density",
@@ -77,9 +77,8 @@ def _cells(value: float, unit: str, resolution: Resolution | None) -> float | No
     """How many voxels, or pixels of an area, a value sums up."""
     if resolution is None:
         return None
-    if unit == "ml":
-        return 1000 * value / resolution.volume
-    return value / resolution.area if unit == "mm2" else None
+    cell = {"ml": resolution.volume / 1000, "mm3": resolution.volume, "mm2": resolution.area}.get(unit)
+    return value / cell if cell else None
 
 
 def rounded(value: float, count: int) -> str:

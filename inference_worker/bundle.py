@@ -112,7 +112,7 @@ class BundleModel:
         measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measurements)
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
-            remarks=(*remarks(volumes), *moved), others=other_frames(volumes),
+            remarks=(*remarks(volumes, segmented=True), *moved), others=other_frames(volumes),
             voxel=size_of(first.affine),
         )  # fmt: skip
         return Outcome(findings, np.delete(mask, first.filled, axis=0))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from pydicom import Dataset, uid
 
-from dicom_node.attributes.reader import Attributes, class_name, opened_image, shown, title
+from dicom_node.attributes.reader import Attributes, class_name, numbers_of, opened_image, shown, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
+from domain.image_names import ImageName
 from inference_worker.geometry import Plane
 
 _READ = [
@@ -77,6 +78,13 @@ def read(paths: Sequence[Path], own_frames_of_reference: bool = False) -> Slices
     _refuse_several_series(slices)
     remarks = _frames_of_reference(slices, own_frames_of_reference)
     return Slices(tuple(frame for one in slices for frame in _frames(one)), (*strangers, *remarks))
+
+
+def called(frame: Frame) -> str:
+    """`image 30`, `image 1 frame 12`: a slice as its viewer names it."""
+    number = numbers_of(text_of(frame.dataset, "InstanceNumber"))
+    several = frame.dataset.get("NumberOfFrames") is not None
+    return ImageName(int(number[0]) if number else None, frame.source.frame_number if several else None).short
 
 
 def told_apart(images: Sequence[Attributes], strange: Sequence[str]) -> tuple[tuple[Attributes, ...], tuple[str, ...]]:

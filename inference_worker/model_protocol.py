@@ -54,6 +54,8 @@ class Loaded:
     prepare: Callable[[Sources], Sources] = dict
 
 
+_MOST_GAPS = 3  # that a remark names one by one
+
 # By name and version of the package. Whoever returns it has verified each package and made one pass with it.
 Runs: TypeAlias = Mapping[tuple[str, str], Loaded]
 
@@ -70,14 +72,27 @@ def other_frames(volumes: Mapping[str, Volume]) -> tuple[OtherFrames, ...]:
     return tuple(OtherFrames(name, one.frames) for name, one in list(volumes.items())[1:])
 
 
-def remarks(volumes: Mapping[str, Volume]) -> Iterator[str]:
-    """A sentence for whatever a reader has to know of how the volumes were read, and of how several lie together."""
+def remarks(volumes: Mapping[str, Volume], segmented: bool = False) -> Iterator[str]:
+    """A sentence for whatever a reader has to know of how the volumes were read, and of how several lie together.
+
+    Of what is `segmented`, the first of them, slices that were interpolated are measured but in no segmentation.
+    """
     yield from together.remarks(volumes)
-    for name, volume in volumes.items():
-        count, of = len(volume.filled), f" of {name}" if len(volumes) > 1 else ""
+    for k, (name, volume) in enumerate(volumes.items()):
+        of = f" of {name}" if len(volumes) > 1 else ""
         yield from (f"{name}: {said}" if len(volumes) > 1 else said for said in volume.remarks)
-        if count:
-            yield f"{count} missing slice{'s' * (count > 1)}{of} {'were' if count > 1 else 'was'} interpolated"
+        if volume.filled:
+            yield _interpolated(volume, of, segmented and k == 0)
+
+
+def _interpolated(volume: Volume, of: str, measured: bool) -> str:
+    count = len(volume.filled)
+    said = f"{count} missing slice{'s' * (count > 1)}{of} {'were' if count > 1 else 'was'} interpolated"
+    more = len(volume.gaps) - _MOST_GAPS
+    where = [*volume.gaps[:_MOST_GAPS], *([f"and {more} more"] if more > 0 else [])]
+    it = "them" if count > 1 else "it"
+    counts = f"; measurements count {it}, the segmentation does not show {it}" if measured else ""
+    return ", ".join((said, *where)) + counts
 
 
 def join(several: Sequence[Images]) -> Images:

@@ -158,7 +158,10 @@ class Pipeline:
         return Outcome(replace(findings, likelihoods=tuple(likelihoods), maps=tuple(maps)), None, tuple(arrays))
 
     def _findings(self, digest: str, source: Volume | Images, volumes: Mapping[str, Volume] | None = None) -> Findings:
-        said, others = (*remarks(volumes or {}), *self._remarks), other_frames(volumes) if volumes else ()
+        said, others = (
+            (*remarks(volumes or {}, bool(self._manifest.segments)), *self._remarks),
+            other_frames(volumes) if volumes else (),
+        )
         found = Findings(self._package.identity, digest, source.frames, None, (), engine=self._engine.name)
         return replace(found, remarks=said, others=others)
 

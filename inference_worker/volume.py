@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
-from inference_worker.frames import Frame, Slices, read
+from inference_worker.frames import Frame, Slices, called, read
 from inference_worker.geometry import Array, Grid, lay_out
 from inference_worker.pixels import Voxels, voxels
 from inference_worker.units import in_units
@@ -22,7 +22,8 @@ class Volume:
     `voxels` has shape (slices, rows, columns) in output units (HU for CT), int16 where that is exact, else float32.
     `affine` (4x4) takes index (k, j, i, 1) to patient LPS mm (x, y, z, 1). `filled` are the indices of slices that the
     series lacks and that were interpolated; the others were read from `frames`, in order. `remarks` are sentences that
-    a reader of the results must know of how they were read.
+    a reader of the results must know of how they were read; `gaps` are the images that each of `filled`
+    lies between.
     `digest` is the SHA-256 (hex) of type, shape, voxels, affine and frames: equal input has an equal digest, however it
     was encoded, and the same picture in another series is another input, for results refer to their frames.
     `frame_of_reference` is the UID of the coordinates that the affine leads to, "" where the images state none; `moved`
@@ -37,6 +38,7 @@ class Volume:
     remarks: tuple[str, ...] = ()
     frame_of_reference: str = ""
     moved: str = ""
+    gaps: tuple[str, ...] = ()
 
 
 def build(
@@ -56,11 +58,19 @@ def build(
     values = _with_filled(voxels(frames), grid.missing)
     sources = tuple(frame.source for frame in frames)
     identified = digest(values, grid.affine, sources)
-    return Volume(values, grid.affine, sources, identified, grid.missing, slices.remarks, _frame_of_reference(frames))
+    return Volume(
+        values, grid.affine, sources, identified, grid.missing, slices.remarks, _frame_of_reference(frames),
+        gaps=tuple(_gap(frames, k - before) for before, k in enumerate(grid.missing)),
+    )  # fmt: skip
 
 
 def _frame_of_reference(frames: Sequence[Frame]) -> str:
     return str(frames[0].dataset.get("FrameOfReferenceUID") or "").strip()
+
+
+def _gap(frames: Sequence[Frame], after: int) -> str:
+    """`between image 30 and image 31`, where a slice is missing before frame `after`."""
+    return " and ".join((f"between {called(frames[after - 1])}", called(frames[after])))
 
 
 def _laid_out(slices: Slices, missing_slices: int) -> Grid:

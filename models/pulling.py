@@ -35,12 +35,13 @@ def pull(
     """The file of `entry`, whole and with the right digest, in the folder `parts`; the caller moves or removes it.
 
     `digest` stands in for one that the catalogue does not have, `source` is a folder that holds the file already (as on
-    a machine without the network), or the file itself, which may be the ONNX that the catalogue knows as `converted`.
+    a machine without the network), or the file itself; either may be the ONNX that the catalogue knows as `converted`,
+    which a folder may hold under any name.
     Raises ConfigurationError where no digest is known or `source` lacks the file, IntegrityError where the file has
     another digest (it is removed then), and Unavailable where the server does not answer or the connection broke: call
     again, and it goes on from there.
     """
-    given = None if source is None else source / entry.file if source.is_dir() else source
+    given = None if source is None else _given(entry, source)
     if given is not None and given.suffix == ONNX and entry.converted:
         entry = replace(entry, digest=entry.converted, address=given.name)
     wanted = _wanted(entry, digest)
@@ -52,6 +53,16 @@ def pull(
         _download(entry, part, progress or (lambda done, whole: None))
     _check(entry, part, wanted)
     return part
+
+
+def _given(entry: Entry, source: Path) -> Path:
+    file = source / entry.file
+    if not source.is_dir():
+        return source
+    if file.is_file() or not entry.converted:
+        return file
+    networks = (one for one in sorted(source.glob(f"*{ONNX}")) if one.is_file())
+    return next((one for one in networks if _digest(one, entry.converted) == entry.converted), file)
 
 
 def _wanted(entry: Entry, digest: str) -> str:

@@ -11,6 +11,10 @@ from domain.errors import ConfigurationError
 from store.database import Database
 from store.identity_key import is_the_one
 
+_MISSING = (
+    "{file} is missing, and the database knows a key: put that back, or set identity.key; if it is lost: dicom-node "
+    "patients forget-key"
+)
 _OTHER = (
     "the patients' digests in this database were made with another key: give this host the key of the host that "
     "indexed first, as identity.key or as {file}; if that is lost: dicom-node patients forget-key"
@@ -28,13 +32,37 @@ def patient_marks(settings: Settings, database: Database) -> PatientMarks:
     return marks
 
 
+def key_fault(settings: Settings, known: str | None) -> str:
+    """What is wrong with the node's key, "" where nothing is; makes none. `known` is the value of the database's."""
+    file = settings.data / "identity.key"
+    given = settings.identity.key
+    try:
+        key = given.get_secret_value().encode() if given else _read(file)
+    except ConfigurationError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return _MISSING.format(file=file) if known else ""
+        return str(error)
+    return _OTHER.format(file=file) if known not in (None, PatientMarks(key).check_value) else ""
+
+
 def _kept(file: Path) -> bytes:
     try:
         if not file.exists():
             _make(file)
+    except OSError as error:
+        raise _unusable(file, error) from error
+    return _read(file)
+
+
+def _unusable(file: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{file} cannot be used: {error.strerror}")
+
+
+def _read(file: Path) -> bytes:
+    try:
         key = file.read_bytes().strip()
     except OSError as error:
-        raise ConfigurationError(f"{file} cannot be used: {error.strerror}") from error
+        raise _unusable(file, error) from error
     if len(key) < SHORTEST_KEY:
         raise ConfigurationError(f"{file} is cut short: put back the key that was there")
     return key

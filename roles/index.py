@@ -7,6 +7,7 @@ import time
 from config import metrics
 from consumers.bus.outage import Stopped
 from consumers.steps.index import Indexer
+from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
 from roles.identity_key import patient_marks
 from roles.process import Context
@@ -30,11 +31,12 @@ def index(context: Context) -> None:
     threading.Thread(target=sweep, args=(context.settings.data / "objects", context.stop.is_set), daemon=True).start()
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
-        try:
-            marks = until_available(context, lambda: patient_marks(context.settings, context.database))
-        except Stopped:
-            return
         life = Life(context.database, reads=reader.identity)
+        try:
+            marks = until_available(context, lambda: _marks(context, life))
+        except Stopped:
+            life.close()
+            return
         proving = Throttled(_PROOFS, life.prove)
         indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks)
 
@@ -49,6 +51,16 @@ def index(context: Context) -> None:
         run_loop(context, turn)
         indexer.close()
         life.close()
+
+
+def _marks(context: Context, life: Life) -> PatientMarks:
+    """By the node's key, made sure of once this index can be seen: while it can, no other key becomes the node's.
+
+    One that has a wrong key is not seen, for it is to be waited for by nobody.
+    """
+    patient_marks(context.settings, context.database)
+    life.prove()
+    return patient_marks(context.settings, context.database)
 
 
 def _measure(meter: BacklogMeter) -> None:

@@ -4,7 +4,7 @@ A row names the other bytes and where they lie, which study they name, and which
 one correction (a patient's merge, a study sent again under another patient) are adopted together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from store.queries.records import first_of, read, rows_of
 from store.tables import conflicts, instances
 
 _KEPT = ("digest", "object_key", "association_id", "received_at", "identity")
+_OPEN = conflicts.c.kind != ConflictKind.ASIDE
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def latest(database: Database, limit: int) -> Listed[ConflictRecord]:
     """The newest ones, newest first."""
     order = (conflicts.c.received_at, conflicts.c.id)
     with database.transaction() as connection:
-        return first_of(connection, rows_of(ConflictRecord, conflicts), ConflictRecord, order, limit)
+        return first_of(connection, rows_of(ConflictRecord, conflicts).where(_OPEN), ConflictRecord, order, limit)
 
 
 def correction(connection: Connection, number: int) -> Correction | None:
@@ -48,7 +49,8 @@ def correction(connection: Connection, number: int) -> Correction | None:
     Other bytes of an image are a matter of their own. What names another study or another patient comes with all that
     does the same, the newest of each image. Whoever changes one has locked its studies.
     """
-    found = read(connection, rows_of(ConflictRecord, conflicts).where(conflicts.c.id == number), ConflictRecord)
+    query = rows_of(ConflictRecord, conflicts).where(conflicts.c.id == number, _OPEN)
+    found = read(connection, query, ConflictRecord)
     if not found:
         return None
     (first,) = found
@@ -102,6 +104,11 @@ def wait_for(connection: Connection, study: StudyId) -> bool:
     return _any(connection, conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_(None))
 
 
+def close(connection: Connection, ids: Collection[int], kind: ConflictKind) -> None:
+    """Let these conflicts wait for nobody any more; the same bytes again are known."""
+    connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
+
+
 def were_taken_away(connection: Connection, study: StudyId) -> bool:
     """Whether images of this study are another's by a correction that a person adopted."""
     return _any(connection, conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_not(None))
@@ -109,14 +116,14 @@ def were_taken_away(connection: Connection, study: StudyId) -> bool:
 
 def _any(connection: Connection, *conditions: Condition) -> bool:
     of_another = conflicts.c.study_id != conflicts.c.sent_study_id
-    return bool(connection.scalar(select(exists().where(of_another, *conditions))))
+    return bool(connection.scalar(select(exists().where(_OPEN, of_another, *conditions))))
 
 
 def corrections(connection: Connection, *conditions: Condition) -> tuple[CorrectionRecord, ...]:
     """What waits to be adopted together, the newest last."""
     same = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id)
     newest = func.max(conflicts.c.id)
-    waiting = (conflicts.c.adopted_at.is_(None), conflicts.c.kind != ConflictKind.BYTES)
+    waiting = (conflicts.c.adopted_at.is_(None), conflicts.c.kind.in_([ConflictKind.PATIENT, ConflictKind.STUDY]))
     query = select(*same, newest.label("id"), func.count(conflicts.c.sop_uid.distinct()).label("images"))
     query = query.where(*waiting, *conditions).group_by(*same).order_by(newest)
     return read(connection, query, CorrectionRecord)
@@ -130,4 +137,4 @@ def corrections_that_wait(database: Database) -> int:
 
 def concerning(study: StudyId) -> Condition:
     """The conflicts that a study must show: of its instances, and of bytes that name it."""
-    return or_(conflicts.c.study_id == study, conflicts.c.sent_study_id == study)
+    return and_(_OPEN, or_(conflicts.c.study_id == study, conflicts.c.sent_study_id == study))

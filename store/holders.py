@@ -17,7 +17,7 @@ from store.database import Database, translated
 
 _LIVES = 0x6C696665  # "life": seeds the keys of these locks, apart from every other advisory lock
 _SHARED = 0x726F6C65  # "role": the same for what a life says that it does, which several may say
-_A_NODE, _DELIVERS = "works", "delivers"
+_A_NODE, _DELIVERS, _INDEXES = "works", "delivers", "indexes"
 
 # To look is not to take the lock: two who look at once would each take the other for somebody who serves.
 _IS_HELD = text(
@@ -36,13 +36,14 @@ class Life:
     """One life of a process. Every method may be called from any thread.
 
     `serves` are the destinations that it delivers to, None where it delivers nothing: `is_served` and
-    `who_serves_is_known` tell it for as long as it lives; of `reads`, the spool of an index, `spool_is_read` does.
+    `who_serves_is_known` tell it for as long as it lives; of `reads`, the spool of an index, `spool_is_read` does,
+    and `an_index_works`.
     """
 
     def __init__(self, database: Database, serves: Iterable[str] | None = None, reads: str | None = None) -> None:
         self._shared = [_A_NODE] if serves is None else [_A_NODE, _DELIVERS, *map(_to, serves)]
         if reads is not None:
-            self._shared.append(_of(reads))
+            self._shared += [_INDEXES, _of(reads)]
         self.name = secrets.token_hex(6)
         self._database = database
         self._lock = threading.Lock()
@@ -105,6 +106,11 @@ class Holder:
 def spool_is_read(connection: Connection, spool: str) -> bool:
     """Whether a living index on any host reads it."""
     return _is_held(connection, _of(spool))
+
+
+def an_index_works(connection: Connection) -> bool:
+    """Whether any living index on any host does."""
+    return _is_held(connection, _INDEXES)
 
 
 def is_served(connection: Connection, destination: str) -> bool:

@@ -10,3 +10,8 @@ def is_the_one(connection: Connection, check_value: str) -> bool:
     """Whether all digests of this database are made with the key of this value; the first that asks decides that."""
     connection.execute(upsert(identity_key).values(check_value=check_value).on_conflict_do_nothing())
     return connection.scalar(select(identity_key.c.check_value)) == check_value
+
+
+def known(connection: Connection) -> str | None:
+    """The value of the key that all digests of this database are made with; None where it knows none yet."""
+    return connection.scalar(select(identity_key.c.check_value))

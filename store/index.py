@@ -72,6 +72,12 @@ def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[s
     return {row.sop_uid: Known(row.study_id, row.digest, row.identity) for row in found}
 
 
+def set_aside(connection: Connection, sop_uids: Collection[str]) -> set[tuple[str, str]]:
+    """UID and digest of those that a person set aside."""
+    found = select(*_KEPT_AS).where(quarantine.c.sop_uid == func.any(list(sop_uids)), quarantine.c.set_aside)
+    return {(row.sop_uid, row.digest) for row in connection.execute(found)}
+
+
 def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
     for some in _in_parts(rows):

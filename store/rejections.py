@@ -1,7 +1,7 @@
 """Rejection notes as leased rows: what of a delivery is out, to be taken back where it went."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +39,9 @@ IS_WRITTEN: Condition = rejections.c.object_key != ""
 IS_OUT: Condition = or_(
     delivery_objects.c.stored, and_(delivery_objects.c.at.is_not(None), delivery_objects.c.status.is_(None))
 )
+
+# Why a note was cancelled whose destination was forgotten: the reason in its row begins with that destination's name.
+FORGOTTEN = "is no destination any more"
 
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 _OVER = (DeliveryState.STORED, DeliveryState.COMMITTED, DeliveryState.CANCELLED)
@@ -146,9 +149,27 @@ def try_anew(connection: Connection, study: uuid.UUID, reason: str) -> int:
     """Have the study's notes that ended badly tried again, and those that wait now; how many."""
     ended = ended_badly(connection, study)
     for one in ended:
-        REJECTIONS.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, attempts=0, first_attempt=None)
+        _try_anew(connection, one, reason)
     pending = and_(rejections.c.study_id == study, rejections.c.state == DeliveryState.PENDING)
     return connection.execute(update(rejections).where(pending).values(not_before=NOW)).rowcount
+
+
+def forgotten(connection: Connection, study: uuid.UUID) -> list[Rejection]:
+    """The study's notes that were cancelled because their destination was forgotten."""
+    reason = func.concat(rejections.c.destination, f" {FORGOTTEN}")
+    cancelled = and_(rejections.c.state == DeliveryState.CANCELLED, rejections.c.reason == reason)
+    found = _REJECTION.where(rejections.c.study_id == study, cancelled)
+    return [_rejection(row) for row in connection.execute(found.order_by(rejections.c.id))]
+
+
+def remember(
+    connection: Connection, study: uuid.UUID, destinations: Collection[str], reason: str
+) -> Sequence[Rejection]:
+    """Have the forgotten notes tried anew whose destination is one of `destinations`; which those are."""
+    again = [one for one in forgotten(connection, study) if one.destination in destinations]
+    for one in again:
+        _try_anew(connection, one, reason)
+    return again
 
 
 def unfinished(connection: Connection, destination: str) -> list[Rejection]:
@@ -167,6 +188,10 @@ def note_written(connection: Connection, rejection: uuid.UUID, sop_uid: str, tra
     """The note is in the object store, and may be sent."""
     values = {"sop_uid": sop_uid, "transfer_syntax": transfer_syntax, "object_key": key, "reason": "waits to be sent"}
     connection.execute(update(rejections).where(rejections.c.id == rejection).values(values))
+
+
+def _try_anew(connection: Connection, ended: Rejection, reason: str) -> None:
+    REJECTIONS.move(connection, ended.id, DeliveryEvent.RETRY, reason=reason, attempts=0, first_attempt=None)
 
 
 _REJECTION = (

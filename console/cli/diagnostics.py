@@ -17,8 +17,11 @@ from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
+from roles.database import KEEPER, reading
+from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
+from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
 
@@ -55,6 +58,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _port(settings)
     yield from _disk(settings)
     yield from _database(settings)
+    yield _identity_key(settings)
     yield from _extras()
     yield from _engines()
     yield from _models(settings)
@@ -99,6 +103,22 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _identity_key(settings: Settings) -> Look:
+    """The key without which the index does not begin, held against the one of the database, where that runs."""
+    fault = key_fault(settings, _known_key(settings))
+    return Look("identity key", Mark.LACKING if fault else Mark.OK, fault or "nothing is wrong with it")
+
+
+def _known_key(settings: Settings) -> str | None:
+    if settings.database.url is None and running(settings.data, KEEPER) is None:
+        return None
+    try:
+        with reading(settings) as database, database.transaction() as connection:
+            return known(connection)
+    except NodeError:
+        return None
 
 
 def _extras() -> Iterator[Look]:

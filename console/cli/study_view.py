@@ -186,22 +186,25 @@ def _decisions(path: StudyPath) -> Section:
 def _jobs(path: StudyPath) -> Section:
     columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, _result(one), state(one.state), moment(one.since), one.attempts, one.reason)
+        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, one.reason)
         for one in path.jobs
     ]
     return Section("inference", columns, rows)
 
 
-def _result(one: JobRecord) -> str:
+def _result(one: JobRecord, path: StudyPath) -> str:
     """Which of the study's results by this model it gave, and whether they still count."""
     number = "-" if one.result_number is None else str(one.result_number)
-    return f"{number}, withdrawn" if one.withdrawn_at else number
+    if one.withdrawn_at:
+        return f"{number}, withdrawn"
+    later = any(each.model == one.model and (each.result_number or 0) > (one.result_number or 0) for each in path.jobs)
+    return f"{number}, superseded" if one.result_number is not None and later else number
 
 
 def _measurements(path: StudyPath) -> Section:
-    columns = ("model", "segment", "what", "value")
+    columns = ("model", "result", "segment", "what", "value")
     rows = [
-        (job.model, segment.segment, one.what, one.said)
+        (job.model, _result(job, path), segment.segment, one.what, one.said)
         for job in path.jobs
         for segment in job.findings or ()
         for one in segment.measurements

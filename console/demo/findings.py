@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.profiles import ResultKind
 from domain.records import MeasuredJob, MeasuredSegment
 from inference_worker.transforms.grids import orientation_of, spacings_of
 from inference_worker.volume import build
@@ -16,12 +17,16 @@ from sr_writer.pages.preview import LUNG_WINDOW, picture
 from sr_writer.reading import read_segmentation, report_text
 
 _AIR = -500.0  # HU, at the most
+_REPORTS = (ResultKind.SR, ResultKind.SR_REGIONS, ResultKind.SR_LIKELIHOODS)
 _MISSING = 2  # slices: what a model has read is no longer to be refused
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The report as text, one line of measurements for each segment, and the files, with what each is."""
+    """The reports as text, one line of measurements for each segment, and the files, with what each is.
+
+    What lies where (a candidate with its axes, its volume and its score) has a report of its own.
+    """
 
     report: str
     measurements: tuple[str, ...]
@@ -42,8 +47,11 @@ def keep(
     lines = {one.segment: line(one) for one in job.findings or ()}
     files = {"report": folder / "report.dcm", "report as text": folder / "report.txt"}
     files["report"].write_bytes(held["SR"])
-    text = report_text(held["SR"])
+    text = "\n\n".join(report_text(held[kind]) for kind in _REPORTS if kind in held)
     files["report as text"].write_text(text + "\n", "utf-8")
+    if ResultKind.SR_REGIONS in held:
+        files["report of what lies where"] = folder / "regions.dcm"
+        files["report of what lies where"].write_bytes(held[ResultKind.SR_REGIONS])
     files |= _dumped(files["report"], folder)
     if "SEG" in held:
         files |= {"segmentation": folder / "segmentation.dcm", "picture": folder / "segmentation.png"}

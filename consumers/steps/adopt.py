@@ -45,12 +45,12 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
     where there is no such conflict, or its study still comes in.
     """
     with ledger.database.transaction() as connection:
-        wanted = _wanted(connection, number)
+        wanted = correction(connection, number)
     # Before anything is locked: a study's objects take seconds to read.
     read = {one.id: reread(objects.path(one.object_key)) for one in wanted.conflicts}
     with ledger.transaction() as transaction:
-        rows = _lock(transaction.connection, wanted)
-        if _wanted(transaction.connection, number) != wanted:
+        rows = lock(transaction.connection, wanted)
+        if correction(transaction.connection, number) != wanted:
             raise Permanent(_CHANGED)
         sent = rows[wanted.sent]
         _check(wanted, read, sent)
@@ -63,14 +63,16 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> C
     return wanted
 
 
-def _wanted(connection: Connection, number: int) -> Correction:
+def correction(connection: Connection, number: int) -> Correction:
+    """What one decision about this conflict is about; raises Permanent where there is no such conflict."""
     found = conflicts.correction(connection, number)
     if found is None:
         raise Permanent(f"there is no conflict {number}: dicom-node conflicts list")
     return found
 
 
-def _lock(connection: Connection, wanted: Correction) -> Mapping[StudyId, StudyRow]:
+def lock(connection: Connection, wanted: Correction) -> Mapping[StudyId, StudyRow]:
+    """Both studies of a correction, and what models made of them, locked in the one order."""
     jobs.lock(connection, wanted.study, wanted.sent)
     deliveries.lock(connection, wanted.study, wanted.sent)
     rejections.lock(connection, wanted.study)

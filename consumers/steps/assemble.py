@@ -80,6 +80,8 @@ class Assembler:
                 return
             if study.patient.two:
                 stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, two_patients(study.patient), now)
+            elif conflicts.wait_for(transaction.connection, study.id):
+                stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _CORRECTION, now)
             elif not studies.size(transaction.connection, study.id)[1]:
                 _end_without_images(transaction, study, now)
             else:
@@ -98,8 +100,6 @@ def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetim
         # Nobody is told that models are to be chosen: what was begun on these images was withdrawn with them.
         revision = studies.complete(transaction.connection, study, _TAKEN_AWAY, now)
         transaction.record(Action.STUDY_AMENDED, study.id, study_uid=study.uid, reason=_TAKEN_AWAY, revision=revision)
-    elif conflicts.wait_for(transaction.connection, study.id):
-        stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _CORRECTION, now)
     else:
         stuck.stop_incomplete(transaction, study, stuck.Cause.INTAKE, _NOTHING, now)
 

@@ -1,5 +1,6 @@
 """A destination that is none any more: what was still to go there goes nowhere, and studies no longer wait for it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger
@@ -10,7 +11,7 @@ from domain.errors import Permanent
 from store import deliveries, rejections
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
-from store.rejections import REJECTIONS
+from store.rejections import FORGOTTEN, REJECTIONS
 from store.studies import note_progress
 
 _UNKNOWN = (
@@ -19,14 +20,21 @@ _UNKNOWN = (
 )
 
 
-def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
-    """Cancel what has not arrived at `destination`; how many deliveries that were, and how many studies go on by it.
+@dataclass(frozen=True)
+class Forgotten:
+    """How many deliveries and rejection notes were cancelled, and how many studies go on by it."""
 
-    So are rejection notes, which nobody can hand over any more.
+    deliveries: int
+    notes: int
+    studies: int
+
+
+def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
+    """Cancel what has not arrived at `destination`, results and rejection notes.
 
     Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
     """
-    reason = f"{destination} is no destination any more"
+    reason = f"{destination} {FORGOTTEN}"
     with ledger.transaction() as transaction:
         if is_served(transaction.connection, destination):
             raise Permanent(f"a running node serves {destination}: take it out of its settings first, and restart it")
@@ -46,4 +54,4 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> tuple[int, int]:
             if stuck.release_if_nothing_is_left(transaction, study, reason, now):
                 released.append(study)
             note_progress(transaction.connection, study, reason, now)
-    return len(dropped), len(released)
+    return Forgotten(len(dropped), len(untold), len(released))

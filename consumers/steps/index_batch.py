@@ -69,6 +69,7 @@ class IndexBatch:
 
     def file_instances(self, filed: Sequence[Filed]) -> None:
         """New ones get a row and move their study; the same again changes nothing; other bytes are a conflict."""
+        filed = self._not_set_aside(filed)
         if not filed:
             return
         known = index.known_instances(self._connection, {one.header.sop_uid for one in filed})
@@ -86,6 +87,13 @@ class IndexBatch:
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._note_strangers(conflicting, known)
+
+    def _not_set_aside(self, filed: Sequence[Filed]) -> Sequence[Filed]:
+        """Without the very bytes that a person set aside: sent once more, they stay so, and move no study."""
+        aside = index.set_aside(self._connection, {one.header.sop_uid for one in filed}) if filed else set()
+        others = [one for one in filed if (one.header.sop_uid, one.digest) not in aside]
+        self.counts["repeated"] += len(filed) - len(others)
+        return others
 
     def _note_strangers(self, conflicting: Sequence[Filed], known: Mapping[str, Known]) -> None:
         """What bears the UID of another study's instance, as after a correction, came for its own all the same."""

@@ -13,6 +13,7 @@ from domain.identity import disagreeing
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import deliveries, index, jobs, patients, rejections, studies
+from store.holders import an_index_works
 from store.index_rows import QuarantineRow
 from store.patients import TakenOut
 from store.studies import Patient, Received, StudyRow
@@ -20,6 +21,10 @@ from store.studies import Patient, Received, StudyRow
 _SET_ASIDE = "it names another patient than the study, by a person's decision"
 _WITHDRAWN = "they were made of images of another patient"
 _NOBODY = "no image of the study disagrees with these: dicom-node patients list"
+_INDEX_WORKS = (
+    "a role index works on this database and goes on with the key that it has: stop the node on every host, give all "
+    "hosts the new key, ask again, and start them"
+)
 _UNDECIDED = "the images of {count} studies name two patients: decide about those first"
 
 
@@ -72,12 +77,15 @@ def accept(ledger: Ledger, study: StudyId, now: datetime) -> None:
 def forget_key(ledger: Ledger) -> None:
     """Let another key be the node's: of all that is indexed it is unknown then whom it names.
 
-    Raises Permanent while a study waits for a decision.
+    Raises Permanent while a study waits for a decision, or an index works: it would digest by the old key to its end.
     """
     with ledger.transaction() as transaction:
         if undecided := patients.undecided(transaction.connection):
             raise Permanent(_UNDECIDED.format(count=undecided))
         patients.forget_marks(transaction.connection)
+        # Looked at last: an index that begins makes sure of its key once it can be seen, and waits for this to end.
+        if an_index_works(transaction.connection):
+            raise Permanent(_INDEX_WORKS)
         transaction.record(Action.KEY_FORGOTTEN)
 
 

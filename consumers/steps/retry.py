@@ -9,6 +9,7 @@ from consumers.bus.dead_letters import replay
 from consumers.steps import stuck
 from consumers.steps.assemble import announce
 from domain.errors import Permanent
+from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
@@ -53,7 +54,7 @@ def retry(
         deliveries.lock(connection, study)
         rejections.lock(connection, study)
         again = _jobs(transaction, study, packages)
-        sent = _deliveries(transaction, study, destinations)
+        sent = _deliveries(transaction, study, destinations, now)
         failed = [job for job in jobs.ended_badly(connection, study) if not jobs.others_go_on(connection, job)]
         if not failed:
             stuck.release(transaction, study, _REASON, now)
@@ -100,13 +101,26 @@ def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package
     return len(again)
 
 
-def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str]) -> int:
+def _deliveries(transaction: Transaction, study: StudyId, destinations: Collection[str], now: datetime) -> int:
     connection = transaction.connection
     waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
     waiting += rejections.try_anew(connection, study, _REASON)
     forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
+    forgotten |= {one.destination for one in rejections.forgotten(connection, study)}
     back = [one for one in forgotten if one in destinations or is_served(connection, one)]
-    return waiting + deliveries.remember(connection, study, back, _REASON)
+    waiting += deliveries.remember(connection, study, back, _REASON)
+    return waiting + _notes(transaction, study, back, now)
+
+
+def _notes(transaction: Transaction, study: StudyId, destinations: Collection[str], now: datetime) -> int:
+    """Have forgotten notes sent, and those written that were forgotten before they were."""
+    notes = rejections.remember(transaction.connection, study, destinations, _REASON)
+    unwritten = [one for one in notes if not one.object_key]
+    for job_id, cause in {(one.job_id, one.cause) for one in unwritten}:
+        job = jobs.get(transaction.connection, job_id)
+        count = sum(one.job_id == job_id and one.cause is cause for one in unwritten)
+        transaction.emit(Event(ResultsRejected(job.id, job.model, job.version, cause.value, count), study, now))
+    return len(notes)
 
 
 def _announce(transaction: Transaction, study: StudyId, now: datetime) -> None:
@@ -121,8 +135,11 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
     if studies.names_two_patients(connection, study):
         raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
-    if conflicts.wait_for(connection, study) and not revision:
-        raise Permanent("it is a correction that waits for a person: dicom-node conflicts list, then conflicts adopt")
+    if state is StudyState.STUCK and conflicts.wait_for(connection, study):
+        raise Permanent(
+            "images of it are a correction that waits for a person: dicom-node conflicts list, then conflicts adopt, "
+            "or conflicts set-aside"
+        )
     if revision and not studies.size(connection, study)[1]:
         raise Permanent("it has no images any more, for they were corrected: dicom-node conflicts list")
     if not revision:

@@ -9,7 +9,7 @@ from domain.events import Event, StudyStuck
 from domain.ids import StudyId
 from domain.rejections import Cause as RejectedFor
 from domain.states import StudyEvent, StudyState
-from store import deliveries, jobs, outbox, rejections, studies
+from store import conflicts, deliveries, jobs, outbox, rejections, studies
 from store.studies import StudyRow
 
 
@@ -18,7 +18,7 @@ class Cause(StrEnum):
 
     INTAKE = "intake"  # nothing that came of it can be read
     PATIENT = "patient"  # its images name two patients
-    CORRECTION = "correction"  # all its images bear UIDs of another study's, which they correct
+    CORRECTION = "correction"  # images of it bear UIDs of another study's, which they correct
     EVENT = "event"  # no attempt could handle an event about it
     INFERENCE = "inference"  # a model failed on it
     DELIVERY = "delivery"  # results could not be handed to a destination
@@ -50,8 +50,8 @@ def _announce(transaction: Transaction, study: StudyId, cause: Cause, reason: st
 
 
 def release(transaction: Transaction, study: StudyId, reason: str, now: datetime) -> bool:
-    """Let a stuck study go on; whether it does. One whose images name two patients waits for a person's word."""
-    if studies.names_two_patients(transaction.connection, study):
+    """Let a stuck study go on; whether it does. One whose images name two patients, or wait, needs a person's word."""
+    if studies.names_two_patients(transaction.connection, study) or conflicts.wait_for(transaction.connection, study):
         return False
     if studies.apply(transaction.connection, study, StudyEvent.RELEASED, reason, now) is None:
         return False

@@ -10,6 +10,7 @@ no other person. A value that its character set does not explain is taken as abs
 import hmac
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -32,6 +33,15 @@ _BORN = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")  # DA, 
 _UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 _BETWEEN_WORDS = re.compile(r"[\s^,]+")
 _ACCENT = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters; other scripts' marks make other letters
+_NOTHING = '""'
+_LATIN, _IDEOGRAPHS = "LATIN", "IDEOGRAPHS"
+# By the first word of a letter's Unicode name. A Japanese name mixes ideographs, their repetition mark and kana.
+_ONE_SCRIPT = {
+    "CJK": _IDEOGRAPHS,
+    "IDEOGRAPHIC": _IDEOGRAPHS,
+    **dict.fromkeys(("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"), "KANA"),
+}
+_KANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}  # to the same syllable's hiragana
 
 
 class PatientMarks:
@@ -73,8 +83,10 @@ def _names(text: str) -> Mapping[str, str]:
 
 
 def _name(group: str) -> str:
-    """The words of a component group; empty where devices have put a question mark for what they could not write."""
-    return "" if "?" in group else " ".join(_BETWEEN_WORDS.split(_folded(_word(group)))).strip()
+    """The words of a component group; empty where devices have put quotes or a question mark for what they lacked."""
+    if "?" in group or group.strip(" ^") == _NOTHING:
+        return ""
+    return " ".join(_BETWEEN_WORDS.split(_folded(_word(group)))).strip()
 
 
 def _word(text: str) -> str:
@@ -83,15 +95,19 @@ def _word(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Without case, accents and differences of width."""
+    """Without case, accents and differences of width or kana."""
     if text.isascii():
         return text.casefold()
-    return unicodedata.normalize("NFKC", _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold())))
+    bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    return unicodedata.normalize("NFKC", bare).translate(_KANA)
 
 
 def _script(text: str) -> str:
-    """The scripts of its letters, by the first word of their names: `LATIN`, `CJK`, `CJK and HIRAGANA`."""
+    """What its letters are written in: ideographs, whatever stands among them, else what most of them are of."""
     if text.isascii():
-        return "LATIN"
-    scripts = {unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha()}
-    return " and ".join(sorted(scripts)) or "LATIN"
+        return _LATIN
+    first_words = (unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha())
+    scripts = Counter(_ONE_SCRIPT.get(word, word) for word in first_words)
+    if scripts[_IDEOGRAPHS]:
+        return _IDEOGRAPHS
+    return max(scripts, key=lambda script: (scripts[script], script), default=_LATIN)

@@ -15,6 +15,9 @@ from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
+_CUT_SHORT = "the A-ASSOCIATE-RQ is cut short"
+_WRONG_LENGTH = "an item of the A-ASSOCIATE-RQ is not as long as it must be"
+
 _FIXED = struct.Struct(">H2x16s16s32x")
 _ITEM = struct.Struct(">BxH")
 _CONTEXT, _CONTEXT_ANSWER = struct.Struct(">B3x"), struct.Struct(">BxBx")
@@ -68,7 +71,7 @@ def decode_head(body: bytes) -> RequestHead:
     try:
         version, called, calling = _FIXED.unpack_from(body)
     except struct.error as error:
-        raise ProtocolError(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ cannot be read: {error}") from error
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, _CUT_SHORT) from error
     return RequestHead(version, called + calling, _text(called), _text(calling))
 
 
@@ -77,7 +80,7 @@ def decode_request(body: bytes) -> AssociateRequest:
     try:
         return _decode(body)
     except (struct.error, IndexError) as error:
-        raise ProtocolError(AbortReason.INVALID_PARAMETER, f"A-ASSOCIATE-RQ cannot be read: {error}") from error
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, _WRONG_LENGTH) from error
 
 
 def encode_acceptance(

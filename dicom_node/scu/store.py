@@ -35,12 +35,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A Part 10 file, as a path or as bytes, and what its association must know of it."""
+    """A Part 10 file, as a path or as bytes, and what its association must know of it.
+
+    `bare` is a file of a data set alone, without preamble and file meta information.
+    """
 
     file: Path | bytes
     sop_class: str
     sop_instance: str
     transfer_syntax: str
+    bare: bool = False
 
     @property
     def context(self) -> Context:
@@ -134,9 +138,10 @@ def outgoing(path: Path) -> Outgoing:
     except OSError as error:
         raise UnusableInput(f"{path.name} cannot be read: {error.strerror}") from error
     try:
-        return Outgoing(path, *(meta[number].rstrip(b"\0 ").decode("ascii") for number in (0x02, 0x03, 0x10)))
+        sop_class, instance, syntax = (meta[number].rstrip(b"\0 ").decode("ascii") for number in (0x02, 0x03, 0x10))
     except (KeyError, UnicodeDecodeError) as error:
         raise UnusableInput("its file meta lacks the SOP class, the SOP instance or the transfer syntax") from error
+    return Outgoing(path, sop_class, instance, syntax)
 
 
 def judge(status: int) -> tuple[Verdict, str]:
@@ -181,7 +186,8 @@ def _store(association: Association, one: Outgoing, number: int) -> Outcome:
     try:
         with _opened(one.file) as file:
             with _own_file():
-                _file_meta(file)
+                if not one.bare:
+                    _file_meta(file)
             answer = association.request(one.context, command, _pieces(file, association.chunk))
     except UnusableInput as error:
         return Outcome(one, Verdict.REFUSED, str(error))

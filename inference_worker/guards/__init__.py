@@ -73,7 +73,8 @@ def _refuse(guard: Guard, source: Source, read: Read) -> None:
             said = f"the {it} has not the structure of a living body, a phantom perhaps: detail"
             _between(guard, said, measures.detail(source), (least, most))
         case Enclosed(below, least, most):
-            said = f"the {it} {_STRANGE}: what lies below {below:g} inside the body has"
+            hu = " HU" if below < 0 else ""  # no other unit of a volume puts air below zero
+            said = f"the {it} {_STRANGE}: what lies below {below:g}{hu} inside the body has"
             _between(guard, said, measures.enclosed(source, below), (least, most), " ml")
         case Extent():
             _refuse_extent(guard, source)

@@ -78,7 +78,6 @@ BEST_ILLUSTRATION = Concept("121080", "DCM", "Best illustration of finding", "CI
 CERTAINTY = Concept("111012", "DCM", "Certainty of Finding", "TID 4006")
 PRESENCE = Concept("121052", "DCM", "Presence of property", "table D-1; TID 1501 leaves the name open")
 PRESENT = Concept("52101004", "SCT", "Present", "CID 240")
-ABSENT = Concept("272519000", "SCT", "Absent", "CID 240")
 AREA = Concept("42798000", "SCT", "Area", "CID 7469, 7471")
 
 # Categories of structures: SNOMED CT's anatomical structure, and the body structure that stood for it earlier.

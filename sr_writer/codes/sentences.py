@@ -65,8 +65,8 @@ def comments(content: Content) -> str:
 
 
 def description(content: Content) -> str:
-    """The most important part of it in 64 characters."""
-    return content_description(content.findings.model, content.edition.shortly(content.stamp.moment.tzinfo))
+    """As much of it as 64 characters hold: the whole warning, and which result it supersedes."""
+    return content_description(content.findings.model, content.edition.shortly)
 
 
 def _segments(content: Content) -> Iterator[Line]:

@@ -26,8 +26,10 @@ _NAMES = {
     ResultKind.TEXT: "text",
 }
 NOT_VERIFIED = "AI generated, not verified"
+_DEMO = "AI demo, unverified, not for clinical use"  # its warning in a description
 _UNVERIFIED = "AI, unverified"  # as much of it as a list of series has room for
 _SUBJECT = 13  # letters of what a result is of: with them, twenty tell one kind from another
+_CANDIDATES, _CAND = "candidates", " cand."
 DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
@@ -92,23 +94,30 @@ def series_description(model: ModelIdentity, kind: ResultKind, about: str = "", 
     """What a list of series shows, most of which cut it off: what this one is, that no person has looked, the model.
 
     `about` stands for what the model's title says that its results are of: `Lungs, segmentation; AI, unverified`. Of
-    the study's results by this model, those from the second on say which they are, by `number`.
+    the study's results by this model, those from the second on begin with which they are, by `number`: `Result 2,
+    segmentation: Lungs; AI, unverified`.
     """
     demonstration = ", demo" if model.demonstration else ""
     name = plain(about) or subject(model.title)
-    result = f", result {number}" if number > 1 else ""
-    return short(f"{name}, {_NAMES[kind]}{result}; {_UNVERIFIED}{demonstration}; {model.name}")
+    what = f"Result {number}, {_NAMES[kind]}: {name}" if number > 1 else f"{name}, {_NAMES[kind]}"
+    return short(f"{what}; {_UNVERIFIED}{demonstration}; {model.name}")
 
 
 def rejection_description(model: ModelIdentity, cause: Cause, number: int) -> str:
     """What a list of series shows of a rejection note: what became of which result."""
     demonstration = ", demo" if model.demonstration else ""
-    return short(f"{cause.capitalize()}: {subject(model.title)}, result {number}; AI{demonstration}; {model.name}")
+    return short(f"{cause.capitalize()}: result {number}, {subject(model.title)}; AI{demonstration}; {model.name}")
 
 
 def subject(title: str) -> str:
-    """What a model's results are of, in a word or two: the beginning of its title."""
+    """What a model's results are of, in a word or two: the beginning of its title.
+
+    Candidates stay candidates, lest a list of series name a finding that there may not be: `Nodule cand.`.
+    """
     first, *others = re.split(r" (?:in|on|of|for)\b|[(:;,]", plain(title).strip(), maxsplit=1)[0].split() or ["Results"]
+    if others and others[-1].lower() == _CANDIDATES:
+        of = [first, *others][-2]
+        return f"{of[0].upper()}{of[1 : _SUBJECT - len(_CAND)]}{_CAND}"
     said = first[:_SUBJECT]
     for word in others:
         if len(f"{said} {word}") > _SUBJECT:
@@ -123,7 +132,6 @@ def warning(model: ModelIdentity) -> str:
 
 
 def content_description(model: ModelIdentity, edition: str = "") -> str:
-    """The most important part of `warning` in 64 characters, beside what is said of an `edition` that has one."""
-    if edition:
-        return short(f"{'AI demo, unverified' if model.demonstration else _UNVERIFIED}; {edition}")
-    return DEMONSTRATION.capitalize() if model.demonstration else NOT_VERIFIED
+    """All that `warning` says in 64 characters, beside what is said of an `edition` that has one."""
+    said = _DEMO if model.demonstration else NOT_VERIFIED
+    return short(f"{said}; {edition}" if edition else said)

@@ -19,7 +19,7 @@ _READ = [
 ]  # fmt: skip
 # What pydicom raises on the first use of a value that is not what its VR says.
 _WRONG = (AttributeError, IndexError, KeyError, LookupError, NotImplementedError, OverflowError, TypeError, ValueError)
-_UNSTATED = "not stated"
+_UNSTATED, _UNREADABLE, _NO_LETTERS = "not stated", "cannot be read", "in letters that this page has not"
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,20 @@ class Head:
 def head(file: Path, printable: Callable[[str], bool]) -> Head:
     """The head of a document about the study of a Part 10 file, whose page has the letters that are `printable`."""
     header = opened(file, "a file of the source", _READ)
-    institution = _text(header, "InstitutionName", printable)
     return Head(
         name=_name(header, printable),
         patient_id=_text(header, "PatientID", printable),
         birth_date=_date(header, "PatientBirthDate"),
         study_date=_date(header, "StudyDate"),
         accession=_text(header, "AccessionNumber", printable),
-        institution="institution not stated" if institution == _UNSTATED else institution,
+        institution=_institution(header, printable),
     )
+
+
+def _institution(header: Dataset, printable: Callable[[str], bool]) -> str:
+    """The institution; what stands in place of one says that it is the institution's, for no word before it does."""
+    said = _text(header, "InstitutionName", printable)
+    return f"institution {said}" if said in {_UNSTATED, _UNREADABLE, _NO_LETTERS} else said
 
 
 def _name(header: Dataset, printable: Callable[[str], bool]) -> str:
@@ -89,9 +94,9 @@ def _text(header: Dataset, keyword: str, printable: Callable[[str], bool]) -> st
     try:
         said = str(header.get(keyword) or "").strip()
     except _WRONG:
-        return "cannot be read"
+        return _UNREADABLE
     if said and not printable(said):
-        return "in letters that this page has not"
+        return _NO_LETTERS
     return said or _UNSTATED
 
 

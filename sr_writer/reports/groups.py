@@ -2,7 +2,7 @@
 
 A segment has TID 1411 of PS3.16 where there is a segmentation, which also lists a segment without a voxel, else TID
 1501. What a classifier looked for has TID 1501: the finding, how certain the model is of it, 0 to 100 % (Certainty of
-Finding, as in TID 4006), and whether it is reported as present (CID 240), the image it was sought in beside it.
+Finding, as in TID 4006), that it is present (CID 240) where it is reported, the image it was sought in beside it.
 """
 
 import math
@@ -106,7 +106,8 @@ def _sites(segment: Segment) -> list[FindingSite]:
 
 def _likelihood(likelihood: FindingProbability, uid: str, content: Content) -> MeasurementsAndQualitativeEvaluations:
     findings = content.findings
-    presence = concepts.PRESENT if likelihood.present else concepts.ABSENT
+    # Below its threshold a finding is not reported; that it is absent nobody has measured.
+    presence = [QualitativeEvaluation(concept(concepts.PRESENCE), concept(concepts.PRESENT))]
     threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -115,7 +116,7 @@ def _likelihood(likelihood: FindingProbability, uid: str, content: Content) -> M
         finding_type=concept(likelihood.finding),
         algorithm_id=algorithm_items(findings.model, [threshold, *run_by(findings)]),
         measurements=[certainty(likelihood.probability)],
-        qualitative_evaluations=[QualitativeEvaluation(concept(concepts.PRESENCE), concept(presence))],
+        qualitative_evaluations=presence if likelihood.present else None,
         source_images=[_image(frame) for frame in _looked_at(likelihood, content.source)],
     )
 

@@ -28,6 +28,7 @@ HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "2000"))
 ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "300"))
 SEED = int(os.environ.get("DICOM_NODE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
 _SUCCESS = 0
+_LIST = 1800  # s; the long form's list has 150,000 rows
 _TOGETHER = 250  # instances of one association, all of one encoding
 
 
@@ -127,7 +128,7 @@ def _agree(node: Node, roles: dict[str, int]) -> None:
         wait_for(partial(_moved, node, seen), 120, "the index to go on", lambda: str(_both(node)))
         seen = _indexed(node)
     assert not node.unready(*roles)
-    quarantined = node.cli("quarantine", "list", "--last", "1000000")["quarantine"]
+    quarantined = node.cli("quarantine", "list", "--last", "1000000", timeout=_LIST)["quarantine"]
     assert all(one["reason"] for one in quarantined)
     taken = _counted(node, "index", "dicom_node_indexed_total")
     assert len(quarantined) == node.cli("status")["quarantined"] == taken.get("quarantined", 0)

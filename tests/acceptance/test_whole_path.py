@@ -125,7 +125,7 @@ def test_ten_more_slices_lead_to_results_that_supersede_the_earlier_ones(first: 
     assert amended.kinds == sorted([*SEGMENTED * 2, "NOTE"])
     assert first.uids() < amended.uids()
     reports = [one for one in amended.of("SR") if one.SOPInstanceUID not in first.uids()]
-    assert all(", result 2; AI" in one.SeriesDescription for one in reports)
+    assert all(one.SeriesDescription.startswith("Result 2, ") for one in reports)
     superseded = [_predecessors(one) for one in reports]
     earlier = {one.SOPInstanceUID for one in first.of("SR")}
     assert set().union(*superseded) == earlier
@@ -219,7 +219,7 @@ def test_results_that_a_person_withdraws_are_taken_back_where_they_are(
     done = trial.node.cli("results", "withdraw", study_uid, "--reason", "of another patient")
     assert (done["runs"], len(done["destinations"])) == (2, 1)
     after = _step(trial, study_uid)
-    second = {one.SOPInstanceUID for one in amended.results if ", result 2;" in one.SeriesDescription}
+    second = {one.SOPInstanceUID for one in amended.results if one.SeriesDescription.startswith("Result 2, ")}
     found = _notes(after)
     assert [title for title, _ in found] == ["113037", "113037", "113039"]
     wrong = {frozenset(named) for title, named in found if title == "113037"}

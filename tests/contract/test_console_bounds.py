@@ -169,7 +169,7 @@ def test_no_query_of_a_bounded_answer_reads_more_rows_than_are_shown(crowded: Da
 def test_explain_names_the_first_series_that_were_refused_and_counts_the_rest(
     crowded_url: str, crowded: Database
 ) -> None:
-    refusals = {str(uuid.UUID(int=number + 1000)): ["has 1 slices, fewer than 20"] for number in range(MANY)}
+    refusals = {str(uuid.UUID(int=number + 1000)): ["has 1 slice, fewer than 20"] for number in range(MANY)}
     with crowded.transaction() as connection:
         connection.exec_driver_sql("UPDATE dicom_node.decisions SET refusals = %s", (json.dumps(refusals),))
     text = shown(crowded_url, "explain", STUDY)

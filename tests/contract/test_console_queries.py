@@ -87,7 +87,7 @@ def test_no_free_text_of_the_scanner_is_shown(delivered: Database, database_url:
 def test_explain_gives_each_model_and_each_series_its_reasons(delivered: Database, database_url: str) -> None:
     shown = run("explain", "1.2.826.1", "--database", database_url).stdout
     assert "ct_lung 1.0 runs on series 3 (CT, 61 images, ...1.2.826.1.1)" in shown
-    assert "has 1 slices, fewer than 20" in shown
+    assert "has 1 slice, fewer than 20" in shown
     assert "mr_brain 2.0 does not run: no series meets its intended use" in shown
     assert "not on series 3 (CT, 61 images, ...1.2.826.1.1): modality is CT, not MR" in shown
 

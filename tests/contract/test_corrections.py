@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 from pydicom.dataset import Dataset
 
+from consumers.steps import stuck
 from consumers.steps.adopt import adopt
 from consumers.steps.retry import retry
+from consumers.steps.set_aside import set_aside
 from domain.errors import Permanent
 from domain.events import InferenceRequested, StudyStuck
 from domain.records import StudyPath
@@ -159,11 +161,53 @@ def test_other_bytes_of_the_same_patient_and_study_are_adopted_alone(bench: Benc
     assert len(adopt(bench.ledger, bench.objects, number(bench), bench.clock.now()).conflicts) == 1
 
 
-def test_an_image_under_the_uid_of_another_studys_waits_and_its_own_study_says_so(bench: Bench) -> None:
-    """A modality that gives a UID twice: the rest of the study goes on."""
+def test_an_image_under_the_uid_of_another_studys_is_set_aside_by_a_person(bench: Bench, registry: Registry) -> None:
+    """A modality that gives a UID twice: what to do with it, nobody but a person knows."""
     kept, strange = SMALL.datasets(), replace(SMALL, study="another").datasets()
     strange[0].SOPInstanceUID = kept[0].SOPInstanceUID
     bench.receive([*kept, *strange])
-    found = path(bench, str(strange[0].StudyInstanceUID))
-    assert (found.study.state, found.whole, len(found.conflicts)) == ("complete", 3, 1)
-    assert bench.count("quarantine") == 0
+    uid = str(strange[0].StudyInstanceUID)
+    found = path(bench, uid)
+    assert (found.study.reason, found.whole, len(found.conflicts)) == (WAITS, 3, 1)
+    with pytest.raises(Permanent, match="conflicts set-aside"):
+        retry(bench.ledger, found.study.id, registry.packages.values(), bench.clock.now())
+    set_aside(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    bench.settle()
+    found = path(bench, uid)
+    assert (found.study.state, found.whole, found.unreadable, len(found.conflicts)) == ("complete", 3, 0, 0)
+    assert [one.reason for one in found.quarantine] == ["its UID is another image's, by a person's decision"]
+    assert path(bench, OLD).whole == 4
+    assert bench.actions().count("conflicting instances set aside") == 1
+    came(bench, strange[:1])
+    assert path(bench, uid).study.state == "complete"
+
+
+def test_a_corrected_study_that_brings_more_waits_and_is_never_run_on_the_remainder(
+    bench: Bench, registry: Registry
+) -> None:
+    bench.receive(SMALL.datasets()[:2])
+    bench.receive(corrected())
+    found = path(bench, NEW)
+    assert (found.study.state, found.study.reason, found.whole) == ("stuck", WAITS, 2)
+    assert [one.of(StudyStuck).reason_code for one in events(bench, "study.stuck")] == ["correction"]
+    assert len(events(bench, "study.completed")) == 1
+    adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
+    bench.settle()
+    assert [(path(bench, one).study.state, path(bench, one).whole) for one in (NEW, OLD)] == [
+        ("complete", 4),
+        ("complete", 0),
+    ]
+
+
+def test_more_of_a_complete_study_that_waits_as_a_correction_stops_it_and_no_success_lets_it_go_on(
+    bench: Bench, registry: Registry
+) -> None:
+    bench.receive(SMALL.datasets()[:2])
+    bench.receive(corrected()[2:3])
+    bench.receive([*corrected()[:2], *corrected()[3:]])
+    new = path(bench, NEW).study
+    assert (new.state, new.reason, new.revision) == ("stuck", WAITS, 1)
+    with bench.ledger.transaction() as transaction:
+        assert not stuck.release(transaction, new.id, "sent", bench.clock.now())
+    with pytest.raises(Permanent, match="conflicts adopt"):
+        retry(bench.ledger, new.id, registry.packages.values(), bench.clock.now())

@@ -146,7 +146,7 @@ def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
 ) -> None:
     refused(bench, registry, "OLDPACS")
     said = json.loads(run("forget", "OLDPACS", "--database", database_url, "--json").stdout)
-    assert said == {"deliveries": 1, "studies": 1}
+    assert said == {"deliveries": 1, "notes": 0, "studies": 1}
     assert study(bench) == ("complete", "OLDPACS is no destination any more")
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
     assert "delivery cancelled" in bench.actions()

@@ -1,14 +1,23 @@
 """The key of patients' digests: made once, for its owner alone, and one for all hosts of a database."""
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from config.settings import Settings
-from domain.errors import ConfigurationError
+from config.settings import Http, Settings
+from console.cli.app import app
+from consumers.steps.patients import forget_key
+from domain.errors import ConfigurationError, Permanent
+from roles.health import Health, HealthServer
 from roles.identity_key import patient_marks
+from roles.index import index
+from store.holders import an_index_works
+from tests.contract.test_roles_working import context, running
 from tests.support.bench import Bench
+from tests.support.processes import wait_for
 
 
 def settings(data: Path, key: str | None = None) -> Settings:
@@ -35,3 +44,80 @@ def test_a_key_that_is_cut_short_is_none(bench: Bench) -> None:
     (bench.root / "identity.key").write_text("abc\n")
     with pytest.raises(ConfigurationError, match="is cut short"):
         patient_marks(settings(bench.root), bench.database)
+
+
+def look(data: Path, url: str) -> tuple[str, str]:
+    """What `doctor` says of the key."""
+    said = CliRunner().invoke(app, ["doctor", "--data", str(data), "--database", url, "--json"])
+    (found,) = [one for one in json.loads(said.stdout)["looks"] if one["what"] == "identity key"]
+    return found["mark"], found["said"]
+
+
+def test_a_key_that_keeps_the_index_from_starting_is_named_by_doctor(bench: Bench, database_url: str) -> None:
+    data = bench.root / "data"
+    file = data / "identity.key"
+    assert look(data, database_url)[0] == "ok"  # the index makes one
+    assert not file.exists()
+    patient_marks(settings(data), bench.database)
+    assert look(data, database_url) == ("ok", "nothing is wrong with it")
+    right = file.read_text()
+    faults = []
+    for change in (
+        file.unlink,
+        file.mkdir,
+        lambda: (file.rmdir(), file.write_text("abc\n")),
+        lambda: file.write_text("x" * 64),
+    ):
+        change()
+        mark, said = look(data, database_url)
+        assert mark == "lacking"
+        faults.append(said.removeprefix(f"{file} "))
+    assert [one[:40] for one in faults] == [
+        "is missing, and the database knows a key"[:40],
+        "cannot be used: Is a directory"[:40],
+        "is cut short: put back the key that was there"[:40],
+        "the patients' digests in this database were made"[:40],
+    ]
+    file.write_text(right)
+    assert look(data, database_url)[0] == "ok"
+
+
+def test_status_says_that_what_a_listener_takes_is_not_indexed(bench: Bench, database_url: str) -> None:
+    data = bench.root / "data"
+
+    def said() -> str:
+        shown = CliRunner().invoke(app, ["status", "--data", str(data), "--database", database_url])
+        assert shown.exit_code == 0, shown.output
+        return " ".join(shown.stdout.split())
+
+    assert "role index" not in said()  # nothing runs here, which is nobody's fault
+    health = Health()
+    with HealthServer(Health(), Http(), data, "listen"):
+        assert "the role index does not run" in said()
+        with HealthServer(health, Http(), data, "index"):
+            assert "the role index is not ready: it waits for its main loop" in said()
+            health.beat()
+            assert "role index" not in said()
+
+
+def test_an_index_that_works_keeps_its_key_and_one_with_a_wrong_key_is_waited_for_by_nobody(
+    bench: Bench, database_url: str
+) -> None:
+    def works() -> bool:
+        with bench.database.transaction() as connection:
+            return an_index_works(connection)
+
+    made = context(bench, database_url)
+    with running(index, made):
+        wait_for(lambda: made.health.report()["ready"], 60, "the index is ready")
+        with pytest.raises(Permanent, match="stop the node on every host"):
+            forget_key(bench.ledger)
+    assert not works()
+    (bench.root / "identity.key").write_text("y" * 64)
+    with pytest.raises(ConfigurationError, match="made with another key"):
+        index(context(bench, database_url))
+    assert not works()
+    forget_key(bench.ledger)
+    made = context(bench, database_url)
+    with running(index, made):
+        wait_for(lambda: made.health.report()["ready"], 60, "the index goes on with the next key")

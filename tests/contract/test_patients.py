@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 from pydicom.dataset import Dataset
+from typer.testing import CliRunner
 
+from console.cli.app import app
 from consumers.steps import patients as deciding
 from consumers.steps.retry import retry
 from dicom_node.scu.store import Verdict
@@ -13,9 +15,11 @@ from domain.errors import Permanent
 from domain.events import StudyStuck
 from models.registry import Registry
 from store import patients
+from store.holders import Life
+from store.identity_key import is_the_one
 from store.queries.path import study_path
 from tests.contract.test_delivering import deliver, sender
-from tests.support.bench import Bench
+from tests.support.bench import MARKS, Bench
 from tests.support.ingest import send
 from tests.support.working import ARCHIVE, SMALL, FakeChild, events, route, study, study_id, worker, write_and_plan
 
@@ -177,6 +181,44 @@ def test_a_person_takes_two_spellings_for_one_patient_and_a_third_stops_it_again
     late(bench)
     bench.settle()
     assert study(bench) == STOPPED
+
+
+def test_what_a_person_set_aside_stays_so_when_the_very_bytes_come_again(bench: Bench) -> None:
+    images = of_two(3)
+    bench.receive(images)
+    right = next(number for number, count, _ in shown(bench) if count == 3)
+    deciding.keep(bench.ledger, study_id(bench), right, bench.clock.now())
+    bench.settle()
+    before = bench.state()
+    send(bench.writer, images)
+    bench.index()
+    bench.settle()
+    assert (study(bench)[0], bench.count("instances"), bench.count("quarantine")) == ("complete", 3, 1)
+    assert len(events(bench, "study.completed")) == 1
+    assert [len(one) for one in bench.state()[1:3]] == [len(one) for one in before[1:3]]
+    other = ANOTHER.datasets()[3]
+    other.StationName = "other bytes"
+    bench.receive([other])
+    assert (study(bench), bench.count("instances")) == (STOPPED, 4)
+
+
+def test_no_key_is_forgotten_while_an_index_of_any_host_goes_on_with_it(bench: Bench, database_url: str) -> None:
+    bench.receive(SMALL.datasets())
+    index = Life(bench.database, reads="the spool of another host")
+    index.prove()
+    with bench.database.transaction() as connection:
+        assert is_the_one(connection, MARKS.check_value)
+    asked = ["patients", "forget-key", "--database", database_url]
+    refused = CliRunner().invoke(app, asked)
+    assert refused.exit_code == 1 and "stop the node on every host" in " ".join(refused.output.split())
+    assert bench.count("identity_key") == 1
+    assert bench.ask("SELECT count(*) FROM dicom_node.instances WHERE identity IS NULL") == [(0,)]
+    index.close()
+    works = Life(bench.database, ["PACS"])  # which digests nothing
+    works.prove()
+    bench.lives.append(works)
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    assert bench.count("identity_key") == 0
 
 
 def test_a_lost_key_is_forgotten_once_no_study_waits_for_a_person(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from consumers.leased import LeasedLoop
 from consumers.steps import deliver_note
 from consumers.steps.deliver import DeliveryTo
 from consumers.steps.deliver_note import NotesTo
-from consumers.steps.forget import forget
+from consumers.steps.forget import Forgotten, forget
 from consumers.steps.retry import retry
 from consumers.steps.withdraw import Withdrawn, withdraw, withdraw_results
 from consumers.steps.write_note import NoteWriter
@@ -244,8 +244,45 @@ def test_a_forgotten_destination_is_told_nothing(written: Bench, monkeypatch: py
     assert study(written)[0] == "stuck"
     for life in written.lives:
         life.close()
-    assert forget(written.ledger, "PACS", written.clock.now()) == (0, 1)
+    assert forget(written.ledger, "PACS", written.clock.now()) == Forgotten(deliveries=0, notes=1, studies=1)
     assert (study(written)[0], notes(written)[0][2]) == ("complete", "cancelled")
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_note_that_was_forgotten_with_its_destination_goes_out_on_a_retry_once_that_is_one_again(
+    written: Bench, registry: Registry, database_url: str, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    deliver(written, monkeypatch, STORED)
+    take_back(written)
+    if is_written:
+        write_notes(written)
+    for life in written.lives:
+        life.close()
+    told = CliRunner().invoke(app, ["destinations", "forget", "PACS", "--database", database_url]).stdout
+    assert "1 rejection note(s) cancelled: PACS keeps results that count no more" in told
+    if not is_written:
+        write_notes(written)  # the event is handled while nobody wants its note
+    again = written.ledger, study_id(written), registry.packages.values(), written.clock.now()
+    assert retry(*again).deliveries == 0
+    assert notes(written)[0][2] == "cancelled"
+    assert retry(*again, ["PACS"]).deliveries == 1
+    write_notes(written)
+    (note,) = send_notes(written, monkeypatch)
+    assert len(rejected(note)[1]) == 2
+    assert notes(written) == [("PACS", "withdrawn", "stored")]
+    assert retry(*again, ["PACS"]).deliveries == 0
+    assert written.chain_holds()
+
+
+def test_a_note_that_a_profile_did_not_want_stays_a_persons_work(
+    written: Bench, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(written, monkeypatch, STORED)
+    take_back(written)
+    write_notes(written)
+    send_notes(written, monkeypatch, destination=by_hand(withdraw=TakenBack.NONE))
+    again = retry(written.ledger, study_id(written), registry.packages.values(), written.clock.now(), ["PACS"])
+    assert (again.deliveries, notes(written)[0][2]) == (0, "cancelled")
 
 
 def test_a_person_takes_results_back_and_is_told_what_becomes_of_them(
@@ -255,6 +292,8 @@ def test_a_person_takes_results_back_and_is_told_what_becomes_of_them(
     command = ["results", "withdraw", str(study_id(written)), "--database", database_url, "--reason"]
     refused = CliRunner().invoke(app, [*command, " "])
     assert refused.exit_code != 0 and "say in words" in refused.output
+    refused = CliRunner().invoke(app, [*command, "x" * 501])
+    assert refused.exit_code != 0 and "at most 500 characters are kept, these are 501" in refused.output
     done = CliRunner().invoke(app, [*command, WHY])
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [

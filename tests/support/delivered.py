@@ -130,7 +130,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
             "version": "1.0",
             "series_id": SERIES,
             "reason": "a series meets its intended use",
-            "refusals": {str(LOCALISER): ["has 1 slices, fewer than 20"]},
+            "refusals": {str(LOCALISER): ["has 1 slice, fewer than 20"]},
             "decided_at": _later(6),
         },
         {

@@ -214,7 +214,7 @@ def test_of_two_series_of_radiographs_the_first_is_read_and_the_other_is_told_so
 def test_how_many_images_are_asked_for_counts_those_that_would_be_read() -> None:
     films = [FILM, replace(FILM, sop_uid="2", view="LL")]
     two = [Wanted("film", (Conditions(view=("PA",), min_slices=2),), kind="images")]
-    assert choose(two, series_facts(films)).refusals == {"s": ("has 1 slices, fewer than 2",)}
+    assert choose(two, series_facts(films)).refusals == {"s": ("has 1 slice, fewer than 2",)}
 
 
 def test_what_no_series_could_be_preferred_by_is_a_fault() -> None:

@@ -97,7 +97,20 @@ def test_sending_what_is_no_dicom_counts_it_and_fails(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     result = run("send", tmp_path, "--to", "X@127.0.0.1:104", "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["skipped"] == 1
+    said = json.loads(result.stdout)
+    assert said["skipped"] == 1
+    (skipped,) = said["skipped_files"]
+    assert skipped["file"] == str(tmp_path / "notes.txt")
+    assert "no file meta information" in skipped["reason"]
+
+
+def test_the_first_files_that_are_skipped_are_named_with_the_reason(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.txt").write_text("hello")
+    said = run("send", tmp_path, "--to", "X@127.0.0.1:104").output
+    assert "skipped 5 that" in said
+    assert "0.txt: it is not a DICOM Part 10 file: it has no file meta information" in " ".join(said.split())
+    assert "3.txt" not in said and "and 2 more were skipped" in said
 
 
 def test_a_right_configuration_shows_each_setting_with_its_meaning(tmp_path: Path) -> None:

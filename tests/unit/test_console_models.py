@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -219,6 +220,14 @@ def test_a_bundle_of_the_catalogue_becomes_a_package(tmp_path: Path) -> None:
     again = run(*pull)
     assert again.exit_code == 1
     assert "is there already" in again.stderr
+
+
+def test_the_next_command_that_a_pull_names_works_as_printed(tmp_path: Path) -> None:
+    book, packages = catalogue(tmp_path, write_bundle(tmp_path)), tmp_path / "my packages"
+    said = run("pull", "toy_spleen", "--from", tmp_path, "--catalogue", book, "--models", packages).stdout
+    command = shlex.split(said.partition("try it: ")[2])
+    assert command[:2] == ["dicom-node", "models"]
+    assert "Spleen (SCT 78961009)" in run(*command[2:]).stdout
 
 
 def test_a_wrong_file_leaves_no_package_behind(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A study in the terminal says what its pages, reports and pictures say, in the same words."""
 
 import io
+import uuid
 from dataclasses import replace
 
 from rich.console import Console
@@ -52,3 +53,22 @@ def test_scripts_get_code_value_and_unit_as_they_were_found() -> None:
 
 def test_findings_of_an_earlier_release_are_shown_to_three_figures() -> None:
     assert "2530 ml" in shown({name: value for name, value in KEPT.items() if name != "voxel"})
+
+
+def test_a_measurement_of_a_result_that_counts_no_more_says_so() -> None:
+    found = measured(KEPT)
+    jobs = (
+        a_job(id=uuid.UUID(int=21), findings=found, result_number=1),
+        a_job(id=uuid.UUID(int=22), findings=found, result_number=2, withdrawn_at=BEGUN, withdrawn_for="wrong"),
+        a_job(id=uuid.UUID(int=23), findings=found, result_number=3),
+        a_job(id=uuid.UUID(int=24), findings=found, result_number=1, model="another"),
+    )
+    out = Console(file=io.StringIO(), width=200)
+    path = a_path(jobs=jobs)
+    for one in whole_path(path, progress(path.study, (), (), ()), BEGUN):
+        out.print(one)
+    _, _, table = out.file.getvalue().partition("measurements")  # type: ignore[attr-defined]
+    rows = [line for line in table.splitlines() if "Right lung" in line and "volume" in line]
+    for row, said in zip(rows, ("1, superseded", "2, withdrawn", " 3 ", " 1 "), strict=True):
+        assert said in row
+    assert "superseded" not in rows[3]

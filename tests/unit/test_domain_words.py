@@ -8,7 +8,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from domain.findings import Code, FindingProbability, Measurement
-from domain.words import Resolution, percentage, quantity, rounded, score
+from domain.words import SCORE, Resolution, percentage, quantity, rounded, score
 
 ML, MM, HU = Code("ml", "UCUM", "milliliter"), Code("mm", "UCUM", "millimeter"), Code("[hnsf'U]", "UCUM", "HU")
 VOLUME, LONG = Code("118565006", "SCT", "Volume"), Code("103339001", "SCT", "Long Axis")
@@ -54,6 +54,16 @@ def test_rounding_never_contradicts_the_verdict(probability: float, threshold: f
 )
 def test_a_percentage_is_never_rounded_to_nothing_or_to_certainty(share: float, said: str) -> None:
     assert percentage(share) == said
+
+
+def test_a_volume_has_as_many_figures_in_mm3_as_in_ml() -> None:
+    voxels = Resolution(0.5, 0.62, 1.24)
+    assert quantity(Measurement(VOLUME, 38.3, Code("mm3", "UCUM", "cubic millimeter")), voxels) == "volume 38 mm3"
+    assert quantity(Measurement(VOLUME, 0.0383, ML), voxels) == "volume 0.038 ml"
+
+
+def test_what_a_score_is_is_said_of_whatever_was_looked_at() -> None:
+    assert "images" not in SCORE
 
 
 def test_lengths_and_volumes_have_no_more_figures_than_the_voxels_carry() -> None:

@@ -224,7 +224,7 @@ def test_lungs_are_the_air_that_the_body_encloses() -> None:
     both = 2 * float(LUNG_ML)
     assert not refusal(Enclosed(-400, 0.95 * both, 1.05 * both), chest)
     assert re.fullmatch(
-        rf"the volume does not look like .*: what lies below -400 inside the body has {both / 100:.0f}\d\d ml, "
+        rf"the volume does not look like .*: what lies below -400 HU inside the body has {both / 100:.0f}\d\d ml, "
         r"at least 9000 ml is wanted \(check enclosed\)",
         refusal(Enclosed(-400, least=9000), chest),
     )

@@ -203,13 +203,17 @@ def test_steps_stay_on_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyP
 
 def test_a_slice_that_was_interpolated_is_measured_but_not_in_the_mask(tmp_path: Path) -> None:
     whole = volume_of(Phantom())
-    filled = replace(whole, frames=whole.frames[:30] + whole.frames[31:], filled=(30,))
+    filled = replace(
+        whole, frames=whole.frames[:30] + whole.frames[31:], filled=(30,), gaps=("between image 30 and image 32",)
+    )
     pipeline = Pipeline(load_package(write_package(tmp_path)), FakeEngine(lungs))
     outcome, complete = pipeline.run({"ct": filled}), pipeline.run({"ct": whole})
     assert outcome.mask is not None and complete.mask is not None
     assert np.array_equal(outcome.mask, np.delete(complete.mask, 30, axis=0))
     assert outcome.findings.segments == complete.findings.segments
-    assert outcome.findings.remarks == ("1 missing slice was interpolated",)
+    (remark,) = outcome.findings.remarks
+    where = "1 missing slice was interpolated, between image 30 and image 32"
+    assert remark == f"{where}; measurements count it, the segmentation does not show it"
 
 
 def of_two_series(folder: Path) -> Package:

@@ -31,7 +31,7 @@ from dicom_node.dimse import (
     is_uid,
 )
 from dicom_node.listener import associate, pdu
-from dicom_node.listener.associate import AnsweredContext, decode_request, encode_acceptance
+from dicom_node.listener.associate import AnsweredContext, decode_head, decode_request, encode_acceptance
 from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.syntaxes import transfer_syntaxes
 from domain.ids import IMPLEMENTATION_CLASS_UID
@@ -89,6 +89,20 @@ def test_a_request_that_proposes_all_there_is_in_every_context_is_not_too_long()
 def test_more_contexts_than_have_ids_break_the_protocol() -> None:
     with pytest.raises(ProtocolError, match="more than 128 presentation contexts"):
         decode_request(raw_request([(1, CT, (EXPLICIT,))] * 129)[6:])
+
+
+@pytest.mark.parametrize("length", [0, 1, 67])
+def test_a_request_that_is_cut_short_is_refused_in_our_own_words(length: int) -> None:
+    body = raw_request([(1, CT, (EXPLICIT,))])[6:][:length]
+    for read in (decode_request, decode_head):
+        with pytest.raises(ProtocolError, match=r"^the A-ASSOCIATE-RQ is cut short$"):
+            read(body)
+
+
+def test_an_item_of_a_wrong_length_is_refused_in_our_own_words() -> None:
+    user = item(0x50, item(0x51, b"\0\0"))
+    with pytest.raises(ProtocolError, match=r"^an item of the A-ASSOCIATE-RQ is not as long as it must be$"):
+        decode_request(raw_request([(1, CT, (EXPLICIT,))])[6:] + user)
 
 
 @given(st.binary(max_size=300))

@@ -81,7 +81,11 @@ def package(request: pytest.FixtureRequest, tmp_path: Path) -> Package:
 
 def test_the_published_weights_or_their_onnx_become_a_package_that_names_17_segments(package: Package) -> None:
     segments = package.manifest.segments
-    assert [one.label for one in segments][:3] == ["Cerebral white matter", "Cerebral cortex", "Lateral ventricle"]
+    assert [one.label for one in segments][:3] == [
+        "Cerebral white matter",
+        "Cerebral cortex",
+        "Lateral ventricle, both sides",
+    ]
     assert len(segments) == 17 and package.manifest.guards and "MIT License" in package.read("card.md").decode()
     assert sorted(path.name for path in package.folder.parent.iterdir()) == [".pulled", "brain_tissue"]
 

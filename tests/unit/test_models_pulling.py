@@ -1,6 +1,7 @@
 """Pulling from an offline folder: what is known before any network is asked, and what is refused."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,15 @@ def test_without_a_digest_nothing_is_taken(stick: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no digest is known of toy\.zip"):
         pull(unknown, tmp_path / "parts", source=stick)
     assert pull(unknown, tmp_path / "parts", DIGEST, stick).read_bytes() == CONTENT
+
+
+def test_a_folder_that_holds_the_network_as_onnx_is_as_good_under_any_name(stick: Path, tmp_path: Path) -> None:
+    network = b"an ONNX"
+    (stick / "toy.zip").unlink()
+    (stick / "another.onnx").write_bytes(b"another network")
+    (stick / "somebody_s_name.onnx").write_bytes(network)
+    known = replace(ENTRY, converted="sha256:" + hashlib.sha256(network).hexdigest())
+    assert pull(known, tmp_path / "parts", source=stick).read_bytes() == network
+    (stick / "somebody_s_name.onnx").unlink()
+    with pytest.raises(ConfigurationError, match=r"toy\.zip: is not there; fetch it elsewhere"):
+        pull(known, tmp_path / "parts", source=stick)

@@ -42,6 +42,8 @@ ONE_PERSON = {
     "an ideographic name in the first group": ("Yamada^Tarou=山田^太郎", "山田^太郎"),
     "a phonetic group more": ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Yamada^Tarou=山田^太郎"),
     "half width": ("ﾔﾏﾀﾞ^ﾀﾛｳ", "ヤマダ^タロウ"),
+    "the other kana": ("やまだ^たろう", "ヤマダ^タロウ"),
+    "quotes for nothing": ('""', "Doe^John"),
     "another script": ("Иванов^Иван", "Ivanov^Ivan"),
     "a letter that a device could not write": ("M?ller^Hans", "Müller^Hans"),
     "nothing": ("", "Doe^John"),
@@ -57,7 +59,16 @@ def test_one_name_in_two_ways_of_writing_is_one_person(how: str) -> None:
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("Doe^John", "Doe^Jane"), ("Yamada^Tarou=山田^太郎", "=山田^花子"), ("Doe^John", "Doe^John^Jr"), ("がま", "かま")],
+    [
+        ("Doe^John", "Doe^Jane"),
+        ("Yamada^Tarou=山田^太郎", "=山田^花子"),
+        ("Doe^John", "Doe^John^Jr"),
+        ("がま", "かま"),
+        ("=佐々木^太郎", "=山田^花子"),
+        ("ヤマダ^タロー", "スズキ^ハナコ"),
+        ("山田^太郎", "鈴木^はなこ"),
+        ("SMITH^JOHN", "JONES^\N{GREEK CAPITAL LETTER ALPHA}NN"),
+    ],
 )
 def test_other_names_in_one_script_are_two_persons(first: str, second: str) -> None:
     assert disagreeing(marks(first) | marks(second)) == (NAME,)

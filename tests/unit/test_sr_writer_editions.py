@@ -54,18 +54,19 @@ def test_every_object_says_which_it_is_and_what_it_supersedes(
     kind: ResultKind, second: Mapping[ResultKind, Dataset]
 ) -> None:
     found = second[kind]
-    assert ", result 2; AI, unverified" in found.SeriesDescription
+    assert "; AI, unverified" in found.SeriesDescription
     (equipment,) = found.ContributingEquipmentSequence
     assert SAID in equipment.ContributionDescription
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_series_still_begins_with_what_it_is(
+def test_a_later_series_begins_with_which_result_and_what_it_is(
     kind: ResultKind, first: Mapping[ResultKind, Dataset], second: Mapping[ResultKind, Dataset]
 ) -> None:
-    """In the twenty letters or so that a list shows."""
-    what, _, _ = first[kind].SeriesDescription.partition(";")
-    assert second[kind].SeriesDescription[:20] == f"{what}, result 2"[:20]
+    """In the twenty letters or so that a list shows, however long the name of what it is of."""
+    said, _, _ = first[kind].SeriesDescription.partition(";")
+    of, _, what = said.rpartition(", ")
+    assert second[kind].SeriesDescription.startswith(f"Result 2, {what}: {of}; AI")
 
 
 def test_reports_say_it_in_their_content(second: Mapping[ResultKind, Dataset]) -> None:
@@ -80,7 +81,7 @@ def test_images_say_it_in_their_comments_and_what_has_a_description_in_that(
         assert SAID in second[kind].ImageComments, kind
     for kind in (ResultKind.SEG, ResultKind.PM, ResultKind.GSPS):
         said = second[kind].ContentDescription
-        assert said == "AI demo, unverified; result 2, supersedes 1 of 2026-01-02", kind
+        assert said == "AI demo, unverified, not for clinical use; supersedes result 1", kind
         assert len(said) <= 64
 
 

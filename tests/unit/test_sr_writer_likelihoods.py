@@ -62,8 +62,10 @@ def groups(result: ResultObject) -> Any:
 
 
 def presence_of(group: Any) -> Any:
-    (evaluation,) = group.get_qualitative_evaluations(codes.DCM.PresenceOfProperty)
-    return evaluation
+    """None where the group says nothing of it."""
+    evaluations = group.get_qualitative_evaluations(codes.DCM.PresenceOfProperty)
+    assert len(evaluations) < 2
+    return evaluations[0] if evaluations else None
 
 
 def items(parent: Dataset, name: str) -> list[Dataset]:
@@ -89,10 +91,16 @@ def test_every_finding_is_coded_with_its_certainty_and_whether_it_is_reported(tm
         ("111012", "%", 95.536),
         ("111012", "%", 3.4),
     ]
-    assert [(presence.name.value, presence.value.value) for _, _, presence in found] == [
-        ("121052", "52101004"),
-        ("121052", "272519000"),
-    ]
+    (first, second) = (presence for _, _, presence in found)
+    assert (first.name.value, first.value.value) == ("121052", "52101004")
+    assert second is None
+
+
+def test_what_is_not_reported_is_nowhere_called_absent(tmp_path: Path) -> None:
+    paths = radiographs(tmp_path)
+    below = tuple(replace(one, probability=one.threshold / 2) for one in likelihoods(0))
+    said = report_text(written(replace(classified(paths), likelihoods=below), paths).part10)
+    assert "Presence of property" not in said and "Absent" not in said
 
 
 def test_a_finding_at_its_threshold_is_reported_as_present(tmp_path: Path) -> None:
@@ -252,7 +260,6 @@ def test_the_report_reads_as_a_report_without_the_patient(tmp_path: Path) -> Non
         "      Presence of property: Present",
         "    cxr_findings: Cardiomegaly, image 2",
         "      Certainty of Finding: 3.4 %",
-        "      Presence of property: Absent",
         "    Comment: The radiograph was stored inverted, and was turned.",
     ):
         assert line in said.splitlines()

@@ -137,7 +137,7 @@ def test_it_says_that_it_is_not_verified_and_only_for_demonstration(paths: list[
     dataset = map_of(mapped(paths, values()), paths, values())
     assert dataset.SeriesDescription == "Pneumonia, map; AI, unverified, demo; ct_lung"
     assert dataset.ImageComments == "AI generated, not verified; demonstration model, not for clinical use"
-    assert dataset.ContentDescription == "Demonstration model, not for clinical use"
+    assert dataset.ContentDescription == "AI demo, unverified, not for clinical use"
     assert dataset.ContentQualification == "RESEARCH"
 
 

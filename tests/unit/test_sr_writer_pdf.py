@@ -115,6 +115,16 @@ def test_every_page_says_whose_it_is_and_its_properties_do_not(tmp_path: Path) -
         assert word not in str(reader(run).metadata).lower()
 
 
+@pytest.mark.parametrize("written", ["東京病院", ""])
+def test_what_stands_for_an_institution_says_that_it_is_the_institution(written: str, tmp_path: Path) -> None:
+    datasets = Phantom(slices=2, size=(16, 16), charset=JAPANESE).datasets()
+    for dataset in datasets:
+        dataset.InstitutionName = written
+    paths = phantoms.write(datasets, tmp_path)
+    said = "in letters that this page has not" if written else "not stated"
+    assert f"; institution {said}" in " ".join(text(Run(findings_on(paths, segments=()), None, paths))[0].split())
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [

@@ -85,7 +85,7 @@ def test_what_is_not_verified_says_so_on_every_image_and_in_the_list_of_series(t
     assert all(WARNING in texts(one) for one in state.GraphicAnnotationSequence)
     assert state.SeriesDescription == "Lungs, overlay; AI, unverified, demo; ct_lung"
     assert (state.ContentLabel, state.ContentCreatorName) == ("AI_FINDINGS", "")
-    assert state.ContentDescription == "Demonstration model, not for clinical use"
+    assert state.ContentDescription == "AI demo, unverified, not for clinical use"
     assert (state.PresentationCreationDate, state.PresentationCreationTime) == ("20260102", "030405")
 
 

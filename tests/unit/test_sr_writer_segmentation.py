@@ -149,7 +149,7 @@ def test_it_says_that_it_is_not_verified_and_only_for_demonstration(tmp_path: Pa
     paths, mask = small(tmp_path)
     seg = seg_of(findings_on(paths, mask), mask, paths)
     assert seg.SeriesDescription == "Lungs, segmentation; AI, unverified, demo; ct_lung"
-    assert seg.ContentDescription == "Demonstration model, not for clinical use"
+    assert seg.ContentDescription == "AI demo, unverified, not for clinical use"
     assert seg.ImageComments == "AI generated, not verified; demonstration model, not for clinical use"
     assert seg.ContentQualification == "RESEARCH"
     product = replace(MODEL, demonstration=False, title="A product with a name that is longer than the field takes")

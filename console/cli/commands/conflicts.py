@@ -11,6 +11,7 @@ from console.cli import study_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list
 from consumers.steps import adopt as adopting
+from consumers.steps import set_aside as setting_aside
 from roles.database import reading
 from store import conflicts
 from store.objects import DirectoryStore
@@ -61,3 +62,21 @@ def adopt(
     typer.echo(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
     if adopted.study != adopted.sent:
         typer.echo(f"study {str(adopted.study)[:8]} has them no longer")
+
+
+@group.command("set-aside")
+def set_aside(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the conflict, as `list` shows it.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """The bytes that wait are no correction: they go into quarantine, and the study that they name goes on without.
+
+    Example:  dicom-node conflicts set-aside 7 --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings) as source:
+        objects = DirectoryStore(settings.data / "objects")
+        done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC))
+    typer.echo(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")

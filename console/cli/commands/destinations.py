@@ -129,11 +129,13 @@ def forget(
         raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
     with reading(settings) as source:
         _refuse_unknown(source, name)
-        dropped, released = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
+        done = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
     if as_json:
-        print_json({"deliveries": dropped, "studies": released})
-    else:
-        typer.echo(f"{dropped} delivery(ies) cancelled, {released} study(ies) stuck no longer")
+        print_json(vars(done))
+        return
+    typer.echo(f"{done.deliveries} delivery(ies) cancelled, {done.studies} study(ies) stuck no longer")
+    if done.notes:
+        typer.echo(f"{done.notes} rejection note(s) cancelled: {name} keeps results that count no more")
 
 
 def _refuse_unknown(source: Database, name: str) -> None:

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from config.settings import Destination
 from console.cli.options import Json
 from console.cli.output import complain, print_json, size
-from dicom_node.scu.store import Outcome, Outgoing, Verdict, outgoing, send
+from dicom_node.scu.bare import sendable
+from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from dicom_node.scu.store import echo as ask
 from domain.errors import UnusableInput
 from domain.statuses import described
@@ -24,6 +25,7 @@ from domain.statuses import described
 app = typer.Typer()
 
 _SHOWN = 10  # failures that are listed one by one
+_SKIPPED = 3  # files that were skipped: folders of studies hold viewers and notes as well
 
 
 def _peer(text: str) -> Destination:
@@ -52,8 +54,8 @@ Files = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...", exists=
 def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout = 30.0, as_json: Json = False) -> None:
     """Send DICOM files by C-STORE, as they are encoded.
 
-    Folders are searched to the bottom; what is no Part 10 file is skipped and counted. Exit code 1 where anything was
-    not stored.
+    Folders are searched to the bottom; what is no DICOM file is skipped and named. A data set without file meta
+    information is sent where it is implicit VR little endian beyond doubt. Exit code 1 where anything was not stored.
 
     Example:  dicom-node send /data/study1 image.dcm --to DICOM_NODE@127.0.0.1:11112
     """
@@ -66,6 +68,7 @@ def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout =
         print_json(summary.as_json())
     else:
         typer.echo(summary.line())
+        _list_skipped(skipped)
         _list_failures(summary.failures())
     if summary.failures() or not outcomes:
         raise typer.Exit(1)
@@ -91,9 +94,15 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
 
 
 @dataclass(frozen=True)
+class _Skipped:
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True)
 class _Summary:
     outcomes: Sequence[Outcome]
-    skipped: int
+    skipped: Sequence[_Skipped]
     seconds: float
 
     def failures(self) -> list[Outcome]:
@@ -107,7 +116,7 @@ class _Summary:
             f"stored {len(stored)} of {len(self.outcomes)} instances, {size(amount)} in {self.seconds:.1f} s ({rate})"
         ]
         if self.skipped:
-            parts.append(f"skipped {self.skipped} that are no DICOM files")
+            parts.append(f"skipped {len(self.skipped)} that cannot be sent as DICOM")
         return "; ".join(parts)
 
     def as_json(self) -> dict[str, object]:
@@ -116,16 +125,23 @@ class _Summary:
             for one in self.failures()
         ]
         stored = len(self.outcomes) - len(failed)
-        return {"stored": stored, "failed": failed, "skipped": self.skipped, "seconds": round(self.seconds, 3)}
+        return {
+            "stored": stored,
+            "failed": failed,
+            "skipped": len(self.skipped),
+            "skipped_files": [{"file": str(one.file), "reason": one.reason} for one in self.skipped],
+            "seconds": round(self.seconds, 3),
+        }
 
 
-def _objects(paths: Iterable[Path]) -> tuple[list[Outgoing], int]:
-    found, skipped = [], 0
+def _objects(paths: Iterable[Path]) -> tuple[list[Outgoing], list[_Skipped]]:
+    found: list[Outgoing] = []
+    skipped: list[_Skipped] = []
     for path in _files(paths):
         try:
-            found.append(outgoing(path))
-        except UnusableInput:
-            skipped += 1
+            found.append(sendable(path))
+        except UnusableInput as error:
+            skipped.append(_Skipped(path, str(error)))
     return found, skipped
 
 
@@ -156,6 +172,13 @@ def _progress(objects: Sequence[Outgoing], quiet: bool) -> Iterator[Callable[[Ou
             return outcome
 
         yield advance
+
+
+def _list_skipped(skipped: Sequence[_Skipped]) -> None:
+    for one in skipped[:_SKIPPED]:
+        complain(f"skipped: {one.file!s}: {one.reason}")
+    if (rest := len(skipped) - _SKIPPED) > 0:
+        complain(f"and {rest} more were skipped; --json names them all")
 
 
 def _list_failures(failures: Sequence[Outcome]) -> None:

@@ -1,5 +1,6 @@
 """`models pull` and `models import`: models that others made, as packages."""
 
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from domain.errors import ConfigurationError
 from models import bundles, fetched, pulling
 from models import installed as packages
 from models.catalogue import CATALOGUE, CODES, Entry, catalogue, entry
+from models.registry import Package
 
 Wanted = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Its name in the catalogue.")]
 Listed = Annotated[bool, typer.Option("--list", help="Print the catalogue and fetch nothing.")]
@@ -71,7 +73,7 @@ def pull(
     else:
         package = bundles.import_bundle(file, folder, CODES / wanted.codes, name=wanted.name, trusted=trusted)
     shutil.rmtree(parts)
-    _said(package.name, package.digest, str(package.folder), as_json)
+    _said(package, as_json)
 
 
 def import_bundle(
@@ -89,7 +91,7 @@ def import_bundle(
     """
     folder = packages.own_folder(settings_from(config, models__folder=models))
     package = bundles.import_bundle(bundle, folder, codes, name=name, trusted=trusted)
-    _said(package.name, package.digest, str(package.folder), as_json)
+    _said(package, as_json)
 
 
 def _keep(wanted: Entry, file: Path, as_json: bool) -> None:
@@ -104,11 +106,15 @@ def _keep(wanted: Entry, file: Path, as_json: bool) -> None:
         typer.echo(said)
 
 
-def _said(name: str, digest: str, folder: str, as_json: bool) -> None:
+def _said(package: Package, as_json: bool) -> None:
     if as_json:
-        print_json({"model": name, "digest": digest, "folder": folder})
-    else:
-        typer.echo(f"{name} {digest} is in {folder}; try it: dicom-node models show {name}")
+        print_json({"model": package.name, "digest": package.digest, "folder": str(package.folder)})
+        return
+    models = shlex.quote(str(package.folder.parent))
+    typer.echo(
+        f"{package.name} {package.digest} is in {package.folder}; "
+        f"try it: dicom-node models show {package.name} --models {models}"
+    )
 
 
 def _print(entries: list[Entry], as_json: bool) -> None:

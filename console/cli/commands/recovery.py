@@ -12,11 +12,9 @@ from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
 from console.cli.output import complain, print_json
 from console.cli.served import served
-from console.cli.user import user
+from console.cli.user import user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
-from dicom_node.outside import LONGEST_REASON, words
-from domain.errors import ConfigurationError
 from models.installed import folder, installed
 from roles.database import reading
 from store.queries.studies import find_study
@@ -76,12 +74,10 @@ def accept(
     Example:  dicom-node accept 3f2a --reason "the model was withdrawn" --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    why = words(reason, LONGEST_REASON)
-    if not why:
-        raise ConfigurationError("--reason: say in words why the study goes on without the result")
+    said = why(reason, "why the study goes on without the result")
     with reading(settings) as source:
         found = find_study(source, study)
-        done = accepting.accept(Ledger(source, "console"), found, why, user(), datetime.now(UTC))
+        done = accepting.accept(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
     else:

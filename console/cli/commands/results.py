@@ -10,10 +10,8 @@ from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json
-from console.cli.user import user
+from console.cli.user import user, why
 from consumers.steps.withdraw import withdraw_results
-from dicom_node.outside import LONGEST_REASON, words
-from domain.errors import ConfigurationError
 from domain.profiles import TakenBack
 from roles.database import reading
 from store.queries.studies import find_study
@@ -46,12 +44,10 @@ def withdraw(
     Example:  dicom-node results withdraw 3f2a --reason "left and right were exchanged" --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    why = words(reason, LONGEST_REASON)
-    if not why:
-        raise ConfigurationError("--reason: say in words what is wrong with the results")
+    said = why(reason, "what is wrong with the results")
     with reading(settings) as source:
         found = find_study(source, study)
-        done = withdraw_results(Ledger(source, "console"), found, why, user(), datetime.now(UTC))
+        done = withdraw_results(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
     if as_json:
         print_json(vars(done))
         return

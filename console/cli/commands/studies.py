@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from console import json_views
-from console.cli import study_view
+from console.cli import index_state, study_view
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, screen
 from domain.progress import progress
@@ -49,7 +49,8 @@ def status(
 
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings) as source:
         if study is None:
             states = (StudyState.STUCK,) if stuck else ()
             found = latest_studies(source, last, *states)
@@ -60,6 +61,8 @@ def status(
             known = find_study(source, study)
             most = None if everything else SHOWN
             _print_path(study_path(source, known, most), current_work(source, known), most, as_json)
+    if not as_json and (why := index_state.trouble(settings)):
+        screen().print(why)
 
 
 @app.command()

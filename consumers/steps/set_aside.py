@@ -1,0 +1,66 @@
+"""Bytes under a UID that the index has are no correction, by a person's decision: a modality gave the UID twice."""
+
+from datetime import datetime
+
+from audit.trail import Action, Ledger, Transaction
+from consumers.steps.adopt import correction, lock
+from dicom_node.intake.filing import Reread, reread
+from domain.errors import Permanent
+from domain.identity import ConflictKind
+from domain.records import ConflictRecord
+from domain.states import STUDY, StudyEvent, StudyState, advance
+from store import conflicts, index, studies
+from store.conflicts import Correction
+from store.index_rows import QuarantineRow
+from store.objects import ObjectStore
+from store.studies import Received, StudyRow
+
+_SET_ASIDE = "its UID is another image's, by a person's decision"
+_DECIDED = "images under UIDs of others were set aside"
+_CHANGED = "more of it came at this moment: look at it again, dicom-node conflicts list"
+_ADOPTED = "these are the bytes that counted before a correction was adopted: adopting it again goes back"
+
+
+def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> Correction:
+    """Put the conflict's bytes, and those of its whole correction, into quarantine; a study that waited goes on.
+
+    Raises Permanent where there is no such conflict, or it holds what an adopted correction replaced.
+    """
+    with ledger.database.transaction() as connection:
+        found = correction(connection, number)
+    if any(one.adopted_at for one in found.conflicts):
+        raise Permanent(_ADOPTED)
+    read = [reread(objects.path(one.object_key)) for one in found.conflicts]
+    with ledger.transaction() as transaction:
+        sent = lock(transaction.connection, found)[found.sent]
+        if correction(transaction.connection, number) != found:
+            raise Permanent(_CHANGED)
+        rows = [_row(sent, one, its) for one, its in zip(found.conflicts, read, strict=True)]
+        index.file_quarantined(transaction.connection, rows)
+        conflicts.close(transaction.connection, [one.id for one in found.conflicts], ConflictKind.ASIDE)
+        if sent.state is StudyState.STUCK:
+            _go_on(transaction, sent, now)
+        aside = [[one.sop_uid, one.digest] for one in found.conflicts]
+        transaction.record(Action.CONFLICT_SET_ASIDE, sent.id, study_uid=sent.uid, set_aside=aside)
+    return found
+
+
+def _go_on(transaction: Transaction, study: StudyRow, now: datetime) -> None:
+    state = advance(STUDY, study.state, StudyEvent.INSTANCE)
+    studies.note_received(transaction.connection, [Received(study.id, state, _DECIDED, study.patient)], now)
+    transaction.wake(index.STUDIES_CHANNEL)
+
+
+def _row(study: StudyRow, one: ConflictRecord, read: Reread) -> QuarantineRow:
+    return QuarantineRow(
+        sop_uid=one.sop_uid,
+        sop_class=read.sop_class,
+        digest=one.digest,
+        association_id=one.association_id,
+        object_key=one.object_key,
+        reason=_SET_ASIDE,
+        received_at=one.received_at,
+        study_id=study.id,
+        series_uid=read.header.series_uid,
+        set_aside=True,
+    )
