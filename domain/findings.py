@@ -87,7 +87,8 @@ class Region:
 
     `points` are (column, row) in pixels: (0, 0) is the top left corner of the image's top left pixel, whose centre is
     (0.5, 0.5) (PS3.3 C.18.6.1.1). `probability`, 0 to 1, is how certain the model is, where it says so; `site` is the
-    part of the body that the finding lies in, `laterality` its side.
+    part of the body that the finding lies in, `laterality` its side. `of` is the label of an earlier region where this
+    one points at the same finding again, such as the middle of what a box is around.
     """
 
     label: str
@@ -100,6 +101,7 @@ class Region:
     laterality: Code | None = None
     colour: tuple[int, int, int] = (255, 190, 70)
     measurements: tuple[Measurement, ...] = ()
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,11 @@ class Findings:
     others: tuple[OtherFrames, ...] = ()
     voxel: tuple[float, float, float] | None = None
 
+    @property
+    def pointed(self) -> tuple[Region, ...]:
+        """A region for each finding that is pointed at, without those that point at the same one again."""
+        return tuple(one for one in self.regions if not one.of)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON; `from_json` is its inverse."""
         return asdict(self)
@@ -241,6 +248,7 @@ def _region(data: Mapping[str, Any]) -> Region:
         laterality=Code(**data["laterality"]) if data["laterality"] else None,
         colour=(red, green, blue),
         measurements=tuple(measurement_of(one) for one in data["measurements"]),
+        of=data.get("of", ""),
     )
 
 

@@ -21,6 +21,7 @@ _NAMES = {
     "Volume": "volume",
     "Area": "area",
     "Diameter": "diameter",
+    "Quantity": "number",
 }
 _UNITS = {"[hnsf'U]": "HU", "1": "", "{ratio}": "", "{pixels}": "pixels"}
 _MOST_FIGURES = 3

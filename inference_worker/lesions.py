@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from domain.findings import Region, Segment, Shape
 from inference_worker.transforms.arrays import Sampled
-from inference_worker.transforms.grids import Box, Grid
+from inference_worker.transforms.grids import Box, Grid, Real
 from inference_worker.transforms.inverse import inside_of, values_on_source
 from inference_worker.transforms.labels import Labels, boxes
-from inference_worker.transforms.measuring import measure_lesion
+from inference_worker.transforms.measuring import diameters, measure_lesion
 from inference_worker.transforms.morphology import Mask
 from inference_worker.volume import Volume
 from models.manifest import LESION, Lesions, Manifest
@@ -46,15 +46,27 @@ def listed(mask: Labels, shares: Sampled, manifest: Manifest, source: Volume) ->
     for k, wanted in enumerate(manifest.lesions):
         segment = manifest.segments[wanted.segment - 1]
         parts = sorted(_parts(mask, wanted, shares.with_values(shares.values[k][None]), source), key=_first)
+        likely = [one for one in parts if _is_lesion(one, wanted, source)]
         for part in parts:
-            if part.probability < wanted.threshold:
+            if part not in likely:
                 kept[part.box][part.mask] = 0
-        likely = [one for one in parts if one.probability >= wanted.threshold]
         if len(likely) > wanted.most:
             remarks.append(f"of {len(likely)} parts that are {segment.label} the {wanted.most} likeliest are listed")
         for number, part in enumerate(likely[: wanted.most], 1):
             regions += _regions(part, number, wanted, segment, manifest, source)
     return Listed(kept, tuple(regions), tuple(remarks))
+
+
+def _is_lesion(part: _Part, wanted: Lesions, source: Volume) -> bool:
+    """Whether it is likely enough and of a size that the model is for."""
+    if part.probability < wanted.threshold or not wanted.long_axis_mm:
+        return part.probability >= wanted.threshold
+    least, most = wanted.long_axis_mm
+    return least <= diameters(part.mask, _affine(part, source))[0] <= most
+
+
+def _affine(part: _Part, source: Volume) -> Real:
+    return Grid(source.voxels.shape, source.affine).part(part.box).affine
 
 
 def _first(part: _Part) -> tuple[float, int]:
@@ -91,8 +103,7 @@ def _regions(
         return
     corner = (part.box[1].start, part.box[2].start)
     quantities = [one for one in manifest.measurements if one.scope == LESION and one.segment in (0, wanted.segment)]
-    affine = Grid(source.voxels.shape, source.affine).part(part.box).affine
-    measured = measure_lesion(part.mask, source.voxels[part.box], affine, quantities)
+    measured = measure_lesion(part.mask, source.voxels[part.box], _affine(part, source), quantities)
     for name in wanted.shapes:
         first = name == wanted.shapes[0]
         yield Region(
@@ -105,6 +116,7 @@ def _regions(
             site=wanted.site,
             colour=segment.colour,
             measurements=measured if first else (),
+            of="" if first else f"{wanted.label} {number}",
         )
 
 

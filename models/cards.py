@@ -14,7 +14,8 @@ _HEADINGS = {
     "Limits": ("limits", "when it fails"),
 }
 _UNWRITTEN = "fill in:"  # what a drafted card says where its author has not written yet
-_MOST = 400  # characters of a section: a page has room for three of these, and readers for no more
+_MOST = 750  # characters of a section: a page has room for three of these, and readers for no more
+_MORE = " ... (more in the model's card)"
 
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*([-*+]|\d+\.)[ \t]+", re.MULTILINE)
@@ -47,9 +48,9 @@ def _plain(body: str) -> str:
 
 
 def _cut(text: str) -> str:
-    """`text` up to the last sentence that has room, else the last word."""
+    """`text` up to the last sentence that has room, else the last word, and that it goes on."""
     if len(text) <= _MOST:
         return text
-    head = text[:_MOST]
+    head = text[: _MOST - len(_MORE)]
     end = head.rfind(". ")
-    return head[: end + 1] if end > 0 else f"{head[: _MOST - 4].rpartition(' ')[0] or head[: _MOST - 4]} ..."
+    return (head[: end + 1] if end > 0 else head.rpartition(" ")[0] or head) + _MORE

@@ -245,6 +245,8 @@ def _of_lesions(one: Lesions) -> Iterator[tuple[str, str]]:
         yield "shapes", f"must be one of {', '.join(SHAPES)}, or both"
     if one.most < 1:
         yield "most", "must be 1 or more"
+    if one.long_axis_mm and not (len(one.long_axis_mm) == 2 and 0 <= one.long_axis_mm[0] < one.long_axis_mm[1]):
+        yield "long_axis_mm", "must be two numbers, the least and the most"
 
 
 def _measurements(manifest: Manifest) -> Faults:

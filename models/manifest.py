@@ -131,7 +131,8 @@ class Lesions:
     """Each component (faces touching) of segment `segment` as a finding by itself, the likeliest first.
 
     How likely one is, is the largest share that `channel` (from 0) of the network's first output has inside it; below
-    `threshold` it is taken out of the mask, and of more than `most` the others are counted, not listed. It is called
+    `threshold` it is taken out of the mask, and so it is where its long axis (as [[measurements]] measure it) lies
+    outside `long_axis_mm`, the least and the most; of more than `most` the others are counted, not listed. It is called
     `label` with its number. `shapes` point at it on the image where it is largest: "box" (around it there) and "point"
     (its middle there). What [[measurements]] of "lesion" measure is said of it; `site` is the part of the body.
     """
@@ -142,6 +143,7 @@ class Lesions:
     threshold: float = 0.5
     shapes: tuple[str, ...] = ("box",)
     most: int = 12
+    long_axis_mm: tuple[float, ...] = ()
     site: Code | None = None
 
 

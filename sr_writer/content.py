@@ -118,7 +118,7 @@ def key_frames(findings: Findings, regions: Sequence[Region]) -> tuple[KeyFrame,
     those of which a classifier reports something.
     """
     named = [KeyFrame(index, "named by the model") for index in findings.key_frames]
-    pointed = [KeyFrame(one.frame, one.label) for one in regions]
+    pointed = [KeyFrame(one.frame, one.label) for one in regions if not one.of]
     likely = [KeyFrame(one.frame, one.label) for one in findings.likelihoods if one.present and one.frame is not None]
     reasons: dict[int, list[str]] = {}
     for one in (*named, *pointed, *likely):

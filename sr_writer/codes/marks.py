@@ -26,9 +26,9 @@ def letters() -> Iterator[str]:
 
 
 def marks(content: Content) -> dict[Segment | Region, Mark]:
-    """A letter for each segment that has a voxel and each region of the findings, in their order."""
+    """A letter for each segment that has a voxel and each finding that is pointed at, in their order."""
     segments = [one for one in content.findings.segments if one.number in content.present]
-    marked: list[Segment | Region] = [*segments, *content.findings.regions]
+    marked: list[Segment | Region] = [*segments, *content.findings.pointed]
     return {
         one: Mark(letter, one.label, one.colour) for one, letter in zip(dict.fromkeys(marked), letters(), strict=False)
     }

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain import words
-from domain.findings import FindingProbability, Findings, ModelIdentity, Region
+from domain.findings import FindingProbability, Findings, ModelIdentity, Region, Segment
 from sr_writer.codes.marks import marks
-from sr_writer.codes.wording import content_description, warning
+from sr_writer.codes.wording import content_description, is_anatomy, warning
 from sr_writer.content import Content
 from sr_writer.image_names import ImageNames
 from sr_writer.source import Source
@@ -73,13 +73,19 @@ def _segments(content: Content) -> Iterator[Line]:
     resolution, known = content.resolution(), marks(content)
     for one in content.findings.segments:
         found = ", ".join(words.quantity(measured, resolution) for measured in one.measurements)
-        said = found if one.number in content.present else "no voxel was marked"
+        said = found if one.number in content.present else _none(one)
         yield Line(one.label, said, one.colour, known[one].letter if one in known else "")
+
+
+def _none(segment: Segment) -> str:
+    if is_anatomy(segment.category):
+        return "no voxel was marked"
+    return "none was found; this does not exclude that there is one"
 
 
 def _regions(content: Content) -> Iterator[Line]:
     known = marks(content)
-    for one in content.findings.regions:
+    for one in content.findings.pointed:
         resolution = content.resolution(one.frame)
         parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
         parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []

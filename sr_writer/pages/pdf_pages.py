@@ -26,7 +26,7 @@ from sr_writer.content import Content
 from sr_writer.pages.captions import MOST_LISTED, OTHERS
 from sr_writer.pages.drawing import AMBER, Colour, against, wrapped
 from sr_writer.pages.patient import head
-from sr_writer.pages.pictures import View, caption, drawn, shown_letters, views
+from sr_writer.pages.pictures import View, caption, drawn, shown_letters, views, without_picture
 from sr_writer.pages.summary import maker
 
 _WIDTH, _HEIGHT = A4
@@ -157,6 +157,8 @@ def _table(content: Content) -> Iterator[_Block]:
         yield from _paragraph("The model reports nothing.")
     if len(found) > _MOST_LINES:
         yield from _paragraph(f"and {len(found) - _MOST_LINES} more, which the report holds", colour=_GREY)
+    if said := without_picture(content):
+        yield from _paragraph(said, colour=_GREY)
 
 
 def _pictures(content: Content) -> Iterator[_Block]:

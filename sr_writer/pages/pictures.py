@@ -34,7 +34,7 @@ from sr_writer.pages.overlays import (
 )
 from sr_writer.pages.pixels import Display, display
 
-__all__ = ["MOST", "View", "caption", "drawn", "picture", "shown_letters", "views"]
+__all__ = ["MOST", "View", "caption", "drawn", "picture", "shown_letters", "views", "without_picture"]
 
 MOST = 6  # pictures of one run; a reader does not look at more, and the report names the others
 BARE = "as it was read"
@@ -46,13 +46,23 @@ def views(content: Content) -> tuple[View, ...]:
     """What to show: the key frames with what is marked on each, then once for each map; else one image all the same.
 
     Of a radiograph with something over it, the film itself comes first. Where there are more than six, the films, those
-    that the model named, then those that it is surest of; in the images' order.
+    that the model named, then those that it is surest of; so they are ordered, what is of one image together.
     """
     found = [view for one in content.key_frames for view in _of_frame(content, one.frame, one.why)]
     found = found or [view for frame in _peaks(content) for view in _of_frame(content, frame, "")]
     found = found or [View(len(content.source.frames) // 2, "nothing is marked in any image")]
     surest = sorted(range(len(found)), key=lambda k: (-_weight(content, found[k]), k))[:MOST]
-    return tuple(found[k] for k in sorted(surest))
+    firsts: dict[int, int] = {}
+    for k in sorted(surest, key=lambda k: found[k].bare):
+        firsts.setdefault(found[k].frame, len(firsts))
+    return tuple(found[k] for k in sorted(surest, key=lambda k: (firsts[found[k].frame], k)))
+
+
+def without_picture(content: Content) -> str:
+    """How many of the findings that are pointed at no picture shows; "" where all are shown."""
+    shown, pointed = {one.frame for one in views(content)}, content.findings.pointed
+    missing = sum(one.frame not in shown for one in pointed)
+    return f"{missing} of {len(pointed)} places have no picture here; the table names their images." if missing else ""
 
 
 def picture(content: Content, view: View, width: int, height: int) -> Image.Image:
@@ -87,14 +97,14 @@ def shown_letters(content: Content, view: View) -> list[Mark]:
     numbers = np.bincount(labels, minlength=256)
     there = [one for one in content.findings.segments if numbers[one.number]]
     largest = sorted(there, key=lambda one: -int(numbers[one.number]))[:MOST_LETTERS]
-    pointed = [one for one in content.findings.regions if one.frame == view.frame]
+    pointed = [one for one in content.findings.pointed if one.frame == view.frame]
     return [mark for one, mark in known.items() if one in largest or one in pointed]
 
 
 def _of_frame(content: Content, frame: int, why: str) -> Iterator[View]:
     maps = [(k, one) for k, one in _explanations(content) if frame in one.frames]
     marked = any(one.frame == frame for one in content.regions) or not maps
-    pointed = any(one.frame == frame for one in content.findings.regions)
+    pointed = any(one.frame == frame for one in content.findings.pointed)
     if content.source.volume is None and (maps or pointed):
         yield View(frame, BARE, bare=True)
         marked = pointed
@@ -110,7 +120,7 @@ def _on_inputs(content: Content, frame: int, why: str) -> Iterator[View]:
     segments = {one.label: one.shown_on for one in content.findings.segments if one.number in content.present}
     wanted: dict[str, list[str]] = {}
     for one in content.regions:
-        if one.frame == frame:
+        if one.frame == frame and not one.of:
             on = segments.get(one.label, "")
             wanted.setdefault(on if on in names else "", []).append(one.label)
     if len(wanted) < 2:
@@ -182,7 +192,7 @@ def _marked(
     known, segments = marks(content), content.findings.segments
     outlined = [] if content.mask is None else list(lay_segments(image, segments, content.mask[frame]))
     found = [(known[one], where) for one, where in outlined[:MOST_LETTERS]]
-    pointed = [one for one in content.findings.regions if one.frame == frame]
+    pointed = [one for one in content.findings.pointed if one.frame == frame]
     return [*found, *((known[one], lay_region(image, one, scale)) for one in pointed)]
 
 

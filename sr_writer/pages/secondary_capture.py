@@ -1,6 +1,7 @@
 """Findings as one picture of a page (Secondary Capture Image, PS3.3 A.8.1), for every viewer that shows images."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from pydicom.dataset import Dataset
 
@@ -43,8 +44,9 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
 
 
 def _shown(content: Content) -> list[Frame]:
-    """The images on the page, each once (PS3.3 C.7.6.1.1.4)."""
-    return list(dict.fromkeys(_frame(content, view) for view in views(content)))
+    """The images on the page, each once (PS3.3 C.7.6.1.1.4), in the order of the source."""
+    in_order = sorted(views(content), key=attrgetter("frame"))
+    return list(dict.fromkeys(_frame(content, view) for view in in_order))
 
 
 def _is_clean(frame: Frame) -> bool:

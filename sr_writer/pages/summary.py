@@ -13,7 +13,7 @@ from sr_writer.codes.sentences import Line, limits, lines, notes, read
 from sr_writer.codes.wording import plain, warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER, BACKGROUND, BLACK, GREY, WHITE, Colour, against, font, wrapped
-from sr_writer.pages.pictures import picture, views
+from sr_writer.pages.pictures import picture, views, without_picture
 
 WIDTH = 1440
 IDENTITY_ELSEWHERE = "Patient and study: see the header of this object."
@@ -115,6 +115,8 @@ def _table(content: Content) -> Iterator[Image.Image]:
         yield _paragraph("The model reports nothing.", WHITE)
     if len(found) > _MOST_LINES:
         yield _paragraph(f"and {len(found) - _MOST_LINES} more, which the report holds", GREY)
+    if said := without_picture(content):
+        yield _paragraph(said, GREY)
 
 
 def _finding(line: Line, field: Colour) -> Image.Image:

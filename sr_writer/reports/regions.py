@@ -1,8 +1,8 @@
 """Measurement groups of places on images (PS3.16 TID 1410): a point, a box or an outline each.
 
 Coordinates are SCOORD on the image itself, which viewers draw, and a closed outline is a POLYLINE that ends where it
-begins. The first number of a group is the one that viewers label it with. Each group has a tracking UID of its own, for
-a viewer draws only the first of those that share one.
+begins. The first number of a group is the one that viewers label it with. Each finding has a tracking UID of its own,
+which a box and the middle of the same finding share; a viewer may draw only the first of those that share one.
 """
 
 import math
@@ -48,14 +48,20 @@ def checked(regions: Sequence[Region], source: Source) -> tuple[Region, ...]:
 
 def region_groups(content: Content) -> list[ContentItem]:
     """A group for each region."""
-    return [item for number, one in enumerate(content.regions, 1) for item in _group(one, number, content)]
+    tracked: dict[str, int] = {}
+    groups: list[ContentItem] = []
+    for number, one in enumerate(content.regions, 1):
+        groups += _group(one, tracked.get(one.of, number), content)
+        tracked[one.label] = number
+    return groups
 
 
 def _group(region: Region, number: int, content: Content) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    """The group of a region, whose finding has this number."""
     findings, uid = content.findings, content.stamp.uid(f"tracking-region-{number}")
-    frame = content.frame(region.frame)
+    frame, label = content.frame(region.frame), region.of or region.label
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(region.label, region.frame, content)),
+        tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(label, region.frame, content)),
         referenced_region=_image_region(region, frame),
         finding_type=concept(region.finding),
         finding_sites=_sites(region),

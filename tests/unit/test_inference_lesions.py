@@ -70,6 +70,17 @@ def test_each_part_is_a_finding_the_likeliest_first_and_the_unlikely_leave_the_m
     assert mask[15, 31, 6] == 1, "what was given is not changed"
 
 
+@pytest.mark.parametrize(("limits", "kept"), [((0.0, 4.5), ["0.9"]), ((4.5, 30.0), ["0.7"]), ((7.0, 30.0), [])])
+def test_what_is_shorter_or_longer_than_the_model_is_for_leaves_list_and_mask(
+    limits: tuple[float, float], kept: list[str]
+) -> None:
+    found = listed(*painted(), manifest(long_axis_mm=limits), source())
+
+    assert [f"{one.probability:.1f}" for one in boxes(found.regions)] == kept
+    assert bool(found.mask[2, 5, 5]) == ("0.7" in kept)
+    assert bool(found.mask[10, 22, 31]) == ("0.9" in kept)
+
+
 def test_a_box_goes_around_the_part_edge_to_edge_and_a_point_is_its_middle() -> None:
     found = listed(*painted(), manifest(site=LUNG), source()).regions
     box, point = found[2:]
@@ -77,7 +88,7 @@ def test_a_box_goes_around_the_part_edge_to_edge_and_a_point_is_its_middle() -> 
     assert (box.shape, box.points, box.frame) == (Shape.BOX, ((4.0, 3.0), (14.0, 9.0)), 2)
     assert (point.shape, point.points, point.frame) == (Shape.POINT, ((9.0, 6.0),), 2)
     assert (box.site, box.finding, point.probability, point.measurements) == (LUNG, NODULE, None, ())
-    assert point.label == "Spot 2, middle"
+    assert (box.of, point.label, point.of) == ("", "Spot 2, middle", "Spot 2")
 
 
 def test_one_shape_may_do() -> None:

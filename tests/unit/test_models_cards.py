@@ -42,14 +42,20 @@ def test_each_section_gives_its_first_paragraph_or_list_without_marks() -> None:
 
 def test_a_long_section_ends_with_a_sentence_that_has_room() -> None:
     (cut,) = sentences("## Limits\n" + "Nothing is known of children. " * 30)
-    assert len(cut) <= len("Limits: ") + 400
-    assert cut.endswith("children.")
+    assert len(cut) <= len("Limits: ") + 750
+    assert cut.endswith("children. ... (more in the model's card)")
 
 
 def test_a_long_sentence_ends_at_a_word() -> None:
     (cut,) = sentences("## Limits\n" + "word " * 200)
-    assert cut.endswith("word ...")
-    assert len(cut) <= len("Limits: ") + 400
+    assert cut.endswith("word ... (more in the model's card)")
+    assert len(cut) <= len("Limits: ") + 750
+
+
+def test_no_shipped_model_loses_a_limit() -> None:
+    for package in Registry.load(SHIPPED).packages.values():
+        (limits,) = (sentence for sentence in package.identity.card if sentence.startswith("Limits"))
+        assert "more in the model's card" not in limits
 
 
 @pytest.mark.parametrize("card", ["", "# toy\n", "no heading at all", "## Limits", "## Limits\n\n\n## Other\nx\n"])

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from domain.findings import Map, Region, Shape
+from sr_writer.codes import sentences
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER
-from sr_writer.pages.pictures import BARE, MOST, View, caption, picture, shown_letters, views
+from sr_writer.pages.pictures import BARE, MOST, View, caption, picture, shown_letters, views, without_picture
 from tests.support import phantoms
 from tests.support.contents import NODULE, box, content_of, images, ramp, slices
 from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods
@@ -244,8 +245,23 @@ def test_a_view_for_each_key_image_and_each_map_on_it(tmp_path: Path) -> None:
 def test_of_many_key_images_those_are_shown_that_the_model_named_and_is_surest_of(tmp_path: Path) -> None:
     regions = tuple(box(k, 1, 1, 5, 5, k / 20) for k in range(12))
     content = images(Phantom(slices=12, size=(16, 16)).datasets(), tmp_path, regions=regions, key_frames=(2,))
-    assert [view.frame for view in views(content)] == [2, 7, 8, 9, 10, 11]
+    assert [view.frame for view in views(content)] == [2, 11, 10, 9, 8, 7]
     assert len(views(content)) == MOST
+    assert without_picture(content) == "6 of 12 places have no picture here; the table names their images."
+
+
+def test_the_middle_of_a_box_has_no_line_letter_or_picture_of_its_own(tmp_path: Path) -> None:
+    around = box(1, 10, 10, 14, 14, 0.9)
+    middle = Region("Nodule, middle", NODULE, 1, Shape.POINT, ((12.0, 12.0),), colour=GREEN, of="Nodule")
+    datasets = Phantom(slices=3, size=(40, 40)).datasets()
+    alone = images(datasets, tmp_path / "1", regions=(around,))
+    both = images(datasets, tmp_path / "2", regions=(around, middle))
+
+    assert [one.label for one in sentences.lines(both)] == ["Nodule"]
+    assert [one.label for one in shown_letters(both, View(1, ""))] == ["Nodule"]
+    assert [one.why for one in both.key_frames] == ["Nodule"]
+    assert np.array_equal(drawn(alone, 1), drawn(both, 1))
+    assert without_picture(both) == ""
 
 
 def test_where_a_classifier_names_no_image_its_maps_do(tmp_path: Path) -> None:

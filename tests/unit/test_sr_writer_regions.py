@@ -124,6 +124,16 @@ def test_a_segment_is_outlined_in_it_on_the_very_pixels_of_its_mask(paths: list[
     assert (area.name.meaning, area.value, area.unit.meaning) == ("Area", 9 * rows.size, "square millimeter")
 
 
+def test_a_box_and_its_middle_are_one_finding_and_share_its_tracking_uid(paths: list[Path]) -> None:
+    around = replace(BOX, label="Nodule 1")
+    middle = replace(POINT, label="Nodule 1, middle", of="Nodule 1", frame=1, probability=None)
+    other = replace(BOX, label="Nodule 2")
+    found = groups(pointed(paths, around, middle, other), paths)
+    assert len(found) == 3
+    assert found[0].tracking_uid == found[1].tracking_uid != found[2].tracking_uid
+    assert found[0].tracking_identifier == found[1].tracking_identifier
+
+
 def test_every_group_has_coordinates_for_some_viewers_refuse_the_whole_report_else(paths: list[Path]) -> None:
     mask = boxes(4, 16, 16)
     findings = replace(findings_on(paths, mask), regions=(POINT, BOX), likelihoods=classified(paths).likelihoods)

@@ -124,7 +124,7 @@ def measures_of(package: Package, case: Path, learned_from: Sequence[str]) -> Me
 
 
 def candidates(package: Package, source: Volume) -> list[tuple[Region, Region]]:
-    """Box and middle of all that the network marks, whatever the manifest lists."""
+    """Box and middle of all that the network marks and is of a size that the manifest lists, however likely."""
     (wanted,) = package.manifest.lesions
     everything = replace(wanted, threshold=0.0, most=10_000, shapes=("box", "point"))
     open_ = replace(package, manifest=replace(package.manifest, lesions=(everything,), guards=()))
