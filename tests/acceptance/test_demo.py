@@ -122,7 +122,7 @@ def test_the_demonstration_on_a_real_chest_ct_runs_again_and_keeps_the_earlier_f
     picture = (place / "findings" / "ct_lung" / "segmentation.png").read_bytes()
     assert coloured(picture) > 0.005
     assert len(picture) < 400_000
-    earlier = list((place / "earlier").rglob("segmentation.dcm"))
+    earlier = list((place / "earlier").rglob("ct_lung/segmentation.dcm"))
     assert [file.read_bytes() for file in earlier] == [first]
 
 
