@@ -17,6 +17,7 @@ from config.settings import Database, Delivery, Destination, Models, OwnProfile,
 from consumers.destinations import profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.steps.write import ResultsWriter
+from dicom_node.scu.probe import probe
 from domain.errors import NodeError, Retryable
 from domain.events import Event
 from domain.profiles import COMPREHENSIVE_3D_SR, EXPLICIT, IMPLICIT, SEGMENTATION, Report, ResultKind
@@ -94,9 +95,11 @@ def test_a_dead_archive_and_a_silent_one_hold_up_nobody_elses_results(inferred: 
     with black_hole() as silent, Receiver("HEALTHY", taken) as healthy:
         destinations = (at("DEAD", free_port()), at("SILENT", silent), at("HEALTHY", healthy.port))
         made = context(inferred, database_url, destinations=destinations, delivery=Delivery(timeout=300))
-        write_and_plan(inferred, profiled_destinations(made.settings))
-        # Planned by what the first probe will answer: no role is here that would write the results anew for it.
-        inferred.ask("UPDATE dicom_node.deliveries SET planned_at = planned_at + interval '1 hour' RETURNING 1")
+        profiled = profiled_destinations(made.settings)
+        # Known before the results are written: no role is here that would write them anew for a first answer.
+        with inferred.database.transaction() as connection:
+            profiled[2].note(connection, probe(destinations[2], "NODE", 30))
+        write_and_plan(inferred, profiled)
         # The others are due first, and the silent one is at it when the healthy one gets its results.
         inferred.ask(
             "UPDATE dicom_node.deliveries SET not_before = not_before - interval '1 hour'"
