@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
+from consumers.steps.decided import assemble_anew
 from consumers.steps.index_batch import instance_row, series_row
 from consumers.steps.withdraw import withdraw
 from dicom_node.intake.filing import Reread, reread
@@ -18,13 +19,13 @@ from domain.errors import Permanent
 from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.records import ConflictRecord
-from domain.states import STUDY, StudyEvent, StudyState, advance
+from domain.states import StudyState
 from store import conflicts, deliveries, index, jobs, rejections, studies
 from store.conflicts import Correction
 from store.database import Connection
 from store.index_rows import InstanceRow, KeptBytes
 from store.objects import ObjectStore
-from store.studies import Received, StudyRow
+from store.studies import StudyRow
 
 _WITHDRAWN = {
     ConflictKind.PATIENT: "its images were corrected: they are another patient's",
@@ -68,7 +69,6 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, p
         changed = [one for one in rows.values() if present or one.id == wanted.sent]
         _move(transaction, changed, wanted, now)
         transaction.record(Action.ADOPTED, wanted.sent, **_details(wanted, rows))
-        transaction.wake(index.STUDIES_CHANNEL)
     return wanted
 
 
@@ -137,16 +137,9 @@ def _row(
 
 
 def _move(transaction: Transaction, rows: Iterable[StudyRow], wanted: Correction, now: datetime) -> None:
-    received = [
-        Received(
-            study.id,
-            advance(STUDY, study.state, StudyEvent.INSTANCE),
-            _ADOPTED if study.id == wanted.sent else _WITHDRAWN[wanted.kind],
-            studies.patient_of(transaction.connection, study),
-        )
-        for study in rows
-    ]
-    studies.note_received(transaction.connection, received, now)
+    for study in rows:
+        reason = _ADOPTED if study.id == wanted.sent else _WITHDRAWN[wanted.kind]
+        assemble_anew(transaction, study, studies.patient_of(transaction.connection, study), reason, now)
 
 
 def _details(wanted: Correction, rows: Mapping[StudyId, StudyRow]) -> dict[str, object]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
+from consumers.steps.decided import assemble_anew
 from consumers.steps.withdraw import withdraw
 from domain.errors import Permanent
 from domain.identity import disagreeing
 from domain.ids import StudyId
-from domain.states import STUDY, StudyEvent, advance
 from store import deliveries, index, jobs, patients, rejections, studies
 from store.holders import an_index_works
 from store.index_rows import QuarantineRow
 from store.patients import TakenOut
-from store.studies import Patient, Received, StudyRow
+from store.studies import StudyRow
 
 _SET_ASIDE = "it names another patient than the study, by a person's decision"
 _WITHDRAWN = "they were made of images of another patient"
@@ -56,7 +56,7 @@ def keep(ledger: Ledger, study: StudyId, number: int, now: datetime) -> Decided:
         was_read = any(one.revision <= row.revision for one in taken)
         withdrawn = withdraw(transaction, study, _WITHDRAWN, now) if was_read else 0
         patient = studies.patient_of(transaction.connection, row)
-        _go_on(transaction, row, patient, "images of another patient were set aside", now)
+        assemble_anew(transaction, row, patient, "images of another patient were set aside", now)
         aside = [[one.sop_uid, one.digest] for one in taken]
         transaction.record(Action.PATIENT_KEPT, study, study_uid=row.uid, set_aside=aside)
     return Decided(len(taken), withdrawn)
@@ -70,7 +70,7 @@ def accept(ledger: Ledger, study: StudyId, now: datetime) -> None:
             raise Permanent("its images name one patient")
         differ = disagreeing(row.patient.named, row.patient.same)
         patient = studies.accept_patient(transaction.connection, row)
-        _go_on(transaction, row, patient, "its images are one patient's, by a person's decision", now)
+        assemble_anew(transaction, row, patient, "its images are one patient's, by a person's decision", now)
         transaction.record(Action.PATIENT_ACCEPTED, study, study_uid=row.uid, differ=list(differ))
 
 
@@ -94,12 +94,6 @@ def _lock(transaction: Transaction, study: StudyId) -> StudyRow:
     deliveries.lock(transaction.connection, study)
     rejections.lock(transaction.connection, study)
     return studies.lock(transaction.connection, {study})[study]
-
-
-def _go_on(transaction: Transaction, study: StudyRow, patient: Patient, reason: str, now: datetime) -> None:
-    state = advance(STUDY, study.state, StudyEvent.INSTANCE)
-    studies.note_received(transaction.connection, [Received(study.id, state, reason, patient)], now)
-    transaction.wake(index.STUDIES_CHANNEL)
 
 
 def _quarantined(study: StudyId, one: TakenOut) -> QuarantineRow:

@@ -2,18 +2,19 @@
 
 from datetime import datetime
 
-from audit.trail import Action, Ledger, Transaction
+from audit.trail import Action, Ledger
 from consumers.steps.adopt import correction, lock
+from consumers.steps.decided import assemble_anew
 from dicom_node.intake.filing import Reread, reread
 from domain.errors import Permanent
 from domain.identity import ConflictKind
 from domain.records import ConflictRecord
-from domain.states import STUDY, StudyEvent, StudyState, advance
-from store import conflicts, index, studies
+from domain.states import StudyState
+from store import conflicts, index
 from store.conflicts import Correction
 from store.index_rows import QuarantineRow
 from store.objects import ObjectStore
-from store.studies import Received, StudyRow
+from store.studies import StudyRow
 
 _SET_ASIDE = "its UID is another image's, by a person's decision"
 _DECIDED = "images under UIDs of others were set aside"
@@ -39,16 +40,10 @@ def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) 
         index.file_quarantined(transaction.connection, rows)
         conflicts.close(transaction.connection, [one.id for one in found.conflicts], ConflictKind.ASIDE)
         if sent.state is StudyState.STUCK:
-            _go_on(transaction, sent, now)
+            assemble_anew(transaction, sent, sent.patient, _DECIDED, now)
         aside = [[one.sop_uid, one.digest] for one in found.conflicts]
         transaction.record(Action.CONFLICT_SET_ASIDE, sent.id, study_uid=sent.uid, set_aside=aside)
     return found
-
-
-def _go_on(transaction: Transaction, study: StudyRow, now: datetime) -> None:
-    state = advance(STUDY, study.state, StudyEvent.INSTANCE)
-    studies.note_received(transaction.connection, [Received(study.id, state, _DECIDED, study.patient)], now)
-    transaction.wake(index.STUDIES_CHANNEL)
 
 
 def _row(study: StudyRow, one: ConflictRecord, read: Reread) -> QuarantineRow:
