@@ -168,11 +168,18 @@ def _is_said_by(item: Dataset, child: Dataset) -> bool:
 def _line(item: Dataset) -> str:
     name = _meaning(item)
     if _words(item, "ValueType") == "CONTAINER":
-        tracked = [_words(one, "TextValue") for one in items_of(item, "ContentSequence") if _code(one) == _TRACKING]
-        return tracked[0] if _code(item) == _GROUP and tracked else name
+        return _finding(item) if _code(item) == _GROUP else name
     if _words(item, "ValueType") == "NUM":
         return _number_line(item)
     return f"{name}: {_value(item)}"
+
+
+def _finding(group: Dataset) -> str:
+    """The identifier of a tracked finding. What is tracked as a region and as a point has two groups (TID 1410)."""
+    children = items_of(group, "ContentSequence")
+    tracked = [_words(one, "TextValue") for one in children if _code(one) == _TRACKING]
+    is_point = any(_words(one, "GraphicType") == "POINT" for one in children)
+    return (tracked[0] if tracked else _meaning(group)) + (", as a point" if is_point else "")
 
 
 def _value(item: Dataset) -> str:

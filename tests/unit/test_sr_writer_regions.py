@@ -15,6 +15,7 @@ from pydicom import Dataset
 from domain.errors import IntegrityError
 from domain.findings import Code, Findings, Measurement, Region, Shape
 from domain.profiles import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, ResultFormat, ResultKind
+from sr_writer.reading import report_text
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import LUNG, MOMENT, RIGHT, boxes, classified, findings_on
@@ -132,6 +133,11 @@ def test_a_box_and_its_middle_are_one_finding_and_share_its_tracking_uid(paths: 
     assert len(found) == 3
     assert found[0].tracking_uid == found[1].tracking_uid != found[2].tracking_uid
     assert found[0].tracking_identifier == found[1].tracking_identifier
+    said = report_text(reports(pointed(paths, around, middle), paths)[0].part10)
+    assert [line.strip() for line in said.splitlines() if "Nodule 1" in line] == [
+        (name := found[0].tracking_identifier),
+        f"{name}, as a point",
+    ]
 
 
 def test_every_group_has_coordinates_for_some_viewers_refuse_the_whole_report_else(paths: list[Path]) -> None:
