@@ -9,6 +9,7 @@ from rich.text import Text
 
 from console.cli.output import ago, and_more, moment, size, state, table
 from domain.identity import ConflictKind
+from domain.ids import JobId
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 from domain.progress import Progress
 from domain.records import (
@@ -213,24 +214,33 @@ def _measurements(path: StudyPath) -> Section:
 
 
 def _results(path: StudyPath) -> Section:
-    columns = ("kind", "bytes", "written", "SOP instance UID")
-    rows = [(one.kind, size(one.size), moment(one.written_at), one.sop_uid) for one in path.results]
+    columns = ("model", "result", "kind", "bytes", "written", "SOP instance UID")
+    rows = [
+        (*_of_job(one.job_id, path), one.kind, size(one.size), moment(one.written_at), one.sop_uid)
+        for one in path.results
+    ]
     return Section("results", columns, rows)
 
 
+def _of_job(job: JobId, path: StudyPath) -> tuple[str, str]:
+    """Model and result of a job; dashes where the study has more jobs than are shown, and this is none of them."""
+    return next(((one.model, _result(one, path)) for one in path.jobs if one.id == job), ("-", "-"))
+
+
 def _deliveries(path: StudyPath) -> Section:
-    columns = ("to", "state", "since", "attempts", "objects", "reason")
-    rows = [
-        (one.destination, state(one.state), moment(one.since), one.attempts, _objects(one), one.reason)
-        for one in path.deliveries
-    ]
+    columns = ("to", "model", "result", "state", "since", "attempts", "objects", "reason")
+    rows = [(one.destination, *_of_job(one.job_id, path), *_delivered(one)) for one in path.deliveries]
     return Section("deliveries", columns, rows)
 
 
+def _delivered(one: ItemisedDelivery) -> tuple[object, ...]:
+    return state(one.state), moment(one.since), one.attempts, _objects(one), one.reason
+
+
 def _choices(path: StudyPath) -> Section:
-    columns = ("to", "kind", "form", "why")
+    columns = ("to", "model", "kind", "form", "why")
     rows = [
-        (delivery.destination, one.kind, _form(one), one.why)
+        (delivery.destination, _of_job(delivery.job_id, path)[0], one.kind, _form(one), one.why)
         for delivery in path.deliveries
         for one in delivery.choices
     ]

@@ -1,6 +1,7 @@
 """A study in the terminal says what its pages, reports and pictures say, in the same words."""
 
 import io
+import re
 import uuid
 from dataclasses import replace
 
@@ -9,11 +10,12 @@ from rich.console import Console
 from console.cli.study_view import whole_path
 from console.demo.findings import line
 from domain.findings import Findings
+from domain.ids import JobId
 from domain.progress import progress
 from domain.words import Resolution, quantity
 from store.queries.records import measured
 from tests.support.findings import LUNGS, MODEL, RIGHT_LUNG
-from tests.support.records import BEGUN, a_job, a_path
+from tests.support.records import BEGUN, a_delivery, a_job, a_path, a_result
 
 KEPT = Findings(MODEL, "cd" * 32, (), None, LUNGS, voxel=(5.0, 4.0, 4.0)).to_json()
 
@@ -72,3 +74,18 @@ def test_a_measurement_of_a_result_that_counts_no_more_says_so() -> None:
     for row, said in zip(rows, ("1, superseded", "2, withdrawn", " 3 ", " 1 "), strict=True):
         assert said in row
     assert "superseded" not in rows[3]
+
+
+def test_a_result_and_a_delivery_say_which_model_they_are_of() -> None:
+    jobs = (a_job(id=JobId(uuid.UUID(int=31)), model="lungs"), a_job(id=JobId(uuid.UUID(int=32)), model="nodules"))
+    path = a_path(
+        jobs=jobs,
+        results=tuple(a_result(job_id=one.id) for one in jobs),
+        deliveries=tuple(a_delivery(job_id=one.id) for one in jobs),
+    )
+    out = Console(file=io.StringIO(), width=200)
+    for one in whole_path(path, progress(path.study, (), (), ()), BEGUN):
+        out.print(one)
+    for title, behind in (("results", "deliveries"), ("deliveries", "nothing")):
+        _, _, table = out.file.getvalue().partition(title)  # type: ignore[attr-defined]
+        assert list(re.findall("lungs|nodules", table.partition(behind)[0])) == ["lungs", "nodules"]
