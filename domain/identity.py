@@ -21,8 +21,13 @@ class ConflictKind(StrEnum):
     BYTES = "other bytes"  # of the same study, and naming nobody else
     PATIENT = "other patient"  # of the same study, and naming another patient
     STUDY = "other study"  # of another study: a corrected copy, whoever it names
-    FILED = "filed"  # no conflict any more: these bytes are the instance
-    ASIDE = "set aside"  # no conflict any more: a person put these bytes into quarantine
+
+
+class ConflictEnd(StrEnum):
+    """How a conflict came to be none any more."""
+
+    FILED = "filed"  # these bytes are the instance
+    ASIDE = "set aside"  # a person put these bytes into quarantine
 
 
 def mark(attribute: str, digest: str) -> str:

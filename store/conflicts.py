@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, func, insert, or_, select, update
 
-from domain.identity import ConflictKind, disagreeing
+from domain.identity import ConflictEnd, ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.records import ConflictRecord, CorrectionRecord, Listed
 from store.database import Database
@@ -22,7 +22,7 @@ from store.queries.records import first_of, read, rows_of
 from store.tables import conflicts, instances, studies
 
 _KEPT = ("digest", "object_key", "association_id", "received_at", "identity")
-_OPEN = conflicts.c.kind.not_in([ConflictKind.FILED, ConflictKind.ASIDE])
+_OPEN = conflicts.c.ended == ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def _marks(connection: Connection, alike: Condition) -> dict[int, Sequence[str] 
 
 def _alike(one: ConflictRecord) -> Condition:
     same = and_(conflicts.c.study_id == one.study_id, conflicts.c.sent_study_id == one.sent_study_id)
-    return and_(same, conflicts.c.kind == one.kind, conflicts.c.adopted_at.is_(None) == (one.adopted_at is None))
+    adopted = conflicts.c.adopted_at.is_(None) == (one.adopted_at is None)
+    return and_(_OPEN, same, conflicts.c.kind == one.kind, adopted)
 
 
 def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow], now: datetime) -> None:
@@ -95,10 +96,10 @@ def _give_back(
     connection: Connection, wanted: Correction, kept: Mapping[str, Mapping[str, object]], now: datetime
 ) -> None:
     """Let what was kept so far wait; where nothing was, or a row tells of it already, its conflict is closed."""
-    rows = select(conflicts.c.id, conflicts.c.sop_uid, conflicts.c.digest).where(conflicts.c.kind == ConflictKind.FILED)
+    rows = select(conflicts.c.id, conflicts.c.sop_uid, conflicts.c.digest).where(conflicts.c.ended == ConflictEnd.FILED)
     filed = connection.execute(rows.where(conflicts.c.sop_uid.in_(kept)))
     told_of = {row.sop_uid: row.id for row in filed if row.digest == kept[row.sop_uid]["digest"]}
-    over = {"sent_study_id": wanted.study, "adopted_at": now, "kind": wanted.kind}
+    over = {"sent_study_id": wanted.study, "adopted_at": now, "kind": wanted.kind, "ended": ""}
     told = [
         (told_of.get(one.sop_uid, one.id), {**kept[one.sop_uid], **over})
         for one in wanted.conflicts
@@ -106,7 +107,7 @@ def _give_back(
     ]
     _set_each(connection, conflicts, conflicts.c.id, told)
     ended = [one.id for one in wanted.conflicts if one.sop_uid not in kept or one.sop_uid in told_of]
-    close(connection, ended, ConflictKind.FILED)
+    close(connection, ended, ConflictEnd.FILED)
 
 
 def present(connection: Connection, wanted: Correction) -> dict[str, tuple[StudyId, str]]:
@@ -130,7 +131,7 @@ def note_filed(connection: Connection, rows: Sequence[InstanceRow]) -> None:
     ]
     _set_each(connection, conflicts, conflicts.c.id, beside)
     same = [one.id for one in found if one.digest == filed[one.sop_uid]["digest"]]
-    close(connection, same, ConflictKind.FILED)
+    close(connection, same, ConflictEnd.FILED)
 
 
 def _set_each(
@@ -164,10 +165,10 @@ def _beside_nothing(connection: Connection, study: StudyId) -> bool:
     return any(not disagreeing({*row.named, *(row.identity or ())}, row.same_patient) for row in found)
 
 
-def close(connection: Connection, ids: Collection[int], kind: ConflictKind) -> None:
+def close(connection: Connection, ids: Collection[int], end: ConflictEnd) -> None:
     """Let these conflicts wait for nobody any more; the same bytes again are known."""
     if ids:
-        connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(kind=kind))
+        connection.execute(update(conflicts).where(conflicts.c.id.in_(ids)).values(ended=end))
 
 
 def were_taken_away(connection: Connection, study: StudyId) -> bool:
@@ -184,7 +185,8 @@ def corrections(connection: Connection, *conditions: Condition) -> tuple[Correct
     """What waits to be adopted together, the newest last."""
     same = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id)
     newest = func.max(conflicts.c.id)
-    waiting = (conflicts.c.adopted_at.is_(None), conflicts.c.kind.in_([ConflictKind.PATIENT, ConflictKind.STUDY]))
+    kinds = conflicts.c.kind.in_([ConflictKind.PATIENT, ConflictKind.STUDY])
+    waiting = (_OPEN, conflicts.c.adopted_at.is_(None), kinds)
     query = select(*same, newest.label("id"), func.count(conflicts.c.sop_uid.distinct()).label("images"))
     query = query.where(*waiting, *conditions).group_by(*same).order_by(newest)
     return read(connection, query, CorrectionRecord)

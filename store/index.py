@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.identity import ConflictKind
+from domain.identity import ConflictEnd
 from domain.ids import StudyId, new_id
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
 from store.leases import NOW
@@ -118,8 +118,9 @@ def file_conflict(connection: Connection, row: ConflictRow) -> bool:
 
     What an earlier release noted, without what it is, is noted anew, as is what was the instance in the meantime.
     """
-    better = {name: value for name, value in row.items() if name not in ("sop_uid", "digest")} | {"adopted_at": None}
-    anew = or_(conflicts.c.sent_study_id.is_(None), conflicts.c.kind == ConflictKind.FILED)
+    better = {name: value for name, value in row.items() if name not in ("sop_uid", "digest")}
+    better |= {"adopted_at": None, "ended": ""}
+    anew = or_(conflicts.c.sent_study_id.is_(None), conflicts.c.ended == ConflictEnd.FILED)
     statement = upsert(conflicts).values(row)
     noted = statement.on_conflict_do_update(index_elements=["sop_uid", "digest"], set_=better, where=anew)
     return connection.execute(noted.returning(conflicts.c.id)).one_or_none() is not None

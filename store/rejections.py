@@ -1,7 +1,7 @@
 """Rejection notes as leased rows: what of a delivery is out, to be taken back where it went."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,8 +40,6 @@ IS_OUT: Condition = or_(
     delivery_objects.c.stored, and_(delivery_objects.c.at.is_not(None), delivery_objects.c.status.is_(None))
 )
 
-# Why a note was cancelled whose destination was forgotten: the reason in its row begins with that destination's name.
-FORGOTTEN = "is no destination any more"
 
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 _OVER = (DeliveryState.STORED, DeliveryState.COMMITTED, DeliveryState.CANCELLED)
@@ -156,9 +154,7 @@ def try_anew(connection: Connection, study: uuid.UUID, reason: str) -> int:
 
 def forgotten(connection: Connection, study: uuid.UUID) -> list[Rejection]:
     """The study's notes that were cancelled because their destination was forgotten."""
-    reason = func.concat(rejections.c.destination, f" {FORGOTTEN}")
-    cancelled = and_(rejections.c.state == DeliveryState.CANCELLED, rejections.c.reason == reason)
-    found = _REJECTION.where(rejections.c.study_id == study, cancelled)
+    found = _REJECTION.where(rejections.c.study_id == study, rejections.c.forgotten)
     return [_rejection(row) for row in connection.execute(found.order_by(rejections.c.id))]
 
 
@@ -191,7 +187,8 @@ def note_written(connection: Connection, rejection: uuid.UUID, sop_uid: str, tra
 
 
 def _try_anew(connection: Connection, ended: Rejection, reason: str) -> None:
-    REJECTIONS.move(connection, ended.id, DeliveryEvent.RETRY, reason=reason, attempts=0, first_attempt=None)
+    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "forgotten": False}
+    REJECTIONS.move(connection, ended.id, DeliveryEvent.RETRY, reason=reason, **fresh)
 
 
 _REJECTION = (

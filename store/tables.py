@@ -154,6 +154,7 @@ conflicts = Table(
     Column("kind", Text, nullable=False, server_default="other bytes"),  # domain.identity.ConflictKind
     Column("identity", ARRAY(Text)),  # as an instance's
     Column("sent_study_id", ForeignKey(studies.c.id)),  # the study that these bytes name; null: of an earlier release
+    Column("ended", Text, nullable=False, server_default=""),  # domain.identity.ConflictEnd; empty while it waits
     _moment("adopted_at", nullable=True),  # when a person let other bytes take their place in the index
     UniqueConstraint("sop_uid", "digest"),
     Index(None, "study_id"),
@@ -313,6 +314,7 @@ rejections = Table(
     Column("sop_uid", Text, nullable=False, server_default=""),
     Column("transfer_syntax", Text, nullable=False, server_default=""),
     Column("object_key", Text, nullable=False, server_default=""),
+    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
     UniqueConstraint("delivery_id", "cause"),
     Index(None, "study_id"),
     Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),

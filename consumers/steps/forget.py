@@ -11,7 +11,7 @@ from domain.errors import Permanent
 from store import deliveries, rejections
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
-from store.rejections import FORGOTTEN, REJECTIONS
+from store.rejections import REJECTIONS
 from store.studies import note_progress
 
 _UNKNOWN = (
@@ -34,7 +34,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
 
     Raises Permanent where a living process delivers there, or where a node works on the database that does not say.
     """
-    reason = f"{destination} {FORGOTTEN}"
+    reason = f"{destination} is no destination any more"
     with ledger.transaction() as transaction:
         if is_served(transaction.connection, destination):
             raise Permanent(f"a running node serves {destination}: take it out of its settings first, and restart it")
@@ -46,7 +46,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
             transaction.record(Action.DELIVERY_CANCELLED, one.study_id, **about(one), reason=reason)
         untold = rejections.unfinished(transaction.connection, destination)
         for note in untold:
-            REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason)
+            REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, note.study_id, **about_note(note), reason=reason)
         released = []
         of = {*(one.study_id for one in dropped), *(note.study_id for note in untold)}

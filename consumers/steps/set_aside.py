@@ -7,7 +7,7 @@ from consumers.steps.adopt import correction, lock
 from consumers.steps.decided import assemble_anew
 from dicom_node.intake.filing import Reread, reread
 from domain.errors import Permanent
-from domain.identity import ConflictKind
+from domain.identity import ConflictEnd
 from domain.records import ConflictRecord
 from domain.states import StudyState
 from store import conflicts, index
@@ -38,7 +38,7 @@ def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) 
             raise Permanent(_CHANGED)
         rows = [_row(sent, one, its) for one, its in zip(found.conflicts, read, strict=True)]
         index.file_quarantined(transaction.connection, rows)
-        conflicts.close(transaction.connection, [one.id for one in found.conflicts], ConflictKind.ASIDE)
+        conflicts.close(transaction.connection, [one.id for one in found.conflicts], ConflictEnd.ASIDE)
         if sent.state is StudyState.STUCK:
             assemble_anew(transaction, sent, sent.patient, _DECIDED, now)
         aside = [[one.sop_uid, one.digest] for one in found.conflicts]

@@ -270,12 +270,12 @@ def test_what_waits_is_no_conflict_once_its_bytes_are_filed(bench: Bench) -> Non
     keep_merged(bench)
     came(bench, stranger)
     bench.settle()
-    assert bench.ask(f"SELECT kind FROM dicom_node.conflicts WHERE id = {first}") == [("filed",)]
+    assert bench.ask(f"SELECT ended FROM dicom_node.conflicts WHERE id = {first}") == [("filed",)]
     assert (path(bench, NEW).study.state, path(bench, NEW).whole) == ("complete", 1)
     with pytest.raises(Permanent, match="there is no conflict"):
         adopt(bench.ledger, bench.objects, first, bench.clock.now())
     # As an earlier index left it.
-    bench.ask("UPDATE dicom_node.conflicts SET kind = 'other study' RETURNING 1")
+    bench.ask("UPDATE dicom_node.conflicts SET ended = '' RETURNING 1")
     with pytest.raises(Permanent, match="already"):
         adopt(bench.ledger, bench.objects, first, bench.clock.now())
 
