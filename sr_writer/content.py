@@ -51,8 +51,8 @@ class Content:
 
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
-    `regions` are those of the findings, then an outline of each segment where it is largest. `others` are the inputs
-    besides the source. `edition` says which of the study's results by this model they are.
+    `regions` are those of the findings, then an outline of each segment where it is measured or largest. `others` are
+    the inputs besides the source. `edition` says which of the study's results by this model they are.
     """
 
     findings: Findings
@@ -114,8 +114,8 @@ class Draft:
 def key_frames(findings: Findings, regions: Sequence[Region]) -> tuple[KeyFrame, ...]:
     """The images to look at first, each once, in their order: 16 at the most.
 
-    They are those that the model names, those that a region lies on (a segment's outline lies where it is largest) and
-    those of which a classifier reports something.
+    They are those that the model names, those that a region lies on (for a segment its outline, sr_writer/outlines.py)
+    and those of which a classifier reports something.
     """
     named = [KeyFrame(index, "named by the model") for index in findings.key_frames]
     pointed = [KeyFrame(one.frame, one.label) for one in regions if not one.of]

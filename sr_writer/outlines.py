@@ -1,4 +1,4 @@
-"""Where each segment is largest, as a closed outline on that slice: what viewers draw that show no segmentation."""
+"""A closed outline of each segment on one slice: what viewers draw that show no segmentation."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +18,8 @@ _MOST_PARTS = 12  # of one segment on one slice
 def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> tuple[Region, ...]:
     """A contour for each segment that has a voxel, with the area that it encloses.
 
-    It goes around the largest connected part of the segment on the slice that most of its voxels lie on, holes filled.
+    It goes around the largest connected part of the segment, holes filled, on the image that its axes were measured on,
+    else on the slice that most of its voxels lie on.
     A segment whose parts the model points at one by one is not outlined as one besides.
     `mask` is (slices, rows, columns) of segment numbers, slice k on frame k of the findings.
     """
@@ -29,10 +30,15 @@ def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source)
     pointed = {one.finding for one in findings.regions}
     rows, columns = map(float, source.volume.pixel_spacing)
     return tuple(
-        _region(segment, largest[segment.number], mask, rows * columns)
+        _region(segment, measured_on(segment, largest[segment.number]), mask, rows * columns)
         for segment in findings.segments
         if segment.number in largest and segment.type not in pointed
     )
+
+
+def measured_on(segment: Segment, otherwise: int) -> int:
+    """The image that the first of its axes was measured on, or the other."""
+    return next((one.frame for one in segment.measurements if one.frame is not None), otherwise)
 
 
 def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tuple[Region, ...]]:
