@@ -20,6 +20,7 @@ from domain.words import Resolution
 from sr_writer.encoding.part10 import Buffer
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
+from sr_writer.outlines import counts
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -89,6 +90,11 @@ class Content:
             return None
         rows, columns = map(float, stated)
         return Resolution.of((volume.slice_spacing if volume else 1.0, rows, columns))
+
+    @cached_property
+    def areas(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The slices of the mask with a marked voxel, and how many pixels each number has on each, (slices, 256)."""
+        return counts(self.mask if self.mask is not None else np.zeros((0, 1, 1), np.uint8))
 
     @cached_property
     def names(self) -> ImageNames:

@@ -49,7 +49,7 @@ def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tup
     """
     if mask is None:
         return {}
-    slices, table = _counts(mask)
+    slices, table = counts(mask)
     numbers = np.flatnonzero(table.any(axis=0))
     length = max(1, min(_LONGEST_RUN, _MOST_SLICES // max(1, len(numbers))))
     frames = {int(k) for n in numbers for k in _run(slices, table[:, n], length)}
@@ -92,11 +92,11 @@ def _region(segment: Segment, frame: int, mask: NDArray[np.uint8], pixel_mm2: fl
 
 def _largest_slices(mask: NDArray[np.uint8]) -> Mapping[int, int]:
     """For each number in the mask the slice that most of its voxels lie on, the first of several."""
-    slices, table = _counts(mask)
+    slices, table = counts(mask)
     return {int(n): int(slices[table[:, n].argmax()]) for n in np.flatnonzero(table.any(axis=0))}
 
 
-def _counts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def counts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The slices with a marked voxel, and how many voxels each number has on each of them, (slices, 256)."""
     marked = ((k, labels[labels != 0]) for k, labels in enumerate(mask))
     counts = {k: np.bincount(labels, minlength=256) for k, labels in marked if labels.size}

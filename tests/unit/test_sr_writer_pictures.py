@@ -1,5 +1,6 @@
 """A key picture shows what was found where it was found, says that no person has looked, and names nobody."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from domain.findings import Map, Region, Shape
+from domain.findings import Code, Map, Measurement, Region, Shape
 from sr_writer.codes import sentences
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
@@ -242,12 +243,72 @@ def test_a_view_for_each_key_image_and_each_map_on_it(tmp_path: Path) -> None:
     assert views(content) == (View(1, "Nodule"), View(1, "Pneumonia", 0), View(3, "Nodule"))
 
 
-def test_of_many_key_images_those_are_shown_that_the_model_named_and_is_surest_of(tmp_path: Path) -> None:
-    regions = tuple(box(k, 1, 1, 5, 5, k / 20) for k in range(12))
+def test_pictures_follow_the_table_of_findings_so_that_the_first_finding_has_the_first(tmp_path: Path) -> None:
+    regions = tuple(replace(box(11 - k, 1, 1, 5, 5, 1.0), label=f"Nodule {k + 1}") for k in range(12))
     content = images(Phantom(slices=12, size=(16, 16)).datasets(), tmp_path, regions=regions, key_frames=(2,))
-    assert [view.frame for view in views(content)] == [2, 11, 10, 9, 8, 7]
-    assert len(views(content)) == MOST
+    shown = views(content)
+    assert [view.frame for view in shown] == [2, 11, 10, 9, 8, 7]
+    assert [view.why for view in shown[:3]] == ["named by the model, Nodule 10", "Nodule 1", "Nodule 2"]
+    assert len(shown) == MOST
     assert without_picture(content) == "6 of 12 places have no picture here; the table names their images."
+
+
+SEGMENTS = tuple(
+    replace(RIGHT_LUNG, number=k, label=f"Part {k}", type=Code(str(k), "99X", f"Part {k}")) for k in range(1, 10)
+)
+
+
+def spread(folder: Path, middles: Sequence[int], slices_: int) -> Content:
+    """A column for each segment, that tapers off to both sides of the slice where it is largest."""
+    mask = np.zeros((slices_, 64, 64), np.uint8)
+    for number, middle in enumerate(middles, 1):
+        for k in range(slices_):
+            mask[k, : max(0, 40 - 4 * abs(k - middle)), 6 * number : 6 * number + 4] = number
+    paths = phantoms.write(Phantom(slices=slices_, size=(64, 64)).datasets(), folder)
+    return content_of(Run(findings_on(paths, mask, SEGMENTS[: len(middles)]), mask, paths))
+
+
+def test_a_few_images_together_show_each_segment_near_its_largest_area(tmp_path: Path) -> None:
+    content = spread(tmp_path, (20, 3, 19, 4, 18, 5, 12), 24)
+    assert [(view.frame, view.why) for view in views(content)] == [
+        (4, "Part 2, Part 4, Part 6"), (12, "Part 7"), (19, "Part 1, Part 3, Part 5")
+    ]  # fmt: skip
+    assert without_picture(content) == ""
+
+
+def test_segments_that_no_picture_shows_are_counted(tmp_path: Path) -> None:
+    content = spread(tmp_path, tuple(range(2, 60, 8)), 60)
+    assert len(views(content)) == MOST
+    assert without_picture(content) == "2 of 8 segments have no picture here; the segmentation shows them."
+
+
+def test_a_segment_is_shown_on_the_image_that_its_axes_are_told_for(tmp_path: Path) -> None:
+    content = spread(tmp_path, (4, 2), 10)
+    axis = Measurement(Code("103339001", "SCT", "Long Axis"), 9.0, Code("mm", "UCUM", "millimeter"), frame=7)
+    first, second = content.findings.segments
+    findings = replace(content.findings, segments=(replace(first, measurements=(axis,)), second))
+    assert [view.frame for view in views(replace(content, findings=findings))] == [2, 7]
+
+
+def test_findings_that_are_pointed_at_come_before_segments(tmp_path: Path) -> None:
+    content = spread(tmp_path, (3, 11), 14)
+    findings = replace(content.findings, regions=tuple(box(k, 1, 1, 5, 5, 0.5) for k in (7, 3)))
+    content = content_of(Run(findings, content.mask, [one.file for one in content.source.instances]))
+    assert [view.frame for view in views(content)] == [7, 3, 11]
+    assert views(content)[1].why == "Nodule, Part 1"
+
+
+def test_maps_stand_in_the_order_of_their_scores_and_those_without_one_are_counted(tmp_path: Path) -> None:
+    names = ("Infiltration", "Mass", "Nodule", "Edema", "Hernia", "Fibrosis", "Effusion", "Atelectasis")
+    scores = (0.58, 0.99, 0.7, 0.6, 0.3, 0.9, 0.8, 0.95)
+    likely = [replace(likelihoods(0)[0], label=name, probability=p) for name, p in zip(names, scores, strict=True)]
+    content = images([Radiograph(ramp()).dataset()], tmp_path, likelihoods=tuple(likely))
+    maps = tuple(Map(name, "occlusion", "m", "0" * 64, (1, 64, 64), (0,)) for name in names)
+    content = replace(
+        content, findings=replace(content.findings, maps=maps), maps=(np.ones((1, 64, 64), np.float32),) * len(maps)
+    )
+    assert [view.why for view in views(content)] == [BARE, "Mass", "Atelectasis", "Fibrosis", "Effusion", "Nodule"]
+    assert without_picture(content) == "2 of 7 reported findings have no map here."
 
 
 def test_the_middle_of_a_box_has_no_line_letter_or_picture_of_its_own(tmp_path: Path) -> None:
