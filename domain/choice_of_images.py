@@ -86,7 +86,7 @@ def _taken(
     if most is None or sum(len(one.kept) for one in judged) <= most:
         return list(judged), {}
     taken: list[_Judged] = []
-    refusals = {}
+    refusals: dict[str, tuple[str, ...]] = {}
     for one in sorted(judged, key=lambda each: rank(prefer, _preferred_by(each), 0)):
         if sum(len(each.kept) for each in (*taken, one)) <= most:
             taken.append(one)

@@ -204,6 +204,8 @@ def test_radiographs_are_chosen_image_by_image_and_those_that_are_left_out_are_n
     assert choose(wanted, series_facts(films[1:2])) == Choice({}, {"s": ("view is LL, not PA or AP",)})
 
 
+ONE_AT_MOST = "the model reads 1 image at the most,"
+NOTHING = Preferences()
 ERECT = Preferences(series_description=("erect",))
 
 
@@ -215,7 +217,7 @@ def series_of(number: int, *views: str, **facts: object) -> list[InstanceFacts]:
     ]
 
 
-def of_films(*films: list[InstanceFacts], prefer: Preferences = Preferences(), **conditions: object) -> Choice:
+def of_films(*films: list[InstanceFacts], prefer: Preferences = NOTHING, **conditions: object) -> Choice:
     asked = Conditions(view=("PA", "AP"), **conditions)  # type: ignore[arg-type]
     facts = series_facts(one for series in films for one in series)
     return choose([Wanted("film", (asked,), kind="images", prefer=prefer)], facts)
@@ -237,11 +239,8 @@ def test_a_model_that_reads_one_film_gets_the_preferred_one_and_each_other_is_to
     choice = of_films(second, derived, first, max_slices=1)
     assert (choice.series, choice.images) == (("s1",), {})
     assert choice.refusals == {
-        "s0": (
-            "the model reads 1 image at the most, and series 1 suits it better: its images are original, those of this "
-            "one derived",
-        ),
-        "s2": ("the model reads 1 image at the most, and series 1 comes first by its number",),
+        "s0": (f"{ONE_AT_MOST} and series 1 suits it better: its images are original, those of this one derived",),
+        "s2": (f"{ONE_AT_MOST} and series 1 comes first by its number",),
     }
     preferred = of_films(first, series_of(4, "PA", series_description="erect"), max_slices=1, prefer=ERECT)
     assert preferred.series == ("s4",)

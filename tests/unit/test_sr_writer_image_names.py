@@ -47,7 +47,7 @@ def words(run: Run, kind: ResultKind) -> str:
 
 def test_a_name_is_the_image_s_own_number_and_where_it_lies() -> None:
     assert str(ImageName(85, location=-137.5, place="table position")) == "image 85, table position -137.5 mm"
-    assert str(ImageName(12, series=3, location=4.0)) == "series 3, image 12, slice location 4.0 mm"
+    assert str(ImageName(12, series="series 3", location=4.0)) == "series 3, image 12, slice location 4.0 mm"
     assert str(ImageName(1, frame=7, location=4.0)) == "image 1 frame 7, slice location 4.0 mm"
     assert str(ImageName(location=4.0)) == "image, slice location 4.0 mm"
     assert str(ImageName()) == "image without a number"
