@@ -21,7 +21,8 @@ from inference_worker.frames import check_pixels, told_apart
 from inference_worker.pixels import decoded
 
 Float = NDArray[np.float32]
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 _READ = [
     "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
@@ -70,7 +71,12 @@ class Images:
 
         Raises what it raised of the first where none is left.
         """
-        passed, refused = each_by_itself(self.pictures, lambda one: (refuse(one), one)[1])
+
+        def passed_by(one: Picture) -> Picture:
+            refuse(one)
+            return one
+
+        passed, refused = each_by_itself(self.pictures, passed_by)
         remarks = [f"{one.name} was left out: {error}" for one, error in refused]
         digest = _digest(passed) if refused else self.digest
         return Images(tuple(passed), digest, (*self.remarks, *remarks), suitable=True)
@@ -81,7 +87,8 @@ def each_by_itself(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R],
 
     Raises the first error where nothing is left.
     """
-    found, failed = [], []
+    found: list[R] = []
+    failed: list[tuple[T, UnusableInput]] = []
     for one in items:
         try:
             found.append(read(one))
@@ -99,13 +106,14 @@ def build(paths: Sequence[Path]) -> Images:
     monochrome image, and names no person in it; Retryable where a file cannot be opened.
     """
     files = [(path, f"file {k} of {len(paths)}") for k, path in enumerate(paths, 1)]
-    opened, damaged = each_by_itself(files, lambda one: opened_image(*one, _READ, pixels=True))
+    opened, damaged = each_by_itself(files, lambda one: opened_image(one[0], one[1], _READ, pixels=True))
     named = _with_series(opened)
     images, strangers = told_apart(named, [_no_image(one) for one in named])
     read, broken = each_by_itself(images, _seen)
     seen = sorted(read, key=lambda one: one.place)
     pictures = tuple(one.picture for one in seen)
-    left_out = [f"{error}; the image was left out" for _, error in (*damaged, *broken)]
+    errors = [*(error for _, error in damaged), *(error for _, error in broken)]
+    left_out = [f"{error}; the image was left out" for error in errors]
     return Images(pictures, _digest(pictures), (*strangers, *left_out, *(said for one in seen for said in one.remarks)))
 
 

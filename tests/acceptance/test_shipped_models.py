@@ -107,9 +107,6 @@ def test_frontal_films_of_two_series_come_home_as_one_set_of_results_that_names_
     study, frontal = str(sent[0].StudyInstanceUID), [sent[0], sent[2]]
     scan(trial.node, sent[::-1], tmp_path / "sent")
     trial.await_home(study)
-    files = save(trial.results(study), tmp_path / "home")
-    source = next((tmp_path / "sent").iterdir())
-    assert {file.name: judges.complaints(file, source) for file in files} == {file.name: [] for file in files}
     assert trial.kinds(study) == sorted([ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF])
     both = {(str(one.SeriesInstanceUID), str(one.SOPInstanceUID)) for one in frontal}
     results = {one.Modality: one for one in trial.results(study)}
@@ -125,6 +122,9 @@ def test_frontal_films_of_two_series_come_home_as_one_set_of_results_that_names_
     (decision,) = [one for one in explained["models"] if one["model"] == "cxr_findings"]
     assert [numbers[one] for one in decision["images_of"]] == [1, 3]
     assert {numbers[one]: why for one, why in decision["refusals"].items()} == {2: ["view is LL, not PA or AP"]}
+    files = save(trial.results(study), tmp_path / "home")
+    source = next((tmp_path / "sent").iterdir())
+    assert {file.name: judges.complaints(file, source) for file in files} == {file.name: [] for file in files}
 
 
 def film(pixels: NDArray[np.float64], number: int, view: str) -> Dataset:
