@@ -194,7 +194,7 @@ def diameters(mask: Mask, affine: Real, filled: Collection[int] = ()) -> Diamete
 
 def _by_extent(mask: Mask, sides: Real, filled: Collection[int]) -> list[tuple[float, int]]:
     """Each slice with a voxel and how long (mm) nothing on it can be, the longest first: most need no hull then."""
-    rows, columns = (_extent(mask.any(axis=axis)) for axis in (2, 1))
+    rows, columns = (_extent(np.asarray(mask.any(axis=axis))) for axis in (2, 1))
     bounds = np.hypot(rows * sides[0], columns * sides[1])
     there = [int(k) for k in np.flatnonzero(rows) if k not in filled]
     return sorted(((float(bounds[k]), k) for k in there), key=lambda one: (-one[0], one[1]))

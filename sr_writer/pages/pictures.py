@@ -20,6 +20,7 @@ from sr_writer.pages.beside import on_grid
 from sr_writer.pages.captions import View, block, caption, elsewhere, name_of
 from sr_writer.pages.choice import BARE, MOST, views, without_picture
 from sr_writer.pages.drawing import BACKGROUND, BLACK, WHITE, font, wrapped
+from sr_writer.pages.hanging import turned, turned_edges, turned_image
 from sr_writer.pages.letters import MOST as MOST_LETTERS
 from sr_writer.pages.letters import write_letters
 from sr_writer.pages.overlays import (
@@ -93,6 +94,8 @@ def _overlaid(content: Content, view: View, shown: Display, room: tuple[int, int
         lay_heat(image, content.maps[view.map][one.frames.index(view.frame)])
     scale = size[0] / shown.pixels.shape[1], size[1] / shown.pixels.shape[0]
     found = [] if view.bare or view.map is not None else _marked(content, view.frame, image, scale)
+    image = turned_image(image, shown.edges)
+    found = [(mark, turned(where, shown.edges)) for mark, where in found]
     _hang(image, content, view, shown, scale[0], taken)
     write_letters(image, found, taken)
     return image
@@ -115,8 +118,8 @@ def _hang(image: Image.Image, content: Content, view: View, shown: Display, scal
     series = [_capital(name.series)] if name.series else []
     which = [*series, _capital(name.short)] if len(content.source.frames) > 1 else []
     window = [f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
-    write_sides(draw, shown.edges, image.size, taken)
-    write_corners(draw, [*which, *name.where], window, taken)
+    write_sides(draw, turned_edges(shown.edges), image.size, taken)
+    write_corners(draw, [*which, *map(_capital, name.where), *name.beside], window, taken)
     if shown.step:
         draw_scale_bar(draw, scale / shown.step, " at the detector" if shown.on_detector else "", taken)
 

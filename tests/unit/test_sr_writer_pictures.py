@@ -14,7 +14,9 @@ from sr_writer.codes import sentences
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER
+from sr_writer.pages.hanging import Edges, turned, turned_edges
 from sr_writer.pages.pictures import BARE, MOST, View, caption, picture, shown_letters, views, without_picture
+from sr_writer.pages.pixels import display
 from tests.support import phantoms
 from tests.support.contents import NODULE, box, content_of, images, ramp, slices
 from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods
@@ -154,6 +156,31 @@ def test_a_film_is_shown_as_it_is_before_anything_lies_over_it(tmp_path: Path) -
     first, second = caption(content, shown[1])
     assert first == "Pneumonia: score 96 %, reported (from 50 % on)"
     assert "relative" in second
+
+
+def test_a_film_that_is_stored_mirrored_hangs_as_any_other_with_what_is_marked_on_it(tmp_path: Path) -> None:
+    dataset = Radiograph(ramp()).dataset()
+    dataset.PatientOrientation = ["R", "F"]
+    mirrored = images([dataset], tmp_path / "1", regions=(box(0, 8, 32, 24, 56),))
+    dataset = Radiograph(ramp()[:, ::-1].copy()).dataset()
+    dataset.PatientOrientation = ["L", "F"]
+    usual = images([dataset], tmp_path / "2", regions=(box(0, 40, 32, 56, 56),))
+    one, other = drawn(mirrored)[:400], drawn(usual)[:400]
+    assert lines(near(one, GREEN)) == pytest.approx(lines(near(other, GREEN)), abs=2)
+    assert (one != other).any(axis=-1).mean() < 0.02, "a line is a pixel beside the other, and nothing else"
+
+
+def test_a_patient_who_lies_prone_is_shown_with_the_front_above(tmp_path: Path) -> None:
+    content = slices(tmp_path, 1, size=(16, 16), orientation=(-1, 0, 0, 0, -1, 0))
+    shown = display(content.frame(0))
+    assert shown.edges == ("L", "R", "P", "A")
+    assert turned_edges(shown.edges) == ("R", "L", "A", "P")
+    assert np.array_equal(turned(shown.pixels, shown.edges), shown.pixels[::-1, ::-1])
+
+
+@pytest.mark.parametrize("edges", [("R", "L", "A", "P"), ("A", "P", "H", "F"), ("P", "A", "H", "F"), ("", "", "", "")])
+def test_what_hangs_right_or_either_way_stays_as_it_is_stored(edges: Edges) -> None:
+    assert turned_edges(edges) == edges
 
 
 def test_no_name_is_cut(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_an_ellipsoid_has_the_axes_that_it_shows_on_an_image(direction: tuple[fl
     affine = Phantom(orientation=direction, slices=size[0], size=size[1:], spacing=spacing).affine()
     middle = np.array([(side - 1) / 2 for side in size])
     middle[0] = 9  # a slice goes through the middle
-    k, down, right = np.moveaxis((np.stack(np.indices(size), axis=-1) - middle) * spacing, -1, 0)
+    k, down, right = np.moveaxis((np.moveaxis(np.indices(size), 0, -1) - middle) * spacing, -1, 0)
     turn = np.deg2rad(angle)
     along, across = right * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - right * np.sin(turn)
     # Twice as long from slice to slice as on any of them: no image shows that.
