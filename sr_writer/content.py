@@ -21,6 +21,7 @@ from sr_writer.encoding.part10 import Buffer
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
 from sr_writer.outlines import counts
+from sr_writer.pages.windows import SeriesWindow, series_window
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -90,6 +91,16 @@ class Content:
             return None
         rows, columns = map(float, stated)
         return Resolution.of((volume.slice_spacing if volume else 1.0, rows, columns))
+
+    def window_of(self, source: Source) -> SeriesWindow | None:
+        """The window that all pictures of a source share, found once."""
+        if source.series_uid not in self._windows:
+            self._windows[source.series_uid] = series_window(source)
+        return self._windows[source.series_uid]
+
+    @cached_property
+    def _windows(self) -> dict[str, SeriesWindow | None]:
+        return {}
 
     @cached_property
     def areas(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -32,7 +32,8 @@ from sr_writer.pages.overlays import (
     write_corners,
     write_sides,
 )
-from sr_writer.pages.pixels import Display, display
+from sr_writer.pages.pixels import Display, Shared, display
+from sr_writer.source import Frame, Source
 
 __all__ = ["BARE", "MOST", "View", "caption", "drawn", "picture", "shown_letters", "views", "without_picture"]
 
@@ -75,14 +76,23 @@ def shown_letters(content: Content, view: View) -> list[Mark]:
 
 def _display(content: Content, view: View, named: bool) -> Display:
     """The image of a view, of another input on the grid of the source."""
-    other, own = elsewhere(content, view), display(content.frame(view.frame), named)
+    other, own = elsewhere(content, view), _in_window(content, content.source, content.frame(view.frame), named)
     if other is None:
         return own
     (shown, k), volume = other, content.source.volume
-    theirs = display(shown.source.frames[k], named)
+    theirs = _in_window(content, shown.source, shown.source.frames[k], named)
     assert volume is not None and shown.source.volume is not None  # else there is nothing nearest
     pixels = on_grid(theirs.pixels, (shown.source.volume, k), (volume, view.frame))
-    return replace(own, pixels=pixels, window=theirs.window, burned_in=theirs.burned_in)
+    return replace(own, pixels=pixels, window=theirs.window, window_said=theirs.window_said, burned_in=theirs.burned_in)
+
+
+def _in_window(content: Content, source: Source, frame: Frame, named: bool) -> Display:
+    """The frame in the window of its series."""
+    found = content.window_of(source)
+    if found is None:
+        return display(frame, named)
+    shown = display(frame, named, Shared(found.window, found.factor(frame), found.inverse))
+    return replace(shown, window_said=found.said)
 
 
 def _overlaid(content: Content, view: View, shown: Display, room: tuple[int, int]) -> Image.Image:
@@ -117,7 +127,7 @@ def _hang(image: Image.Image, content: Content, view: View, shown: Display, scal
     draw, name = ImageDraw.Draw(image), name_of(content, view)
     series = [_capital(name.series)] if name.series else []
     which = [*series, _capital(name.short)] if len(content.source.frames) > 1 else []
-    window = [f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
+    window = [shown.window_said or f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
     write_sides(draw, turned_edges(shown.edges), image.size, taken)
     write_corners(draw, [*which, *map(_capital, name.where), *name.beside], window, taken)
     if shown.step:

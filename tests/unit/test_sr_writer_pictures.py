@@ -23,6 +23,7 @@ from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods
 from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
 from tests.support.result_cases import Run
+from tests.unit.test_pet_units import STORED, pet, suv
 
 GREEN = (0, 255, 0)
 
@@ -181,6 +182,36 @@ def test_a_patient_who_lies_prone_is_shown_with_the_front_above(tmp_path: Path) 
 @pytest.mark.parametrize("edges", [("R", "L", "A", "P"), ("A", "P", "H", "F"), ("P", "A", "H", "F"), ("", "", "", "")])
 def test_what_hangs_right_or_either_way_stays_as_it_is_stored(edges: Edges) -> None:
     assert turned_edges(edges) == edges
+
+
+def test_all_pictures_of_a_series_share_a_window_so_that_a_faint_image_looks_faint(tmp_path: Path) -> None:
+    bright, faint = Radiograph(ramp(high=1000)), Radiograph(ramp(high=100))
+    datasets = Phantom(slices=2, size=(64, 64)).datasets()
+    for dataset, one in zip(datasets, (bright, faint), strict=True):
+        dataset.Modality, dataset.PixelData = "MR", one.dataset().PixelData
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation = "1", "0", 0
+        dataset.pop("WindowCenter", None), dataset.pop("WindowWidth", None)
+    content = images(datasets, tmp_path)
+    assert drawn(content, 0)[200:380, 396].min() > 200
+    assert drawn(content, 1)[200:380, 396].max() < 60
+
+
+def test_a_pet_is_shown_in_the_units_of_its_findings(tmp_path: Path) -> None:
+    paths = pet(tmp_path)
+    content = content_of(Run(findings_on(paths), None, paths))
+    found = content.window_of(content.source)
+    assert found is not None
+    assert (found.window, found.inverse, found.said) == ((2.5, 5.0), True, "SUVbw 0 to 5")
+    assert {round(found.factor(one) * 2 * STORED, 6) for one in content.source.frames} == {round(suv(1), 6)}
+
+
+def test_a_pet_that_does_not_say_enough_for_suv_is_shown_all_the_same(tmp_path: Path) -> None:
+    paths = pet(tmp_path, PatientWeight=None)
+    content = content_of(Run(findings_on(paths), None, paths))
+    found = content.window_of(content.source)
+    assert found is not None
+    assert (found.inverse, found.said, found.factors) == (True, "", {})
+    assert drawn(content).shape[1:] == (400, 3)
 
 
 def test_no_name_is_cut(tmp_path: Path) -> None:
