@@ -140,6 +140,12 @@ def get(connection: Connection, job: uuid.UUID) -> Job:
     return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())
 
 
+def find(connection: Connection, job: uuid.UUID) -> Job | None:
+    """The job with this id, None where there is none."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job)).one_or_none()
+    return None if row is None else _job(row)
+
+
 def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, str]]]:
     """SOP Instance UID and object key of every instance of each of the job's inputs, in one order.
 

@@ -92,7 +92,7 @@ class World:
         self.database.close()
 
     def poison(self, body: str, key: str) -> None:
-        """Bring a message onto the bus that is no event."""
+        """Bring a message onto the bus that nobody announced."""
         raise NotImplementedError
 
     def study(self) -> StudyId:
@@ -116,10 +116,14 @@ class World:
 
     def announce_again(self, event: Event) -> None:
         """Bring the same event onto the bus once more."""
-        row = {"event_id": event.id, "key": str(event.study_id), "topic": EVENTS_TOPIC, "envelope": event.envelope()}
+        self.forward(event.envelope())
+
+    def forward(self, envelope: Mapping[str, object]) -> None:
+        """Commit an envelope as it is, and what records it."""
+        row = {"event_id": envelope["id"], "key": envelope["subject"], "topic": EVENTS_TOPIC, "envelope": envelope}
         with self.ledger.transaction() as transaction:
             transaction.forward(row)
-            transaction.record(Action.REPLAYED, event.study_id)
+            transaction.record(Action.REPLAYED)
 
     def take(self, subscription: Subscription, count: int, commit: bool = True) -> list[Message]:
         """The next `count` messages of a subscription."""
@@ -232,6 +236,11 @@ class KafkaWorld(World):
 
     def poison(self, body: str, key: str) -> None:
         self.publish(OutboxEntry(0, EVENTS_TOPIC, key, body))
+
+
+def event_of(message: Message) -> Event:
+    """What a message says, whoever wrote it."""
+    return Event.from_envelope(message.content)
 
 
 def numbering(into: list[int]) -> Handler:

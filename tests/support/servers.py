@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import psycopg
 
+from config.settings import Bus
 from tests.support import counterparts
 from tests.support.processes import Process, alive, answers, children, free_port, tail, wait_for
 
@@ -102,6 +103,10 @@ class KafkaBroker(Server):
     def bootstrap(self) -> str:
         """HOST:PORT for clients."""
         return f"127.0.0.1:{self.port}"
+
+    def settings(self, **more: Any) -> Bus:
+        """The node's settings for this broker."""
+        return Bus(kafka=self.bootstrap, **more)
 
     def command(self) -> list[str]:
         properties = self.folder / "server.properties"
