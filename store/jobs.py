@@ -107,6 +107,12 @@ def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
     return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
 
 
+def done(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision that have findings which nobody took back."""
+    succeeded = _of_present_revision(connection, study, JobState.SUCCEEDED)
+    return [job for job in succeeded if job.findings is not None and job.withdrawn_at is None]
+
+
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
     such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))

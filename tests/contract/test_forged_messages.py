@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from audit.trail import Action
 from config import metrics
@@ -178,7 +177,7 @@ def test_an_event_whose_row_is_gone_from_the_outbox_counts_for_nothing(house: Ho
     _requested(house)
     _run_to_its_plan(house, registry)
     (old,) = events(house.bench, "results.written")
-    _as_owner(house.bench, "DELETE FROM dicom_node.outbox", "DELETE FROM dicom_node.inbox")
+    house.bench.as_owner("DELETE FROM dicom_node.outbox", "DELETE FROM dicom_node.inbox")
     house.forged_in_vain(_body(old), group="delivery")
 
 
@@ -265,11 +264,3 @@ def test_a_dead_letter_of_what_nobody_announced_is_closed_and_not_made_true(hous
     assert study(house.bench)[0] == "complete"
     assert [one.replayed_at is not None for one in list_dead_letters(house.bench.database)] == [True]
     assert forged not in events(house.bench, "study.completed")
-
-
-def _as_owner(bench: Bench, *statements: str) -> None:
-    engine = create_engine(bench.database._engine.url)
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
