@@ -201,6 +201,16 @@ def test_an_event_that_the_node_announced_and_cannot_read_is_set_aside_and_holds
         replay(world.ledger, letter.id, SystemClock().now())
 
 
+def test_an_event_of_an_earlier_version_of_its_schema_is_handled_as_it_was_announced(world: World) -> None:
+    heard: list[Event] = []
+    event = Event(StudyStuck(), world.study(), SystemClock().now())
+    # Before it said why: its payload was empty.
+    world.forward({**event.envelope(), "dataschema": "study.stuck.v0.schema.json", "data": {}})
+    with world.consumer("group", {EventType.STUDY_STUCK: lambda _, event: heard.append(event)}):
+        wait_for(lambda: heard, 60, "the event")
+    assert heard == [event]
+
+
 def test_a_failure_that_passes_is_tried_again_and_leaves_no_dead_letter(world: World) -> None:
     world.announce(world.study(), 1)
     handled: list[int] = []

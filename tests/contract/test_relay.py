@@ -18,7 +18,8 @@ from domain.ids import new_study_id
 from store.outbox import OutboxEntry
 from tests.support.buses import KafkaWorld, event_of, numbering
 from tests.support.processes import wait_for
-from tests.support.servers import KafkaBroker, Postgres
+from tests.support.secured_kafka import SecuredKafka
+from tests.support.servers import Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 
 @pytest.fixture
-def kafka_world(postgres: Postgres, kafka: KafkaBroker, caplog: pytest.LogCaptureFixture) -> Iterator[KafkaWorld]:
+def kafka_world(postgres: Postgres, kafka: SecuredKafka, caplog: pytest.LogCaptureFixture) -> Iterator[KafkaWorld]:
     # Its log records hold errors that hold sockets, beyond the end of the test.
     caplog.set_level(logging.CRITICAL, logger="kafka")
     made = KafkaWorld(postgres, kafka)
@@ -84,7 +85,7 @@ def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
 def test_messages_on_the_broker_follow_the_cloudevents_binding(kafka_world: KafkaWorld) -> None:
     event = kafka_world.announce(new_study_id(), 1)
     consumer = client.KafkaConsumer(
-        kafka_world.settings.topic, bootstrap_servers=kafka_world.settings.kafka, auto_offset_reset="earliest"
+        kafka_world.settings.topic, **kafka_world.broker.client(), auto_offset_reset="earliest"
     )
     record = next(consumer)
     consumer.close()
