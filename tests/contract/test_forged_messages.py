@@ -23,7 +23,7 @@ from consumers.steps.route import Router
 from consumers.steps.write import ResultsWriter
 from domain.clock import SystemClock
 from domain.events import Event, EventType, InferenceCompleted, ResultsWritten, StudyCompleted
-from domain.ids import new_id
+from domain.ids import new_id, new_job_id, new_study_id
 from domain.states import StudyEvent
 from models.registry import Registry
 from roles.rights import rights, user_of
@@ -203,11 +203,11 @@ def test_a_flood_of_garbage_takes_no_share_of_any_limit_and_the_next_event_is_ha
 def test_an_event_of_the_node_that_contradicts_its_rows_changes_nothing(house: House, registry: Registry) -> None:
     """Announced by the node itself, as a defect or a restored backup may leave it: study, job and state must agree."""
     said = _requested(house)
-    elsewhere, moment = new_id(), datetime.now(UTC)
+    elsewhere, moment = new_study_id(), datetime.now(UTC)
     done = InferenceCompleted(said.job, said.model, said.version, 1, 2)
     for group, data in (
         ("results", done),  # the job has not run
-        ("results", replace(done, job=new_id())),  # there is no such job
+        ("results", replace(done, job=new_job_id())),  # there is no such job
         ("results", replace(done, model="another")),
         ("delivery", said),  # nothing is written
         ("delivery", replace(said, version="another")),
@@ -228,7 +228,7 @@ def test_an_event_of_the_node_that_contradicts_its_rows_changes_nothing(house: H
 
 def test_an_event_that_the_node_announced_and_cannot_read_is_a_dead_letter(house: House) -> None:
     """As a newer release beside this one announces it; it is the node's own, so nobody may lose it."""
-    envelope = {**Event(StudyCompleted(1, 1, 1), new_id(), datetime.now(UTC)).envelope(), "type": "study.printed"}
+    envelope = {**Event(StudyCompleted(1, 1, 1), new_study_id(), datetime.now(UTC)).envelope(), "type": "study.printed"}
     row = {"event_id": envelope["id"], "key": envelope["subject"], "topic": EVENTS_TOPIC, "envelope": envelope}
     with house.bench.ledger.transaction() as transaction:
         transaction.forward(row)

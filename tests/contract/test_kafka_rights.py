@@ -118,7 +118,7 @@ def test_a_token_names_its_user_and_the_next_one_in_its_file_is_taken(
         file.write_text(bad)
         with pytest.raises(ConfigurationError, match="Kafka refuses"):
             _publish(settings, '"forged"')
-    file.write_text(f"{kafka.token('relay')}\n")
+    file.write_text(f"{kafka.token(RELAY)}\n")
     _publish(settings, '"news"')
     file.write_text(kafka.token(user_of("assemble")))
     assert _first(settings, "routing").body == b'"news"'
