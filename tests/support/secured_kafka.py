@@ -51,6 +51,11 @@ class SecuredKafka(KafkaBroker):
         proof = {"user": user, "password_file": self._password(user)}
         return Bus(kafka=self.bootstrap, tls=True, ca=self.ca, sasl=mechanism, **proof, **more)
 
+    def environment(self, user: str) -> dict[str, str]:
+        """The same as variables of the node's processes."""
+        said = self.settings(user).model_dump(mode="json", exclude_unset=True, exclude={"kafka"})
+        return {f"DICOM_NODE_BUS__{name.upper()}": str(value) for name, value in said.items()}
+
     def settings_by_token(self, token_file: Path, **more: Any) -> Bus:
         """The node's settings as whom the token in a file names."""
         return Bus(kafka=self.bootstrap, tls=True, ca=self.ca, sasl="OAUTHBEARER", token_file=token_file, **more)

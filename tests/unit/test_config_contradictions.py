@@ -92,11 +92,14 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
     file = tmp_path / "file"
     file.write_text("")
     models = {"folder": file, "rules": tmp_path}
-    settings = load_settings(None, {"data": file / "beneath", "models": models})
+    broker = {"tls": True, "ca": tmp_path / "gone", "sasl": "SCRAM-SHA-512", "user": "node", "password_file": tmp_path}
+    settings = load_settings(None, {"data": file / "beneath", "models": models, "bus": broker})
     assert list(missing_places(settings)) == [
         f"data: {file / 'beneath'} cannot be a folder: {file} is a file",
         f"models.folder: {file} is no folder",
         f"models.rules: {tmp_path} is no file",
+        f"bus.ca: {tmp_path / 'gone'} is not there",
+        f"bus.password_file: {tmp_path} is no file",
     ]
 
 
