@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 
 _MISCONFIGURED = (
     kafka_errors.AuthorizationError,
+    kafka_errors.SecurityDisabledError,
     kafka_errors.SaslAuthenticationFailedError,
     kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.UnsupportedVersionError,
@@ -246,7 +247,9 @@ def allow(settings: Settings, rights: Iterable[Right]) -> None:
     """Give these rights, as a user who may; what is given already stays. Raises Unavailable, ConfigurationError."""
     _require_broker(settings)
     with _translated(), _administration(settings) as admin:
-        admin.create_acls([_acl(right) for right in rights])
+        # It raises nothing of its own for what the broker did not do.
+        for refused in admin.create_acls([_acl(right) for right in rights])["failed"]:
+            raise refused
 
 
 def _acl(right: Right) -> ACL:

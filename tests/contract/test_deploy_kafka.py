@@ -24,7 +24,7 @@ from tests.support.processes import answers, free_port, wait_for
 from tests.support.servers import JAVA, Server
 
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 
 
 class ComposedKafka(Server):

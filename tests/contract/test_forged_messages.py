@@ -38,7 +38,7 @@ from tests.support.secured_kafka import SecuredKafka
 from tests.support.working import ARCHIVE, SMALL, FakeChild, events, job, study, study_id, worker
 
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 _GARBAGE = 300
 
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kafka import KafkaConsumer, TopicPartition
 
 from config.settings import Bus
-from consumers.bus.kafka import KafkaBus, KafkaPublisher, ensure_topics
+from consumers.bus.kafka import KafkaBus, KafkaPublisher, allow, ensure_topics
 from consumers.bus.protocol import Message
 from domain.errors import ConfigurationError, Unavailable
 from domain.ids import new_id
@@ -22,7 +22,7 @@ from tests.support.secured_kafka import SecuredKafka
 
 RELAY = user_of("relay")
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,12 @@ def test_nobody_but_the_relay_can_write(kafka: SecuredKafka, names: dict[str, st
     consumer = KafkaConsumer(**kafka.client())
     assert set(consumer.end_offsets([TopicPartition(name, 0) for name in names.values()]).values()) == {0}
     consumer.close()
+
+
+def test_who_may_give_no_rights_is_told_so(kafka: SecuredKafka, names: dict[str, str]) -> None:
+    settings = kafka.settings(RELAY, **names)
+    with pytest.raises(ConfigurationError, match=r"Kafka refuses: .*ClusterAuthorizationFailed"):
+        allow(settings, rights(settings))
 
 
 def test_no_role_reads_as_another_ones_group_or_what_is_not_for_it(kafka: SecuredKafka, names: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from tests.support.servers import Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 
 
 @pytest.fixture
