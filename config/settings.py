@@ -15,6 +15,7 @@ from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
     AETitle,
     Brokers,
+    BrokerUser,
     Bytes,
     Count,
     Gigabytes,
@@ -32,6 +33,7 @@ from config.values import (
 )
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
+Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
@@ -148,6 +150,16 @@ class Bus(Section):
     topic: Topic = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
     dead_letters: Topic = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
     partitions: Count = Field(12, description="partitions of a topic that the node creates itself")
+    tls: bool = Field(False, description="speak TLS with the broker, 1.2 at least; without it anybody may listen")
+    ca: Path | None = Field(None, description="certificates (PEM) that prove the broker's; the system's by default")
+    sasl: Mechanism | None = Field(
+        None, description="how this process proves who it is: SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+    )
+    user: BrokerUser | None = Field(None, description="whom SCRAM names; each role may have one of its own")
+    password_file: Path | None = Field(None, description="file with the user's password; read again for each client")
+    token_file: Path | None = Field(
+        None, description="file with a token for OAUTHBEARER; whoever renews it writes it there, and it is read again"
+    )
 
 
 class Models(Section):

@@ -7,6 +7,7 @@ NodeError
 │   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
 │   │   └── NotSuitable  a guard of the package refuses it: nothing failed, and nothing is to be mended
 │   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
+├── Unfounded            an event says what the database does not: it counts for nothing, and nothing is written
 ├── IntegrityError       something was changed, lost or forged; what it concerns stops and calls a person
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
@@ -40,6 +41,10 @@ class NotSuitable(UnusableInput):
 
 class ConfigurationError(Permanent):
     """A setting, rules file or model package is wrong; the message names file and line."""
+
+
+class Unfounded(NodeError):
+    """What an event says is not so in the database. It is counted, and nothing else comes of it."""
 
 
 class IntegrityError(NodeError):
