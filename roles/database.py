@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from config.settings import Settings
 from domain.errors import ConfigurationError, Unavailable
+from roles.data_folder import DATABASE, prepare
 from roles.run_files import running
 from store.embedded import EmbeddedPostgres
 
@@ -108,15 +109,16 @@ def has_database(settings: Settings) -> bool:
 
 def server_folder(settings: Settings) -> Path:
     """Where the embedded database lies."""
-    return settings.data / "database"
+    return settings.data / DATABASE
 
 
 @contextmanager
 def locked(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[None]:
     """An flock(2), which ends with its process however that ends; raises BlockingIOError where it is held."""
+    prepare(data)
     try:
-        (data / "run").mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        (data / "run").mkdir(exist_ok=True)
+        descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
     try:

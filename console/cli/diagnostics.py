@@ -1,6 +1,7 @@
 """What this machine has and lacks for the node, and how to get it. Each look takes settings and says what it found."""
 
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
+from roles.data_folder import open_to_others
 from roles.database import KEEPER, reading
 from roles.identity_key import key_fault
 from roles.run_files import running
@@ -57,6 +59,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     """Everything, in the order in which a study meets it."""
     yield from _port(settings)
     yield from _disk(settings)
+    yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
     yield from _extras()
@@ -86,6 +89,15 @@ def _disk(settings: Settings) -> Iterator[Look]:
     wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
     said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"
     yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
+
+
+def _data_folder(settings: Settings) -> Look:
+    """For its owner alone: the images and the names of patients are in it."""
+    data = settings.data.absolute()
+    if found := list(open_to_others(data)):
+        places = " ".join(shlex.quote(str(one)) for one in found)
+        return Look("data folder", Mark.LACKING, f"open to other users of this machine; chmod go= {places}")
+    return Look("data folder", Mark.OK, "for its owner alone" if data.exists() else "made at the first start")
 
 
 def _database(settings: Settings) -> Iterator[Look]:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from config.private import keep_to_owner
 from dicom_node.archive import FolderArchive
 from domain.errors import Permanent, Unavailable
 
@@ -168,4 +169,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
     main()
