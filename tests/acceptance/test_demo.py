@@ -17,6 +17,7 @@ from PIL import Image
 from tests.support import phantoms
 from tests.support.counterparts import ROOT, data, require, require_file
 from tests.support.http import fetch
+from tests.support.node import let_others_pass
 from tests.support.packages import NAME, write_package
 from tests.support.phantoms import Phantom
 from tests.support.processes import Process, kill_pid, postmasters, tagged, tail, wait_for
@@ -30,6 +31,7 @@ NOT_VERIFIED = "AI generated, not verified"
 
 def demonstrate(place: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> str:
     """What a demonstration in `place` says; fails where it does not come to its end."""
+    let_others_pass(place)
     command = [*DEMO, *map(str, arguments), "--data", str(place)]
     # It ends by itself where nothing comes of it, so that no time is set here.
     done = subprocess.run(
@@ -88,6 +90,7 @@ def running(tmp_path: Path, models: Path, study: Path) -> Iterator[tuple[Process
     """A demonstration that has just begun, its folder, and the variable by which its processes are found."""
     place = tmp_path / "demo"
     tag = f"TEST_DEMO={place}"
+    let_others_pass(place)
     command = [*DEMO, str(study), "--data", str(place), "--models", str(models), "--keep"]
     process = Process(command, tmp_path / "demo.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     yield process, place, tag

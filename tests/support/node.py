@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,7 @@ class Node:
 
     def begin(self) -> None:
         """Start, and wait for nothing."""
+        let_others_pass(self.data)
         # Supervisor, not kernel, winds down the roles: it gets the chance to when the test run dies.
         command = [*self._program, "up", *self._options]
         self._process = Process(command, self.log, env=self._env, cwd=ROOT, orphaned=signal.SIGTERM)
@@ -237,7 +239,16 @@ def own_folder() -> Iterator[Path]:
     """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
     with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
         (Path(name) / "models").mkdir()
+        let_others_pass(Path(name) / "data")
         yield Path(name)
+
+
+def let_others_pass(data: Path) -> None:
+    """Where the tests run as root, another user runs the database of the node on `data`: open the folders above it."""
+    for folder in data.absolute().parents:
+        mine = os.geteuid() == 0 and folder != Path.home() and folder.exists() and folder.stat().st_uid == 0
+        if mine and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
 
 
 def _said(refusal: urllib.error.HTTPError) -> str:

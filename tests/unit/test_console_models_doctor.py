@@ -48,7 +48,7 @@ def test_a_machine_that_has_what_is_needed_is_told_so(config: Path) -> None:
     found = looks(config, 0)
     assert found["DICOM port"]["mark"] == "ok"
     assert found["disk"]["mark"] == "ok"
-    assert found["database"]["said"] == "embedded, in the data folder"
+    assert found["database"]["said"].startswith("embedded")
     assert found["engine openvino"]["mark"] == "ok"
     assert found["model toy"] == {
         "what": "model toy",
