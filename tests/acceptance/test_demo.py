@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from config.programs import program
 from tests.support import phantoms
 from tests.support.counterparts import ROOT, data, require, require_file
 from tests.support.http import fetch
@@ -25,7 +25,7 @@ from tests.support.processes import Process, kill_pid, postmasters, tagged, tail
 # Two demonstrations on a machine that has other work take as long as they take; this only ends one that hangs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-DEMO = (sys.executable, "-m", "console.demo")
+DEMO = tuple(program("console.demo"))
 NOT_VERIFIED = "AI generated, not verified"
 
 
@@ -144,9 +144,7 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
     (tmp_path / "index.html").write_text("the viewer's pages")
     command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "console.cli.main",
+        *program("console.cli.main"),
         "viewer",
         "--data",
         place,

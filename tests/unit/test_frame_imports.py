@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Packages in the repository that are no rooms: nothing that runs on a node imports them.
 BESIDE = {"benchmarks", "tests"}
 
+# What finds the rooms, and so is none.
+LAUNCHER = "dicom_node_start.py"
+
 # What the worker imports by name when it is asked for, since a worker may lack it.
 BY_NAME = {"captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"}
 
@@ -45,8 +48,10 @@ def test_every_room_has_its_layer(rooms: set[str], contracts: configparser.Confi
 
 
 def test_every_room_is_in_the_wheel_and_under_the_type_checker(rooms: set[str], project: dict[str, Any]) -> None:
-    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == rooms - {"training"}
-    assert set(project["tool"]["mypy"]["files"]) == rooms | BESIDE
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert set(wheel["only-include"]) == {LAUNCHER} | rooms - {"training"}
+    assert wheel["sources"] == {room: f"dicom_node_rooms/{room}" for room in rooms - {"training"}}
+    assert set(project["tool"]["mypy"]["files"]) == {LAUNCHER} | rooms | BESIDE
 
 
 def test_every_library_that_the_project_installs_has_an_owner(
