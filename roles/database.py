@@ -104,8 +104,11 @@ def refuse_unusable(settings: Settings) -> str:
 
 
 def has_database(settings: Settings) -> bool:
-    """Whether the data folder has a database of its own."""
-    return (server_folder(settings) / "PG_VERSION").exists()
+    """Whether the data folder has a database of its own; raises ConfigurationError where it is closed to us."""
+    try:
+        return (server_folder(settings) / "PG_VERSION").exists()
+    except PermissionError as error:
+        raise ConfigurationError(f"{settings.data} is its owner's alone: run this as the node's own user") from error
 
 
 def server_folder(settings: Settings) -> Path:

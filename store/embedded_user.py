@@ -90,7 +90,12 @@ def refuse_closed(user: ServerUser | None, parents: Sequence[Path]) -> None:
 
 
 def _owner(folder: Path) -> int | None:
-    return folder.stat().st_uid if folder.exists() else None
+    try:
+        return folder.stat().st_uid
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{folder} cannot be looked at: {error.strerror}") from error
 
 
 def _known(name: str) -> pwd.struct_passwd:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,3 +74,13 @@ def test_no_file_of_the_node_is_meant_for_others_even_if_its_folder_were_open(no
 
 def test_what_doctor_looks_for_is_not_there(node: Node) -> None:
     assert list(open_to_others(node.data)) == []
+
+
+@pytest.mark.parametrize("words", [("status",), ("doctor",), ("audit", "show")])
+def test_another_user_who_asks_the_node_is_told_whose_it_is(node: Node, mallory: str, words: tuple[str, ...]) -> None:
+    command = [*become(mallory), python_for(mallory), *PROGRAM[1:], *words, "--data", str(node.data)]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": libraries()}
+    done = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert any(said in done.stdout + done.stderr for said in ("its owner's alone", "Permission denied"))
