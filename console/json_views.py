@@ -40,7 +40,9 @@ def path(study: StudyPath, place: Progress) -> JsonObject:
 
 def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]) -> JsonObject:
     """What was decided of each model, with what it speaks of; `more` series were refused that are not shown."""
-    models: list[Json] = [{**_fields(one.decision), "more": one.more} for one in decisions]
+    models: list[Json] = [
+        {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
+    ]
     return {"study": plain(study), "series": plain(series), "models": models}
 
 

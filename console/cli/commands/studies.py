@@ -16,7 +16,7 @@ from domain.states import StudyState
 from roles.database import reading
 from store.conflicts import corrections_that_wait
 from store.queries.current import current_work
-from store.queries.path import latest_decisions, some_series, study_path, study_record
+from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
 from store.queries.studies import find_study, how_many_studies, latest_studies
 
@@ -80,7 +80,9 @@ def explain(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         known = find_study(source, study)
-        decisions = [bounded(one, None if everything else SHOWN) for one in latest_decisions(source, known)]
+        decided = latest_decisions(source, known)
+        of_images = images_of(source, known, decided)
+        decisions = [bounded(one, None if everything else SHOWN, of_images.get(one.model, ())) for one in decided]
         series = some_series(source, known, {one for decision in decisions for one in decision.series})
         found = study_record(source, known)
     if as_json:
