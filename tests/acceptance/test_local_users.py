@@ -76,11 +76,13 @@ def test_what_doctor_looks_for_is_not_there(node: Node) -> None:
     assert list(open_to_others(node.data)) == []
 
 
-@pytest.mark.parametrize("words", [("status",), ("doctor",), ("audit", "show")])
-def test_another_user_who_asks_the_node_is_told_whose_it_is(node: Node, mallory: str, words: tuple[str, ...]) -> None:
-    command = [*become(mallory), python_for(mallory), *PROGRAM[1:], *words, "--data", str(node.data)]
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": libraries()}
-    done = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_another_user_who_asks_the_node_is_told_whose_it_is(node: Node, mallory: str, command: str) -> None:
+    words = [*become(mallory), python_for(mallory), *PROGRAM[1:], command]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": libraries(), "DICOM_NODE_DATA": str(node.data)}
+    done = subprocess.run(words, cwd="/", env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert any(said in done.stdout + done.stderr for said in ("its owner's alone", "Permission denied"))
+    # A table breaks its lines where it likes.
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "its owner's alone" in said or "cannot be looked at" in said
