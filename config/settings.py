@@ -131,6 +131,11 @@ class Database(Section):
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+    user: Name | None = Field(
+        None,
+        description="system user that the embedded one runs as where the node is run by root; "
+        "by default who owns DATA/database or DATA, else nobody",
+    )
 
 
 class Identity(Section):

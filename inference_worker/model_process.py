@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from config.programs import program
 from domain import errors
 from domain.errors import NodeError, Retryable
 from domain.findings import Findings
@@ -303,11 +304,6 @@ def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Pope
         stdout=2,
         start_new_session=True,
     )
-
-
-def program(module: str) -> list[str]:
-    """The command that runs a module of ours as a process of its own."""
-    return [sys.executable, "-P", "-m", module]
 
 
 def environment(setup: ModelProcessConfig) -> dict[str, str]:

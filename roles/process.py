@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from config import logs, masking
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError
+from roles.data_folder import prepare
 from roles.health import Health, HealthServer
 from store.objects import DirectoryStore, ObjectStore
 
@@ -85,6 +86,7 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     stop = stopped_by_signals()
     health = Health()
     try:
+        prepare(settings.data)
         with HealthServer(
             health, settings.http, settings.data, process_name(name, index), known_by_commands(name, settings)
         ):

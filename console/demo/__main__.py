@@ -17,6 +17,7 @@ import typer
 
 from audit.chain import verify
 from audit.trail import Action, Ledger, rows
+from config.private import keep_to_owner
 from config.settings import Destination, Models
 from console.cli.output import complain, size
 from console.demo import archive as demo_archive
@@ -252,4 +253,5 @@ def _say(screen: Screen, name: str, text: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
     app()

@@ -7,7 +7,6 @@ winds the children down in order; and the kernel ends them should the demonstrat
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from config.programs import program
 from config.settings import Settings
 from console.demo.archive import AET, Archive
 from console.demo.stall import StallWatch
@@ -39,7 +39,7 @@ class Program:
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self._name = name
-        self._command = [sys.executable, "-m", "console.demo.leash", str(os.getpid()), *command]
+        self._command = [*program("console.demo.leash"), str(os.getpid()), *command]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -100,7 +100,7 @@ class NodeProcess:
         destination = f"{AET}@127.0.0.1:{self._archive.port}"
         options = ["--data", str(self._data), "--aet", NODE_AET, "--port", "0", "--destination", destination]
         models = ["--models", str(self._models)] if self._models else []
-        return [sys.executable, "-m", "console.cli.main", "up", *options, "--settle", f"{SETTLE:g}", *models]
+        return [*program("console.cli.main"), "up", *options, "--settle", f"{SETTLE:g}", *models]
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""

@@ -140,7 +140,7 @@ def test_the_workers_image_has_an_engine_and_cannot_learn() -> None:
 def test_the_image_is_built_from_what_the_wheel_is_made_of() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     allowed = set(re.findall(r"^!(\S+)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
-    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= allowed
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) <= allowed
 
 
 def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """`models`: the model packages of this node. The group's table of contents, and `list`, `show` and `verify`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from config.private import readable_by_others
 from config.settings import Settings
 from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
@@ -164,10 +166,16 @@ def _facts(package: Package, settings: Settings) -> dict[str, Any]:
 
 group.command("test")(packages_run.test)
 group.command("bench")(packages_run.bench)
-group.command("new")(packages_make.new)
-group.command("digest")(packages_make.digest)
-group.command("golden")(packages_make.golden)
-group.command("keygen")(packages_make.keygen)
-group.command("sign")(packages_make.sign)
-group.command("pull")(packages_get.pull)
-group.command("import")(packages_get.import_bundle)
+
+# Packages are no secret, and the node that runs them may be another user.
+_MAKING: Mapping[str, Callable[..., None]] = {
+    "new": packages_make.new,
+    "digest": packages_make.digest,
+    "golden": packages_make.golden,
+    "keygen": packages_make.keygen,
+    "sign": packages_make.sign,
+    "pull": packages_get.pull,
+    "import": packages_get.import_bundle,
+}
+for _name, _make in _MAKING.items():
+    group.command(_name)(readable_by_others()(_make))

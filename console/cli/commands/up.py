@@ -74,6 +74,7 @@ def up(
     stop = stopped_by_signals()
     with embedded.sole_supervisor(settings.data):
         _check_port(settings)
+        embedded.refuse_unusable(settings)
         Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say, lambda: _warn(settings)).run()
 
 
