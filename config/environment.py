@@ -28,7 +28,7 @@ def environment() -> list[Mapping[str, Any]]:
         except ValueError:
             wrong.append(f"environment: {name}: is not JSON")
     if wrong:
-        raise ConfigurationError("\n".join([*wrong, *unknown_variables()]))
+        raise ConfigurationError(*wrong, *unknown_variables())
     return set_
 
 

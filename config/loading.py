@@ -33,7 +33,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         lines = [_complaint(problem, text, chosen, beneath, above) for problem in error.errors()]
-        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
+        raise ConfigurationError(*lines, *unknown_variables()) from error
     return settings
 
 

@@ -7,7 +7,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import moment, print_json, print_list
+from console.cli.output import moment, print_json, print_list, say
 from console.cli.user import user
 from consumers.steps.forget_host import forget_host
 from domain.errors import ConfigurationError
@@ -56,7 +56,7 @@ def forget(
     if as_json:
         print_json({"studies": released})
     else:
-        typer.echo(f"{released} study(ies) held back no longer")
+        say(f"{released} study(ies) held back no longer")
 
 
 def _one(source: Database, start: str) -> str:
