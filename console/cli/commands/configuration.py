@@ -75,7 +75,7 @@ def _complaints(file: Path | None) -> list[str]:
 
 
 def _of_database(settings: Settings) -> Iterator[str]:
-    for name in type(settings.database).model_fields:
+    for name in ("url", "owner_url"):
         if (url := getattr(settings.database, name)) is None:
             continue
         try:

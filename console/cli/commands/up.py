@@ -27,7 +27,7 @@ from console.cli.options import (
 from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.health import Report
-from roles.process import stopped_by_signals
+from roles.process import conceal, stopped_by_signals
 from roles.supervisor import Supervisor
 
 app = typer.Typer()
@@ -71,6 +71,7 @@ def up(
         http__port=http_port,
     )
     logs.set_up(settings.logging, "up")
+    conceal()
     stop = stopped_by_signals()
     with embedded.sole_supervisor(settings.data):
         _check_port(settings)
