@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
@@ -30,8 +30,8 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
     above = dict(overrides or {})
-    layers = (beneath, reduce(_merge, environment(), {}), above)
-    merged = read_in(reduce(_merge, layers), layers)
+    layers = (beneath, _merged(environment()), above)
+    merged = read_in(_merged(layers), layers)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
@@ -45,6 +45,11 @@ def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
         return "", {}
     text = read(file)
     return text, load(text, file)
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    nothing: dict[str, Any] = {}
+    return reduce(_merge, layers, nothing)
 
 
 def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

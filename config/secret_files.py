@@ -34,7 +34,8 @@ def read_in(merged: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> d
     `layers` are what was merged, the uppermost last. Raises ConfigurationError, a line for each file that is no
     readable one or that others may read, and for each secret that one layer gives twice.
     """
-    result, wrong = dict(merged), []
+    result = dict(merged)
+    wrong: list[str] = []
     for section, name in secret_settings():
         for layer in reversed(layers):
             given = layer.get(section)
