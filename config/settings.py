@@ -130,7 +130,9 @@ class Database(Section):
     """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
+    url_file: Path | None = Field(None, description="file that holds `url`; nobody else may read it")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+    owner_url_file: Path | None = Field(None, description="file that holds `owner_url`; nobody else may read it")
     user: Name | None = Field(
         None,
         description="system user that the embedded one runs as where the node is run by root; "
@@ -146,6 +148,7 @@ class Identity(Section):
         description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
         "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
     )
+    key_file: Path | None = Field(None, description="file that holds `key`; nobody else may read it")
 
 
 class Bus(Section):

@@ -12,11 +12,24 @@ NodeError
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
 Exceptions of libraries are translated where they enter, with `from`.
+
+A message quotes what came from outside: names of files, a peer's words. So it is made visible as it is made.
 """
+
+from domain.visible import visible
 
 
 class NodeError(Exception):
-    """Root of everything that the node raises on purpose. The message says what to do."""
+    """Root of everything that the node raises on purpose. The message says what to do, a line for each thing."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = tuple(visible(line) for line in lines)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def sentence(self) -> str:
+        """The message on one line, as rows and the trail keep it."""
+        return "; ".join(self.lines)
 
 
 class Retryable(NodeError):

@@ -348,5 +348,5 @@ def _left(deadline: float) -> float:
 def _raised(reply: Mapping[str, str]) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
     kind = getattr(errors, reply["error"])
-    error: NodeError = kind(reply["message"])
+    error: NodeError = kind(*reply["message"].split("\n"))
     return error

@@ -87,7 +87,7 @@ def main(
         complain("interrupted; node and archive are stopped")
         raise typer.Exit(130) from error
     except NodeError as error:
-        complain(str(error))
+        complain(*error.lines)
         raise typer.Exit(1) from error
 
 
@@ -155,7 +155,7 @@ def _follow(stage: Stage, database: Database) -> StudyPath:
                 if arrived(path):
                     return path
                 if reason := dead_end(path):
-                    raise Permanent(reason)
+                    raise Permanent(*reason.split("\n"))
             watch.look(_place(path))
             pause(stage.stop, _LOOK)
 

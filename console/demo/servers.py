@@ -75,16 +75,16 @@ class Program:
         assert self._process is not None
         while what := waits_for():
             if self._process.poll() is not None:
-                raise Unavailable(self._with_log("ended by itself"))
+                raise Unavailable(*self._with_log("ended by itself"))
             try:
                 watch.look(f"{self._name} is not ready, it waits for: {what}")
             except Unavailable as error:
-                raise Unavailable(f"{error}\n{self._with_log('is not ready')}") from error
+                raise Unavailable(*error.lines, *self._with_log("is not ready")) from error
             pause(stop, _LOOK)
 
-    def _with_log(self, how: str) -> str:
+    def _with_log(self, how: str) -> list[str]:
         last = self._log.read_text(errors="replace").splitlines()[-5:]
-        return "\n".join((f"{self._name} {how}; its log {self._log} says:", *last))
+        return [f"{self._name} {how}; its log {self._log} says:", *last]
 
 
 class NodeProcess:

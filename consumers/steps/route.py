@@ -90,7 +90,7 @@ class Router:
         """Have `explain` say why a package that cannot be read was not asked; their names."""
         broken, now = self._broken(), self._clock.now()
         for name, said in broken.items():
-            reason = f"the package is broken: {said}"
+            reason = f"the package is broken: {'; '.join(said.splitlines())}"
             decision = Decision(study, revision, name, "", None, {}, reason, {}, now)
             routing.note_decision(transaction.connection, decision)
         return sorted(broken)

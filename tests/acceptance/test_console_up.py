@@ -18,7 +18,7 @@ from tests.support.processes import alive, children, free_port, postmasters
 pytestmark = pytest.mark.slow
 
 # What `status` says of a node that has received nothing.
-NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0}
+NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": ""}
 
 
 @pytest.fixture(scope="module")

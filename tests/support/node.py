@@ -136,7 +136,7 @@ class Node:
         done = subprocess.run(
             [*self._program, *arguments, "--data", str(self.data)],
             cwd=self._cwd,
-            env={**os.environ, **self._env},
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -161,6 +161,11 @@ class Node:
     def wait_for(self, predicate: Callable[[], T], timeout: float, what: str, report: Callable[[], object] = str) -> T:
         """The first true value of `predicate`; after `timeout` s an error with the end of the node's log."""
         return wait_for(predicate, timeout, what, lambda: f"{report()}\n{tail(self.log, 60)}", interval=0.1)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its processes and commands."""
+        return {**os.environ, **self._env}
 
     @property
     def superuser_url(self) -> str:

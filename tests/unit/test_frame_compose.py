@@ -148,12 +148,15 @@ def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) ->
     (tmp_path / "secrets" / "DICOM_NODE_DATABASE__URL").write_text("postgresql+psycopg://app:a b@postgres/db")
     (tmp_path / "secrets" / "other").write_text("not a setting")
     program = tmp_path / "dicom-node"
-    program.write_text('#!/bin/sh\necho "$*|$DICOM_NODE_DATABASE__URL|${other-unset}"\n')
+    program.write_text(
+        '#!/bin/sh\necho "$*|${DICOM_NODE_DATABASE__URL-unset}|$DICOM_NODE_DATABASE__URL_FILE|${other-unset}"\n'
+    )
     program.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SECRETS": str(tmp_path / "secrets")}
     command = [str(ROOT / "deploy" / "entrypoint"), "index", "--verbose"]
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    assert said == "index --verbose|postgresql+psycopg://app:a b@postgres/db|unset\n"
+    file = tmp_path / "secrets" / "DICOM_NODE_DATABASE__URL"
+    assert said == f"index --verbose|unset|{file}|unset\n"
 
 
 def _secrets(service: dict[str, Any]) -> set[str]:

@@ -11,7 +11,7 @@ from config.settings import Settings
 from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
-from console.cli.output import print_json, screen, state, table
+from console.cli.output import print_json, screen, stacked, state, table
 from inference_worker.dry_run_process import DryRun, dry_run
 from models import installed as packages
 from models.inspection import inspect
@@ -80,7 +80,7 @@ def show(model: Name, models: ModelFolder = None, config: Config = None, as_json
     out.print(table("How it is run", ("", "step", ""), text.steps(package)))
     out.print(table("What it says", ("", "", ""), text.outputs(package)))
     if card := text.card(package):
-        out.print(card, markup=False)
+        out.print(stacked(card))
 
 
 @group.command()
@@ -153,7 +153,7 @@ def _print_checked(checked: list[dict[str, Any]]) -> None:
     rows = [
         (
             one["name"], state("intact" if one["intact"] else "broken"), one["signature"],
-            one["reason"] or "\n".join([one["digest"], *one["remarks"]]),
+            one["faults"] or [one["digest"], *one["remarks"]],
         )
         for one in checked
     ]  # fmt: skip
