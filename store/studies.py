@@ -199,6 +199,11 @@ def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, i
     return StudyState(row.state), row.revision
 
 
+def exists(connection: Connection, study: StudyId) -> bool:
+    """Whether there is a study with this id."""
+    return connection.scalar(select(studies.c.id).where(studies.c.id == study)) is not None
+
+
 def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
     """Declare a study complete that this transaction has locked; the revision that it then has."""
     state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1
@@ -235,6 +240,11 @@ def note_progress(connection: Connection, study: StudyId, reason: str, now: date
     """Say where a complete study is on its way; one that is amended or stuck meanwhile keeps its own reason."""
     complete_one = update(studies).where(studies.c.id == study, studies.c.state == StudyState.COMPLETE)
     connection.execute(complete_one.values(reason=reason, since=now))
+
+
+def uid_of(connection: Connection, study: StudyId) -> str:
+    """The Study Instance UID."""
+    return str(connection.scalar(select(studies.c.study_uid).where(studies.c.id == study)))
 
 
 def size(connection: Connection, study: StudyId) -> tuple[int, int]:
