@@ -33,7 +33,7 @@ class ImageName:
     @property
     def where(self) -> tuple[str, ...]:
         """`table position -137.5 mm`, where it is known."""
-        return () if self.location is None else (f"{self.place} {self.location:.1f} mm",)
+        return () if self.location is None else (f"{self.place} {self.location:z.1f} mm",)
 
     @property
     def capital(self) -> str:
