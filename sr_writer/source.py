@@ -29,7 +29,8 @@ _READ = [
     "PixelSpacing", "SliceThickness", *compression.READ,
     "TimezoneOffsetFromUTC", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
-_REGION = (int(Tag("BodyPartExamined")), int(Tag("Laterality")))
+BODY_PART, LATERALITY = int(Tag("BodyPartExamined")), int(Tag("Laterality"))
+_REGION = (BODY_PART, LATERALITY)
 _FILE = "a file of the source"
 
 # The functional group macros that a place is stated in (PS3.3 C.7.6.16.2), by the attribute.

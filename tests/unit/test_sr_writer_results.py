@@ -18,7 +18,9 @@ from sr_writer.codes.wording import series_description
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import MODEL, MOMENT, boxes, findings_on
+from tests.support.judges import dciodvfy
 from tests.support.phantoms import Phantom
+from tests.support.result_files import usual
 
 SMALL = Phantom(slices=4, size=(16, 16))
 
@@ -64,6 +66,34 @@ def test_uids_are_functions_of_study_package_input_and_form(paths: list[Path], m
     for other in others:
         uids.update(one.sop_instance_uid for one in write(other, mask, paths, (), MOMENT))
     assert len(uids) == 10
+
+
+@pytest.mark.parametrize("part", [None, "CHEST", "HAND"])
+def test_a_series_says_that_its_side_is_not_known_where_its_source_does_not_say_it(
+    part: str | None, tmp_path: Path, mask: NDArray[np.uint8]
+) -> None:
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.pop("BodyPartExamined", None)
+        if part:
+            one.BodyPartExamined = part
+    paths = phantoms.write(datasets, tmp_path)
+    forms = [usual(kind) for kind in (ResultKind.SEG, ResultKind.GSPS, ResultKind.SC)]
+    for one in write(findings_on(paths, mask), mask, paths, (), MOMENT, forms):
+        result = tmp_path / f"{one.kind}.dcm"
+        result.write_bytes(one.part10)
+        assert opened(one)["Laterality"].is_empty
+        assert dciodvfy(result) == []
+        assert not any("Laterality" in said.sentence for said in dciodvfy.heard(result))
+
+
+def test_the_side_of_the_source_is_that_of_its_results(tmp_path: Path, mask: NDArray[np.uint8]) -> None:
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.BodyPartExamined, one.Laterality = "HAND", "L"
+    paths = phantoms.write(datasets, tmp_path)
+    (page,) = write(findings_on(paths, mask), mask, paths, (), MOMENT, [usual(ResultKind.SC)])
+    assert opened(page).Laterality == "L"
 
 
 def test_what_is_said_of_an_object_is_what_its_file_says(paths: list[Path], mask: NDArray[np.uint8]) -> None:
