@@ -261,7 +261,9 @@ def _described(element: DataElement, others: Sequence[DataElement]) -> tuple[str
 def _value(element: DataElement, others: Sequence[DataElement]) -> str:
     """Where the value comes from; the value itself where it is a word of the standard, the same in each."""
     if int(element.tag) in (*IDENTITY, *_REGION):
-        return "the source's, byte for byte" + ("; empty where it has none" if int(element.tag) == LATERALITY else "")
+        return "the source's, byte for byte" + (
+            "; empty where that is not known" if int(element.tag) == LATERALITY else ""
+        )
     if element.VR == "SQ":
         return f"items of {_keywords(element)}" if len(element.value) else "empty"
     if element.VM == 0:
