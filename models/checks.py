@@ -45,7 +45,7 @@ def read_manifest(text: str, file: Path) -> Manifest:
     try:
         manifest = document.build(Manifest)
     except ConfigurationError as error:
-        raise ConfigurationError("\n".join([str(error), *_of_the_rest(document)])) from error
+        raise ConfigurationError(*error.lines, *_of_the_rest(document)) from error
     check(document, manifest)
     return manifest
 
@@ -60,7 +60,7 @@ def _of_the_rest(document: Document) -> list[str]:
     try:
         document.refuse(found)
     except ConfigurationError as error:
-        return str(error).splitlines()
+        return list(error.lines)
     return []
 
 

@@ -85,12 +85,12 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
         yield "map", explanation.method, explanation.output
 
 
-def card(package: Package) -> str:
+def card(package: Package) -> list[str]:
     """The first lines of the card, without what is blank."""
     if CARD not in package.digests:
-        return ""
+        return []
     lines = [line for line in package.read(CARD).decode("utf-8", "replace").splitlines() if line.strip()]
-    return "\n".join(lines[:_CARD_LINES])
+    return lines[:_CARD_LINES]
 
 
 def facts(package: Package) -> dict[str, Any]:
