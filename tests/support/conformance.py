@@ -20,7 +20,7 @@ from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultForm
 from sr_writer.codes import concepts
 from sr_writer.codes.concepts import Concept
 from sr_writer.identity import IDENTITY
-from sr_writer.source import _REGION, LATERALITY
+from sr_writer.source import _REGION
 from tests.support.samples import FOLDER, FORMS
 
 # What the UID dictionary of pydicom does not have yet (PS3.6 table A-1).
@@ -261,9 +261,7 @@ def _described(element: DataElement, others: Sequence[DataElement]) -> tuple[str
 def _value(element: DataElement, others: Sequence[DataElement]) -> str:
     """Where the value comes from; the value itself where it is a word of the standard, the same in each."""
     if int(element.tag) in (*IDENTITY, *_REGION):
-        return "the source's, byte for byte" + (
-            "; empty where that is not known" if int(element.tag) == LATERALITY else ""
-        )
+        return "the source's, byte for byte"
     if element.VR == "SQ":
         return f"items of {_keywords(element)}" if len(element.value) else "empty"
     if element.VM == 0:
