@@ -79,11 +79,11 @@ def test_an_image_says_that_the_side_of_a_part_is_not_known_where_there_may_be_t
             one.BodyPartExamined = part
     paths = phantoms.write(datasets, tmp_path)
     forms = [usual(kind) for kind in (ResultKind.SEG, ResultKind.GSPS, ResultKind.SC)]
-    for one in write(findings_on(paths, mask), mask, paths, (), MOMENT, forms):
-        result = tmp_path / f"{one.kind}.dcm"
-        result.write_bytes(one.part10)
+    for made in write(findings_on(paths, mask), mask, paths, (), MOMENT, forms):
+        result = tmp_path / f"{made.kind}.dcm"
+        result.write_bytes(made.part10)
         assert dciodvfy(result) == []
-        assert ("Laterality" in opened(one)) == (stated and one.kind is not ResultKind.SEG)
+        assert ("Laterality" in opened(made)) == (stated and made.kind is not ResultKind.SEG)
 
 
 def test_the_side_of_the_source_is_that_of_its_results(tmp_path: Path, mask: NDArray[np.uint8]) -> None:
