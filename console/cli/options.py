@@ -1,6 +1,6 @@
 """Options that many commands share, and the settings that they make."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +8,22 @@ import typer
 
 from config.loading import load_settings
 from config.settings import Settings
+from domain.errors import Permanent
+
+_MOST_ROWS = 1_000_000
+_LARGEST_ID = 2**63 - 1  # of a column bigint
+
+
+def _known(what: str, command: str) -> Callable[[int], int]:
+    """Refuses a number that the database has no room for, in the words for one that it does not have."""
+
+    def check(number: int) -> int:
+        if not 0 < number <= _LARGEST_ID:
+            raise Permanent(f"there is no {what} {number}: dicom-node {command} list")
+        return number
+
+    return check
+
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="The node's data folder. (default: dicom-node-data)")
@@ -20,7 +36,21 @@ DatabaseUrl = Annotated[
     typer.Option("--database", metavar="URL", help="PostgreSQL; without it the one that the data folder holds."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Last = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most, the newest.")]
+Last = Annotated[int, typer.Option("--last", metavar="N", min=1, max=_MOST_ROWS, help="How many at most, the newest.")]
+Conflict = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID", help="Number of the conflict, as `list` shows it.", callback=_known("conflict", "conflicts")
+    ),
+]
+Letter = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID",
+        help="Number of the dead letter, as `list` shows it.",
+        callback=_known("dead letter", "dead-letters"),
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="Everything, however much there is.")]
 HttpPort = Annotated[
     int | None, typer.Option("--http-port", metavar="N", help="Port of /metrics and /health; 0 takes a free one.")
@@ -48,7 +78,10 @@ Settle = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="Where models run: auto, cpu, or a GPU such as cuda:0.")
 ]
-Supervisor = Annotated[int | None, typer.Option("--supervisor", hidden=True)]
+Index = Annotated[
+    int, typer.Option("--index", min=0, max=999, help="Number of this process, from 0, where several are of its role.")
+]
+Supervisor = Annotated[int | None, typer.Option("--supervisor", min=1, max=2**31 - 1, hidden=True)]
 
 
 def settings_from(config: Path | None, **given: Any) -> Settings:
