@@ -26,8 +26,9 @@ from console.cli.options import (
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
-from roles.health import Report
+from roles.health import Report, ask
 from roles.process import stopped_by_signals
+from roles.run_files import all_running
 from roles.supervisor import Supervisor
 
 app = typer.Typer()
@@ -116,9 +117,21 @@ def _check_port(settings: Settings) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise ConfigurationError(
-            f"listener.port: {address[0]}:{address[1]} cannot be opened: {error.strerror or error}"
-        ) from error
+        said = f"listener.port: {address[0]}:{address[1]} cannot be opened: {error.strerror or error}"
+        raise ConfigurationError(f"{said}{_holder(settings)}") from error
+
+
+def _holder(settings: Settings) -> str:
+    """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
+    for name, facts in all_running(settings.data).items():
+        if name.partition("-")[0] == "listen" and _serves(settings, name):
+            return f". {name} of this data folder runs without a node: stop it (kill {facts['pid']}), then start again"
+    return ""
+
+
+def _serves(settings: Settings, name: str) -> bool:
+    """Whether that listener has the port, or does not say which it has."""
+    return bool(ask(settings.data, name).get("dicom_port", settings.listener.port) == settings.listener.port)
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
