@@ -1,5 +1,9 @@
-"""Options that many commands share, and the settings that they make."""
+"""Options that many commands share, and the settings that they make.
 
+Every number has bounds, here or in the settings: beyond them libraries and the database raise what nobody can read.
+"""
+
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +27,13 @@ def _known(what: str, command: str) -> Callable[[int], int]:
         return number
 
     return check
+
+
+def _number(value: float) -> float:
+    """No range keeps out what is no number."""
+    if math.isnan(value):
+        raise typer.BadParameter("that is no number")
+    return value
 
 
 Data = Annotated[
@@ -49,6 +60,18 @@ Letter = Annotated[
         metavar="ID",
         help="Number of the dead letter, as `list` shows it.",
         callback=_known("dead letter", "dead-letters"),
+    ),
+]
+Group = Annotated[
+    int,
+    typer.Argument(
+        metavar="GROUP", help="Number of the group, as `list` shows it.", callback=_known("group", "patients")
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="S", min=0.1, max=86400.0, callback=_number, help="Seconds to wait for each answer."
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Everything, however much there is.")]
