@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from config.programs import program
 from inference_worker.model_config import ModelProcessConfig
-from inference_worker.model_process import ending, environment, program
+from inference_worker.model_process import ending, environment
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from config.programs import program
 from domain import errors
 from domain.errors import NodeError, Retryable
 from domain.findings import Findings
@@ -305,11 +306,6 @@ def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Pope
     )
 
 
-def program(module: str) -> list[str]:
-    """The command that runs a module of ours as a process of its own."""
-    return [sys.executable, "-P", "-m", module]
-
-
 def environment(setup: ModelProcessConfig) -> dict[str, str]:
     """The environment of a process that runs models: nothing that it does not need."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -352,5 +348,5 @@ def _left(deadline: float) -> float:
 def _raised(reply: Mapping[str, str]) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
     kind = getattr(errors, reply["error"])
-    error: NodeError = kind(reply["message"])
+    error: NodeError = kind(*reply["message"].split("\n"))
     return error
