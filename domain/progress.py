@@ -1,12 +1,14 @@
 """Where a study is, since when, and why: one sentence out of its rows. Pure functions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.records import DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
+from domain.records import CorrectionRecord, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
 from domain.rejections import Cause
 from domain.states import DeliveryState, JobState, StudyState
+
+_FAILED = (JobState.FAILED, JobState.TIMED_OUT)
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,36 @@ def progress(
     results: Sequence[ResultRecord],
     deliveries: Sequence[DeliveryRecord],
     rejections: Sequence[RejectionRecord] = (),
+    other_bytes: Sequence[CorrectionRecord] = (),
 ) -> Progress:
     """The step that a study waits at; of several, the one that has come least far.
 
     Models that failed, or that the images do not suit, on a study that goes on without them are named behind it, as are
-    those whose results were withdrawn.
+    those whose results were withdrawn. Where anything failed, so are `other_bytes` that wait: they may mend it.
     """
+    place = _place(study, jobs, results, deliveries, rejections)
+    failed = any(one.state in _FAILED for one in _newest_of_each_model(jobs))
+    if study.state is not StudyState.STUCK and not failed:
+        return place
+    return replace(place, why="; ".join([place.why, *bytes_that_wait(other_bytes)]))
+
+
+def bytes_that_wait(other_bytes: Sequence[CorrectionRecord]) -> list[str]:
+    """What a person may let count in place of bytes that were no good, with the command; nothing where none wait."""
+    return [
+        f"other bytes of {one.images} image{'s' * (one.images > 1)} came and wait: "
+        f"dicom-node conflicts adopt {one.id}{' --all' * (one.images > 1)}"
+        for one in other_bytes
+    ]
+
+
+def _place(
+    study: StudyRecord,
+    jobs: Sequence[JobRecord],
+    results: Sequence[ResultRecord],
+    deliveries: Sequence[DeliveryRecord],
+    rejections: Sequence[RejectionRecord],
+) -> Progress:
     if study.state is not StudyState.COMPLETE:
         return _of_study(study)
     current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
@@ -64,7 +90,7 @@ def _going(
     results: Sequence[ResultRecord],
     deliveries: Sequence[DeliveryRecord],
 ) -> Progress:
-    failed = [one for one in current if one.state in (JobState.FAILED, JobState.TIMED_OUT)]
+    failed = [one for one in current if one.state in _FAILED]
     refused = [one for one in current if one.state is JobState.NOT_SUITABLE]
     going_on = [one for one in current if one not in failed and one not in refused]
     first = going_on or failed or refused[:1]

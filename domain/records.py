@@ -93,6 +93,24 @@ class CorrectionRecord:
 
 
 @dataclass(frozen=True)
+class ConflictGroup:
+    """Conflicts that can be decided at once, by the number of the newest of them.
+
+    `received_at` is when the last of them came. `sop_uid` and `object_key` are "" where several images are among them.
+    """
+
+    id: int
+    kind: ConflictKind
+    study_id: StudyId
+    sent_study_id: StudyId | None
+    adopted_at: datetime | None
+    images: int
+    received_at: datetime
+    sop_uid: str
+    object_key: str
+
+
+@dataclass(frozen=True)
 class PatientGroup:
     """Images of a study that name the same patient, and the attributes in which they disagree with others.
 
@@ -360,12 +378,16 @@ class SpoolRecord:
 
 @dataclass(frozen=True)
 class CurrentWork:
-    """What decides where a study is: the newest run of each model that was not cancelled, with its results' way."""
+    """What decides where a study is: the newest run of each model that was not cancelled, with its results' way.
+
+    `other_bytes` came under the UIDs of its images and wait for a person.
+    """
 
     jobs: tuple[JobRecord, ...] = ()
     results: tuple[ResultRecord, ...] = ()
     deliveries: tuple[DeliveryRecord, ...] = ()
     rejections: tuple[RejectionRecord, ...] = ()
+    other_bytes: tuple[CorrectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -383,6 +405,7 @@ class StudySummary:
     deliveries: tuple[DeliveryRecord, ...]
     unreadable: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
+    other_bytes: tuple[CorrectionRecord, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Any, Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
-from roles.run_files import began, run_file, running
+from roles.run_files import all_running, began, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -137,9 +137,8 @@ class HealthServer:
             self._server = _Server((self._settings.host, self._settings.port), self._health)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
-            raise ConfigurationError(
-                f"http.port: {where}, of {self._name}, cannot be opened: {error.strerror}"
-            ) from error
+            said = f"http.port: {where}, of {self._name}, cannot be opened: {error.strerror}"
+            raise ConfigurationError(f"{said}{self._holder()}") from error
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
         self._write()
         return self
@@ -155,6 +154,13 @@ class HealthServer:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self._server.server_address[1])
+
+    def _holder(self) -> str:
+        """The process of this very data folder that has the port."""
+        for name, facts in all_running(self._file.parent.parent).items():
+            if facts.get("port") == self._settings.port:
+                return f". {name} of this data folder has it: stop it (kill {facts['pid']})"
+        return ""
 
     def _write(self) -> None:
         facts = {

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +35,8 @@ WITHOUT_DATABASE = frozenset({"listen"})
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_PARENT_LOOK = 1.0  # s between two looks at whether the parent lives
+_STOPPED_BY_THEN = 30.0  # s after which a process whose parent is gone does not wait for its own stop any more
 _PR_SET_DUMPABLE = 4
 
 
@@ -139,10 +142,23 @@ def conceal() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel send SIGTERM to this process when `parent`, which started it, ends in whatever way."""
+    """Stop this process, as SIGTERM does, when `parent`, which started it, ends in whatever way.
+
+    The kernel is asked for the signal. That it comes is not relied on: a thread looks at the parent as well.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it was gone before the request
         raise SystemExit(1)
+    threading.Thread(target=_end_after, args=(parent,), name="parent", daemon=True).start()
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_LOOK)
+    os.kill(os.getpid(), signal.SIGTERM)
+    # Nobody is left who would end by force what does not stop.
+    time.sleep(_STOPPED_BY_THEN)
+    os._exit(1)
 
 
 def _run_alone(role: Role, context: Context) -> None:

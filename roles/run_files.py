@@ -27,6 +27,12 @@ def running(data: Path, name: str) -> dict[str, Any] | None:
         return None
 
 
+def all_running(data: Path) -> dict[str, dict[str, Any]]:
+    """What each process of the data folder that runs said of itself, by its name."""
+    names = sorted(one.stem for one in run_file(data, "").parent.glob("*.json"))
+    return {name: facts for name in names if (facts := running(data, name)) is not None}
+
+
 def began(process: int) -> str:
     """When a process began: the machine's start by its id, and clock ticks since; raises OSError where none is seen."""
     stat = Path(f"/proc/{process}/stat").read_text(errors="replace")

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    case,
     exists,
     func,
     insert,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from domain.identity import ConflictEnd, ConflictKind, disagreeing
 from domain.ids import StudyId
-from domain.records import ConflictRecord, CorrectionRecord, Listed
+from domain.records import ConflictGroup, ConflictRecord, CorrectionRecord, Listed
 from store.database import Database
 from store.index_rows import InstanceRow
 from store.leases import Condition
@@ -60,26 +61,41 @@ def latest(database: Database, limit: int) -> Listed[ConflictRecord]:
         return first_of(connection, rows_of(ConflictRecord, conflicts).where(_OPEN), ConflictRecord, order, limit)
 
 
-def correction(connection: Connection, number: int) -> Correction | None:
+def groups(database: Database, limit: int) -> Listed[ConflictGroup]:
+    """What can be decided at once, a line each, the newest first."""
+    alike = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id, conflicts.c.adopted_at)
+    images = func.count(conflicts.c.sop_uid.distinct())
+    order = (func.max(conflicts.c.received_at).label("received_at"), func.max(conflicts.c.id).label("id"))
+    single = (
+        case((images == 1, func.max(conflicts.c.sop_uid)), else_="").label("sop_uid"),
+        case((func.count() == 1, func.max(conflicts.c.object_key)), else_="").label("object_key"),
+    )
+    query = select(*alike, *order, images.label("images"), *single).where(_OPEN).group_by(*alike)
+    with database.transaction() as connection:
+        return first_of(connection, query, ConflictGroup, order, limit)
+
+
+def correction(connection: Connection, number: int, *, whole: bool = False) -> Correction | None:
     """What is adopted with the conflict of that number, as it stands; None where there is no such one.
 
-    Other bytes of an image are a matter of their own. What names another study or another patient comes with all that
-    does the same, the newest of each image. Whoever changes one has locked its studies.
+    What names another study or another patient comes with all that does the same, the newest of each image. Other bytes
+    of an image are a matter of their own; with `whole` they come with all that wait of the study, or with those that
+    one decision replaced. Whoever changes one has locked its studies.
     """
     query = rows_of(ConflictRecord, conflicts).where(conflicts.c.id == number, _OPEN)
     found = read(connection, query, ConflictRecord)
     if not found:
         return None
     (first,) = found
-    alike = conflicts.c.id == number if first.kind is ConflictKind.BYTES else _alike(first)
+    alike = conflicts.c.id == number if first.kind is ConflictKind.BYTES and not whole else _alike(first)
     order = (conflicts.c.received_at, conflicts.c.id)
     records = read(connection, rows_of(ConflictRecord, conflicts).where(alike).order_by(*order), ConflictRecord)
     marks = _marks(connection, alike)
     same = [one for one in records if not disagreeing({*(marks[one.id] or ()), *(marks[number] or ())})]
     newest = {one.sop_uid: one for one in same} | {first.sop_uid: first}
-    whole = tuple(newest[uid] for uid in sorted(newest))
-    its_marks = tuple(marks[one.id] for one in whole)
-    return Correction(first.kind, first.study_id, first.sent_study_id or first.study_id, whole, its_marks)
+    of_all = tuple(newest[uid] for uid in sorted(newest))
+    its_marks = tuple(marks[one.id] for one in of_all)
+    return Correction(first.kind, first.study_id, first.sent_study_id or first.study_id, of_all, its_marks)
 
 
 def _marks(connection: Connection, alike: Condition) -> dict[int, Sequence[str] | None]:
@@ -89,7 +105,10 @@ def _marks(connection: Connection, alike: Condition) -> dict[int, Sequence[str] 
 
 def _alike(one: ConflictRecord) -> Condition:
     same = and_(conflicts.c.study_id == one.study_id, conflicts.c.sent_study_id == one.sent_study_id)
-    adopted = conflicts.c.adopted_at.is_(None) == (one.adopted_at is None)
+    if one.kind is ConflictKind.BYTES:
+        adopted = conflicts.c.adopted_at.is_not_distinct_from(one.adopted_at)
+    else:
+        adopted = conflicts.c.adopted_at.is_(None) == (one.adopted_at is None)
     return and_(_OPEN, same, conflicts.c.kind == one.kind, adopted)
 
 
@@ -199,11 +218,21 @@ def _any(connection: Connection, *conditions: Condition) -> bool:
 
 
 def corrections(connection: Connection, *conditions: Condition) -> tuple[CorrectionRecord, ...]:
-    """What waits to be adopted together, the newest last."""
+    """What names another patient or study and waits to be adopted together, the newest last."""
+    return _grouped(connection, _CORRECTS, *conditions)
+
+
+def other_bytes(connection: Connection, ids: Collection[StudyId]) -> tuple[CorrectionRecord, ...]:
+    """The other bytes that wait of images of these studies, those of one study together."""
+    kind = conflicts.c.kind == ConflictKind.BYTES
+    return _grouped(connection, _OPEN, conflicts.c.adopted_at.is_(None), kind, conflicts.c.study_id.in_(ids))
+
+
+def _grouped(connection: Connection, *conditions: Condition) -> tuple[CorrectionRecord, ...]:
     same = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id)
     newest = func.max(conflicts.c.id)
     query = select(*same, newest.label("id"), func.count(conflicts.c.sop_uid.distinct()).label("images"))
-    query = query.where(_CORRECTS, *conditions).group_by(*same).order_by(newest)
+    query = query.where(*conditions).group_by(*same).order_by(newest)
     return read(connection, query, CorrectionRecord)
 
 

@@ -184,7 +184,7 @@ def take_dead_letter(connection: Connection, number: int) -> DeadLetter:
     letter = locked(select(*_LETTER).where(dead_letters.c.id == number), dead_letters)
     row = connection.execute(letter).one_or_none()
     if row is None:
-        raise Permanent(f"there is no dead letter {number}")
+        raise Permanent(f"there is no dead letter {number}: dicom-node dead-letters list")
     return DeadLetter(*row)
 
 

@@ -1,6 +1,10 @@
-"""Options that many commands share, and the settings that they make."""
+"""Options that many commands share, and the settings that they make.
 
-from collections.abc import Mapping
+Every number has bounds, here or in the settings: beyond them libraries and the database raise what nobody can read.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +13,29 @@ import typer
 from config.loading import load_settings
 from config.secret_urls import has_password
 from config.settings import Settings
+from domain.errors import Permanent
+
+_MOST_ROWS = 1_000_000
+_LARGEST_ID = 2**63 - 1  # of a column bigint
+
+
+def _known(what: str, command: str) -> Callable[[int], int]:
+    """Refuses a number that the database has no room for, in the words for one that it does not have."""
+
+    def check(number: int) -> int:
+        if not 0 < number <= _LARGEST_ID:
+            raise Permanent(f"there is no {what} {number}: dicom-node {command} list")
+        return number
+
+    return check
+
+
+def _number(value: float) -> float:
+    """No range keeps out what is no number."""
+    if math.isnan(value):
+        raise typer.BadParameter("that is no number")
+    return value
+
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="The node's data folder. (default: dicom-node-data)")
@@ -39,7 +66,33 @@ DatabaseUrl = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Last = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most, the newest.")]
+Last = Annotated[int, typer.Option("--last", metavar="N", min=1, max=_MOST_ROWS, help="How many at most, the newest.")]
+Conflict = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID", help="Number of the conflict, as `list` shows it.", callback=_known("conflict", "conflicts")
+    ),
+]
+Letter = Annotated[
+    int,
+    typer.Argument(
+        metavar="ID",
+        help="Number of the dead letter, as `list` shows it.",
+        callback=_known("dead letter", "dead-letters"),
+    ),
+]
+Group = Annotated[
+    int,
+    typer.Argument(
+        metavar="GROUP", help="Number of the group, as `list` shows it.", callback=_known("group", "patients")
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", metavar="S", min=0.1, max=86400.0, callback=_number, help="Seconds to wait for each answer."
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="Everything, however much there is.")]
 HttpPort = Annotated[
     int | None, typer.Option("--http-port", metavar="N", help="Port of /metrics and /health; 0 takes a free one.")
@@ -67,7 +120,10 @@ Settle = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="Where models run: auto, cpu, or a GPU such as cuda:0.")
 ]
-Supervisor = Annotated[int | None, typer.Option("--supervisor", hidden=True)]
+Index = Annotated[
+    int, typer.Option("--index", min=0, max=999, help="Number of this process, from 0, where several are of its role.")
+]
+Supervisor = Annotated[int | None, typer.Option("--supervisor", min=1, max=2**31 - 1, hidden=True)]
 
 
 def settings_from(config: Path | None, **given: Any) -> Settings:

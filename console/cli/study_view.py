@@ -15,6 +15,7 @@ from domain.progress import Progress
 from domain.records import (
     BoundedDecision,
     ChoiceRecord,
+    ConflictGroup,
     ConflictRecord,
     ItemisedDelivery,
     JobRecord,
@@ -164,14 +165,15 @@ def _conflicts(path: StudyPath) -> Section:
     return Section("conflicts: other bytes came under the same UID", CONFLICT, rows)
 
 
-CONFLICT = ("id", "received", "what", "instance in study", "names study", "SOP instance UID", "object")
+CONFLICT = ("id", "received", "what", "images", "instance in study", "names study", "SOP instance UID", "object")
 
 
-def conflict(one: ConflictRecord) -> tuple[object, ...]:
+def conflict(one: ConflictRecord | ConflictGroup) -> tuple[object, ...]:
     """A row of `CONFLICT`."""
+    images = one.images if isinstance(one, ConflictGroup) else 1
     what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
     studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
-    return one.id, moment(one.received_at), what, *studies, one.sop_uid, one.object_key
+    return one.id, moment(one.received_at), what, images, *studies, one.sop_uid, one.object_key
 
 
 def _decisions(path: StudyPath) -> Section:

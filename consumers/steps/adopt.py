@@ -43,20 +43,23 @@ _PART = "{came} of {images} images of study {study} came: send the rest first, o
 _Instances = Mapping[int, Reread]
 
 
-def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, part: bool = False) -> Correction:
+def adopt(
+    ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, part: bool = False, whole: bool = False
+) -> Correction:
     """Make the conflict's bytes, and those of its whole correction, their instances'; what was adopted.
 
-    The studies become complete anew; results of images that name somebody else now are withdrawn. Raises Permanent
-    where there is no such conflict, its study still comes in, or its bytes count already; and, unless `part`, where the
-    former study would be left with some of its images.
+    `whole` takes all other bytes that wait of the study as one correction. The studies become complete anew; results of
+    images that name somebody else now are withdrawn. Raises Permanent where there is no such conflict, its study still
+    comes in, or its bytes count already; and, unless `part`, where the former study would be left with some of its
+    images.
     """
     with ledger.database.transaction() as connection:
-        wanted = correction(connection, number)
+        wanted = correction(connection, number, whole)
     # Before anything is locked: a study's objects take seconds to read.
     read = {one.id: reread(objects.path(one.object_key)) for one in wanted.conflicts}
     with ledger.transaction() as transaction:
         rows = lock(transaction.connection, wanted)
-        if correction(transaction.connection, number) != wanted:
+        if correction(transaction.connection, number, whole) != wanted:
             raise Permanent(_CHANGED)
         sent = rows[wanted.sent]
         _check(wanted, read, sent)
@@ -72,9 +75,9 @@ def adopt(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, p
     return wanted
 
 
-def correction(connection: Connection, number: int) -> Correction:
+def correction(connection: Connection, number: int, whole: bool = False) -> Correction:
     """What one decision about this conflict is about; raises Permanent where there is no such conflict."""
-    found = conflicts.correction(connection, number)
+    found = conflicts.correction(connection, number, whole=whole)
     if found is None:
         raise Permanent(f"there is no conflict {number}: dicom-node conflicts list")
     return found

@@ -12,6 +12,7 @@ from consumers.steps.request_results import request_results
 from domain.errors import Permanent
 from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
+from domain.progress import bytes_that_wait
 from domain.states import JobEvent, StudyState
 from models.registry import Package
 from store import conflicts, deliveries, jobs, outbox, rejections, results, studies
@@ -80,9 +81,11 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
         refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
+        waiting = conflicts.other_bytes(connection, [study])
         lacking = [f"{job.model} {job.version}" for job in _lacking(connection, study, ())]
     digests = {one.digest for one in packages}
-    said = [f"replay {letters} event(s) that were set aside"] if letters else []
+    said = bytes_that_wait(waiting)
+    said += [f"replay {letters} event(s) that were set aside"] if letters else []
     for one in failed:
         known = one.model_digest in digests
         gone = "its package is not installed, or was changed: leave what it ended with"

@@ -22,19 +22,21 @@ _CHANGED = "more of it came at this moment: look at it again, dicom-node conflic
 _ADOPTED = "these are the bytes that counted before a correction was adopted: adopting it again goes back"
 
 
-def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime) -> Correction:
+def set_aside(ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, whole: bool = False) -> Correction:
     """Put the conflict's bytes, and those of its whole correction, into quarantine; a study that waited goes on.
+
+    `whole` takes all other bytes that wait of the study as one correction.
 
     Raises Permanent where there is no such conflict, or it holds what an adopted correction replaced.
     """
     with ledger.database.transaction() as connection:
-        found = correction(connection, number)
+        found = correction(connection, number, whole)
     if any(one.adopted_at for one in found.conflicts):
         raise Permanent(_ADOPTED)
     read = [reread(objects.path(one.object_key)) for one in found.conflicts]
     with ledger.transaction() as transaction:
         sent = lock(transaction.connection, found)[found.sent]
-        if correction(transaction.connection, number) != found:
+        if correction(transaction.connection, number, whole) != found:
             raise Permanent(_CHANGED)
         rows = [_row(sent, one, its) for one, its in zip(found.conflicts, read, strict=True)]
         index.file_quarantined(transaction.connection, rows)

@@ -12,7 +12,7 @@ from crc32c import crc32c
 from dicom_node.spool.entries import encode_details
 from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.frames import FramePool
-from dicom_node.spool.pool import LOW_DISK, SegmentPool
+from dicom_node.spool.pool import LOW_DISK, SegmentPool, not_written
 from dicom_node.spool.records import HEADER, PART, Kind, Record, pack, padded
 from dicom_node.spool.shortage import Shortage
 from dicom_node.tally import Tally
@@ -96,6 +96,7 @@ class AssociationWriter:
         self._tell_refusals()
         self._instance = _Instance(sop_class, sop_instance, transfer_syntax, context_id)
         self.fill = 0
+        self._access.pool.end_parts(self.id)
         if not self._frame:
             self._frame = self._access.frames.take()
             self.buffer = self._frame[HEADER : HEADER + PART]
@@ -117,6 +118,7 @@ class AssociationWriter:
     def abandon(self) -> None:
         """Forget the instance that was begun; parts of it that are written are ignored by the reader."""
         self.fill = 0
+        self._access.pool.end_parts(self.id)
         if self._frame:
             self._access.frames.give_back(self._frame)
             self._frame = self.buffer = _NO_FRAME
@@ -203,7 +205,8 @@ class AssociationWriter:
             transfer_syntax=instance.transfer_syntax,
             payload_crc=payload_crc,
         )
-        write = partial(self._attempt_write, record, frame, reserve=reserve, parts=kind is Kind.PART)
+        part_of = self.id if kind is Kind.PART else None
+        write = partial(self._attempt_write, record, frame, reserve=reserve, part_of=part_of)
         try:
             write()
         except OSError:
@@ -211,11 +214,13 @@ class AssociationWriter:
             try:
                 write()
             except OSError as error:
-                raise SpoolUnavailable(f"spool cannot be written: {error}") from error
+                raise SpoolUnavailable(not_written(error)) from error
         self._access.ring(kind not in (Kind.INSTANCE, Kind.PART))
 
-    def _attempt_write(self, record: Callable[..., Record], frame: memoryview, *, reserve: bool, parts: bool) -> None:
-        segment = self._access.pool.acquire(len(frame), reserve=reserve, parts=parts)
+    def _attempt_write(
+        self, record: Callable[..., Record], frame: memoryview, *, reserve: bool, part_of: UUID | None
+    ) -> None:
+        segment = self._access.pool.acquire(len(frame), reserve=reserve, part_of=part_of)
         try:
             self._attempt += 1
             header = segment.header

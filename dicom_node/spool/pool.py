@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -35,9 +36,16 @@ _GRACE = 1.0
 # takes seconds at worst.
 _MAKING = 15.0
 _LONGEST = padded(PART)
+# A sender is told why it gets 0xA700 in these words: each fits into an Error Comment (0000,0902), 64 characters.
 FULL = "spool is full"
-PARTS_FULL = "large instances that are not whole yet fill their share of the spool"
+PARTS_FULL = "large instances not whole yet fill their share of the spool"
+PARTS_UNREAD = "the spool's room for large instances waits for the index"
 LOW_DISK = "free space of the spool's disk is below its floor"
+
+
+def not_written(error: OSError) -> str:
+    """What the disk said to a write, in words of ours that leave room for its own."""
+    return f"spool's disk: {error.strerror or error}"
 
 
 @dataclass(slots=True)
@@ -86,6 +94,7 @@ class SegmentPool:
         self._reserve: OpenSegment | None = None
         self._lent = 0
         self._parts: set[int] = set()  # numbers of segments that hold parts, until the reader has finished them
+        self._under_way: dict[UUID, set[int]] = {}  # those with parts of the instance that an association sends now
         self._failed: list[OpenSegment] = []
         self._ended: dict[int, tuple[int, SegmentHeader]] = {}
         self._condemned: set[int] = set()
@@ -104,13 +113,14 @@ class SegmentPool:
         """Whether one who needed a segment got none, and there still is none."""
         return self._full_since is not None
 
-    def acquire(self, size: int = _LONGEST, *, reserve: bool = False, parts: bool = False) -> OpenSegment:
+    def acquire(self, size: int = _LONGEST, *, reserve: bool = False, part_of: UUID | None = None) -> OpenSegment:
         """A segment with room for a record of `size` bytes, for one write.
 
         `reserve` is for a record that lets the reader free others: it may have the last segment, which instances may
-        not; `parts` for a part of an instance. Raises SpoolUnavailable where there is none, OSError where its use
-        cannot be begun.
+        not; `part_of` is the association whose instance a part is of. Raises SpoolUnavailable where there is none,
+        OSError where its use cannot be begun.
         """
+        parts = part_of is not None
         with self._changed:
             nearly_full = self._put_by(size, parts)
         for segment in nearly_full:
@@ -118,12 +128,16 @@ class SegmentPool:
         with self._changed:
             found = self._pick(size, reserve, parts) or self._wait(size, reserve, parts)
             if found is None:
-                raise SpoolUnavailable(LOW_DISK if self.low_disk else PARTS_FULL if self._parts_end(parts) else FULL)
+                raise SpoolUnavailable(self._why_not(parts))
             self._full_since = None
             self._lent += 1
-            if not isinstance(found, OpenSegment) and parts:
-                self._parts.add(found[1].number)
+            if part_of is not None:
+                self._note_part(part_of, found.header.number if isinstance(found, OpenSegment) else found[1].number)
         return found if isinstance(found, OpenSegment) else self._begin(*found, reserve, parts)
+
+    def end_parts(self, association: UUID) -> None:
+        """The instance whose parts an association wrote is whole, or given up: the reader alone has to do with them."""
+        self._under_way.pop(association, None)
 
     def release(self, segment: OpenSegment) -> None:
         """Take back a segment after a write."""
@@ -196,6 +210,19 @@ class SegmentPool:
             self.wanted.set()
             return self._free.popleft() if self._free else None
         return None
+
+    def _note_part(self, association: UUID, number: int) -> None:
+        self._parts.add(number)
+        self._under_way.setdefault(association, set()).add(number)
+
+    def _why_not(self, parts: bool) -> str:
+        if self.low_disk:
+            return LOW_DISK
+        if not self._parts_end(parts):
+            return FULL
+        # Other threads end theirs meanwhile: a list of them is made in one step.
+        unfinished = self._parts.intersection(chain.from_iterable(list(self._under_way.values())))
+        return PARTS_FULL if 2 * len(unfinished) > len(self._parts) else PARTS_UNREAD
 
     def _parts_end(self, parts: bool) -> bool:
         """Whether what is to be written are parts, and they have all the segments that they may have."""

@@ -8,13 +8,14 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from domain.ids import StudyId
-from domain.records import CurrentWork, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord
+from domain.records import CorrectionRecord, CurrentWork, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord
 from domain.states import JobState
+from store.conflicts import other_bytes
 from store.database import Database
 from store.queries.records import read, rows_of, rows_of_studies
 from store.tables import deliveries, jobs, rejections, results
 
-T = TypeVar("T", JobRecord, ResultRecord, DeliveryRecord, RejectionRecord)
+T = TypeVar("T", JobRecord, ResultRecord, DeliveryRecord, RejectionRecord, CorrectionRecord)
 
 
 def current_work(database: Database, study: StudyId) -> CurrentWork:
@@ -38,8 +39,11 @@ def work_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId
     of_deliveries = rejections.c.delivery_id.in_([one.id for one in sent])
     noted = read(connection, rows_of(RejectionRecord, rejections).where(of_deliveries), RejectionRecord)
     its_jobs, its_results, its_deliveries = _by_study(found), _by_study(written), _by_study(sent)
-    its_notes = _by_study(noted)
-    return {one: CurrentWork(its_jobs[one], its_results[one], its_deliveries[one], its_notes[one]) for one in ids}
+    its_notes, its_bytes = _by_study(noted), _by_study(other_bytes(connection, ids))
+    return {
+        one: CurrentWork(its_jobs[one], its_results[one], its_deliveries[one], its_notes[one], its_bytes[one])
+        for one in ids
+    }
 
 
 def _by_study(records: Iterable[T]) -> Mapping[StudyId, tuple[T, ...]]:

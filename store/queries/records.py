@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Column, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.records import (
     ChoiceRecord,
+    ConflictGroup,
     ConflictRecord,
     CorrectionRecord,
     DecisionRecord,
@@ -48,7 +49,7 @@ def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, 
 
 
 def last_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[Column[Any]], most: int | None
+    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int | None
 ) -> Listed[R]:
     """The last `most` rows of `query` in their order (all of them for None), and how many come before them."""
     if most is None:
@@ -58,7 +59,7 @@ def last_of(
 
 
 def first_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[Column[Any]], most: int
+    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int
 ) -> Listed[R]:
     """The last `most` rows in that order, the last one first."""
     found = last_of(connection, query, kind, order, most)
@@ -107,6 +108,7 @@ def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
 _DECODE: Mapping[type, Mapping[str, Callable[[Any], object]]] = {
     StudyRecord: {"state": StudyState},
     ConflictRecord: {"kind": ConflictKind},
+    ConflictGroup: {"kind": ConflictKind},
     CorrectionRecord: {"kind": ConflictKind},
     DecisionRecord: {"refusals": _refusals},
     JobRecord: {"state": JobState},

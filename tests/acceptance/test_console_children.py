@@ -13,7 +13,7 @@ import pytest
 from roles.children import Child
 from tests.support.counterparts import ROOT
 from tests.support.node import PROGRAM
-from tests.support.processes import Process, alive, children, kill_pid, wait_for
+from tests.support.processes import Process, alive, answers, children, free_port, kill_pid, wait_for
 
 SLEEPER = "import time; time.sleep(600)"
 PARENT_OF_ONE = (
@@ -25,6 +25,25 @@ SUPERVISOR = """
 import os, subprocess, sys, time
 child = "from roles.process import die_with; die_with({}); print('bound', flush=True); import time; time.sleep(600)"
 subprocess.Popen([sys.executable, "-c", child.format(os.getpid())])
+time.sleep(600)
+"""
+# A supervisor whose listener never gets that signal.
+DEAF_LISTENER = """
+import ctypes, os, time
+from pathlib import Path
+from config.settings import Listener, Settings
+from roles.fork import Fork
+from roles.process import die_with, run_role
+from roles.table import ROLES
+
+supervisor = os.getpid()
+
+def main():
+    die_with(supervisor)
+    ctypes.CDLL(None).prctl(1, 0)
+    return run_role("listen", ROLES["listen"], Settings(data=Path({data!r}), listener=Listener(port={port})))
+
+Fork("listen", main)
 time.sleep(600)
 """
 
@@ -164,6 +183,23 @@ def test_a_child_dies_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     (child,) = children(supervisor.pid)
     supervisor.kill()
     wait_for(lambda: not alive(child), 60, "the child to be gone")
+
+
+def test_a_child_that_no_signal_tells_of_its_supervisors_death_ends_by_itself(tmp_path: Path) -> None:
+    """A listener, which would go on to take studies for a spool that nobody reads; `up` names it meanwhile."""
+    port = free_port()
+    supervisor = Process(
+        python(DEAF_LISTENER.format(data=str(tmp_path / "data"), port=port)), tmp_path / "log", cwd=ROOT
+    )
+    wait_for(lambda: answers(port), 60, "the listener")
+    (child,) = children(supervisor.pid)
+    second = [sys.executable, "-m", "console.cli.main", "up", "--data", str(tmp_path / "data"), "--port", str(port)]
+    said = subprocess.run(second, cwd=ROOT, check=False, timeout=120, capture_output=True, text=True).stderr
+    assert f"{port} cannot be opened: Address already in use. listen of this data folder runs" in said
+    assert f"(kill {child})" in said
+    supervisor.kill()
+    wait_for(lambda: not alive(child), 60, "the child to be gone")
+    assert "stopped" in (tmp_path / "log").read_text()
 
 
 def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:

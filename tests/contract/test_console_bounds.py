@@ -113,7 +113,14 @@ def answer(url: str, *words: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    "words", [("status",), ("quarantine", "list"), ("conflicts", "list"), ("dead-letters", "list"), ("audit", "show")]
+    "words",
+    [
+        ("status",),
+        ("quarantine", "list"),
+        ("conflicts", "list", "--each"),
+        ("dead-letters", "list"),
+        ("audit", "show"),
+    ],
 )
 def test_a_list_shows_so_many_and_says_how_many_more_there_are_and_how_to_see_them(
     crowded_url: str, words: tuple[str, ...]
@@ -126,6 +133,18 @@ def test_a_list_shows_so_many_and_says_how_many_more_there_are_and_how_to_see_th
     assert f"and {found['more'] + (1 if words[0] == 'audit' else 0)} more (--last N)" in text
     assert len(text.splitlines()) < 30
     assert len(shown(crowded_url, *words).splitlines()) < 220
+
+
+def test_many_images_of_one_study_push_no_other_conflict_off_the_list(crowded_url: str) -> None:
+    found = answer(crowded_url, "conflicts", "list")
+    assert len(found["conflicts"]) < 10
+    assert found["more"] == 0
+    assert max(one["images"] for one in found["conflicts"]) >= MANY
+
+
+@pytest.mark.parametrize("words", [("status",), ("quarantine", "list"), ("conflicts", "list"), ("audit", "show")])
+def test_a_list_of_more_rows_than_any_has_is_a_wrong_usage_and_no_defect(words: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(app, [*words, "--last", str(10**20)]).exit_code == 2
 
 
 @pytest.mark.parametrize("words", [("status", STUDY), ("explain", STUDY), ("audit", "show", "--study", STUDY)])

@@ -1,5 +1,6 @@
 """A study sent again after a correction is recognised, is adopted as a whole, and takes the former results back."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,9 @@ from console.cli.app import app
 from consumers.steps import patients as deciding
 from consumers.steps import stuck
 from consumers.steps.adopt import adopt
-from consumers.steps.retry import retry
+from consumers.steps.retry import intended, retry
 from consumers.steps.set_aside import set_aside
-from domain.errors import Permanent
+from domain.errors import Permanent, UnusableInput
 from domain.events import InferenceRequested, StudyStuck
 from domain.records import StudyPath
 from models.registry import Registry
@@ -191,6 +192,95 @@ def test_other_bytes_of_the_same_patient_and_study_are_adopted_alone(bench: Benc
     came(bench, mended)
     assert kinds(bench) == ["other bytes"] * 2
     assert len(adopt(bench.ledger, bench.objects, number(bench), bench.clock.now()).conflicts) == 1
+
+
+def mended(bench: Bench) -> None:
+    """All images of a study again with another description, which is no identity."""
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.SeriesDescription = "mended"
+    came(bench, datasets)
+
+
+def test_other_bytes_of_a_whole_study_are_one_line_one_decision_and_one_entry_and_go_back_as_one(
+    bench: Bench, database_url: str
+) -> None:
+    bench.receive(SMALL.datasets())
+    before = bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1")
+    mended(bench)
+    (listed,) = json.loads(console(bench, database_url, "conflicts", "list", "--json"))["conflicts"]
+    assert (listed["kind"], listed["images"], listed["sop_uid"]) == ("other bytes", 4, "")
+    assert len(json.loads(console(bench, database_url, "conflicts", "list", "--each", "--json"))["conflicts"]) == 4
+    said = console(bench, database_url, "conflicts", "adopt", listed["id"], "--all")
+    assert said.startswith("4 instances are what came at ")
+    after = bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1")
+    assert all(was != now for was, now in zip(before, after, strict=True))
+    assert bench.actions().count("conflicting instance adopted") == 1
+    bench.settle()
+    assert path(bench, OLD).study.revision == 2
+    console(bench, database_url, "conflicts", "adopt", listed["id"], "--all")
+    assert bench.ask("SELECT sop_uid, digest FROM dicom_node.instances ORDER BY 1") == before
+    assert bench.chain_holds()
+
+
+def test_what_goes_back_is_what_was_adopted_by_one_decision(bench: Bench) -> None:
+    bench.receive(SMALL.datasets())
+    mended(bench)
+    first = number(bench)
+    adopt(bench.ledger, bench.objects, first, bench.clock.now())
+    bench.clock.sleep(60)
+    adopt(bench.ledger, bench.objects, first + 1, bench.clock.now(), whole=True)
+    assert len(adopt(bench.ledger, bench.objects, first, bench.clock.now(), whole=True).conflicts) == 1
+
+
+def test_other_bytes_of_a_whole_study_are_set_aside_by_one_decision(bench: Bench, database_url: str) -> None:
+    bench.receive(SMALL.datasets())
+    mended(bench)
+    said = console(bench, database_url, "conflicts", "set-aside", number(bench), "--all")
+    assert said.startswith("4 image(s) set aside")
+    assert console(bench, database_url, "conflicts", "list") == "there are none\n"
+
+
+@pytest.mark.parametrize("again", [1, 4])
+def test_a_study_that_failed_says_that_other_bytes_wait_and_by_which_command_they_count(
+    bench: Bench, registry: Registry, database_url: str, again: int
+) -> None:
+    """A slice came cut short, was acknowledged, and comes whole: good bytes wait beside those that cannot be read."""
+    whole = SMALL.datasets()
+    cut = SMALL.datasets()
+    for one in cut[:again]:
+        one.PixelData = one.PixelData[:-64]
+    bench.receive(cut)
+    route(bench, registry)
+    worker(bench, FakeChild(registry, [UnusableInput("the pixels of image 1 cannot be decoded")])).step()
+    ident = path(bench, OLD).study.id
+    shown = [("status", ident), ("status", "--stuck", "--json"), ("explain", ident)]
+    assert not any("conflicts adopt" in console(bench, database_url, *words) for words in shown)
+    came(bench, whole)
+    ((newest,),) = bench.ask("SELECT max(id) FROM dicom_node.conflicts")
+    command = f"dicom-node conflicts adopt {newest}" + (" --all" if again > 1 else "")
+    wait = f"other bytes of {again} image{'s' * (again > 1)} came and wait: {command}"
+    for words in shown:
+        assert wait in " ".join(console(bench, database_url, *words).split()), words
+    assert wait in intended(bench.database, ident, list(registry.packages.values()))
+    console(bench, database_url, *command.split()[1:])
+    bench.settle()
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    assert path(bench, OLD).study.state == "complete"
+    assert not any("conflicts adopt" in console(bench, database_url, *words) for words in shown)
+
+
+@pytest.mark.parametrize("command", [("conflicts", "adopt"), ("conflicts", "set-aside"), ("dead-letters", "replay")])
+@pytest.mark.parametrize("ident", [0, 7, 2**63, 10**20])
+def test_a_number_that_nothing_has_is_said_to_be_none_however_large(
+    bench: Bench, database_url: str, command: tuple[str, str], ident: int
+) -> None:
+    words = [*command, str(ident), "--data", str(bench.root), "--database", database_url]
+    result = CliRunner().invoke(app, words)
+    what = command[0].removesuffix("s").replace("-", " ")
+    assert result.exit_code == 1, result.output
+    assert result.stderr == f"there is no {what} {ident}: dicom-node {command[0]} list\n"
 
 
 def test_an_image_under_the_uid_of_another_studys_is_set_aside_by_a_person(bench: Bench, registry: Registry) -> None:

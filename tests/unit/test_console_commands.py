@@ -4,14 +4,17 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from console.cli.app import _load, app
 from console.cli.table import COMMANDS, ROLE_PANEL
+from roles.table import ROLES
 from tests.support.counterparts import ROOT
 from tests.support.node import PROGRAM
 from tests.support.processes import free_port
@@ -67,6 +70,48 @@ def test_a_wrong_usage_ends_with_code_2(arguments: list[str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert "Usage" in result.stderr
+
+
+def parameters(command: Any) -> Iterator[tuple[str, Any]]:
+    """Every parameter of a command and of those below it, with the command's name."""
+    for below in getattr(command, "commands", {}).values():
+        yield from parameters(below)
+    for one in command.params:
+        yield f"{command.name} {one.name}", one
+
+
+# Checked as settings are.
+SETTINGS = {"port", "http_port", "settle"}
+
+
+def test_every_number_that_a_command_takes_has_bounds() -> None:
+    numbers = [
+        (name, one)
+        for command in COMMANDS
+        for name, one in parameters(_load(None, command))
+        if one.type_descriptor.annotation in (int, float)
+    ]
+    assert len(numbers) > 20
+    unbounded = {
+        name
+        for name, one in numbers
+        if (one.min is None or one.max is None)
+        and one.callback is None
+        and (one.name not in SETTINGS or name.split()[0] not in {"up", *ROLES})
+    }
+    assert unbounded == set()
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "1e300", "0"])
+def test_a_time_that_nobody_can_wait_is_a_wrong_usage(seconds: str) -> None:
+    assert run("echo", "NOBODY@127.0.0.1:1", "--timeout", seconds).exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--port", "--http-port", "--settle"])
+def test_a_number_that_is_a_setting_is_bounded_as_the_setting_is(option: str, tmp_path: Path) -> None:
+    result = run("up", "--data", tmp_path, option, 10**20)
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") <= 3
 
 
 def test_a_peer_that_is_not_there_is_one_line_and_code_1() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Http
+from domain.errors import ConfigurationError
 from roles import health as door
 from roles.health import Health, HealthServer
 from roles.run_files import run_file, running
@@ -162,3 +163,12 @@ def test_a_file_that_outlived_its_process_counts_for_nothing(tmp_path: Path, con
     run_file(tmp_path, "work").parent.mkdir()
     run_file(tmp_path, "work").write_text(content)
     assert running(tmp_path, "work") is None
+
+
+def test_a_health_door_that_a_role_of_the_same_folder_has_says_which_process_that_is(tmp_path: Path) -> None:
+    with HealthServer(Health(), Http(), tmp_path, "index") as server:
+        taken = Http(port=server.port)
+        with pytest.raises(ConfigurationError, match=rf"index of this data folder .*kill {os.getpid()}\)"):
+            HealthServer(Health(), taken, tmp_path, "assemble").__enter__()
+        with pytest.raises(ConfigurationError, match=r"cannot be opened: Address already in use$"):
+            HealthServer(Health(), taken, tmp_path / "another", "assemble").__enter__()

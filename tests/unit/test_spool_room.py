@@ -1,5 +1,6 @@
 """A spool that is nearly full, full, and empty again: who is served, who is refused, and what that costs."""
 
+import errno
 import logging
 import os
 import threading
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from dicom_node.dimse import Command, Operation, Status, encode_response
 from dicom_node.spool import PART, AssociationWriter, Close, Kind, SpoolReader, SpoolUnavailable, SpoolWriter
 from dicom_node.spool import writer as spool_writer
+from dicom_node.spool.pool import FULL, LOW_DISK, PARTS_FULL, PARTS_UNREAD, not_written
 from dicom_node.spool.shortage import Shortage
 from tests.support.processes import wait_for
 from tests.support.spool import CT, PEER, SMALL, entries, fill, instances, put, send, writing
@@ -95,7 +98,7 @@ def test_large_instances_that_stall_starve_none_that_is_whole_at_once(tmp_path: 
     roomy = SMALL.model_copy(update={"capacity": 160 << 20})
     with writing(tmp_path, roomy) as writer, SpoolReader(tmp_path) as reader:
         stalled = [writer.open_association(PEER, {}) for _ in range(4)]
-        with pytest.raises(SpoolUnavailable, match="large instances that are not whole yet"):
+        with pytest.raises(SpoolUnavailable, match=PARTS_FULL):
             for number, association in enumerate(stalled):
                 fill(association, f"9.{number}", bytes(20 * PART))
         scanner = writer.open_association(PEER, {})
@@ -109,6 +112,25 @@ def test_large_instances_that_stall_starve_none_that_is_whole_at_once(tmp_path: 
         reader.checkpoint(list(entries(reader)))
         put(scanner, "2.1", bytes(20 * PART))
         writer.close_association(scanner, Close.RELEASED, "")
+
+
+def test_large_instances_that_are_whole_and_not_yet_indexed_are_said_to_wait_for_the_index(tmp_path: Path) -> None:
+    roomy = SMALL.model_copy(update={"capacity": 160 << 20})
+    with writing(tmp_path, roomy) as writer:
+        association = writer.open_association(PEER, {})
+        with pytest.raises(SpoolUnavailable, match=PARTS_UNREAD):
+            for number in range(20):
+                put(association, f"9.{number}", bytes(8 * PART))
+        association.abandon()
+        writer.close_association(association, Close.LOST, "")
+
+
+def test_every_reason_for_want_of_room_is_told_to_its_sender_whole() -> None:
+    """An Error Comment (0000,0902) has 64 characters (PS3.7 Annex C.4.2)."""
+    from_disk = {not_written(OSError(number, os.strerror(number))) for number in errno.errorcode}
+    for reason in {FULL, LOW_DISK, PARTS_FULL, PARTS_UNREAD, not_written(OSError("short write")), *from_disk}:
+        command = Command(Operation.C_STORE, 7, True, CT, "1.2.3")
+        assert reason.encode() in encode_response(command, Status.OUT_OF_RESOURCES, reason), reason
 
 
 def test_a_slow_large_instance_among_many_small_ones_holds_no_more_than_its_own_bytes(tmp_path: Path) -> None:

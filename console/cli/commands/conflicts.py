@@ -8,7 +8,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli import study_view
-from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
+from console.cli.options import Config, Conflict, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list, say
 from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
@@ -20,18 +20,21 @@ app = typer.Typer()
 group = typer.Typer(help="Instances that came with other bytes under a known UID.", no_args_is_help=True)
 app.add_typer(group, name="conflicts")
 
+Whole = Annotated[bool, typer.Option("--all", help="Of other bytes: all that wait of the same study.")]
+
 
 @group.command("list")
 def list_conflicts(
     last: Last = 50,
+    each: Annotated[bool, typer.Option("--each", help="A line for each image, not one for all of a study.")] = False,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
-    """The conflicts, newest first: the bytes that wait, and where they lie."""
+    """The conflicts, newest first, what can be decided at once in one line; with --each also where all bytes lie."""
     with reading(settings_from(config, data=data, database__url=database)) as source:
-        found = conflicts.latest(source, last)
+        found = conflicts.latest(source, last) if each else conflicts.groups(source, last)
     if as_json:
         print_json(json_views.listed("conflicts", found))
         return
@@ -40,23 +43,25 @@ def list_conflicts(
 
 @group.command()
 def adopt(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the conflict, as `list` shows it.")],
+    number: Conflict,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
+    whole: Whole = False,
     part: Annotated[bool, typer.Option(help="Also where the former study keeps some of its images.")] = False,
 ) -> None:
     """Let the bytes that wait be the instance's, as after a patient merge; models are asked anew.
 
     What names another patient or another study is adopted with all that came with it, and results under the former
-    identity are withdrawn. What was kept so far waits in their place: adopting the same conflict again goes back.
+    identity are withdrawn. Other bytes of an image are adopted alone, or with all of its study that wait by --all. What
+    was kept so far waits in their place: the same command again goes back.
 
     Example:  dicom-node conflicts adopt 7 --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
         objects = DirectoryStore(settings.data / "objects")
-        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC), part=part)
+        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole)
         with source.transaction() as connection:
             _, left = studies.size(connection, adopted.study)
     came = moment(max(one.received_at for one in adopted.conflicts))
@@ -70,10 +75,11 @@ def adopt(
 
 @group.command("set-aside")
 def set_aside(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the conflict, as `list` shows it.")],
+    number: Conflict,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
+    whole: Whole = False,
 ) -> None:
     """The bytes that wait are no correction: they go into quarantine, and the study that they name goes on without.
 
@@ -82,5 +88,5 @@ def set_aside(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
         objects = DirectoryStore(settings.data / "objects")
-        done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC))
+        done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC), whole=whole)
     say(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")

@@ -1,13 +1,12 @@
 """`dead-letters`: events that no attempt could handle."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
 from audit.trail import Ledger
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, Last, Letter, settings_from
 from console.cli.output import moment, print_json, print_list, say
 from consumers.bus import dead_letters
 from roles.database import reading
@@ -49,7 +48,7 @@ def list_letters(
 
 @group.command()
 def replay(
-    number: Annotated[int, typer.Argument(metavar="ID", help="Number of the dead letter, as `list` shows it.")],
+    number: Letter,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,

@@ -11,7 +11,7 @@ from audit.trail import Ledger
 from config.settings import Destination, Settings
 from console import json_views
 from console.cli import destination_view
-from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
 from console.cli.served import certainly_served
 from consumers.destinations import ProfiledDestination, profiled_destinations
@@ -36,7 +36,6 @@ ProfileName = Annotated[
     str | None, typer.Option("--profile", metavar="NAME", help="Another profile than that of the destination.")
 ]
 Aet = Annotated[str | None, typer.Option("--aet", metavar="NAME", help="Our AE title. (default: the listener's)")]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds to wait for each answer.")]
 
 
 @group.command("list")

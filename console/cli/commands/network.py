@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from config.settings import Destination
-from console.cli.options import Json
+from console.cli.options import Json, Timeout
 from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
@@ -45,7 +45,6 @@ To = Annotated[
 ]
 Peer = Annotated[Destination, typer.Argument(metavar="AET@HOST:PORT", parser=_peer, help="Whom to ask.")]
 Aet = Annotated[str, typer.Option("--aet", metavar="NAME", parser=_title, help="Our AE title.")]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, help="Seconds to wait for each answer.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...", exists=True, help="Part 10 files or folders.")]
 
 

@@ -25,7 +25,10 @@ Series = Annotated[
     typer.Argument(metavar="SERIES...", help="Folder of a series for each input of the model, in its order."),
 ]
 Thin = Annotated[
-    int, typer.Option("--every", metavar="N", min=1, help="Keep every N-th voxel along each axis of a volume alone.")
+    int,
+    typer.Option(
+        "--every", metavar="N", min=1, max=1000, help="Keep every N-th voxel along each axis of a volume alone."
+    ),
 ]
 
 

@@ -24,7 +24,9 @@ Series = Annotated[
     list[Path] | None,
     typer.Option("--series", metavar="DIR", help="A series instead of the golden sample; one for each input."),
 ]
-Repeats = Annotated[int, typer.Option("--repeats", metavar="N", min=1, help="Timed runs of each engine.")]
+Repeats = Annotated[
+    int, typer.Option("--repeats", metavar="N", min=1, max=1_000_000, help="Timed runs of each engine.")
+]
 
 
 def test(

@@ -1,13 +1,12 @@
 """`patients`: a person says whose images a study has that name two."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
 from audit.trail import Ledger
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
 from console.cli.output import moment, print_json, print_list, say
 from consumers.steps import patients as deciding
 from domain.records import Listed
@@ -61,7 +60,7 @@ def list_patients(
 @group.command()
 def keep(
     study: Study,
-    number: Annotated[int, typer.Argument(metavar="GROUP", help="Number of the group, as `list` shows it.")],
+    number: Group,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,

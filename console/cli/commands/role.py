@@ -1,7 +1,6 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
 from collections.abc import Callable
-from typing import Annotated
 
 import typer
 
@@ -15,6 +14,7 @@ from console.cli.options import (
     Device,
     Host,
     HttpPort,
+    Index,
     Kafka,
     ModelFolder,
     Port,
@@ -41,7 +41,7 @@ def listen(
     host: Host = None,
     config: Config = None,
     http_port: HttpPort = None,
-    index: Annotated[int, typer.Option("--index", help="Number of this listener, from 0, where several share.")] = 0,
+    index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
     """Answer C-STORE and C-ECHO; needs no database.
@@ -62,7 +62,7 @@ def work(
     models: ModelFolder = None,
     device: Device = None,
     http_port: HttpPort = None,
-    index: Annotated[int, typer.Option("--index", help="Number of this worker, from 0, where there are several.")] = 0,
+    index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
     """Run models on studies, on one device.

@@ -10,7 +10,7 @@ from console import json_views
 from console.cli import index_state, study_view
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, screen
-from domain.progress import Progress, progress
+from domain.progress import Progress, bytes_that_wait, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
 from roles.database import reading
@@ -89,12 +89,15 @@ def explain(
         decisions = [bounded(one, None if everything else SHOWN, of_images.get(one.model, ())) for one in decided]
         series = some_series(source, known, {one for decision in decisions for one in decision.series})
         found = study_record(source, known)
+        waiting = current_work(source, known).other_bytes if found.state is StudyState.STUCK else ()
     if as_json:
         print_json(json_views.explanation(found, series, decisions))
         return
     out = screen()
     for renderable in study_view.explanation(found, series, decisions):
         out.print(renderable)
+    for sentence in bytes_that_wait(waiting):
+        out.print(sentence, style="red", markup=False)
 
 
 @quarantine.command("list")
@@ -116,7 +119,9 @@ def list_quarantine(
 
 
 def _places(found: Sequence[StudySummary]) -> list[Progress]:
-    return [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
+    return [
+        progress(one.study, one.jobs, one.results, one.deliveries, one.rejections, one.other_bytes) for one in found
+    ]
 
 
 def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], none: str) -> None:
@@ -133,7 +138,7 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
 
 
 def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool, trouble: str) -> None:
-    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections)
+    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
     if as_json:
         print_json(json_views.path(path, place, trouble))
         return

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import typer
 
@@ -26,8 +27,9 @@ from console.cli.options import (
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
-from roles.health import Report
+from roles.health import Report, ask
 from roles.process import conceal, stopped_by_signals
+from roles.run_files import all_running
 from roles.supervisor import Supervisor, http_port, role_processes
 
 app = typer.Typer()
@@ -113,20 +115,34 @@ def _warnings(settings: Settings) -> list[str]:
 
 def _check_ports(settings: Settings) -> None:
     """A port that somebody has would otherwise show as a role that dies again and again."""
-    _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}")
+    held = partial(_holder, settings)
+    _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}", held)
     for at, name in enumerate(role_processes(settings) if settings.http.port else ()):
         said = f"http.port: {{where}}, of {name} (http.port + {at}),"
         _check_port(settings.http.host, http_port(settings, name), said)
 
 
-def _check_port(host: str, port: int, said: str) -> None:
+def _check_port(host: str, port: int, said: str, holder: Callable[[], str] = str) -> None:
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
         where = said.format(where=f"{host}:{port}")
-        raise ConfigurationError(f"{where} cannot be opened: {error.strerror or error}") from error
+        raise ConfigurationError(f"{where} cannot be opened: {error.strerror or error}{holder()}") from error
+
+
+def _holder(settings: Settings) -> str:
+    """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
+    for name, facts in all_running(settings.data).items():
+        if name.partition("-")[0] == "listen" and _serves(settings, name):
+            return f". {name} of this data folder runs without a node: stop it (kill {facts['pid']}), then start again"
+    return ""
+
+
+def _serves(settings: Settings, name: str) -> bool:
+    """Whether that listener has the port, or does not say which it has."""
+    return bool(ask(settings.data, name).get("dicom_port", settings.listener.port) == settings.listener.port)
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
