@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from dicom_node.attributes.files import by_pydicom
+from dicom_node.attributes.files import Source, by_pydicom
 from dicom_node.attributes.reader import Attributes, class_name, decimals_of, opened_image, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
@@ -58,7 +57,7 @@ class Images:
         return tuple(picture.source for picture in self.pictures)
 
 
-def build(paths: Sequence[Path]) -> Images:
+def build(paths: Sequence[Source]) -> Images:
     """Every image of the files of one series; what is no image is left aside and named in the remarks.
 
     Raises UnusableInput for what is no single monochrome image, and names no person in it; Retryable where a file
