@@ -1,11 +1,12 @@
 """The model process itself: loads every package, then answers one request after another until its parent is gone.
 
-Started by inference_worker.model_process behind walls (inference_worker.walls), which are there before anything of this
-module is. Messages are JSON, a line each, behind the files that they name (inference_worker.handed_files): the set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task,
-in their order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the
-set-up it says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that
-ran out: engines keep what they took, so that this process is of no use any more. Files are read and decoded by threads
-beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
+Started by inference_worker.model_process behind walls (inference_worker.walls), which stand before anything of this
+module is imported. Messages are JSON, a line each, behind the files that they name (inference_worker.handed_files): the
+set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task, in their
+order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the set-up it
+says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that ran out:
+engines keep what they took, so that this process is of no use any more. Files are read and decoded by threads beside
+the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
 import hashlib

@@ -51,7 +51,7 @@ class Scratch:
         return self.folder / "results" / name
 
     def take(self, name: str, target: Path) -> None:
-        """Move a result to `target`; raises Permanent where the process left no plain file of its own under that name."""
+        """Move a result to `target`; raises Permanent where the process left no plain file under that name."""
         source = self.result(name)
         try:
             try:

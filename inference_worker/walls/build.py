@@ -3,7 +3,6 @@
 import contextlib
 import os
 import resource
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,21 +32,20 @@ def build(plan: Plan) -> list[Wall]:
     # The memory's order and the parent's death are no walls: they are asked of the kernel while files may be written.
     be_first_when_memory_ends()
     _limit(plan)
-    walls = [*_namespaces(plan, root)]
+    walls = list(_namespaces(plan, root))
     os.chdir(plan.scratch)
-    walls.append(
-        _tried("user", lambda: _become_stranger(plan), "models run as a user without rights") if root else _own_user()
-    )
+    walls.append(_other_user(plan) if root else Wall("user", True, "the node's own, which is not root"))
     end_with(plan.parent)  # a change of user makes the kernel forget it
-    walls.append(_tried("capabilities", _give_up_rights, "none is left, and none can be gained"))
-    own = Path(f"/proc/{os.getpid()}")
-    read, write = (*plan.read, own), (plan.scratch, *plan.write)
-    devices = (Path("/dev/null"), *plan.devices)
-    walls.append(
-        _tried("files", lambda: landlock.enclose(read, write, devices), f"Landlock, version {landlock.version()}")
-    )
+    walls.append(_tried("rights", _give_up_rights, "none is left, and none can be gained"))
+    places = _places(plan, Path(f"/proc/{os.getpid()}"))
+    walls.append(_tried("files", lambda: landlock.enclose(places), f"Landlock, version {landlock.version()}"))
     walls.append(_tried("calls", lambda: syscalls.enclose(bool(plan.devices)), "a list of system calls"))
     return walls
+
+
+def _places(plan: Plan, *own: Path) -> landlock.Places:
+    write = (plan.scratch, *plan.write)
+    return landlock.Places((*plan.read, *own), plan.listed, write, (Path("/dev/null"), *plan.devices))
 
 
 def lacking(walls: list[Wall]) -> str:
@@ -82,16 +80,12 @@ def _namespaces(plan: Plan, root: bool) -> Iterator[Wall]:
         return
     yield _tried("network", namespaces.own_network, "a network without an interface")
     stranger = STRANGER if root else None
-    places = (*plan.read, Path("/dev/null"), *plan.devices)
-    yield _tried(
-        "view",
-        lambda: namespaces.own_view(places, plan.write, plan.scratch, stranger),
-        "a file system of what it needs",
-    )
+    seen = _places(plan)
+    yield _tried("view", lambda: namespaces.own_view(seen, plan.scratch, stranger), "a file system of what it needs")
 
 
-def _own_user() -> Wall:
-    return Wall("user", True, "the node's own, which is not root")
+def _other_user(plan: Plan) -> Wall:
+    return _tried("user", lambda: _become_stranger(plan), f"number {STRANGER}, who owns nothing")
 
 
 def _become_stranger(plan: Plan) -> None:
@@ -99,9 +93,7 @@ def _become_stranger(plan: Plan) -> None:
     os.setgroups([])
     os.setresgid(STRANGER, STRANGER, STRANGER)
     os.seteuid(STRANGER)
-    closed = next(
-        (one for one in (plan.scratch, *map(Path, filter(None, sys.path[:1])), *plan.read) if not _entered(one)), None
-    )
+    closed = next((one for one in (plan.scratch, *plan.listed, *plan.read) if not _entered(one)), None)
     os.seteuid(0)
     if closed is not None:
         os.setresgid(0, 0, 0)
@@ -123,8 +115,8 @@ def _limit(plan: Plan) -> None:
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: plan.room, resource.RLIMIT_NOFILE: _DESCRIPTORS}
     if os.geteuid() == 0:
         limits[resource.RLIMIT_NPROC] = _PROCESSES
-    for kind, limit in limits.items():
+    for kind, wanted in limits.items():
         most = resource.getrlimit(kind)[1]
+        limit = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
         with contextlib.suppress(OSError, ValueError):
-            limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
             resource.setrlimit(kind, (limit, limit))

@@ -7,6 +7,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from inference_worker.walls import kernel
@@ -28,6 +29,20 @@ _TCP, _TCP_SINCE = 0b11, 4
 _SCOPES, _SCOPES_SINCE = 0b11, 6
 
 
+@dataclass(frozen=True)
+class Places:
+    """What may be read, of what the names may be listed, what may be written, and which devices may be driven."""
+
+    read: Iterable[Path] = ()
+    listed: Iterable[Path] = ()
+    write: Iterable[Path] = ()
+    devices: Iterable[Path] = ()
+
+    def by_right(self) -> tuple[tuple[int, Iterable[Path]], ...]:
+        """Each kind with its rights."""
+        return (_READ, self.read), (_READ_DIR, self.listed), (_WRITE, self.write), (_DEVICE, self.devices)
+
+
 def version() -> int:
     """Which version of Landlock this kernel has, 0 for none."""
     try:
@@ -36,8 +51,8 @@ def version() -> int:
         return 0
 
 
-def enclose(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path]) -> None:
-    """Refuse this thread, for ever, all but reading `read`, writing `write` and driving `devices`; raises OSError."""
+def enclose(places: Places) -> None:
+    """Refuse this thread, for ever, all but what `places` name; raises OSError."""
     known = version()
     if not known:
         raise OSError(38, "this kernel has no Landlock")
@@ -47,8 +62,8 @@ def enclose(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path]
     size = 24 if scopes else 16 if tcp else 8  # an older kernel refuses what it does not know
     ruleset = kernel.call("landlock_create_ruleset", attributes, size, 0)
     try:
-        for places, granted in ((read, _READ), (write, _WRITE), (devices, _DEVICE)):
-            for place in places:
+        for granted, named in places.by_right():
+            for place in named:
                 _grant(ruleset, place, granted & rights)
         kernel.call("landlock_restrict_self", ruleset, 0)
     finally:

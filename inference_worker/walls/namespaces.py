@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from inference_worker.walls import kernel
+from inference_worker.walls import kernel, landlock
 
 _NEW_MOUNTS, _NEW_UTS, _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x20000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
 _BIND, _RECURSIVE, _PRIVATE, _NO_SUID, _NO_DEVICES, _NO_EXECUTION = 4096, 16384, 1 << 18, 2, 4, 8
@@ -34,8 +34,8 @@ def own_network() -> None:
     kernel.call("unshare", _NEW_NETWORK | _NEW_IPC | _NEW_UTS)
 
 
-def own_view(read: Iterable[Path], write: Iterable[Path], scratch: Path, stranger: int | None = None) -> None:
-    """See of the file system `read`, `write` and `scratch` alone, where they are; raises OSError.
+def own_view(places: landlock.Places, scratch: Path, stranger: int | None = None) -> None:
+    """See of the file system what `places` name alone, and `scratch`, where they are; raises OSError.
 
     `scratch` has an empty folder "view". What only its owner may read is readable by the user `stranger` as well, where
     one is given and the file system can say so.
@@ -44,10 +44,12 @@ def own_view(read: Iterable[Path], write: Iterable[Path], scratch: Path, strange
     kernel.mount("", "/", "", _RECURSIVE | _PRIVATE)
     root = scratch / "view"
     kernel.mount("view", str(root), "tmpfs", _NO_SUID | _NO_DEVICES, "mode=755")
-    for place in _outermost(read):
+    for place in _outermost([*places.read, *places.devices]):
         _show(place, root, stranger, writable=False)
-    for place in _outermost([*write, scratch]):
+    for place in _outermost([*places.write, scratch]):
         _show(place, root, None, writable=True)
+    for place in places.listed:
+        (root / place.relative_to("/")).mkdir(parents=True, exist_ok=True)
     _proc(root)
     kernel.mount("", str(root), "", _REMOUNT | _BIND | _READ_ONLY | _NO_SUID | _NO_DEVICES)
     os.chdir(root)
@@ -112,7 +114,7 @@ def _show_as_own(place: Path, target: Path, stranger: int) -> bool:
 
 
 def _mapping(user: int, group: int, stranger: int) -> int:
-    """A user namespace in which `user` and `group` are `stranger`: a descriptor. A process holds it until it is open."""
+    """A user namespace in which `user` and `group` are `stranger`: a descriptor. A child holds it until it is open."""
     ready, done = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:

@@ -37,7 +37,8 @@ _OURS = ("config", "dicom_node", "domain", "inference_worker", "models")
 class Plan:
     """What the process may touch.
 
-    `read`, `write` and `devices` are files and folders; `scratch` is the folder that is its working directory, home and
+    `read`, `write` and `devices` are files and folders; of those `listed` the names of what lies in them may be read
+    and nothing else. `scratch` is the folder that is its working directory, home and
     place for temporary files, of `room` bytes. `parent` is the process id of whoever started it, with which it ends.
     `modules` are our own packages that are imported before the walls stand: their folder cannot be listed afterwards.
     `required` refuses to go on where a wall is missing that nothing replaces.
@@ -47,6 +48,7 @@ class Plan:
     room: int
     parent: int
     read: tuple[Path, ...]
+    listed: tuple[Path, ...] = ()
     write: tuple[Path, ...] = ()
     devices: tuple[Path, ...] = ()
     modules: tuple[str, ...] = ()
@@ -60,12 +62,12 @@ class Plan:
     def from_json(cls, line: str) -> "Plan":
         """What `to_json` made."""
         said: dict[str, Any] = json.loads(line)
-        places = {name: tuple(map(Path, said[name])) for name in ("read", "write", "devices")}
+        places = {name: tuple(map(Path, said[name])) for name in ("read", "listed", "write", "devices")}
         return cls(**{**said, **places, "scratch": Path(said["scratch"]), "modules": tuple(said["modules"])})
 
 
 def code(others: Iterable[str] = ()) -> tuple[Path, ...]:
-    """Where Python, its libraries and our own packages lie, and those called `others`; what a machine says of itself."""
+    """Where Python, its libraries, our own packages and `others` lie; and what a machine says of itself."""
     return tuple(dict.fromkeys(one for one in _code(others) if one.exists()))
 
 
@@ -74,9 +76,8 @@ def _code(others: Iterable[str]) -> Iterator[Path]:
     yield from (Path(sys.prefix), Path(sys.base_prefix))
     entries = [Path(one) for one in sys.path if one]
     yield from (one for one in entries if one.name in _LIBRARIES)
-    yield from (
-        entry / name for entry in entries for name in (*_OURS, *others) if (entry / name / "__init__.py").is_file()
-    )
+    for entry in entries:
+        yield from (entry / name for name in (*_OURS, *others) if (entry / name).is_dir())
     yield from (Path(one) for one in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if one)
 
 

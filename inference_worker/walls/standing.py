@@ -29,7 +29,7 @@ def plan_of(setup: ModelProcessConfig, packages: Sequence[Path], scratch: Scratc
     for one in cache:
         one.mkdir(parents=True, exist_ok=True)
     return Plan(
-        scratch.folder, scratch.room, os.getpid(), tuple(one.absolute() for one in read),
+        scratch.folder, scratch.room, os.getpid(), tuple(one.absolute() for one in read), (setup.models.absolute(),),
         tuple(one.absolute() for one in cache), devices, own_modules(others), setup.walls == "required",
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The model process on good and bad days, with real processes and fake models."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,8 +290,36 @@ def test_a_package_that_hangs_or_crashes_as_it_is_loaded_costs_its_own_tasks_alo
             child.run(another(task, "crash"), 60)
 
 
+@contextlib.contextmanager
+def when_loading(child: ModelProcess, do: Callable[[int], None]) -> Iterator[None]:
+    """Within, `do` is called once with the child's process id, as soon as it has begun to load a package."""
+    heard = threading.Event()
+    receive = child._receive
+
+    def listening(deadline: float) -> dict[str, Any]:
+        reply = receive(deadline)
+        if "loading" in reply and not heard.is_set() and child.pid:
+            heard.set()
+            do(child.pid)
+        return reply
+
+    child._receive = listening  # type: ignore[method-assign]
+    yield
+    assert heard.is_set()
+
+
 def test_a_package_is_not_blamed_for_one_kill_from_outside(task: Task, tmp_path: Path) -> None:
-    with ModelProcess(settings("load_once_killed", models=tmp_path)) as child:
+    package = tmp_path / "toy"
+    package.mkdir()
+    (package / "manifest.toml").touch()
+    (package / "waits").touch()
+    child = ModelProcess(settings("load_once_killed", models=tmp_path))
+
+    def kill(pid: int) -> None:
+        (package / "waits").unlink()
+        os.kill(pid, signal.SIGKILL)
+
+    with when_loading(child, kill), child:
         assert child.run(task, 60).findings.mask
 
 
