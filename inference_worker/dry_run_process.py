@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inference_worker.child_environment import environment
 from inference_worker.model_config import ModelProcessConfig
-from inference_worker.model_process import ending, environment
+from inference_worker.model_process import ending
 from inference_worker.scratch import Scratch
 from inference_worker.walls.standing import command, plan_of
 
@@ -29,7 +30,7 @@ def dry_run(package: Path, setup: ModelProcessConfig, limit: float) -> DryRun:
         Scratch() as scratch,
         subprocess.Popen(
             command(plan_of(setup, [package], scratch), "inference_worker.dry_run"),
-            env=environment(setup, scratch),
+            env=environment(setup, scratch.folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

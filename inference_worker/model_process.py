@@ -3,7 +3,7 @@
 Models run in a process of their own so that a hang, a crash in native code or memory run wild costs one attempt and
 not the worker. The child (inference_worker.model_server) lives behind walls (inference_worker.walls): it is handed the
 images open, writes into a scratch folder that is bounded, emptied and removed from here, and inherits no setting of the
-node and no password, for its environment is made of the variables named below.
+node and no password, for its environment is made of variables that are named (inference_worker.child_environment).
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +22,11 @@ from typing import Any, Self
 from domain import errors
 from domain.errors import NodeError, Permanent, Retryable
 from domain.findings import Findings
+from inference_worker.child_environment import environment
 from inference_worker.handed_files import send_files
-from inference_worker.model_config import ModelProcessConfig, visible
+from inference_worker.model_config import ModelProcessConfig
 from inference_worker.scratch import Scratch
 from inference_worker.walls.standing import command, packages_in, plan_of
-
-# What a Python process and an engine need of the environment; everything else stays behind.
-_INHERITED = ("PATH", "LANG", "LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
 
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
@@ -349,24 +346,12 @@ def _spawn(
     plan = plan_of(setup, packages_in(setup.models), scratch, [factory.partition(".")[0]])
     return subprocess.Popen(
         command(plan, "inference_worker.model_server", str(channel.fileno())),
-        env=environment(setup, scratch),
+        env=environment(setup, scratch.folder),
         pass_fds=[channel.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=2,
         start_new_session=True,
     )
-
-
-def environment(setup: ModelProcessConfig, scratch: Scratch | None = None) -> dict[str, str]:
-    """The environment of a process that runs models in the folder `scratch`: nothing that it does not need."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LOGNAME": "model"}
-    own |= {name: str(scratch.folder) for name in ("HOME", "TMPDIR") if scratch}
-    own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
-    gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if gpus is not None:
-        own["CUDA_VISIBLE_DEVICES"] = gpus
-    return inherited | own
 
 
 def ending(status: int) -> str:

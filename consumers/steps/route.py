@@ -15,7 +15,7 @@ from domain.ids import StudyId
 from domain.instances import series_facts
 from domain.routing import Conditions, SeriesFacts
 from models.manifest import Manifest
-from models.registry import Package, changed_package, releases
+from models.registry import Package, Release, changed_package, older_package, releases
 from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
@@ -30,7 +30,8 @@ class Router:
 
     `packages` and `rules` are asked anew for each study, so that a mended rules file works without a restart; `rules`
     gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
-    with packages that cannot be asked: the others are, all the same.
+    with packages that cannot be asked: the others are, all the same. `not_older` gives those that must not run where a
+    newer version of them has been known.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Router:
         rules: Callable[[], Sequence[Rule] | None],
         clock: Clock | None = None,
         broken: Callable[[], Mapping[str, str]] = dict,
+        not_older: Callable[[Iterable[Package]], Iterable[Release]] = lambda _packages: (),
     ) -> None:
         self._packages = packages
         self._rules = rules
         self._broken = broken
+        self._not_older = not_older
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -57,11 +60,15 @@ class Router:
             return
         series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
-        changed = known_packages.register(transaction.connection, releases(packages))
+        barred = self._barred(transaction, packages)
         wanted = [
             job
             for one in packages
-            if (job := self._decide(transaction, event.study_id, revision, one, rules, series, one.release in changed))
+            if (
+                job := self._decide(
+                    transaction, event.study_id, revision, one, rules, series, barred.get(one.release, "")
+                )
+            )
         ]
         broken = self._note_broken(transaction, event.study_id, revision)
         opened: list[str] = []
@@ -77,6 +84,13 @@ class Router:
         transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models, deliveries_again=again)
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
+
+    def _barred(self, transaction: Transaction, packages: Sequence[Package]) -> Mapping[Release, str]:
+        """Why packages are not asked: one is known with other contents, a newer version of another has been known."""
+        changed = known_packages.register(transaction.connection, releases(packages))
+        newer = known_packages.newer(transaction.connection, self._not_older(packages))
+        older = {release: older_package(known) for release, known in newer.items()}
+        return older | {release: changed_package(release[1]) for release in changed}
 
     def _note_broken(self, transaction: Transaction, study: StudyId, revision: int) -> list[str]:
         """Have `explain` say why a package that cannot be read was not asked; their names."""
@@ -95,12 +109,12 @@ class Router:
         package: Package,
         rules: Sequence[Rule] | None,
         series: Sequence[SeriesFacts],
-        changed: bool,
+        barred: str,
     ) -> WantedJob | None:
         name, version = package.release
         choice, reason = decide(package.manifest, rules, series)
-        if changed:
-            choice, reason = Choice({}, {}), changed_package(version)
+        if barred:
+            choice, reason = Choice({}, {}), barred
         series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
         inputs = dict(choice.inputs)
         refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}

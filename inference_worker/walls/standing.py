@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from inference_worker.child_environment import environment
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.scratch import Scratch
 from inference_worker.walls.build import Wall, lacking
@@ -44,11 +45,13 @@ def command(plan: Plan, module: str, argument: str = "") -> list[str]:
     return [sys.executable, "-P", "-m", "inference_worker.walls", plan.to_json(), module, argument]
 
 
-def standing(setup: ModelProcessConfig, environment: dict[str, str]) -> tuple[list[Wall], str]:
+def standing(setup: ModelProcessConfig) -> tuple[list[Wall], str]:
     """Which walls stand on this machine, asked of a process that raises them; and what is missing, in a sentence."""
     with Scratch() as scratch:
         told = command(plan_of(setup, [], scratch), "-")
-        done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=_LONGEST, check=False)
+        done = subprocess.run(
+            told, env=environment(setup, scratch.folder), capture_output=True, text=True, timeout=_LONGEST, check=False
+        )
     if done.returncode:
         *_, last = done.stderr.splitlines() or [f"it ended with status {done.returncode}"]
         return [], f"the walls cannot be raised: {last}"

@@ -282,9 +282,9 @@ def test_a_child_that_is_killed_while_loading_says_so() -> None:
 
 
 def test_a_package_that_hangs_or_crashes_as_it_is_loaded_costs_its_own_tasks_alone(task: Task) -> None:
-    with ModelProcess(settings("load_one_that_hangs_and_one_that_crashes", start_limit=3)) as child:
+    with ModelProcess(settings("load_one_that_hangs_and_one_that_crashes", start_limit=8)) as child:
         assert child.run(task, 60).findings.mask
-        with pytest.raises(Permanent, match="hang is barred: loading the models took longer than 3 s"):
+        with pytest.raises(Permanent, match="hang is barred: loading the models took longer than 8 s"):
             child.run(another(task, "hang"), 60)
         with pytest.raises(Permanent, match="crash is barred: the model process was ended by SIGSEGV while loading"):
             child.run(another(task, "crash"), 60)
