@@ -1,4 +1,4 @@
-"""The environment of a process that runs models: made of names that are listed, nothing of the node's own is among them."""
+"""The environment of a process that runs models: made of names that are listed, none of them the node's own."""
 
 import os
 import sys

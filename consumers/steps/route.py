@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
@@ -61,15 +62,8 @@ class Router:
         series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
         barred = self._barred(transaction, packages)
-        wanted = [
-            job
-            for one in packages
-            if (
-                job := self._decide(
-                    transaction, event.study_id, revision, one, rules, series, barred.get(one.release, "")
-                )
-            )
-        ]
+        decided = partial(self._decide, transaction, event.study_id, revision, rules, series)
+        wanted = [job for one in packages if (job := decided(one, barred.get(one.release, "")))]
         broken = self._note_broken(transaction, event.study_id, revision)
         opened: list[str] = []
         waiting = [job.model for job in wanted if self._request(transaction, job, opened)]
@@ -106,9 +100,9 @@ class Router:
         transaction: Transaction,
         study: StudyId,
         revision: int,
-        package: Package,
         rules: Sequence[Rule] | None,
         series: Sequence[SeriesFacts],
+        package: Package,
         barred: str,
     ) -> WantedJob | None:
         name, version = package.release

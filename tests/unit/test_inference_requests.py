@@ -34,7 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
 
     def source(_wanted: Input, files: list[BinaryIO], *_more: Any) -> Any:
-        seen.append(Path(os.readlink(f"/proc/self/fd/{files[0].fileno()}")).name)
+        seen.append(Path(f"/proc/self/fd/{files[0].fileno()}").readlink().name)
         if seen == ["now", "next"] and files[0].read() == b"large":
             raise MemoryError
         return object()
