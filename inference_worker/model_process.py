@@ -171,7 +171,11 @@ class ModelProcess:
         them.
         """
         self.start()
-        return self._taken(task, self._exchange(_request([task], upcoming), timeout, "running the model"))
+        try:
+            return self._taken(task, self._exchange(_request([task], upcoming), timeout, "running the model"))
+        finally:
+            if self._scratch and self._scratch.overfull():  # the next task would be blamed for it
+                self._end()
 
     def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
         """What came of each task of one package that reads images; they share the network's batches.

@@ -43,8 +43,8 @@ class Scratch:
                 os.chown(one, STRANGER, STRANGER)
 
     def overfull(self) -> bool:
-        """Whether what lies in it takes more than its room."""
-        return sum(_sizes(self.folder)) > self.room
+        """Whether what lies in it takes all of its room."""
+        return sum(_sizes(self.folder)) >= self.room
 
     def result(self, name: str) -> Path:
         """Where the process writes a result called `name`."""
