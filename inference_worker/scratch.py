@@ -64,7 +64,7 @@ class Scratch:
             raise Permanent(f"the model left no result {name!r}: {error.strerror}") from error
         found = target.lstat()  # out of its reach by now
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            target.unlink()
+            shutil.rmtree(target) if stat.S_ISDIR(found.st_mode) else target.unlink()
             raise Permanent(f"the model left no plain file as its result {name!r}")
 
     def remove(self) -> None:

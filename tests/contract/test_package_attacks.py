@@ -256,7 +256,7 @@ LOADER = {"_target_": "LoadImaged", "keys": "image"}
         ({"_target_": "SaveImaged", "keys": "pred", "output_dir": "/tmp/mark"}, "output_dir"),
         ({"_target_": "SaveImaged", "keys": "pred", "output_dir": "$'/tmp/' + 'mark'"}, "output_dir"),
         ({"_target_": "SaveImaged", "keys": "pred", "writer": "$print"}, "writer"),
-        ({"_target_": "Lambdad", "keys": "image", "func": "$torch.load"}, "Lambdad"),
+        ({"_target_": "Lambdad", "keys": "image", "func": "$torch.load"}, r"torch\.load"),
         ({"_target_": "PersistentDataset", "data": [], "cache_dir": "/tmp"}, "PersistentDataset"),
         ({"_target_": "CheckpointSaver", "save_dir": "/tmp"}, "CheckpointSaver"),
         ({"_target_": "torch.load", "f": "x.dat", "weights_only": False}, "torch.load"),
