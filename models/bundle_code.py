@@ -62,15 +62,9 @@ METHODS = _words(
 )
 
 # What calls in expressions are given by name; a reader or a place is none of it.
-_KEYWORDS = (ARGUMENTS - {"reader", "output_dir", "load_path"}) | {
-    "base_dir",
-    "data_list_key",
-    "requires_grad",
-    "reverse",
-    "default",
-    "min",
-    "max",
-}
+_KEYWORDS = (ARGUMENTS - _words("reader output_dir load_path")) | _words(
+    "base_dir data_list_key requires_grad reverse default min max"
+)
 
 _ALIASES = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy"}
 _REFERENCE = re.compile(r"@\w*(?:::\w*)*")
