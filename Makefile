@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup everything counterparts demo viewer test unit check bench faults clean
+.PHONY: help setup everything counterparts demo viewer test unit check bench faults sbom clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ bench: counterparts everything ## the benchmarks, beside other receivers and sen
 
 faults: counterparts everything ## 200,000 mutated data sets and 30,000 mutated associations through the node; takes half an hour
 	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 $(PYTHON) -m pytest -s -n 0 tests/acceptance/test_mutations.py
+
+sbom: ## what each image holds, as CycloneDX, in build/sbom
+	@scripts/sbom
 
 setup: ## the Python environment, from uv.lock
 	@scripts/setup

@@ -23,24 +23,32 @@ JsonObject: TypeAlias = dict[str, Json]
 
 
 def studies(
-    found: Sequence[StudySummary], places: Sequence[Progress], more: int, quarantined: int, corrections: int
+    found: Sequence[StudySummary], places: Sequence[Progress], more: int, aside: tuple[int, int], index_trouble: str
 ) -> JsonObject:
-    """The overview: each study's own fields, what it waits for, and its place; `more` studies are not shown."""
+    """The overview: each study's own fields, what it waits for, and its place; `more` studies are not shown.
+
+    `aside` is how many instances are in quarantine, and how many corrections wait; `index_trouble` why nothing that
+    comes in is indexed at present, "" where it is.
+    """
     listed: list[Json] = [
         {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
         for one, place in zip(found, places, strict=True)
     ]
-    return {"studies": listed, "more": more, "quarantined": quarantined, "corrections": corrections}
+    quarantined, corrections = aside
+    counts: JsonObject = {"more": more, "quarantined": quarantined, "corrections": corrections}
+    return {"studies": listed, **counts, "index_trouble": index_trouble}
 
 
-def path(study: StudyPath, place: Progress) -> JsonObject:
-    """One study's place, then everything on its way."""
-    return {**_fields(place), **_fields(study)}
+def path(study: StudyPath, place: Progress, index_trouble: str) -> JsonObject:
+    """One study's place, then everything on its way, and `index_trouble` as of the overview."""
+    return {**_fields(place), **_fields(study), "index_trouble": index_trouble}
 
 
 def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]) -> JsonObject:
     """What was decided of each model, with what it speaks of; `more` series were refused that are not shown."""
-    models: list[Json] = [{**_fields(one.decision), "more": one.more} for one in decisions]
+    models: list[Json] = [
+        {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
+    ]
     return {"study": plain(study), "series": plain(series), "models": models}
 
 

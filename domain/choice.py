@@ -3,15 +3,16 @@
 The sum of what the preferences say (domain/preferences.py) is least over all assignments in which every input has a
 series of its own and, where a model reads several, all lie in one frame of reference. No two assignments have the same
 sum, since its end is the place of each input's series by number and UID: a study has one answer, whoever computes it.
+Images that stand by themselves are read of all series (domain/choice_of_images.py).
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from domain.instances import by_itself
+from domain.choice_of_images import images_read
+from domain.image_order import SeriesPlace, series_place
 from domain.preferences import Preferences, rank, what_tells
-from domain.routing import Conditions, InstanceFacts, SeriesFacts, unmet
+from domain.routing import Conditions, SeriesFacts, unmet
 
 Cost = tuple[int, ...]
 
@@ -23,8 +24,8 @@ INPUTS_MOST = 8
 class Wanted:
     """One input of a model: its name in the package's manifest, what its series must be, and which are preferred.
 
-    `kind` is "volume" or "images", which are held against the conditions one by one. Up to `missing_slices` slices may
-    be missing.
+    `kind` is "volume" or "images", which are held against the conditions one by one and of which a model has no other
+    input. Up to `missing_slices` slices may be missing.
     """
 
     name: str
@@ -39,28 +40,32 @@ class Choice:
     """The series that each input of a model gets, if every one found its own; and why each other series was left.
 
     `inputs` is empty where the model does not run. Results refer to the first input's series. `images` are the SOP
-    Instance UIDs that an input reads where it does not read the whole series; what is said of such a series in
-    `refusals` is of the images that are left out.
+    Instance UIDs that an input reads where it does not read the whole of that series and nothing else; `more` are the
+    further series that they lie in. What is said in `refusals` of a series that is read is of the images left out.
     """
 
     inputs: Mapping[str, str]
     refusals: Mapping[str, tuple[str, ...]]
     images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
 
     @property
     def series_id(self) -> str | None:
         """The first input's series, None where the model does not run."""
         return next(iter(self.inputs.values()), None)
 
+    @property
+    def series(self) -> tuple[str, ...]:
+        """All series of which something is read."""
+        return (*self.inputs.values(), *self.more)
+
 
 @dataclass(frozen=True)
 class _Judged:
-    """A series as one input sees it: `reasons` against it, or the facts of the `images` that would be read."""
+    """A series as one input sees it, with the `reasons` against it."""
 
     facts: SeriesFacts
     reasons: tuple[str, ...]
-    images: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
 
 
 def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts], registered: bool = False) -> Choice:
@@ -69,6 +74,8 @@ def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts], registered: 
     `registered` inputs may lie in frames of reference of their own, where none that lie in one are to be had.
     """
     ordered = sorted(series, key=_place)
+    if [one.kind for one in wanted] == ["images"]:
+        return _of_images(wanted[0], ordered)
     judged = [[_judge(one, candidate) for candidate in ordered] for one in wanted]
     costs = [_costs(at, wanted, row) for at, row in enumerate(judged)]
     chosen = _whole(costs) if len(wanted) == 1 else _in_one_frame(costs, ordered)
@@ -76,69 +83,35 @@ def choose(wanted: Sequence[Wanted], series: Sequence[SeriesFacts], registered: 
         chosen = _whole(costs)
     if chosen is None:
         return Choice({}, _why_none(wanted, ordered, judged, costs))
-    picked = [judged[at][candidate] for at, candidate in enumerate(chosen)]
     inputs = {one.name: ordered[candidate].series_id for one, candidate in zip(wanted, chosen, strict=True)}
-    images = {one.name: each.images for one, each in zip(wanted, picked, strict=True) if each.images}
     refusals = {
         candidate.series_id: reasons
         for at, candidate in enumerate(ordered)
         if (reasons := _against(wanted, judged, chosen, at, ordered))
     }
-    return Choice(inputs, refusals, images)
+    return Choice(inputs, refusals)
 
 
-def _place(series: SeriesFacts) -> tuple[bool, int, list[int], str]:
-    """Where a series stands by what is on its images: by number, where it has one, then by UID, part by part."""
-    parts = [int(part) for part in re.findall(r"[0-9]+", series.series_uid)]
-    return series.number is None, series.number or 0, parts, series.series_id
+def _of_images(wanted: Wanted, series: Sequence[SeriesFacts]) -> Choice:
+    read = images_read(wanted.conditions, wanted.prefer, series)
+    if not read.series:
+        return Choice({}, read.refusals)
+    first, *more = read.series
+    whole = not more and first not in read.refusals
+    return Choice({wanted.name: first}, read.refusals, {} if whole else {wanted.name: read.images}, tuple(more))
+
+
+def _place(series: SeriesFacts) -> tuple[SeriesPlace, str]:
+    return series_place(series.number, series.series_uid), series.series_id
 
 
 def _judge(wanted: Wanted, series: SeriesFacts) -> _Judged:
-    if wanted.kind == "images" and series.instances:
-        return _judge_images(wanted, series)
     reasons = [reason for one in wanted.conditions for reason in unmet(one, series)]
     # A report is told that it is one, and not that it has no slices.
     of_its_kind = all(series.modality in one.modality for one in wanted.conditions if one.modality)
     if wanted.kind == "volume" and of_its_kind:
         reasons += series.no_volume
     return _Judged(series, tuple(dict.fromkeys(reasons)))
-
-
-def _judge_images(wanted: Wanted, series: SeriesFacts) -> _Judged:
-    """Image by image: a lateral view beside a frontal one is left out, and the frontal one is read."""
-    each = [(one, _against_image(wanted, one)) for one in series.instances]
-    kept = [one.sop_uid for one, reasons in each if not reasons]
-    read = replace(series, slices=len(kept))
-    if not kept:
-        return _Judged(series, tuple(dict.fromkeys(reason for _, reasons in each for reason in reasons)))
-    counts = [reason for one in wanted.conditions for reason in unmet(_count_alone(one), read)]
-    left_out = tuple(f"{_image(one)}: {', '.join(reasons)}" for one, reasons in sorted(each, key=_by_number) if reasons)
-    return _Judged(read, tuple(dict.fromkeys(counts)), tuple(kept) if left_out else (), left_out)
-
-
-def _against_image(wanted: Wanted, one: InstanceFacts) -> tuple[str, ...]:
-    facts = by_itself(one)
-    reasons = [reason for each in wanted.conditions for reason in unmet(_without_count(each), facts)]
-    if one.frames > 1 and not reasons:
-        reasons = [f"has {one.frames} frames; a single picture is wanted"]
-    return tuple(dict.fromkeys(reasons))
-
-
-def _without_count(conditions: Conditions) -> Conditions:
-    return replace(conditions, min_slices=None, max_slices=None)
-
-
-def _count_alone(conditions: Conditions) -> Conditions:
-    return Conditions(min_slices=conditions.min_slices, max_slices=conditions.max_slices)
-
-
-def _by_number(judged: tuple[InstanceFacts, Sequence[str]]) -> tuple[bool, int, str]:
-    one, _ = judged
-    return one.instance_number is None, one.instance_number or 0, one.sop_uid
-
-
-def _image(one: InstanceFacts) -> str:
-    return "an image without a number" if one.instance_number is None else f"image {one.instance_number}"
 
 
 def _costs(at: int, wanted: Sequence[Wanted], judged: Sequence[_Judged]) -> dict[int, Cost]:
@@ -208,9 +181,9 @@ def _against(
     candidate: int,
     ordered: Sequence[SeriesFacts],
 ) -> tuple[str, ...]:
-    """Why this series is not read, or which of its images are not."""
+    """Why this series is not read."""
     if candidate in chosen:
-        return judged[chosen.index(candidate)][candidate].left_out
+        return ()
     said = []
     for at, one in enumerate(wanted):
         own = judged[at][candidate]

@@ -1,26 +1,30 @@
 """How an image is named to people: as their PACS names it, by its own number and where it lies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+# Characters at the end of a UID that are shown where a number does not tell one series from another.
+_UID_END = 12
 
 
 @dataclass(frozen=True)
 class ImageName:
     """What tells one image from the others of a study on a viewer's screen; what is None is not known or not needed.
 
-    `series` and `number` are Series Number and Instance Number, `frame` counts from 1 in an instance of several.
+    `series` is what its series is called (`series_names`), "" where that is not needed; `number` is Instance Number,
+    `frame` counts from 1 in an instance of several.
     `location` (mm) is Slice Location, else the distance along the slices' normal, and `place` what readers call that.
     """
 
     number: int | None = None
     frame: int | None = None
-    series: int | None = None
+    series: str = ""
     location: float | None = None
     place: str = "slice location"
 
     def __str__(self) -> str:
         """`image 85, table position -137.5 mm`, with `series 3, ` before it where the series is told."""
-        series = () if self.series is None else (f"series {self.series}",)
-        return ", ".join((*series, self.short, *self.where))
+        return ", ".join(filter(None, (self.series, self.short, *self.where)))
 
     @property
     def short(self) -> str:
@@ -40,3 +44,19 @@ class ImageName:
         """As a sentence begins."""
         said = str(self)
         return said[0].upper() + said[1:]
+
+
+def series_names(series: Mapping[str, int | None]) -> dict[str, str]:
+    """Each series by UID, by its Series Number: `series 3`, and by the end of its UID if that tells not all.
+
+    Many a device gives each of its series the same number.
+    """
+    numbers = list(series.values())
+    if len(set(numbers)) == len(numbers) and (None not in numbers or len(numbers) == 1):
+        return {uid: _numbered(number) for uid, number in series.items()}
+    length = next(length for length in range(_UID_END, 65) if len({uid[-length:] for uid in series}) == len(series))
+    return {uid: f"{_numbered(number)} (...{uid[-length:]})" for uid, number in series.items()}
+
+
+def _numbered(number: int | None) -> str:
+    return "series without a number" if number is None else f"series {number}"

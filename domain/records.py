@@ -145,16 +145,21 @@ class DecisionRecord:
 
 @dataclass(frozen=True)
 class BoundedDecision:
-    """A decision with the reasons against some series; `more` other series were refused."""
+    """A decision with the reasons against some series; `more` other series were refused.
+
+    `images_of` are the series, by their ids, whose images are read one by one.
+    """
 
     decision: DecisionRecord
     more: int
+    images_of: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """The series that the model runs on, as text."""
         one = self.decision
-        return tuple(one.inputs.values()) or ((str(one.series_id),) if one.series_id else ())
+        series = (*one.inputs.values(), *self.images_of)
+        return tuple(dict.fromkeys(series)) or ((str(one.series_id),) if one.series_id else ())
 
     @property
     def series(self) -> frozenset[uuid.UUID]:
@@ -162,10 +167,10 @@ class BoundedDecision:
         return frozenset(map(uuid.UUID, (*self.chosen, *self.decision.refusals)))
 
 
-def bounded(decision: DecisionRecord, most: int | None) -> BoundedDecision:
+def bounded(decision: DecisionRecord, most: int | None, images_of: tuple[str, ...] = ()) -> BoundedDecision:
     """With the reasons against the first `most` series, those against all of them for None."""
     shown = dict(list(decision.refusals.items())[:most])
-    return BoundedDecision(replace(decision, refusals=shown), len(decision.refusals) - len(shown))
+    return BoundedDecision(replace(decision, refusals=shown), len(decision.refusals) - len(shown), images_of)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The model's input where each image stands by itself: the radiographs of one series, as a viewer shows them."""
+"""The model's input where each image stands by itself: the radiographs of a study, as a viewer shows them."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,21 @@ from dicom_node.attributes.files import Source, by_pydicom
 from dicom_node.attributes.reader import Attributes, class_name, decimals_of, opened_image, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
+from domain.image_names import series_names
+from domain.image_order import ImagePlace, image_place, series_place
 from inference_worker.frames import check_pixels, told_apart
 from inference_worker.pixels import decoded
 
 Float = NDArray[np.float32]
+T = TypeVar("T")
+R = TypeVar("R")
 
 _READ = [
-    "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "InstanceNumber", "SamplesPerPixel",
-    "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit",
-    "PixelRepresentation", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence", "WindowCenter",
-    "WindowWidth", "VOILUTFunction", "VOILUTSequence", "PixelSpacing", "ImagerPixelSpacing", "PixelData",
+    "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber",
+    "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
+    "HighBit", "PixelRepresentation", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "PixelSpacing", "ImagerPixelSpacing",
+    "PixelData",
 ]  # fmt: skip
 
 
@@ -31,52 +36,107 @@ _READ = [
 class Picture:
     """One image, shape (rows, columns): `values` rescaled as stored, `shown` from 0 (black) to 1 (white) as displayed.
 
-    `spacing` is the distance in mm between rows, then between columns, None where the image does not state it.
+    `spacing` is the distance in mm between rows, then between columns, None where the image does not state it. `name`
+    is what remarks call it.
     """
 
     values: Float
     shown: Float
     source: SourceFrame
     spacing: tuple[float, float] | None
+    name: str = "an image"
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """The images of one series in the order of their instance numbers. `digest` is over values, display and frames.
+    """The images in the order of domain/image_order.py. `digest` is over values, display and frames.
 
-    `remarks` are sentences that a reader of the results must know of how they were read.
+    `remarks` are sentences that a reader of the results must know of how they were read. `suitable` says that a
+    package's guards have passed all of them.
     """
 
     pictures: tuple[Picture, ...]
     digest: str
     remarks: tuple[str, ...] = ()
+    suitable: bool = False
 
     @property
     def frames(self) -> tuple[SourceFrame, ...]:
         """Where each picture was read."""
         return tuple(picture.source for picture in self.pictures)
 
+    def suited(self, refuse: Callable[[Picture], None]) -> "Images":
+        """Those of which `refuse` raises no UnusableInput; of the others the remarks say why they were left out.
+
+        Raises what it raised of the first where none is left.
+        """
+
+        def passed_by(one: Picture) -> Picture:
+            refuse(one)
+            return one
+
+        passed, refused = each_by_itself(self.pictures, passed_by)
+        remarks = [f"{one.name} was left out: {error}" for one, error in refused]
+        digest = _digest(passed) if refused else self.digest
+        return Images(tuple(passed), digest, (*self.remarks, *remarks), suitable=True)
+
+
+def each_by_itself(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R], list[tuple[T, UnusableInput]]]:
+    """What `read` gives of each item, and those of which it raises UnusableInput with the error.
+
+    Raises the first error where nothing is left.
+    """
+    found: list[R] = []
+    failed: list[tuple[T, UnusableInput]] = []
+    for one in items:
+        try:
+            found.append(read(one))
+        except UnusableInput as error:
+            failed.append((one, error))
+    if failed and not found:
+        raise failed[0][1]
+    return found, failed
+
 
 def build(paths: Sequence[Source]) -> Images:
-    """Every image of the files of one series; what is no image is left aside and named in the remarks.
+    """Every image of the files, also of several series; what is none, or cannot be read, is named in the remarks.
 
-    Raises UnusableInput for what is no single monochrome image, and names no person in it; Retryable where a file
-    cannot be opened.
+    Where there are several series, a remark names that of an image. Raises UnusableInput where none is a single
+    monochrome image, and names no person in it; Retryable where a file cannot be opened.
     """
-    read = [opened_image(path, f"file {k} of {len(paths)}", _READ, pixels=True) for k, path in enumerate(paths, 1)]
-    images, strangers = told_apart(read, [_no_image(one) for one in read])
-    seen = sorted((_seen(one) for one in images), key=lambda one: one.place)
+    files = [(path, f"file {k} of {len(paths)}") for k, path in enumerate(paths, 1)]
+    opened, damaged = each_by_itself(files, lambda one: opened_image(one[0], one[1], _READ, pixels=True))
+    named = _with_series(opened)
+    images, strangers = told_apart(named, [_no_image(one) for one in named])
+    read, broken = each_by_itself(images, _seen)
+    seen = sorted(read, key=lambda one: one.place)
     pictures = tuple(one.picture for one in seen)
-    return Images(pictures, _digest(pictures), (*strangers, *(said for one in seen for said in one.remarks)))
+    errors = [*(error for _, error in damaged), *(error for _, error in broken)]
+    left_out = [f"{error}; the image was left out" for error in errors]
+    return Images(pictures, _digest(pictures), (*strangers, *left_out, *(said for one in seen for said in one.remarks)))
 
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """A picture, by what its place in the series is told, and what is to be said of how it was read."""
+    """A picture, with its place among the others and what is to be said of how it was read."""
 
-    place: tuple[int, str]
+    place: ImagePlace
     picture: Picture
     remarks: tuple[str, ...]
+
+
+def _with_series(images: Sequence[Attributes]) -> list[Attributes]:
+    """The images, called by their series too where they lie in several."""
+    series = {image.text("SeriesInstanceUID"): _number(image, "SeriesNumber") for image in images}
+    if len(series) < 2:
+        return list(images)
+    names = series_names(series)
+    return [replace(one, name=f"{names[one.text('SeriesInstanceUID')]}, {one.name}") for one in images]
+
+
+def _number(image: Attributes, keyword: str) -> int | None:
+    number = image.decimals_if_sound(keyword, 1)
+    return int(number[0]) if number else None
 
 
 def _no_image(image: Attributes) -> str:
@@ -92,10 +152,11 @@ def _seen(image: Attributes) -> _Seen:
     size = image.whole("Rows", 1), image.whole("Columns", 1)
     values, ends = _values(decoded(image.dataset, 0, size, image.name), image)
     shown, remarks = _shown(values, ends, image)
-    number = image.decimals_if_sound("InstanceNumber", 1)
     source = SourceFrame(image.text("SOPInstanceUID"))
-    picture = Picture(np.asarray(values, np.float32), shown, source, _spacing(image))
-    return _Seen((int(number[0]) if number else 0, source.sop_instance_uid), picture, remarks)
+    picture = Picture(np.asarray(values, np.float32), shown, source, _spacing(image), image.name)
+    series = series_place(_number(image, "SeriesNumber"), image.text("SeriesInstanceUID"))
+    place = image_place(series, _number(image, "InstanceNumber"), source.sop_instance_uid)
+    return _Seen(place, picture, remarks)
 
 
 def _spacing(image: Attributes) -> tuple[float, float] | None:

@@ -72,7 +72,7 @@ class ModelProcessSettings:
 
 @dataclass(frozen=True)
 class Task:
-    """One run: which package, on which files (those of one series for each input), and where its arrays are written.
+    """One run: which package, on which files of each input, and where its arrays are written.
 
     `scratch` is a path in a folder that exists: mask and maps are put beside it (`mask_file`, `map_file`).
     """

@@ -96,9 +96,10 @@ def _interpolated(volume: Volume, of: str, measured: bool) -> str:
 
 
 def join(several: Sequence[Images]) -> Images:
-    """The images of several series as one, so that a network sees them at once; `split` gives each its own remarks."""
+    """The images of several jobs as one, so that a network sees them at once; `split` gives each its own remarks."""
     digest = hashlib.sha256("".join(one.digest for one in several).encode("ascii")).hexdigest()
-    return Images(tuple(picture for one in several for picture in one.pictures), digest)
+    pictures = tuple(picture for one in several for picture in one.pictures)
+    return Images(pictures, digest, suitable=all(one.suitable for one in several))
 
 
 def split(outcome: Outcome, several: Sequence[Images]) -> list[Outcome]:

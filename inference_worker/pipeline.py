@@ -59,10 +59,18 @@ class Pipeline:
     def prepare(self, sources: Sources) -> Sources:
         """`sources` with guards on the input and steps before the network done, where they are volumes.
 
-        Images wait, for those of several jobs share the network's batches. Raises UnusableInput as `run` does.
+        Images wait for the steps, since those of several jobs share the network's batches; those that a guard refuses
+        are left out. Raises UnusableInput as `run` does.
         """
         volumes = self._volumes(sources)
-        return Prepared({**sources, **volumes}, self._prepared(volumes)) if volumes else sources
+        if volumes:
+            return Prepared({**sources, **volumes}, self._prepared(volumes))
+        return {name: self._suited(one) if isinstance(one, Images) else one for name, one in sources.items()}
+
+    def _suited(self, images: Images) -> Images:
+        if images.suitable:
+            return images
+        return images.suited(lambda picture: refuse_input(self._manifest.guards, picture, self._package.read))
 
     def run(self, sources: Sources) -> Outcome:
         """What the model finds in `sources`; a mask has no slices that were interpolated.
@@ -73,7 +81,7 @@ class Pipeline:
         if volumes:
             return self._of_volumes(volumes, sources.array if isinstance(sources, Prepared) else None)
         (images,) = (one for one in sources.values() if isinstance(one, Images))
-        return self._of_images(images)
+        return self._of_images(self._suited(images))
 
     def _volumes(self, sources: Sources) -> dict[str, Volume]:
         """The volumes among `sources`, in the manifest's order, in one frame of reference."""
@@ -138,8 +146,6 @@ class Pipeline:
         return made.labels_of(), Sampled(made.shares, prepared.affine)
 
     def _of_images(self, images: Images) -> Outcome:
-        for picture in images.pictures:
-            refuse_input(self._manifest.guards, picture, self._package.read)
         wanted = self._manifest.preprocessing
         raw = (inputs.of_picture(picture, wanted, self._device) for picture in images.pictures)
         prepared = [inputs.prepare({"": one}, wanted) for one in raw]

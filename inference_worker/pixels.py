@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
+from dicom_node.attributes import jpeg
 from dicom_node.attributes.files import by_pydicom
 from dicom_node.attributes.reader import text_of
 from domain.errors import UnusableInput
@@ -22,6 +23,8 @@ from inference_worker.frames import Frame, Scale
 Voxels = NDArray[np.int16] | NDArray[np.float32]
 
 _INT16 = np.iinfo(np.int16)
+
+jpeg.register()
 
 
 def voxels(frames: Sequence[Frame]) -> Voxels:

@@ -45,13 +45,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class Input:
-    """One series that the network reads, found by `conditions`, its intended use.
+    """One series that the network reads, or images of several, found by `conditions`, its intended use.
 
     `kind` is "volume" (slices that make one, models see (z, y, x)) or "images" (each image by itself, such as
-    radiographs). Up to `missing_slices` single slices that a volume lacks are interpolated from their neighbours, which
-    every result then says. `prefer` says which of several series that meet the conditions is read. `units` are those
-    that the values of a PET come in: "BQML" or "SUVbw", which is worked out where it has to be; "" is as they are
-    stored.
+    radiographs, those of all series). Up to `missing_slices` single slices that a volume lacks are interpolated from
+    their neighbours, which every result then says. `prefer` says which of several series that meet the conditions is
+    read. `units` are those that the values of a PET come in: "BQML" or "SUVbw", which is worked out where it has to be;
+    "" is as they are stored.
     """
 
     name: str

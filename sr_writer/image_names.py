@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import numbers_of, text_of
-from domain.image_names import ImageName
+from domain.image_names import ImageName, series_names
 from sr_writer.source import Instance, Source
 
 _READ = ["InstanceNumber", "SliceLocation", "SeriesNumber"]
@@ -17,10 +17,13 @@ _ON_A_TABLE = frozenset({"CT", "PT"})
 
 
 class ImageNames:
-    """The names of a source's images; `told` says that the series belongs to a name, since results read several."""
+    """The names of a source's images; `told` says that the series belongs to a name, since results read several.
+
+    That of images that lie in several series always does.
+    """
 
     def __init__(self, source: Source, told: bool = False) -> None:
-        self._source, self._told = source, told
+        self._source, self._told = source, told or len({one.series_uid for one in source.instances}) > 1
         self._headers: dict[Instance, Dataset] = {}
 
     def __call__(self, index: int) -> ImageName:
@@ -30,15 +33,17 @@ class ImageNames:
         return ImageName(
             number=_whole(header, "InstanceNumber"),
             frame=frame.number if frame.instance.multi_frame else None,
-            series=_whole(header, "SeriesNumber") if self._told else None,
+            series=self.series[frame.instance.series_uid] if self._told else "",
             location=self._location(header, index),
             place="table position" if self._is_on_a_table else "slice location",
         )
 
-    @property
-    def series(self) -> int | None:
-        """The Series Number of the images, None where it is not known."""
-        return _whole(self._header(self._source.frames[0].instance), "SeriesNumber")
+    @cached_property
+    def series(self) -> dict[str, str]:
+        """What the series of the images are called, by UID, in the order of their first images."""
+        first = {one.series_uid: one for one in reversed(self._source.instances)}
+        uids = dict.fromkeys(one.series_uid for one in self._source.instances)
+        return series_names({uid: _whole(self._header(first[uid]), "SeriesNumber") for uid in uids})
 
     def _header(self, instance: Instance) -> Dataset:
         if instance not in self._headers:

@@ -45,7 +45,7 @@ def by_series(sources: Sequence[Source]) -> Iterator[tuple[str, str, tuple[Insta
     """Study and series UID of all inputs, each series once, with the instances that were read."""
     found: dict[tuple[str, str], dict[str, Instance]] = defaultdict(dict)
     for source in sources:
-        known = found[source.study_uid, source.series_uid]
-        known.update((one.sop_instance_uid, one) for one in source.instances)
+        for one in source.instances:
+            found[source.study_uid, one.series_uid][one.sop_instance_uid] = one
     for (study, series), instances in found.items():
         yield study, series, tuple(instances.values())

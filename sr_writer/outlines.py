@@ -38,24 +38,30 @@ def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source)
 def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tuple[Region, ...]]:
     """By frame, the outlines of every segment on it: for each segment there is a run of slices around its largest.
 
-    A run is of 31 slices at the most, of fewer where there are many segments, so that a state stays readable. The first
-    outline of a segment on a slice has its name, those of its other parts none.
+    Of a segment whose parts the model points at one by one there is a run around each of these places. A run is of 31
+    slices at the most, of fewer where there are many, so that a state stays readable. The first outline of a segment on
+    a slice has its name, those of its other parts none.
     """
     if mask is None:
         return {}
     slices, table = _counts(mask)
-    numbers = np.flatnonzero(table.any(axis=0))
-    length = max(1, min(_LONGEST_RUN, _MOST_SLICES // max(1, len(numbers))))
-    frames = {int(k) for n in numbers for k in _run(slices, table[:, n], length)}
+    there = {int(n): slices[table[:, n] > 0] for n in np.flatnonzero(table.any(axis=0))}
+    middles = {n: _pointed(findings, n, on) or [int(slices[table[:, n].argmax()])] for n, on in there.items()}
+    length = max(1, min(_LONGEST_RUN, _MOST_SLICES // max(1, sum(map(len, middles.values())))))
+    frames = {int(k) for n, on in there.items() for middle in middles[n] for k in _run(on, middle, length)}
     found = {k: tuple(_on_slice(findings, k, mask[k])) for k in sorted(frames)}
     return {k: regions for k, regions in found.items() if regions}
 
 
-def _run(slices: NDArray[np.intp], counts: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """So many of the slices that a segment is on, as even as can be around the one that most of it lies on."""
-    there = slices[counts > 0]
-    middle = int(np.searchsorted(there, slices[counts.argmax()]))
-    first = max(0, min(middle - length // 2, len(there) - length))
+def _pointed(findings: Findings, number: int, there: NDArray[np.intp]) -> list[int]:
+    """The slices with the segment on which the model points at one of its parts."""
+    types = {one.type for one in findings.segments if one.number == number}
+    return sorted({one.frame for one in findings.pointed if one.finding in types} & set(there.tolist()))
+
+
+def _run(there: NDArray[np.intp], middle: int, length: int) -> NDArray[np.intp]:
+    """So many of the slices that a segment is on, as even as can be around the one in the middle."""
+    first = max(0, min(int(np.searchsorted(there, middle)) - length // 2, len(there) - length))
     return there[first : first + length]
 
 

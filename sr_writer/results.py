@@ -59,9 +59,10 @@ _DOCUMENTS = frozenset({ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKE
 
 @dataclass(frozen=True)
 class ResultObject:
-    """One finished object in one form; `pieces` make up the whole Part 10 file."""
+    """One finished object in one form, in the study `study_uid`; `pieces` make up the whole Part 10 file."""
 
     form: ResultFormat
+    study_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     pieces: tuple[Buffer, ...]
@@ -181,6 +182,7 @@ def finished(draft: Draft, content: Content) -> ResultObject:
     elements = merged(encoded(dataset), draft.elements, source.identity, region)
     return ResultObject(
         form=form,
+        study_uid=source.study_uid,
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         pieces=part10(dataset, [*elements, *draft.pixels], form.transfer_syntax),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from dicom_node.attributes.files import opened
@@ -40,12 +41,14 @@ _SPACING = ("PixelSpacing", "PixelMeasuresSequence")
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of the series; `pixel_spacing` (between rows, between columns, mm) where all its frames share it.
+    """One instance; `pixel_spacing` (between rows, between columns, mm) where all its frames share it.
 
     `file` is its Part 10 file.
     """
 
     file: Path
+    series_uid: str
+    modality: str
     sop_class_uid: str
     sop_instance_uid: str
     multi_frame: bool
@@ -82,11 +85,12 @@ class Volume:
 
 @dataclass(frozen=True)
 class Source:
-    """The series as the results describe it.
+    """The series as the results describe it, or the images of several that stand by themselves.
 
-    `frames` are in the order of the findings' frames, `instances` in that of their first frame. `volume` is None where
-    the images have no place in the patient, as radiographs have none. `identity` and `region` hold encoded elements by
-    tag. `remarks` say what of the source was left out of the results, and why.
+    `series_uid` and `modality` are those of the first image. `frames` are in the order of the findings' frames,
+    `instances` in that of their first frame. `volume` is None where the images have no place in the patient, as
+    radiographs have none. `identity` and `region` hold encoded elements by tag. `remarks` say what of the source was
+    left out of the results, and why.
     """
 
     study_uid: str
@@ -103,7 +107,7 @@ class Source:
 
 
 def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric: bool) -> Source:
-    """The series behind `frames`, from its Part 10 files; other files among `paths` are left aside.
+    """The images behind `frames`, from their Part 10 files; other files among `paths` are left aside.
 
     Raises UnusableInput where a file is damaged, an instance is missing, a value that results need is none, or, if the
     results are `volumetric`, a slice has no place in the patient; Retryable where a file cannot be opened.
@@ -125,7 +129,8 @@ def _source(images: Mapping[str, tuple[Attributes, Path]], frames: Sequence[Sour
     instances = {uid: _instance(image, file) for uid, (image, file) in images.items()}
     slices = [_slice(images[frame.sop_instance_uid][0], frame) for frame in frames]
     full = opened(path, _FILE, (*IDENTITY, *_REGION))
-    whose, where = identity(full), sound(full, _REGION, ())
+    files = {one.series_uid: one.file for one in instances.values()}
+    whose, (where, of_where) = identity(full), _region(full, [file for file in files.values() if file != path])
     lossy, of_lossy = compression.lossy(list(images.values()))
     return Source(
         study_uid=first.uid("StudyInstanceUID"),
@@ -133,18 +138,28 @@ def _source(images: Mapping[str, tuple[Attributes, Path]], frames: Sequence[Sour
         modality=first.text("Modality"),
         frames=tuple(Frame(instances[frame.sop_instance_uid], frame.frame_number) for frame in frames),
         instances=tuple(instances.values()),
-        volume=_volume(first, slices) if volumetric or all(map(_has_place, slices)) else None,
+        volume=_volume(first, slices) if volumetric or (len(files) == 1 and all(map(_has_place, slices))) else None,
         lossy=lossy,
         time_zone=time_zone(first.text("TimezoneOffsetFromUTC")),
         identity=whose.elements,
-        region=where.elements,
-        remarks=(*whose.remarks, *where.remarks, *of_lossy),
+        region=where,
+        remarks=(*whose.remarks, *of_where, *of_lossy),
     )
+
+
+def _region(image: Dataset, others: Sequence[Path]) -> tuple[Mapping[int, bytes], tuple[str, ...]]:
+    """The part of the body that the image states, as far as the other series do too; and what is said of it."""
+    own = sound(image, _REGION, ())
+    theirs = [sound(opened(file, _FILE, _REGION), _REGION, ()).elements for file in others]
+    same = {tag: held for tag, held in own.elements.items() if all(one.get(tag) == held for one in theirs)}
+    return same, own.remarks
 
 
 def _instance(image: Attributes, file: Path) -> Instance:
     return Instance(
         file=file,
+        series_uid=image.uid("SeriesInstanceUID"),
+        modality=image.text("Modality"),
         sop_class_uid=image.uid("SOPClassUID"),
         sop_instance_uid=image.uid("SOPInstanceUID"),
         multi_frame=bool(image.items("PerFrameFunctionalGroupsSequence")) or image.count_of_frames() > 1,

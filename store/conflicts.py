@@ -4,12 +4,25 @@ A row names the other bytes and where they lie, which study they name, and which
 one correction (a patient's merge, a study sent again under another patient) are adopted together.
 """
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from domain.identity import ConflictEnd, ConflictKind, disagreeing
 from domain.ids import StudyId
@@ -23,6 +36,10 @@ from store.tables import conflicts, instances, studies
 
 _KEPT = ("digest", "object_key", "association_id", "received_at", "identity")
 _OPEN = conflicts.c.ended == ""
+# What is adopted as a whole, and was not.
+_CORRECTS = and_(
+    _OPEN, conflicts.c.adopted_at.is_(None), conflicts.c.kind.in_([ConflictKind.PATIENT, ConflictKind.STUDY])
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +152,7 @@ def note_filed(connection: Connection, rows: Sequence[InstanceRow]) -> None:
 
 
 def _set_each(
-    connection: Connection, table: Table, key: Column[Any], rows: Sequence[tuple[object, Mapping[str, object]]]
+    connection: Connection, table: Table, key: ColumnElement[Any], rows: Sequence[tuple[object, Mapping[str, object]]]
 ) -> None:
     """Give each row of `table` with this key its values; all of them set the same columns."""
     if not rows:
@@ -185,11 +202,15 @@ def corrections(connection: Connection, *conditions: Condition) -> tuple[Correct
     """What waits to be adopted together, the newest last."""
     same = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id)
     newest = func.max(conflicts.c.id)
-    kinds = conflicts.c.kind.in_([ConflictKind.PATIENT, ConflictKind.STUDY])
-    waiting = (_OPEN, conflicts.c.adopted_at.is_(None), kinds)
     query = select(*same, newest.label("id"), func.count(conflicts.c.sop_uid.distinct()).label("images"))
-    query = query.where(*waiting, *conditions).group_by(*same).order_by(newest)
+    query = query.where(_CORRECTS, *conditions).group_by(*same).order_by(newest)
     return read(connection, query, CorrectionRecord)
+
+
+def are_doubted(study: ColumnElement[uuid.UUID]) -> Condition:
+    """Whether a correction waits for a person that says of a study's images, or of such as name it, whose they are."""
+    its_own = or_(conflicts.c.study_id == study, conflicts.c.sent_study_id == study)
+    return exists().where(_CORRECTS, its_own)
 
 
 def corrections_that_wait(database: Database) -> int:

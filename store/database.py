@@ -166,9 +166,16 @@ def _take_role(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry)
     connection.commit()
 
 
+def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's connection that `connection` uses, for what SQLAlchemy has no word for; its errors are psycopg's."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver
+
+
 def is_for_data(error: Exception) -> bool:
     """Whether other values would have gone through: not for a server's state, a right or a table that is missing."""
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError | psycopg.Error):
         return True
     state = _state(error)
     return not state or state[:2] in _FOR_DATA

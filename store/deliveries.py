@@ -14,6 +14,7 @@ from domain.profiles import Choice
 from domain.records import ChoiceRecord
 from domain.retry import RetryPolicy
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState
+from store import conflicts
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked, locked_in_order
@@ -41,8 +42,11 @@ _ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 
 
-# Of a study whose images name two patients nothing goes out.
-OF_ONE_PATIENT: Condition = ~exists().where(studies.c.id == deliveries.c.study_id, studies.c.two_patients)
+# Of a study whose images name two patients, or are somebody else's by a correction that waits, nothing goes out.
+OF_ONE_PATIENT: Condition = and_(
+    ~exists().where(studies.c.id == deliveries.c.study_id, studies.c.two_patients),
+    ~conflicts.are_doubted(deliveries.c.study_id),
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Several hosts may share a store, so that a draft goes only where nobody can be w
 same, its `put` fails and is repeated.
 """
 
+import itertools
 import logging
 import os
 import platform
@@ -18,12 +19,14 @@ _HOST = platform.node().partition(".")[0][:32]
 # Seconds without a write after which nobody writes to a draft any more, wherever; and where its process is gone.
 # The second is no zero, for containers may share a host's name and see nothing of each other's processes.
 _ABANDONED, _ORPHANED = 86400.0, 60.0
+# Containers may share host's name and process id: chance tells their processes apart, a number the calls of one.
+_CHANCE, _CALLS = secrets.token_hex(4), itertools.count()
 _SWEPT = ".swept"  # as old as the last sweep's beginning
 
 
 def draft_of(target: Path) -> Path:
     """A name beside `target` that no other process has, on whatever host, and no other call."""
-    return target.with_name(f".{target.name}.{_HOST}.{os.getpid()}.{secrets.token_hex(4)}")
+    return target.parent / f".{target.name}.{_HOST}.{os.getpid()}.{_CHANCE}{next(_CALLS):x}"
 
 
 def sweep(root: Path, stopped: Callable[[], bool] = lambda: False) -> int:

@@ -7,11 +7,12 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.identity import ConflictEnd
 from domain.ids import StudyId, new_id
+from store.copying import copy
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
 from store.leases import NOW
 from store.tables import (
@@ -96,7 +97,7 @@ def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple
 def file_instances(connection: Connection, rows: Sequence[InstanceRow]) -> None:
     """Add instances that `known_instances` did not know."""
     # In one order, so that batches of two hosts that bring the same UIDs wait for each other and no more.
-    connection.execute(insert(instances), sorted(rows, key=itemgetter("sop_uid")))
+    copy(connection, instances, sorted(rows, key=itemgetter("sop_uid")))
 
 
 def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uuid.UUID], int]) -> None:

@@ -44,8 +44,9 @@ class Job:
     """One inference, as it stands. `revision` is the study's newest that wants it.
 
     `input_set` is the digest of the files of its instances (domain.ids.set_digest). `images` are the SOP Instance UIDs
-    that an input reads where it does not read its whole series. `result_number` counts the study's results by this
-    model, None where they are not written yet; with `withdrawn_at` they were taken back as wrong.
+    that an input reads where it does not read the whole of its series and nothing else. `result_number` counts the
+    study's results by this model, None where they are not written yet; with `withdrawn_at` they were taken back as
+    wrong.
     """
 
     id: JobId
@@ -151,11 +152,15 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
         select(*columns).where(read_by(inputs, job.images, job.revision)).order_by(instances.c.sop_uid)
     )
     rows = [(str(row.series_id), row.sop_uid, row.object_key) for row in found]
-    return {name: [(uid, key) for one, uid, key in rows if one == series] for name, series in inputs.items()}
+    chosen = {name: frozenset(uids) for name, uids in job.images.items()}
+    return {
+        name: [(uid, key) for one, uid, key in rows if (uid in chosen[name] if name in chosen else one == series)]
+        for name, series in inputs.items()
+    }
 
 
 def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revision: int) -> Condition:
-    """The instances that a run reads: of each input the whole series, or those of `images`."""
+    """The instances that a run reads: of each input the whole series, or those of `images`, wherever they lie."""
     whole = [uuid.UUID(series) for name, series in inputs.items() if name not in images]
     chosen = [uid for name, uids in images.items() if name in inputs for uid in uids]
     either = or_(instances.c.series_id.in_(whole), instances.c.sop_uid.in_(chosen))

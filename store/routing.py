@@ -41,7 +41,8 @@ _INSTANCES = text(
 class WantedJob:
     """An inference that routing asks for: `inputs` are the series of the model's inputs, `series_id` the first's.
 
-    `images` are the SOP Instance UIDs that an input reads where it does not read its whole series.
+    `images` are the SOP Instance UIDs that an input reads where it does not read the whole of that series and nothing
+    else: those of radiographs lie in several series.
     """
 
     study_id: StudyId

@@ -237,6 +237,11 @@ def note_progress(connection: Connection, study: StudyId, reason: str, now: date
     connection.execute(complete_one.values(reason=reason, since=now))
 
 
+def uid_of(connection: Connection, study: StudyId) -> str:
+    """The Study Instance UID."""
+    return str(connection.scalar(select(studies.c.study_uid).where(studies.c.id == study)))
+
+
 def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     """How many series and instances a study has."""
     counted = select(func.count(instances.c.series_id.distinct()), func.count()).where(instances.c.study_id == study)

@@ -21,7 +21,7 @@ from config import metrics
 from consumers.steps.index_batch import IndexBatch
 from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unfiled, where
 from dicom_node.intake.identity import PatientMarks
-from dicom_node.spool import DamagedRecord, Entry, Kind, SpoolReader
+from dicom_node.spool import DamagedRecord, Entry, Kind, Mark, SpoolReader
 from domain.clock import Clock, SystemClock
 from domain.errors import ConfigurationError, Retryable
 from domain.ids import StudyId
@@ -50,6 +50,13 @@ class _Record:
     filing: Filed | Unreadable | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """An entry that only waits for its checkpoint: its data shall not hold a study in memory."""
+
+    marks: tuple[Mark, ...]
+
+
 class Indexer:
     """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop.
 
@@ -73,7 +80,7 @@ class Indexer:
         self._alive = alive
         self._marks = marks
         self._held: list[Entry] = []
-        self._committed: list[Entry] = []
+        self._committed: list[_Committed] = []
         self._unsynced: set[StudyId] = set()
         self._earlier = True  # an earlier life may have left studies held back
         self._next_checkpoint = 0.0
@@ -88,7 +95,7 @@ class Indexer:
         taken = len(self._held)
         if taken:
             self._take(self._held)
-            self._committed += [replace(entry, read=_taken) for entry in self._held]
+            self._committed += [_Committed(entry.marks) for entry in self._held]
             self._held = []
         if not taken or time.monotonic() > self._next_checkpoint:
             self._checkpoint()
@@ -110,7 +117,7 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        records = [self._keep(safe(entry)) for entry in entries]
+        records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
         for start in range(0, len(records), _MOST):
             self._commit(records[start : start + _MOST])
 
@@ -120,7 +127,7 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(replace(entry, read=partial(self._streamed, entry.read)), self._marks)
+            filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
@@ -214,5 +221,5 @@ def _tell(batch: IndexBatch) -> None:
 
 
 def _taken() -> Iterator[bytes]:
-    """In the place of an entry's data: what only waits for its checkpoint shall not hold a study in memory."""
+    """In the place of an instance's data, once it is in the object store."""
     return iter(())

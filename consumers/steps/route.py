@@ -155,15 +155,22 @@ def decide(manifest: Manifest, rules: Sequence[Rule] | None, series: Sequence[Se
     """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
     if rules is None:
         choice = _choose(manifest, series)
-        return choice, "a series meets its intended use" if choice.series_id else "no series meets its intended use"
+        return choice, _met(choice)
     own = [rule for rule in rules if rule.model == manifest.identity.name]
     if not own:
         return Choice({}, {}), "no rule names this model"
     choices = [(rule, _choose(manifest, series, rule.when)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
-            return choice, f"rule {rule.name!r} and its intended use are met"
+            several = f" by images of {len(choice.series)} series" if choice.more else ""
+            return choice, f"rule {rule.name!r} and its intended use are met{several}"
     return choices[-1][1], f"no series meets both its intended use and rule {choices[-1][0].name!r}"
+
+
+def _met(choice: Choice) -> str:
+    if choice.more:
+        return f"images of {len(choice.series)} series meet its intended use"
+    return f"{'a' if choice.series_id else 'no'} series meets its intended use"
 
 
 def _choose(manifest: Manifest, series: Sequence[SeriesFacts], *more: Conditions) -> Choice:

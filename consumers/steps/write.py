@@ -8,17 +8,20 @@ from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
 from domain.clock import Clock, SystemClock
 from domain.editions import Edition
+from domain.errors import Permanent
 from domain.events import Event, OfJob, ResultsWritten
 from domain.records import ResultRecord
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
-from store import jobs, results
+from store import jobs, results, studies
 from store.database import Connection
 from store.jobs import Job
 from store.leases import moment
 from store.objects import ObjectStore
-from store.studies import note_progress
+
+# Two readers of one header may differ; results go to the study that the images were filed under, or nowhere.
+_OTHER_STUDY = "its images bear another Study Instance UID than the one that they were filed under"
 
 
 class ResultsWriter:
@@ -57,10 +60,12 @@ class ResultsWriter:
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
         forms = wanted_forms(connection, self._destinations)
         written = write(findings, mask, sources, earlier, job.finished_at, forms, maps, edition)
+        if {one.study_uid for one in written} - {studies.uid_of(connection, job.study_id)}:
+            raise Permanent(_OTHER_STUDY)
         rows = [self._keep(job, one) for one in written]
         self._objects.sync()
         results.add_results(connection, rows)
-        note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
+        studies.note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
         data = ResultsWritten(job.id, job.model, job.version, len(rows))
         transaction.emit(Event(data, job.study_id, begun))
         digests = [[row.kind, row.sop_uid, row.digest] for row in rows]

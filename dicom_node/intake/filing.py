@@ -56,8 +56,8 @@ def file(entry: Entry, marks: PatientMarks | None = None) -> Filed | Unreadable:
         raise Retryable(f"the log cannot be read: {type(error).__name__}") from error
 
 
-def safe(entry: Entry) -> Entry:
-    """The entry with every text that a peer chose made safe for database, trail and file."""
+def safe(entry: Entry, read: Callable[[], Iterator[bytes]]) -> Entry:
+    """The entry with every text that a peer chose made safe for database, trail and file, its data read by `read`."""
     return replace(
         entry,
         calling=outside.words(entry.calling),
@@ -67,7 +67,8 @@ def safe(entry: Entry) -> Entry:
         # Whatever stands there instead of a UID, it may be a name.
         sop_instance=entry.sop_instance if outside.is_uid(entry.sop_instance) else "",
         transfer_syntax=outside.words(entry.transfer_syntax),
-        details=outside.details(entry.details),
+        details=outside.details(entry.details) if entry.details else {},
+        read=read,
     )
 
 

@@ -1,12 +1,13 @@
 """Reads the dozen elements that the index needs from the head of a data set, without building a data set.
 
-The walk stops behind the last of them: 45 µs for a CT slice against 300 µs for pydicom asked for three elements, and a
-busy listener's indexer needs the difference. Tests hold it to pydicom over every readable file of the test data.
+A walk takes 60 µs for a CT slice against 300 µs for pydicom asked for three elements, and a busy listener's indexer
+needs the difference. Tests hold it to pydicom over every readable file of the test data.
 """
 
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
@@ -36,6 +37,15 @@ _WANTED = frozenset(
 )
 _LAST = max(_WANTED)
 _IDENTITY = {STUDY: "Study Instance UID", SERIES: "Series Instance UID", SOP_INSTANCE: "SOP Instance UID"}
+# What says whose an instance is: readers differ in which of two values they take.
+_ONCE = {
+    **_IDENTITY,
+    identity.NAME: "Patient's Name",
+    identity.PATIENT_ID: "Patient ID",
+    identity.ISSUER: "Issuer of Patient ID",
+    identity.BIRTH_DATE: "Patient's Birth Date",
+    CHARACTER_SET: "Specific Character Set",
+}
 # An inflated head of this size holds the wanted elements of anything but a hostile file.
 _INFLATED = 4 << 20
 # More frames than Number of Frames can say (IS, PS3.5 6.2), and than the index can hold.
@@ -50,6 +60,8 @@ _OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _DATE = re.compile(r"[0-9]{8}")
+# ASCII, and the letters of the upper half of ISO 8859-1: bytes of other character sets have its signs among them.
+_LATIN_1 = re.compile("[\0 -~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +182,32 @@ def age(stated: str, born: str, studied: str) -> float | None:
 
 
 def _collect(data: bytes, transfer_syntax: str, found: dict[int, bytes]) -> None:
-    """Add the wanted elements to `found`, so that those before a fault are known in spite of it."""
-    for path, tag, start, end in elements.walk(data, transfer_syntax, _LAST):
-        if path:
-            continue
-        if tag in _WANTED:
-            value = data[start:end]
-            if tag in _IDENTITY and found.setdefault(tag, value) != value:
-                # Where tags are out of order too, nobody can tell which of the two is the instance's own.
-                del found[tag]
-                raise UnusableInput(f"{_IDENTITY[tag]} {tag_name(tag)} is there twice, with different values")
-            found[tag] = value
-        elif tag > _LAST and _IDENTITY.keys() <= found.keys():
-            return
+    """Add the wanted elements to `found`, so that those before a fault are known in spite of it.
+
+    All that is at hand is walked through: where tags are out of order, another reader finds what stands further behind.
+    What is wrong behind all that is wanted costs the instance nothing.
+    """
+    twice = 0
+    behind = False
+    try:
+        for path, tag, start, end in elements.walk(data, transfer_syntax, _LAST):
+            if path:
+                continue
+            if tag in _WANTED:
+                value = data[start:end]
+                if tag in _ONCE and found.setdefault(tag, value) != value:
+                    twice = tag
+                    break
+                found[tag] = value
+            elif tag > _LAST:
+                behind = True
+    except UnusableInput:
+        if not (behind and _IDENTITY.keys() <= found.keys()):
+            raise
+    if twice:
+        # Where tags are out of order too, nobody can tell which of the two is the instance's own.
+        del found[twice]
+        raise UnusableInput(f"{_ONCE[twice]} {tag_name(twice)} is there twice, with different values")
 
 
 def _uids(found: Mapping[int, bytes]) -> Uids:
@@ -204,10 +229,21 @@ def _whole(found: Mapping[int, bytes], tag: int, least: int, most: int) -> int |
 
 
 def _person(value: bytes, character_set: str) -> str:
-    """A name or an id: unlike other texts whole, for two may differ at their end, and never guessed."""
-    if not character_set or (value.isascii() and b"\x1b" not in value):
-        return value.decode("ascii", "replace")
-    return _decoded(value, character_set.split("\\"), _OF_NAMES)
+    """A name or an id: unlike other texts whole, for two may differ at their end.
+
+    What its character set does not explain is read as what it is likely to be, as results are written by it too
+    (`sr_writer/identity.py`): UTF-8, or Latin-1 where that gives nothing but letters. Else it is kept letter for byte
+    behind identity.UNEXPLAINED: two that are written alike are one, whatever they mean.
+    """
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    stated = _decoded(value, character_set.split("\\"), _OF_NAMES) if character_set else identity.UNEXPLAINED
+    if identity.UNEXPLAINED not in stated:
+        return stated
+    with suppress(UnicodeDecodeError):
+        return value.decode("utf-8")
+    letters = value.decode("latin-1")
+    return letters if _LATIN_1.fullmatch(letters) else identity.UNEXPLAINED + letters
 
 
 def _text(found: Mapping[int, bytes], tag: int) -> str:

@@ -4,7 +4,7 @@ Values become what they mean before they are digested, so that two ways to write
 says that trailing separators, empty components and spaces around one say nothing, and PS3.4 C.2.2.2.1 lets names be
 matched whatever their case, accents and the position of their words. A name has up to three component groups; each is
 known by the script that it is written in, for senders put them in each other's place, and a name in another script is
-no other person. A value that its character set does not explain is taken as absent.
+no other person. A value whose letters nobody can tell is compared, byte for byte, with others of which that holds.
 """
 
 import hmac
@@ -30,11 +30,12 @@ _DIGITS = 16
 _REMEMBERED = 256
 _MOST_GROUPS = 3
 _BORN = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")  # DA, and with dots as before 1993
-_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+# Stands before the bytes, letter for byte, of what no character set explains.
+UNEXPLAINED = "\N{REPLACEMENT CHARACTER}"
 _BETWEEN_WORDS = re.compile(r"[\s^,]+")
 _ACCENT = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters; other scripts' marks make other letters
 _NOTHING = '""'
-_LATIN, _IDEOGRAPHS = "LATIN", "IDEOGRAPHS"
+_LATIN, _IDEOGRAPHS, _UNEXPLAINED_SCRIPT = "LATIN", "IDEOGRAPHS", "letters that nobody can tell"
 # By the first word of a letter's Unicode name. A Japanese name mixes ideographs, their repetition mark and kana.
 _ONE_SCRIPT = {
     "CJK": _IDEOGRAPHS,
@@ -78,6 +79,8 @@ class PatientMarks:
 
 def _names(text: str) -> Mapping[str, str]:
     """The name by the script of each of its component groups, as it is compared."""
+    if text.startswith(UNEXPLAINED):
+        return {_UNEXPLAINED_SCRIPT: _word(text)}
     groups = [_name(group) for group in text.split("=", _MOST_GROUPS)[:_MOST_GROUPS]]
     return {_script(group): group for group in reversed(groups) if group}
 
@@ -90,8 +93,7 @@ def _name(group: str) -> str:
 
 
 def _word(text: str) -> str:
-    stripped = text.replace("\0", " ").strip()
-    return "" if _UNREADABLE in stripped else stripped
+    return text.replace("\0", " ").strip()
 
 
 def _folded(text: str) -> str:

@@ -6,8 +6,9 @@ the listener's side, `SpoolReader` the indexer's, `BacklogMeter` anybody's. No d
 
 from dicom_node.spool.association_writer import AssociationWriter, Peer
 from dicom_node.spool.backlog import Backlog, BacklogMeter
-from dicom_node.spool.entries import Entry
+from dicom_node.spool.entries import Entry, Mark, Marked
 from dicom_node.spool.errors import DamagedRecord, SpoolUnavailable
+from dicom_node.spool.identity import known_identity
 from dicom_node.spool.reader import SpoolReader
 from dicom_node.spool.records import PART, Close, Kind
 from dicom_node.spool.writer import SpoolWriter
@@ -21,8 +22,11 @@ __all__ = [
     "DamagedRecord",
     "Entry",
     "Kind",
+    "Mark",
+    "Marked",
     "Peer",
     "SpoolReader",
     "SpoolUnavailable",
     "SpoolWriter",
+    "known_identity",
 ]

@@ -36,6 +36,15 @@ class Mark:
     instance: tuple[UUID, int] | None = None
 
 
+class Marked(Protocol):
+    """What was taken over for good, by its records' places: an entry, or what is left of one that waits for that."""
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The places of its records."""
+        ...
+
+
 def settle(marks: Iterable[Mark]) -> None:
     """Declare that all of `marks` are done, and move the checkpoints."""
     holders: dict[int, Holder] = {}

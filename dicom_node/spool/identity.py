@@ -15,6 +15,14 @@ def identity(root: Path) -> str:
     return file.read_text().strip()
 
 
+def known_identity(root: Path) -> str:
+    """The UUID of the spool in this folder, "" where no index has read it yet; makes nothing. Raises OSError."""
+    try:
+        return (root / "identity").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
 def _make(file: Path) -> None:
     """Whole or not at all: what the spool holds under a name could not be let go of under another."""
     fresh = file.with_suffix(".new")

@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from dicom_node.spool.doorbell import DoorbellListener
-from dicom_node.spool.entries import Entry, settle
+from dicom_node.spool.entries import Entry, Marked, settle
 from dicom_node.spool.follower import Follower, Found
 from dicom_node.spool.identity import identity
 from dicom_node.spool.reassembly import Reassembly, lost, missing
@@ -57,7 +57,7 @@ class SpoolReader:
             if not moved:
                 self._doorbell.wait(min(left, _SCAN))
 
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
+    def checkpoint(self, entries: Iterable[Marked]) -> None:
         """Declare that all of `entries` are synced and committed; durable on return. Raises Unavailable.
 
         Any order and any subset: a segment's checkpoint moves up to its first entry that was not declared. What it has

@@ -1,5 +1,6 @@
 """The findings in words for people: what pages, plain reports and captions say, the same in each."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,9 +37,12 @@ def read(content: Content) -> str:
 
 
 def _series(source: Source) -> str:
-    number, count = ImageNames(source).series, len(source.frames)
-    said = "series without a number" if number is None else f"series {number}"
-    return f"{said} ({source.modality}, {count} image{'s' * (count > 1)})"
+    counts = Counter(one.instance.series_uid for one in source.frames)
+    modalities = {one.series_uid: one.modality for one in source.instances}
+    return ", ".join(
+        f"{name} ({modalities[uid]}, {counts[uid]} image{'s' * (counts[uid] > 1)})"
+        for uid, name in ImageNames(source).series.items()
+    )
 
 
 def notes(findings: Findings) -> tuple[str, ...]:

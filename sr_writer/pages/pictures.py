@@ -199,7 +199,7 @@ def _marked(
 def _hang(image: Image.Image, content: Content, view: View, shown: Display, scale: float, taken: Marked) -> None:
     """What a viewer shows around an image: its sides, which it is, its window, a scale."""
     draw, name = ImageDraw.Draw(image), name_of(content, view)
-    series = [] if name.series is None else [f"Series {name.series}"]
+    series = [_capital(name.series)] if name.series else []
     which = [*series, _capital(name.short)] if len(content.source.frames) > 1 else []
     window = [f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
     write_sides(draw, shown.edges, image.size, taken)

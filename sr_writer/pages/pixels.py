@@ -19,6 +19,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from dicom_node.attributes import jpeg
 from dicom_node.attributes.files import opened, read_with
 from domain.errors import Retryable, UnusableInput
 from sr_writer.source import Frame
@@ -46,6 +47,8 @@ _SOFT_TISSUE, _LUNG = (40.0, 400.0), (-600.0, 1500.0)
 _LUNG_HU, _LUNG_SHARE = (-950.0, -500.0), 0.1
 _ENDS = (0.5, 99.5)  # percentiles that are black and white where nothing states a window
 _SAMPLE = 1 << 16  # values that percentiles are taken from
+
+jpeg.register()
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ is given none. Images in colour cannot be in such a state and are left out, as a
 say.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -86,7 +86,8 @@ def _state(images: Sequence[_Shown], number: int, content: Content, form: Result
     state.ContentLabel, state.ContentDescription = "AI_FINDINGS", description(content)
     state.ContentCreatorName = ""  # type 2 (PS3.3 table 10-12), and no person made it
     state.PresentationCreationDate, state.PresentationCreationTime = stamp.date, stamp.time
-    state.ReferencedSeriesSequence = [_series(content.source.series_uid, images)]
+    alike = _grouped(images, lambda one: one.frame.instance.series_uid)
+    state.ReferencedSeriesSequence = [_series(each) for each in alike]
     state.DisplayedAreaSelectionSequence = list(_areas(images))
     state.GraphicAnnotationSequence = [_annotation(one, content) for one in images]
     state.GraphicLayerSequence = [_layer()]
@@ -94,9 +95,9 @@ def _state(images: Sequence[_Shown], number: int, content: Content, form: Result
     return state
 
 
-def _series(series_uid: str, images: Sequence[_Shown]) -> Dataset:
+def _series(images: Sequence[_Shown]) -> Dataset:
     series = Dataset()
-    series.SeriesInstanceUID = series_uid
+    series.SeriesInstanceUID = images[0].frame.instance.series_uid
     series.ReferencedImageSequence = _references(images)
     return series
 
@@ -150,9 +151,9 @@ def _area(image: _Shown) -> Dataset:
     return area
 
 
-def _grouped(images: Iterable[_Shown], key: Callable[[_Shown], bytes]) -> list[list[_Shown]]:
+def _grouped(images: Iterable[_Shown], key: Callable[[_Shown], Hashable]) -> list[list[_Shown]]:
     """The images that are alike in something, together."""
-    groups: dict[bytes, list[_Shown]] = {}
+    groups: dict[Hashable, list[_Shown]] = {}
     for one in images:
         groups.setdefault(key(one), []).append(one)
     return list(groups.values())

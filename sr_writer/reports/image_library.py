@@ -13,7 +13,7 @@ from sr_writer.source import Instance, Source, Volume
 
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
-_Format = tuple[int, int, tuple[Any, ...] | None]
+_Alike = tuple[str, int, int, tuple[Any, ...] | None]
 
 
 def image_library(*sources: Source) -> ContainerContentItem:
@@ -22,9 +22,9 @@ def image_library(*sources: Source) -> ContainerContentItem:
 
 
 def _groups(source: Source) -> Iterator[ContainerContentItem]:
-    groups: dict[_Format, list[Instance]] = {}
-    for instance in source.instances:
-        groups.setdefault((instance.rows, instance.columns, instance.pixel_spacing), []).append(instance)
+    groups: dict[_Alike, list[Instance]] = {}
+    for one in source.instances:
+        groups.setdefault((one.series_uid, one.rows, one.columns, one.pixel_spacing), []).append(one)
     return (_group(source, images) for images in groups.values())
 
 
@@ -32,7 +32,7 @@ def _group(source: Source, images: list[Instance]) -> ContainerContentItem:
     first, volume = images[0], source.volume
     spacing = volume.pixel_spacing if volume else first.pixel_spacing
     described = [
-        coded(concepts.MODALITY, modality(source.modality), _CONTEXT),
+        coded(concepts.MODALITY, modality(first.modality), _CONTEXT),
         *(_frame_of_reference(volume) if volume else ()),
         _number(concepts.PIXEL_DATA_ROWS, first.rows, concepts.PIXELS),
         _number(concepts.PIXEL_DATA_COLUMNS, first.columns, concepts.PIXELS),

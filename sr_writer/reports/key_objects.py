@@ -61,7 +61,7 @@ def _evidence(source: Source, instance: Instance) -> Dataset:
     """An image as far as a reference to it needs; identity comes from the source's own bytes."""
     image = Dataset()
     image.SOPClassUID, image.SOPInstanceUID = instance.sop_class_uid, instance.sop_instance_uid
-    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, source.series_uid
+    image.StudyInstanceUID, image.SeriesInstanceUID = source.study_uid, instance.series_uid
     image.Rows, image.Columns = instance.rows, instance.columns
     image.PatientID = image.PatientName = image.PatientBirthDate = image.PatientSex = ""
     image.AccessionNumber = image.StudyID = image.StudyDate = image.StudyTime = ""

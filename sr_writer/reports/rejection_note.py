@@ -82,6 +82,7 @@ def rejection_note(
     body = merged(encoded(dataset), identity(head).elements)
     return ResultObject(
         form=ResultFormat(ResultKind.KOS, KEY_OBJECT_SELECTION, transfer_syntax),
+        study_uid=stamp.study_uid,
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
         pieces=part10(dataset, body, transfer_syntax),

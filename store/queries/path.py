@@ -91,6 +91,25 @@ def latest_decisions(database: Database, study: StudyId) -> tuple[DecisionRecord
         return read(connection, query, DecisionRecord)
 
 
+def images_of(database: Database, study: StudyId, decided: Collection[DecisionRecord]) -> dict[str, tuple[str, ...]]:
+    """By model, the ids of the series in which the images lie that its run reads one by one; none of other models."""
+    revisions = {one.model: one.revision for one in decided if one.series_id}
+    query = select(jobs.c.model, jobs.c.revision, jobs.c.images).where(jobs.c.study_id == study)
+    with database.transaction() as connection:
+        asked = connection.execute(query.order_by(jobs.c.requested_at, jobs.c.id)).all()
+        named = {
+            one.model: [uid for uids in one.images.values() for uid in uids]
+            for one in asked
+            if revisions.get(one.model) == one.revision
+        }
+        every = [uid for uids in named.values() for uid in uids]
+        lies = select(instances.c.sop_uid, instances.c.series_id).where(instances.c.sop_uid.in_(every))
+        series_of = {row.sop_uid: str(row.series_id) for row in connection.execute(lies)}
+    return {
+        model: tuple(dict.fromkeys(series_of[uid] for uid in uids if uid in series_of)) for model, uids in named.items()
+    }
+
+
 def some_series(database: Database, study: StudyId, ids: Collection[uuid.UUID]) -> tuple[SeriesRecord, ...]:
     """These series of the study."""
     with database.transaction() as connection:

@@ -4,7 +4,7 @@ The phantoms are the packages' own golden samples, sent as a scanner would send 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +94,50 @@ def test_a_phantom_radiograph_comes_home_with_the_certainty_of_all_fourteen_find
     assert len(job["findings"]["maps"]) == len(present) > 0
     # A radiograph has no frame of reference, which a Parametric Map must have: its maps are drawn on the page.
     assert trial.kinds(study) == sorted([ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF])
+
+
+def test_frontal_films_of_two_series_come_home_as_one_set_of_results_that_names_both_and_not_the_lateral(
+    trial: Trial, tmp_path: Path
+) -> None:
+    films = sample("cxr_findings")
+    sent = [
+        film(films[f"image.{at}.values"], number, view)
+        for at, number, view in ((0, 1, "PA"), (1, 2, "LL"), (3, 3, "PA"))
+    ]
+    study, frontal = str(sent[0].StudyInstanceUID), [sent[0], sent[2]]
+    scan(trial.node, sent[::-1], tmp_path / "sent")
+    trial.await_home(study)
+    assert trial.kinds(study) == sorted([ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF])
+    both = {(str(one.SeriesInstanceUID), str(one.SOPInstanceUID)) for one in frontal}
+    results = {one.Modality: one for one in trial.results(study)}
+    for modality in ("SR", "KO"):
+        (evidence,) = results[modality].CurrentRequestedProcedureEvidenceSequence
+        assert referred(evidence.ReferencedSeriesSequence, "ReferencedSOPSequence") == both
+    assert referred(results["PR"].ReferencedSeriesSequence, "ReferencedImageSequence") == both
+    text = results["SR"].to_json()
+    assert text.count('"Certainty of Finding"') == 28
+    assert text.count("cxr_findings: Effusion, series 1, image 1") == text.count("Effusion, series 3, image 1") == 1
+    explained = trial.node.cli("explain", study)
+    numbers = {one["id"]: one["number"] for one in explained["series"]}
+    (decision,) = [one for one in explained["models"] if one["model"] == "cxr_findings"]
+    assert [numbers[one] for one in decision["images_of"]] == [1, 3]
+    assert {numbers[one]: why for one, why in decision["refusals"].items()} == {2: ["view is LL, not PA or AP"]}
+    files = save(trial.results(study), tmp_path / "home")
+    source = next((tmp_path / "sent").iterdir())
+    assert {file.name: judges.complaints(file, source) for file in files} == {file.name: [] for file in files}
+
+
+def film(pixels: NDArray[np.float64], number: int, view: str) -> Dataset:
+    """A radiograph in a series of its own, as each exposure has one."""
+    made = Radiograph(pixels.round().astype(np.uint8), study="films", series=str(number), series_number=number)
+    dataset = replace(made, view=view, patient_name="Phantom^Films").dataset()
+    dataset.StudyDescription = "Phantom of a chest"
+    return dataset
+
+
+def referred(series: Iterable[Dataset], images: str) -> set[tuple[str, str]]:
+    """Series and SOP Instance UIDs of what an object refers to."""
+    return {(one.SeriesInstanceUID, image.ReferencedSOPInstanceUID) for one in series for image in getattr(one, images)}
 
 
 def test_four_sequences_of_a_phantom_head_come_home_as_one_set_of_results(trial: Trial, tmp_path: Path) -> None:

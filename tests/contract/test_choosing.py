@@ -1,6 +1,8 @@
 """The choice of series on a real PostgreSQL, from instances as they come: what is read, and what each other is told."""
 
+import json
 import random
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
+from typer.testing import CliRunner
 
+from console.cli.app import app
 from models.registry import Registry
 from tests.support.bench import Bench
 from tests.support.counterparts import ROOT
 from tests.support.packages import write_package
 from tests.support.phantoms import CORONAL
 from tests.support.radiographs import Radiograph
-from tests.support.working import SMALL, FakeChild, route, worker
+from tests.support.working import SMALL, FakeChild, route, study_id, worker
 
 SOFT = "\n[inputs.prefer]\nkernel = ['^B[1-4]']\n"
 
@@ -119,6 +123,73 @@ def test_a_lateral_beside_a_frontal_radiograph_is_left_out_and_another_lateral_m
     bench.receive(changed([replace(film, number=4, view="LL").dataset()], StudyDescription="phantom"))
     route(bench, films)
     assert bench.count("jobs") == 1
+
+
+def film(number: int, *views: str) -> list[Dataset]:
+    """A series of radiographs of a phantom, an image a view."""
+    pixels = np.full((8, 8), number, np.uint16)
+    made = [
+        Radiograph(pixels, series=str(number), series_number=number, number=at, view=view).dataset()
+        for at, view in enumerate(views, 1)
+    ]
+    return changed(made, StudyDescription="phantom")
+
+
+def films_of(bench: Bench) -> Registry:
+    """The shipped model of radiographs alone."""
+    return Registry({"cxr_findings": Registry.load(ROOT / "models").get("cxr_findings")})
+
+
+def uids(*series: list[Dataset]) -> list[str]:
+    return [one.SOPInstanceUID for each in series for one in each]
+
+
+@pytest.mark.parametrize("order", range(3))
+def test_frontal_films_of_all_series_are_one_job_that_reads_the_file_of_each(bench: Bench, order: int) -> None:
+    registry, first, lateral, second = films_of(bench), film(2, "PA"), film(3, "LL"), film(10, "RL", "AP")
+    sent = [*first, *lateral, *second]
+    bench.receive(random.Random(order).sample(sent, len(sent)))
+    route(bench, registry)
+    ((inputs, images, series),) = bench.ask("SELECT inputs, images, series_id::text FROM dicom_node.jobs")
+    assert images == {"image": uids(first, second[1:])}
+    numbers = dict(bench.ask("SELECT series_id::text, min(series_number) FROM dicom_node.instances GROUP BY 1"))
+    assert inputs == {"image": series}
+    assert numbers[series] == 2
+    assert told(bench) == {3: ["view is LL, not PA or AP"], 10: ["image 1: view is RL, not PA or AP"]}
+    assert bench.ask("SELECT reason FROM dicom_node.decisions") == [("images of 2 series meet its intended use",)]
+    child = FakeChild(registry)
+    worker(bench, child).step()
+    read = [dcmread(path).SOPInstanceUID for path in child.tasks[0].files["image"]]
+    assert sorted(read) == sorted(images["image"])
+
+
+def test_a_late_frontal_film_makes_a_new_run_of_all_and_a_late_lateral_none(bench: Bench) -> None:
+    registry, first, second = films_of(bench), film(1, "PA"), film(2, "AP")
+    bench.receive(first)
+    route(bench, registry)
+    worker(bench, FakeChild(registry)).step()
+    bench.receive(film(3, "LL"))
+    route(bench, registry)
+    assert bench.ask("SELECT revision, images FROM dicom_node.jobs") == [(2, {})]
+    bench.receive(second)
+    route(bench, registry)
+    jobs = bench.ask("SELECT revision, images FROM dicom_node.jobs ORDER BY requested_at, revision")
+    assert jobs == [(2, {}), (3, {"image": uids(first, second)})]
+
+
+def test_explain_names_every_series_of_which_films_are_read(bench: Bench, database_url: str) -> None:
+    bench.receive([*film(1, "PA"), *film(2, "LL", "PA"), *film(3, "LL")])
+    route(bench, films_of(bench))
+    command = ["explain", str(study_id(bench)), "--database", database_url]
+    answer = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    numbers = {one["id"]: one["number"] for one in answer["series"]}
+    (model,) = answer["models"]
+    assert [numbers[one] for one in model["images_of"]] == [1, 2]
+    said = " ".join(CliRunner().invoke(app, command).stdout.split())
+    both = r"series 1 \(CR, 1 image, \S+\) and series 2 \(CR, 2 images, \S+\)"
+    assert re.search(rf"runs on {both}: images of 2 series meet its intended use", said)
+    assert re.search(r"without some images of series 2 .*: image 1: view is LL, not PA or AP", said)
+    assert re.search(r"not on series 3 .*: view is LL, not PA or AP", said)
 
 
 def test_a_job_of_an_earlier_release_reads_its_whole_series(bench: Bench, registry: Registry) -> None:

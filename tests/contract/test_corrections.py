@@ -19,6 +19,7 @@ from models.registry import Registry
 from store import patients
 from store.queries.path import study_path
 from store.queries.studies import find_study
+from tests.contract.test_delivering import deliver, sender
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.phantoms import Phantom
@@ -141,6 +142,24 @@ def test_a_merge_under_the_same_study_is_adopted_as_a_whole(sent_home: Bench, re
     route(bench, registry)
     assert bench.count("jobs") == 2
     assert bench.actions().count("conflicting instance adopted") == 1
+
+
+@pytest.mark.parametrize("correction", [MERGED.datasets(), corrected()], ids=["same study", "another study"])
+def test_results_that_a_waiting_correction_doubts_stay_until_a_person_has_decided(
+    sent_home: Bench, monkeypatch: pytest.MonkeyPatch, correction: list[Dataset]
+) -> None:
+    came(sent_home, correction)
+    assert deliver(sent_home, monkeypatch, []) == []
+    assert sender(sent_home).seconds_until_due() is None
+    sent_home.settle()
+    set_aside(sent_home.ledger, sent_home.objects, number(sent_home), sent_home.clock.now())
+    assert sender(sent_home).seconds_until_due() is not None
+
+
+def test_other_bytes_of_the_same_patient_hold_no_results_back(sent_home: Bench) -> None:
+    came(sent_home, replace(SMALL, series_description="mended").datasets())
+    assert kinds(sent_home) == ["other bytes"] * 4
+    assert sender(sent_home).seconds_until_due() is not None
 
 
 def test_a_merge_of_some_images_leaves_a_study_of_two_patients_which_stops(sent_home: Bench) -> None:

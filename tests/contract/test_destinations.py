@@ -23,6 +23,7 @@ from consumers.steps.retry import retry
 from consumers.steps.write import ResultsWriter
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
+from domain.errors import Permanent
 from domain.profiles import (
     BASIC_TEXT_SR,
     COMPREHENSIVE_3D_SR,
@@ -342,6 +343,15 @@ def test_findings_that_give_nothing_for_a_profile_are_no_failure(inferred: Bench
     said = "nothing goes to PACS: the findings give nothing that its profile shows"
     assert inferred.ask("SELECT state, reason FROM dicom_node.studies") == [("complete", said)]
     assert events(inferred, "results.delivered") == []
+
+
+def test_results_go_to_the_study_that_their_images_were_filed_under_or_nowhere(inferred: Bench) -> None:
+    """Whatever another reader than the index finds in a header."""
+    with inferred.database.transaction() as connection:
+        connection.execute(text("UPDATE dicom_node.studies SET study_uid = '1.2.3.4.5'"))
+    with pytest.raises(Permanent, match="bear another Study Instance UID"):
+        write_and_plan(inferred, [recipient()])
+    assert inferred.ask("SELECT count(*) FROM dicom_node.results") == [(0,)]
 
 
 def test_a_delivery_that_has_lost_its_objects_is_refused_and_never_stored(inferred: Bench) -> None:

@@ -83,9 +83,13 @@ def test_status_says_that_what_a_listener_takes_is_not_indexed(bench: Bench, dat
     data = bench.root / "data"
 
     def said() -> str:
-        shown = CliRunner().invoke(app, ["status", "--data", str(data), "--database", database_url])
-        assert shown.exit_code == 0, shown.output
-        return " ".join(shown.stdout.split())
+        asked = ["status", "--data", str(data), "--database", database_url]
+        shown, as_json = (CliRunner().invoke(app, [*asked, *more]) for more in ((), ("--json",)))
+        assert (shown.exit_code, as_json.exit_code) == (0, 0), shown.output
+        text, trouble = " ".join(shown.stdout.split()), json.loads(as_json.stdout)["index_trouble"]
+        assert trouble in text
+        assert bool(trouble) == ("role index" in text)
+        return text
 
     assert "role index" not in said()  # nothing runs here, which is nobody's fault
     health = Health()

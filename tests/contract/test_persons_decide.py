@@ -1,6 +1,7 @@
 """What a person may decide where the node cannot go on: without a model's result, without a host that is lost."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from consumers.steps.accept import Accepted, accept
 from consumers.steps.assemble import Assembler
 from consumers.steps.forget_host import forget_host
 from consumers.steps.retry import Retried, retry
+from dicom_node.spool import known_identity
 from domain.completeness import SettlePolicy
 from domain.errors import ConfigurationError, Permanent
 from domain.progress import progress
@@ -113,7 +115,9 @@ def test_a_host_that_is_lost_with_its_spool_is_forgotten_and_its_studies_go_on(b
     ]
     assert "does not run" in run("hosts", "list", "--database", database_url).stdout
     assert "2 spools" in run("hosts", "forget", "ab", "--database", database_url, code=1).stderr
-    assert run("hosts", "forget", "abc", "--database", database_url).stdout == "1 study(ies) held back no longer\n"
+    forgotten = run("hosts", "forget", "abc", "--database", database_url).stdout
+    assert forgotten.startswith("1 study(ies) held back no longer\n")
+    assert "have the senders send again" in forgotten
     assert details(bench, Action.HOST_FORGOTTEN) == [{"spool": "abc-lost", "user": user()}]
     assembler = Assembler(bench.ledger, SettlePolicy(0.0, {}, 0.0), bench.clock)
     assembler.step()
@@ -121,6 +125,20 @@ def test_a_host_that_is_lost_with_its_spool_is_forgotten_and_its_studies_go_on(b
     assert forget_host(bench.ledger, "abd-here", "somebody") == 1
     assembler.step()
     assert study(bench)[0] == "complete"
+
+
+def test_a_spool_that_lies_here_with_records_unread_is_not_forgotten(bench: Bench, database_url: str) -> None:
+    send(bench.writer, SMALL.datasets())
+    bench.index()
+    spool = known_identity(bench.root / "spool")
+    held = f"UPDATE dicom_node.studies SET unsynced = ARRAY['{spool}'] RETURNING id"
+    bench.ask(held)
+    asked = ["hosts", "forget", spool[:8], "--database", database_url, "--data", str(bench.root)]
+    send(bench.writer, replace(SMALL, study="unread").datasets())
+    assert "not indexed yet" in run(*asked, code=1).stderr
+    bench.index()
+    bench.ask(held)
+    assert run(*asked).stdout.startswith("2 study(ies)")
 
 
 def test_a_host_whose_index_lives_is_not_forgotten(bench: Bench) -> None:

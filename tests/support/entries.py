@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dicom_node.spool import PART, Entry, Kind
+from dicom_node.spool import PART, Entry, Kind, Marked
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 
@@ -16,12 +16,12 @@ class Given:
 
     def __init__(self, *batches: Sequence[Entry]) -> None:
         self._batches = list(batches)
-        self.checkpointed: list[Entry] = []
+        self.checkpointed: list[Marked] = []
 
     def poll(self, timeout: float) -> list[Entry]:
         return list(self._batches.pop(0)) if self._batches else []
 
-    def checkpoint(self, entries: Iterable[Entry]) -> None:
+    def checkpoint(self, entries: Iterable[Marked]) -> None:
         self.checkpointed += entries
 
 

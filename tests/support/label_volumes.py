@@ -49,7 +49,7 @@ def source_of(shape: tuple[int, int, int]) -> Source:
     """An axial CT series of this shape; its files are nowhere."""
     slices, rows, columns = shape
     instances = [
-        Instance(Path("nowhere"), _CT, f"2.25.7{index:06d}", False, rows, columns, (0.7, 0.7))
+        Instance(Path("nowhere"), "2.25.63", "CT", _CT, f"2.25.7{index:06d}", False, rows, columns, (0.7, 0.7))
         for index in range(slices)
     ]
     volume = Volume(

@@ -232,17 +232,22 @@ def _sequences_apart(study: _Study) -> Made:
 
 
 def _films(study: _Study) -> Made:
-    """Frontal and lateral views, in one series or in several; of several frontal ones in a series all are read."""
+    """Frontal and lateral views, in one series or in several: every frontal one is read, wherever it lies."""
     facts = {"modality": "DX", "sop_class": DX, "position": None, "orientation": None, "frame_of_reference": ""}
-    views = [study.random.choice(["PA", "AP"]) for _ in range(study.random.choice([1, 1, 2]))]
     lateral = study.random.choice(["LL", "RL", "LATERAL", ""])
-    film = [replace(one, **facts) for one in study.series(len(views) + 1)]  # type: ignore[arg-type]
-    film = [replace(one, view=view) for one, view in zip(film, [*views, lateral], strict=True)]
+    right: Series = []
+    others = [*_dose_report(study), *(replace(one, view=lateral, **facts) for one in study.series(1))]  # type: ignore[arg-type]
+    for _ in range(study.random.choice([1, 1, 2, 3])):
+        views = [study.random.choice(["PA", "AP", lateral]) for _ in range(study.random.choice([0, 0, 1, 2]))]
+        views.insert(study.random.randrange(len(views) + 1), study.random.choice(["PA", "AP"]))
+        film = [replace(one, **facts) for one in study.series(len(views))]  # type: ignore[arg-type]
+        for one, view in zip(film, views, strict=True):
+            # Many a device gives all of its series the same number.
+            same = replace(one, view=view, series_number=1 if study.number % 2 else one.series_number)
+            (others if view == lateral else right).append(same)
     if study.random.random() < 0.3:
-        film = [replace(one, body_part="HAND") if one.view == lateral else one for one in film]
-    alone = [replace(one, view=lateral, **facts) for one in study.series(1)]  # type: ignore[arg-type]
-    right = {"film": film[:-1]}
-    return _made("films", FILM, study, [film[-1], *alone, *_dose_report(study)], right)
+        others = [replace(one, body_part="HAND") if one.view == lateral else one for one in others]
+    return _made("films", FILM, study, others, {"film": right})
 
 
 def _nothing(study: _Study) -> Made:

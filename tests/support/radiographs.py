@@ -28,6 +28,7 @@ class Radiograph:
     spacing: tuple[float, float] | None = (0.2, 0.2)
     study: str = "radiographs"
     series: str = "1"
+    series_number: int = 1
     number: int = 1
     patient_name: str = "Radiograph^Test"
     patient_id: str = "RADIOGRAPH"
@@ -49,7 +50,8 @@ class Radiograph:
         dataset.AccessionNumber, dataset.ReferringPhysicianName, dataset.StudyID = "", "", "1"
         dataset.Modality, dataset.Manufacturer = self.modality, "Phantom Works"
         dataset.BodyPartExamined, dataset.ViewPosition, dataset.Laterality = self.body_part, self.view, ""
-        dataset.SeriesNumber, dataset.InstanceNumber, dataset.PatientOrientation = 1, self.number, ["L", "F"]
+        dataset.SeriesNumber, dataset.InstanceNumber = self.series_number, self.number
+        dataset.PatientOrientation = ["L", "F"]
         self._describe_pixels(dataset)
         return dataset
 

@@ -370,6 +370,13 @@ def two_radiographs(folder: Path) -> Run:
     return classified(paths)
 
 
+def films_of_two_series(folder: Path) -> Run:
+    """Frontal films in series of their own and of one number, as many a device makes them; the second is smaller."""
+    pixels = np.linspace(0, 4095, 48 * 40).astype(np.uint16).reshape(48, 40)
+    films = (Radiograph(pixels, series="a"), Radiograph(pixels[:30], series="b", view="AP"))
+    return classified(phantoms.write([one.dataset() for one in films], folder))
+
+
 @dataclass(frozen=True)
 class Case:
     """A case by name; `lacks` are the kinds of object for which it gives nothing."""
@@ -384,6 +391,7 @@ _NOTHING = _NO_SEG | {ResultKind.SR_REGIONS, ResultKind.PM, ResultKind.GSPS, Res
 RADIOGRAPHS = {
     "cr": cr, "dx": dx, "inverse_dx": inverse_dx, "paediatric_cr": paediatric_cr, "adult_dx": adult_dx,
     "secondary_capture": secondary_capture, "received_cr": received_cr, "two_radiographs": two_radiographs,
+    "films_of_two_series": films_of_two_series,
 }  # fmt: skip
 _WITH_SEGMENTS = (
     everything, one_segment, forty_segments, odd_columns, oblique, sagittal, one_slice, enhanced, japanese, chinese,

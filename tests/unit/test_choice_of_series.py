@@ -42,7 +42,7 @@ def test_of_every_made_study_the_right_images_are_read(chosen: list[Read]) -> No
 def test_every_series_that_is_not_read_is_told_why(chosen: list[Read]) -> None:
     for one, (choice, _) in zip(MADE, chosen, strict=True):
         everything = {each.series_id for each in one.instances}
-        assert everything - set(choice.inputs.values()) <= choice.refusals.keys()
+        assert everything - set(choice.series) <= choice.refusals.keys()
         assert all(reasons and all(reasons) for reasons in choice.refusals.values())
         assert any(one.because in reason for reasons in choice.refusals.values() for reason in reasons), one
 
@@ -58,4 +58,5 @@ def test_the_same_study_gives_the_same_choice_on_every_node_and_in_every_order_o
     ]
     here, there = read(made.wanted, made.instances), read(made.wanted, elsewhere)
     assert here[1] == there[1]
+    assert here[0].images == there[0].images
     assert {ids[series]: reasons for series, reasons in here[0].refusals.items()} == there[0].refusals

@@ -204,17 +204,62 @@ def test_radiographs_are_chosen_image_by_image_and_those_that_are_left_out_are_n
     assert choose(wanted, series_facts(films[1:2])) == Choice({}, {"s": ("view is LL, not PA or AP",)})
 
 
-def test_of_two_series_of_radiographs_the_first_is_read_and_the_other_is_told_so() -> None:
-    other = replace(FILM, series_id="t", series_uid="1.2.2", series_number=2, sop_uid="1.2.2.1")
-    choice = choose([Wanted("film", (Conditions(),), kind="images")], series_facts([other, FILM]))
-    assert choice.series_id == "s"
-    assert choice.refusals["t"][0].startswith("series 1 is read: nothing that the model asks tells the two apart")
+ONE_AT_MOST = "the model reads 1 image at the most,"
+NOTHING = Preferences()
+ERECT = Preferences(series_description=("erect",))
 
 
-def test_how_many_images_are_asked_for_counts_those_that_would_be_read() -> None:
-    films = [FILM, replace(FILM, sop_uid="2", view="LL")]
-    two = [Wanted("film", (Conditions(view=("PA",), min_slices=2),), kind="images")]
-    assert choose(two, series_facts(films)).refusals == {"s": ("has 1 slice, fewer than 2",)}
+def series_of(number: int, *views: str, **facts: object) -> list[InstanceFacts]:
+    """A series of radiographs by its number, an image a view."""
+    own = replace(FILM, series_id=f"s{number}", series_uid=f"1.2.{number}", series_number=number, **facts)  # type: ignore[arg-type]
+    return [
+        replace(own, sop_uid=f"1.2.{number}.{at}", instance_number=at, view=view) for at, view in enumerate(views, 1)
+    ]
+
+
+def of_films(*films: list[InstanceFacts], prefer: Preferences = NOTHING, **conditions: object) -> Choice:
+    asked = Conditions(view=("PA", "AP"), **conditions)  # type: ignore[arg-type]
+    facts = series_facts(one for series in films for one in series)
+    return choose([Wanted("film", (asked,), kind="images", prefer=prefer)], facts)
+
+
+def test_frontal_films_are_read_in_whatever_series_they_lie_and_a_lateral_is_told_why_not() -> None:
+    choice = of_films(series_of(10, "PA"), series_of(2, "PA"), series_of(3, "LL"), series_of(9, "RL", "AP"))
+    assert choice == Choice(
+        {"film": "s2"},
+        {"s3": ("view is LL, not PA or AP",), "s9": ("image 1: view is RL, not PA or AP",)},
+        {"film": ("1.2.2.1", "1.2.9.2", "1.2.10.1")},
+        ("s9", "s10"),
+    )
+    assert choice.series == ("s2", "s9", "s10")
+
+
+def test_a_model_that_reads_one_film_gets_the_preferred_one_and_each_other_is_told_so() -> None:
+    first, second, derived = series_of(1, "PA"), series_of(2, "PA"), series_of(0, "PA", image_type="DERIVED\\PRIMARY")
+    choice = of_films(second, derived, first, max_slices=1)
+    assert (choice.series, choice.images) == (("s1",), {})
+    assert choice.refusals == {
+        "s0": (f"{ONE_AT_MOST} and series 1 suits it better: its images are original, those of this one derived",),
+        "s2": (f"{ONE_AT_MOST} and series 1 comes first by its number",),
+    }
+    preferred = of_films(first, series_of(4, "PA", series_description="erect"), max_slices=1, prefer=ERECT)
+    assert preferred.series == ("s4",)
+
+
+def test_a_series_with_more_films_than_a_model_reads_is_no_reason_to_leave_the_others() -> None:
+    choice = of_films(series_of(1, "PA", "AP", "PA"), series_of(2, "PA"), series_of(3, "AP"), max_slices=2)
+    assert choice.series == ("s2", "s3")
+    assert choice.refusals == {"s1": ("has 3 images that would do, more than 2",)}
+
+
+def test_how_many_films_are_asked_for_counts_those_that_would_be_read_together() -> None:
+    assert of_films(series_of(1, "PA"), series_of(2, "AP", "LL"), min_slices=2).series == ("s1", "s2")
+    assert of_films(series_of(1, "PA", "LL"), min_slices=2).refusals == {
+        "s1": ("has 1 image that would do, fewer than 2",)
+    }
+    assert of_films(series_of(1, "PA"), series_of(2, "AP"), min_slices=3).refusals == dict.fromkeys(
+        ("s1", "s2"), ("has 1 image that would do, 2 with those of other series, fewer than 3",)
+    )
 
 
 def test_what_no_series_could_be_preferred_by_is_a_fault() -> None:

@@ -15,9 +15,11 @@ from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from dicom_node.intake.frames import FramePlanes, frame_planes, largest_gap
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
+from dicom_node.intake.identity import PatientMarks
 from domain.errors import UnusableInput
 from domain.profiles import DEFLATED
 from tests.support.counterparts import data_folder
+from tests.support.ingest import encoded
 from tests.support.phantoms import AXIAL, Phantom, write
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -257,6 +259,53 @@ def test_what_was_read_before_a_fault_says_where_the_instance_belongs() -> None:
     with pytest.raises(UnreadableHeader, match=r"\(0020,000E\)") as raised:
         read_header(data[:-14], EXPLICIT)
     assert raised.value.uids == Uids("1.2.3.1", "", "1.2.3.3")
+
+
+def _behind(more: Dataset) -> bytes:
+    """A sound data set, then `more`, whose tags are out of order there, then pixels."""
+    dataset, pixels = Dataset(), Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.5"
+    dataset.Rows, dataset.BurnedInAnnotation, dataset.WindowCenter = 1, "NO", 40
+    pixels.add_new(0x7FE00010, "OW", b"\0\0")
+    return encoded(dataset) + encoded(more) + encoded(pixels)
+
+
+def test_what_says_whose_an_instance_is_is_read_wherever_it_stands() -> None:
+    more = Dataset()
+    more.PatientName, more.PatientID = "Doe^John", "17"
+    found = read_header(_behind(more), EXPLICIT, PatientMarks(bytes(32))).patient
+    assert found is not None
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("keyword", "first", "second"),
+    [
+        ("StudyInstanceUID", None, "1.2.4"),
+        ("SOPInstanceUID", None, "1.2.3.6"),
+        ("PatientID", "17", "18"),
+        ("PatientName", "Doe^John", "Doe^Jane"),
+        ("PatientBirthDate", "19600101", "19600102"),
+        ("SpecificCharacterSet", "ISO_IR 100", "ISO_IR 192"),
+    ],
+)
+def test_two_values_for_whose_an_instance_is_are_none_wherever_they_stand(
+    keyword: str, first: str | None, second: str
+) -> None:
+    one, other = Dataset(), Dataset()
+    setattr(other, keyword, second)
+    if first:
+        setattr(one, keyword, first)
+    data = encoded(one) + _behind(other) if first else _behind(other)
+    with pytest.raises(UnreadableHeader, match="is there twice"):
+        read_header(data, EXPLICIT)
+
+
+def test_what_is_wrong_behind_all_that_is_wanted_costs_nothing() -> None:
+    whole = _behind(Dataset())
+    cut = whole[: whole.index(b"\xe0\x7f\x10\x00") + 6]
+    assert read_header(cut, EXPLICIT).study_uid == "1.2.3"
 
 
 def test_an_identity_that_is_stated_twice_and_differently_is_none() -> None:

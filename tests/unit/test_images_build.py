@@ -55,6 +55,41 @@ def test_the_images_of_a_series_come_in_the_order_of_their_numbers_with_a_digest
     assert build(write(darker, tmp_path / "b")).digest != images.digest
 
 
+def test_images_of_several_series_come_in_the_order_of_these_and_are_named_with_them(tmp_path: Path) -> None:
+    films = [
+        Radiograph(RAMP, series="b", series_number=10, number=1),
+        Radiograph(RAMP, series="a", series_number=2, number=2, window=(100, 0)),
+        Radiograph(RAMP, series="a", series_number=2, number=1),
+    ]
+    paths = write([one.dataset() for one in films], tmp_path)
+    images = build(paths)
+    assert [one.sop_instance_uid for one in images.frames] == [one.dataset().SOPInstanceUID for one in films[::-1]]
+    assert images.remarks == ("Window Width or Center of series 2, image 2 is none that can be, and was not followed",)
+    again = build(paths[::-1])
+    assert (again.frames, again.digest, again.remarks) == (images.frames, images.digest, images.remarks)
+
+
+@pytest.mark.parametrize("series", ["a", "b"])
+def test_one_image_that_cannot_be_read_does_not_keep_the_others_from_it(series: str, tmp_path: Path) -> None:
+    sound, short = Radiograph(RAMP, series="a").dataset(), Radiograph(RAMP, series=series, number=2).dataset()
+    short.PixelData = short.PixelData[:-100]
+    images = build(write([short, sound], tmp_path))
+    assert [one.sop_instance_uid for one in images.frames] == [sound.SOPInstanceUID]
+    # Both series have one number, as those of many a device.
+    named = "image 2" if series == "a" else f"series 1 (...{short.SeriesInstanceUID[-12:]}), image 2"
+    (said,) = images.remarks
+    assert said.startswith(f"the pixels of {named} cannot be decoded")
+    assert said.endswith("; the image was left out")
+
+
+def test_a_file_that_is_damaged_does_not_keep_the_others_from_being_read(tmp_path: Path) -> None:
+    paths = write([Radiograph(RAMP, number=one).dataset() for one in (1, 2)], tmp_path)
+    paths[1].write_bytes(paths[1].read_bytes()[:200])
+    images = build(paths)
+    assert len(images.pictures) == 1
+    assert [one.endswith("; the image was left out") for one in images.remarks] == [True]
+
+
 def test_what_is_no_single_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableInput, match="has several frames; a single picture is wanted"):
         build(write([Phantom(slices=4, size=(16, 16)).enhanced()], tmp_path / "a"))

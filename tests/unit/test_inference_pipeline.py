@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from domain.errors import ConfigurationError, IntegrityError, UnusableInput
+from domain.errors import ConfigurationError, IntegrityError, NotSuitable, UnusableInput
 from domain.findings import Code, Findings, SourceFrame
 from inference_worker.engines import cuda
 from inference_worker.images import Images, Picture
-from inference_worker.model_protocol import Prepared
+from inference_worker.model_protocol import Prepared, join, split
 from inference_worker.pipeline import Pipeline, best_device
 from inference_worker.probability import probability_maps
 from inference_worker.transforms.arrays import Sampled
@@ -321,6 +321,41 @@ def images(*shares: float) -> Images:
 def brightness(batch: Float) -> Float:
     mean = batch.mean(axis=(1, 2, 3))
     return np.stack([mean, 1 - mean], axis=1)
+
+
+BRIGHT_ENOUGH = steps.QuantileBetween(0.5, 1000, 5000)
+
+
+def guarded(package: Package) -> Package:
+    return changed(classifier(package), guards=(BRIGHT_ENOUGH,))
+
+
+def test_an_image_that_a_guard_refuses_is_left_out_with_the_reason_and_the_others_are_read(tmp_path: Path) -> None:
+    pipeline = Pipeline(guarded(load_package(write_package(tmp_path))), FakeEngine(brightness))
+    given = images(0.05, 0.75)
+    named = tuple(replace(one, name=f"image {k}") for k, one in enumerate(given.pictures, 1))
+    for sources in ({"ct": replace(given, pictures=named)}, pipeline.prepare({"ct": replace(given, pictures=named)})):
+        findings = pipeline.run(sources).findings
+        assert findings.frames == given.frames[1:]
+        assert [(one.label, one.frame) for one in findings.likelihoods] == [("Bright", 0), ("Dark", 0)]
+        (said,) = findings.remarks
+        assert said.startswith("image 1 was left out: the picture does not look like what the model was made for")
+
+
+def test_images_none_of_which_a_guard_passes_are_not_suitable(tmp_path: Path) -> None:
+    pipeline = Pipeline(guarded(load_package(write_package(tmp_path))), FakeEngine(brightness))
+    with pytest.raises(NotSuitable, match="the picture does not look like what the model was made for"):
+        pipeline.prepare({"ct": images(0.05, 0.1)})
+
+
+def test_jobs_that_run_together_keep_their_own_images_where_a_guard_refuses_some(tmp_path: Path) -> None:
+    pipeline = Pipeline(guarded(load_package(write_package(tmp_path))), FakeEngine(brightness))
+    each = [pipeline.prepare({"ct": one})["ct"] for one in (images(0.05, 0.75), images(0.5))]
+    several = [one for one in each if isinstance(one, Images)]
+    first, second = split(pipeline.run({"ct": join(several)}), several)
+    assert [one.frame for one in (*first.findings.likelihoods, *second.findings.likelihoods)] == [0, 0, 0, 0]
+    assert (len(first.findings.remarks), second.findings.remarks) == (1, ())
+    assert (first.findings.frames, second.findings.frames) == (images(0, 0).frames[1:], images(0).frames)
 
 
 def test_each_image_gets_its_likelihoods(tmp_path: Path) -> None:

@@ -81,10 +81,47 @@ def test_a_name_is_the_same_in_every_character_set() -> None:
     assert multi == marks("Yamada^Tarou=山田^太郎")
 
 
-def test_what_its_character_set_does_not_explain_disagrees_with_nobody() -> None:
-    unread = read_header(_bytes_of("Müller^Hans".encode()), EXPLICIT, MARKS).patient
-    assert unread is not None
-    assert not [one for one in unread if one.startswith(NAME)]
+def unstated(name: bytes) -> set[str]:
+    """The marks of a name whose image states no character set."""
+    found = read_header(_bytes_of(name), EXPLICIT, MARKS).patient
+    assert found is not None
+    return set(found)
+
+
+SHIFT_JIS, GB = "山田^太郎".encode("shift_jis"), "王^小明".encode("gb18030")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (b"M\xdcLLER^HANS", b"B\xd6HM^EVA"),
+        ("Müller^Hans".encode(), "Böhm^Eva".encode()),
+        (SHIFT_JIS, "鈴木^花子".encode("shift_jis")),
+        (GB, "李^小明".encode("gb18030")),
+    ],
+)
+def test_two_names_that_no_character_set_explains_are_two_persons(first: bytes, second: bytes) -> None:
+    assert disagreeing(unstated(first) | unstated(second)) == (NAME,)
+    assert disagreeing(unstated(first) | unstated(first)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "charset", "unstated_name"),
+    [
+        ("Müller^Hans", "ISO_IR 100", b"M\xdcLLER^HANS"),
+        ("Müller^Hans", "ISO_IR 192", "Müller^Hans".encode()),
+        ("山田^太郎", "ISO_IR 192", SHIFT_JIS),
+        ("王^小明", "GB18030", GB),
+    ],
+)
+def test_a_device_that_states_no_character_set_makes_no_second_person(
+    name: str, charset: str, unstated_name: bytes
+) -> None:
+    assert disagreeing(marks(name, charset=charset) | unstated(unstated_name)) == ()
+
+
+def test_a_name_is_read_as_results_write_it_where_its_image_states_no_character_set() -> None:
+    assert disagreeing(marks("Böhm^Eva", charset="ISO_IR 100") | unstated(b"M\xdcLLER^HANS")) == (NAME,)
 
 
 def _bytes_of(name: bytes) -> bytes:

@@ -47,7 +47,7 @@ def words(run: Run, kind: ResultKind) -> str:
 
 def test_a_name_is_the_image_s_own_number_and_where_it_lies() -> None:
     assert str(ImageName(85, location=-137.5, place="table position")) == "image 85, table position -137.5 mm"
-    assert str(ImageName(12, series=3, location=4.0)) == "series 3, image 12, slice location 4.0 mm"
+    assert str(ImageName(12, series="series 3", location=4.0)) == "series 3, image 12, slice location 4.0 mm"
     assert str(ImageName(1, frame=7, location=4.0)) == "image 1 frame 7, slice location 4.0 mm"
     assert str(ImageName(location=4.0)) == "image, slice location 4.0 mm"
     assert str(ImageName()) == "image without a number"
@@ -127,3 +127,62 @@ def test_frames_of_one_instance_are_told_apart(tmp_path: Path) -> None:
 def test_a_single_radiograph_needs_no_number(tmp_path: Path) -> None:
     run = classified(phantoms.write([Radiograph(boxes(1, 40, 40)[0]).dataset()], tmp_path))
     assert "image 1" not in words(run, ResultKind.TEXT)
+
+
+def two_films(folder: Path, *series_numbers: int) -> Run:
+    """Films each of which is image 1 of a series of its own."""
+    films = [
+        Radiograph(boxes(1, 40, 40)[0], series=str(at), series_number=number)
+        for at, number in enumerate(series_numbers)
+    ]
+    return classified(phantoms.write([one.dataset() for one in films], folder))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        of_page,
+        lambda run: words(run, ResultKind.KOS),
+        lambda run: words(run, ResultKind.TEXT),
+        lambda run: words(run, ResultKind.SR),
+        lambda run: words(run, ResultKind.SR_REGIONS),
+    ],
+    ids=["page", "key objects", "text", "findings", "report"],
+)
+def test_films_of_several_series_are_named_with_these(told: Callable[[Run], str], tmp_path: Path) -> None:
+    said = told(two_films(tmp_path, 2, 10))
+    assert re.search(r"[sS]eries 2, image 1", said)
+    assert re.search(r"[sS]eries 10, image 1", said)
+
+
+def test_series_of_one_number_are_told_apart_by_their_uids(tmp_path: Path) -> None:
+    names = content_of(two_films(tmp_path, 1, 1)).names
+    first, second = str(names(0)), str(names(1))
+    assert first != second
+    assert all(re.fullmatch(r"series 1 \(\.\.\.[0-9.]{12}\), image 1", one) for one in (first, second))
+
+
+def test_every_result_refers_to_each_film_in_its_own_series(tmp_path: Path) -> None:
+    run = two_films(tmp_path, 2, 10)
+    films = [pydicom.dcmread(path) for path in run.paths]
+    own = {(one.SeriesInstanceUID, one.SOPInstanceUID) for one in films}
+    for kind, images in ((ResultKind.SR, "ReferencedSOPSequence"), (ResultKind.KOS, "ReferencedSOPSequence"),
+                         (ResultKind.GSPS, "ReferencedImageSequence")):  # fmt: skip
+        (result,) = run.results((usual(kind),), ())
+        dataset = pydicom.dcmread(io.BytesIO(result.part10))
+        series = dataset if kind is ResultKind.GSPS else dataset.CurrentRequestedProcedureEvidenceSequence[0]
+        referred = {
+            (one.SeriesInstanceUID, image.ReferencedSOPInstanceUID)
+            for one in series.ReferencedSeriesSequence
+            for image in getattr(one, images)
+        }
+        assert referred == own, kind
+
+
+def test_what_the_series_say_of_the_body_differently_is_said_of_no_result(tmp_path: Path) -> None:
+    films = [Radiograph(boxes(1, 8, 8)[0], series=side).dataset() for side in "LR"]
+    for film, side in zip(films, "LR", strict=True):
+        film.Laterality = side
+    paths = phantoms.write(films, tmp_path)
+    both = read_source(paths, frames_of(paths), volumetric=False)
+    assert (0x0018_0015 in both.region, 0x0020_0060 in both.region) == (True, False)

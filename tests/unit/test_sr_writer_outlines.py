@@ -149,6 +149,20 @@ def test_every_segment_is_outlined_on_every_slice_of_a_run_around_its_largest(tm
         assert len(regions) > len(named)
 
 
+def test_each_part_that_a_model_points_at_is_outlined_on_a_run_of_slices_of_its_own(tmp_path: Path) -> None:
+    mask = np.zeros((200, 16, 16), np.uint8)
+    mask[10:15, 2:5, 2:5] = mask[150:190, 8:14, 8:14] = mask[170, 7:14, 7:14] = 1
+    findings = findings_on([], segments=(RIGHT_LUNG,))
+    pointed = tuple(
+        Region(f"Candidate {k}", RIGHT_LUNG.type, frame, Shape.BOX, ((2, 2), (5, 5)))
+        for k, frame in ((1, 170), (2, 12))
+    )
+    alone = set(runs(findings, mask))
+    both = set(runs(replace(findings, regions=pointed), mask))
+    assert not alone & set(range(10, 15))
+    assert both >= set(range(10, 15)) | set(range(160, 180))
+
+
 def test_many_segments_have_shorter_runs_and_a_segment_without_a_voxel_none(tmp_path: Path) -> None:
     mask = np.zeros((90, 64, 8), np.uint8)
     for number in range(1, 61):

@@ -303,6 +303,6 @@ def test_the_same_findings_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_source_file_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    gone = Instance(tmp_path / "gone.dcm", "1.2", "1.3", False, 4, 4, None)
+    gone = Instance(tmp_path / "gone.dcm", "1.1", "CR", "1.2", "1.3", False, 4, 4, None)
     with pytest.raises(Retryable, match="cannot be opened"):
         renderings([Frame(gone, 1)])

@@ -1,5 +1,7 @@
 """`hosts`: whose spools hold studies back, and a host that is lost with its spool."""
 
+from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,13 +12,23 @@ from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list
 from console.cli.user import user
 from consumers.steps.forget_host import forget_host
-from domain.errors import ConfigurationError
+from dicom_node.spool import BacklogMeter, known_identity
+from domain.errors import ConfigurationError, Permanent
 from domain.records import SpoolRecord
 from roles.database import reading
 from store.database import Database
 from store.queries.spools import holding_spools
 
 app = typer.Typer()
+_UNREAD = (
+    "{root} is that spool, and {unread} records in it are not indexed yet: start the node here, and they are; where "
+    "they are to be given up, move the folder away first"
+)
+_UNKNOWN = (
+    "what that host had taken and not indexed is known to no other: have the senders send again what they sent it "
+    "since {since}, the last that is known of the oldest of these studies"
+)
+
 group = typer.Typer(help="Hosts whose spools hold studies back.", no_args_is_help=True)
 app.add_typer(group, name="hosts")
 
@@ -47,20 +59,34 @@ def forget(
 ) -> None:
     """Let the studies go on that a lost host held back; first send again what they lack.
 
-    Exit code 1 where an index reads that spool.
+    Exit code 1 where an index reads that spool, or it lies in this data folder and holds what was not indexed.
 
     Example:  dicom-node hosts forget 6f0f3f6e --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
-        released = forget_host(Ledger(source, "console"), _one(source, spool), user())
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings) as source:
+        found = _one(source, spool)
+        _check_unread(settings.data / "spool", found)
+        released = forget_host(Ledger(source, "console"), found.spool, user())
     if as_json:
         print_json({"studies": released})
     else:
         typer.echo(f"{released} study(ies) held back no longer")
+        typer.echo(_UNKNOWN.format(since=moment(found.since)))
 
 
-def _one(source: Database, start: str) -> str:
-    found = [one.spool for one in holding_spools(source) if one.spool.startswith(start)]
+def _check_unread(root: Path, wanted: SpoolRecord) -> None:
+    """A spool that lies here is not lost; raises Permanent where it holds what no index has read."""
+    if known_identity(root) != wanted.spool:
+        return
+    with closing(BacklogMeter(root)) as meter:
+        unread = meter.measure().records
+    if unread:
+        raise Permanent(_UNREAD.format(root=root, unread=unread))
+
+
+def _one(source: Database, start: str) -> SpoolRecord:
+    found = [one for one in holding_spools(source) if one.spool.startswith(start)]
     if len(found) != 1:
         raise ConfigurationError(
             f"{len(found)} spools that hold studies back begin with {start!r}: dicom-node hosts list"

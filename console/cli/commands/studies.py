@@ -10,13 +10,13 @@ from console import json_views
 from console.cli import index_state, study_view
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, screen
-from domain.progress import progress
+from domain.progress import Progress, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
 from roles.database import reading
 from store.conflicts import corrections_that_wait
 from store.queries.current import current_work
-from store.queries.path import latest_decisions, some_series, study_path, study_record
+from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
 from store.queries.studies import find_study, how_many_studies, latest_studies
 
@@ -50,19 +50,23 @@ def status(
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
+    trouble = index_state.trouble(settings)
     with reading(settings) as source:
         if study is None:
             states = (StudyState.STUCK,) if stuck else ()
             found = latest_studies(source, last, *states)
             more = how_many_studies(source, *states) - len(found)
             aside = quarantine_size(source), corrections_that_wait(source)
-            _print_list(found, more, aside, as_json, "no study is stuck" if stuck else "no study has arrived yet")
+            if as_json:
+                print_json(json_views.studies(found, _places(found), more, aside, trouble))
+            else:
+                _print_list(found, more, aside, "no study is stuck" if stuck else "no study has arrived yet")
         else:
             known = find_study(source, study)
             most = None if everything else SHOWN
-            _print_path(study_path(source, known, most), current_work(source, known), most, as_json)
-    if not as_json and (why := index_state.trouble(settings)):
-        screen().print(why)
+            _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
+    if trouble and not as_json:
+        screen().print(trouble)
 
 
 @app.command()
@@ -80,7 +84,9 @@ def explain(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         known = find_study(source, study)
-        decisions = [bounded(one, None if everything else SHOWN) for one in latest_decisions(source, known)]
+        decided = latest_decisions(source, known)
+        of_images = images_of(source, known, decided)
+        decisions = [bounded(one, None if everything else SHOWN, of_images.get(one.model, ())) for one in decided]
         series = some_series(source, known, {one for decision in decisions for one in decision.series})
         found = study_record(source, known)
     if as_json:
@@ -109,15 +115,15 @@ def list_quarantine(
     print_list(("id", "received", "reason", "SOP instance UID", "object"), rows, found.more)
 
 
-def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], as_json: bool, none: str) -> None:
+def _places(found: Sequence[StudySummary]) -> list[Progress]:
+    return [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
+
+
+def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int], none: str) -> None:
     """`aside` is how many instances are in quarantine, and how many corrections wait."""
     quarantined, corrections = aside
-    places = [progress(one.study, one.jobs, one.results, one.deliveries, one.rejections) for one in found]
-    if as_json:
-        print_json(json_views.studies(found, places, more, quarantined, corrections))
-        return
     out = screen()
-    out.print(study_view.overview(found, places, datetime.now(UTC)) if found else none)
+    out.print(study_view.overview(found, _places(found), datetime.now(UTC)) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
     if quarantined:
@@ -126,10 +132,10 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
         out.print(f"{corrections} correction(s) wait for a person: dicom-node conflicts list")
 
 
-def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool) -> None:
+def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool, trouble: str) -> None:
     place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections)
     if as_json:
-        print_json(json_views.path(path, place))
+        print_json(json_views.path(path, place, trouble))
         return
     out = screen()
     for renderable in study_view.whole_path(path, place, datetime.now(UTC), most):
