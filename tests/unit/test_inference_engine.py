@@ -275,3 +275,28 @@ def test_each_engine_is_made_without_its_library_only_as_a_configuration_error(
     for make in (OpenVinoEngine, OnnxRuntimeEngine, TorchEngine, lambda: TensorRtEngine(tmp_path)):
         with pytest.raises(ConfigurationError):
             make()
+
+
+ELSEWHERE = networks.message(13, networks.text(1, "location") + networks.text(2, "weights.bin")) + networks.number(
+    14, 1
+)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        networks.message(5, ELSEWHERE),
+        networks.message(15, networks.message(1, ELSEWHERE)),
+        networks.message(1, networks.text(4, "Constant") + networks.message(5, networks.message(5, ELSEWHERE))),
+        networks.message(1, networks.message(5, networks.message(6, networks.message(5, ELSEWHERE)))),
+        networks.message(1, networks.message(5, networks.message(10, ELSEWHERE))),
+    ],
+    ids=["initializer", "sparse", "constant", "inner graph", "several"],
+)
+def test_weights_in_another_file_are_refused_wherever_the_network_names_it(
+    engine: CheckedEngine, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(64))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"keeps weights in another file \(weights\.bin\)"):
+        engine.load(networks.root() + networks.message(7, graph), WANTED)
