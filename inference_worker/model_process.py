@@ -19,8 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from domain import errors
-from domain.errors import NodeError, Permanent, Retryable
+from domain.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NodeError,
+    NotSuitable,
+    Permanent,
+    Retryable,
+    UnusableInput,
+)
 from domain.findings import Findings
 from inference_worker.child_environment import environment
 from inference_worker.handed_files import send_files
@@ -37,6 +44,15 @@ _LONGEST = 64 * 1024**2
 # Seconds between looks at what lies in the scratch folder, while an answer is awaited.
 _LOOKS = 0.5
 
+# Packages that may be loaded one after another: each has the time to load anew.
+_PACKAGES = 1000
+
+# What a child may say that went wrong. Others are its parent's: one that says "unavailable" would be waited for always.
+_ERRORS: Mapping[str, type[NodeError]] = {
+    kind.__name__: kind
+    for kind in (Retryable, Permanent, UnusableInput, NotSuitable, ConfigurationError, IntegrityError)
+}
+
 # How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
 _DEATHS = 2
 
@@ -45,8 +61,8 @@ class TimedOut(Retryable):
     """The model process was over its time limit and was killed."""
 
 
-class _Overfull(OSError):
-    """The child wrote more into its scratch folder than that has room for, and was killed."""
+class _Stopped(OSError):
+    """The child did what it may not, and is killed."""
 
 
 class _Lost(Exception):
@@ -248,7 +264,7 @@ class ModelProcess:
         except TimeoutError as error:
             self._kill()
             raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
-        except _Overfull as error:
+        except _Stopped as error:
             self._kill()
             raise Permanent(f"{error} while {doing} and was stopped") from error
         except (EOFError, OSError) as error:
@@ -268,18 +284,22 @@ class ModelProcess:
 
         Each package that the child begins to load meanwhile has that time anew.
         """
+        begun: set[str] = set()
         self._send(message, time.monotonic() + timeout)
         while True:
             reply = self._receive(time.monotonic() + timeout)
             if "loading" not in reply:
                 return reply
-            self._loading = reply["loading"]
+            if "setup" not in message or reply["loading"] in begun or len(begun) == _PACKAGES:
+                raise _Stopped("the model process held its parent up")
+            self._loading = str(reply["loading"])
+            begun.add(self._loading)
 
     def _send(self, message: Mapping[str, Any], deadline: float) -> None:
         if self._channel is None:
             raise EOFError
         self._channel.settimeout(_left(deadline))
-        told = send_files(self._channel, message)
+        told: Mapping[str, Any] = send_files(self._channel, message)
         if self._scratch:
             told = _placed(told, self._scratch)
         self._channel.sendall(json.dumps(told).encode() + b"\n")
@@ -297,7 +317,10 @@ class ModelProcess:
                 raise OSError("the answer has no end")
         line, _, rest = bytes(self._received).partition(b"\n")
         self._received = bytearray(rest)
-        return dict(json.loads(line))
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _Stopped("the model process sent what is no message") from error
 
     def _part(self, channel: socket.socket, deadline: float) -> bytes:
         """What the child says next. Meanwhile its scratch folder is watched."""
@@ -309,16 +332,20 @@ class ModelProcess:
             except TimeoutError:
                 if self._scratch and self._scratch.overfull():
                     room = self._scratch.room
-                    raise _Overfull(f"the model process wrote more than {room / 1e9:g} GB of temporary files") from None
+                    raise _Stopped(f"the model process wrote more than {room / 1e9:g} GB of temporary files") from None
 
     def _taken(self, task: Task, answer: Mapping[str, Any]) -> Answer:
         """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
-        findings = Findings.from_json(answer["findings"])
+        try:
+            findings, seconds = Findings.from_json(answer["findings"]), dict(answer["seconds"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Permanent("the model process answered with what are no findings") from error
         files = [mask_file(task.scratch)] if findings.mask else []
         files += [map_file(task.scratch, number) for number in range(len(findings.maps))]
-        for file in files if self._scratch else ():
-            self._scratch.take(file.name, file)
-        return Answer(findings, answer["seconds"])
+        if self._scratch:
+            for file in files:
+                self._scratch.take(file.name, file)
+        return Answer(findings, seconds)
 
     def _kill(self) -> None:
         """End the child and whatever it started (it leads a session of its own), at once, and take its status.
@@ -392,6 +419,5 @@ def _left(deadline: float) -> float:
 
 def _raised(reply: Mapping[str, str]) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
-    kind = getattr(errors, reply["error"])
-    error: NodeError = kind(reply["message"])
-    return error
+    kind = _ERRORS.get(str(reply["error"]), Retryable)
+    return kind(str(reply.get("message")))

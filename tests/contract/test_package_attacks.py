@@ -63,6 +63,10 @@ def test_code_of_a_package_reaches_nothing_and_the_next_job_runs(
 @pytest.mark.parametrize(
     ("attack", "reason"),
     [
+        ("say_that_it_loads", "the model process held its parent up while running the model and was stopped"),
+        ("say_that_a_server_is_away", "failed: come back later"),
+        ("say_nonsense", "the model process answered with what are no findings"),
+        ("say_no_message", "the model process sent what is no message while running the model and was stopped"),
         ("fill_the_disk", "wrote more than 0.064 GB of temporary files while running the model and was stopped"),
         ("fill_a_file", "the model failed (RuntimeError)"),
         ("start_threads", "the model failed (RuntimeError)"),

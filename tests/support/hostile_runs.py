@@ -390,6 +390,44 @@ def find_other_descriptors(_told: Told) -> object:
     return [one for one in found if not one.endswith(".dcm")]
 
 
+# What the parent is told ----------------------------------------------------------------------------------------------
+
+
+def _channel() -> socket.socket:
+    """The socket to the parent."""
+    for one in range(3, 64):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/self/fd/{one}").readlink().name.startswith("socket:"):
+                return socket.socket(fileno=os.dup(one))
+    raise OSError("there is none")
+
+
+def say_that_it_loads(_told: Told) -> object:
+    """For ever, so that its time never ends."""
+    with _channel() as channel:
+        while True:
+            channel.sendall(b'{"loading": "x"}\n')
+
+
+def say_that_a_server_is_away(_told: Told) -> object:
+    """Which would be waited for without end."""
+    with _channel() as channel:
+        channel.sendall(b'{"error": "Unavailable", "message": "come back later"}\n')
+    os._exit(0)
+
+
+def say_nonsense(_told: Told) -> object:
+    with _channel() as channel:
+        channel.sendall(b'{"answer": {"findings": [], "seconds": 7}}\n')
+    os._exit(0)
+
+
+def say_no_message(_told: Told) -> object:
+    with _channel() as channel:
+        channel.sendall(b"[" * 100_000 + b"\n")
+    os._exit(0)
+
+
 # Those that end the process -------------------------------------------------------------------------------------------
 
 
@@ -418,7 +456,10 @@ def keep_the_volume_and_hang(_told: Told) -> object:
     return "woke"
 
 
-ENDINGS = (fill_the_disk, fill_a_file, start_threads, keep_the_volume_and_hang)
+ENDINGS = (
+    say_that_it_loads, say_that_a_server_is_away, say_nonsense, say_no_message,
+    fill_the_disk, fill_a_file, start_threads, keep_the_volume_and_hang,
+)  # fmt: skip
 
 
 def load(setup: ModelProcessConfig, loading: Loading) -> Runs:

@@ -277,9 +277,8 @@ def test_each_engine_is_made_without_its_library_only_as_a_configuration_error(
             make()
 
 
-ELSEWHERE = networks.message(13, networks.text(1, "location") + networks.text(2, "weights.bin")) + networks.number(
-    14, 1
-)
+LOCATION = networks.text(1, "location") + networks.text(2, "weights.bin")
+ELSEWHERE = networks.message(13, LOCATION) + networks.number(14, 1)
 
 
 @pytest.mark.parametrize(
