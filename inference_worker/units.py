@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydicom import Dataset
 
+from dicom_node.attributes.files import Source
 from dicom_node.attributes.reader import Attributes, items_of, opened_image, shown, text_of, title
 from domain.errors import UnusableInput
 from inference_worker.frames import Frame
@@ -38,7 +38,7 @@ _DAY = timedelta(days=1)
 _MOMENT = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})?([0-9]{2})?(\.[0-9]{1,6})?([+-][0-9]{4})?")
 
 
-def in_units(frames: Sequence[Frame], paths: Sequence[Path], wanted: str) -> list[Frame]:
+def in_units(frames: Sequence[Frame], paths: Sequence[Source], wanted: str) -> list[Frame]:
     """The frames, whose files are among `paths`, scaled to `wanted`; as they are where that is "".
 
     Raises UnusableInput where they are no PET, or what they say does not suffice for that.

@@ -24,7 +24,6 @@ from domain.errors import Retryable, UnusableInput
 T = TypeVar("T")
 # A file by its path, or one that is open: then whoever reads it need have no right to open it.
 Source: TypeAlias = Path | BinaryIO
-S = TypeVar("S", Path, BinaryIO)
 
 # What pydicom and its decoders raise, on reading or on the first use of an element, for bytes that are not what they
 # claim to be.
@@ -96,7 +95,8 @@ def known_character_set(terms: str) -> bool:
 
 def _without_character_set(path: Source) -> BytesIO | None:
     """The file with the default repertoire for its Specific Character Set; None where its own is one that is known."""
-    whole = path.read_bytes() if isinstance(path, Path) else _at_its_start(path).read()
+    path = _at_its_start(path)
+    whole = path.read_bytes() if isinstance(path, Path) else path.read()
     try:
         meta = read_partial(BytesIO(whole), lambda *_: True).file_meta
         if meta.get("TransferSyntaxUID") == DEFLATED:
@@ -108,7 +108,7 @@ def _without_character_set(path: Source) -> BytesIO | None:
     return copy if _made_plain(copy, "<" if little else ">") else None
 
 
-def _at_its_start(source: S) -> S:
+def _at_its_start(source: Source) -> Source:
     if not isinstance(source, Path):
         source.seek(0)
     return source

@@ -155,7 +155,7 @@ class Channels(CheckedEngine):
 
 def test_a_network_with_its_channels_behind_is_fed_and_read_as_the_others_are() -> None:
     engine = Channels()
-    engine.load(b"", Network("toy.onnx", input="image", outputs=("same", "mean"), shape=(0, 3, 6, 7)))
+    engine.load(networks.root(), Network("toy.onnx", input="image", outputs=("same", "mean"), shape=(0, 3, 6, 7)))
     batch = np.random.default_rng(1).random((2, 3, 6, 7), np.float32)
     outputs = engine.infer(batch)
     assert np.array_equal(outputs["same"], 2 * batch) and outputs["mean"].shape == (2, 3)
@@ -195,14 +195,14 @@ class Failing(CheckedEngine):
 )
 def test_memory_that_runs_out_is_told_from_other_failures(error: Exception) -> None:
     engine = Failing(error)
-    engine.load(b"", Network("toy.onnx"))
+    engine.load(networks.root(), Network("toy.onnx"))
     with pytest.raises(OutOfMemory):
         engine.infer(np.zeros((1, 1, 8, 8, 8), np.float32))
 
 
 def test_any_other_failure_of_the_library_is_permanent_and_says_what_the_library_said() -> None:
     engine = Failing(RuntimeError("a long way\n  to the cause"))
-    engine.load(b"", Network("toy.onnx"))
+    engine.load(networks.root(), Network("toy.onnx"))
     with pytest.raises(Permanent, match=r"cannot run the network on \(1, 1, 8, 8, 8\): a long way to the cause"):
         engine.infer(np.zeros((1, 1, 8, 8, 8), np.float32))
 
