@@ -24,6 +24,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     yield from _delays(settings)
     yield from _spool(settings)
     yield from _nobody(settings)
+    yield from _broker_access(settings)
 
 
 def _ports(settings: "Settings") -> Iterator[str]:
@@ -121,3 +122,27 @@ def _nobody(settings: "Settings") -> Iterator[str]:
         yield "listener.trust_loopback is false and listener.callers is empty: nobody may send"
     if settings.models.require_signature and not settings.models.trusted_keys:
         yield "models.require_signature is true and models.trusted_keys is empty: no package may run"
+
+
+# What each way of proving oneself to a broker needs; nothing else may be set beside it.
+_PROOFS = {
+    "SCRAM-SHA-256": ("user", "password_file"),
+    "SCRAM-SHA-512": ("user", "password_file"),
+    "OAUTHBEARER": ("token_file",),
+    None: (),
+}
+
+
+def _broker_access(settings: "Settings") -> Iterator[str]:
+    bus = settings.bus
+    if bus.sasl and not bus.tls:
+        yield f"bus.sasl is {bus.sasl} and bus.tls is false: whoever listens would learn enough to pass for the node"
+    if bus.ca and not bus.tls:
+        yield "bus.ca is set and bus.tls is false: nothing would be proven by it"
+    needed = _PROOFS[bus.sasl]
+    for name in ("user", "password_file", "token_file"):
+        given = getattr(bus, name) is not None
+        if name in needed and not given:
+            yield f"bus.sasl is {bus.sasl} and bus.{name} is not set"
+        if given and name not in needed:
+            yield f"bus.{name} is set and bus.sasl is {bus.sasl or 'not'}: nothing would use it"

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TextIO
 
 from domain.errors import NodeError
+from domain.visible import visible
 
 
 def trace(error: BaseException) -> str:
     """The traceback of `error` and of what led to it: frames and types, and the words of the node's own errors."""
-    return "\n".join(
+    told = "\n".join(
         f"Traceback (most recent call last):\n{''.join(traceback.format_tb(one.__traceback__))}{named(one)}"
         for one in reversed(list(_chain(error)))
     )
+    return "\n".join(map(visible, told.split("\n")))
 
 
 def named(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -28,7 +28,7 @@ def environment() -> list[Mapping[str, Any]]:
         except ValueError:
             wrong.append(f"environment: {name}: is not JSON")
     if wrong:
-        raise ConfigurationError("\n".join([*wrong, *unknown_variables()]))
+        raise ConfigurationError(*wrong, *unknown_variables())
     return set_
 
 
@@ -39,6 +39,14 @@ def unknown_variables() -> list[str]:
         for name in sorted(os.environ)
         if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not _is_known(name)
     ]
+
+
+def forget_secrets(secrets: Collection[tuple[str, str]]) -> None:
+    """Take the variables out of the environment that hold one of `secrets`, which were read: children inherit it."""
+    for name in list(_own()):
+        section, *rest = name.removeprefix(PREFIX).lower().split("__")
+        if any(section == one and rest in ([], [secret]) for one, secret in secrets):
+            del os.environ[name]
 
 
 def _own() -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, Secret, ValidationError
 
 from config.environment import PREFIX, environment, unknown_variables
+from config.masking import shown
+from config.secret_files import read_in
 from config.settings import Settings
 from config.toml_lines import load, locate, read
 from domain.errors import ConfigurationError
@@ -28,12 +30,13 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
     above = dict(overrides or {})
-    merged = reduce(_merge, (*environment(), above), beneath)
+    layers = (beneath, _merged(environment()), above)
+    merged = read_in(_merged(layers), layers)
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         lines = [_complaint(problem, text, chosen, beneath, above) for problem in error.errors()]
-        raise ConfigurationError("\n".join([*lines, *unknown_variables()])) from error
+        raise ConfigurationError(*lines, *unknown_variables()) from error
     return settings
 
 
@@ -42,6 +45,11 @@ def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
         return "", {}
     text = read(file)
     return text, load(text, file)
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    nothing: dict[str, Any] = {}
+    return reduce(_merge, layers, nothing)
 
 
 def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +94,8 @@ def _may_be_shown(value: object, path: tuple[str | int, ...]) -> bool:
     if any(isinstance(kind, type) and issubclass(kind, BaseModel | Secret) for kind in kinds):
         return False
     if isinstance(value, str):
-        return len(value) <= _SHOWN and "@" not in value and (not kinds & {int, float} or bool(_NUMBER.match(value)))
+        plain = len(value) <= _SHOWN and "@" not in value and shown(value) == value
+        return plain and (not kinds & {int, float} or bool(_NUMBER.match(value)))
     return isinstance(value, int | float) and len(repr(value)) <= _SHOWN
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from config import defects
+from domain.visible import visible
 
 if TYPE_CHECKING:  # the model process and the command line log without settings, which take long to import
     from config.settings import Logging
@@ -113,12 +114,21 @@ class _Json(_Formatter):
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
+        # RFC 8259 section 7 escapes control characters, all but DEL.
+        return json.dumps(fields, default=str).replace("\x7f", "\\u007f")
 
 
 class _Readable(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
-        extras = " ".join(f"{key}={value}" for key, value in _extras(record).items())
-        line = f"{moment} {self._role:<8} {record.levelname:<7} {_words(record)} {extras}".rstrip()
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        extras = " ".join(f"{key}={_quoted(str(value))}" for key, value in _extras(record).items())
+        said, *further = _words(record).split("\n")
+        line = f"{moment} {self._role:<8} {record.levelname:<7} {said} {extras}".rstrip()
+        trace = self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        # A record begins at the margin and nothing else does, whatever it quotes.
+        return "\n    ".join(map(visible, (line, *further, *trace)))
+
+
+def _quoted(value: str) -> str:
+    """In quotes where it could be taken for another key and its value."""
+    return json.dumps(value, ensure_ascii=False) if "=" in value or '"' in value else value

@@ -1,15 +1,18 @@
-"""Settings as they may be shown or recorded: secrets masked by type, passwords inside other URLs by their look."""
+"""Settings as they may be shown or recorded: secrets masked by type, and in other texts by their look."""
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
+from config.secret_urls import MASK, without_password
 from config.settings import Settings
 
-# Of a URL, RFC 3986 3.2.1: what stands between the user's name and the last "@" before the path.
-_PASSWORD = re.compile(r"(://[^:/@]*):[^/]*@")
+# A URL within a text, and words that a secret follows as in libpq's `password=x` and in forms of the web.
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:/\S+", re.IGNORECASE)
+_NAMED = re.compile(r"(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|credentials?)\s*[=:]\s*\S", re.IGNORECASE)
 
 
 def public(settings: Settings) -> dict[str, Any]:
@@ -28,4 +31,10 @@ def _masked(value: Any) -> Any:
         return {key: _masked(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_masked(one) for one in value]
-    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+    return shown(value) if isinstance(value, str) else value
+
+
+def shown(text: str) -> str:
+    """`text` as it may be shown, wherever somebody wrote it: URLs without passwords, nothing where one is named."""
+    masked = _URL.sub(lambda found: without_password(found[0]), text)
+    return MASK if _NAMED.search(unquote(masked.replace(MASK, ""))) else masked

@@ -15,6 +15,9 @@ def missing_places(settings: Settings) -> Iterator[str]:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
     if settings.models.rules is not None:
         yield from _wrong("models.rules", settings.models.rules, folder=False)
+    for name in ("ca", "password_file", "token_file"):
+        if (file := getattr(settings.bus, name)) is not None:
+            yield from _wrong(f"bus.{name}", file, folder=False)
 
 
 def _data(folder: Path) -> Iterator[str]:

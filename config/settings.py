@@ -15,6 +15,7 @@ from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
     AETitle,
     Brokers,
+    BrokerUser,
     Bytes,
     Count,
     Gigabytes,
@@ -33,6 +34,7 @@ from config.values import (
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 Walls = Literal["required", "available"]
+Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
@@ -129,7 +131,14 @@ class Database(Section):
     """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
+    url_file: Path | None = Field(None, description="file that holds `url`; nobody else may read it")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
+    owner_url_file: Path | None = Field(None, description="file that holds `owner_url`; nobody else may read it")
+    user: Name | None = Field(
+        None,
+        description="system user that the embedded one runs as where the node is run by root; "
+        "by default who owns DATA/database or DATA, else nobody",
+    )
 
 
 class Identity(Section):
@@ -140,6 +149,7 @@ class Identity(Section):
         description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
         "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
     )
+    key_file: Path | None = Field(None, description="file that holds `key`; nobody else may read it")
 
 
 class Bus(Section):
@@ -149,6 +159,16 @@ class Bus(Section):
     topic: Topic = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
     dead_letters: Topic = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
     partitions: Count = Field(12, description="partitions of a topic that the node creates itself")
+    tls: bool = Field(False, description="speak TLS with the broker, 1.2 at least; without it anybody may listen")
+    ca: Path | None = Field(None, description="certificates (PEM) that prove the broker's; the system's by default")
+    sasl: Mechanism | None = Field(
+        None, description="how this process proves who it is: SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+    )
+    user: BrokerUser | None = Field(None, description="whom SCRAM names; each role may have one of its own")
+    password_file: Path | None = Field(None, description="file with the user's password; read again for each client")
+    token_file: Path | None = Field(
+        None, description="file with a token for OAUTHBEARER; whoever renews it writes it there, and it is read again"
+    )
 
 
 class Models(Section):

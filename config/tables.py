@@ -114,14 +114,15 @@ class Document:
 
 def _gathered(parts: Sequence[Callable[[], Any]]) -> list[Any]:
     """What each of `parts` gives; raises ConfigurationError with the lines of all that raised it."""
-    values, mistakes = [], []
+    values: list[Any] = []
+    mistakes: list[str] = []
     for part in parts:
         try:
             values.append(part())
         except ConfigurationError as error:
-            mistakes.append(str(error))
+            mistakes += error.lines
     if mistakes:
-        raise ConfigurationError("\n".join(mistakes))
+        raise ConfigurationError(*mistakes)
     return values
 
 

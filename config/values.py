@@ -12,6 +12,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEVICES = re.compile(r"auto|cpu|(auto|cuda):\d{1,4}(,(auto|cuda):\d{1,4})*")
+_USER = re.compile(r"[!-+\--<>-~]{1,128}")
 _MODALITY = re.compile(r"[A-Z0-9 _]{1,16}")
 _YEAR = 366 * 86_400
 _LONGEST_HOST = 253
@@ -75,6 +76,12 @@ def _topic(text: str) -> str:
     return text
 
 
+def _user(text: str) -> str:
+    if not _USER.fullmatch(text):
+        raise ValueError("is no user of a broker: 1 to 128 letters of ASCII without space, comma and equals sign")
+    return text
+
+
 def devices(text: str) -> str:
     """Where models run; raises ValueError where it is no such place."""
     if not _DEVICES.fullmatch(text):
@@ -99,6 +106,7 @@ AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 Network = Annotated[str, AfterValidator(_network)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
+BrokerUser = Annotated[str, AfterValidator(_user)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Name = Annotated[str, AfterValidator(_name)]
 Modality = Annotated[str, AfterValidator(_modality)]

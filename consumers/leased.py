@@ -207,7 +207,7 @@ class LeasedLoop(Generic[T, R]):
     def _set_aside(self, lease: Lease, error: NodeError) -> str:
         """End a row without its handler, which does not get that far: the next one goes on, and its study says why."""
         with self._ledger.transaction() as transaction:
-            study = self._work.rows.abandon(transaction.connection, lease, str(error))
+            study = self._work.rows.abandon(transaction.connection, lease, error.sentence)
             if study is None:
                 return LOST
             self._work.abandoned(transaction, lease.row, study, error)
@@ -236,10 +236,10 @@ class LeasedLoop(Generic[T, R]):
         delay = self._work.policy.delay(item.attempts, item.age) if isinstance(error, Retryable) else None
         if delay is None:
             return self._work.ended(transaction, item, error)
-        said = f"{error}; attempt {item.attempts}, next in {delay:g} s"
+        said = f"{error.sentence}; attempt {item.attempts}, next in {delay:g} s"
         rows, event = self._work.rows, self._work.failure(error)
         rows.move(transaction.connection, item.id, event, rows.retry, reason=said, delay=delay)
-        self._work.retried(transaction, item, str(error), said)
+        self._work.retried(transaction, item, error.sentence, said)
         return str(rows.outcome(event).value)
 
 

@@ -1,13 +1,16 @@
 """Words and numbers that come from outside, made safe: the one place where a peer's bytes become text and figures.
 
-A text ends at its first NUL (senders pass fixed buffers whole), holds no control character and has a longest length; a
-number is within what it can mean. What cannot be believed is absent, never an error.
+A text ends at its first NUL (senders pass fixed buffers whole), shows each control and format character by its number
+(domain.visible) and has a longest length; a number is within what it can mean. What cannot be believed is absent, never
+an error.
 """
 
 import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
+
+from domain.visible import on_a_line
 
 # Twice the longest value of a VR that is a line of text (LO, PS3.5 6.2); longer ones are cut.
 LONGEST_TEXT = 128
@@ -21,7 +24,6 @@ _LARGEST = 2**53 - 1
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 # What decimal strings are written in (DS, PS3.5 6.2), and several of them: of what is left, float() knows which are.
 _DECIMALS = re.compile(r"[0-9+\-.eE\\ ]+")
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
 def is_uid(text: str) -> bool:
@@ -30,10 +32,10 @@ def is_uid(text: str) -> bool:
 
 
 def words(text: str, longest: int = LONGEST_TEXT) -> str:
-    """`text` up to its first NUL, control characters and lone surrogates as spaces, cut at `longest` characters."""
+    """`text` up to its first NUL, on one line in which every letter can be seen, cut at `longest` characters."""
     if text.isascii() and text.isprintable() and len(text) <= longest:
         return text.strip(" ")
-    return _ODD.sub(" ", text.partition("\0")[0][:longest]).strip(" ")
+    return on_a_line(text.partition("\0")[0][:longest])[:longest].strip(" ")
 
 
 def ascii_words(value: bytes, longest: int = LONGEST_TEXT) -> str:

@@ -7,15 +7,29 @@ NodeError
 │   ├── UnusableInput    the study cannot be processed as it is (geometry, pixels, missing attribute)
 │   │   └── NotSuitable  a guard of the package refuses it: nothing failed, and nothing is to be mended
 │   └── ConfigurationError   a setting, rules file or model package is wrong; names file and line
+├── Unfounded            an event says what the database does not: it counts for nothing, and nothing is written
 ├── IntegrityError       something was changed, lost or forged; what it concerns stops and calls a person
 └── IllegalTransition    a state table has no such pair; a defect, never an operating condition
 
 Exceptions of libraries are translated where they enter, with `from`.
+
+A message quotes what came from outside: names of files, a peer's words. So it is made visible as it is made.
 """
+
+from domain.visible import visible
 
 
 class NodeError(Exception):
-    """Root of everything that the node raises on purpose. The message says what to do."""
+    """Root of everything that the node raises on purpose. The message says what to do, a line for each thing."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = tuple(visible(line) for line in lines)
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def sentence(self) -> str:
+        """The message on one line, as rows and the trail keep it."""
+        return "; ".join(self.lines)
 
 
 class Retryable(NodeError):
@@ -40,6 +54,10 @@ class NotSuitable(UnusableInput):
 
 class ConfigurationError(Permanent):
     """A setting, rules file or model package is wrong; the message names file and line."""
+
+
+class Unfounded(NodeError):
+    """What an event says is not so in the database. It is counted, and nothing else comes of it."""
 
 
 class IntegrityError(NodeError):

@@ -238,9 +238,9 @@ class Event:
                 raise TypeError("its data is no object")
             return cls(
                 data=PAYLOADS[EventType(_text(envelope["type"]))].decode(data),
-                study_id=StudyId(_id(envelope["subject"])),
+                study_id=StudyId(read_id(envelope["subject"])),
                 time=datetime.fromisoformat(_text(envelope["time"])),
-                id=_id(envelope["id"]),
+                id=read_id(envelope["id"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Permanent(f"not an event of the node: {type(error).__name__}: {error}") from error
@@ -267,11 +267,12 @@ def _text(value: object) -> str:
     return value
 
 
-def _id(value: object) -> uuid.UUID:
+def read_id(value: object) -> uuid.UUID:
+    """An internal id as envelopes have it; raises TypeError or ValueError where it is none."""
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", _text(value)):
         raise ValueError("an internal id is wanted")
     return uuid.UUID(_text(value))
 
 
 # How a field of each type is read.
-_READ: Mapping[object, Callable[[object], object]] = {int: _whole, str: _text, uuid.UUID: _id, JobId: _id}
+_READ: Mapping[object, Callable[[object], object]] = {int: _whole, str: _text, uuid.UUID: read_id, JobId: read_id}

@@ -131,6 +131,7 @@ DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (DeliveryState.FAILED, DeliveryEvent.RETRY): DeliveryState.PENDING,
     (DeliveryState.REFUSED, DeliveryEvent.RETRY): DeliveryState.PENDING,
     (DeliveryState.CANCELLED, DeliveryEvent.RETRY): DeliveryState.PENDING,  # its destination is one again
+    (DeliveryState.STORED, DeliveryEvent.RETRY): DeliveryState.PENDING,  # without an object, by an earlier release
     (DeliveryState.STORED, DeliveryEvent.COMMIT): DeliveryState.COMMITTED,
     (DeliveryState.PENDING, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
     (DeliveryState.SENDING, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,

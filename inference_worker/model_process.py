@@ -420,4 +420,4 @@ def _left(deadline: float) -> float:
 def _raised(reply: Mapping[str, str]) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
     kind = _ERRORS.get(str(reply["error"]), Retryable)
-    return kind(str(reply.get("message")))
+    return kind(*str(reply.get("message")).split("\n"))

@@ -80,7 +80,7 @@ def read_codes(file: Path | None, metadata: Metadata) -> Codes:
         _refuse_unknown(document, codes, metadata)
     lacking = [label for label in metadata.labels.values() if label not in codes.segments]
     if lacking:
-        raise ConfigurationError("\n".join(_lacking(label, metadata) for label in lacking))
+        raise ConfigurationError(*(_lacking(label, metadata) for label in lacking))
     return codes
 
 

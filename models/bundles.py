@@ -74,7 +74,7 @@ def import_bundle(
             raise ConfigurationError(f"{target}: is there already; give the bundle another name, or remove it first")
         code = code_of(bundle)
         if code and not trusted:
-            raise ConfigurationError(_distrust(called, code))
+            raise ConfigurationError(*_distrust(called, code))
         manifest = manifest_of(called, metadata, read_codes(codes, metadata), licence_of(bundle))
         read_manifest(manifest + _placeholder(), target / MANIFEST)
         source_name = Path(source).name or str(source)
@@ -96,9 +96,9 @@ def provenance_of(package: Package) -> Provenance:
     return Provenance(**{**said, "own_code": tuple(said["own_code"])})
 
 
-def _distrust(name: str, code: tuple[str, ...]) -> str:
-    places = "\n".join(f"  {one}" for one in code)
-    return f"the bundle {name} runs code of its own; read it and import it as trusted, or leave it:\n{places}"
+def _distrust(name: str, code: tuple[str, ...]) -> list[str]:
+    said = f"the bundle {name} runs code of its own; read it and import it as trusted, or leave it:"
+    return [said, *(f"  {one}" for one in code)]
 
 
 def _opened(source: Path | str, scratch: Path, fetch: Fetch | None) -> Path:

@@ -113,7 +113,7 @@ class Registry:
     def get(self, name: str) -> Package:
         """The package called `name`; raises ConfigurationError where there is none, or what is wrong with it."""
         if name in self.broken:
-            raise ConfigurationError(self.broken[name])
+            raise ConfigurationError(*self.broken[name].split("\n"))
         try:
             return self.packages[name]
         except KeyError:
@@ -151,7 +151,7 @@ def older_package(known: str) -> str:
 def verify(package: Package) -> None:
     """Read every file; raises IntegrityError naming all that were changed, are missing, or are not listed."""
     if found := damage(package):
-        raise IntegrityError("\n".join(found))
+        raise IntegrityError(*found)
 
 
 def damage(package: Package) -> list[str]:

@@ -6,16 +6,16 @@ A lock file makes them take turns, so that nobody's database is stopped by someb
 import fcntl
 import os
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.settings import Settings
-from domain.errors import ConfigurationError, Unavailable
+from domain.errors import ConfigurationError
+from roles.data_folder import DATABASE, prepare
 from roles.run_files import running
-from store.embedded import EmbeddedPostgres
+from store.embedded import EmbeddedPostgres, usable
 
 if TYPE_CHECKING:
     from store.database import Database
@@ -70,7 +70,7 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
             yield kept["url"], kept["owner_url"]
             return
         try:
-            with locked(settings.data, wait=False), embedded_server(server_folder(settings)) as server:
+            with locked(settings.data, wait=False), embedded_server(settings) as server:
                 yield server.url, server.owner_url
                 return
         except BlockingIOError:
@@ -87,36 +87,42 @@ def sole_supervisor(data: Path) -> Iterator[None]:
         raise ConfigurationError(f"another `dicom-node up` runs on {data}") from error
 
 
-@contextmanager
-def embedded_server(folder: Path) -> Iterator[EmbeddedPostgres]:
-    """PostgreSQL on `folder`; raises Unavailable where it does not start."""
-    with ExitStack() as stack:
-        with warnings.catch_warnings():
-            # Its wheel warns of a runtime folder that a service has not; it falls back on the temporary one.
-            warnings.simplefilter("ignore")
-            try:
-                server = stack.enter_context(EmbeddedPostgres(folder))
-            except OSError as error:
-                raise Unavailable(f"the embedded PostgreSQL did not start: {error}") from error
-        yield server
+def embedded_server(settings: Settings) -> EmbeddedPostgres:
+    """PostgreSQL on the data folder, as a context manager; raises Unavailable where it does not start."""
+    return EmbeddedPostgres(server_folder(settings), settings.database.user)
+
+
+def refuse_unusable(settings: Settings) -> str:
+    """Raise ConfigurationError, with what to do, where no database of its own can run in the data folder.
+
+    Whom it runs as; "" for the node's own user, or where there is a URL of another one.
+    """
+    if settings.database.url is not None:
+        return ""
+    _, user = usable(server_folder(settings), settings.database.user)
+    return user.name if user else ""
 
 
 def has_database(settings: Settings) -> bool:
-    """Whether the data folder has a database of its own."""
-    return (server_folder(settings) / "PG_VERSION").exists()
+    """Whether the data folder has a database of its own; raises ConfigurationError where it is closed to us."""
+    try:
+        return (server_folder(settings) / "PG_VERSION").exists()
+    except PermissionError as error:
+        raise ConfigurationError(f"{settings.data} is its owner's alone: run this as the node's own user") from error
 
 
 def server_folder(settings: Settings) -> Path:
     """Where the embedded database lies."""
-    return settings.data / "database"
+    return settings.data / DATABASE
 
 
 @contextmanager
 def locked(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[None]:
     """An flock(2), which ends with its process however that ends; raises BlockingIOError where it is held."""
+    prepare(data)
     try:
-        (data / "run").mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        (data / "run").mkdir(exist_ok=True)
+        descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
     try:

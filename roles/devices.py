@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from config.programs import program
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from inference_worker.model_config import ModelProcessConfig
@@ -45,7 +46,7 @@ def usable_asked_elsewhere(engine: str) -> int:
     """As `usable`, by a process of its own; 0 where the driver's device files show at once that there are not two."""
     if len(list(Path("/dev").glob("nvidia[0-9]*"))) < 2 and not Path("/dev/dxg").exists():
         return 0
-    done = subprocess.run([sys.executable, "-m", __name__, engine], stdout=subprocess.PIPE, check=False, text=True)
+    done = subprocess.run([*program(__name__), engine], stdout=subprocess.PIPE, check=False, text=True)
     return int(done.stdout) if done.returncode == 0 else 0
 
 

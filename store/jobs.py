@@ -108,6 +108,12 @@ def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
     return _of_present_revision(connection, study, JobState.NOT_SUITABLE)
 
 
+def done(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision that have findings which nobody took back."""
+    succeeded = _of_present_revision(connection, study, JobState.SUCCEEDED)
+    return [job for job in succeeded if job.findings is not None and job.withdrawn_at is None]
+
+
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
     such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
@@ -139,6 +145,12 @@ def withdraw(
 def get(connection: Connection, job: uuid.UUID) -> Job:
     """The job with this id."""
     return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())
+
+
+def find(connection: Connection, job: uuid.UUID) -> Job | None:
+    """The job with this id, None where there is none."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job)).one_or_none()
+    return None if row is None else _job(row)
 
 
 def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, str]]]:

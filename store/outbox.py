@@ -24,7 +24,7 @@ from store.leases import NOW
 from store.locks import locked
 from store.queries.records import last_of
 from store.tables import dead_letters, inbox, offsets, outbox
-from store.unit_of_work import EVENTS_CHANNEL
+from store.unit_of_work import EVENTS_CHANNEL, EVENTS_TOPIC
 
 _READER_LOCKS = 0x72656164  # "read": seeds the readers' lock keys, apart from every other advisory lock
 
@@ -134,6 +134,16 @@ class OutboxReader:
                 raise
             # The place in the log is the database's: whatever passes, reading on from there is all that can be done.
             raise Unavailable(str(known)) if isinstance(known, Retryable) else known from error
+
+
+def announced(connection: Connection, event_id: uuid.UUID) -> object:
+    """The envelope, as JSON has it, of the event that the node announced under this id; None where it announced none.
+
+    Nothing removes a row: a message whose row were gone would count for nothing. Who comes to clear the outbox clears
+    what every group has handled, and may clear the inbox of it in the same transaction.
+    """
+    ours = and_(outbox.c.event_id == event_id, outbox.c.topic == EVENTS_TOPIC)
+    return connection.scalar(select(outbox.c.envelope).where(ours).order_by(outbox.c.seq).limit(1))
 
 
 def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: datetime) -> bool:

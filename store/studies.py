@@ -199,6 +199,11 @@ def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, i
     return StudyState(row.state), row.revision
 
 
+def exists(connection: Connection, study: StudyId) -> bool:
+    """Whether there is a study with this id."""
+    return connection.scalar(select(studies.c.id).where(studies.c.id == study)) is not None
+
+
 def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
     """Declare a study complete that this transaction has locked; the revision that it then has."""
     state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1

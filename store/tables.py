@@ -351,6 +351,7 @@ outbox = Table(
     Column("key", Text, nullable=False),
     Column("topic", Text, nullable=False),
     Column("envelope", JSONB, nullable=False),
+    Index(None, "event_id"),
 )
 
 offsets = Table(

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, TextClause, func, insert, select, text
+from sqlalchemy import Connection, Row, TextClause, func, select, text
 
 from domain.ids import StudyId
 from store.tables import audit_entries
+
+# In psycopg's binary form (%b): as text every quotation mark of an entry in an array is escaped, which took longer than
+# all the rest.
+_APPEND = "SELECT dicom_node.append_to_trail(%(numbers)b::bigint[], %(entries)b::text[], %(hashes)b::bytea[])"
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,13 @@ def last(connection: Connection) -> TrailRow | None:
 
 
 def add(connection: Connection, rows: Sequence[TrailRow]) -> None:
-    """Add rows at the end."""
-    connection.execute(insert(audit_entries), [vars(row) for row in rows])
+    """Add rows at the end, by the owner's function: the node's role may insert none by itself."""
+    given = {
+        "numbers": [row.number for row in rows],
+        "entries": [row.entry for row in rows],
+        "hashes": [row.hash for row in rows],
+    }
+    connection.exec_driver_sql(_APPEND, given)
 
 
 def after(connection: Connection, number: int, limit: int) -> list[TrailRow]:

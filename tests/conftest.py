@@ -1,11 +1,15 @@
 """Fixtures that every test may ask for. A server starts when the first test wants it, once for each test process."""
 
 from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.processes import Process, tail
-from tests.support.servers import KafkaBroker, Orthanc, Postgres
+from tests.support.servers import Orthanc, Postgres
+
+if TYPE_CHECKING:
+    from tests.support.secured_kafka import SecuredKafka
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,9 +34,12 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker that stays up; topics of tests have names of their own."""
-    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as server:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SecuredKafka"]:
+    """A broker that stays up, and lets nobody do what no list allows; topics of tests have names of their own."""
+    # Imported here: what pytest lets pass at its import is said above, and counts only once this file is loaded.
+    from tests.support.secured_kafka import SecuredKafka  # noqa: PLC0415
+
+    with SecuredKafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server
 
 

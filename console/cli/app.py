@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_group
 
 from config.imports import importing
 from console.cli.table import COMMANDS
 from console.cli.version import version_line
 from domain.errors import NodeError
+from domain.visible import visible
 
 # The mark keeps the lines as they are.
 _EPILOG = """\b
@@ -55,8 +57,23 @@ class _Commands(TyperGroup):
                 raise
             from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
 
-            complain(str(error))
+            complain(*error.lines)
             raise typer.Exit(1) from error
+        except TyperException as error:
+            _make_visible(error)
+            raise
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        try:
+            return super().make_context(*arguments, **extra)
+        except TyperException as error:
+            _make_visible(error)
+            raise
+
+
+def _make_visible(error: TyperException) -> None:
+    """Of a complaint about the arguments: it quotes them, and a shell may have filled in names of files."""
+    error.message = "\n".join(map(visible, error.message.split("\n")))
 
 
 def _load(ctx: Any, name: str) -> Any:

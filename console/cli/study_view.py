@@ -7,7 +7,7 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from console.cli.output import ago, and_more, moment, size, state, table
+from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
@@ -58,20 +58,19 @@ def overview(studies: Sequence[StudySummary], places: Sequence[Progress], now: d
 def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:
     """Where, since when and why in the first line; then what happened, step by step, of each table `most` rows."""
     study = path.study
-    headline = Text(place.where, style="bold")
-    headline.append(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", style="not bold")
-    yield headline
-    yield Text(f"study {study.id}, {study.state}, revision {study.revision}")
-    yield Text(f"StudyInstanceUID {study.study_uid}")
+    since = styled(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", "not bold")
+    yield styled(place.where, "bold").append_text(since)
+    yield styled(f"study {study.id}, {study.state}, revision {study.revision}")
+    yield styled(f"StudyInstanceUID {study.study_uid}")
     if path.unreadable:
-        yield Text(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", style="red")
+        yield styled(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", "red")
     yield from _corrections(path)
     for name, make in _SECTIONS.items():
         section = make(path)
         if section.rows:
             shown = section.rows[: most or None]
             more = path.more.get(name, 0) + len(section.rows) - len(shown)
-            yield Text()
+            yield styled("")
             yield table(section.title, section.columns, shown)
             yield from [and_more(more, "--all")] if more else []
 
@@ -83,7 +82,7 @@ def _corrections(path: StudyPath) -> Iterator[Text]:
         whose = "of this study" if here else f"of study {str(one.study_id)[:_ID]}"
         named = f"{one.kind}, {str(one.sent_study_id)[:_ID]}" if one.kind is ConflictKind.STUDY else one.kind
         said = f"a correction of {one.images} images {whose} waits ({named}): dicom-node conflicts adopt {one.id}"
-        yield Text(said, style="red")
+        yield styled(said, "red")
 
 
 def explanation(
@@ -94,22 +93,21 @@ def explanation(
     A series is named as in the reasons, by its number, and by the end of its UID where numbers repeat or are not known.
     """
     if not decisions:
-        yield Text(f"No model has been asked: the study is {study.state} ({study.reason}).")
+        yield styled(f"No model has been asked: the study is {study.state} ({study.reason}).")
     names = {str(one.id): _series_name(one) for one in series}
     for one in decisions:
         yield _verdict(one, names)
         yield from _refusals(one, series, names)
         if one.more:
-            yield Text(f"    and {one.more} more series (--all)", style="dim")
+            yield styled(f"    and {one.more} more series (--all)", "dim")
 
 
 def _verdict(one: BoundedDecision, names: Mapping[str, str]) -> Text:
     decision = one.decision
     runs_on = " and ".join(names.get(series, "a series") for series in one.chosen)
-    line = Text(f"{decision.model} {decision.version} ", style="bold")
-    line.append(f"runs on {runs_on}" if runs_on else "does not run", style="green" if runs_on else "yellow")
-    line.append(f": {decision.reason}", style="not bold")
-    return line
+    line = styled(f"{decision.model} {decision.version} ", "bold")
+    line.append_text(styled(f"runs on {runs_on}" if runs_on else "does not run", "green" if runs_on else "yellow"))
+    return line.append_text(styled(f": {decision.reason}", "not bold"))
 
 
 def _refusals(one: BoundedDecision, series: Sequence[SeriesRecord], names: Mapping[str, str]) -> Iterator[Text]:
@@ -122,8 +120,9 @@ def _refusals(one: BoundedDecision, series: Sequence[SeriesRecord], names: Mappi
 
 def _refusal(series: str, reasons: Sequence[str]) -> Text:
     """A single reason beside the series, several below it."""
-    parts = reasons if len(reasons) == 1 else ("", *reasons)
-    return Text(f"\n{' ' * 8}".join([f"    {series}: {parts[0]}".rstrip(), *parts[1:]]))
+    if len(reasons) == 1:
+        return styled(f"    {series}: {reasons[0]}")
+    return stacked([f"    {series}:", *(f"{' ' * 8}{one}" for one in reasons)])
 
 
 def form_name(sop_class: str, transfer_syntax: str) -> str:
@@ -289,8 +288,8 @@ def _form(choice: ChoiceRecord) -> str:
     return form_name(choice.sop_class, choice.transfer_syntax) if choice.sop_class and choice.transfer_syntax else "-"
 
 
-def _objects(delivery: ItemisedDelivery) -> str:
-    return "\n".join(f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped)
+def _objects(delivery: ItemisedDelivery) -> list[str]:
+    return [f"{one.kind}: {outcome(one.status, one.stored)}" for one in delivery.objects if not one.dropped]
 
 
 def _number_and_modality(one: SeriesRecord) -> tuple[object, str]:

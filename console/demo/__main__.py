@@ -17,6 +17,7 @@ import typer
 
 from audit.chain import verify
 from audit.trail import Action, Ledger, rows
+from config.private import keep_to_owner
 from config.settings import Destination, Models
 from console.cli.output import complain, size
 from console.demo import archive as demo_archive
@@ -86,7 +87,7 @@ def main(
         complain("interrupted; node and archive are stopped")
         raise typer.Exit(130) from error
     except NodeError as error:
-        complain(str(error))
+        complain(*error.lines)
         raise typer.Exit(1) from error
 
 
@@ -154,7 +155,7 @@ def _follow(stage: Stage, database: Database) -> StudyPath:
                 if arrived(path):
                     return path
                 if reason := dead_end(path):
-                    raise Permanent(reason)
+                    raise Permanent(*reason.split("\n"))
             watch.look(_place(path))
             pause(stage.stop, _LOOK)
 
@@ -252,4 +253,5 @@ def _say(screen: Screen, name: str, text: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
     app()

@@ -1,6 +1,6 @@
 """The archives that a demonstration can deliver to: Orthanc where it is installed, else a storage SCP and a folder.
 
-`python -m console.demo.archive FOLDER AET PORT` is that storage SCP.
+`python -P -m dicom_node_start console.demo.archive FOLDER AET PORT` is that storage SCP.
 """
 
 import json
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from config.private import keep_to_owner
+from config.programs import program
 from dicom_node.archive import FolderArchive
 from domain.errors import Permanent, Unavailable
 
@@ -120,7 +122,7 @@ class FolderProcess:
         self.port = free_port()
 
     def command(self) -> Sequence[str]:
-        return [sys.executable, "-m", "console.demo.archive", str(self._folder), AET, str(self.port)]
+        return [*program("console.demo.archive"), str(self._folder), AET, str(self.port)]
 
     def waits_for(self) -> str:
         return "" if answers(self.port) else "its port"
@@ -168,4 +170,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
     main()

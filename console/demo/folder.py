@@ -19,6 +19,8 @@ def fresh(data: Path) -> Iterator[Path]:
     if data.exists() and not (data / _MARK).exists() and any(data.iterdir()):
         raise ConfigurationError(f"{data} holds something else than a demonstration: give another --data")
     data.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        data.chmod(0o711)  # the node's PostgreSQL is then another user, who must pass here
     with _alone(data):
         _put_aside(data)
         yield data
@@ -35,7 +37,7 @@ def kept(data: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone(data: Path) -> Iterator[None]:
-    mark = os.open(data / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    mark = os.open(data / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

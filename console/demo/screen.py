@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
+from console.cli import output
+from console.cli.output import stacked, styled
 from console.demo.steps import Step
 from dicom_node.scu.store import Outcome
 
@@ -22,35 +23,33 @@ class Screen:
     def __init__(self, begun: datetime) -> None:
         self._begun = begun
         self._terminal = sys.stdout.isatty()
-        self._console = Console(highlight=False, soft_wrap=True, width=None if self._terminal else 200)
+        self._console = output.Screen(soft_wrap=True, width=None if self._terminal else 200)
 
     def heading(self, text: str) -> None:
         """A chapter."""
-        self._print(Text(f"\n{text}", style="bold cyan"))
+        self.line()
+        self.line(text, "bold cyan")
 
     def step(self, step: Step) -> None:
         """Something that happened."""
         seconds = (step.at - self._begun).total_seconds()
-        line = Text(f"{seconds:8.2f} s  ", style="dim")
-        line.append(f"{step.name:<16}", style="bold green")
-        line.append(step.text, style="not dim")
-        self._print(line)
+        line = styled(f"{seconds:8.2f} s  ", "dim").append_text(styled(f"{step.name:<16}", "bold green"))
+        self._print(line.append_text(styled(step.text, "not dim")))
 
     def line(self, text: str = "", style: str = "") -> None:
-        """A line of text as it is."""
-        self._print(Text(text, style=style))
+        """Lines of text."""
+        self._print(stacked(text.split("\n"), style))
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Names and values, aligned."""
         for name, value in facts:
-            line = Text(f"  {name:<26}", style="dim")
-            self._print(line.append(value, style="not dim"))
+            self._print(styled(f"  {name:<26}", "dim").append_text(styled(value, "not dim")))
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         """A spinner, on a terminal alone."""
         if self._terminal:
-            with self._console.status(Text(text)):
+            with self._console.status(styled(text)):
                 yield
         else:
             yield

@@ -7,7 +7,6 @@ winds the children down in order; and the kernel ends them should the demonstrat
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from config.programs import program
 from config.settings import Settings
 from console.demo.archive import AET, Archive
 from console.demo.stall import StallWatch
@@ -39,7 +39,7 @@ class Program:
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self._name = name
-        self._command = [sys.executable, "-m", "console.demo.leash", str(os.getpid()), *command]
+        self._command = [*program("console.demo.leash"), str(os.getpid()), *command]
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,16 +75,16 @@ class Program:
         assert self._process is not None
         while what := waits_for():
             if self._process.poll() is not None:
-                raise Unavailable(self._with_log("ended by itself"))
+                raise Unavailable(*self._with_log("ended by itself"))
             try:
                 watch.look(f"{self._name} is not ready, it waits for: {what}")
             except Unavailable as error:
-                raise Unavailable(f"{error}\n{self._with_log('is not ready')}") from error
+                raise Unavailable(*error.lines, *self._with_log("is not ready")) from error
             pause(stop, _LOOK)
 
-    def _with_log(self, how: str) -> str:
+    def _with_log(self, how: str) -> list[str]:
         last = self._log.read_text(errors="replace").splitlines()[-5:]
-        return "\n".join((f"{self._name} {how}; its log {self._log} says:", *last))
+        return [f"{self._name} {how}; its log {self._log} says:", *last]
 
 
 class NodeProcess:
@@ -100,7 +100,7 @@ class NodeProcess:
         destination = f"{AET}@127.0.0.1:{self._archive.port}"
         options = ["--data", str(self._data), "--aet", NODE_AET, "--port", "0", "--destination", destination]
         models = ["--models", str(self._models)] if self._models else []
-        return [sys.executable, "-m", "console.cli.main", "up", *options, "--settle", f"{SETTLE:g}", *models]
+        return [*program("console.cli.main"), "up", *options, "--settle", f"{SETTLE:g}", *models]
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""

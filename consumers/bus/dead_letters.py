@@ -1,28 +1,29 @@
-"""Messages that no attempt could handle: kept as dead letters with everything that hangs on them, listed, and replayed.
+"""Events that no attempt could handle: kept as dead letters with everything that hangs on them, listed, and replayed.
 
-A dead letter is a row, a message on the dead-letter topic, two entries on the trail, and a study that is stuck with the
-reason. `replay` undoes what holds it up and announces the same event again, for the one group that failed.
+Only what the node announced becomes one. A dead letter is a row, a message on the dead-letter topic, two entries on the
+trail, and a study that is stuck with the reason. `replay` undoes what holds it up and announces the same event again,
+for the one group that failed.
 """
 
-import hashlib
 import json
-import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from audit.trail import Action, Ledger
+from consumers.bus.announced import envelope
 from consumers.bus.protocol import Message
 from consumers.steps import stuck
 from domain.errors import NodeError, Permanent
-from domain.events import Event, EventType
+from domain.events import Event, EventType, read_id
 from domain.ids import StudyId
 from domain.records import DeadLetter, Listed
 from store import outbox
 from store.database import Connection, Database
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
-_UNREADABLE = uuid.UUID("0b7c2f0e-5a53-5d0c-9d0e-6f4f4c1e2a77")  # namespace of ids for messages that bring none
+_NOT_ANNOUNCED = "the node announced no such event: nothing is handled again"
 _QUOTED = 100_000  # characters; the topic's copy stays below a broker's limit for a message, the row keeps all
 
 
@@ -57,12 +58,13 @@ def set_aside(
     """Make `message` a dead letter of `group` and return its number, 0 where it was one already.
 
     All in one transaction: the row, the study stuck with the reason, its event, the entries, the mark that the group is
-    done with it, and the message for the dead-letter topic. Raises TooManyDeadLetters beyond `limit`, and then nothing
-    is changed; Unavailable.
+    done with it, and the message for the dead-letter topic. Raises TooManyDeadLetters beyond `limit` and Unfounded
+    where the node announced no such event, and then nothing is changed; Unavailable.
     """
-    event, reason = _event(message), _plain(str(error))
-    mark = event.id if event else _derived_id(message)
+    reason = _plain(str(error))
     with ledger.transaction() as transaction:
+        kept = envelope(transaction.connection, message)
+        event, mark, text = _event(kept), read_id(kept["id"]), _plain(json.dumps(kept))
         if not outbox.mark_handled(transaction.connection, group, mark, at):
             return 0
         if limit is not None:
@@ -70,13 +72,13 @@ def set_aside(
         number = outbox.add_dead_letter(
             transaction.connection,
             reader=group,
-            message=_text(message),
-            event_id=event.id if event else None,
+            message=text,
+            event_id=mark,
             study_id=event.study_id if event else None,
             error=reason,
             attempts=attempts,
         )
-        transaction.forward(_topic_row(number, group, message, mark, error, attempts, at))
+        transaction.forward(_topic_row(number, group, kept, text, error, attempts, at))
         details = {"letter": number, "group": group, "reason": reason, "attempts": attempts}
         transaction.record(Action.DEAD_LETTER, event.study_id if event else None, event=str(mark), **details)
         if event is not None and event.type is not EventType.STUDY_STUCK:
@@ -99,7 +101,8 @@ def newest_dead_letters(database: Database, most: int) -> Listed[DeadLetter]:
 def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
     """Let the group that failed handle this dead letter's event again; other groups know it from their inbox.
 
-    The study leaves `stuck` once nothing else of it is a dead letter or has failed. Raises Permanent where there is no
+    The study leaves `stuck` once nothing else of it is a dead letter or has failed. A letter of what the node never
+    announced, as an earlier release kept them, is closed, and nothing is announced. Raises Permanent where there is no
     such dead letter, it was replayed before, or its message cannot be read as an event; Unavailable.
     """
     with ledger.transaction() as transaction:
@@ -108,19 +111,16 @@ def replay(ledger: Ledger, number: int, at: datetime) -> DeadLetter:
             raise Permanent(f"dead letter {number} was replayed before; if it failed again it has a new number")
         if letter.event_id is None or letter.study_id is None:
             raise Permanent(f"dead letter {number} cannot be read as an event, so nothing can be replayed")
-        outbox.forget_handled(transaction.connection, letter.reader, letter.event_id)
         outbox.mark_replayed(transaction.connection, number, at)
-        transaction.forward(
-            {
-                "event_id": letter.event_id,
-                "key": str(letter.study_id),
-                "topic": EVENTS_TOPIC,
-                "envelope": json.loads(letter.message),
-            }
-        )
-        transaction.record(
-            Action.REPLAYED, letter.study_id, letter=number, group=letter.reader, event=str(letter.event_id)
-        )
+        kept = outbox.announced(transaction.connection, letter.event_id)
+        true = kept == json.loads(letter.message)
+        if true:
+            outbox.forget_handled(transaction.connection, letter.reader, letter.event_id)
+            transaction.forward(
+                {"event_id": letter.event_id, "key": str(letter.study_id), "topic": EVENTS_TOPIC, "envelope": kept}
+            )
+        about = {"letter": number, "group": letter.reader, "event": str(letter.event_id)}
+        transaction.record(Action.REPLAYED, letter.study_id, **about, **({} if true else {"reason": _NOT_ANNOUNCED}))
         stuck.release_if_nothing_is_left(transaction, StudyId(letter.study_id), "its event is handled again", at)
     return letter
 
@@ -135,7 +135,7 @@ def _keep_within(connection: Connection, group: str, limit: DeadLetterLimit) -> 
 
 
 def _topic_row(
-    number: int, group: str, message: Message, mark: uuid.UUID, error: NodeError, attempts: int, at: datetime
+    number: int, group: str, kept: Mapping[str, object], text: str, error: NodeError, attempts: int, at: datetime
 ) -> dict[str, Any]:
     letter = {
         "letter": number,
@@ -143,25 +143,17 @@ def _topic_row(
         "error": type(error).__name__,
         "attempts": attempts,
         "at": at.isoformat(),
-        "message": _text(message)[:_QUOTED],
+        "message": text[:_QUOTED],
     }
-    return {"event_id": mark, "key": message.key, "topic": DEAD_LETTERS_TOPIC, "envelope": letter}
+    return {"event_id": kept["id"], "key": str(kept["subject"]), "topic": DEAD_LETTERS_TOPIC, "envelope": letter}
 
 
-def _event(message: Message) -> Event | None:
+def _event(kept: Mapping[str, object]) -> Event | None:
+    """None where this release cannot read it, as what a newer one announced."""
     try:
-        return message.event
+        return Event.from_envelope(kept)
     except Permanent:
         return None
-
-
-def _derived_id(message: Message) -> uuid.UUID:
-    digest = hashlib.sha256(message.body).hexdigest()
-    return uuid.uuid5(_UNREADABLE, f"{message.partition}/{message.offset}/{digest}")
-
-
-def _text(message: Message) -> str:
-    return _plain(message.body.decode("utf-8", "backslashreplace"))
 
 
 def _plain(text: str) -> str:

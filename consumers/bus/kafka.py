@@ -6,19 +6,24 @@ for a broker that is away, both make the topics that are missing.
 
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
+from consumers.bus.kafka_access import access, network_client, tls_context
+from consumers.bus.names import group_id, topics
 from consumers.bus.protocol import Message, TakenOver
+from consumers.bus.rights import Right
 from domain.errors import ConfigurationError, Unavailable
 from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
@@ -29,7 +34,9 @@ _log = logging.getLogger(__name__)
 
 _MISCONFIGURED = (
     kafka_errors.AuthorizationError,
+    kafka_errors.SecurityDisabledError,
     kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.UnsupportedVersionError,
     kafka_errors.KafkaConfigurationError,
     kafka_errors.InvalidTopicError,
@@ -46,7 +53,6 @@ _SILENCE = 5.0  # s without a message after which the broker is asked for
 # reasons of their own, and only a new one helps.
 _STALLED = 30.0
 _ANSWER = 5000  # ms for a broker to say where a partition stands
-_OWN_EVENTS = ".events"  # the end of a topic's name that a group's does without
 _CONTENT_TYPES = {
     EVENTS_TOPIC: b"application/cloudevents+json; charset=UTF-8",  # CloudEvents Kafka binding 3.3, structured mode
     DEAD_LETTERS_TOPIC: b"application/json",
@@ -61,7 +67,7 @@ class KafkaBus:
 
     def subscribe(self, group: str, topic: str = EVENTS_TOPIC) -> "KafkaSubscription":
         """See `consumers.bus.protocol.Bus`. On the broker the group bears the name of the node's topic as well."""
-        return KafkaSubscription(self._settings, group, _names(self._settings)[topic])
+        return KafkaSubscription(self._settings, group, topics(self._settings)[topic])
 
 
 class KafkaSubscription:
@@ -119,13 +125,12 @@ class KafkaSubscription:
         self.close()
 
     def _join(self) -> KafkaConsumer:
-        ensure_topics(self._settings)
+        ensure_topics(self._settings, [self._topic])
         return _connected(
             self._settings,
             KafkaConsumer,
             self._topic,
-            # Two nodes on one broker are not to wait for each other's members.
-            group_id=f"{self._settings.topic.removesuffix(_OWN_EVENTS)}.{self._group}",
+            group_id=group_id(self._settings, self._group),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             allow_auto_create_topics=False,
@@ -148,10 +153,16 @@ class KafkaPublisher:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._names = _names(settings)
+        self._names = topics(settings)
         self._producer: KafkaProducer | None = None
         self._sent: list[FutureRecordMetadata] = []
         self._given = 0.0  # when the broker was given what it has not confirmed (monotonic)
+
+    def connect(self) -> None:
+        """Reach the broker, and make the topics that are missing; done once. Raises Unavailable."""
+        if self._producer is None:
+            with _translated():
+                self._producer = self._connect()
 
     def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
         """Return when every replica has every entry.
@@ -173,8 +184,8 @@ class KafkaPublisher:
                 producer.close(timeout=2)
 
     def _send(self, entries: Sequence[OutboxEntry]) -> None:
-        if self._producer is None:
-            self._producer = self._connect()
+        self.connect()
+        assert self._producer is not None
         if entries:
             self._given = time.monotonic()
         for entry in entries:
@@ -203,7 +214,7 @@ class KafkaPublisher:
         return True
 
     def _connect(self) -> KafkaProducer:
-        ensure_topics(self._settings)
+        ensure_topics(self._settings, self._names.values())
         return _connected(
             self._settings,
             KafkaProducer,
@@ -215,14 +226,35 @@ class KafkaPublisher:
         )
 
 
-def ensure_topics(settings: Settings) -> None:
-    """Create the topics that are missing, with `settings.partitions`; raises Unavailable without a broker."""
+def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
+    """Create those of these topics that are missing, with `settings.partitions`.
+
+    Raises Unavailable without a broker, and where a topic is missing that this user may not make or see.
+    """
     _require_broker(settings)
     with _translated(), _administration(settings) as admin:
-        missing = set(_names(settings).values()) - set(admin.list_topics())
-        for topic in sorted(missing):
-            with suppress(kafka_errors.TopicAlreadyExistsError):
+        for topic in sorted(set(names) - set(admin.list_topics())):
+            try:
                 admin.create_topics({topic: {"num_partitions": settings.partitions}}, wait_for_metadata=True)
+            except kafka_errors.TopicAlreadyExistsError:
+                pass
+            except kafka_errors.AuthorizationError as error:
+                wants = "the role relay makes it; this one's user must be allowed to read it (dicom-node kafka acls)"
+                raise Unavailable(f"Kafka shows no topic {topic}: {wants}") from error
+
+
+def allow(settings: Settings, rights: Iterable[Right]) -> None:
+    """Give these rights, as a user who may; what is given already stays. Raises Unavailable, ConfigurationError."""
+    _require_broker(settings)
+    with _translated(), _administration(settings) as admin:
+        # It raises nothing of its own for what the broker did not do.
+        for refused in admin.create_acls([_acl(right) for right in rights])["failed"]:
+            raise refused
+
+
+def _acl(right: Right) -> ACL:
+    pattern = ResourcePattern(ResourceType[right.resource.name], right.name)
+    return ACL(f"User:{right.user}", "*", ACLOperation[right.operation.name], ACLPermissionType.ALLOW, pattern)
 
 
 @contextmanager
@@ -232,10 +264,6 @@ def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
         yield admin
     finally:
         admin.close()
-
-
-def _names(settings: Settings) -> dict[str, str]:
-    return {EVENTS_TOPIC: settings.topic, DEAD_LETTERS_TOPIC: settings.dead_letters}
 
 
 def _servers(settings: Settings) -> list[str]:
@@ -249,7 +277,7 @@ def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **op
     networks: list[KafkaNetClient] = []
 
     def network(**configuration: object) -> KafkaNetClient:
-        networks.append(KafkaNetClient(**configuration))
+        networks.append(network_client(**configuration))
         return networks[-1]
 
     try:
@@ -257,6 +285,7 @@ def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **op
             *arguments,
             bootstrap_servers=_servers(settings),
             client_id="dicom-node",
+            **access(settings),
             bootstrap_timeout_ms=5000,
             reconnect_backoff_max_ms=2000,
             kafka_client=network,
@@ -269,12 +298,26 @@ def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **op
 
 
 def _require_broker(settings: Settings) -> None:
-    # A knock tells at once what a client takes seconds to find out.
+    # A knock tells at once what a client takes seconds to find out, and what is wrong with a certificate it never says.
+    context = tls_context(settings) if settings.tls else None
     for server in _servers(settings):
         host, _, port = server.rpartition(":")
-        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=2):
-            return
+        try:
+            _knock(host.strip("[]"), int(port), context)
+        except ssl.SSLEOFError:  # as from a broker that is being stopped
+            continue
+        except ssl.SSLError as error:
+            raise ConfigurationError(f"the broker at {server} does not speak TLS as bus.ca wants: {error}") from error
+        except OSError:
+            continue
+        return
     raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
+
+
+def _knock(host: str, port: int, context: ssl.SSLContext | None) -> None:
+    with socket.create_connection((host, port), timeout=2) as connection:
+        if context is not None:
+            context.wrap_socket(connection, server_hostname=host).close()
 
 
 def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:

@@ -1,5 +1,8 @@
 """The loop that runs a group's handlers: one message, one transaction, then the offset.
 
+A message only says where to look: what is handled is the event as the outbox has it, and what it says has to agree with
+the rows that it is about. What does not is counted ("unfounded") and leaves nothing, whoever wrote it and how often.
+
 The inbox row, the handler's changes, its events and its audit entries commit together, and the offset moves last; so a
 crash anywhere repeats a message and never its effect. The type of an error says what happens next: wait for the server,
 try again by the policy, or make the message a dead letter. A group stops where too many of them follow each other.
@@ -14,11 +17,12 @@ from functools import partial
 
 from audit.trail import Ledger, Transaction
 from config import metrics
+from consumers.bus.announced import announced
 from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_aside
 from consumers.bus.outage import RetryUntilAvailable, until_stopped
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
-from domain.errors import IntegrityError, NodeError, Permanent, Retryable
+from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unfounded
 from domain.events import Event, EventType
 from domain.retry import RetryPolicy
 from store.outbox import mark_handled
@@ -56,6 +60,7 @@ class Consumer:
         self._ledger = ledger
         self._group = group
         self._handlers = handlers
+        self._for_others = {one.value for one in EventType} - set(handlers)
         self._policy = policy
         self._clock = clock
         self._stop = stop
@@ -93,17 +98,16 @@ class Consumer:
 
     def _settle(self, message: Message) -> str:
         """Handle `message` to its end and say how it ended."""
-        try:
-            handler = self._handlers.get(message.event.type)
-        except Permanent as error:
-            return self._give_up(message, error, 1)
-        return "passed over" if handler is None else self._handle(message, handler)
+        # What says that it is for others is left to them: whether it is true makes no difference here.
+        return "passed over" if message.type in self._for_others else self._handle(message)
 
-    def _handle(self, message: Message, handler: Handler) -> str:
+    def _handle(self, message: Message) -> str:
         failures, first = 0, self._clock.monotonic()
         while True:
             try:
-                return self._available.call(partial(self._attempt, message.event, handler))
+                return self._available.call(partial(self._attempt, message))
+            except Unfounded:
+                return "unfounded"
             except Retryable as error:
                 failures += 1
                 delay = self._policy.delay(failures, timedelta(seconds=self._clock.monotonic() - first))
@@ -114,25 +118,35 @@ class Consumer:
             except (Permanent, IntegrityError) as error:
                 return self._give_up(message, error, failures + 1)
 
-    def _attempt(self, event: Event, handler: Handler) -> str:
+    def _attempt(self, message: Message) -> str:
         try:
             with self._ledger.transaction() as transaction:
-                if not mark_handled(transaction.connection, self._group, event.id, self._clock.now()):
-                    return "duplicate"
-                handler(transaction, event)
-        except (Retryable, Permanent, IntegrityError):
+                return self._act(transaction, message)
+        except (Retryable, Permanent, IntegrityError, Unfounded):
             raise
         except Exception as error:  # a handler's defect must cost one message and not the group
             frames = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
             kind = type(error).__name__
             _log.error("a handler failed", extra={"group": self._group, "kind": kind, "frames": frames})
-            raise Defect(f"{kind} in the handler of {event.type} in group {self._group}") from error
+            raise Defect(f"{kind} in the handler of {message.type} in group {self._group}") from error
+
+    def _act(self, transaction: Transaction, message: Message) -> str:
+        event = announced(transaction.connection, message)
+        handler = self._handlers.get(event.type)
+        if handler is None:
+            return "passed over"
+        if not mark_handled(transaction.connection, self._group, event.id, self._clock.now()):
+            return "duplicate"
+        handler(transaction, event)
         return "handled"
 
     def _give_up(self, message: Message, error: NodeError, attempts: int) -> str:
         now = self._clock.now()
         write = partial(set_aside, self._ledger, self._group, message, error, attempts, now, self._limit)
-        number = self._certain.call(write)
+        try:
+            number = self._certain.call(write)
+        except Unfounded:
+            return "unfounded"
         _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})
         return "dead letter"
 

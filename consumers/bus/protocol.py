@@ -5,12 +5,14 @@ its work, consumers of different groups know nothing of each other.
 """
 
 import json
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from domain.errors import Permanent, Retryable
-from domain.events import Event
+from domain.errors import Retryable
+from domain.events import read_id
 from store.unit_of_work import EVENTS_TOPIC
 
 
@@ -20,7 +22,10 @@ class TakenOver(Retryable):
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the bus carries it. `key` is the internal study id; `offset` counts within `partition`."""
+    """One message as the bus carries it. `key` is the internal study id; `offset` counts within `partition`.
+
+    Whoever may write on the topic wrote it: what it says is a hint, and the outbox knows what was announced.
+    """
 
     body: bytes
     key: str
@@ -28,12 +33,27 @@ class Message:
     offset: int
 
     @cached_property
-    def event(self) -> Event:
-        """The event in it; raises Permanent where there is none, in words that quote nothing of the message."""
+    def content(self) -> Mapping[str, object]:
+        """What it says, whether or not it is an event; empty where that is no object of JSON."""
         try:
-            return Event.from_envelope(json.loads(self.body))
-        except (ValueError, RecursionError, Permanent) as error:
-            raise Permanent("the message cannot be read as an event of the node") from error
+            content = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def event_id(self) -> uuid.UUID | None:
+        """The id of the event that it says it is; None where it names none."""
+        try:
+            return read_id(self.content.get("id"))
+        except (TypeError, ValueError):
+            return None
+
+    @property
+    def type(self) -> str:
+        """The type of the event that it says it is; empty where it names none."""
+        said = self.content.get("type")
+        return said if isinstance(said, str) else ""
 
 
 class Subscription(Protocol):

@@ -23,6 +23,10 @@ _POLL = 1.0  # s
 class Publisher(Protocol):
     """Where the relay carries entries; `consumers.bus.kafka.KafkaPublisher` is the one."""
 
+    def connect(self) -> None:
+        """Reach the broker, and make the topics that are missing; raises Unavailable, and is then called again."""
+        ...
+
     def publish(self, entries: Sequence[OutboxEntry]) -> None:
         """Return when every entry is safe; raises Unavailable, and is then called again with the same entries."""
         ...
@@ -62,6 +66,8 @@ class Relay:
             self._reader.close()
 
     def _carry(self) -> None:
+        # First of all: consumers who may make no topics wait for these.
+        self._available.call(self._publisher.connect)
         entries = self._available.call(partial(self._reader.read, _POLL))
         if entries:
             self._available.call(partial(self._publisher.publish, entries))

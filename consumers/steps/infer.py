@@ -232,8 +232,8 @@ class Inference:
         Where a guard refuses the images, that is the answer, and the study goes on.
         """
         if isinstance(error, NotSuitable):
-            return self._not_suitable(transaction, item, str(error))
-        connection, now, reason = transaction.connection, self._clock.now(), str(error)
+            return self._not_suitable(transaction, item, error.sentence)
+        connection, now, reason = transaction.connection, self._clock.now(), error.sentence
         state = JOBS.move(connection, item.id, self.failure(error), reason=reason, finished_at=now)
         data = InferenceFailed(item.id, item.model, item.version, item.revision, state.value, item.attempts)
         transaction.emit(Event(data, item.study_id, now))
@@ -257,8 +257,8 @@ class Inference:
 
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The study is stuck until a person has looked."""
-        transaction.record(Action.JOB_FAILED, study, job=str(row), reason=str(error), state=JobState.FAILED.value)
-        stuck.stop(transaction, study, stuck.Cause.INFERENCE, str(error), self._clock.now())
+        transaction.record(Action.JOB_FAILED, study, job=str(row), reason=error.sentence, state=JobState.FAILED.value)
+        stuck.stop(transaction, study, stuck.Cause.INFERENCE, error.sentence, self._clock.now())
 
     def settled(self, item: Job, state: str, seconds: float) -> None:
         """Count and log it."""

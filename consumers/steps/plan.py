@@ -6,10 +6,12 @@ from datetime import datetime
 from audit.trail import Action, Transaction
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
+from consumers.steps.announced import finished_job
 from consumers.steps.request_results import request_results
 from domain.clock import Clock, SystemClock
+from domain.errors import Unfounded
 from domain.events import Event, ResultsWritten
-from store import deliveries, jobs, results
+from store import deliveries, results
 from store.jobs import Job
 from store.studies import note_progress
 
@@ -27,9 +29,11 @@ class DeliveryPlanner:
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
-        """Plan; a repeated event makes no second delivery."""
+        """Plan; a repeated event makes no second delivery. Raises Unfounded where the job has no such results."""
         connection, now = transaction.connection, self._clock.now()
-        job = jobs.get(connection, event.of(ResultsWritten).job)
+        job = finished_job(connection, event)
+        if event.of(ResultsWritten).objects > len(results.results_of(connection, job.id)):
+            raise Unfounded("the job has fewer results")
         deliveries.lock(connection, job.study_id)
         if job.withdrawn_at:
             self._leave(transaction, job, "the results were withdrawn")

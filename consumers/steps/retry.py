@@ -8,14 +8,15 @@ from audit.trail import Action, Ledger, Transaction
 from consumers.bus.dead_letters import replay
 from consumers.steps import stuck
 from consumers.steps.assemble import announce
+from consumers.steps.request_results import request_results
 from domain.errors import Permanent
 from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
 from domain.states import JobEvent, StudyState
 from models.registry import Package
-from store import conflicts, deliveries, jobs, outbox, rejections, studies
+from store import conflicts, deliveries, jobs, outbox, rejections, results, studies
 from store.database import Connection, Database
-from store.deliveries import DELIVERIES_CHANNEL
+from store.deliveries import DELIVERIES_CHANNEL, Delivery
 from store.holders import is_served
 from store.jobs import JOBS, JOBS_CHANNEL, Job
 
@@ -79,6 +80,7 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         failed = [*jobs.ended_badly(connection, study), *jobs.accepted(connection, study)]
         refused = jobs.not_suitable(connection, study)
         letters = len(outbox.open_letters(connection, study))
+        lacking = [f"{job.model} {job.version}" for job in _lacking(connection, study, ())]
     digests = {one.digest for one in packages}
     said = [f"replay {letters} event(s) that were set aside"] if letters else []
     for one in failed:
@@ -88,6 +90,9 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     if refused and not failed:
         said.append("nothing failed: what a model found not suitable is no failure, and the same images stay so")
     said += [f"{one.model} {one.version}: not suitable, so it is not run again" for one in refused]
+    said += [
+        f"write the results of {one} again: a destination got nothing of them, or they are not there" for one in lacking
+    ]
     return [*said, "ask again which models want the study", "send what was refused or waits"]
 
 
@@ -105,11 +110,45 @@ def _deliveries(transaction: Transaction, study: StudyId, destinations: Collecti
     connection = transaction.connection
     waiting = deliveries.hurry(connection, study) + deliveries.reopen(connection, study, _REASON)
     waiting += rejections.try_anew(connection, study, _REASON)
+    waiting += _results(transaction, study, destinations, now)
     forgotten = {one.destination for one in deliveries.forgotten(connection, study)}
     forgotten |= {one.destination for one in rejections.forgotten(connection, study)}
     back = [one for one in forgotten if one in destinations or is_served(connection, one)]
     waiting += deliveries.remember(connection, study, back, _REASON)
     return waiting + _notes(transaction, study, back, now)
+
+
+def _results(transaction: Transaction, study: StudyId, destinations: Collection[str], now: datetime) -> int:
+    """Ask for what was never written, and for what a destination got nothing of; how many deliveries that opens."""
+    opened = 0
+    for job in _lacking(transaction.connection, study, destinations):
+        opened += deliveries.try_anew(transaction.connection, _got_nothing(transaction.connection, job), _REASON)
+        request_results(transaction, job, now)
+    return opened
+
+
+def _lacking(connection: Connection, study: StudyId, destinations: Collection[str]) -> list[Job]:
+    """The jobs with findings of which there are no results, or no delivery, or one of nothing."""
+    wanted = [job for job in jobs.done(connection, study) if not results.newer_exist(connection, job)]
+    planned = {one.job_id for one in deliveries.of_study(connection, study)}
+    return [
+        job
+        for job in wanted
+        if _is_unwritten(connection, job)
+        or _got_nothing(connection, job)
+        or (destinations and job.id not in planned and results.results_of(connection, job.id))
+    ]
+
+
+def _got_nothing(connection: Connection, job: Job) -> list[Delivery]:
+    """What ended without an object though there is, or will be, something to send."""
+    if _is_unwritten(connection, job) or results.results_of(connection, job.id):
+        return deliveries.without_objects(connection, job)
+    return []
+
+
+def _is_unwritten(connection: Connection, job: Job) -> bool:
+    return job.result_number is None and not results.results_of(connection, job.id)
 
 
 def _notes(transaction: Transaction, study: StudyId, destinations: Collection[str], now: datetime) -> int:

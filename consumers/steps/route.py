@@ -11,6 +11,7 @@ from consumers.steps import stuck
 from consumers.steps.request_results import request_results
 from domain.choice import Choice, Wanted, choose
 from domain.clock import Clock, SystemClock
+from domain.errors import Unfounded
 from domain.events import Event, InferenceRequested, StudyCompleted
 from domain.ids import StudyId
 from domain.instances import series_facts
@@ -50,14 +51,21 @@ class Router:
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
-        """Decide for every package; a revision that a newer one has overtaken is left to that one."""
+        """Decide for every package; a revision that a newer one has overtaken is left to that one.
+
+        Raises Unfounded where the study is not there, or was never complete with that revision.
+        """
         revision = event.of(StudyCompleted).revision
+        if not studies.exists(transaction.connection, event.study_id):
+            raise Unfounded("there is no such study")
         rules = self._rules()
         # Whose outcome is being written is waited for: what ends badly at this moment is opened again below.
         jobs.lock(transaction.connection, event.study_id)
         deliveries.lock(transaction.connection, event.study_id)
         _, now_at = studies.lock_revision(transaction.connection, event.study_id)
-        if now_at != revision:
+        if now_at < revision:
+            raise Unfounded("the study has no such revision")
+        if now_at > revision:
             return
         series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
@@ -90,7 +98,7 @@ class Router:
         """Have `explain` say why a package that cannot be read was not asked; their names."""
         broken, now = self._broken(), self._clock.now()
         for name, said in broken.items():
-            reason = f"the package is broken: {said}"
+            reason = f"the package is broken: {'; '.join(said.splitlines())}"
             decision = Decision(study, revision, name, "", None, {}, reason, {}, now)
             routing.note_decision(transaction.connection, decision)
         return sorted(broken)

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
+from consumers.steps.announced import finished_job
 from domain.clock import Clock, SystemClock
 from domain.editions import Edition
 from domain.errors import Permanent
-from domain.events import Event, OfJob, ResultsWritten
+from domain.events import Event, ResultsWritten
 from domain.records import ResultRecord
 from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
@@ -38,10 +39,10 @@ class ResultsWriter:
         """Write the objects, note them, announce them. The same job gives the same bytes under the same UIDs.
 
         The event's time is the moment from which the destinations' answers were taken, by the database's clock: the
-        answers have theirs from other hosts.
+        answers have theirs from other hosts. Raises Unfounded where the job has no findings or is another's.
         """
         connection, begun = transaction.connection, moment(transaction.connection)
-        job = jobs.get(connection, event.of(OfJob).job)
+        job = finished_job(connection, event)
         assert job.findings is not None and job.finished_at is not None
         if job.withdrawn_at:
             self._leave(transaction, job, "they were withdrawn")

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination
+from consumers.steps.announced import finished_job
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
-from domain.events import Event, ResultsRejected
+from domain.events import Event
 from domain.profiles import EXPLICIT, IMPLICIT, KEY_OBJECT_SELECTION
 from sr_writer.content import Predecessor
 from sr_writer.reports.rejection_note import Rejected, rejection_note
 from sr_writer.results import ResultObject
-from store import jobs, rejections
+from store import rejections
 from store.database import Connection
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import Job
@@ -33,8 +34,11 @@ class NoteWriter:
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
-        """Write what is not written yet; the same event again writes nothing."""
-        job = jobs.get(transaction.connection, event.of(ResultsRejected).job)
+        """Write what is not written yet; the same event again writes nothing.
+
+        Raises Unfounded where the job has no findings or is another's.
+        """
+        job = finished_job(transaction.connection, event)
         for one in rejections.unwritten(transaction.connection, job.id):
             self._write(transaction, job, one)
         transaction.wake(DELIVERIES_CHANNEL)

@@ -74,7 +74,7 @@ def code(others: Iterable[str] = ()) -> tuple[Path, ...]:
 def _code(others: Iterable[str]) -> Iterator[Path]:
     yield from map(Path, _MACHINE)
     yield from (Path(sys.prefix), Path(sys.base_prefix))
-    entries = [Path(one) for one in sys.path if one]
+    entries = [Path(__file__).parents[2], *(Path(one) for one in sys.path if one)]
     yield from (one for one in entries if one.name in _LIBRARIES)
     for entry in entries:
         yield from (entry / name for name in (*_OURS, *others) if (entry / name).is_dir())

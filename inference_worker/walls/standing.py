@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.programs import program
 from inference_worker.child_environment import environment
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.scratch import Scratch
@@ -42,7 +42,7 @@ def packages_in(folder: Path) -> list[Path]:
 
 def command(plan: Plan, module: str, argument: str = "") -> list[str]:
     """The command that runs `module`.main(`argument`) behind the walls of `plan`."""
-    return [sys.executable, "-P", "-m", "inference_worker.walls", plan.to_json(), module, argument]
+    return [*program("inference_worker.walls"), plan.to_json(), module, argument]
 
 
 def standing(setup: ModelProcessConfig) -> tuple[list[Wall], str]:

@@ -12,6 +12,7 @@ import pytest
 
 from roles.children import Child
 from tests.support.counterparts import ROOT
+from tests.support.node import PROGRAM
 from tests.support.processes import Process, alive, children, kill_pid, wait_for
 
 SLEEPER = "import time; time.sleep(600)"
@@ -172,7 +173,7 @@ def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:
 
 @pytest.mark.parametrize("role", ["index", "relay", "deliver"])
 def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: str) -> None:
-    command = [sys.executable, "-m", "console.cli.main", role, "--data", str(tmp_path)]
+    command = [*PROGRAM, role, "--data", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, check=False, timeout=120, capture_output=True, text=True)
     assert ended.returncode == 1
     assert "--database URL" in ended.stderr
@@ -181,7 +182,7 @@ def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: st
 
 def test_a_role_that_is_interrupted_while_it_waits_for_its_database_stops_in_silence(tmp_path: Path) -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:1/none"
-    command = [sys.executable, "-m", "console.cli.main", "index", "--data", str(tmp_path), "--database", url]
+    command = [*PROGRAM, "index", "--data", str(tmp_path), "--database", url]
     role = Process(command, tmp_path / "log", cwd=ROOT)
     wait_for((tmp_path / "run" / "index.json").exists, 60, "the role to begin")
     assert role.stop(signal.SIGINT) == 0

@@ -4,7 +4,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 
 from roles.run_files import running
 from tests.support.counterparts import ROOT
-from tests.support.node import Node, own_folder
+from tests.support.node import PROGRAM, Node, own_folder
 from tests.support.processes import alive, children, free_port, postmasters
 
 pytestmark = pytest.mark.slow
 
 # What `status` says of a node that has received nothing.
-NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0}
+NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": ""}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def node() -> Iterator[Node]:
 
 
 def dicom_node(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "console.cli.main", *arguments]
+    command = [*PROGRAM, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -117,7 +116,7 @@ def test_control_c_at_any_moment_leaves_no_process_and_no_traceback(moment: str)
     with own_folder() as folder:
         data, log = folder / "data", folder / "log"
         options = ["--data", str(data), "--models", str(folder / "models"), "--port", str(free_port())]
-        pid = in_a_terminal([sys.executable, "-m", "console.cli.main", "up", *options], log, moment)
+        pid = in_a_terminal([*PROGRAM, "up", *options], log, moment)
         assert not alive(pid)
         assert "Traceback" not in log.read_text(), log.read_text()
         assert not list(data.rglob("postmaster.pid"))

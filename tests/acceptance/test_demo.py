@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from config.programs import program
 from tests.support import phantoms
 from tests.support.counterparts import ROOT, data, require, require_file
 from tests.support.http import fetch
+from tests.support.node import let_others_pass
 from tests.support.packages import NAME, write_package
 from tests.support.phantoms import Phantom
 from tests.support.processes import Process, kill_pid, postmasters, tagged, tail, wait_for
@@ -24,12 +25,13 @@ from tests.support.processes import Process, kill_pid, postmasters, tagged, tail
 # Two demonstrations on a machine that has other work take as long as they take; this only ends one that hangs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-DEMO = (sys.executable, "-m", "console.demo")
+DEMO = tuple(program("console.demo"))
 NOT_VERIFIED = "AI generated, not verified"
 
 
 def demonstrate(place: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> str:
     """What a demonstration in `place` says; fails where it does not come to its end."""
+    let_others_pass(place)
     command = [*DEMO, *map(str, arguments), "--data", str(place)]
     # It ends by itself where nothing comes of it, so that no time is set here.
     done = subprocess.run(
@@ -88,6 +90,7 @@ def running(tmp_path: Path, models: Path, study: Path) -> Iterator[tuple[Process
     """A demonstration that has just begun, its folder, and the variable by which its processes are found."""
     place = tmp_path / "demo"
     tag = f"TEST_DEMO={place}"
+    let_others_pass(place)
     command = [*DEMO, str(study), "--data", str(place), "--models", str(models), "--keep"]
     process = Process(command, tmp_path / "demo.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     yield process, place, tag
@@ -141,9 +144,7 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
     (tmp_path / "index.html").write_text("the viewer's pages")
     command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "console.cli.main",
+        *program("console.cli.main"),
         "viewer",
         "--data",
         place,

@@ -16,10 +16,12 @@ from pydicom import Dataset, dcmread
 
 from config.settings import parse_destination
 from domain.profiles import BUILT_IN
+from roles.rights import rights
 from tests.support import counterparts, judges
 from tests.support.node import Node
+from tests.support.secured_kafka import SecuredKafka
 from tests.support.senders import storescu
-from tests.support.servers import KafkaBroker, Orthanc
+from tests.support.servers import Orthanc
 from tests.support.trial import QUICK, SEGMENTED, Trial, save
 
 pytestmark = pytest.mark.slow
@@ -60,11 +62,16 @@ def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
         archive = stack.enter_context(Orthanc(_made(folder / "archive")))
-        kafka = stack.enter_context(KafkaBroker(_made(folder / "broker"))) if request.param == "kafka" else None
-        bootstrap = kafka.bootstrap if kafka else None
-        env = {**QUICK, **_told(archive)}
-        node = Node(folder / "node", kafka=bootstrap, models=lungs, env=env)
+        kafka = stack.enter_context(SecuredKafka(_made(folder / "broker"))) if request.param == "kafka" else None
+        env = {**QUICK, **_told(archive), **(_as_a_user(kafka) if kafka else {})}
+        node = Node(folder / "node", kafka=kafka.bootstrap if kafka else None, models=lungs, env=env)
         yield Trial(stack.enter_context(node), archive)
+
+
+def _as_a_user(broker: SecuredKafka) -> dict[str, str]:
+    """The variables of a node whose roles are one user, which may do what all of them need."""
+    broker.grant(rights(broker.settings(), lambda _: "tests"))
+    return broker.environment("tests")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """One contract, two buses: PostgreSQL's own log, and Kafka with the relay before it. Both on real servers."""
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from audit.chain import verify
 from audit.trail import Action, Transaction, rows
+from config import metrics
 from consumers.bus.dead_letters import DeadLetterLimit, TooManyDeadLetters, list_dead_letters, replay
 from consumers.bus.loop import Handler
 from domain.clock import SystemClock
@@ -18,13 +20,13 @@ from domain.events import Event, EventType, StudyCompleted, StudyStuck
 from domain.ids import StudyId, new_study_id
 from store.database import Database
 from store.outbox import OutboxReader
-from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, numbering
+from tests.support.buses import KafkaWorld, PostgresWorld, World, dead_letters_on, event_of, numbering
 from tests.support.processes import wait_for
 from tests.support.servers import Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 
 
 @pytest.fixture(params=["postgres", "kafka"])
@@ -58,7 +60,7 @@ def test_the_events_of_one_study_arrive_in_the_order_of_their_commits(world: Wor
     taken = world.take(subscription, 60)
     subscription.close()
     for index, study in enumerate(studies):
-        of_study = [message.event.of(StudyCompleted).revision for message in taken if message.key == str(study)]
+        of_study = [event_of(message).of(StudyCompleted).revision for message in taken if message.key == str(study)]
         assert of_study == list(range(index, 60, 4))
 
 
@@ -67,7 +69,7 @@ def test_an_event_arrives_as_it_was_announced(world: World) -> None:
     subscription = world.bus.subscribe("readers")
     [message] = world.take(subscription, 1)
     subscription.close()
-    assert message.event == event
+    assert event_of(message) == event
     assert message.key == str(event.study_id)
 
 
@@ -84,7 +86,7 @@ def test_transactions_that_commit_at_the_same_time_all_arrive(world: World) -> N
     for thread in threads:
         thread.join()
     subscription.close()
-    assert sorted(message.event.of(StudyCompleted).revision for message in taken) == list(range(100))
+    assert sorted(event_of(message).of(StudyCompleted).revision for message in taken) == list(range(100))
 
 
 def test_what_was_not_committed_is_delivered_again_after_a_crash(world: World) -> None:
@@ -97,7 +99,7 @@ def test_what_was_not_committed_is_delivered_again_after_a_crash(world: World) -
     second = world.bus.subscribe("readers")
     again = world.take(second, 3)
     second.close()
-    assert [message.event.id for message in again] == [event.id for event in events[2:]]
+    assert [event_of(message).id for message in again] == [event.id for event in events[2:]]
 
 
 def test_groups_read_everything_each_at_its_own_pace(world: World) -> None:
@@ -109,8 +111,8 @@ def test_groups_read_everything_each_at_its_own_pace(world: World) -> None:
     slow.close()
     quick.close()
     ids = {event.id for event in events}
-    assert {message.event.id for message in everything} == ids
-    assert {message.event.id for message in [*some, *rest]} == ids
+    assert {event_of(message).id for message in everything} == ids
+    assert {event_of(message).id for message in [*some, *rest]} == ids
 
 
 def test_two_consumers_of_a_group_handle_each_event_once(world: World) -> None:
@@ -132,7 +134,7 @@ def test_the_next_consumer_takes_over_when_one_leaves(world: World) -> None:
     first.close()
     rest = world.take(second, 2)
     second.close()
-    assert [message.event.id for message in [*taken[:2], *rest]] == [event.id for event in events]
+    assert [event_of(message).id for message in [*taken[:2], *rest]] == [event.id for event in events]
 
 
 def test_a_consumer_handles_each_event_once_however_often_it_is_delivered(world: World) -> None:
@@ -165,21 +167,48 @@ def test_a_handlers_changes_commit_with_the_mark_or_not_at_all(world: World) -> 
     assert found == [({"reason_code": "attempt 2"},)]
 
 
-def test_a_poison_message_is_set_aside_and_holds_nobody_up(world: World) -> None:
+def test_a_message_that_nobody_announced_is_counted_and_holds_nobody_up(world: World) -> None:
     study = world.study()
     world.poison("no event at all", str(study))
     world.announce(study, 1)
     handled: list[int] = []
+    counted = metrics.events_handled.labels("group", "unfounded")
+    before = counted._value.get()
     with world.consumer("group", {COMPLETED: numbering(handled)}):
-        wait_for(lambda: handled, 60, "the event behind the poison")
+        wait_for(lambda: handled, 60, "the event behind it")
+        wait_for(lambda: counted._value.get() == before + 1, 60, "the message to be counted")
+    assert list_dead_letters(world.database) == []
+    assert world.query("SELECT count(*) FROM dicom_node.inbox") == [(1,)]
+    assert world.state_of(study) == ("complete", "")
+
+
+def test_an_event_that_the_node_announced_and_cannot_read_is_set_aside_and_holds_nobody_up(world: World) -> None:
+    """As a newer release announces it that runs beside this one."""
+    study = world.study()
+    envelope = {**Event(StudyCompleted(1, 1, 1), study, SystemClock().now()).envelope(), "type": "study.printed"}
+    world.forward(envelope)
+    world.announce(study, 1)
+    handled: list[int] = []
+    with world.consumer("group", {COMPLETED: numbering(handled)}):
+        wait_for(lambda: handled, 60, "the event behind it")
         [letter] = wait_for(lambda: list_dead_letters(world.database), 60, "the dead letter")
-    assert "no event at all" in letter.message
-    assert (letter.reader, letter.event_id, letter.study_id, letter.attempts) == ("group", None, None, 1)
+    assert json.loads(letter.message) == envelope
+    assert (letter.reader, str(letter.event_id), letter.study_id, letter.attempts) == ("group", envelope["id"], None, 1)
     [on_topic] = dead_letters_on(world, 1)
     assert (on_topic["letter"], on_topic["message"]) == (letter.id, letter.message)
     assert world.state_of(study) == ("complete", "")
     with pytest.raises(Permanent, match="cannot be read as an event"):
         replay(world.ledger, letter.id, SystemClock().now())
+
+
+def test_an_event_of_an_earlier_version_of_its_schema_is_handled_as_it_was_announced(world: World) -> None:
+    heard: list[Event] = []
+    event = Event(StudyStuck(), world.study(), SystemClock().now())
+    # Before it said why: its payload was empty.
+    world.forward({**event.envelope(), "dataschema": "study.stuck.v0.schema.json", "data": {}})
+    with world.consumer("group", {EventType.STUDY_STUCK: lambda _, event: heard.append(event)}):
+        wait_for(lambda: heard, 60, "the event")
+    assert heard == [event]
 
 
 def test_a_failure_that_passes_is_tried_again_and_leaves_no_dead_letter(world: World) -> None:
@@ -202,7 +231,9 @@ def test_a_failure_that_stays_makes_a_dead_letter_and_a_study_that_is_stuck_with
     assert world.state_of(study) == ("stuck", "busy")
     assert {"event set aside", "study stuck"} <= set(world.trail())
     subscription = world.bus.subscribe("others")
-    stuck = next(message.event for message in world.take(subscription, 3) if message.event.type == "study.stuck")
+    stuck = next(
+        event_of(message) for message in world.take(subscription, 3) if event_of(message).type == "study.stuck"
+    )
     subscription.close()
     assert (stuck.study_id, stuck.data) == (study, StudyStuck("event"))
     [on_topic] = dead_letters_on(world, 1)
@@ -352,7 +383,7 @@ def test_a_session_that_is_cut_gives_the_group_to_whoever_reads_next(postgres: P
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
     )
     subscription = world.bus.subscribe("readers")
-    assert [message.event.id for message in world.take(subscription, 3)] == [event.id for event in events]
+    assert [event_of(message).id for message in world.take(subscription, 3)] == [event.id for event in events]
     with pytest.raises(Unavailable):
         cut.commit(1)
     assert cut.commit(1) is False

@@ -9,15 +9,13 @@ from tests.support.servers import KafkaBroker
 
 
 def _produce(broker: KafkaBroker, topic: str, value: bytes) -> None:
-    producer = client.KafkaProducer(bootstrap_servers=broker.bootstrap, acks="all", enable_idempotence=True)
+    producer = client.KafkaProducer(**broker.client(), acks="all", enable_idempotence=True)
     producer.send(topic, value).get(timeout=30)
     producer.close()
 
 
 def _consume(broker: KafkaBroker, topic: str) -> bytes:
-    consumer = client.KafkaConsumer(
-        topic, bootstrap_servers=broker.bootstrap, group_id=f"{topic}.readers", auto_offset_reset="earliest"
-    )
+    consumer = client.KafkaConsumer(topic, **broker.client(), group_id=f"{topic}.readers", auto_offset_reset="earliest")
     message = next(consumer)
     consumer.close()
     return bytes(message.value)

@@ -16,7 +16,7 @@ from consumers.steps import deliver as delivery_module
 from consumers.steps import stuck
 from consumers.steps.adopt import adopt
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
-from consumers.steps.retry import retry
+from consumers.steps.retry import intended, retry
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Permanent
 from domain.events import DeliveryFailed
@@ -160,6 +160,61 @@ def test_a_person_sends_refused_results_again(written: Bench, monkeypatch: pytes
     assert study(written)[0] == "complete"
     deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])
     assert delivery(written)[0] == "stored"
+
+
+@pytest.mark.parametrize("state", ["stored", "cancelled"])
+def test_results_that_a_destination_got_nothing_of_are_sent_there_by_a_persons_retry(
+    written: Bench, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """As an earlier release left it that planned a delivery before there was anything to deliver."""
+    handled = {one.id for kind in ("inference.completed", "results.written") for one in events(written, kind)}
+    written.as_owner(
+        "DELETE FROM dicom_node.delivery_objects",
+        f"UPDATE dicom_node.deliveries SET state = '{state}', choices = '[]'",
+    )
+    assert any("nothing of" in said for said in intended(written.database, study_id(written), []))
+    assert retry(written.ledger, study_id(written), [], written.clock.now()).deliveries == 1
+    write_and_plan(written, [ARCHIVE], handled)
+    assert len(deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])) == 2
+    assert delivery(written)[0] == "stored"
+
+
+def test_results_whose_event_was_lost_are_written_and_sent_by_a_persons_retry(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    lost = {one.id for one in events(bench, "inference.completed")}
+    retry(bench.ledger, study_id(bench), [], bench.clock.now())
+    write_and_plan(bench, [ARCHIVE], lost)
+    assert delivery(bench)[0] == "pending"
+    assert bench.count("delivery_objects") == 2
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["PACS"]).deliveries == 1
+    assert len(events(bench, "results.requested")) == 1
+
+
+def test_a_delivery_whose_plan_was_lost_is_planned_by_a_persons_retry(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [ARCHIVE], lost := set())
+    lost |= {one.id for one in events(bench, "results.written")}
+    bench.as_owner(
+        "DELETE FROM dicom_node.delivery_objects",
+        "DELETE FROM dicom_node.deliveries",
+    )
+    retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["PACS"])
+    write_and_plan(bench, [ARCHIVE], lost)
+    assert bench.count("delivery_objects") == 2
+
+
+def test_findings_that_give_nothing_to_send_are_not_asked_for_again(written: Bench) -> None:
+    written.as_owner(
+        "DELETE FROM dicom_node.delivery_objects",
+        "DELETE FROM dicom_node.results",
+        "UPDATE dicom_node.deliveries SET state = 'cancelled', choices = '[]'",
+    )
+    assert retry(written.ledger, study_id(written), [], written.clock.now()).deliveries == 0
+    assert events(written, "results.requested") == []
 
 
 def test_results_that_were_refused_are_no_answer_to_a_revision_that_wants_them_too(

@@ -14,9 +14,6 @@ from store.embedded import EmbeddedPostgres, postmaster
 from tests.support.node import own_folder
 from tests.support.processes import alive, kill_pid, postmasters, wait_for
 
-# The wheel warns of a runtime folder that a service has not.
-pytestmark = pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
-
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:

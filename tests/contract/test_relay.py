@@ -16,17 +16,18 @@ from domain.errors import Unavailable
 from domain.events import EventType, StudyCompleted
 from domain.ids import new_study_id
 from store.outbox import OutboxEntry
-from tests.support.buses import KafkaWorld, numbering
+from tests.support.buses import KafkaWorld, event_of, numbering
 from tests.support.processes import wait_for
-from tests.support.servers import KafkaBroker, Postgres
+from tests.support.secured_kafka import SecuredKafka
+from tests.support.servers import Postgres
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
 
 
 @pytest.fixture
-def kafka_world(postgres: Postgres, kafka: KafkaBroker, caplog: pytest.LogCaptureFixture) -> Iterator[KafkaWorld]:
+def kafka_world(postgres: Postgres, kafka: SecuredKafka, caplog: pytest.LogCaptureFixture) -> Iterator[KafkaWorld]:
     # Its log records hold errors that hold sockets, beyond the end of the test.
     caplog.set_level(logging.CRITICAL, logger="kafka")
     made = KafkaWorld(postgres, kafka)
@@ -78,13 +79,13 @@ def test_only_one_relay_is_at_work(kafka_world: KafkaWorld) -> None:
         taken = kafka_world.take(subscription, 50)
         assert subscription.poll(1) == []
         subscription.close()
-    assert [message.event.of(StudyCompleted).revision for message in taken] == list(range(50))
+    assert [event_of(message).of(StudyCompleted).revision for message in taken] == list(range(50))
 
 
 def test_messages_on_the_broker_follow_the_cloudevents_binding(kafka_world: KafkaWorld) -> None:
     event = kafka_world.announce(new_study_id(), 1)
     consumer = client.KafkaConsumer(
-        kafka_world.settings.topic, bootstrap_servers=kafka_world.settings.kafka, auto_offset_reset="earliest"
+        kafka_world.settings.topic, **kafka_world.broker.client(), auto_offset_reset="earliest"
     )
     record = next(consumer)
     consumer.close()
@@ -131,7 +132,7 @@ def test_a_broker_that_goes_away_is_noticed_and_found_again(kafka_world: KafkaWo
     kafka_world.announce(new_study_id(), 2)
     [message] = kafka_world.take(subscription, 1)
     subscription.close()
-    assert message.event.of(StudyCompleted).revision == 2
+    assert event_of(message).of(StudyCompleted).revision == 2
 
 
 @pytest.mark.parametrize("assigned", [True, False])
@@ -151,7 +152,7 @@ def test_a_client_that_brings_nothing_of_what_there_is_is_made_anew(
     kafka_world.announce(study, 2)
     [message] = kafka_world.take(subscription, 1)
     subscription.close()
-    assert message.event.of(StudyCompleted).revision == 2
+    assert event_of(message).of(StudyCompleted).revision == 2
 
 
 def test_what_the_broker_never_confirms_is_given_to_it_again(
@@ -207,8 +208,8 @@ def test_a_relay_that_is_told_to_stop_while_the_broker_is_frozen_stops_and_the_n
         kafka_world.carrier.resume()
     with kafka_world.relay():
         kafka_world.announce(study, 3)
-        numbers = [message.event.of(StudyCompleted).revision for message in kafka_world.take(subscription, 2)]
+        numbers = [event_of(message).of(StudyCompleted).revision for message in kafka_world.take(subscription, 2)]
         while 3 not in numbers:
-            numbers += [message.event.of(StudyCompleted).revision for message in kafka_world.take(subscription, 1)]
+            numbers += [event_of(message).of(StudyCompleted).revision for message in kafka_world.take(subscription, 1)]
     subscription.close()
     assert list(dict.fromkeys(numbers)) == [2, 3]

@@ -10,6 +10,7 @@ import sqlalchemy
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from audit.trail import Action
 from config.settings import Http
 from console.cli.app import app
 from consumers.bus.dead_letters import set_aside
@@ -208,6 +209,10 @@ def test_a_persons_retry_reads_the_dead_letters_of_its_study_alone(bench: Bench,
     bench.receive(SMALL.datasets())
     (event,) = events(bench, "study.completed")
     for about in (event, replace(event, id=new_id(), study_id=new_study_id())):
+        if about is not event:
+            with bench.ledger.transaction() as transaction:
+                transaction.emit(about)
+                transaction.record(Action.STUDY_COMPLETED, about.study_id)
         message = Message(json.dumps(about.envelope()).encode(), str(about.study_id), 0, 1)
         set_aside(bench.ledger, "routing", message, Permanent("not today"), 1, bench.clock.now())
     asked: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from audit.chain import verify
 from audit.trail import Ledger, rows
@@ -70,6 +70,14 @@ class Bench:
     def ask(self, sql: str) -> list[Any]:
         with self.database.transaction() as connection:
             return [tuple(row) for row in connection.execute(text(sql))]
+
+    def as_owner(self, *statements: str) -> None:
+        """Change rows as no role of the node may."""
+        owner = create_engine(self.database._engine.url)
+        with owner.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        owner.dispose()
 
     def state(self) -> list[list[Any]]:
         """Everything that a second time could change."""

@@ -15,22 +15,27 @@ from kafka import KafkaConsumer, TopicPartition
 from audit.trail import Action, Ledger, Transaction
 from config.settings import Bus as Settings
 from consumers.bus.dead_letters import DeadLetterLimit
-from consumers.bus.kafka import KafkaBus, KafkaPublisher
+from consumers.bus.kafka import KafkaBus, KafkaPublisher, ensure_topics
 from consumers.bus.loop import Consumer, Handler
+from consumers.bus.names import group_id, topics
 from consumers.bus.postgres import PostgresBus
 from consumers.bus.protocol import Bus, Message, Subscription
 from consumers.bus.relay import Relay
+from consumers.bus.rights import Operation, Resource, Right
 from domain.clock import SystemClock
 from domain.events import Event, EventType, Payload, ResultsWritten, StudyCompleted
 from domain.ids import JobId, StudyId, new_study_id
 from domain.retry import RetryPolicy
+from roles.rights import rights, user_of
 from store import schema
 from store.database import APPLICATION_ROLE, Database
 from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 from tests.support.processes import wait_for
-from tests.support.servers import KafkaBroker, Postgres, Server
+from tests.support.secured_kafka import SecuredKafka
+from tests.support.servers import Postgres, Server
 
+GROUPS = ("group", "reader", "readers", "others", "slow", "quick", "failing", "fine")
 QUICK = RetryPolicy(first=0.01, factor=2, longest=0.1, attempts=3)
 
 
@@ -92,7 +97,7 @@ class World:
         self.database.close()
 
     def poison(self, body: str, key: str) -> None:
-        """Bring a message onto the bus that is no event."""
+        """Bring a message onto the bus that nobody announced."""
         raise NotImplementedError
 
     def study(self) -> StudyId:
@@ -116,10 +121,14 @@ class World:
 
     def announce_again(self, event: Event) -> None:
         """Bring the same event onto the bus once more."""
-        row = {"event_id": event.id, "key": str(event.study_id), "topic": EVENTS_TOPIC, "envelope": event.envelope()}
+        self.forward(event.envelope())
+
+    def forward(self, envelope: Mapping[str, object]) -> None:
+        """Commit an envelope as it is, and what records it."""
+        row = {"event_id": envelope["id"], "key": envelope["subject"], "topic": EVENTS_TOPIC, "envelope": envelope}
         with self.ledger.transaction() as transaction:
             transaction.forward(row)
-            transaction.record(Action.REPLAYED, event.study_id)
+            transaction.record(Action.REPLAYED)
 
     def take(self, subscription: Subscription, count: int, commit: bool = True) -> list[Message]:
         """The next `count` messages of a subscription."""
@@ -188,12 +197,15 @@ class PostgresWorld(World):
 class KafkaWorld(World):
     """A broker, fed by a relay that runs all the time."""
 
-    def __init__(self, server: Postgres, broker: KafkaBroker) -> None:
+    def __init__(self, server: Postgres, broker: SecuredKafka) -> None:
         super().__init__(server)
         names = {"topic": f"{self.dbname}.{uuid.uuid4()}.events", "dead_letters": f"{self.dbname}.{uuid.uuid4()}.dead"}
-        self.settings = Settings(kafka=broker.bootstrap, partitions=3, **names)
-        self.bus = KafkaBus(self.settings)
-        self.carrier = broker
+        self.settings = broker.settings(user_of("relay"), partitions=3, **names)
+        self.bus = KafkaBus(broker.settings("tests", partitions=3, **names))
+        self.carrier = self.broker = broker
+        allowed = [one for one in rights(self.settings) if one.user == user_of("relay")]
+        broker.grant([*allowed, *_rights_to_read(self.settings)])
+        ensure_topics(self.settings, topics(self.settings).values())
         self._relaying = ExitStack()
         self._relaying.enter_context(self.relay())
 
@@ -223,7 +235,7 @@ class KafkaWorld(World):
 
     def published(self) -> int:
         """How many messages the topic of events holds."""
-        consumer = KafkaConsumer(bootstrap_servers=self.settings.kafka)
+        consumer = KafkaConsumer(**self.broker.client())
         try:
             every = [TopicPartition(self.settings.topic, number) for number in range(self.settings.partitions)]
             return sum(consumer.end_offsets(every).values())
@@ -234,6 +246,11 @@ class KafkaWorld(World):
         self.publish(OutboxEntry(0, EVENTS_TOPIC, key, body))
 
 
+def event_of(message: Message) -> Event:
+    """What a message says, whoever wrote it."""
+    return Event.from_envelope(message.content)
+
+
 def numbering(into: list[int]) -> Handler:
     """A handler that notes each event's number."""
 
@@ -241,6 +258,14 @@ def numbering(into: list[int]) -> Handler:
         into.append(event.of(StudyCompleted).revision)
 
     return handler
+
+
+def _rights_to_read(settings: Settings) -> Iterator[Right]:
+    """What the user "tests" needs for the groups of these tests."""
+    for topic in topics(settings).values():
+        yield Right("tests", Resource.TOPIC, topic, Operation.READ)
+    for group in GROUPS:
+        yield Right("tests", Resource.GROUP, group_id(settings, group), Operation.READ)
 
 
 def dead_letters_on(world: World, count: int) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -18,13 +18,14 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 
+from config.programs import program
 from tests.support.counterparts import ROOT
 from tests.support.events import objections_to_outbox
 from tests.support.processes import Process, alive, free_port, kill_pid, postmasters, tagged, tail, wait_for
 
 T = TypeVar("T")
 
-PROGRAM = (sys.executable, "-m", "console.cli.main")
+PROGRAM = tuple(program("console.cli.main"))
 ROLES = ("listen", "index", "assemble", "work", "write", "deliver")
 
 
@@ -43,6 +44,7 @@ class Node:
         aet: str = "NODE",
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = PROGRAM,
+        cwd: Path = ROOT,
     ) -> None:
         self.data, self.aet, self.port = data, aet, free_port()
         self.roles = (*ROLES, "relay") if kafka else ROLES
@@ -53,6 +55,7 @@ class Node:
         self._env |= {"TEST_NODE": str(data), **(env or {})}
         self._owner = owner
         self._program = tuple(program)
+        self._cwd = cwd
         self._options = self._up_options(destinations, {"--kafka": kafka, "--models": models})
         self._process: Process | None = None
 
@@ -69,9 +72,10 @@ class Node:
 
     def begin(self) -> None:
         """Start, and wait for nothing."""
+        let_others_pass(self.data)
         # Supervisor, not kernel, winds down the roles: it gets the chance to when the test run dies.
         command = [*self._program, "up", *self._options]
-        self._process = Process(command, self.log, env=self._env, cwd=ROOT, orphaned=signal.SIGTERM)
+        self._process = Process(command, self.log, env=self._env, cwd=self._cwd, orphaned=signal.SIGTERM)
 
     def wait_ready(self, *roles: str, timeout: float = 180) -> None:
         """Wait until these roles (all of them by default) say that they are ready."""
@@ -131,8 +135,8 @@ class Node:
         """What `dicom-node ARGUMENTS` prints; fails on another exit status than `code`."""
         done = subprocess.run(
             [*self._program, *arguments, "--data", str(self.data)],
-            cwd=ROOT,
-            env={**os.environ, **self._env},
+            cwd=self._cwd,
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -157,6 +161,11 @@ class Node:
     def wait_for(self, predicate: Callable[[], T], timeout: float, what: str, report: Callable[[], object] = str) -> T:
         """The first true value of `predicate`; after `timeout` s an error with the end of the node's log."""
         return wait_for(predicate, timeout, what, lambda: f"{report()}\n{tail(self.log, 60)}", interval=0.1)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of its processes and commands."""
+        return {**os.environ, **self._env}
 
     @property
     def superuser_url(self) -> str:
@@ -237,7 +246,16 @@ def own_folder() -> Iterator[Path]:
     """Not pytest's: PostgreSQL runs as another user, and every session of pytest closes that one to others again."""
     with tempfile.TemporaryDirectory(prefix="dicom-node-") as name:
         (Path(name) / "models").mkdir()
+        let_others_pass(Path(name) / "data")
         yield Path(name)
+
+
+def let_others_pass(data: Path) -> None:
+    """Where the tests run as root, another user runs the database of the node on `data`: open the folders above it."""
+    for folder in data.absolute().parents:
+        mine = os.geteuid() == 0 and folder != Path.home() and folder.exists() and folder.stat().st_uid == 0
+        if mine and not folder.stat().st_mode & stat.S_IXOTH:
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)
 
 
 def _said(refusal: urllib.error.HTTPError) -> str:

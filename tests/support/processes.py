@@ -70,12 +70,17 @@ def children(pid: int) -> list[int]:
 
 
 def tagged(tag: str) -> list[int]:
-    """Live processes that were started with `tag` (NAME=VALUE) in their environment, by whatever way of parents."""
-    found = []
+    """Live processes that were started with `tag` (NAME=VALUE) in their environment, by whatever way of parents.
+
+    The environment of a role is root's to read; whoever is not root knows it by VALUE among its arguments.
+    """
+    found, value = [], tag.partition("=")[2].encode()
     for folder in Path("/proc").glob("[0-9]*"):
         # Another user's processes cannot be read, and any may end while we look.
         with contextlib.suppress(OSError):
-            if tag.encode() in (folder / "environ").read_bytes().split(b"\0"):
+            if value in (folder / "cmdline").read_bytes().split(b"\0") or (
+                tag.encode() in (folder / "environ").read_bytes().split(b"\0")
+            ):
                 found.append(int(folder.name))
     return [pid for pid in found if alive(pid)]
 

@@ -22,10 +22,11 @@ from typing import Any, Self
 
 import psycopg
 
+from config.settings import Bus
 from tests.support import counterparts
 from tests.support.processes import Process, alive, answers, children, free_port, tail, wait_for
 
-_JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class Server:
@@ -96,12 +97,20 @@ class KafkaBroker(Server):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.port, self._controller = free_port(), free_port()
-        self._java = [counterparts.require("java"), *_JAVA, "-cp", f"{counterparts.kafka_jars()}/*"]
+        self._java = [counterparts.require("java"), *JAVA, "-cp", f"{counterparts.kafka_jars()}/*"]
 
     @property
     def bootstrap(self) -> str:
         """HOST:PORT for clients."""
         return f"127.0.0.1:{self.port}"
+
+    def settings(self, **more: Any) -> Bus:
+        """The node's settings for this broker."""
+        return Bus(kafka=self.bootstrap, **more)
+
+    def client(self) -> dict[str, Any]:
+        """Options of a client of the library's own."""
+        return {"bootstrap_servers": self.bootstrap}
 
     def command(self) -> list[str]:
         properties = self.folder / "server.properties"
@@ -114,15 +123,21 @@ class KafkaBroker(Server):
         # It listens a moment before it serves, so ask: ApiVersions (key 18, version 0, correlation 1, no client id).
         question = struct.pack(">ihhih", 10, 18, 0, 1, -1)
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            with self._connect() as connection:
                 connection.sendall(question)
                 return len(connection.recv(4)) == 4
         except OSError:
             return False
 
+    def _connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=2)
+
+    def _format_options(self) -> list[str]:
+        return []
+
     def _format(self, properties: Path) -> None:
         arguments = ["kafka.tools.StorageTool", "format", "-t", str(uuid.uuid4()), "-c", str(properties)]
-        code = Process([*self._java, *arguments], self.log).wait(240)
+        code = Process([*self._java, *arguments, *self._format_options()], self.log).wait(240)
         if code:
             raise AssertionError(f"Kafka's storage could not be formatted\n{tail(self.log)}")
 

@@ -45,6 +45,19 @@ def complaint(**sections: Any) -> str:
         ({"delivery": {"give_up_after": 60}}, ("delivery.longest_delay (900", "delivery.give_up_after (60")),
         ({"models": {"require_signature": True}}, ("models.require_signature", "models.trusted_keys")),
         ({"listener": {"trust_loopback": False}}, ("listener.trust_loopback", "listener.callers")),
+        ({"bus": {"sasl": "OAUTHBEARER", "token_file": "t"}}, ("bus.sasl is OAUTHBEARER", "bus.tls is false")),
+        ({"bus": {"ca": "ca.pem"}}, ("bus.ca is set", "bus.tls is false")),
+        (
+            {"bus": {"tls": True, "sasl": "SCRAM-SHA-512", "user": "u"}},
+            ("SCRAM-SHA-512", "bus.password_file is not set"),
+        ),
+        ({"bus": {"tls": True, "sasl": "SCRAM-SHA-256"}}, ("SCRAM-SHA-256", "bus.user is not set")),
+        ({"bus": {"tls": True, "sasl": "OAUTHBEARER"}}, ("OAUTHBEARER", "bus.token_file is not set")),
+        ({"bus": {"tls": True, "password_file": "p"}}, ("bus.password_file is set", "bus.sasl is not")),
+        (
+            {"bus": {"tls": True, "sasl": "OAUTHBEARER", "token_file": "t", "user": "u"}},
+            ("bus.user is set", "OAUTHBEARER", "nothing would use it"),
+        ),
         ({"destinations": ["A@h:1", "A@g:2"]}, ("two destinations have the same name", "'A'")),
     ],
 )
@@ -79,11 +92,14 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
     file = tmp_path / "file"
     file.write_text("")
     models = {"folder": file, "rules": tmp_path}
-    settings = load_settings(None, {"data": file / "beneath", "models": models})
+    broker = {"tls": True, "ca": tmp_path / "gone", "sasl": "SCRAM-SHA-512", "user": "node", "password_file": tmp_path}
+    settings = load_settings(None, {"data": file / "beneath", "models": models, "bus": broker})
     assert list(missing_places(settings)) == [
         f"data: {file / 'beneath'} cannot be a folder: {file} is a file",
         f"models.folder: {file} is no folder",
         f"models.rules: {tmp_path} is no file",
+        f"bus.ca: {tmp_path / 'gone'} is not there",
+        f"bus.password_file: {tmp_path} is no file",
     ]
 
 

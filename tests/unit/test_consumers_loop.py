@@ -18,7 +18,7 @@ from consumers.bus.dead_letters import DeadLetterLimit, TooManyDeadLetters
 from consumers.bus.loop import Consumer, Handler
 from consumers.bus.protocol import Message, Subscription, TakenOver
 from domain.clock import ManualClock
-from domain.errors import IllegalTransition, IntegrityError, Permanent, Retryable, Unavailable, UnusableInput
+from domain.errors import IllegalTransition, IntegrityError, Permanent, Retryable, Unavailable, Unfounded, UnusableInput
 from domain.events import Event, EventType
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
@@ -98,6 +98,9 @@ class Loop:
         self.clock = ManualClock(MOMENT)
         self.limit = DeadLetterLimit(3, timedelta(minutes=10))
         self.letters: list[dict[str, Any]] = []
+        # What the node announced: what these messages say, unless a test says otherwise.
+        given = [message for batch in batches if not isinstance(batch, Exception) for message in batch]
+        self.outbox = {message.event_id: dict(message.content) for message in given if message.event_id}
 
         def mark(connection: None, reader: str, event_id: uuid.UUID, at: datetime) -> bool:
             new = (reader, event_id) not in self.ledger.marked
@@ -108,6 +111,7 @@ class Loop:
             self.letters.append(fields)
             return len(self.letters)
 
+        monkeypatch.setattr("store.outbox.announced", lambda _, event_id: self.outbox.get(event_id))
         monkeypatch.setattr("consumers.bus.loop.mark_handled", mark)
         monkeypatch.setattr("store.outbox.mark_handled", mark)
         monkeypatch.setattr("store.outbox.add_dead_letter", add)
@@ -118,6 +122,10 @@ class Loop:
         handlers: dict[EventType, Handler] = {EventType.STUDY_COMPLETED: lambda _, event: handler(event)}
         ledger = cast(Ledger, self.ledger)
         Consumer(self.bus, ledger, group, handlers, POLICY, self.clock, self.stop, self.limit).run()
+
+
+def _counted(group: str, outcome: str) -> float | None:
+    return metrics.REGISTRY.get_sample_value("dicom_node_events_total", {"group": group, "outcome": outcome})
 
 
 def _raising(*errors: Exception) -> Callable[[Event], None]:
@@ -201,26 +209,50 @@ def test_a_handlers_defect_costs_its_message_and_is_named_by_type_alone(
     assert "SECRET" not in str((loop.letters, loop.ledger.rows, loop.ledger.entries))
 
 
-def test_a_message_that_cannot_be_read_is_set_aside_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = Loop(monkeypatch, [Message(b"\xff\x00 rubbish", "", 3, 9), _message(10)])
-    loop.run(_raising())
-    assert loop.letters[0]["message"] == "\\xff\\x00 rubbish"
-    assert loop.letters[0]["event_id"] is None
-    assert loop.bus.committed == [9, 10]
+@pytest.mark.parametrize("body", [b"\xff\x00 rubbish", b"x" * 900_000, b"[" * 90_000, b'{"id": 7, "type": [1]}'])
+def test_a_message_that_is_no_event_is_counted_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    loop = Loop(monkeypatch, [Message(body, "", 3, 9), _message(10)])
+    handled: list[Event] = []
+    loop.run(handled.append, group=f"no event {len(body)}")
+    assert _counted(f"no event {len(body)}", "unfounded") == 1
+    assert (loop.letters, loop.ledger.rows, loop.ledger.entries) == ([], [], [])
+    assert (len(handled), loop.bus.committed) == (1, [9, 10])
 
 
-def test_an_unreadable_message_that_comes_again_is_set_aside_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    rubbish = Message(b"rubbish", "", 3, 9)
-    loop = Loop(monkeypatch, [rubbish, rubbish])
+def test_a_message_that_nobody_announced_or_not_so_is_counted_and_leaves_no_mark(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = Loop(monkeypatch, [_message(1), _message(2)])
+    del loop.outbox[uuid.UUID(int=1)]
+    loop.outbox[uuid.UUID(int=2)]["time"] = "another"
+    loop.run(_raising(AssertionError("it is not to be handled")), group="unfounded")
+    assert _counted("unfounded", "unfounded") == 2
+    assert (loop.letters, loop.ledger.marked, loop.bus.committed) == ([], set(), [1, 2])
+
+
+def test_an_event_that_contradicts_the_database_is_counted_and_leaves_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(monkeypatch, [_message(1)])
+    loop.run(_raising(Unfounded("there is no such job")), group="contradicts")
+    assert _counted("contradicts", "unfounded") == 1
+    assert (loop.letters, loop.ledger.marked, loop.bus.committed) == ([], set(), [1])
+
+
+def test_an_event_that_the_node_announced_and_cannot_read_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    envelope = {**_message(1).content, "type": "study.printed"}
+    unknown = Message(json.dumps(envelope).encode(), "", 0, 1)
+    loop = Loop(monkeypatch, [unknown, unknown])
     loop.run(_raising())
-    assert len(loop.letters) == 1
-    assert loop.bus.committed == [9, 9]
+    (letter,) = loop.letters
+    assert (json.loads(letter["message"]), letter["event_id"], letter["study_id"]) == (envelope, uuid.UUID(int=1), None)
+    assert letter["error"] == "this release of the node cannot read the event"
+    assert loop.bus.committed == [1, 1]
 
 
 def test_a_dead_letters_copy_for_the_topic_stays_below_a_brokers_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = Loop(monkeypatch, [Message(b"x" * 900_000, "", 0, 1)])
-    loop.run(_raising())
-    assert len(loop.letters[0]["message"]) == 900_000
+    envelope = {**_message(1).content, "more": "x" * 900_000}
+    loop = Loop(monkeypatch, [Message(json.dumps(envelope).encode(), "", 0, 1)])
+    loop.run(_raising(Permanent("no model")))
+    assert len(loop.letters[0]["message"]) > 900_000
     assert len(json.dumps(loop.ledger.rows[0]["envelope"])) < 200_000
 
 
@@ -306,10 +338,7 @@ def test_outcomes_are_counted_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop(monkeypatch, [_message(1), _message(1), _message(2), _message(3, EventType.RESULTS_WRITTEN)])
     loop.run(_raising(Retryable("busy"), Permanent("no model")), group="counted")
     outcomes = ("handled", "duplicate", "retried", "dead letter", "passed over")
-    found = {
-        one: metrics.REGISTRY.get_sample_value("dicom_node_events_total", {"group": "counted", "outcome": one})
-        for one in outcomes
-    }
+    found = {one: _counted("counted", one) for one in outcomes}
     assert found == {"handled": 1, "duplicate": 1, "retried": 1, "dead letter": 1, "passed over": 1}
 
 

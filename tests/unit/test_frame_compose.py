@@ -16,8 +16,9 @@ from config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("listen", "index", "assemble", "relay", "work", "write", "deliver")
+ONCE = ("migrate", "rights")  # they do their work and end
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
-WITHOUT_ENGINE = ("migrate", "listen", "index", "assemble", "relay", "deliver")
+WITHOUT_ENGINE = ("migrate", "rights", "listen", "index", "assemble", "relay", "deliver")
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,11 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_every_role_and_its_counterparts_are_services(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services) == {"migrate", *ROLES, *COUNTERPARTS}
+    assert set(services) == {*ONCE, *ROLES, *COUNTERPARTS}
     assert all(services[role]["command"] == [role] for role in ROLES)
 
 
-@pytest.mark.parametrize("role", ["migrate", *ROLES])
+@pytest.mark.parametrize("role", [*ONCE, *ROLES])
 def test_a_role_has_no_privilege(role: str, services: dict[str, dict[str, Any]]) -> None:
     service = services[role]
     assert service["read_only"] is True
@@ -71,7 +72,7 @@ def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[s
 
 def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
-        for name, value in service["environment"].items():
+        for name, value in service.get("environment", {}).items():
             assert not re.search(r"password(?!_file$)", name, re.IGNORECASE)
             assert "://" not in str(value) or "@" not in str(value)
 
@@ -90,12 +91,14 @@ def test_everything_that_a_service_names_exists(compose: dict[str, Any], service
         assert {volume.partition(":")[0] for volume in service.get("volumes", ())} <= {
             *compose["volumes"],
             "./deploy/postgres",
+            "./deploy/kafka",
         }
 
 
 def test_every_setting_is_one_that_the_node_knows(services: dict[str, dict[str, Any]]) -> None:
-    for role in ("migrate", *ROLES):
-        secrets = [entry["target"] for entry in services[role].get("secrets", ())]
+    for role in (*ONCE, *ROLES):
+        targets = [entry["target"] for entry in services[role].get("secrets", ())]
+        secrets = [target for target in targets if target.startswith("DICOM_NODE_")]
         for variable in [*services[role]["environment"], *secrets]:
             _field(variable)
 
@@ -137,7 +140,7 @@ def test_the_workers_image_has_an_engine_and_cannot_learn() -> None:
 def test_the_image_is_built_from_what_the_wheel_is_made_of() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     allowed = set(re.findall(r"^!(\S+)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(), re.MULTILINE))
-    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= allowed
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) <= allowed
 
 
 def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) -> None:
@@ -145,12 +148,15 @@ def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) ->
     (tmp_path / "secrets" / "DICOM_NODE_DATABASE__URL").write_text("postgresql+psycopg://app:a b@postgres/db")
     (tmp_path / "secrets" / "other").write_text("not a setting")
     program = tmp_path / "dicom-node"
-    program.write_text('#!/bin/sh\necho "$*|$DICOM_NODE_DATABASE__URL|${other-unset}"\n')
+    program.write_text(
+        '#!/bin/sh\necho "$*|${DICOM_NODE_DATABASE__URL-unset}|$DICOM_NODE_DATABASE__URL_FILE|${other-unset}"\n'
+    )
     program.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SECRETS": str(tmp_path / "secrets")}
     command = [str(ROOT / "deploy" / "entrypoint"), "index", "--verbose"]
     said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    assert said == "index --verbose|postgresql+psycopg://app:a b@postgres/db|unset\n"
+    file = tmp_path / "secrets" / "DICOM_NODE_DATABASE__URL"
+    assert said == f"index --verbose|unset|{file}|unset\n"
 
 
 def _secrets(service: dict[str, Any]) -> set[str]:

@@ -221,7 +221,7 @@ def _with(tag: int, vr: bytes, value: bytes) -> bytes:
         (0x0008_0060, b"CS", b"CT\0\x12", "modality", "CT"),
         (0x0008_0008, b"CS", b"ORIGINAL\\PRIMARY\0old", "image_type", "ORIGINAL\\PRIMARY"),
         (0x0018_0015, b"CS", b"chest\0\x13", "body_part", "CHEST"),
-        (0x0008_103E, b"LO", b"a\tline\x07" + b"x" * 3000, "series_description", "a line " + "x" * 121),
+        (0x0008_103E, b"LO", b"a\tline\x07" + b"x" * 3000, "series_description", "a line<U+0007>" + "x" * 114),
         (0x0018_0088, b"DS", b"five", "slice_spacing", None),
         (0x0018_0050, b"DS", b"5,0", "thickness", None),
         (0x0018_0050, b"DS", b"0", "thickness", None),

@@ -14,7 +14,7 @@ from config.places import missing_places
 from config.rules import load_rules
 from config.settings import Section, Settings
 from console.cli.options import Config, Json
-from console.cli.output import complain, print_json, screen, table
+from console.cli.output import complain, print_json, say, screen, table
 from domain.errors import ConfigurationError
 from models import installed as packages
 from models.signing import trusted_keys
@@ -45,7 +45,7 @@ def check(file: File = None, as_json: Json = False) -> None:
             complain(line)
     else:
         _print(load_settings(file))
-        typer.echo("OK")
+        say("OK")
     if complaints:
         raise typer.Exit(1)
 
@@ -64,7 +64,7 @@ def _complaints(file: Path | None) -> list[str]:
     try:
         settings = load_settings(file)
     except ConfigurationError as error:
-        return str(error).splitlines()
+        return list(error.lines)
     return [
         *unknown_variables(),
         *missing_places(settings),
@@ -75,7 +75,7 @@ def _complaints(file: Path | None) -> list[str]:
 
 
 def _of_database(settings: Settings) -> Iterator[str]:
-    for name in type(settings.database).model_fields:
+    for name in ("url", "owner_url"):
         if (url := getattr(settings.database, name)) is None:
             continue
         try:
@@ -97,13 +97,13 @@ def _of_models(settings: Settings) -> Iterator[str]:
     try:
         known = {package.name for package in packages.installed(settings)}
     except ConfigurationError as error:
-        yield from str(error).splitlines()
+        yield from error.lines
     if settings.models.rules is None:
         return
     try:
         rules = load_rules(settings.models.rules)
     except ConfigurationError as error:
-        yield from str(error).splitlines()
+        yield from error.lines
         return
     for rule in rules:
         if known is not None and rule.model not in known:

@@ -9,7 +9,7 @@ from audit.trail import Ledger
 from console import json_views
 from console.cli import study_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
-from console.cli.output import moment, print_json, print_list
+from console.cli.output import moment, print_json, print_list, say
 from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
 from roles.database import reading
@@ -62,10 +62,10 @@ def adopt(
     came = moment(max(one.received_at for one in adopted.conflicts))
     many = len(adopted.conflicts)
     said = f"{many} instances are" if many > 1 else f"{adopted.conflicts[0].sop_uid} is"
-    typer.echo(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
+    say(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
     if adopted.study != adopted.sent:
         has = f"{left} other image(s)" if left else "no images any more"
-        typer.echo(f"study {str(adopted.study)[:8]} has {has}")
+        say(f"study {str(adopted.study)[:8]} has {has}")
 
 
 @group.command("set-aside")
@@ -83,4 +83,4 @@ def set_aside(
     with reading(settings) as source:
         objects = DirectoryStore(settings.data / "objects")
         done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC))
-    typer.echo(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")
+    say(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")

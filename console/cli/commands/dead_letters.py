@@ -8,7 +8,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
-from console.cli.output import moment, print_json, print_list
+from console.cli.output import moment, print_json, print_list, say
 from consumers.bus import dead_letters
 from roles.database import reading
 
@@ -60,4 +60,4 @@ def replay(
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
-    typer.echo(f"dead letter {number} goes to {letter.reader} again")
+    say(f"dead letter {number} goes to {letter.reader} again")

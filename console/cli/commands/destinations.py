@@ -12,7 +12,7 @@ from config.settings import Destination, Settings
 from console import json_views
 from console.cli import destination_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import complain, print_json, screen
+from console.cli.output import complain, print_json, say, screen
 from console.cli.served import certainly_served
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting
@@ -133,9 +133,9 @@ def forget(
     if as_json:
         print_json(vars(done))
         return
-    typer.echo(f"{done.deliveries} delivery(ies) cancelled, {done.studies} study(ies) stuck no longer")
+    say(f"{done.deliveries} delivery(ies) cancelled, {done.studies} study(ies) stuck no longer")
     if done.notes:
-        typer.echo(f"{done.notes} rejection note(s) cancelled: {name} keeps results that count no more")
+        say(f"{done.notes} rejection note(s) cancelled: {name} keeps results that count no more")
 
 
 def _refuse_unknown(source: Database, name: str) -> None:
@@ -162,7 +162,7 @@ def _database(settings: Settings) -> Iterator[tuple[Database | None, str]]:
         try:
             source, without = stack.enter_context(reading(settings)), ""
         except NodeError as error:
-            source, without = None, str(error)
+            source, without = None, error.sentence
         yield source, without
 
 
@@ -215,6 +215,6 @@ def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) ->
         complain(f"{one.name} ({one.destination.address}) did not answer: {seen.error}")
     else:
         software = f", {seen.implementation}" if seen.implementation else ""
-        typer.echo(f"{one.name} ({one.destination.address}{software}) answered")
+        say(f"{one.name} ({one.destination.address}{software}) answered")
         screen().print(destination_view.kinds(one.profile, seen.accepted))
-        typer.echo(f"not kept: {not_kept}" if not_kept else "kept for the deliveries to come")
+        say(f"not kept: {not_kept}" if not_kept else "kept for the deliveries to come")

@@ -3,11 +3,10 @@
 from dataclasses import asdict
 
 import typer
-from rich.text import Text
 
 from console.cli.diagnostics import Mark, examine, lacking
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
-from console.cli.output import print_json, screen, table
+from console.cli.output import print_json, screen, styled, table
 
 app = typer.Typer()
 
@@ -33,7 +32,7 @@ def doctor(
     if as_json:
         print_json({"ok": not lacking(looks), "looks": [asdict(one) for one in looks]})
     else:
-        rows = [(one.what, Text(one.mark, style=_STYLES[one.mark]), one.said) for one in looks]
+        rows = [(one.what, styled(one.mark, _STYLES[one.mark]), one.said.split("\n")) for one in looks]
         screen().print(table("", ("what", "", "found, and what to do"), rows))
     if lacking(looks):
         raise typer.Exit(1)

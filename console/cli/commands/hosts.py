@@ -9,7 +9,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
-from console.cli.output import moment, print_json, print_list
+from console.cli.output import moment, print_json, print_list, say
 from console.cli.user import user
 from consumers.steps.forget_host import forget_host
 from dicom_node.spool import BacklogMeter, known_identity
@@ -71,8 +71,7 @@ def forget(
     if as_json:
         print_json({"studies": released})
     else:
-        typer.echo(f"{released} study(ies) held back no longer")
-        typer.echo(_UNKNOWN.format(since=moment(found.since)))
+        say(f"{released} study(ies) held back no longer", _UNKNOWN.format(since=moment(found.since)))
 
 
 def _check_unread(root: Path, wanted: SpoolRecord) -> None:

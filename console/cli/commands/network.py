@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from config.settings import Destination
 from console.cli.options import Json
-from console.cli.output import complain, print_json, size
+from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from dicom_node.scu.store import echo as ask
@@ -67,7 +66,7 @@ def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout =
     if as_json:
         print_json(summary.as_json())
     else:
-        typer.echo(summary.line())
+        say(summary.line())
         _list_skipped(skipped)
         _list_failures(summary.failures())
     if summary.failures() or not outcomes:
@@ -87,7 +86,7 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
         )
     else:
         software = f" ({answer.implementation})" if answer.implementation else ""
-        typer.echo(f"{peer.aet} at {peer.host}:{peer.port}{software} answered in {answer.milliseconds:.1f} ms")
+        say(f"{peer.aet} at {peer.host}:{peer.port}{software} answered in {answer.milliseconds:.1f} ms")
     if answer.status:
         complain(f"but with {described(answer.status)}")
         raise typer.Exit(1)
@@ -164,7 +163,7 @@ def _progress(objects: Sequence[Outgoing], quiet: bool) -> Iterator[Callable[[Ou
         TimeRemainingColumn(),
     )
     hidden = quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as bar:
+    with Progress(*columns, console=progress_screen(), disable=hidden, transient=True) as bar:
         task = bar.add_task("", total=sum(one.size for one in objects), done=0, count=len(objects))
 
         def advance(outcome: Outcome) -> Outcome:

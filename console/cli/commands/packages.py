@@ -1,15 +1,17 @@
 """`models`: the model packages of this node. The group's table of contents, and `list`, `show` and `verify`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from config.private import readable_by_others
 from config.settings import Settings
 from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
-from console.cli.output import print_json, screen, state, table
+from console.cli.output import print_json, screen, stacked, state, table
 from inference_worker.dry_run_process import DryRun, dry_run
 from models import installed as packages
 from models.inspection import inspect
@@ -78,7 +80,7 @@ def show(model: Name, models: ModelFolder = None, config: Config = None, as_json
     out.print(table("How it is run", ("", "step", ""), text.steps(package)))
     out.print(table("What it says", ("", "", ""), text.outputs(package)))
     if card := text.card(package):
-        out.print(card, markup=False)
+        out.print(stacked(card))
 
 
 @group.command()
@@ -151,7 +153,7 @@ def _print_checked(checked: list[dict[str, Any]]) -> None:
     rows = [
         (
             one["name"], state("intact" if one["intact"] else "broken"), one["signature"],
-            one["reason"] or "\n".join([one["digest"], *one["remarks"]]),
+            one["faults"] or [one["digest"], *one["remarks"]],
         )
         for one in checked
     ]  # fmt: skip
@@ -164,10 +166,16 @@ def _facts(package: Package, settings: Settings) -> dict[str, Any]:
 
 group.command("test")(packages_run.test)
 group.command("bench")(packages_run.bench)
-group.command("new")(packages_make.new)
-group.command("digest")(packages_make.digest)
-group.command("golden")(packages_make.golden)
-group.command("keygen")(packages_make.keygen)
-group.command("sign")(packages_make.sign)
-group.command("pull")(packages_get.pull)
-group.command("import")(packages_get.import_bundle)
+
+# Packages are no secret, and the node that runs them may be another user.
+_MAKING: Mapping[str, Callable[..., None]] = {
+    "new": packages_make.new,
+    "digest": packages_make.digest,
+    "golden": packages_make.golden,
+    "keygen": packages_make.keygen,
+    "sign": packages_make.sign,
+    "pull": packages_get.pull,
+    "import": packages_get.import_bundle,
+}
+for _name, _make in _MAKING.items():
+    group.command(_name)(readable_by_others()(_make))

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from console.cli.options import Config, Json, ModelFolder, settings_from
-from console.cli.output import print_json, screen, size, table
+from console.cli.output import print_json, progress_screen, say, screen, size, table
 from domain.errors import ConfigurationError
 from models import bundles, fetched, pulling
 from models import installed as packages
@@ -96,14 +95,13 @@ def import_bundle(
 
 def _keep(wanted: Entry, file: Path, as_json: bool) -> None:
     """A checkpoint is a pickled program, so it is kept for the training environment and is no package."""
-    said = (
-        f"{file}: is a pickled module, which the node never opens. Where the extra training is installed:\n"
-        f"python -m training.torchxrayvision {file} {file.parents[2] / wanted.name}"
-    )
     if as_json:
         print_json({"model": wanted.name, "file": str(file), "package": False})
     else:
-        typer.echo(said)
+        say(
+            f"{file}: is a pickled module, which the node never opens. Where the extra training is installed:",
+            f"python -m training.torchxrayvision {file} {file.parents[2] / wanted.name}",
+        )
 
 
 def _said(package: Package, as_json: bool) -> None:
@@ -111,7 +109,7 @@ def _said(package: Package, as_json: bool) -> None:
         print_json({"model": package.name, "digest": package.digest, "folder": str(package.folder)})
         return
     models = shlex.quote(str(package.folder.parent))
-    typer.echo(
+    say(
         f"{package.name} {package.digest} is in {package.folder}; "
         f"try it: dicom-node models show {package.name} --models {models}"
     )
@@ -135,7 +133,13 @@ def _print(entries: list[Entry], as_json: bool) -> None:
 @contextmanager
 def _bar(wanted: Entry) -> Iterator[pulling.Progress]:
     """A bar on standard error where that is a terminal, silence elsewhere."""
-    columns = (TextColumn(wanted.name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=progress_screen(), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(wanted.name, total=wanted.size or None)
         yield lambda done, whole: bar.update(task, completed=done, total=whole or None)

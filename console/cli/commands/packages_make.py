@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from console.cli.options import Config, ModelFolder, settings_from
+from console.cli.output import say
 from domain.errors import ConfigurationError
 from models import installed as packages
 from models import signing
@@ -38,7 +39,7 @@ def new(package: Package, onnx: Onnx) -> None:
 
     network = onnx.read_bytes()
     write_draft(package.absolute(), network, describe(network))
-    typer.echo(f"{package / MANIFEST}: fill it in, then: dicom-node models verify {package}")
+    say(f"{package / MANIFEST}: fill it in, then: dicom-node models verify {package}")
 
 
 def digest(package: Package) -> None:
@@ -49,7 +50,7 @@ def digest(package: Package) -> None:
     if not (package / MANIFEST).is_file():
         raise ConfigurationError(f"{package}: has no {MANIFEST}")
     write_digests(package)
-    typer.echo(load_package(package.resolve()).digest)
+    say(load_package(package.resolve()).digest)
 
 
 def golden(
@@ -76,21 +77,21 @@ def golden(
         stated = f'\n[golden]\ninput = "{samples.INPUT}"\nexpected = "{samples.EXPECTED}"\n'
         replace_text(manifest, manifest.read_text("utf-8").rstrip("\n") + "\n" + stated)
     write_digests(package.folder)
-    typer.echo(load_package(package.folder).digest)
+    say(load_package(package.folder).digest)
 
 
 def keygen(key: KeyFile, passphrase: Locked = False) -> None:
     """Make a key to sign packages with: FILE is the private one, and FILE's name with .pub.pem the public one."""
     secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else ""
     made = signing.generate_key(key, secret.encode() or None)
-    typer.echo(f"{key.with_name(key.stem + signing.PUBLIC)}: {made.fingerprint}")
+    say(f"{key.with_name(key.stem + signing.PUBLIC)}: {made.fingerprint}")
 
 
 def sign(package: Package, key: Key) -> None:
     """Vouch for a package: sign its manifest, which lists the digest of every file."""
     found = load_package(package.resolve())
     if complaint := packages.changed(found):
-        raise ConfigurationError(f"{complaint}; only a whole package is signed")
+        raise ConfigurationError(*complaint.split("\n"), "only a whole package is signed")
     secret = typer.prompt("Passphrase", hide_input=True) if signing.is_locked(key) else ""
     made = signing.sign(found, key, secret.encode() or None)
-    typer.echo(f"{found.name} {found.digest} signed by {made.name} ({made.fingerprint[:16]})")
+    say(f"{found.name} {found.digest} signed by {made.name} ({made.fingerprint[:16]})")

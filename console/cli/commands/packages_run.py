@@ -45,7 +45,8 @@ def test(
         print_json({"models": rows})
     else:
         cells = [
-            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], row["said"]) for row in rows
+            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], row["said"].split("\n"))
+            for row in rows
         ]
         screen().print(table("", ("model", "golden sample", "engine", "figures or reason"), cells))
     if not all(row["agrees"] for row in rows):
@@ -83,7 +84,7 @@ def bench(
                 _figure(row.seconds, ".3f"),
                 _figure(row.difference, ".2g"),
                 _figure(row.dice, ".4f"),
-                row.failure,
+                row.failure.split("\n"),
             )
             for row in rows
         ]

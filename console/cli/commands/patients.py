@@ -8,7 +8,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
-from console.cli.output import moment, print_json, print_list
+from console.cli.output import moment, print_json, print_list, say
 from consumers.steps import patients as deciding
 from domain.records import Listed
 from roles.database import reading
@@ -55,7 +55,7 @@ def list_patients(
     ]
     print_list(_COLUMNS, rows, 0)
     for one in waiting:
-        typer.echo(f"first: a correction of {one.images} images waits: dicom-node conflicts adopt {one.id}")
+        say(f"first: a correction of {one.images} images waits: dicom-node conflicts adopt {one.id}")
 
 
 @group.command()
@@ -74,7 +74,7 @@ def keep(
         found = find_study(source, study)
         done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
     withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
-    typer.echo(f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them")
+    say(f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them")
 
 
 @group.command()
@@ -85,7 +85,7 @@ def same(study: Study, data: Data = None, config: Config = None, database: Datab
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         deciding.accept(Ledger(source, "console"), find_study(source, study), datetime.now(UTC))
-    typer.echo("its images are taken for one patient's; the study will be complete anew")
+    say("its images are taken for one patient's; the study will be complete anew")
 
 
 @group.command("forget-key")
@@ -96,4 +96,4 @@ def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl =
     """
     with reading(settings_from(config, data=data, database__url=database)) as source:
         deciding.forget_key(Ledger(source, "console"))
-    typer.echo("the next key that the role index is given is the node's")
+    say("the next key that the role index is given is the node's")

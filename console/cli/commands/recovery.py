@@ -10,7 +10,7 @@ from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
-from console.cli.output import complain, print_json
+from console.cli.output import complain, print_json, say
 from console.cli.served import served
 from console.cli.user import user, why
 from consumers.steps import accept as accepting
@@ -44,13 +44,13 @@ def retry(
         found = find_study(source, study)
         if not as_json:
             for sentence in retrying.intended(source, found, packages):
-                typer.echo(f"will {sentence}" if ": " not in sentence else sentence)
+                say(f"will {sentence}" if ": " not in sentence else sentence)
         done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
     else:
         counts = f"{done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)"
-        typer.echo(f"set going again: {counts}")
+        say(f"set going again: {counts}")
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
         raise typer.Exit(1)
@@ -81,7 +81,7 @@ def accept(
     if as_json:
         print_json(vars(done))
     else:
-        typer.echo(f"nobody waits for {', '.join(done.models)} any more")
+        say(f"nobody waits for {', '.join(done.models)} any more")
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY, then dicom-node retry STUDY")
         raise typer.Exit(1)

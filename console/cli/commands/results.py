@@ -9,7 +9,7 @@ import typer
 from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
-from console.cli.output import print_json
+from console.cli.output import print_json, say
 from console.cli.user import user, why
 from consumers.steps.withdraw import withdraw_results
 from domain.profiles import TakenBack
@@ -51,9 +51,9 @@ def withdraw(
     if as_json:
         print_json(vars(done))
         return
-    typer.echo(f"withdrawn: {done.runs} result(s) of models")
+    say(f"withdrawn: {done.runs} result(s) of models")
     for sentence in _told(settings, done.destinations):
-        typer.echo(sentence)
+        say(sentence)
 
 
 def _told(settings: Settings, destinations: Iterable[str]) -> Iterator[str]:

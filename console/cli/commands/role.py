@@ -24,7 +24,7 @@ from console.cli.options import (
 )
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
-from roles.process import die_with, run_role
+from roles.process import conceal, die_with, run_role
 from roles.table import ROLES
 
 app = typer.Typer()
@@ -84,6 +84,7 @@ def work(
 def keep_database(data: Data = None, config: Config = None, supervisor: Supervisor = None) -> None:
     """Run the data folder's own PostgreSQL, for `up`."""
     settings = settings_from(config, data=data)
+    conceal()
     if supervisor is not None:
         die_with(supervisor)
     raise typer.Exit(keep(settings))
@@ -117,6 +118,7 @@ def _role_command(role: str) -> Callable[..., None]:
 
 
 def _become(role: str, settings: Settings, index: int, supervisor: int | None) -> None:
+    conceal()
     if supervisor is not None:
         die_with(supervisor)
     raise typer.Exit(run_role(role, ROLES[role], settings, index))

@@ -3,6 +3,7 @@
 import typer
 
 from console.cli.options import Config, Data, DatabaseUrl, settings_from
+from console.cli.output import say
 from roles.database import any_database
 from store.schema import upgrade as bring_up_to_date
 
@@ -25,4 +26,4 @@ def upgrade(data: Data = None, config: Config = None, database: DatabaseUrl = No
     settings = settings_from(config, data=data, database__url=database, database__owner_url=database)
     with any_database(settings) as (_, owner_url):
         revision = bring_up_to_date(owner_url)
-    typer.echo(f"the schema is at revision {revision}")
+    say(f"the schema is at revision {revision}")

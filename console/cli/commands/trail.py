@@ -10,7 +10,7 @@ from audit.chain import verify as follow
 from audit.trail import Action, Entry, Ledger, newest_entries, rows
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
-from console.cli.output import complain, moment, print_json, print_list
+from console.cli.output import complain, moment, print_json, print_list, say
 from console.cli.user import user
 from domain.records import Listed
 from roles.database import reading
@@ -49,9 +49,7 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
             }
         )
     elif verdict.bad is None:
-        typer.echo(
-            f"intact: {verdict.checked} entries follow from one another; the last one's hash is {verdict.head.hex()}"
-        )
+        say(f"intact: {verdict.checked} entries follow from one another; the last one's hash is {verdict.head.hex()}")
     if verdict.bad is not None:
         complain(f"entry {verdict.bad} is wrong: {verdict.reason}; the {verdict.checked} entries before it are intact")
         raise typer.Exit(1)

@@ -27,7 +27,7 @@ from console.cli.options import (
 from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.health import Report
-from roles.process import stopped_by_signals
+from roles.process import conceal, stopped_by_signals
 from roles.supervisor import Supervisor
 
 app = typer.Typer()
@@ -71,21 +71,25 @@ def up(
         http__port=http_port,
     )
     logs.set_up(settings.logging, "up")
+    conceal()
     stop = stopped_by_signals()
     with embedded.sole_supervisor(settings.data):
         _check_port(settings)
+        embedded.refuse_unusable(settings)
         Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say, lambda: _warn(settings)).run()
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    from console.cli.output import say  # noqa: PLC0415 - a scanner need not wait until it can be printed
+
+    say(line, err=True)
 
 
 def _warn(settings: Settings) -> None:
     from console.cli.output import complain  # noqa: PLC0415 - a scanner need not wait until it can be printed
 
     for warning in _warnings(settings):
-        complain(f"WARNING: {warning}")
+        complain(*f"WARNING: {warning}".split("\n"))
 
 
 def _warnings(settings: Settings) -> list[str]:
@@ -122,7 +126,7 @@ def _check_port(settings: Settings) -> None:
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
-    from console.cli.output import screen  # noqa: PLC0415 - as above
+    from console.cli.output import screen, stacked, styled  # noqa: PLC0415 - as above
     from models import installed as packages  # noqa: PLC0415 - as above
 
     listener = reports.get("listen", {})
@@ -135,12 +139,13 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
-        "health at": "\n".join(f"{name:<9}{one.get('address', '')}/health/ready" for name, one in reports.items()),
-        "try": f"dicom-node send FOLDER --to {here}\ndicom-node status --data {settings.data}",
+        "health at": [f"{name:<9}{one.get('address', '')}/health/ready" for name, one in reports.items()],
+        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {settings.data}"],
     }
     out = screen()
-    out.print(f"\nThe node is up (process {os.getpid()}); Ctrl-C stops it.", style="bold green", markup=False)
+    out.print()
+    out.print(styled(f"The node is up (process {os.getpid()}); Ctrl-C stops it.", "bold green"))
     for name, value in lines.items():
-        text = str(value).replace("\n", "\n" + " " * 19)
-        out.print(f"  {name:<16} {text}", markup=False)
+        first, *others = value if isinstance(value, list) else [value]
+        out.print(stacked([f"  {name:<16} {first}", *(f"{' ' * 19}{one}" for one in others)]))
     out.print()

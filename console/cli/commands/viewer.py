@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.output import complain, screen
+from console.cli.output import complain, screen, stacked, styled
 from console.demo import archive as demo_archive
 from console.demo import folder as demo_folder
 from console.demo.servers import Interrupted, Program
@@ -59,8 +59,8 @@ def _fetched() -> Path:
     for index in sorted(_FETCHED.glob("*/index.html"), reverse=True):
         return index.parent
     raise ConfigurationError(
-        "OHIF's pages are not there: run `make viewer` or `scripts/counterparts --ohif`, which fetch them,\n"
-        "or name a folder that has them with --pages (`dist` of the npm package @ohif/app)"
+        "OHIF's pages are not there: run `make viewer` or `scripts/counterparts --ohif`, which fetch them,",
+        "or name a folder that has them with --pages (`dist` of the npm package @ohif/app)",
     )
 
 
@@ -70,8 +70,8 @@ def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str
     archive = demo_archive.choose(data / "archive")
     if not archive.dicomweb():
         raise ConfigurationError(
-            "the viewer reads from Orthanc by DICOMweb: install the packages orthanc and orthanc-dicomweb and run\n"
-            "`make demo` again, or name an archive of your own with --archive"
+            "the viewer reads from Orthanc by DICOMweb: install the packages orthanc and orthanc-dicomweb and run",
+            "`make demo` again, or name an archive of your own with --archive",
         )
     program = servers.enter_context(Program("the archive", archive.command(), data / "archive.log"))
     program.await_ready(archive.waits_for, StallWatch(START, complain), stop)
@@ -81,11 +81,12 @@ def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str
 def _show(served: Viewer) -> None:
     studies = served.archive.studies()
     out = screen()
-    out.print(f"\nThe viewer is at {served.address}; Ctrl-C stops it.", style="bold green", markup=False)
+    out.print()
+    out.print(styled(f"The viewer is at {served.address}; Ctrl-C stops it.", "bold green"))
     for uid, described in studies[:_LISTED]:
-        out.print(f"  {described or 'a study'}\n    {served.study(uid)}", markup=False)
+        out.print(stacked([f"  {described or 'a study'}", f"    {served.study(uid)}"]))
     if not studies:
-        out.print("  The archive holds no study.", markup=False)
+        out.print("  The archive holds no study.")
     elif len(studies) > _LISTED:
-        out.print(f"  and {len(studies) - _LISTED} more, listed there", markup=False)
+        out.print(f"  and {len(studies) - _LISTED} more, listed there")
     out.print()

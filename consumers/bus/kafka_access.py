@@ -1,0 +1,111 @@
+"""How a client reaches the broker, and as whom: TLS, and SASL by a password or a token that lies in a file."""
+
+import ssl
+from pathlib import Path
+
+from kafka import errors as kafka_errors
+from kafka.net.compat import KafkaNetClient
+from kafka.net.connection import KafkaConnection
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.sasl.oauth import AbstractTokenProvider
+from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaTCPTransport
+
+from config.settings import Bus as Settings
+from domain.errors import ConfigurationError
+
+_OAUTH = "OAUTHBEARER"
+
+
+def access(settings: Settings) -> dict[str, object]:
+    """The options of a client. The password is read anew for each client, the token for each time that it is shown.
+
+    Raises ConfigurationError where a file cannot be read.
+    """
+    if not settings.tls:
+        return {"security_protocol": "PLAINTEXT"}
+    protocol = {"security_protocol": "SASL_SSL" if settings.sasl else "SSL", "ssl_context": tls_context(settings)}
+    return {**protocol, **_credentials(settings)}
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """TLS 1.2 at least, the broker proven by its name and `bus.ca`; raises ConfigurationError."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca)
+    except OSError as error:
+        raise ConfigurationError(f"bus.ca: {settings.ca} holds no certificates (PEM): {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _credentials(settings: Settings) -> dict[str, object]:
+    if settings.sasl is None:
+        return {}
+    if settings.sasl == _OAUTH:
+        assert settings.token_file is not None
+        return {"sasl_mechanism": _OAUTH, "sasl_oauth_token_provider": _TokenFile(settings.token_file)}
+    assert settings.password_file is not None
+    password = _secret("bus.password_file", settings.password_file)
+    return {
+        "sasl_mechanism": settings.sasl,
+        "sasl_plain_username": settings.user,
+        "sasl_plain_password": password,
+    }
+
+
+def network_client(**configuration: object) -> KafkaNetClient:
+    """What carries a client's requests; a user that the broker refuses is told at once."""
+    net = NetworkSelector(**configuration)
+    return KafkaNetClient(net, _Connections(net, **configuration))
+
+
+class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the library has no types
+    """The library's own would ask a broker that refuses its user again until its time is over, and not say why.
+
+    It also drops what a broker said just before it closed: mostly why it refuses a user.
+    """
+
+    _refused: BaseException | None = None
+
+    def get_connection(self, *arguments: object, **options: object) -> KafkaConnection:
+        if self._refused is not None:
+            raise self._refused
+        connection = super().get_connection(*arguments, **options)
+        connection.close_future.add_errback(self._note)
+        return connection
+
+    async def _build_transport(self, *arguments: object, **options: object) -> KafkaTCPTransport:
+        transport = await super()._build_transport(*arguments, **options)
+        receive = transport._sock_recv
+
+        def first_what_was_said() -> tuple[bytes, BaseException | None]:
+            said, error = receive()
+            return said, None if said else error  # the end is found again by the next call
+
+        transport._sock_recv = first_what_was_said
+        return transport
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, kafka_errors.SaslAuthenticationFailedError | kafka_errors.UnsupportedSaslMechanismError):
+            self._refused = error
+
+
+class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # the library has no types
+    """Gives the token that the file holds at the moment: whoever renews it there need not know the node."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def token(self) -> str:
+        return _secret("bus.token_file", self._file)
+
+
+def _secret(name: str, file: Path) -> str:
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name}: {file} cannot be read: {type(error).__name__}") from error
+    if not secret:
+        raise ConfigurationError(f"{name}: {file} is empty")
+    return secret

@@ -1,0 +1,153 @@
+"""Who may do what on a broker with an authorizer: each role its part with the rights of `roles.rights` alone."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from kafka import KafkaConsumer, TopicPartition
+
+from config.settings import Bus
+from consumers.bus.kafka import KafkaBus, KafkaPublisher, allow, ensure_topics
+from consumers.bus.protocol import Message
+from domain.errors import ConfigurationError, Unavailable
+from domain.ids import new_id
+from roles.rights import rights, user_of
+from roles.table import GROUPS
+from store.outbox import OutboxEntry
+from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
+from tests.support.processes import wait_for
+from tests.support.secured_kafka import SecuredKafka
+
+RELAY = user_of("relay")
+# kafka-python leaves a socket whose connection was refused to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <(ssl|socket):ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    # Its log records hold errors that hold sockets, beyond the end of the test.
+    caplog.set_level(logging.CRITICAL, logger="kafka")
+
+
+@pytest.fixture
+def names(kafka: SecuredKafka) -> Iterator[dict[str, str]]:
+    """Topics of a node whose roles have the rights that they need, and nobody any other."""
+    made = {"topic": f"{new_id()}.events", "dead_letters": f"{new_id()}.dead"}
+    kafka.grant(rights(kafka.settings(**made)))
+    yield made
+
+
+def _publish(settings: Bus, body: str, topic: str = EVENTS_TOPIC) -> None:
+    publisher = KafkaPublisher(settings)
+    try:
+        publisher.publish([OutboxEntry(0, topic, "key", body)], timeout=60)
+    finally:
+        publisher.close()
+
+
+def _first(settings: Bus, group: str, topic: str = EVENTS_TOPIC) -> Message:
+    subscription = KafkaBus(settings).subscribe(group, topic)
+    try:
+        return wait_for(lambda: subscription.poll(0.5), 60, "a message")[0]
+    finally:
+        subscription.close()
+
+
+def test_the_roles_work_with_the_rights_that_they_need(kafka: SecuredKafka, names: dict[str, str]) -> None:
+    relay = kafka.settings(RELAY, **names, partitions=1)
+    _publish(relay, '"news"')
+    _publish(relay, '"late"', DEAD_LETTERS_TOPIC)
+    for name, group in GROUPS.items():
+        assert _first(kafka.settings(user_of(group.role), **names), name).body == b'"news"'
+
+
+@pytest.mark.parametrize("user", ["nobody", *sorted({user_of(group.role) for group in GROUPS.values()})])
+def test_nobody_but_the_relay_can_write(kafka: SecuredKafka, names: dict[str, str], user: str) -> None:
+    ensure_topics(kafka.settings(RELAY, **names, partitions=1), names.values())
+    for topic in (EVENTS_TOPIC, DEAD_LETTERS_TOPIC):
+        with pytest.raises((ConfigurationError, Unavailable), match=r"Kafka (refuses|shows no topic)"):
+            _publish(kafka.settings(user, **names), '"forged"', topic)
+    consumer = KafkaConsumer(**kafka.client())
+    assert set(consumer.end_offsets([TopicPartition(name, 0) for name in names.values()]).values()) == {0}
+    consumer.close()
+
+
+def test_who_may_give_no_rights_is_told_so(kafka: SecuredKafka, names: dict[str, str]) -> None:
+    settings = kafka.settings(RELAY, **names)
+    with pytest.raises(ConfigurationError, match=r"Kafka refuses: .*ClusterAuthorizationFailed"):
+        allow(settings, rights(settings))
+
+
+def test_no_role_reads_as_another_ones_group_or_what_is_not_for_it(kafka: SecuredKafka, names: dict[str, str]) -> None:
+    _publish(kafka.settings(RELAY, **names), '"news"')
+    for user, group, topic in (
+        (user_of("write"), "delivery", EVENTS_TOPIC),
+        (user_of("write"), "results", DEAD_LETTERS_TOPIC),
+        (RELAY, "routing", EVENTS_TOPIC),
+        ("nobody", "routing", EVENTS_TOPIC),
+    ):
+        subscription = KafkaBus(kafka.settings(user, **names)).subscribe(group, topic)
+        with pytest.raises((ConfigurationError, Unavailable), match=r"Kafka (refuses|shows no topic)"):
+            wait_for(lambda: subscription.poll(0.5), 60, "the refusal")  # noqa: B023
+        subscription.close()
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_a_wrong_password_is_refused_and_the_right_one_is_read_anew(
+    kafka: SecuredKafka, names: dict[str, str], tmp_path: Path, mechanism: str
+) -> None:
+    settings = kafka.settings(RELAY, mechanism, **names)
+    assert settings.password_file is not None
+    password = tmp_path / "password"
+    password.write_text("wrong")
+    mistaken = settings.model_copy(update={"password_file": password})
+    with pytest.raises(ConfigurationError, match="Kafka refuses") as caught:
+        _publish(mistaken, '"news"')
+    assert "wrong" not in str(caught.value)
+    password.write_text(f"{settings.password_file.read_text()}\n")
+    _publish(mistaken, '"news"')
+
+
+def test_a_token_names_its_user_and_the_next_one_in_its_file_is_taken(
+    kafka: SecuredKafka, names: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    settings = kafka.settings_by_token(file, **names)
+    for bad in (
+        kafka.token(RELAY, seconds=-3600),
+        kafka.token(RELAY, key=rsa.generate_private_key(65537, 2048)),
+        kafka.token(RELAY)[:-4] + "AAAA",
+        "no token",
+    ):
+        file.write_text(bad)
+        with pytest.raises(ConfigurationError, match="Kafka refuses"):
+            _publish(settings, '"forged"')
+    file.write_text(f"{kafka.token(RELAY)}\n")
+    _publish(settings, '"news"')
+    file.write_text(kafka.token(user_of("assemble")))
+    assert _first(settings, "routing").body == b'"news"'
+
+
+def test_a_broker_that_another_authority_signed_or_that_speaks_no_tls_is_refused_before_anything_is_said(
+    kafka: SecuredKafka, names: dict[str, str], tmp_path: Path
+) -> None:
+    other = SecuredKafka(tmp_path).ca
+    with pytest.raises(ConfigurationError, match=r"does not speak TLS as bus\.ca wants.*certificate verify failed"):
+        _publish(kafka.settings(RELAY, **names).model_copy(update={"ca": other}), '"news"')
+    with pytest.raises(Unavailable):
+        _publish(Bus(kafka=kafka.bootstrap, **names), '"news"')
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("ca", "no certificate"), ("password_file", ""), ("password_file", None)]
+)
+def test_a_file_that_is_none_is_named(
+    kafka: SecuredKafka, names: dict[str, str], tmp_path: Path, name: str, content: str | None
+) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigurationError, match=rf"bus\.{name}: {file} (holds no|is empty|cannot be read)"):
+        _publish(kafka.settings(RELAY, **names).model_copy(update={name: file}), '"news"')
