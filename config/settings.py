@@ -33,6 +33,7 @@ from config.values import (
 )
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
+Walls = Literal["required", "available"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
@@ -203,6 +204,18 @@ class Models(Section):
         (), description="public keys (PEM, Ed25519) that packages may be signed with"
     )
     require_signature: bool = Field(False, description="refuse packages that none of the trusted keys has signed")
+    allow_older: tuple[str, ...] = Field(
+        (),
+        description="signed packages that may run though the node has known a newer version of them: NAME VERSION",
+    )
+    walls: Walls = Field(
+        "required",
+        description="required: no model runs where a wall is missing that nothing replaces (docs/security.md); "
+        "available: it runs behind those that are there",
+    )
+    scratch_gb: Gigabytes = Field(
+        0.0, description="GB of temporary files that a model process may write before it is killed; 0: 32"
+    )
 
 
 class OwnProfile(Section):

@@ -1,6 +1,6 @@
-"""A package tried before its first patient, in a process of its own: `python -m inference_worker.dry_run`.
+"""A package tried before its first patient, in a process of its own behind walls (inference_worker.walls).
 
-It reads one line of JSON, {"parent": pid, "package": folder, "setup": ModelProcessConfig}, writes a line
+It reads one line of JSON, {"package": folder, "setup": ModelProcessConfig}, writes a line
 {"doing": sentence} before each thing that might end it, and at last {"faults": [...], "remarks": [...]}. The input is
 the package's golden sample, or one that is made; guards are passed over, for they would refuse what is made.
 """
@@ -29,7 +29,7 @@ from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_protocol import Outcome, Sources
 from inference_worker.package_trial import engines_of, runner
 from inference_worker.pipeline import Pipeline
-from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, most_taken, take_no_more_than
+from inference_worker.process_limits import allowed, most_taken, take_no_more_than
 from inference_worker.transforms.grids import Grid
 from inference_worker.volume import Volume, digest
 from inference_worker.windows import Windowed
@@ -51,15 +51,18 @@ class Report:
     remarks: list[str] = field(default_factory=list)
 
 
-def main() -> None:
-    """Try the package that standard input names."""
+def main(_argument: str, fault: str) -> None:
+    """Try the package that standard input names; where there is a `fault`, say that alone."""
     told = json.loads(sys.stdin.readline())
-    end_with(told["parent"])
-    be_first_when_memory_ends()
+    if fault:
+        _write(vars(Report([fault])))
+        return
     setup = ModelProcessConfig.from_json(told["setup"])
     take_no_more_than(allowed(setup.memory))
-    report = tried(load_package(Path(told["package"])), setup, _say)
-    _write(vars(report))
+    try:
+        _write(vars(tried(load_package(Path(told["package"])), setup, _say)))
+    except (ConfigurationError, Permanent) as error:
+        _write(vars(Report([str(error)])))
 
 
 def _say(doing: str) -> None:
@@ -271,10 +274,3 @@ def _memory(manifest: Manifest, seen: Seen, limit: int, report: Report) -> Itera
         yield f"{said}; the model process may take {limit / 1e9:.1f} GB (models.memory_gb)"
     else:
         report.remarks.append(said)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigurationError, Permanent) as error:
-        _write({"faults": [str(error)], "remarks": []})

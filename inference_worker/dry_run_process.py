@@ -1,16 +1,17 @@
 """The parent's side of a dry run: a package is opened and tried in a process of its own, which may hang or crash."""
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.programs import program
+from inference_worker.child_environment import environment
 from inference_worker.model_config import ModelProcessConfig
-from inference_worker.model_process import ending, environment
+from inference_worker.model_process import ending
+from inference_worker.scratch import Scratch
+from inference_worker.walls.standing import command, plan_of
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,19 @@ class DryRun:
 
 def dry_run(package: Path, setup: ModelProcessConfig, limit: float) -> DryRun:
     """What every engine of this machine makes of the package in the folder `package`, within `limit` seconds."""
-    told = json.dumps({"parent": os.getpid(), "package": str(package), "setup": setup.to_json()})
-    with subprocess.Popen(
-        program("inference_worker.dry_run"),
-        env=environment(setup),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as child:
+    setup, package = setup.absolute(), package.absolute()
+    told = json.dumps({"package": str(package), "setup": setup.to_json()})
+    with (
+        Scratch() as scratch,
+        subprocess.Popen(
+            command(plan_of(setup, [package], scratch), "inference_worker.dry_run"),
+            env=environment(setup, scratch.folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as child,
+    ):
         try:
             said, _ = child.communicate(told + "\n", limit)
         except subprocess.TimeoutExpired:

@@ -7,10 +7,10 @@ per frame (PS3.3 C.7.6.16).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydicom import Dataset, uid
 
+from dicom_node.attributes.files import Source
 from dicom_node.attributes.reader import Attributes, class_name, numbers_of, opened_image, shown, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
@@ -66,7 +66,7 @@ class Slices:
     remarks: tuple[str, ...] = ()
 
 
-def read(paths: Sequence[Path], own_frames_of_reference: bool = False) -> Slices:
+def read(paths: Sequence[Source], own_frames_of_reference: bool = False) -> Slices:
     """Every frame of the files, in the order of `paths`; each file is read once.
 
     What is no slice by its nature (a scout, a structure set, an image without a place) is left aside and named. With

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
-from dicom_node.attributes.files import by_pydicom
+from dicom_node.attributes.files import Source, by_pydicom
 from dicom_node.attributes.reader import Attributes, class_name, decimals_of, opened_image, text_of, title
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
@@ -99,7 +98,7 @@ def each_by_itself(items: Iterable[T], read: Callable[[T], R]) -> tuple[list[R],
     return found, failed
 
 
-def build(paths: Sequence[Path]) -> Images:
+def build(paths: Sequence[Source]) -> Images:
     """Every image of the files, also of several series; what is none, or cannot be read, is named in the remarks.
 
     Where there are several series, a remark names that of an image. Raises UnusableInput where none is a single

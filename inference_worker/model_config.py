@@ -1,7 +1,7 @@
 """What a model process is told at its start: which packages it runs, and on what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ class ModelProcessConfig:
     (PEM) of which one must have signed a package; None asks for no signature. `gpu_memory` (bytes) is what a network
     may take of its GPU's memory, 0 all of it; `memory` (bytes) what the process may of the machine's, 0 three
     quarters. `barred` says by the name of a package why it is not to be touched. `own_frames_of_reference` reads images
-    as one volume each of which names a frame of reference of its own.
+    as one volume each of which names a frame of reference of its own. `walls` is "required" where the process shall
+    refuse to run a package with a wall missing that nothing replaces, or "available".
     """
 
     models: Path
@@ -29,11 +30,21 @@ class ModelProcessConfig:
     memory: int = 0
     barred: Mapping[str, str] = field(default_factory=dict)
     own_frames_of_reference: bool = False
+    walls: str = "required"
 
     @property
     def kind(self) -> str:
         """The device without its number: the process sees one GPU alone where there is one."""
         return self.device.partition(":")[0]
+
+    def absolute(self) -> "ModelProcessConfig":
+        """With every place as seen from wherever the process works."""
+        return replace(
+            self,
+            models=self.models.absolute(),
+            cache=self.cache.absolute() if self.cache else None,
+            keys=None if self.keys is None else tuple(key.absolute() for key in self.keys),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -1,8 +1,9 @@
 """The parent's side of the model process: starts it, hands it tasks, and ends it when it is over its limit.
 
 Models run in a process of their own so that a hang, a crash in native code or memory run wild costs one attempt and
-not the worker. The child (inference_worker.model_server) is given paths of images and of the mask to write; it inherits
-no open file, no setting of the node and no password, for its environment is made of the variables named below.
+not the worker. The child (inference_worker.model_server) lives behind walls (inference_worker.walls): it is handed the
+images open, writes into a scratch folder that is bounded, emptied and removed from here, and inherits no setting of the
+node and no password, for its environment is made of variables that are named (inference_worker.child_environment).
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from config.programs import program
-from domain import errors
-from domain.errors import NodeError, Retryable
+from domain.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NodeError,
+    NotSuitable,
+    Permanent,
+    Retryable,
+    UnusableInput,
+)
 from domain.findings import Findings
-from inference_worker.model_config import ModelProcessConfig, visible
-
-# What a Python process and an engine need of the environment; everything else stays behind.
-_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES")
+from inference_worker.child_environment import environment
+from inference_worker.handed_files import send_files
+from inference_worker.model_config import ModelProcessConfig
+from inference_worker.scratch import Scratch
+from inference_worker.walls.standing import command, packages_in, plan_of
 
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
@@ -34,12 +41,28 @@ _GRACE = 5.0
 # Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
 _LONGEST = 64 * 1024**2
 
+# Seconds between looks at what lies in the scratch folder, while an answer is awaited.
+_LOOKS = 0.5
+
+# Packages that may be loaded one after another: each has the time to load anew.
+_PACKAGES = 1000
+
+# What a child may say that went wrong. Others are its parent's: one that says "unavailable" would be waited for always.
+_ERRORS: Mapping[str, type[NodeError]] = {
+    kind.__name__: kind
+    for kind in (Retryable, Permanent, UnusableInput, NotSuitable, ConfigurationError, IntegrityError)
+}
+
 # How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
 _DEATHS = 2
 
 
 class TimedOut(Retryable):
     """The model process was over its time limit and was killed."""
+
+
+class _Stopped(OSError):
+    """The child did what it may not, and is killed."""
 
 
 class _Lost(Exception):
@@ -52,19 +75,22 @@ class ModelProcessSettings:
 
     `factory` ("module:function") is called in the child with `setup` and with a function that is to be told the name
     of each package before it is loaded; it returns the child's `Runs` (inference_worker.model_protocol). `start_limit`
-    (s) is for each package to be loaded, verified and warm.
+    (s) is for each package to be loaded, verified and warm. `scratch` is where the child's folder is made, by default
+    where temporary files are, of `room` bytes (0: scratch.ROOM).
     """
 
     setup: ModelProcessConfig
     start_limit: float = 300.0
     factory: str = "inference_worker.loading:load"
+    scratch: Path | None = None
+    room: int = 0
 
 
 @dataclass(frozen=True)
 class Task:
     """One run: which package, on which files of each input, and where its arrays are written.
 
-    `scratch` is a path in a folder that exists: mask and maps are written beside it (`mask_file`, `map_file`).
+    `scratch` is a path in a folder that exists: mask and maps are put beside it (`mask_file`, `map_file`).
     """
 
     package: str
@@ -105,6 +131,7 @@ class ModelProcess:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._scratch: Scratch | None = None
         self._received = bytearray()
         self._loading = ""
         self._deaths: dict[str, int] = {}
@@ -135,9 +162,10 @@ class ModelProcess:
         self._end()
         self._received, self._loading = bytearray(), ""
         self._channel, theirs = socket.socketpair()
-        setup = replace(self._settings.setup, barred=self._barred)
+        self._scratch = Scratch(self._settings.scratch, self._settings.room)
+        setup = replace(self._settings.setup.absolute(), barred=self._barred)
         with theirs:
-            self._process = _spawn(theirs, setup)
+            self._process = _spawn(theirs, setup, self._settings.factory, self._scratch)
         message = {"parent": os.getpid(), "factory": self._settings.factory, "setup": setup.to_json()}
         self._exchange(message, self._settings.start_limit, "loading the models")
 
@@ -159,7 +187,11 @@ class ModelProcess:
         them.
         """
         self.start()
-        return _answer(self._exchange(_request([task], upcoming), timeout, "running the model"))
+        try:
+            return self._taken(task, self._exchange(_request([task], upcoming), timeout, "running the model"))
+        finally:
+            if self._scratch and self._scratch.overfull():  # the next task would be blamed for it
+                self._end()
 
     def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
         """What came of each task of one package that reads images; they share the network's batches.
@@ -172,7 +204,7 @@ class ModelProcess:
         answered: list[Answer | NodeError] = []
         with contextlib.suppress(_Lost):
             self.start()
-            answered.extend(self._replies(_request(tasks, None), len(tasks), timeout))
+            answered.extend(self._replies(tasks, timeout))
         return answered + [self._outcome(task, timeout) for task in tasks[len(answered) :]]
 
     def _outcome(self, task: Task, timeout: float) -> Answer | NodeError:
@@ -181,15 +213,15 @@ class ModelProcess:
         except NodeError as error:
             return error
 
-    def _replies(self, request: Mapping[str, Any], count: int, timeout: float) -> Iterator[Answer | NodeError]:
-        """Each reply to `request`; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
+    def _replies(self, tasks: Sequence[Task], timeout: float) -> Iterator[Answer | NodeError]:
+        """Each task's reply; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
         try:
-            self._send(request, time.monotonic() + timeout)
-            for _ in range(count):
+            self._send(_request(tasks, None), time.monotonic() + timeout)
+            for task in tasks:
                 reply = self._receive(time.monotonic() + timeout)
                 if reply.get("spent"):
                     raise EOFError
-                yield _raised(reply) if "error" in reply else _answer(reply["answer"])
+                yield _raised(reply) if "error" in reply else self._taken(task, reply["answer"])
         except (TimeoutError, EOFError, OSError) as error:
             self._kill()
             raise _Lost from error
@@ -213,7 +245,9 @@ class ModelProcess:
                 self._process.wait(_GRACE)
             except subprocess.TimeoutExpired:
                 self._kill()
-        self._process = self._channel = None
+        if self._scratch:
+            self._scratch.remove()
+        self._process = self._channel = self._scratch = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -230,6 +264,9 @@ class ModelProcess:
         except TimeoutError as error:
             self._kill()
             raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
+        except _Stopped as error:
+            self._kill()
+            raise Permanent(f"{error} while {doing} and was stopped") from error
         except (EOFError, OSError) as error:
             raise Retryable(f"the model process {self._ending()} while {doing}") from error
         except BaseException:
@@ -247,26 +284,32 @@ class ModelProcess:
 
         Each package that the child begins to load meanwhile has that time anew.
         """
+        begun: set[str] = set()
         self._send(message, time.monotonic() + timeout)
         while True:
             reply = self._receive(time.monotonic() + timeout)
             if "loading" not in reply:
                 return reply
-            self._loading = reply["loading"]
+            if "setup" not in message or reply["loading"] in begun or len(begun) == _PACKAGES:
+                raise _Stopped("the model process held its parent up")
+            self._loading = str(reply["loading"])
+            begun.add(self._loading)
 
     def _send(self, message: Mapping[str, Any], deadline: float) -> None:
         if self._channel is None:
             raise EOFError
         self._channel.settimeout(_left(deadline))
-        self._channel.sendall(json.dumps(message).encode() + b"\n")
+        told: Mapping[str, Any] = send_files(self._channel, message)
+        if self._scratch:
+            told = _placed(told, self._scratch)
+        self._channel.sendall(json.dumps(told).encode() + b"\n")
 
     def _receive(self, deadline: float) -> dict[str, Any]:
         """The next line. What came behind it is kept: replies to a request may arrive together."""
         if self._channel is None:
             raise EOFError
         while b"\n" not in self._received:
-            self._channel.settimeout(_left(deadline))
-            part = self._channel.recv(1 << 20)
+            part = self._part(self._channel, deadline)
             if not part:
                 raise EOFError
             self._received += part
@@ -274,13 +317,46 @@ class ModelProcess:
                 raise OSError("the answer has no end")
         line, _, rest = bytes(self._received).partition(b"\n")
         self._received = bytearray(rest)
-        return dict(json.loads(line))
+        try:
+            return dict(json.loads(line))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _Stopped("the model process sent what is no message") from error
+
+    def _part(self, channel: socket.socket, deadline: float) -> bytes:
+        """What the child says next. Meanwhile its scratch folder is watched."""
+        while True:
+            left = _left(deadline)
+            channel.settimeout(min(left, _LOOKS))
+            try:
+                return channel.recv(1 << 20)
+            except TimeoutError:
+                if self._scratch and self._scratch.overfull():
+                    room = self._scratch.room
+                    raise _Stopped(f"the model process wrote more than {room / 1e9:g} GB of temporary files") from None
+
+    def _taken(self, task: Task, answer: Mapping[str, Any]) -> Answer:
+        """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
+        try:
+            findings, seconds = Findings.from_json(answer["findings"]), dict(answer["seconds"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Permanent("the model process answered with what are no findings") from error
+        files = [mask_file(task.scratch)] if findings.mask else []
+        files += [map_file(task.scratch, number) for number in range(len(findings.maps))]
+        if self._scratch:
+            for file in files:
+                self._scratch.take(file.name, file)
+        return Answer(findings, seconds)
 
     def _kill(self) -> None:
-        """End the child and whatever it started (it leads a session of its own), at once, and take its status."""
+        """End the child and whatever it started (it leads a session of its own), at once, and take its status.
+
+        Its scratch folder goes with it: it may hold a patient's volume.
+        """
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._scratch:
+            self._scratch.remove()
 
     def _ending(self) -> str:
         """How the child ended, in words. It has closed its socket, so that its end is near."""
@@ -294,27 +370,19 @@ class ModelProcess:
         return ending(status)
 
 
-def _spawn(channel: socket.socket, setup: ModelProcessConfig) -> subprocess.Popen[bytes]:
+def _spawn(
+    channel: socket.socket, setup: ModelProcessConfig, factory: str, scratch: Scratch
+) -> subprocess.Popen[bytes]:
     """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
+    plan = plan_of(setup, packages_in(setup.models), scratch, [factory.partition(".")[0]])
     return subprocess.Popen(
-        [*program("inference_worker.model_server"), str(channel.fileno())],
-        env=environment(setup),
+        command(plan, "inference_worker.model_server", str(channel.fileno())),
+        env=environment(setup, scratch.folder),
         pass_fds=[channel.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=2,
         start_new_session=True,
     )
-
-
-def environment(setup: ModelProcessConfig) -> dict[str, str]:
-    """The environment of a process that runs models: nothing that it does not need."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    own = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    own |= {name: str(setup.threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if setup.threads}
-    gpus = visible(setup.device, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if gpus is not None:
-        own["CUDA_VISIBLE_DEVICES"] = gpus
-    return inherited | own
 
 
 def ending(status: int) -> str:
@@ -334,8 +402,12 @@ def _said(task: Task) -> dict[str, Any]:
     return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
 
 
-def _answer(answer: Mapping[str, Any]) -> Answer:
-    return Answer(Findings.from_json(answer["findings"]), answer["seconds"])
+def _placed(message: Mapping[str, Any], scratch: Scratch) -> Mapping[str, Any]:
+    """`message` with the place of each task's results in the child's own folder."""
+    if "tasks" not in message:
+        return message
+    tasks = [{**task, "scratch": str(scratch.result(Path(task["scratch"]).name))} for task in message["tasks"]]
+    return {**message, "tasks": tasks}
 
 
 def _left(deadline: float) -> float:
@@ -347,6 +419,5 @@ def _left(deadline: float) -> float:
 
 def _raised(reply: Mapping[str, str]) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
-    kind = getattr(errors, reply["error"])
-    error: NodeError = kind(*reply["message"].split("\n"))
-    return error
+    kind = _ERRORS.get(str(reply["error"]), Retryable)
+    return kind(*str(reply.get("message")).split("\n"))

@@ -1,11 +1,12 @@
 """The model process itself: loads every package, then answers one request after another until its parent is gone.
 
-Started by inference_worker.model_process as `python -m inference_worker.model_server SOCKET`. Messages are JSON, a
-line each: the set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task,
-in their order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the
-set-up it says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that
-ran out: engines keep what they took, so that this process is of no use any more. Files are read and decoded by threads
-beside the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
+Started by inference_worker.model_process behind walls (inference_worker.walls), which stand before anything of this
+module is imported. Messages are JSON, a line each, behind the files that they name (inference_worker.handed_files): the
+set-up comes first, then requests {"tasks": [task, ...], "next": task or null}. The set-up and each task, in their
+order, are answered by {"answer": ...} or by {"error": class, "message": sentence}; before its answer to the set-up it
+says {"loading": name} of each package that it begins to load. An error that is "spent" is one of memory that ran out:
+engines keep what they took, so that this process is of no use any more. Files are read and decoded by threads beside
+the network: those of a request's tasks ahead of their turn, and those of the task that comes next.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +32,12 @@ from domain.errors import ConfigurationError, NodeError
 from domain.findings import Mask
 from inference_worker import images, volume
 from inference_worker.engines.checked import says_memory
+from inference_worker.handed_files import HandedFiles, Inbox
 from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_process import map_file, mask_file
 from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
-from inference_worker.process_limits import allowed, be_first_when_memory_ends, end_with, take_no_more_than, taken
+from inference_worker.process_limits import allowed, take_no_more_than, taken
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -50,20 +52,25 @@ _READERS = 2
 _BECOMES = 8
 
 
-def main(descriptor: int) -> None:
-    """Serve the socket of this file descriptor until the parent closes it."""
-    with socket.socket(fileno=descriptor) as channel, channel.makefile("r", encoding="utf-8") as lines:
-        told = json.loads(lines.readline())
-        end_with(told["parent"])
-        be_first_when_memory_ends()
+def main(descriptor: str, fault: str) -> None:
+    """Serve the socket of this file descriptor until the parent closes it; where there is a `fault`, say it alone."""
+    logs.log_to(sys.stderr, "model", readable=sys.stderr.isatty())
+    with socket.socket(fileno=int(descriptor)) as channel:
+        inbox = Inbox(channel)
+        told = json.loads(inbox.line() or "null")
+        if told is None:
+            return
         setup = ModelProcessConfig.from_json(told["setup"])
         take_no_more_than(allowed(setup.memory))
+        if fault:
+            _send(channel, {"error": "ConfigurationError", "message": fault})
+            return
         runs: dict[tuple[str, str], Loaded] = {}
         _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
             queue = RequestQueue(runs, pool, allowed(setup.memory), setup.own_frames_of_reference)
-            for line in lines:
-                for reply in queue.replies(json.loads(line)):
+            for line in inbox:
+                for reply in queue.replies(json.loads(line), inbox.files_of):
                     _send(channel, reply)
 
 
@@ -97,13 +104,17 @@ class RequestQueue:
         self._own_frames = own_frames_of_reference
         self._readings: dict[str, Reading] = {}
 
-    def replies(self, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """The reply to each task of the request, as it is ready."""
+    def replies(self, request: Mapping[str, Any], files_of: Callable[[Task], HandedFiles]) -> Iterator[dict[str, Any]]:
+        """The reply to each task of the request, as it is ready; `files_of` gives the files of each in their order."""
         tasks = request["tasks"]
-        readings = [self._reading(task) for task in tasks]
+        readings = [self._reading(task, files_of(task)) for task in tasks]
         self._readings = {}  # what was read ahead and not asked for is let go
-        if request["next"] and self._has_room(request["next"]):
-            self._readings[_key(request["next"])] = self._reading(request["next"])
+        if request["next"]:
+            files = files_of(request["next"])
+            if self._has_room(files):
+                self._readings[_key(request["next"])] = self._reading(request["next"], files)
+            else:
+                files.close()
         together = self._together(tasks, readings) if len(tasks) > 1 else None
         if together:
             yield from together
@@ -111,21 +122,17 @@ class RequestQueue:
         for task, reading in zip(tasks, readings, strict=True):
             yield _reply(self._answer, task, reading)
 
-    def _has_room(self, task: Task) -> bool:
-        """Whether half of the memory still holds what becomes of the task's files."""
-        files = [Path(one) for paths in task["files"].values() for one in paths]
-        try:
-            size = sum(file.stat().st_size for file in files)
-        except OSError:  # which is said when their turn has come
-            return False
-        return taken() + _BECOMES * size < self._memory // 2
+    def _has_room(self, files: HandedFiles) -> bool:
+        """Whether half of the memory still holds what becomes of the files."""
+        return taken() + _BECOMES * files.size() < self._memory // 2
 
-    def _reading(self, task: Task) -> Reading:
+    def _reading(self, task: Task, files: HandedFiles) -> Reading:
         """The task's files being read; anew where memory ran out as they were read ahead, which may have passed."""
         ahead = self._readings.pop(_key(task), None)
         if ahead and not (ahead.done() and isinstance(ahead.exception(), MemoryError)):
+            files.close()
             return ahead
-        return self._pool.submit(self._read, task)
+        return self._pool.submit(self._read, task, files)
 
     def _loaded(self, task: Task) -> Loaded:
         loaded = self._runs.get((task["package"], task["version"]))
@@ -135,14 +142,17 @@ class RequestQueue:
             )
         return loaded
 
-    def _read(self, task: Task) -> tuple[Sources, float]:
+    def _read(self, task: Task, handed: HandedFiles) -> tuple[Sources, float]:
         """The task's inputs, prepared as far as may be, and the seconds that they took."""
         began = time.perf_counter()
-        loaded = self._loaded(task)
-        inputs = loaded.inputs
-        # A job that an earlier release requested does not name its input.
-        files = {name or inputs[0].name: [Path(one) for one in paths] for name, paths in task["files"].items()}
-        sources = {one.name: _source(one, files[one.name], self._own_frames) for one in inputs}
+        try:
+            loaded = self._loaded(task)
+            inputs = loaded.inputs
+            # A job that an earlier release requested does not name its input.
+            files = {name or inputs[0].name: found for name, found in handed.by_name().items()}
+            sources = {one.name: _source(one, files[one.name], self._own_frames) for one in inputs}
+        finally:
+            handed.close()
         return loaded.prepare(sources), time.perf_counter() - began
 
     def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def _key(task: Task) -> str:
     return json.dumps([task["package"], task["version"], task["files"]], sort_keys=True)
 
 
-def _source(wanted: Input, files: Sequence[Path], own_frames_of_reference: bool) -> Volume | Images:
+def _source(wanted: Input, files: Sequence[BinaryIO], own_frames_of_reference: bool) -> Volume | Images:
     if wanted.kind == "images":
         return images.build(files)
     return volume.build(files, wanted.missing_slices, wanted.units, own_frames_of_reference)
@@ -199,8 +209,3 @@ def _pack(array: NDArray[Any], kind: Any, path: Path) -> str:
 
 def _send(channel: socket.socket, message: Mapping[str, Any]) -> None:
     channel.sendall(json.dumps(message).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    logs.log_to(sys.stderr, "model", readable=sys.stderr.isatty())
-    main(int(sys.argv[1]))

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
+from dicom_node.attributes.files import Source
 from dicom_node.attributes.pet_units import factors
 from inference_worker.frames import Frame
 
 
-def in_units(frames: Sequence[Frame], paths: Sequence[Path], wanted: str) -> list[Frame]:
+def in_units(frames: Sequence[Frame], paths: Sequence[Source], wanted: str) -> list[Frame]:
     """The frames, whose files are among `paths`, scaled to `wanted`; as they are where that is "".
 
     Raises UnusableInput where they are no PET, or what they say does not suffice for that.

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from dicom_node.attributes.files import Source
 from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from inference_worker.frames import Frame, Slices, called, read
@@ -42,7 +42,7 @@ class Volume:
 
 
 def build(
-    paths: Sequence[Path], missing_slices: int = 0, units: str = "", own_frames_of_reference: bool = False
+    paths: Sequence[Source], missing_slices: int = 0, units: str = "", own_frames_of_reference: bool = False
 ) -> Volume:
     """The volume that the files of one series make, slices sorted by position along their normal.
 

@@ -3,19 +3,22 @@
 A config is a program: `_target_` calls what it names, a text that begins with `$` is Python (MONAI's bundle
 specification; MONAI itself restricts neither). Known are, and nothing else:
 
-- a `_target_` that is a class of MONAI (written bare or as `monai....Class`), of `torch.nn` or of ignite;
+- a `_target_` that is a layer of `torch.nn` or a part of MONAI that models/bundle_parts.py lists (written bare or as
+  `monai....Class`), with arguments that are listed there, and where that matters with values;
 - an import of a module of ROOTS, which by itself does nothing;
 - an expression of references, literals, operators, comprehensions and lambdas that calls references, their METHODS,
   BUILTINS and the FUNCTIONS named here.
 
-Everything else is the bundle's own code, and a person has to trust it. This is a sieve and no wall: a class of MONAI
-given unusual arguments can do much. The wall is the model process, which holds no password.
+Everything else is the bundle's own code, and a person has to trust it. What runs, trusted or not, runs behind the walls
+of inference_worker/walls.
 """
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from models.bundle_parts import ARGUMENTS, is_known, unknown_argument
 
 
 def _words(text: str) -> frozenset[str]:
@@ -27,13 +30,6 @@ PACKAGES = (
     "monai.networks", "monai.transforms", "monai.visualize", "torch.nn", "ignite.handlers", "ignite.metrics",
 )  # fmt: skip
 
-# Classes that speak to servers or run other configs.
-_NOT_ORDINARY = _words(
-    """
-    ClearMLHandler ClearMLImageHandler ClearMLStatsHandler MLFlowHandler BundleWorkflow ConfigComponent
-    ConfigExpression ConfigParser ConfigWorkflow PythonicWorkflow
-    """
-)
 ROOTS = _words("copy functools glob ignite itertools json math monai numpy os pathlib torch")
 BUILTINS = _words(
     """
@@ -63,6 +59,11 @@ METHODS = _words(
     permute reshape rstrip run shape sigmoid size softmax split squeeze startswith state stem strip sum suffix T to
     train type transpose unsqueeze upper values view
     """
+)
+
+# What calls in expressions are given by name; a reader or a place is none of it.
+_KEYWORDS = (ARGUMENTS - _words("reader output_dir load_path")) | _words(
+    "base_dir data_list_key requires_grad reverse default min max"
 )
 
 _ALIASES = {"monai": "monai", "torch": "torch", "np": "numpy", "numpy": "numpy"}
@@ -136,6 +137,9 @@ def _component(where: str, value: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: its _target_ is no text"
         elif not target.startswith("$") and target not in FUNCTIONS and not ordinary_target(target):
             yield f"{where}: calls {target!r}"
+        elif not target.startswith("$"):
+            faults = (unknown_argument(name, given) for name, given in value.items() if not name.startswith("_"))
+            yield from (f"{where}: gives {target!r} {fault}" for fault in faults if fault)
     if value.get("_mode_", "default") not in ("default", "callable"):
         yield f"{where}: its _mode_ {value['_mode_']!r} is for debugging"
 
@@ -143,8 +147,9 @@ def _component(where: str, value: Mapping[str, Any]) -> Iterator[str]:
 def ordinary_target(target: str) -> bool:
     """Whether `target` is a class that a bundle may name without being trusted. A bare name is MONAI's to look up."""
     module, _, name = target.rpartition(".")
-    known = not module or any(f"{module}.".startswith(f"{one}.") for one in PACKAGES)
-    return known and bool(_CLASS.fullmatch(name)) and name not in _NOT_ORDINARY
+    if f"{module}.".startswith("torch.nn."):
+        return bool(_CLASS.fullmatch(name))
+    return is_known(name) and (not module or any(f"{module}.".startswith(f"{one}.") for one in PACKAGES))
 
 
 def _unknown(statement: ast.stmt | None, aliases: Mapping[str, str]) -> str:
@@ -193,7 +198,8 @@ class _Expression:
         setting = isinstance(node.func, ast.Name) and node.func.id == "setattr" and node.args
         if setting and (self._dotted(node.args[0]) or "").startswith("torch.backends."):
             return self._any(*node.args[1:])
-        return self._any(node.func, *node.args, *node.keywords)
+        named = next((f"the argument {one.arg!r}" for one in node.keywords if one.arg not in _KEYWORDS), "")
+        return f"gives {named}" if named else self._any(node.func, *node.args, *node.keywords)
 
     def _name(self, node: ast.Name | ast.Attribute) -> str:
         dotted = self._dotted(node)

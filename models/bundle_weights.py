@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domain.errors import ConfigurationError
+from models.torchscript import refuse_other_than_networks
 
 WEIGHTS = (".pt", ".pth", ".ckpt", ".ts", ".bin")
 
@@ -38,11 +39,20 @@ def refuse_programs(path: Path, name: str) -> None:
         )
     if path.suffix.lower() not in WEIGHTS:
         return
+    if _is_script(path):
+        refuse_other_than_networks(path.read_bytes(), name)
     for what in _calls(path, name):
         raise ConfigurationError(
             f"{name}: is a pickle that calls {what.replace(' ', '.')}: a program and no weights. "
             "A checkpoint of tensors alone (torch.save of a state_dict) or TorchScript would do"
         )
+
+
+def _is_script(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in member for member in archive.namelist())
 
 
 def _calls(path: Path, name: str) -> Iterator[str]:

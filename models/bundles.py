@@ -5,8 +5,8 @@ model process runs them from copies whose digests it has just verified. Weights 
 TorchScript: a pickle that calls anything else, native code and links are refused, whoever vouches for them. A config
 is a program; one of known parts (models/bundle_code.py) is accepted, and its bundle runs without its Python files. A
 bundle with code of its own is refused with each place that it has it, unless it is imported as trusted: then a person
-has read these places, `provenance.json` lists them, and the code runs in the model process, which has no password but
-reads this machine's files as the node does.
+has read these places, `provenance.json` lists them, and the code runs in the model process, behind its walls
+(inference_worker/walls).
 """
 
 import json

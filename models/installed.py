@@ -1,13 +1,13 @@
 """Which model packages this node has, those of the configured folder or the shipped ones, and whether to trust them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import models
 from config.settings import Settings
 from domain.errors import ConfigurationError, IntegrityError
 from models.manifest import MANIFEST
-from models.registry import Package, Registry, load_package, verify
+from models.registry import Package, Registry, Release, load_package, verify
 from models.signing import Signature, TrustedKey, require, signature_of, trusted_keys
 
 
@@ -91,6 +91,16 @@ def unsigned(package: Package, settings: Settings) -> list[str]:
 def fault(package: Package, settings: Settings) -> str:
     """Why `package` must not run, "" where nothing speaks against it: its files, and the signature that is wanted."""
     return next(iter(unsigned(package, settings)), "") or changed(package)
+
+
+def must_not_be_older(packages: Iterable[Package], settings: Settings) -> list[Release]:
+    """Those that must not run where a newer version is known: where signatures count, unless somebody allowed it.
+
+    What was signed stays signed, also after its fault was mended in the next version.
+    """
+    if not settings.models.require_signature:
+        return []
+    return [one.release for one in packages if " ".join(one.release) not in settings.models.allow_older]
 
 
 def engine_cache(settings: Settings) -> Path:

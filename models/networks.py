@@ -4,7 +4,7 @@ The fields are those of onnx.proto (ModelProto, GraphProto, TensorProto, ValueIn
 buffers: a key of field and kind, then a whole number in groups of seven bits, or a length and as many bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,6 +16,18 @@ Field: TypeAlias = tuple[int, int | memoryview]
 
 _FLOAT = 1  # TensorProto.DataType
 _KINDS = {2: "8-bit", 3: "8-bit", 6: "32-bit whole", 7: "64-bit whole", 10: "16-bit", 11: "64-bit", 16: "bfloat16"}
+
+
+# Where tensors may lie, by the numbers of fields in onnx.proto.
+_MODEL: Mapping[int, str] = {7: "graph", 20: "training", 25: "function"}
+_MESSAGES: Mapping[str, Mapping[int, str]] = {
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "function": {7: "node", 11: "attribute"},
+    "training": {1: "graph", 2: "graph"},
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ def read_onnx(network: bytes) -> OnnxFile:
         outputs = tuple(_value(one) for one in _every(graph, 12))
         opsets = [list(_fields(one)) for one in _every(model, 8)]
         own = [int(number) for one in opsets if _text(one, 1) in ("", "ai.onnx") for number in _numbers(one, 2)]
-        external = sorted({name for one in weights for name in _external(one)})
+        external = sorted(set(_external_of(model, _MODEL)))
     except (ValueError, IndexError) as error:
         raise ConfigurationError("is no ONNX network") from error
     return OnnxFile(max(own, default=0), inputs, outputs, tuple(external))
@@ -96,11 +108,37 @@ def _reads(one: Value, wanted: Network) -> Iterator[str]:
         yield f"reads {one.name} of shape {one.shape}; the manifest says {wanted.shape}"
 
 
+def external_files(network: bytes) -> tuple[str, ...]:
+    """The files beside it that `network` would have read, wherever in it a tensor names one; sorted.
+
+    An engine would look for them in whatever folder it works in. Raises ConfigurationError where it is no ONNX.
+    """
+    try:
+        model = list(_fields(memoryview(network)))
+        _last(model, 7)
+        return tuple(sorted(set(_external_of(model, _MODEL))))
+    except (ValueError, IndexError, RecursionError) as error:
+        raise ConfigurationError("it is no ONNX network") from error
+
+
+def _external_of(message: list[Field], kind: Mapping[int, str]) -> Iterator[str]:
+    """What the tensors name that lie anywhere in a message whose fields of messages are those of `kind`."""
+    for field, value in message:
+        inside = kind.get(field)
+        if inside is None or not isinstance(value, memoryview):
+            continue
+        if inside == "tensor":
+            yield from _external(list(_fields(value)))
+        else:
+            yield from _external_of(list(_fields(value)), _MESSAGES[inside])
+
+
 def _external(tensor: list[Field]) -> Iterator[str]:
-    """The file that holds a tensor's values (data_location 1, EXTERNAL), where it is another one."""
-    if 1 in _numbers(tensor, 14):
-        entries = [list(_fields(one)) for one in _every(tensor, 13)]
-        yield from (_text(one, 2) for one in entries if _text(one, 1) == "location")
+    """The file that holds a tensor's values (data_location 1, EXTERNAL; external_data), where it is another one."""
+    entries = [list(_fields(one)) for one in _every(tensor, 13)]
+    if entries or 1 in _numbers(tensor, 14):
+        named = [_text(one, 2) for one in entries if _text(one, 1) == "location"]
+        yield from named or ("a file without a name",)
 
 
 def _value(content: memoryview) -> Value:

@@ -143,6 +143,11 @@ def changed_package(version: str) -> str:
     return f"version {version} is known with other contents: give what was changed a new version"
 
 
+def older_package(known: str) -> str:
+    """Why a signed package does not run of which a newer version has been known, and what to do."""
+    return f"the node has known its newer version {known}; name this one in models.allow_older where it shall run"
+
+
 def verify(package: Package) -> None:
     """Read every file; raises IntegrityError naming all that were changed, are missing, or are not listed."""
     if found := damage(package):

@@ -6,7 +6,7 @@ from config.settings import Settings
 from consumers.steps.assemble import Assembler
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
-from models.installed import broken, installed
+from models.installed import broken, installed, must_not_be_older
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
@@ -22,7 +22,12 @@ def assemble(context: Context) -> None:
     settings = context.settings
     policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
     assembler = Assembler(context.ledger, policy)
-    router = Router(lambda: installed(settings), lambda: site_rules(settings), broken=lambda: broken(settings))
+    router = Router(
+        lambda: installed(settings),
+        lambda: site_rules(settings),
+        broken=lambda: broken(settings),
+        not_older=lambda found: must_not_be_older(found, settings),
+    )
     notifications = context.database.listener(STUDIES_CHANNEL)
 
     with consume(context, "routing", router) as routing:

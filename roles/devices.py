@@ -70,6 +70,7 @@ def setup(settings: Settings, index: int = 0) -> ModelProcessConfig:
         round(models.gpu_memory_gb * _GB),
         round(models.memory_gb * _GB),
         own_frames_of_reference=models.own_frames_of_reference,
+        walls=models.walls,
     )
 
 

@@ -9,8 +9,8 @@ from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference
 from domain.errors import ConfigurationError, IntegrityError, Retryable
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
-from models.installed import broken, installed
-from models.registry import Package, changed_package, releases
+from models.installed import broken, installed, must_not_be_older
+from models.registry import Package, changed_package, older_package, releases
 from roles.devices import setup
 from roles.process import Context
 from roles.tasks import Throttled, beating, holder_name, publish_backlog, run_loop, wait_at_most
@@ -26,7 +26,14 @@ _LOOKS = 1.0
 def work(context: Context) -> None:
     """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
-    child = ModelProcess(ModelProcessSettings(setup(settings, context.index), settings.models.load_timeout))
+    child = ModelProcess(
+        ModelProcessSettings(
+            setup(settings, context.index),
+            settings.models.load_timeout,
+            scratch=settings.data / "work",
+            room=round(settings.models.scratch_gb * 1_000_000_000),
+        )
+    )
     warm = WarmModels(context, child)
     life = Life(context.database)
     loop = LeasedLoop(
@@ -119,8 +126,11 @@ class WarmModels:
     def _register(self, packages: Sequence[Package]) -> None:
         with self._context.database.transaction() as connection:
             changed = known_packages.register(connection, releases(packages))
+            newer = known_packages.newer(connection, must_not_be_older(packages, self._context.settings))
         for name, version in sorted(changed):
             _log.error("model package %s does not run: %s", name, changed_package(version))
+        for (name, _), known in sorted(newer.items()):
+            _log.error("model package %s does not run: %s", name, older_package(known))
 
     def _restart(self) -> None:
         self._context.health.waiting("the models to be warm")

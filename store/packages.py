@@ -3,6 +3,7 @@
 Result UIDs and readers know a model by name and version, so that another package may never come under the same.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, select, tuple_
@@ -31,6 +32,25 @@ def changed(connection: Connection, packages: Mapping[Release, str]) -> set[Rele
     """Those of `packages` that are known under another digest."""
     known = _known(connection, packages)
     return {release for release, digest in packages.items() if known.get(release, digest) != digest}
+
+
+def newer(connection: Connection, releases: Iterable[Release]) -> dict[Release, str]:
+    """Of `releases` those of which a newer version is known, each with the newest."""
+    columns = model_packages.c
+    wanted = list(releases)
+    found = connection.execute(
+        select(columns.name, columns.version).where(columns.name.in_([name for name, _ in wanted]))
+    )
+    newest: dict[str, str] = {}
+    for row in found:
+        newest[row.name] = max(newest.get(row.name, row.version), row.version, key=_order)
+    return {one: newest[one[0]] for one in wanted if one[0] in newest and _order(newest[one[0]]) > _order(one[1])}
+
+
+def _order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """Versions in their order: numbers by value, and a word (such as "rc") before the version without it."""
+    parts = re.findall(r"\d+|[A-Za-z]+", version)
+    return (*((1, int(one), "") if one.isdigit() else (-1, 0, one.lower()) for one in parts), (0, 0, ""))
 
 
 def _known(connection: Connection, releases: Iterable[Release]) -> dict[Release, str]:

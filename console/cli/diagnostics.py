@@ -20,6 +20,7 @@ from models import installed as packages
 from models.registry import Package
 from roles.data_folder import open_to_others
 from roles.database import KEEPER, reading, refuse_unusable
+from roles.devices import setup
 from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield _identity_key(settings)
     yield from _extras()
     yield from _engines()
+    yield from _walls(settings)
     yield from _models(settings)
 
 
@@ -185,6 +187,19 @@ def _engines() -> Iterator[Look]:
     cards = [f"{gpu.name}, {size(gpu.memory)}" for gpu in cuda.gpus()]
     said = "; ".join(cards) or "none that this process sees; the CPU is used"
     yield Look("GPU", Mark.OK if cards else Mark.NOTED, said)
+
+
+def _walls(settings: Settings) -> Iterator[Look]:
+    """What keeps a model from the rest of this machine, as a process has it that raises the walls."""
+    if find_spec("numpy") is None:
+        return
+    from inference_worker.walls.standing import standing  # noqa: PLC0415 - the worker's libraries may be absent
+
+    found, missing = standing(setup(settings))
+    for wall in found:
+        yield Look(f"wall {wall.name}", Mark.OK if wall.stands else Mark.NOTED, wall.said)
+    if missing:
+        yield Look("walls", Mark.LACKING if settings.models.walls == "required" else Mark.NOTED, missing)
 
 
 def _models(settings: Settings) -> Iterator[Look]:

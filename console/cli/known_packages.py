@@ -5,7 +5,8 @@ from pathlib import Path
 
 from config.settings import Settings
 from domain.errors import NodeError
-from models.registry import Package, Release, changed_package, releases
+from models.installed import must_not_be_older
+from models.registry import Package, Release, changed_package, older_package, releases
 from roles.database import KEEPER, reading
 from roles.run_files import running
 from store import packages as known_packages
@@ -29,6 +30,8 @@ def faults(settings: Settings, found: Sequence[Package]) -> dict[Release, str]:
     try:
         with reading(settings) as database, database.transaction() as connection:
             changed = known_packages.changed(connection, releases(found))
+            newer = known_packages.newer(connection, must_not_be_older(found, settings))
     except NodeError:
         return {}
-    return {release: changed_package(release[1]) for release in changed}
+    older = {release: older_package(known) for release, known in newer.items()}
+    return older | {release: changed_package(release[1]) for release in changed}

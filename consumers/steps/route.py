@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
@@ -16,7 +17,7 @@ from domain.ids import StudyId
 from domain.instances import series_facts
 from domain.routing import Conditions, SeriesFacts
 from models.manifest import Manifest
-from models.registry import Package, changed_package, releases
+from models.registry import Package, Release, changed_package, older_package, releases
 from store import deliveries, jobs, outbox, routing, studies
 from store import packages as known_packages
 from store.deliveries import DELIVERIES_CHANNEL
@@ -31,7 +32,8 @@ class Router:
 
     `packages` and `rules` are asked anew for each study, so that a mended rules file works without a restart; `rules`
     gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
-    with packages that cannot be asked: the others are, all the same.
+    with packages that cannot be asked: the others are, all the same. `not_older` gives those that must not run where a
+    newer version of them has been known.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class Router:
         rules: Callable[[], Sequence[Rule] | None],
         clock: Clock | None = None,
         broken: Callable[[], Mapping[str, str]] = dict,
+        not_older: Callable[[Iterable[Package]], Iterable[Release]] = lambda _packages: (),
     ) -> None:
         self._packages = packages
         self._rules = rules
         self._broken = broken
+        self._not_older = not_older
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -65,12 +69,9 @@ class Router:
             return
         series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
-        changed = known_packages.register(transaction.connection, releases(packages))
-        wanted = [
-            job
-            for one in packages
-            if (job := self._decide(transaction, event.study_id, revision, one, rules, series, one.release in changed))
-        ]
+        barred = self._barred(transaction, packages)
+        decided = partial(self._decide, transaction, event.study_id, revision, rules, series)
+        wanted = [job for one in packages if (job := decided(one, barred.get(one.release, "")))]
         broken = self._note_broken(transaction, event.study_id, revision)
         opened: list[str] = []
         waiting = [job.model for job in wanted if self._request(transaction, job, opened)]
@@ -86,6 +87,13 @@ class Router:
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
 
+    def _barred(self, transaction: Transaction, packages: Sequence[Package]) -> Mapping[Release, str]:
+        """Why packages are not asked: one is known with other contents, a newer version of another has been known."""
+        changed = known_packages.register(transaction.connection, releases(packages))
+        newer = known_packages.newer(transaction.connection, self._not_older(packages))
+        older = {release: older_package(known) for release, known in newer.items()}
+        return older | {release: changed_package(release[1]) for release in changed}
+
     def _note_broken(self, transaction: Transaction, study: StudyId, revision: int) -> list[str]:
         """Have `explain` say why a package that cannot be read was not asked; their names."""
         broken, now = self._broken(), self._clock.now()
@@ -100,15 +108,15 @@ class Router:
         transaction: Transaction,
         study: StudyId,
         revision: int,
-        package: Package,
         rules: Sequence[Rule] | None,
         series: Sequence[SeriesFacts],
-        changed: bool,
+        package: Package,
+        barred: str,
     ) -> WantedJob | None:
         name, version = package.release
         choice, reason = decide(package.manifest, rules, series)
-        if changed:
-            choice, reason = Choice({}, {}), changed_package(version)
+        if barred:
+            choice, reason = Choice({}, {}), barred
         series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
         inputs = dict(choice.inputs)
         refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}

@@ -10,18 +10,20 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from pydicom import FileDataset, dcmread
 from pydicom.charset import python_encoding
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_dataset, read_file_meta_info, read_partial
+from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import BaseTag, Tag
 
 from dicom_node.elements import DEFLATED
 from domain.errors import Retryable, UnusableInput
 
 T = TypeVar("T")
+# A file by its path, or one that is open: then whoever reads it need have no right to open it.
+Source: TypeAlias = Path | BinaryIO
 
 # What pydicom and its decoders raise, on reading or on the first use of an element, for bytes that are not what they
 # claim to be.
@@ -37,7 +39,7 @@ _BEFORE_META = 128 + 4 + 12
 _DEFAULT = "ISO_IR 6"
 
 
-def opened(path: Path, name: str, tags: Sequence[str | int], pixels: bool = False) -> FileDataset:
+def opened(path: Source, name: str, tags: Sequence[str | int], pixels: bool = False) -> FileDataset:
     """The elements `tags` of the file at `path`, without what follows its head unless its `pixels` are among them.
 
     `name` is what errors call the file. Raises UnusableInput where it is damaged or names no instance, Retryable where
@@ -61,13 +63,13 @@ def tags_of(keys: tuple[str | int, ...]) -> list[BaseTag]:
     return [Tag(key) for key in keys]
 
 
-def read_with(path: Path, read: Callable[[Path | BinaryIO], T]) -> T:
+def read_with(path: Source, read: Callable[[Path | BinaryIO], T]) -> T:
     """What `read` makes of the file; where it fails for a character set that nobody knows, of the file without that.
 
     Raises what `read` raises.
     """
     try:
-        return read(path)
+        return read(_at_its_start(path))
     except (LookupError, ValueError):
         plain = _without_character_set(path)
         if plain is None:
@@ -91,11 +93,12 @@ def known_character_set(terms: str) -> bool:
     return all(term.strip(" ") in python_encoding.keys() - {_DEFAULT} for term in terms.split("\\"))
 
 
-def _without_character_set(path: Path) -> BytesIO | None:
+def _without_character_set(path: Source) -> BytesIO | None:
     """The file with the default repertoire for its Specific Character Set; None where its own is one that is known."""
-    whole = path.read_bytes()
+    path = _at_its_start(path)
+    whole = path.read_bytes() if isinstance(path, Path) else path.read()
     try:
-        meta = read_file_meta_info(path)
+        meta = read_partial(BytesIO(whole), lambda *_: True).file_meta
         if meta.get("TransferSyntaxUID") == DEFLATED:
             return _deflated_without(whole, _BEFORE_META + meta.FileMetaInformationGroupLength)
         copy = BytesIO(whole)
@@ -103,6 +106,12 @@ def _without_character_set(path: Path) -> BytesIO | None:
     except DAMAGED:
         return None
     return copy if _made_plain(copy, "<" if little else ">") else None
+
+
+def _at_its_start(source: Source) -> Source:
+    if not isinstance(source, Path):
+        source.seek(0)
+    return source
 
 
 def _is_behind(tag: BaseTag, _vr: str | None, _length: int) -> bool:

@@ -10,10 +10,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydicom import Dataset
 
+from dicom_node.attributes.files import Source
 from dicom_node.attributes.reader import Attributes, items_of, opened_image, shown, text_of, title
 from domain.errors import UnusableInput
 
@@ -36,7 +36,7 @@ _DAY = timedelta(days=1)
 _MOMENT = re.compile(r"([0-9]{8})([0-9]{2})([0-9]{2})?([0-9]{2})?(\.[0-9]{1,6})?([+-][0-9]{4})?")
 
 
-def factors(paths: Sequence[Path], uids: Sequence[str], wanted: str) -> Mapping[str, float]:
+def factors(paths: Sequence[Source], uids: Sequence[str], wanted: str) -> Mapping[str, float]:
     """What the values of each of the instances `uids`, whose files are among `paths`, are multiplied by.
 
     Raises UnusableInput where they are no PET, or what they say does not suffice for `wanted`.

@@ -9,7 +9,6 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset
@@ -20,7 +19,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
-from dicom_node.attributes.files import DAMAGED, opened, tags_of
+from dicom_node.attributes.files import DAMAGED, Source, opened, tags_of
 from domain.errors import UnusableInput
 
 # Numbers in binary, by their VR (PS3.5 6.2).
@@ -136,7 +135,7 @@ class Attributes:
         yield self.dataset
 
 
-def opened_image(path: Path, file: str, tags: Sequence[str | int], pixels: bool = False) -> Attributes:
+def opened_image(path: Source, file: str, tags: Sequence[str | int], pixels: bool = False) -> Attributes:
     """The elements `tags` of an instance's file, which errors call by its Instance Number, or by its UID.
 
     `file` is what they call it before that is known. Raises as `attributes.files.opened` does, and UnusableInput where

@@ -14,6 +14,7 @@ from inference_worker.engines.ports import Ports, channels_last, check_names, sa
 from inference_worker.engines.protocol import Float, OutOfMemory
 from inference_worker.engines.words import in_words
 from models.manifest import Network
+from models.networks import external_files
 
 Array = NDArray[Any]
 
@@ -52,6 +53,7 @@ class CheckedEngine(ABC):
     def load(self, network: bytes, wanted: Network) -> None:
         """As the protocol says."""
         self._wanted = None
+        self._refuse_other_files(network, wanted)
         with _translated(self.failures, f"{wanted.file}: {self.name} cannot load it", ConfigurationError):
             ports = self._open(network, wanted)
         check_names(ports, wanted)
@@ -75,6 +77,17 @@ class CheckedEngine(ABC):
         with _translated(self.failures, f"{self.name} cannot run the network on {batch.shape}", Permanent):
             outputs = self._run(np.ascontiguousarray(fed, np.float32))
         return {name: self._checked(name, outputs.get(name), batch) for name in self._wanted.outputs}
+
+    def _refuse_other_files(self, network: bytes, wanted: Network) -> None:
+        """Raise ConfigurationError where an ONNX network has its weights in a file that no digest covers."""
+        try:
+            others = external_files(network) if wanted.kind == "onnx" else ()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{wanted.file}: {self.name} cannot load it: {error}") from error
+        if others:
+            raise ConfigurationError(
+                f"{wanted.file}: keeps weights in another file ({', '.join(others)}): save it as one file"
+            )
 
     def _checked(self, name: str, output: Array | None, batch: Float) -> Float:
         if output is not None and self._channels_last and output.ndim == batch.ndim:

@@ -2,9 +2,7 @@
 
 import io
 import os
-import re
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -15,9 +13,7 @@ from inference_worker.engines.libraries import converter, imported
 from inference_worker.engines.ports import Ports
 from inference_worker.engines.protocol import Float
 from models.manifest import Network
-
-# TorchScript's own code can write and map files, and call whatever operators are registered in the process.
-_FORBIDDEN = re.compile(r"\btorch\.(?:save|from_file)\(|\bops\.(?!prim\.|aten\.|quantized\.)\w+\.\w+")
+from models.torchscript import refuse_other_than_networks
 
 
 class TorchEngine(CheckedEngine):
@@ -54,7 +50,7 @@ class TorchEngine(CheckedEngine):
             model, ports = _read_onnx(network)
             self.module, self._names = _converted(convert, model).to(self._device).eval(), ports.outputs
             return ports
-        _refuse_other_than_torchscript(network, wanted)
+        refuse_other_than_networks(network, wanted.file)
         with warnings.catch_warnings():
             # Torch announces that it will drop TorchScript; until then it is the form that needs no code to load.
             warnings.filterwarnings("ignore", "`torch.jit")
@@ -111,18 +107,3 @@ def _converted(convert: Callable[[Any], Any], model: Any) -> Any:
         return convert(model)
     except Exception as error:  # its converters look up, index and assert what a file may not hold
         raise RuntimeError(f"onnx2torch cannot convert it: {type(error).__name__} {error}".strip()) from error
-
-
-def _refuse_other_than_torchscript(network: bytes, wanted: Network) -> None:
-    """Raise ConfigurationError for anything but an archive of TorchScript, such as a pickle: that may run any code."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(network)) as archive:
-            names = archive.namelist()
-            code = [archive.read(name).decode("utf-8") for name in names if "/code/" in name and name.endswith(".py")]
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{wanted.file}: is no TorchScript; a pickle is never read") from error
-    if not code or not any(name.endswith("/constants.pkl") for name in names):
-        raise ConfigurationError(f"{wanted.file}: is no TorchScript; a pickle is never read")
-    found = next((match.group() for text in code if (match := _FORBIDDEN.search(text))), None)
-    if found:
-        raise ConfigurationError(f"{wanted.file}: its code uses {found.rstrip('(')}, which no network needs")

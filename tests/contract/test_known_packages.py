@@ -2,11 +2,13 @@
 
 import json
 
+import pytest
 from typer.testing import CliRunner
 
 from config.settings import Database, Models, Settings
 from console.cli.app import app
 from console.cli.diagnostics import Mark, examine
+from console.cli.known_packages import faults
 from models.registry import Registry, releases
 from store import packages
 from tests.support.bench import Bench
@@ -42,3 +44,29 @@ def test_verify_and_doctor_say_that_it_does_not_run_and_what_to_do(
     settings = Settings(data=bench.root, database=Database(url=database_url), models=Models(folder=folder))
     (look,) = [one for one in examine(settings) if one.what == "model body_and_bone"]
     assert (look.mark, look.said) == (Mark.LACKING, SAID)
+
+
+def test_a_signed_package_is_not_rolled_back_without_a_word_of_the_administrator(
+    bench: Bench, registry: Registry, database_url: str
+) -> None:
+    package = registry.get("body_and_bone")
+    with bench.database.transaction() as connection:
+        packages.register(connection, releases([package, changed(package, version="1.10.0")]))
+        assert packages.newer(connection, [package.release]) == {package.release: "1.10.0"}
+        assert packages.newer(connection, [(package.name, "1.10.0"), ("another", "0.1")]) == {}
+    models = Models(folder=bench.root / "models", require_signature=True, trusted_keys=(bench.root / "none",))
+    settings = Settings(data=bench.root, database=Database(url=database_url), models=models)
+    told = "the node has known its newer version 1.10.0; name this one in models.allow_older where it shall run"
+    assert faults(settings, [package]) == {package.release: told}
+    for lenient in ({"allow_older": ("body_and_bone 1.0.0",)}, {"require_signature": False}):
+        said = settings.model_copy(update={"models": models.model_copy(update=lenient)})
+        assert faults(said, [package]) == {}
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"), [("1.9.0", "1.10.0"), ("1.0", "1.0.1"), ("1.0rc1", "1.0"), ("1.0a", "1.0b"), ("2", "10")]
+)
+def test_versions_are_ordered_as_people_count(bench: Bench, older: str, newer: str) -> None:
+    with bench.database.transaction() as connection:
+        packages.register(connection, {("toy", older): "0" * 64, ("toy", newer): "1" * 64})
+        assert packages.newer(connection, [("toy", older), ("toy", newer)]) == {("toy", older): newer}

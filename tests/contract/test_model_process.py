@@ -1,5 +1,6 @@
 """The model process on good and bad days, with real processes and fake models."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,10 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -279,16 +282,44 @@ def test_a_child_that_is_killed_while_loading_says_so() -> None:
 
 
 def test_a_package_that_hangs_or_crashes_as_it_is_loaded_costs_its_own_tasks_alone(task: Task) -> None:
-    with ModelProcess(settings("load_one_that_hangs_and_one_that_crashes", start_limit=3)) as child:
+    with ModelProcess(settings("load_one_that_hangs_and_one_that_crashes", start_limit=8)) as child:
         assert child.run(task, 60).findings.mask
-        with pytest.raises(Permanent, match="hang is barred: loading the models took longer than 3 s"):
+        with pytest.raises(Permanent, match="hang is barred: loading the models took longer than 8 s"):
             child.run(another(task, "hang"), 60)
         with pytest.raises(Permanent, match="crash is barred: the model process was ended by SIGSEGV while loading"):
             child.run(another(task, "crash"), 60)
 
 
+@contextlib.contextmanager
+def when_loading(child: ModelProcess, do: Callable[[int], None]) -> Iterator[None]:
+    """Within, `do` is called once with the child's process id, as soon as it has begun to load a package."""
+    heard = threading.Event()
+    receive = child._receive
+
+    def listening(deadline: float) -> dict[str, Any]:
+        reply = receive(deadline)
+        if "loading" in reply and not heard.is_set() and child.pid:
+            heard.set()
+            do(child.pid)
+        return reply
+
+    child._receive = listening  # type: ignore[method-assign]
+    yield
+    assert heard.is_set()
+
+
 def test_a_package_is_not_blamed_for_one_kill_from_outside(task: Task, tmp_path: Path) -> None:
-    with ModelProcess(settings("load_once_killed", models=tmp_path)) as child:
+    package = tmp_path / "toy"
+    package.mkdir()
+    (package / "manifest.toml").touch()
+    (package / "waits").touch()
+    child = ModelProcess(settings("load_once_killed", models=tmp_path))
+
+    def kill(pid: int) -> None:
+        (package / "waits").unlink()
+        os.kill(pid, signal.SIGKILL)
+
+    with when_loading(child, kill), child:
         assert child.run(task, 60).findings.mask
 
 

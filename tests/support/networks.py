@@ -12,10 +12,10 @@ Node = tuple[str, Sequence[str], str]  # operator, inputs, output
 
 def onnx(nodes: Sequence[Node], channels: int = 1, outputs: Sequence[str] = ("logits",)) -> bytes:
     """A network of operators without attributes, from `volume` (n, channels, z, y, x) to `outputs`."""
-    graph = b"".join(_message(1, _node(*node)) for node in nodes) + _text(2, "test")
-    graph += _message(11, _value("volume", channels))
-    graph += b"".join(_message(12, _value(name, 0)) for name in outputs)
-    return _number(1, 8) + _message(8, _number(2, 13)) + _message(7, graph)
+    graph = b"".join(message(1, _node(*node)) for node in nodes) + text(2, "test")
+    graph += message(11, _value("volume", channels))
+    graph += b"".join(message(12, _value(name, 0)) for name in outputs)
+    return number(1, 8) + message(8, number(2, 13)) + message(7, graph)
 
 
 def root() -> bytes:
@@ -50,24 +50,24 @@ class ArrayEngine:
 
 
 def _node(operator: str, inputs: Sequence[str], output: str) -> bytes:
-    return b"".join(_text(1, name) for name in inputs) + _text(2, output) + _text(4, operator)
+    return b"".join(text(1, name) for name in inputs) + text(2, output) + text(4, operator)
 
 
 def _value(name: str, channels: int) -> bytes:
-    sizes = [_text(2, "n"), _number(1, channels) if channels else _text(2, "c"), *(_text(2, axis) for axis in "zyx")]
-    shape = b"".join(_message(1, size) for size in sizes)
-    return _text(1, name) + _message(2, _message(1, _number(1, 1) + _message(2, shape)))
+    sizes = [text(2, "n"), number(1, channels) if channels else text(2, "c"), *(text(2, axis) for axis in "zyx")]
+    shape = b"".join(message(1, size) for size in sizes)
+    return text(1, name) + message(2, message(1, number(1, 1) + message(2, shape)))
 
 
-def _number(field: int, value: int) -> bytes:
+def number(field: int, value: int) -> bytes:
     return bytes([field << 3, value])
 
 
-def _text(field: int, value: str) -> bytes:
-    return _message(field, value.encode("ascii"))
+def text(field: int, value: str) -> bytes:
+    return message(field, value.encode("ascii"))
 
 
-def _message(field: int, content: bytes) -> bytes:
+def message(field: int, content: bytes) -> bytes:
     size, parts = len(content), []
     while size > 0x7F:
         parts.append(size & 0x7F | 0x80)

@@ -155,7 +155,7 @@ class Channels(CheckedEngine):
 
 def test_a_network_with_its_channels_behind_is_fed_and_read_as_the_others_are() -> None:
     engine = Channels()
-    engine.load(b"", Network("toy.onnx", input="image", outputs=("same", "mean"), shape=(0, 3, 6, 7)))
+    engine.load(networks.root(), Network("toy.onnx", input="image", outputs=("same", "mean"), shape=(0, 3, 6, 7)))
     batch = np.random.default_rng(1).random((2, 3, 6, 7), np.float32)
     outputs = engine.infer(batch)
     assert np.array_equal(outputs["same"], 2 * batch) and outputs["mean"].shape == (2, 3)
@@ -195,14 +195,14 @@ class Failing(CheckedEngine):
 )
 def test_memory_that_runs_out_is_told_from_other_failures(error: Exception) -> None:
     engine = Failing(error)
-    engine.load(b"", Network("toy.onnx"))
+    engine.load(networks.root(), Network("toy.onnx"))
     with pytest.raises(OutOfMemory):
         engine.infer(np.zeros((1, 1, 8, 8, 8), np.float32))
 
 
 def test_any_other_failure_of_the_library_is_permanent_and_says_what_the_library_said() -> None:
     engine = Failing(RuntimeError("a long way\n  to the cause"))
-    engine.load(b"", Network("toy.onnx"))
+    engine.load(networks.root(), Network("toy.onnx"))
     with pytest.raises(Permanent, match=r"cannot run the network on \(1, 1, 8, 8, 8\): a long way to the cause"):
         engine.infer(np.zeros((1, 1, 8, 8, 8), np.float32))
 
@@ -275,3 +275,27 @@ def test_each_engine_is_made_without_its_library_only_as_a_configuration_error(
     for make in (OpenVinoEngine, OnnxRuntimeEngine, TorchEngine, lambda: TensorRtEngine(tmp_path)):
         with pytest.raises(ConfigurationError):
             make()
+
+
+LOCATION = networks.text(1, "location") + networks.text(2, "weights.bin")
+ELSEWHERE = networks.message(13, LOCATION) + networks.number(14, 1)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        networks.message(5, ELSEWHERE),
+        networks.message(15, networks.message(1, ELSEWHERE)),
+        networks.message(1, networks.text(4, "Constant") + networks.message(5, networks.message(5, ELSEWHERE))),
+        networks.message(1, networks.message(5, networks.message(6, networks.message(5, ELSEWHERE)))),
+        networks.message(1, networks.message(5, networks.message(10, ELSEWHERE))),
+    ],
+    ids=["initializer", "sparse", "constant", "inner graph", "several"],
+)
+def test_weights_in_another_file_are_refused_wherever_the_network_names_it(
+    engine: CheckedEngine, graph: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(64))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"keeps weights in another file \(weights\.bin\)"):
+        engine.load(networks.root() + networks.message(7, graph), WANTED)

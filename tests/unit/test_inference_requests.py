@@ -1,14 +1,16 @@
 """Reading ahead takes no memory from the run that it is ahead of, and what failed of it is read again."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from domain.routing import Conditions
 from inference_worker import model_server
+from inference_worker.handed_files import HandedFiles
 from inference_worker.model_protocol import Loaded, Outcome, Sources
 from inference_worker.model_server import RequestQueue
 from models.manifest import Input
@@ -31,9 +33,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were read, in order."""
     seen: list[str] = []
 
-    def source(_wanted: Input, files: list[Path], *_more: Any) -> Any:
-        seen.append(files[0].name)
-        if seen == ["now", "next"] and files[0].read_bytes() == b"large":
+    def source(_wanted: Input, files: list[BinaryIO], *_more: Any) -> Any:
+        seen.append(Path(f"/proc/self/fd/{files[0].fileno()}").readlink().name)
+        if seen == ["now", "next"] and files[0].read() == b"large":
             raise MemoryError
         return object()
 
@@ -54,17 +56,22 @@ def task(file: Path, content: bytes = b"small") -> dict[str, Any]:
     return {"package": "toy", "version": "1", "files": {"ct": [str(file)]}, "scratch": "/nowhere"}
 
 
+def handed(told: Mapping[str, Any]) -> HandedFiles:
+    """The task's files as its process is handed them."""
+    return HandedFiles({**told, "unopened": ""}, [os.open(one, os.O_RDONLY) for one in told["files"]["ct"]])
+
+
 def test_what_comes_next_is_read_ahead_where_there_is_room(reads: list[str], tmp_path: Path) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next")
     requests = queue(1 << 40)
-    list(requests.replies({"tasks": [one], "next": other}))
-    list(requests.replies({"tasks": [other], "next": None}))
+    list(requests.replies({"tasks": [one], "next": other}, handed))
+    list(requests.replies({"tasks": [other], "next": None}, handed))
     assert reads == ["now", "next"]
 
 
 def test_nothing_is_read_ahead_into_the_memory_that_the_run_may_need(reads: list[str], tmp_path: Path) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next")
-    list(queue(1).replies({"tasks": [one], "next": other}))
+    list(queue(1).replies({"tasks": [one], "next": other}, handed))
     assert reads == ["now"]
 
 
@@ -73,6 +80,6 @@ def test_files_that_were_not_read_ahead_for_want_of_memory_are_read_when_their_t
 ) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next", b"large")
     requests = queue(1 << 40)
-    list(requests.replies({"tasks": [one], "next": other}))
-    (reply,) = requests.replies({"tasks": [other], "next": None})
+    list(requests.replies({"tasks": [one], "next": other}, handed))
+    (reply,) = requests.replies({"tasks": [other], "next": None}, handed)
     assert reads == ["now", "next", "next"] and "error" not in reply
