@@ -100,7 +100,7 @@ def test_a_result_that_is_no_plain_file_is_taken_for_none(tmp_path: Path, kind: 
     secret.write_text("secret")
     with Scratch(tmp_path / "work") as scratch:
         left = scratch.result("one.mask")
-        {  # type: ignore[no-untyped-call]
+        {
             "link": lambda: left.symlink_to(secret),
             "pipe": lambda: os.mkfifo(left),
             "folder": left.mkdir,
