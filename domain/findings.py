@@ -24,6 +24,7 @@ class Measurement:
 
     `derivation` says how it came of the values that it sums up (mean, maximum, ...; PS3.16 CID 7464), where it does.
     `part` is the rank by size, from 1, of the one separate part that was measured, of so many `parts`; 0 is the whole.
+    `frame`, an index, is the one image that it was measured on, where a segment's axis was; a region's is on its own.
     """
 
     name: Code
@@ -32,6 +33,7 @@ class Measurement:
     derivation: Code | None = None
     part: int = 0
     parts: int = 0
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,7 @@ def measurement_of(data: Mapping[str, Any]) -> Measurement:
         derivation=Code(**derivation) if derivation else None,
         part=data.get("part", 0),
         parts=data.get("parts", 0),
+        frame=data.get("frame"),
     )
 
 

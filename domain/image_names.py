@@ -13,7 +13,8 @@ class ImageName:
 
     `series` is what its series is called (`series_names`), "" where that is not needed; `number` is Instance Number,
     `frame` counts from 1 in an instance of several.
-    `location` (mm) is Slice Location, else the distance along the slices' normal, and `place` what readers call that.
+    `location` (mm) is Slice Location, or where the console's table stood, and `place` what readers call that. `side`
+    says where the image lies in the patient's terms, from the origin of its frame of reference: `32.0 mm left`.
     """
 
     number: int | None = None
@@ -21,6 +22,7 @@ class ImageName:
     series: str = ""
     location: float | None = None
     place: str = "slice location"
+    side: str = ""
 
     def __str__(self) -> str:
         """`image 85, table position -137.5 mm`, with `series 3, ` before it where the series is told."""
@@ -32,12 +34,19 @@ class ImageName:
         number = "image" if self.number is None else f"image {self.number}"
         if self.frame is not None:
             return f"{number} frame {self.frame}"
-        return number if self.number is not None or self.location is not None else "image without a number"
+        return number if self.number is not None or self.where else "image without a number"
 
     @property
     def where(self) -> tuple[str, ...]:
-        """`table position -137.5 mm`, where it is known."""
-        return () if self.location is None else (f"{self.place} {self.location:z.1f} mm",)
+        """`table position -137.5 mm`, else `32.0 mm left`, where it is known."""
+        if self.location is not None:
+            return (f"{self.place} {self.location:z.1f} mm",)
+        return (self.side,) if self.side else ()
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The side, where a place is said that does not tell it: a sagittal image shows neither left nor right."""
+        return (self.side,) if self.side and self.location is not None else ()
 
     @property
     def capital(self) -> str:

@@ -50,14 +50,28 @@ def quantity(one: Measurement, resolution: Resolution | None = None) -> str:
 
 
 def amount(one: Measurement, resolution: Resolution | None = None) -> str:
-    """`-812 HU`, `34 mm (largest of 3 parts)`."""
-    unit = _UNITS.get(one.unit.value, one.unit.value) if math.isfinite(one.value) else ""
-    return " ".join(part for part in (figures(one, resolution), unit, _of(one)) if part)
+    """`-812 HU`, `34 mm (largest of 3 parts)`, `SUVbw 6.0 g/ml`."""
+    return _told(one, figures(one, resolution))
+
+
+def _unit(one: Measurement) -> tuple[str, str]:
+    """The unit, and the kind of value that an annotation of it names: `g/ml` and `SUVbw` of g/ml{SUVbw} (UCUM 2.3)."""
+    value = one.unit.value
+    if value in _UNITS:
+        return _UNITS[value], ""
+    plain, _, kind = value.partition("{")
+    return (plain, kind.rstrip("}")) if plain else (value, "")
 
 
 def stated(one: Measurement) -> str:
     """`-812 HU`: a number that a report holds in the figures that it was given there."""
-    return f"{one.value:.12g} {_UNITS.get(one.unit.value, one.unit.value)}".strip()
+    return _told(one, f"{one.value:.12g}")
+
+
+def _told(one: Measurement, value: str) -> str:
+    unit, kind = _unit(one) if math.isfinite(one.value) else ("", "")
+    said = kind if kind not in one.name.meaning else ""
+    return " ".join(part for part in (said, value, unit, _of(one)) if part)
 
 
 def named(one: Measurement) -> str:
@@ -73,6 +87,8 @@ def figures(one: Measurement, resolution: Resolution | None = None) -> str:
     unit = one.unit.value
     if unit == "mm":
         return _fixed(one.value, 0 if resolution is None or resolution.step >= _TENTHS else 1)
+    if _unit(one)[1].startswith("SUV"):
+        return _fixed(one.value, 1)
     if unit == "[hnsf'U]" or (unit == "1" and one.value % 1 == 0):  # what has been counted is known whole
         return _fixed(one.value, 0)
     return rounded(one.value, _carried(_cells(one.value, unit, resolution)))

@@ -1,6 +1,6 @@
 """[[lesions]]: each separate part of a segment as a finding by itself, with a place on an image and measurements."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,10 @@ from scipy import ndimage
 
 from domain.findings import Region, Segment, Shape
 from inference_worker.transforms.arrays import Sampled
-from inference_worker.transforms.grids import Box, Grid, Real
+from inference_worker.transforms.grids import Box, Grid
 from inference_worker.transforms.inverse import inside_of, values_on_source
 from inference_worker.transforms.labels import Labels, boxes
-from inference_worker.transforms.measuring import diameters, measure_lesion
+from inference_worker.transforms.measuring import Diameters, diameters, frame_of, measure_lesion, within
 from inference_worker.transforms.morphology import Mask
 from inference_worker.volume import Volume
 from models.manifest import LESION, Lesions, Manifest
@@ -29,11 +29,15 @@ class Listed:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One component: its voxels inside a box of the source, and how likely it is."""
+    """One component: its voxels inside a box of the source, how likely it is, and its axes on one of its slices.
+
+    Without axes it is on no image: all of its slices were interpolated.
+    """
 
     box: Box
     mask: Mask
     probability: float
+    axes: Diameters | None
 
 
 def listed(mask: Labels, shares: Sampled, manifest: Manifest, source: Volume) -> Listed:
@@ -46,7 +50,7 @@ def listed(mask: Labels, shares: Sampled, manifest: Manifest, source: Volume) ->
     for k, wanted in enumerate(manifest.lesions):
         segment = manifest.segments[wanted.segment - 1]
         parts = sorted(_parts(mask, wanted, shares.with_values(shares.values[k][None]), source), key=_first)
-        likely = [one for one in parts if _is_lesion(one, wanted, source)]
+        likely = [one for one in parts if _is_lesion(one, wanted)]
         for part in parts:
             if part not in likely:
                 kept[part.box][part.mask] = 0
@@ -57,16 +61,12 @@ def listed(mask: Labels, shares: Sampled, manifest: Manifest, source: Volume) ->
     return Listed(kept, tuple(regions), tuple(remarks))
 
 
-def _is_lesion(part: _Part, wanted: Lesions, source: Volume) -> bool:
-    """Whether it is likely enough and of a size that the model is for."""
-    if part.probability < wanted.threshold or not wanted.long_axis_mm:
-        return part.probability >= wanted.threshold
-    least, most = wanted.long_axis_mm
-    return least <= diameters(part.mask, _affine(part, source))[0] <= most
-
-
-def _affine(part: _Part, source: Volume) -> Real:
-    return Grid(source.voxels.shape, source.affine).part(part.box).affine
+def _is_lesion(part: _Part, wanted: Lesions) -> bool:
+    """Whether it is likely enough, of a size that the model is for, and on an image."""
+    if part.axes is None or part.probability < wanted.threshold:
+        return False
+    lengths = part.axes.by_name
+    return all(least <= lengths[axis] <= most for axis, (least, most) in wanted.bounds.items())
 
 
 def _first(part: _Part) -> tuple[float, int]:
@@ -84,7 +84,9 @@ def _parts(mask: Labels, wanted: Lesions, share: Sampled, source: Volume) -> Ite
             slice(one.start + part.start, one.start + part.stop) for one, part in zip(outer, inner, strict=True)
         )
         part = numbers[inner] == number
-        yield _Part(box, part, _largest(share, part, Grid(mask.shape, source.affine).part(box)))
+        grid = Grid(mask.shape, source.affine).part(box)
+        axes = diameters(part, grid.affine, within(source.filled, box[0]))
+        yield _Part(box, part, _largest(share, part, grid), axes)
 
 
 def _largest(share: Sampled, part: Mask, grid: Grid) -> float:
@@ -98,12 +100,14 @@ def _regions(
     part: _Part, number: int, wanted: Lesions, segment: Segment, manifest: Manifest, source: Volume
 ) -> Iterator[Region]:
     """The places that point at one lesion; what was measured is said of the first of them."""
-    section, frame = _section(part, source.filled)
-    if section is None:
+    if part.axes is None:
         return
+    frame = frame_of(part.box[0].start + part.axes.slice, source.filled)
     corner = (part.box[1].start, part.box[2].start)
+    points = np.argwhere(part.mask[part.axes.slice]) + corner
     quantities = [one for one in manifest.measurements if one.scope == LESION and one.segment in (0, wanted.segment)]
-    measured = measure_lesion(part.mask, source.voxels[part.box], _affine(part, source), quantities)
+    affine = Grid(source.voxels.shape, source.affine).part(part.box).affine
+    measured = measure_lesion(part.mask, source.voxels[part.box], affine, quantities, part.axes)
     for name in wanted.shapes:
         first = name == wanted.shapes[0]
         yield Region(
@@ -111,27 +115,13 @@ def _regions(
             finding=segment.type,
             frame=frame,
             shape=Shape(name),
-            points=_SHAPES[name](np.argwhere(section) + corner),
+            points=_SHAPES[name](points),
             probability=part.probability if first else None,
             site=wanted.site,
             colour=segment.colour,
             measurements=measured if first else (),
             of="" if first else f"{wanted.label} {number}",
         )
-
-
-def _section(part: _Part, filled: Sequence[int]) -> tuple[Mask | None, int]:
-    """The section with the most voxels, and its index among the frames; None where no image shows the part.
-
-    Slices that were interpolated (`filled`) are no images.
-    """
-    first = part.box[0].start
-    counts = np.count_nonzero(part.mask, axis=(1, 2))
-    counts[[k - first for k in filled if 0 <= k - first < len(counts)]] = 0
-    if not counts.any():
-        return None, 0
-    at = int(counts.argmax())
-    return part.mask[at], first + at - sum(k < first + at for k in filled)
 
 
 def _box(at: npt.NDArray[np.intp]) -> tuple[tuple[float, float], ...]:

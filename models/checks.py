@@ -245,8 +245,10 @@ def _of_lesions(one: Lesions) -> Iterator[tuple[str, str]]:
         yield "shapes", f"must be one of {', '.join(SHAPES)}, or both"
     if one.most < 1:
         yield "most", "must be 1 or more"
-    if one.long_axis_mm and not (len(one.long_axis_mm) == 2 and 0 <= one.long_axis_mm[0] < one.long_axis_mm[1]):
-        yield "long_axis_mm", "must be two numbers, the least and the most"
+    for axis in AXES:
+        limits = getattr(one, f"{axis}_mm")
+        if limits and not (len(limits) == 2 and 0 <= limits[0] < limits[1]):
+            yield f"{axis}_mm", "must be two numbers, the least and the most"
 
 
 def _measurements(manifest: Manifest) -> Faults:

@@ -106,8 +106,9 @@ class Quantity:
     """One measurement of each segment, with its codes.
 
     `what` is "volume" (ml), "mean", "deviation", "minimum", "maximum" or "median" of the source's voxels, "long_axis",
-    "short_axis" (mm, of the largest axial section; the short one perpendicular to the long one), "mean_axis" (of the
-    two), or "count" (of components). A volume whose unit is "mm3" is in mm3. `segment` 0 measures every segment.
+    "short_axis" (mm, on the one image, as it was acquired, where the long one is longest; the short one perpendicular
+    to it), "mean_axis" (of the two), or "count" (of components). A volume whose unit is "mm3" is in mm3. `segment` 0
+    measures every segment.
     `derivation` defaults to that of `what`. `of` is "whole", "largest" (component, faces touching), "each" (component,
     the largest first, ten at the most) or "lesion" (each of [[lesions]], by itself): an axis is of a component, by
     default of the largest, everything else by default of the whole.
@@ -131,10 +132,11 @@ class Lesions:
     """Each component (faces touching) of segment `segment` as a finding by itself, the likeliest first.
 
     How likely one is, is the largest share that `channel` (from 0) of the network's first output has inside it; below
-    `threshold` it is taken out of the mask, and so it is where its long axis (as [[measurements]] measure it) lies
-    outside `long_axis_mm`, the least and the most; of more than `most` the others are counted, not listed. It is called
-    `label` with its number. `shapes` point at it on the image where it is largest: "box" (around it there) and "point"
-    (its middle there). What [[measurements]] of "lesion" measure is said of it; `site` is the part of the body.
+    `threshold` it is taken out of the mask, and so it is where an axis (as [[measurements]] measure it) lies outside
+    its bounds, the least and the most: `long_axis_mm`, `short_axis_mm`, `mean_axis_mm`; of more than `most` the others
+    are counted, not listed. It is called `label` with its number. `shapes` point at it on the image where its long axis
+    is longest: "box" (around it there) and "point" (its middle there). What [[measurements]] of "lesion" measure is
+    said of it; `site` is the part of the body.
     """
 
     segment: int
@@ -144,7 +146,15 @@ class Lesions:
     shapes: tuple[str, ...] = ("box",)
     most: int = 12
     long_axis_mm: tuple[float, ...] = ()
+    short_axis_mm: tuple[float, ...] = ()
+    mean_axis_mm: tuple[float, ...] = ()
     site: Code | None = None
+
+    @property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """The least and the most (mm) of each axis that has bounds."""
+        stated = zip(AXES, (self.long_axis_mm, self.short_axis_mm, self.mean_axis_mm), strict=True)
+        return {axis: (limits[0], limits[1]) for axis, limits in stated if limits}
 
 
 @dataclass(frozen=True)

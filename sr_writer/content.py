@@ -20,6 +20,8 @@ from domain.words import Resolution
 from sr_writer.encoding.part10 import Buffer
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
+from sr_writer.outlines import counts
+from sr_writer.pages.windows import SeriesWindow, series_window
 from sr_writer.provenance import Provenance
 from sr_writer.source import Frame, Source
 
@@ -51,8 +53,8 @@ class Content:
 
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
-    `regions` are those of the findings, then an outline of each segment where it is largest. `others` are the inputs
-    besides the source. `edition` says which of the study's results by this model they are.
+    `regions` are those of the findings, then an outline of each segment where it is measured or largest. `others` are
+    the inputs besides the source. `edition` says which of the study's results by this model they are.
     """
 
     findings: Findings
@@ -90,6 +92,21 @@ class Content:
         rows, columns = map(float, stated)
         return Resolution.of((volume.slice_spacing if volume else 1.0, rows, columns))
 
+    def window_of(self, source: Source) -> SeriesWindow | None:
+        """The window that all pictures of a source share, found once."""
+        if source.series_uid not in self._windows:
+            self._windows[source.series_uid] = series_window(source)
+        return self._windows[source.series_uid]
+
+    @cached_property
+    def _windows(self) -> dict[str, SeriesWindow | None]:
+        return {}
+
+    @cached_property
+    def areas(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The slices of the mask with a marked voxel, and how many pixels each number has on each, (slices, 256)."""
+        return counts(self.mask if self.mask is not None else np.zeros((0, 1, 1), np.uint8))
+
     @cached_property
     def names(self) -> ImageNames:
         """What people call the image at an index of the findings."""
@@ -114,8 +131,8 @@ class Draft:
 def key_frames(findings: Findings, regions: Sequence[Region]) -> tuple[KeyFrame, ...]:
     """The images to look at first, each once, in their order: 16 at the most.
 
-    They are those that the model names, those that a region lies on (a segment's outline lies where it is largest) and
-    those of which a classifier reports something.
+    They are those that the model names, those that a region lies on (for a segment its outline, sr_writer/outlines.py)
+    and those of which a classifier reports something.
     """
     named = [KeyFrame(index, "named by the model") for index in findings.key_frames]
     pointed = [KeyFrame(one.frame, one.label) for one in regions if not one.of]

@@ -14,6 +14,8 @@ from sr_writer.source import Instance, Source
 _READ = ["InstanceNumber", "SliceLocation", "SeriesNumber"]
 # Modalities whose patient lies on a table that the console counts by.
 _ON_A_TABLE = frozenset({"CT", "PT"})
+# Where each axis of the patient leads, and where it comes from (PS3.3 C.7.6.2.1.1).
+_WAYS = (("left", "right"), ("posterior", "anterior"), ("towards the head", "towards the feet"))
 
 
 class ImageNames:
@@ -36,6 +38,7 @@ class ImageNames:
             series=self.series[frame.instance.series_uid] if self._told else "",
             location=self._location(header, index),
             place="table position" if self._is_on_a_table else "slice location",
+            side=self._side(header, index),
         )
 
     @cached_property
@@ -51,11 +54,33 @@ class ImageNames:
         return self._headers[instance]
 
     def _location(self, header: Dataset, index: int) -> float | None:
+        """Slice Location, or of slices across the table its position; the origin of any other count is unknown."""
         stated = _number(header, "SliceLocation")
-        if stated is not None or self._source.volume is None:
+        if stated is not None or not self._is_on_a_table:
             return stated
-        along = float(np.asarray(self._source.volume.positions[index], float) @ self._normal)
-        return along + 0.0 if math.isfinite(along) else None
+        return _finite(float(self._middle(index) @ self._normal))
+
+    def _side(self, header: Dataset, index: int) -> str:
+        """Where the image lies along the way of the patient that its slices follow, as consoles say it (L32.0).
+
+        Of an axial image that states its Slice Location, which says the same, nothing.
+        """
+        if self._source.volume is None:
+            return ""
+        axis = int(np.abs(self._normal).argmax())
+        if axis == 2 and self._location(header, index) is not None:
+            return ""
+        place = _finite(float(self._middle(index)[axis]))
+        return "" if place is None else f"{abs(place):.1f} mm {_WAYS[axis][place < 0]}"
+
+    def _middle(self, index: int) -> np.ndarray:
+        """The middle of the image in the patient (mm): of an oblique one its corners lie elsewhere."""
+        volume = self._source.volume
+        assert volume is not None
+        directions = np.asarray(volume.orientation, float).reshape(2, 3)
+        between_rows, between_columns = map(float, volume.pixel_spacing)
+        sides = ((volume.columns - 1) / 2 * between_columns, (volume.rows - 1) / 2 * between_rows)
+        return np.asarray(volume.positions[index], float) + sides @ directions
 
     @cached_property
     def _normal(self) -> np.ndarray:
@@ -68,6 +93,10 @@ class ImageNames:
         """Whether the slices lie across the table, so that the console counts them by its position."""
         across = self._source.volume is not None and abs(self._normal[2]) > 0.9
         return across and self._source.modality in _ON_A_TABLE
+
+
+def _finite(number: float) -> float | None:
+    return number + 0.0 if math.isfinite(number) else None
 
 
 def _number(header: Dataset, keyword: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Where each segment is largest, as a closed outline on that slice: what viewers draw that show no segmentation."""
+"""A closed outline of each segment on one slice: what viewers draw that show no segmentation."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,7 +18,8 @@ _MOST_PARTS = 12  # of one segment on one slice
 def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source) -> tuple[Region, ...]:
     """A contour for each segment that has a voxel, with the area that it encloses.
 
-    It goes around the largest connected part of the segment on the slice that most of its voxels lie on, holes filled.
+    It goes around the largest connected part of the segment, holes filled, on the image that its axes were measured on,
+    else on the slice that most of its voxels lie on.
     A segment whose parts the model points at one by one is not outlined as one besides.
     `mask` is (slices, rows, columns) of segment numbers, slice k on frame k of the findings.
     """
@@ -29,14 +30,19 @@ def outlines(findings: Findings, mask: NDArray[np.uint8] | None, source: Source)
     pointed = {one.finding for one in findings.regions}
     rows, columns = map(float, source.volume.pixel_spacing)
     return tuple(
-        _region(segment, largest[segment.number], mask, rows * columns)
+        _region(segment, measured_on(segment, largest[segment.number]), mask, rows * columns)
         for segment in findings.segments
         if segment.number in largest and segment.type not in pointed
     )
 
 
+def measured_on(segment: Segment, otherwise: int) -> int:
+    """The image that the first of its axes was measured on, or the other."""
+    return next((one.frame for one in segment.measurements if one.frame is not None), otherwise)
+
+
 def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tuple[Region, ...]]:
-    """By frame, the outlines of every segment on it: for each segment there is a run of slices around its largest.
+    """By frame, the outlines of every segment on it: for each segment a run of slices around that of its outline.
 
     Of a segment whose parts the model points at one by one there is a run around each of these places. A run is of 31
     slices at the most, of fewer where there are many, so that a state stays readable. The first outline of a segment on
@@ -44,9 +50,11 @@ def runs(findings: Findings, mask: NDArray[np.uint8] | None) -> Mapping[int, tup
     """
     if mask is None:
         return {}
-    slices, table = _counts(mask)
+    slices, table = counts(mask)
     there = {int(n): slices[table[:, n] > 0] for n in np.flatnonzero(table.any(axis=0))}
-    middles = {n: _pointed(findings, n, on) or [int(slices[table[:, n].argmax()])] for n, on in there.items()}
+    largest = {n: int(slices[table[:, n].argmax()]) for n in there}
+    largest |= {one.number: measured_on(one, largest[one.number]) for one in findings.segments if one.number in there}
+    middles = {n: _pointed(findings, n, on) or [largest[n]] for n, on in there.items()}
     length = max(1, min(_LONGEST_RUN, _MOST_SLICES // max(1, sum(map(len, middles.values())))))
     frames = {int(k) for n, on in there.items() for middle in middles[n] for k in _run(on, middle, length)}
     found = {k: tuple(_on_slice(findings, k, mask[k])) for k in sorted(frames)}
@@ -92,11 +100,11 @@ def _region(segment: Segment, frame: int, mask: NDArray[np.uint8], pixel_mm2: fl
 
 def _largest_slices(mask: NDArray[np.uint8]) -> Mapping[int, int]:
     """For each number in the mask the slice that most of its voxels lie on, the first of several."""
-    slices, table = _counts(mask)
+    slices, table = counts(mask)
     return {int(n): int(slices[table[:, n].argmax()]) for n in np.flatnonzero(table.any(axis=0))}
 
 
-def _counts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def counts(mask: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The slices with a marked voxel, and how many voxels each number has on each of them, (slices, 256)."""
     marked = ((k, labels[labels != 0]) for k, labels in enumerate(mask))
     counts = {k: np.bincount(labels, minlength=256) for k, labels in marked if labels.size}

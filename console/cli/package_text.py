@@ -74,8 +74,11 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
         yield "segment", segment.label, f"{side}{segment.type.meaning} ({segment.type.scheme} {segment.type.value})"
     for lesions in manifest.lesions:
         shapes = " and ".join(lesions.shapes)
-        sizes = f", {' to '.join(f'{one:g}' for one in lesions.long_axis_mm)} mm long" if lesions.long_axis_mm else ""
-        yield "lesions", lesions.label, f"each part of segment {lesions.segment} by itself{sizes}: {shapes}"
+        bounds = (
+            f"{axis.replace('_', ' ')} {least:g} to {most:g} mm" for axis, (least, most) in lesions.bounds.items()
+        )
+        sizes = ", ".join((f"each part of segment {lesions.segment} by itself", *bounds))
+        yield "lesions", lesions.label, f"{sizes}: {shapes}"
     for wanted in manifest.measurements:
         yield "measurement", wanted.what, f"{wanted.name.meaning} in {wanted.unit.value}"
     for finding in manifest.findings:

@@ -79,9 +79,17 @@ def description(content: Content) -> str:
 def _segments(content: Content) -> Iterator[Line]:
     resolution, known = content.resolution(), marks(content)
     for one in content.findings.segments:
-        found = ", ".join(words.quantity(measured, resolution) for measured in one.measurements)
+        found = ", ".join(_measured(one, content, resolution))
         said = (found or _NO_NUMBER) if one.number in content.present else _none(one)
         yield Line(one.label, said, one.colour, known[one].letter if one in known else "")
+
+
+def _measured(segment: Segment, content: Content, resolution: words.Resolution | None) -> Iterator[str]:
+    """What was measured in a segment; after the last that was measured on one image, which that is."""
+    found = segment.measurements
+    for one, following in zip(found, (*(later.frame for later in found[1:]), None), strict=True):
+        place = f"on {content.names(one.frame)}" if one.frame not in (None, following) and _several(content) else ""
+        yield " ".join(filter(None, (words.quantity(one, resolution), place)))
 
 
 def _none(segment: Segment) -> str:
@@ -113,4 +121,8 @@ def _likely(one: FindingProbability, content: Content) -> str:
 
 def _place(one: Region | FindingProbability, content: Content) -> str:
     """The image that it is of, where there are several."""
-    return str(content.names(one.frame)) if one.frame is not None and len(content.source.frames) > 1 else ""
+    return str(content.names(one.frame)) if one.frame is not None and _several(content) else ""
+
+
+def _several(content: Content) -> bool:
+    return len(content.source.frames) > 1

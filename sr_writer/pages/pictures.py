@@ -1,26 +1,26 @@
-"""The images that a reader should see first, as a department hangs them, with everything on them that was found there.
+"""The pictures of what `sr_writer.pages.choice` shows, as a department hangs them, with all that was found there.
 
 A picture shows an image in its own window with outlines around what was found, a letter beside each, and in its corners
-which image it is, its window and a scale. Where a map lies on it, its colours say how strongly the model looked where;
-of a radiograph the film itself comes first, without anything on it. Nothing of the patient's identity is drawn, and an
+which image it is, its window and a scale. Where a map lies on it, its colours say how strongly the model looked where.
+Nothing of the patient's identity is drawn, and an
 image that has it in its own pixels is shown only on pages that name the patient anyway.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from domain.errors import UnusableInput
-from domain.findings import Map
 from sr_writer.codes.marks import Mark, marks
 from sr_writer.codes.wording import plain
 from sr_writer.content import Content
-from sr_writer.inputs import OtherInput
-from sr_writer.pages.beside import nearest, on_grid
+from sr_writer.pages.beside import on_grid
 from sr_writer.pages.captions import View, block, caption, elsewhere, name_of
+from sr_writer.pages.choice import BARE, MOST, views, without_picture
 from sr_writer.pages.drawing import BACKGROUND, BLACK, WHITE, font, wrapped
+from sr_writer.pages.hanging import turned, turned_edges, turned_image
 from sr_writer.pages.letters import MOST as MOST_LETTERS
 from sr_writer.pages.letters import write_letters
 from sr_writer.pages.overlays import (
@@ -32,37 +32,10 @@ from sr_writer.pages.overlays import (
     write_corners,
     write_sides,
 )
-from sr_writer.pages.pixels import Display, display
+from sr_writer.pages.pixels import Display, Shared, display
+from sr_writer.source import Frame, Source
 
-__all__ = ["MOST", "View", "caption", "drawn", "picture", "shown_letters", "views", "without_picture"]
-
-MOST = 6  # pictures of one run; a reader does not look at more, and the report names the others
-BARE = "as it was read"
-
-_OF_SEGMENTS = "probability"  # the method of a map that a segmenting network gives (models/manifest.py)
-
-
-def views(content: Content) -> tuple[View, ...]:
-    """What to show: the key frames with what is marked on each, then once for each map; else one image all the same.
-
-    Of a radiograph with something over it, the film itself comes first. Where there are more than six, the films, those
-    that the model named, then those that it is surest of; so they are ordered, what is of one image together.
-    """
-    found = [view for one in content.key_frames for view in _of_frame(content, one.frame, one.why)]
-    found = found or [view for frame in _peaks(content) for view in _of_frame(content, frame, "")]
-    found = found or [View(len(content.source.frames) // 2, "nothing is marked in any image")]
-    surest = sorted(range(len(found)), key=lambda k: (-_weight(content, found[k]), k))[:MOST]
-    firsts: dict[int, int] = {}
-    for k in sorted(surest, key=lambda k: found[k].bare):
-        firsts.setdefault(found[k].frame, len(firsts))
-    return tuple(found[k] for k in sorted(surest, key=lambda k: (firsts[found[k].frame], k)))
-
-
-def without_picture(content: Content) -> str:
-    """How many of the findings that are pointed at no picture shows; "" where all are shown."""
-    shown, pointed = {one.frame for one in views(content)}, content.findings.pointed
-    missing = sum(one.frame not in shown for one in pointed)
-    return f"{missing} of {len(pointed)} places have no picture here; the table names their images." if missing else ""
+__all__ = ["BARE", "MOST", "View", "caption", "drawn", "picture", "shown_letters", "views", "without_picture"]
 
 
 def picture(content: Content, view: View, width: int, height: int) -> Image.Image:
@@ -101,74 +74,25 @@ def shown_letters(content: Content, view: View) -> list[Mark]:
     return [mark for one, mark in known.items() if one in largest or one in pointed]
 
 
-def _of_frame(content: Content, frame: int, why: str) -> Iterator[View]:
-    maps = [(k, one) for k, one in _explanations(content) if frame in one.frames]
-    marked = any(one.frame == frame for one in content.regions) or not maps
-    pointed = any(one.frame == frame for one in content.findings.pointed)
-    if content.source.volume is None and (maps or pointed):
-        yield View(frame, BARE, bare=True)
-        marked = pointed
-    if marked:
-        yield from _on_inputs(content, frame, why)
-    for k, one in maps:
-        yield View(frame, one.label, k)
-
-
-def _on_inputs(content: Content, frame: int, why: str) -> Iterator[View]:
-    """A view for each input on which something on this frame is looked for; the source, where that is no other."""
-    names = {one.name for one in content.others if _lies(content, frame, one)}
-    segments = {one.label: one.shown_on for one in content.findings.segments if one.number in content.present}
-    wanted: dict[str, list[str]] = {}
-    for one in content.regions:
-        if one.frame == frame and not one.of:
-            on = segments.get(one.label, "")
-            wanted.setdefault(on if on in names else "", []).append(one.label)
-    if len(wanted) < 2:
-        yield View(frame, why, on=next(iter(wanted), ""))
-    else:
-        yield from (View(frame, ", ".join(dict.fromkeys(labels)), on=on) for on, labels in wanted.items())
-
-
-def _lies(content: Content, frame: int, other: OtherInput) -> bool:
-    return content.source.volume is not None and nearest(content.source.volume, frame, other.source) is not None
-
-
-def _peaks(content: Content) -> Iterator[int]:
-    """Of each map, the image in which it is strongest; each image once."""
-    found = {}
-    for k, one in _explanations(content):
-        values = content.maps[k]
-        found[one.frames[int(values.reshape(len(values), -1).max(axis=1).argmax())]] = k
-    yield from sorted(found)
-
-
-def _explanations(content: Content) -> Iterator[tuple[int, Map]]:
-    """The maps that say where a model looked; the probabilities of a segment would hide what its outline shows."""
-    for k, one in enumerate(content.findings.maps[: len(content.maps)]):
-        if one.frames and one.method != _OF_SEGMENTS:
-            yield k, one
-
-
-def _weight(content: Content, view: View) -> float:
-    """How much a view belongs among the first."""
-    findings = content.findings
-    label = None if view.map is None else findings.maps[view.map].label
-    likely = [one for one in findings.likelihoods if one.frame in (None, view.frame) and label in (None, one.label)]
-    sure = [one.probability for one in likely]
-    sure += [one.probability or 0.0 for one in content.regions if one.frame == view.frame]
-    return max(sure, default=0.0) + (2.0 if view.frame in findings.key_frames else 0.0) + (4.0 if view.bare else 0.0)
-
-
 def _display(content: Content, view: View, named: bool) -> Display:
     """The image of a view, of another input on the grid of the source."""
-    other, own = elsewhere(content, view), display(content.frame(view.frame), named)
+    other, own = elsewhere(content, view), _in_window(content, content.source, content.frame(view.frame), named)
     if other is None:
         return own
     (shown, k), volume = other, content.source.volume
-    theirs = display(shown.source.frames[k], named)
+    theirs = _in_window(content, shown.source, shown.source.frames[k], named)
     assert volume is not None and shown.source.volume is not None  # else there is nothing nearest
     pixels = on_grid(theirs.pixels, (shown.source.volume, k), (volume, view.frame))
-    return replace(own, pixels=pixels, window=theirs.window, burned_in=theirs.burned_in)
+    return replace(own, pixels=pixels, window=theirs.window, window_said=theirs.window_said, burned_in=theirs.burned_in)
+
+
+def _in_window(content: Content, source: Source, frame: Frame, named: bool) -> Display:
+    """The frame in the window of its series."""
+    found = content.window_of(source)
+    if found is None:
+        return display(frame, named)
+    shown = display(frame, named, Shared(found.window, found.factor(frame), found.inverse))
+    return replace(shown, window_said=found.said)
 
 
 def _overlaid(content: Content, view: View, shown: Display, room: tuple[int, int]) -> Image.Image:
@@ -180,6 +104,8 @@ def _overlaid(content: Content, view: View, shown: Display, room: tuple[int, int
         lay_heat(image, content.maps[view.map][one.frames.index(view.frame)])
     scale = size[0] / shown.pixels.shape[1], size[1] / shown.pixels.shape[0]
     found = [] if view.bare or view.map is not None else _marked(content, view.frame, image, scale)
+    image = turned_image(image, shown.edges)
+    found = [(mark, turned(where, shown.edges)) for mark, where in found]
     _hang(image, content, view, shown, scale[0], taken)
     write_letters(image, found, taken)
     return image
@@ -201,9 +127,9 @@ def _hang(image: Image.Image, content: Content, view: View, shown: Display, scal
     draw, name = ImageDraw.Draw(image), name_of(content, view)
     series = [_capital(name.series)] if name.series else []
     which = [*series, _capital(name.short)] if len(content.source.frames) > 1 else []
-    window = [f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
-    write_sides(draw, shown.edges, image.size, taken)
-    write_corners(draw, [*which, *name.where], window, taken)
+    window = [shown.window_said or f"W {shown.window[1]:.0f} C {shown.window[0]:.0f}"] if shown.window else []
+    write_sides(draw, turned_edges(shown.edges), image.size, taken)
+    write_corners(draw, [*which, *map(_capital, name.where), *name.beside], window, taken)
     if shown.step:
         draw_scale_bar(draw, scale / shown.step, " at the detector" if shown.on_detector else "", taken)
 

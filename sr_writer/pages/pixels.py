@@ -31,6 +31,10 @@ _READ = (
     "Modality", "BodyPartExamined", "PatientOrientation", "ImageOrientationPatient", "ImagerPixelSpacing",
     "NominalScannedPixelSpacing", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
+_WINDOW = [
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
 _TAGS = [int(Tag(keyword)) for keyword in _READ]
 # The functional groups that say how a frame is shown (PS3.3 C.7.6.16.2).
 _MACROS = (
@@ -57,8 +61,8 @@ class Display:
 
     `aspect` is the height of a pixel over its width, `step` how wide it is in mm, None where nothing says, and
     `on_detector` that it is so on the detector and not in the patient. `window` is centre and width of what is black to
-    white, None where a table says. `burned_in` is what the image says of names in its pixels, "" where it says nothing.
-    `edges` says which way of the patient the left, right, top and
+    white, None where a table says; `window_said` is what is said in place of these. `burned_in` is what the image says
+    of names in its pixels, "" where it says nothing. `edges` says which way of the patient the left, right, top and
     bottom edges lie ("R", "L", "A", "P"), "" each where the source does not state it.
     """
 
@@ -69,6 +73,16 @@ class Display:
     step: float | None = None
     on_detector: bool = False
     burned_in: str = ""
+    window_said: str = ""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A window (centre and width) of values times `factor`, instead of the frame's own; whether low is white."""
+
+    window: tuple[float, float]
+    factor: float = 1.0
+    inverse: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +94,8 @@ class _Window:
     share: Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def display(frame: Frame, named: bool = False) -> Display:
-    """The frame, decoded.
+def display(frame: Frame, named: bool = False, shared: Shared | None = None) -> Display:
+    """The frame, decoded; in the window that it shares with others of its series, where there is one.
 
     Raises UnusableInput where its pixels cannot be decoded or, unless they may be `named`, have the patient's identity
     in them; Retryable where its file cannot be opened.
@@ -92,7 +106,7 @@ def display(frame: Frame, named: bool = False) -> Display:
         burned_in = str(header.get("BurnedInAnnotation") or "").upper()
         if burned_in == "YES" and not named:
             raise UnusableInput("its pixels say that they name the patient (Burned In Annotation)")
-        pixels, window = _shown(stored, header)
+        pixels, window = _shown(stored, header, shared)
         return Display(pixels, _aspect(header), _edges(header), window, *_step(header), burned_in)
     except OSError as error:
         raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
@@ -121,7 +135,36 @@ def _flatten(header: Dataset, number: int) -> None:
                 header.update(group[macro].value[0])
 
 
-def _shown(stored: NDArray[Any], header: Dataset) -> tuple[Grey, tuple[float, float] | None]:
+def frame_window(frame: Frame) -> tuple[float, float] | None:
+    """The window that the frame states, None where it states none that can be used, or a table."""
+    try:
+        header = opened(frame.instance.file, "a file of the source", _WINDOW)
+        _flatten(header, frame.number)
+        found = None if header.get("VOILUTSequence") else _stated_window(header)
+    except _DAMAGED:
+        return None
+    return (found.centre, found.width) if found else None
+
+
+def pooled_window(frames: Sequence[Frame]) -> tuple[float, float] | None:
+    """A window by what all of the frames show; None where that cannot be: colour, a table, pixels that are damaged."""
+    seen = []
+    try:
+        for frame in frames:
+            stored, header = _decoded(frame)
+            _flatten(header, frame.number)
+            if stored.ndim == 3 or header.PhotometricInterpretation == "PALETTE COLOR" or header.get("VOILUTSequence"):
+                return None
+            seen.append(_modality_values(_sampled(stored, header), header))
+        found = _window_of(np.concatenate(seen), header)
+    except OSError as error:
+        raise Retryable(f"a source file cannot be opened: {error.strerror}") from error
+    except _DAMAGED:
+        return None
+    return found.centre, found.width
+
+
+def _shown(stored: NDArray[Any], header: Dataset, shared: Shared | None) -> tuple[Grey, tuple[float, float] | None]:
     """The frame in 8 bits, and the window that made them."""
     if stored.ndim == 3:
         return _eight_bits(stored, int(header.BitsStored)), None
@@ -130,12 +173,17 @@ def _shown(stored: NDArray[Any], header: Dataset) -> tuple[Grey, tuple[float, fl
         return _eight_bits(apply_color_lut(stored, header), bits), None
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     inside = _inside(header)
-    sample = stored.reshape(-1)[:: max(1, stored.size // _SAMPLE)]
-    seen = sample[inside(sample)]
-    window = _window(header, _modality_values(seen if seen.size else sample, header))
-    look = _look(header, window)
+    window = _linear(*shared.window) if shared else _window(header, _modality_values(_sampled(stored, header), header))
+    look = _look(header, window, shared)
     said = (window.centre, window.width) if window else None
     return _by_table(stored, lambda values: np.where(inside(values), look(values), np.uint8(0))), said
+
+
+def _sampled(stored: NDArray[Any], header: Dataset) -> NDArray[Any]:
+    """Some of the values that are of the patient, of all where none is."""
+    sample = stored.reshape(-1)[:: max(1, stored.size // _SAMPLE)]
+    seen = sample[_inside(header)(sample)]
+    return seen if seen.size else sample
 
 
 def _by_table(stored: NDArray[Any], look: Callable[[NDArray[Any]], Grey]) -> Grey:
@@ -161,12 +209,13 @@ def _window(header: Dataset, seen: NDArray[Any]) -> _Window | None:
     return None if header.get("VOILUTSequence") else _stated_window(header) or _window_of(seen, header)
 
 
-def _look(header: Dataset, window: _Window | None) -> Callable[[NDArray[Any]], Grey]:
+def _look(header: Dataset, window: _Window | None, shared: Shared | None) -> Callable[[NDArray[Any]], Grey]:
     """What makes a grey of stored values: table or window (PS3.3 C.11.2), MONOCHROME1 turned around."""
-    inverse = header.PhotometricInterpretation == "MONOCHROME1"
+    inverse = shared.inverse if shared else header.PhotometricInterpretation == "MONOCHROME1"
+    factor = shared.factor if shared else 1.0
 
     def look(values: NDArray[Any]) -> Grey:
-        meant = _modality_values(values, header)
+        meant = _modality_values(values, header) * factor
         share = window.share(meant) if window else _through_table(meant, header)
         share = np.clip(share, 0, 1)
         return np.asarray(np.round((1 - share if inverse else share) * 255), np.uint8)

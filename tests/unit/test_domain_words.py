@@ -123,6 +123,13 @@ def test_what_is_measured_is_called_as_a_reader_calls_it() -> None:
     assert quantity(Measurement(VOLUME, float("nan"), ML)) == "volume could not be measured"
 
 
+def test_no_code_s_spelling_of_a_unit_reaches_a_reader() -> None:
+    suv = Code("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight")
+    assert quantity(Measurement(Code("126401", "DCM", "SUVbw"), 5.96, suv, MEAN)) == "mean SUVbw 6.0 g/ml"
+    assert quantity(Measurement(Code("1", "99X", "uptake"), 12.34, suv)) == "uptake SUVbw 12.3 g/ml"
+    assert quantity(Measurement(Code("1", "99X", "uptake"), 1234.0, Code("Bq/ml", "UCUM", ""))) == "uptake 1230 Bq/ml"
+
+
 def test_which_of_several_parts_was_measured_is_said() -> None:
     assert quantity(Measurement(LONG, 11.0, MM, part=1, parts=3)) == "long axis 11 mm (largest of 3 parts)"
     assert quantity(Measurement(LONG, 5.0, MM, part=2, parts=3)) == "long axis 5 mm (part 2 of 3 by size)"

@@ -70,15 +70,37 @@ def test_each_part_is_a_finding_the_likeliest_first_and_the_unlikely_leave_the_m
     assert mask[15, 31, 6] == 1, "what was given is not changed"
 
 
-@pytest.mark.parametrize(("limits", "kept"), [((0.0, 4.5), ["0.9"]), ((4.5, 30.0), ["0.7"]), ((7.0, 30.0), [])])
-def test_what_is_shorter_or_longer_than_the_model_is_for_leaves_list_and_mask(
-    limits: tuple[float, float], kept: list[str]
+@pytest.mark.parametrize(
+    ("bounds", "kept"),
+    [
+        ({"long_axis_mm": (0.0, 4.5)}, ["0.9"]),
+        ({"long_axis_mm": (4.5, 30.0)}, ["0.7"]),
+        ({"long_axis_mm": (7.0, 30.0)}, []),
+        ({"short_axis_mm": (2.5, 30.0)}, ["0.7"]),
+        ({"mean_axis_mm": (0.0, 3.5)}, ["0.9"]),
+        ({"mean_axis_mm": (3.5, 30.0)}, ["0.7"]),
+        ({"mean_axis_mm": (0.0, 30.0), "short_axis_mm": (0.0, 2.5)}, ["0.9"]),
+    ],
+)
+def test_what_is_smaller_or_larger_than_the_model_is_for_by_any_axis_leaves_list_and_mask(
+    bounds: dict[str, tuple[float, float]], kept: list[str]
 ) -> None:
-    found = listed(*painted(), manifest(long_axis_mm=limits), source())
+    found = listed(*painted(), manifest(**bounds), source())
 
     assert [f"{one.probability:.1f}" for one in boxes(found.regions)] == kept
     assert bool(found.mask[2, 5, 5]) == ("0.7" in kept)
     assert bool(found.mask[10, 22, 31]) == ("0.9" in kept)
+
+
+def test_box_and_middle_lie_on_the_image_that_the_axes_are_measured_on() -> None:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[5:9, 10:20, 10:20], mask[9, 12:14, 5:35] = 1, 1
+    shares = Sampled(mask[None].astype(np.float32), AFFINE)
+    box, point = listed(mask, shares, manifest(quantity("long_axis")), source()).regions
+
+    assert (box.frame, point.frame) == (9, 9)
+    assert box.points == ((5.0, 12.0), (35.0, 14.0))
+    assert box.measurements[0].value == pytest.approx(np.hypot(15, 0.5), abs=0.2)
 
 
 def test_a_box_goes_around_the_part_edge_to_edge_and_a_point_is_its_middle() -> None:

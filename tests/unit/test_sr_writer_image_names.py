@@ -54,7 +54,7 @@ def test_a_name_is_the_image_s_own_number_and_where_it_lies() -> None:
     assert ImageName(4).capital == "Image 4"
 
 
-def test_the_place_is_slice_location_where_the_image_states_it_else_along_the_normal(tmp_path: Path) -> None:
+def test_the_place_is_slice_location_where_the_image_states_it_else_that_of_the_table(tmp_path: Path) -> None:
     dataset = Phantom(slices=1, size=(8, 8), centre=(0.0, 0.0, -137.5)).datasets()[0]
     assert named(dataset, tmp_path / "1").location == -137.5
     dataset.SliceLocation = "-140.25"
@@ -74,6 +74,34 @@ def test_a_table_position_is_said_of_slices_across_the_table_alone(
 ) -> None:
     (dataset,) = Phantom(slices=1, size=(8, 8), orientation=orientation).datasets()
     assert named(dataset, tmp_path, modality).place == place
+
+
+@pytest.mark.parametrize(
+    ("orientation", "centre", "said"),
+    [
+        (SAGITTAL, (-32.0, 5.0, 7.0), "32.0 mm right"),
+        (SAGITTAL, (12.5, 5.0, 7.0), "12.5 mm left"),
+        (phantoms.CORONAL, (3.0, -20.0, 7.0), "20.0 mm anterior"),
+        (phantoms.CORONAL, (3.0, 20.0, 7.0), "20.0 mm posterior"),
+        (phantoms.AXIAL, (3.0, 5.0, -8.0), "8.0 mm towards the feet"),
+    ],
+)
+def test_an_image_without_slice_location_lies_where_it_is_in_the_patient(
+    orientation: tuple[float, ...], centre: tuple[float, float, float], said: str, tmp_path: Path
+) -> None:
+    (dataset,) = Phantom(slices=1, size=(8, 8), orientation=orientation, centre=centre).datasets()
+    assert named(dataset, tmp_path, "MR").where == (said,)
+
+
+def test_a_slice_location_does_not_hide_on_which_side_a_sagittal_image_lies(tmp_path: Path) -> None:
+    sagittal, axial = (
+        Phantom(slices=1, size=(8, 8), orientation=one, centre=(-32.0, 0.0, 0.0)).datasets()[0]
+        for one in (SAGITTAL, phantoms.AXIAL)
+    )
+    sagittal.SliceLocation = axial.SliceLocation = "4"
+    name = named(sagittal, tmp_path / "1", "MR")
+    assert (name.where, name.beside) == (("slice location 4.0 mm",), ("32.0 mm right",))
+    assert named(axial, tmp_path / "2", "MR").beside == ()
 
 
 @pytest.mark.parametrize("wrong", ["five", "1\\2", "", "9e99999"])

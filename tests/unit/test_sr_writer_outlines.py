@@ -1,4 +1,4 @@
-"""Each segment has an outline where it is largest, which marks the same pixels as the mask does."""
+"""Each segment has an outline where it is measured or largest, which marks the same pixels as the mask does."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +11,17 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from domain.findings import Code, Findings, Region, Shape
+from domain.findings import Code, Findings, Measurement, Region, Shape
+from sr_writer.codes import sentences
 from sr_writer.contours import MOST_POINTS, contour, contours, thinned
 from sr_writer.outlines import outlines, runs
 from sr_writer.source import read_source
 from tests.support import phantoms
-from tests.support.findings import LEFT_LUNG, LUNG, RIGHT_LUNG, boxes, findings_on
+from tests.support.contents import content_of
+from tests.support.findings import LEFT_LUNG, LUNG, RIGHT_LUNG, boxes, findings_on, frames_of
 from tests.support.outlining import Picture, farthest, filled, largest_part
 from tests.support.phantoms import AXIAL, OBLIQUE, SAGITTAL, Phantom
+from tests.support.result_cases import Run
 
 
 def disc(radius: float) -> Picture:
@@ -58,6 +61,23 @@ def test_a_box_and_a_single_pixel_are_their_corners() -> None:
 def test_a_slope_takes_fewer_points_than_it_has_steps() -> None:
     points, _ = contour(disc(100))
     assert 20 < len(points) < 200
+
+
+def test_the_outline_lies_on_the_image_that_the_axes_are_told_for(tmp_path: Path) -> None:
+    mask = np.zeros((4, 20, 20), np.uint8)
+    mask[1, 4:14, 4:14], mask[2, 8:10, 2:18] = 1, 1
+    paths = phantoms.write(Phantom(slices=4, size=(20, 20)).datasets(), tmp_path)
+    axis = Measurement(Code("103339001", "SCT", "Long Axis"), 16.0, Code("mm", "UCUM", "millimeter"), frame=2)
+    source = read_source(paths, frames_of(paths), volumetric=True)
+    measured = findings_on(paths, mask, (replace(RIGHT_LUNG, measurements=(axis, axis)),))
+
+    assert [one.frame for one in outlines(measured, mask, source)] == [2]
+    content = content_of(Run(measured, mask, paths))
+    assert [one.frame for one in content.key_frames] == [2]
+    assert [one.said for one in sentences.lines(content)] == [
+        f"long axis 16 mm, long axis 16 mm on {content.names(2)}"
+    ]  # fmt: skip
+    assert [one.frame for one in outlines(findings_on(paths, mask), mask, source)] == [1]
 
 
 def test_an_outline_without_end_keeps_to_the_number_of_points_that_an_attribute_holds() -> None:

@@ -1,5 +1,6 @@
 """A key picture shows what was found where it was found, says that no person has looked, and names nobody."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +9,21 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from domain.findings import Map, Region, Shape
+from domain.findings import Code, Map, Measurement, Region, Shape
 from sr_writer.codes import sentences
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
 from sr_writer.pages.drawing import AMBER
+from sr_writer.pages.hanging import Edges, turned, turned_edges
 from sr_writer.pages.pictures import BARE, MOST, View, caption, picture, shown_letters, views, without_picture
+from sr_writer.pages.pixels import display
 from tests.support import phantoms
 from tests.support.contents import NODULE, box, content_of, images, ramp, slices
 from tests.support.findings import RIGHT_LUNG, findings_on, likelihoods
 from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
 from tests.support.result_cases import Run
+from tests.unit.test_pet_units import STORED, pet, suv
 
 GREEN = (0, 255, 0)
 
@@ -155,6 +159,61 @@ def test_a_film_is_shown_as_it_is_before_anything_lies_over_it(tmp_path: Path) -
     assert "relative" in second
 
 
+def test_a_film_that_is_stored_mirrored_hangs_as_any_other_with_what_is_marked_on_it(tmp_path: Path) -> None:
+    dataset = Radiograph(ramp()).dataset()
+    dataset.PatientOrientation = ["R", "F"]
+    mirrored = images([dataset], tmp_path / "1", regions=(box(0, 8, 32, 24, 56),))
+    dataset = Radiograph(ramp()[:, ::-1].copy()).dataset()
+    dataset.PatientOrientation = ["L", "F"]
+    usual = images([dataset], tmp_path / "2", regions=(box(0, 40, 32, 56, 56),))
+    one, other = drawn(mirrored)[:400], drawn(usual)[:400]
+    assert lines(near(one, GREEN)) == pytest.approx(lines(near(other, GREEN)), abs=2)
+    assert (one != other).any(axis=-1).mean() < 0.02, "a line is a pixel beside the other, and nothing else"
+
+
+def test_a_patient_who_lies_prone_is_shown_with_the_front_above(tmp_path: Path) -> None:
+    content = slices(tmp_path, 1, size=(16, 16), orientation=(-1, 0, 0, 0, -1, 0))
+    shown = display(content.frame(0))
+    assert shown.edges == ("L", "R", "P", "A")
+    assert turned_edges(shown.edges) == ("R", "L", "A", "P")
+    assert np.array_equal(turned(shown.pixels, shown.edges), shown.pixels[::-1, ::-1])
+
+
+@pytest.mark.parametrize("edges", [("R", "L", "A", "P"), ("A", "P", "H", "F"), ("P", "A", "H", "F"), ("", "", "", "")])
+def test_what_hangs_right_or_either_way_stays_as_it_is_stored(edges: Edges) -> None:
+    assert turned_edges(edges) == edges
+
+
+def test_all_pictures_of_a_series_share_a_window_so_that_a_faint_image_looks_faint(tmp_path: Path) -> None:
+    bright, faint = Radiograph(ramp(high=1000)), Radiograph(ramp(high=100))
+    datasets = Phantom(slices=2, size=(64, 64)).datasets()
+    for dataset, one in zip(datasets, (bright, faint), strict=True):
+        dataset.Modality, dataset.PixelData = "MR", one.dataset().PixelData
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.PixelRepresentation = "1", "0", 0
+        dataset.pop("WindowCenter", None), dataset.pop("WindowWidth", None)
+    content = images(datasets, tmp_path)
+    assert drawn(content, 0)[200:380, 396].min() > 200
+    assert drawn(content, 1)[200:380, 396].max() < 60
+
+
+def test_a_pet_is_shown_in_the_units_of_its_findings(tmp_path: Path) -> None:
+    paths = pet(tmp_path)
+    content = content_of(Run(findings_on(paths), None, paths))
+    found = content.window_of(content.source)
+    assert found is not None
+    assert (found.window, found.inverse, found.said) == ((2.5, 5.0), True, "SUVbw 0 to 5")
+    assert {round(found.factor(one) * 2 * STORED, 6) for one in content.source.frames} == {round(suv(1), 6)}
+
+
+def test_a_pet_that_does_not_say_enough_for_suv_is_shown_all_the_same(tmp_path: Path) -> None:
+    paths = pet(tmp_path, PatientWeight=None)
+    content = content_of(Run(findings_on(paths), None, paths))
+    found = content.window_of(content.source)
+    assert found is not None
+    assert (found.inverse, found.said, found.factors) == (True, "", {})
+    assert drawn(content).shape[1:] == (400, 3)
+
+
 def test_no_name_is_cut(tmp_path: Path) -> None:
     label = "Necrotic and non-enhancing core of a lesion with a name that no line of a picture has room for " * 2
     content = images(
@@ -242,12 +301,72 @@ def test_a_view_for_each_key_image_and_each_map_on_it(tmp_path: Path) -> None:
     assert views(content) == (View(1, "Nodule"), View(1, "Pneumonia", 0), View(3, "Nodule"))
 
 
-def test_of_many_key_images_those_are_shown_that_the_model_named_and_is_surest_of(tmp_path: Path) -> None:
-    regions = tuple(box(k, 1, 1, 5, 5, k / 20) for k in range(12))
+def test_pictures_follow_the_table_of_findings_so_that_the_first_finding_has_the_first(tmp_path: Path) -> None:
+    regions = tuple(replace(box(11 - k, 1, 1, 5, 5, 1.0), label=f"Nodule {k + 1}") for k in range(12))
     content = images(Phantom(slices=12, size=(16, 16)).datasets(), tmp_path, regions=regions, key_frames=(2,))
-    assert [view.frame for view in views(content)] == [2, 11, 10, 9, 8, 7]
-    assert len(views(content)) == MOST
+    shown = views(content)
+    assert [view.frame for view in shown] == [2, 11, 10, 9, 8, 7]
+    assert [view.why for view in shown[:3]] == ["named by the model, Nodule 10", "Nodule 1", "Nodule 2"]
+    assert len(shown) == MOST
     assert without_picture(content) == "6 of 12 places have no picture here; the table names their images."
+
+
+SEGMENTS = tuple(
+    replace(RIGHT_LUNG, number=k, label=f"Part {k}", type=Code(str(k), "99X", f"Part {k}")) for k in range(1, 10)
+)
+
+
+def spread(folder: Path, middles: Sequence[int], slices_: int) -> Content:
+    """A column for each segment, that tapers off to both sides of the slice where it is largest."""
+    mask = np.zeros((slices_, 64, 64), np.uint8)
+    for number, middle in enumerate(middles, 1):
+        for k in range(slices_):
+            mask[k, : max(0, 40 - 4 * abs(k - middle)), 6 * number : 6 * number + 4] = number
+    paths = phantoms.write(Phantom(slices=slices_, size=(64, 64)).datasets(), folder)
+    return content_of(Run(findings_on(paths, mask, SEGMENTS[: len(middles)]), mask, paths))
+
+
+def test_a_few_images_together_show_each_segment_near_its_largest_area(tmp_path: Path) -> None:
+    content = spread(tmp_path, (20, 3, 19, 4, 18, 5, 12), 24)
+    assert [(view.frame, view.why) for view in views(content)] == [
+        (4, "Part 2, Part 4, Part 6"), (12, "Part 7"), (19, "Part 1, Part 3, Part 5")
+    ]  # fmt: skip
+    assert without_picture(content) == ""
+
+
+def test_segments_that_no_picture_shows_are_counted(tmp_path: Path) -> None:
+    content = spread(tmp_path, tuple(range(2, 60, 8)), 60)
+    assert len(views(content)) == MOST
+    assert without_picture(content) == "2 of 8 segments have no picture here; the segmentation shows them."
+
+
+def test_a_segment_is_shown_on_the_image_that_its_axes_are_told_for(tmp_path: Path) -> None:
+    content = spread(tmp_path, (4, 2), 10)
+    axis = Measurement(Code("103339001", "SCT", "Long Axis"), 9.0, Code("mm", "UCUM", "millimeter"), frame=7)
+    first, second = content.findings.segments
+    findings = replace(content.findings, segments=(replace(first, measurements=(axis,)), second))
+    assert [view.frame for view in views(replace(content, findings=findings))] == [2, 7]
+
+
+def test_findings_that_are_pointed_at_come_before_segments(tmp_path: Path) -> None:
+    content = spread(tmp_path, (3, 11), 14)
+    findings = replace(content.findings, regions=tuple(box(k, 1, 1, 5, 5, 0.5) for k in (7, 3)))
+    content = content_of(Run(findings, content.mask, [one.file for one in content.source.instances]))
+    assert [view.frame for view in views(content)] == [7, 3, 11]
+    assert views(content)[1].why == "Nodule, Part 1"
+
+
+def test_maps_stand_in_the_order_of_their_scores_and_those_without_one_are_counted(tmp_path: Path) -> None:
+    names = ("Infiltration", "Mass", "Nodule", "Edema", "Hernia", "Fibrosis", "Effusion", "Atelectasis")
+    scores = (0.58, 0.99, 0.7, 0.6, 0.3, 0.9, 0.8, 0.95)
+    likely = [replace(likelihoods(0)[0], label=name, probability=p) for name, p in zip(names, scores, strict=True)]
+    content = images([Radiograph(ramp()).dataset()], tmp_path, likelihoods=tuple(likely))
+    maps = tuple(Map(name, "occlusion", "m", "0" * 64, (1, 64, 64), (0,)) for name in names)
+    content = replace(
+        content, findings=replace(content.findings, maps=maps), maps=(np.ones((1, 64, 64), np.float32),) * len(maps)
+    )
+    assert [view.why for view in views(content)] == [BARE, "Mass", "Atelectasis", "Fibrosis", "Effusion", "Nodule"]
+    assert without_picture(content) == "2 of 7 reported findings have no map here."
 
 
 def test_the_middle_of_a_box_has_no_line_letter_or_picture_of_its_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from domain.findings import Code, Segment
-from inference_worker.transforms.measuring import diameters, measure, volumes_ml
+from inference_worker.transforms.measuring import Diameters, diameters, measure, volumes_ml
 from models.checks import QUANTITIES
 from models.manifest import Quantity
 from tests.support.phantoms import AXIAL, CORONAL, OBLIQUE, SAGITTAL, Phantom
@@ -84,19 +84,57 @@ def test_volumes_by_number() -> None:
 
 @pytest.mark.parametrize("direction", [AXIAL, SAGITTAL, CORONAL, OBLIQUE])
 @pytest.mark.parametrize("angle", [0, 25, 90, 130])
-def test_an_ellipsoid_has_the_axes_that_it_was_drawn_with(direction: tuple[float, ...], angle: float) -> None:
-    size, spacing = (60, 64, 66), (1.1, 0.9, 0.9)
-    affine = Phantom(orientation=direction, slices=60, size=(64, 66), spacing=spacing).affine()
-    axes = np.linalg.norm(affine[:3, :3], axis=0)
-    nearest = np.round(affine[:3, :3] / axes)  # the body lies along the series' own axes, called by the patient's
-    index = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), axis=-1) - (np.array(size) - 1) / 2
-    x, y, z = np.moveaxis(index * axes @ nearest.T, -1, 0)
+def test_an_ellipsoid_has_the_axes_that_it_shows_on_an_image(direction: tuple[float, ...], angle: float) -> None:
+    size, spacing = (24, 64, 66), (4.0, 0.9, 0.9)
+    affine = Phantom(orientation=direction, slices=size[0], size=size[1:], spacing=spacing).affine()
+    middle = np.array([(side - 1) / 2 for side in size])
+    middle[0] = 9  # a slice goes through the middle
+    k, down, right = np.moveaxis((np.moveaxis(np.indices(size), 0, -1) - middle) * spacing, -1, 0)
     turn = np.deg2rad(angle)
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    mask = (along / 22) ** 2 + (across / 11) ** 2 + (z / 25) ** 2 < 1
-    long, short = diameters(mask, affine)
-    assert long == pytest.approx(44, abs=1.2)
-    assert short == pytest.approx(22, abs=1.2)
+    along, across = right * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - right * np.sin(turn)
+    # Twice as long from slice to slice as on any of them: no image shows that.
+    found = axes_of((along / 18) ** 2 + (across / 11) ** 2 + (k / 36) ** 2 < 1, affine)
+    assert found.slice == 9
+    assert found.long == pytest.approx(36, abs=1.2)
+    assert found.short == pytest.approx(22, abs=1.2)
+
+
+def axes_of(mask: NDArray[np.bool_], affine: NDArray[np.float64], filled: tuple[int, ...] = ()) -> Diameters:
+    found = diameters(mask, affine, filled)
+    assert found is not None
+    return found
+
+
+def tapering() -> NDArray[np.bool_]:
+    """A block of 8 x 8 on two slices, a bar of 20 x 2 on the third and one of 16 x 2 on the last."""
+    mask = np.zeros((4, 30, 30), np.bool_)
+    mask[:2, 10:18, 10:18], mask[2, 12:14, 5:25], mask[3, 12:14, 7:23] = True, True, True
+    return mask
+
+
+def test_the_image_that_axes_are_told_for_is_where_the_long_one_is_longest_and_not_where_most_voxels_are() -> None:
+    found = axes_of(tapering(), millimetres())
+    assert found.slice == 2
+    assert found.long == pytest.approx(np.hypot(20, 1), abs=0.5)
+
+
+def test_no_axis_is_one_of_a_slice_that_was_interpolated() -> None:
+    assert axes_of(tapering(), millimetres(), (2,)).slice == 3
+    assert diameters(tapering(), millimetres(), (0, 1, 2, 3)) is None
+
+
+def test_a_segment_says_which_image_its_axes_are_of_and_interpolated_slices_are_none() -> None:
+    labels = np.zeros((6, 30, 30), np.uint8)
+    labels[2:], wanted = tapering(), (*AXES_WANTED, Quantity("volume", ML, ML))
+    for filled, frame in (((), 4), ((0,), 3), ((0, 4), 3)):
+        (found,) = measure((segment(1),), labels, labels.astype(np.int16), millimetres(), wanted, filled)
+        assert [one.frame for one in found.measurements] == [frame, frame, None]
+
+
+def test_of_images_that_show_the_same_length_the_one_with_the_most_of_it_is_taken_then_the_first() -> None:
+    mask = np.zeros((4, 9, 9), np.bool_)
+    mask[0, 4, 1:8], mask[2:, 4, 1:8], mask[2:, 5, 4] = True, True, True
+    assert axes_of(mask, millimetres()).slice == 2
 
 
 @drawn(seed=st.integers(0, 10**6), share=st.floats(0.02, 0.9))
@@ -104,7 +142,8 @@ def test_no_voxels_lie_farther_apart_than_the_long_axis(seed: int, share: float)
     mask = np.random.default_rng(seed).random((1, 9, 11)) < share
     mask[0, 4, 4] = True
     affine = np.array([[0, 0, 0.7, 0], [0, 1.3, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1.0]])
-    long, short = diameters(mask, affine)
+    found = axes_of(mask, affine)
+    long, short = found.long, found.short
     apart = pdist(np.argwhere(mask[0]) * [1.3, 0.7]).max(initial=0)
     assert apart <= long <= apart + 1.3 + 1e-9
     assert 0 < short <= long + 1e-9
@@ -115,9 +154,9 @@ def test_a_bar_is_as_long_and_as_broad_as_it_is() -> None:
     mask[1, 5:25, 10:14] = True
     mask[2, 0, 0] = True
     affine = np.diag([5.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]]
-    long, short = diameters(mask, affine)
-    assert long == pytest.approx(np.hypot(20, 4), abs=1)
-    assert short == pytest.approx(4, abs=1.5)
+    found = axes_of(mask, affine)
+    assert found.long == pytest.approx(np.hypot(20, 4), abs=1)
+    assert found.short == pytest.approx(4, abs=1.5)
 
 
 AXES_WANTED = tuple(Quantity(what, Code(what, "X", what), MM) for what in ("long_axis", "short_axis"))
