@@ -152,6 +152,8 @@ MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' fo
         ("[digests]", LESIONS + "shapes = []\n[digests]", "lesions.0.shapes: must be one of box, point, or both"),
         ("[digests]", LESIONS + "most = 0\n[digests]", "lesions.0.most: must be 1 or more"),
         ("[digests]", LESIONS + "long_axis_mm = [4.0]\n[digests]", "lesions.0.long_axis_mm: must be two numbers"),
+        ("[digests]", LESIONS + "mean_axis_mm = [4.0]\n[digests]", "lesions.0.mean_axis_mm: must be two numbers"),
+        ("[digests]", LESIONS + "short_axis_mm = [9, 3]\n[digests]", "lesions.0.short_axis_mm: must be two numbers"),
         ("[digests]", LESIONS + "long_axis_mm = [30.0, 4.0]\n[digests]", "lesions.0.long_axis_mm: must be two numbers"),
         ('what = "mean"', 'what = "mean"\nof = "lesion"', "measurements.1.of: wants [[lesions]]"),
         ('value = "ml"', 'value = "mm"', "measurements.0.unit: must be one of ml, mL, mm3"),
