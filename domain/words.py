@@ -51,9 +51,7 @@ def quantity(one: Measurement, resolution: Resolution | None = None) -> str:
 
 def amount(one: Measurement, resolution: Resolution | None = None) -> str:
     """`-812 HU`, `34 mm (largest of 3 parts)`, `SUVbw 6.0 g/ml`."""
-    unit, kind = _unit(one) if math.isfinite(one.value) else ("", "")
-    said = kind if kind not in one.name.meaning else ""
-    return " ".join(part for part in (said, figures(one, resolution), unit, _of(one)) if part)
+    return _told(one, figures(one, resolution))
 
 
 def _unit(one: Measurement) -> tuple[str, str]:
@@ -67,8 +65,13 @@ def _unit(one: Measurement) -> tuple[str, str]:
 
 def stated(one: Measurement) -> str:
     """`-812 HU`: a number that a report holds in the figures that it was given there."""
-    unit, kind = _unit(one)
-    return " ".join(part for part in (kind if kind not in one.name.meaning else "", f"{one.value:.12g}", unit) if part)
+    return _told(one, f"{one.value:.12g}")
+
+
+def _told(one: Measurement, value: str) -> str:
+    unit, kind = _unit(one) if math.isfinite(one.value) else ("", "")
+    said = kind if kind not in one.name.meaning else ""
+    return " ".join(part for part in (said, value, unit, _of(one)) if part)
 
 
 def named(one: Measurement) -> str:
