@@ -267,7 +267,9 @@ class Http(Section):
 
     host: Host = Field("127.0.0.1", description="address of /metrics and /health")
     port: Port = Field(
-        0, description="port of a role that runs alone; 0 takes a free one and writes it to run/ROLE.json"
+        0,
+        description="port of a role that runs alone; under up of the first role, each further one has the next; "
+        "0 takes a free one and writes it to run/ROLE.json",
     )
 
 

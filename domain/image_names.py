@@ -40,7 +40,7 @@ class ImageName:
     def where(self) -> tuple[str, ...]:
         """`table position -137.5 mm`, else `32.0 mm left`, where it is known."""
         if self.location is not None:
-            return (f"{self.place} {self.location:.1f} mm",)
+            return (f"{self.place} {self.location:z.1f} mm",)
         return (self.side,) if self.side else ()
 
     @property

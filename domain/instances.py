@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from domain.layout import Layout, Plane, crowding, lay_out, nearest_axis
-from domain.routing import InstanceFacts, SeriesFacts
+from domain.layout import Gap, Layout, Plane, crowding, lay_out, nearest_axis
+from domain.routing import InstanceFacts, SeriesFacts, SliceGap
 
 _NO_PLACE = "its images state no position in the patient"
 # Words of Image Type (PS3.3 C.7.6.1.1.2, C.8.16.1.4) by which an image says that it shows many slices in one.
@@ -54,6 +54,7 @@ def gathered(instances: Sequence[InstanceFacts]) -> SeriesFacts:
         orientation=layout.orientation,
         no_volume=(*_projected(counted), *layout.faults),
         missing=layout.missing,
+        gap=_named(layout.gap, counted) if layout.gap else None,
         instances=tuple(instances),
     )
 
@@ -78,6 +79,13 @@ def _layout(counted: Sequence[InstanceFacts]) -> Layout:
         return Layout(faults=("has a single slice, and a volume needs two",))
     planes = [Plane(one.position, one.orientation) for one in counted if one.position and one.orientation]
     return lay_out(planes) if len(planes) == len(counted) else Layout(faults=(_NO_PLACE,))
+
+
+def _named(gap: Gap, counted: Sequence[InstanceFacts]) -> SliceGap:
+    """The gap between two of `counted`, by their numbers, which are known of images of this release."""
+    numbers = sorted(one for at in gap.between if (one := counted[at].instance_number) is not None)
+    where = f" between image {numbers[0]} and image {numbers[1]}" if len(numbers) == 2 else ""
+    return SliceGap(round(gap.mm, 2), gap.missing, where)
 
 
 def _of_frames(several: Sequence[InstanceFacts]) -> Layout:

@@ -33,17 +33,28 @@ class Plane:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Where `missing` slices are missing: `mm` wide, between the images at two indices of what was laid out."""
+
+    mm: float
+    missing: int
+    between: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Layout:
     """How slices lie: `orientation` is "axial", "coronal" or "sagittal", whichever is nearest, "" where it is unknown.
 
     `spacing_mm` is that of neighbours (`domain.measured.spacing`), None where it cannot be told. `faults` are the
-    reasons why the slices can never be a volume; `missing` is how many seem to be missing from one.
+    reasons why the slices can never be a volume; `missing` is how many seem to be missing from one, `gap` the widest
+    place where some are.
     """
 
     orientation: str = ""
     spacing_mm: float | None = None
     faults: tuple[str, ...] = ()
     missing: int = 0
+    gap: Gap | None = None
 
 
 def lay_out(planes: Sequence[Plane]) -> Layout:
@@ -56,18 +67,30 @@ def lay_out(planes: Sequence[Plane]) -> Layout:
     turned = sum(_turned(plane.orientation, planes[0].orientation) for plane in planes)
     if turned:
         return Layout(faults=(f"its images are not parallel: {turned} of {len(planes)} are turned against the others",))
-    ordered = sorted(planes, key=lambda plane: _along(plane.position, normal))
+    order = sorted(range(len(planes)), key=lambda at: _along(planes[at].position, normal))
+    ordered = [planes[at] for at in order]
     depths = [_along(plane.position, normal) for plane in ordered]
-    gaps = [after - before for before, after in pairwise(depths)]
-    faults = (*_crowded(gaps, len(planes)), *_leaning(ordered, depths))
-    spacing = _spacing(ordered, depths, normal)
-    return Layout(nearest_axis(planes[0].orientation), spacing, faults, 0 if faults else _missing(gaps))
-
-
-def _spacing(planes: Sequence[Plane], depths: Sequence[float], normal: Vector) -> float | None:
+    steps = [after - before for before, after in pairwise(depths)]
     error = measured.depth_error(chain.from_iterable(plane.position for plane in planes), normal)
+    faults = (*_crowded(steps, len(planes)), *_leaning(ordered, depths))
+    orientation, spacing = nearest_axis(planes[0].orientation), _spacing(depths, error)
+    if faults:
+        return Layout(orientation, spacing, faults)
+    return Layout(orientation, spacing, (), _missing(steps), _widest(depths, order, error))
+
+
+def _spacing(depths: Sequence[float], error: float) -> float | None:
     spacing = measured.spacing(depths, error)
     return spacing if spacing is not None and isfinite(spacing) and spacing >= PLACE.absolute else None
+
+
+def _widest(depths: Sequence[float], order: Sequence[int], error: float) -> Gap | None:
+    """The first of the widest gaps between slices at `depths`, which are images at these indices."""
+    found = measured.gaps(depths, error)
+    if not found:
+        return None
+    at, missing = max(found, key=lambda gap: gap[1])
+    return Gap(depths[at + 1] - depths[at], missing, (order[at], order[at + 1]))
 
 
 def nearest_axis(orientation: Sequence[float]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
+from math import isfinite
 
 # What binary fractions add to any figure, far below the last digit that a header can state.
 _BINARY = 1e-9
@@ -71,16 +72,48 @@ def depth_error(coordinates: Iterable[float], normal: Sequence[float]) -> float:
 def spacing(depths: Sequence[float], error: float = 0.0) -> float | None:
     """The distance (mm) between slices at `depths` along their normal, each off by up to `error`; None below two.
 
-    That of a regular stack is the mean, in which rounding is smallest; of any other the largest, which tells of a gap.
+    That of a regular stack is the mean, in which rounding is smallest; of one with `gaps` that of the others; of any
+    other the largest.
     """
     if len(depths) < 2:
         return None
-    ordered = sorted(depths)
-    gaps = [after - before for before, after in pairwise(ordered)]
-    mean = (ordered[-1] - ordered[0]) / len(gaps)
-    # Each end of a distance may be off; beyond a fifth of it, that would hide a gap in a short stack.
-    allowed = max(DISTANCE.of(mean), min(2 * error, mean / 5))
-    return mean if all(abs(gap - mean) <= allowed + _BINARY for gap in gaps) else max(gaps)
+    steps = _steps(depths)
+    if _regular(steps, error):
+        return sum(steps) / len(steps)
+    return step(depths) if gaps(depths, error) else max(steps)
+
+
+def gaps(depths: Sequence[float], error: float = 0.0) -> tuple[tuple[int, int], ...]:
+    """Where slices are missing among those at `depths`, each off by up to `error` (mm): how many after which.
+
+    Slices count from 0 in the order of their depth. None are told where the stack is regular, or where its steps are
+    uneven in another way: most have to be alike, and every other one a multiple of them.
+    """
+    steps = _steps(depths)
+    usual = sorted(steps)[len(steps) // 2] if steps else 0.0
+    if usual <= 0 or not all(map(isfinite, steps)) or _regular(steps, error):
+        return ()
+    filled = [max(1, round(one / usual)) for one in steps]
+    alike = [one for one, count in zip(steps, filled, strict=True) if count == 1]
+    mean = sum(alike) / len(alike)
+    explained = (abs(one - count * mean) <= _allowed(mean, error) for one, count in zip(steps, filled, strict=True))
+    if len(alike) * 3 < len(steps) * 2 or not all(explained):
+        return ()
+    return tuple((at, count - 1) for at, count in enumerate(filled) if count > 1)
+
+
+def _steps(depths: Sequence[float]) -> list[float]:
+    return [after - before for before, after in pairwise(sorted(depths))]
+
+
+def _regular(steps: Sequence[float], error: float) -> bool:
+    mean = sum(steps) / len(steps)
+    return all(abs(one - mean) <= _allowed(mean, error) for one in steps)
+
+
+def _allowed(mean: float, error: float) -> float:
+    """What may be between a step and the mean: each end may be off; beyond a fifth of it, that would hide a gap."""
+    return max(DISTANCE.of(mean), min(2 * error, mean / 5)) + _BINARY
 
 
 def step(depths: Sequence[float]) -> float:

@@ -56,6 +56,15 @@ class InstanceFacts:
 
 
 @dataclass(frozen=True)
+class SliceGap:
+    """The widest place where slices seem to be missing: its width in mm, how many, and between which images."""
+
+    mm: float
+    missing: int
+    where: str
+
+
+@dataclass(frozen=True)
 class SeriesFacts:
     """What routing may know of one series: gathered over all of its slices, never from the first alone.
 
@@ -63,7 +72,8 @@ class SeriesFacts:
     `slices` counts frames, so that one enhanced multi-frame instance of 60 frames has 60. `views` are View Positions,
     `ages` the patient's age in years as each slice states or implies it, `contrast` whether any slice names an agent.
     `frame_of_reference` and `thickness_mm` (the largest) are None where they are not known. `no_volume` are the reasons
-    why its slices can never make one, `missing` is how many slices it seems to lack. `instances` are all that it has.
+    why its slices can never make one, `missing` is how many slices it seems to lack, `gap` the widest place where it
+    does. `instances` are all that it has.
     """
 
     series_id: str
@@ -89,6 +99,7 @@ class SeriesFacts:
     orientation: str = ""
     no_volume: tuple[str, ...] = ()
     missing: int = 0
+    gap: SliceGap | None = None
     instances: tuple[InstanceFacts, ...] = ()
 
 
@@ -98,9 +109,10 @@ class Conditions:
 
     `body_part` compares without regard to case and holds for every slice; "" stands for one that states none.
     Descriptions are regular expressions, searched without regard to case; a `not_` pattern must not be found. Spacing
-    is in mm between neighbouring slices. `view` compares as `body_part` does. A series that states no age meets no age
-    limit. Of `not_image_type` (values of Image Type, such as "LOCALIZER" or "DERIVED") no slice may have any.
-    `burned_in` false refuses images that say that text is burned into them.
+    is in mm between neighbouring slices; against `max_spacing_mm` a gap counts as wide as it is. `view` compares as
+    `body_part` does. A series that states no age meets no age limit. Of `not_image_type` (values of Image Type, such as
+    "LOCALIZER" or "DERIVED") no slice may have any. `burned_in` false refuses images that say that text is burned into
+    them.
     """
 
     modality: tuple[str, ...] = ()
@@ -152,7 +164,7 @@ def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
         *_pattern("study description", conditions.study_description, series.study_description),
         *_excluded(conditions, series),
         *_bounds("slices", series.slices, conditions.min_slices, conditions.max_slices),
-        *_spacing(conditions, series.spacing_mm),
+        *_spacing(conditions, series),
         *_age(conditions, series.ages),
     )
 
@@ -241,8 +253,8 @@ def _counted(what: str, value: int) -> str:
     return what.removesuffix("s") if value == 1 else what
 
 
-def _spacing(conditions: Conditions, spacing: float | None) -> list[str]:
-    low, high = conditions.min_spacing_mm, conditions.max_spacing_mm
+def _spacing(conditions: Conditions, series: SeriesFacts) -> list[str]:
+    low, high, spacing = conditions.min_spacing_mm, conditions.max_spacing_mm, series.spacing_mm
     if low is None and high is None:
         return []
     if spacing is None:
@@ -251,7 +263,17 @@ def _spacing(conditions: Conditions, spacing: float | None) -> list[str]:
         return [f"slices lie {spacing:g} mm apart, closer than {low:g} mm"]
     if high is not None and DISTANCE.above(spacing, high):
         return [f"slices lie {spacing:g} mm apart, farther than {high:g} mm"]
+    if high is not None and series.gap and DISTANCE.above(series.gap.mm, high):
+        return [_lacking(series.missing, series.gap, spacing, high)]
     return []
+
+
+def _lacking(missing: int, gap: SliceGap, spacing: float, high: float) -> str:
+    slices = f"{missing} {_counted('slices', missing)} {'seems' if missing == 1 else 'seem'} to be missing"
+    where = f", {gap.missing} of them{gap.where or ' in one place'}" if gap.missing < missing else gap.where
+    return (
+        f"{slices}{where}: the gap is {gap.mm:g} mm wide, farther than {high:g} mm; the others lie {spacing:g} mm apart"
+    )
 
 
 def _either(values: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from domain.findings import FindingProbability, Measurement
 
 # What a percentage of a model is, wherever one is shown.
 SCORE = (
-    "A score is the model's own figure for a finding, from 0 to 100 %: it puts what it has looked at in an order, and "
-    "is not the probability that the patient has the finding."
+    "A score (Certainty of Finding in reports) is the model's own figure for a finding, from 0 to 100 %: it puts what "
+    "it has looked at in an order, and is not the probability that the patient has the finding."
 )
 _NAMES = {
     "Attenuation Coefficient": "density",
@@ -24,7 +24,7 @@ _NAMES = {
     "Quantity": "number",
 }
 _UNITS = {"[hnsf'U]": "HU", "1": "", "{ratio}": "", "{pixels}": "pixels"}
-_MOST_FIGURES = 3
+_MOST_FIGURES, _MOST_DECIMALS = 3, 6
 # mm: a border is known to about a voxel, and nobody reads tenths from voxels that are larger.
 _TENTHS = 0.5
 
@@ -65,6 +65,12 @@ def _unit(one: Measurement) -> tuple[str, str]:
     return (plain, kind.rstrip("}")) if plain else (value, "")
 
 
+def stated(one: Measurement) -> str:
+    """`-812 HU`: a number that a report holds in the figures that it was given there."""
+    unit, kind = _unit(one)
+    return " ".join(part for part in (kind if kind not in one.name.meaning else "", f"{one.value:.12g}", unit) if part)
+
+
 def named(one: Measurement) -> str:
     """What was measured, in a reader's words."""
     name = _NAMES.get(one.name.meaning, one.name.meaning)
@@ -80,9 +86,18 @@ def figures(one: Measurement, resolution: Resolution | None = None) -> str:
         return _fixed(one.value, 0 if resolution is None or resolution.step >= _TENTHS else 1)
     if _unit(one)[1].startswith("SUV"):
         return _fixed(one.value, 1)
-    if unit == "[hnsf'U]":
+    if unit == "[hnsf'U]" or (unit == "1" and one.value % 1 == 0):  # what has been counted is known whole
         return _fixed(one.value, 0)
     return rounded(one.value, _carried(_cells(one.value, unit, resolution)))
+
+
+def number(one: Measurement, resolution: Resolution | None = None) -> float:
+    """The value as `figures` says it, whole where it is said so; it has to be finite."""
+    return _number(figures(one, resolution))
+
+
+def _number(said: str) -> float:
+    return float(said) if "." in said else int(said)
 
 
 def _cells(value: float, unit: str, resolution: Resolution | None) -> float | None:
@@ -95,14 +110,16 @@ def _cells(value: float, unit: str, resolution: Resolution | None) -> float | No
 
 def rounded(value: float, count: int) -> str:
     """`value` to so many figures, never with an exponent; a whole number that is no longer than that stays whole."""
-    if value == 0 or (value.is_integer() and abs(value) < 10**count):
+    if value == 0:
+        return "0"
+    if value % 1 == 0 and abs(value) < 10**count:
         return f"{value:.0f}"
     places = count - 1 - math.floor(math.log10(abs(value)))
     return _fixed(round(value, places), max(0, places))
 
 
 def _fixed(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"  # -0.0 becomes 0.0
+    return f"{round(value, decimals):z.{decimals}f}"
 
 
 def _carried(cells: float | None) -> int:
@@ -130,13 +147,32 @@ def percentage(share: float, decimals: int = 0) -> str:
     return f"{said} %"
 
 
+def percent(share: float, decimals: int = 0) -> float:
+    """The number of `percentage`: where that says "below" or "above" a number, this one."""
+    least = 10.0**-decimals
+    return _number(_fixed(min(max(100 * share, least), 100 - least), decimals))
+
+
+def certainty(one: FindingProbability) -> float:
+    """The score in percent as a number: with the decimals that it takes to bear the verdict out, never 0 or 100."""
+    decimals = _decimals(one)
+    while decimals < _MOST_DECIMALS and (percent(one.probability, decimals) >= 100 * one.threshold) != one.present:
+        decimals += 1
+    return percent(one.probability, decimals)
+
+
 def score(one: FindingProbability) -> str:
     """`score 13.62 %, not reported (from 13.63 % on)`: with the decimals that it takes to bear the verdict out."""
-    decimals = 0
-    while not one.present and decimals < 6 and _alike(one, decimals):
-        decimals += 1
+    decimals = _decimals(one)
     verdict = "reported" if one.present else "not reported"
     return f"score {percentage(one.probability, decimals)}, {verdict} (from {_stated(one.threshold, decimals)} on)"
+
+
+def _decimals(one: FindingProbability) -> int:
+    decimals = 0
+    while not one.present and decimals < _MOST_DECIMALS and _alike(one, decimals):
+        decimals += 1
+    return decimals
 
 
 def _alike(one: FindingProbability, decimals: int) -> bool:
@@ -147,6 +183,6 @@ def _alike(one: FindingProbability, decimals: int) -> bool:
 
 def _stated(threshold: float, decimals: int) -> str:
     """The threshold, with a decimal more where it is below one percent; it is a limit, so it is no "below"."""
-    while float(f"{100 * threshold:.{decimals}f}") in (0.0, 100.0) and 0 < threshold < 1 and decimals < 6:
+    while float(f"{100 * threshold:.{decimals}f}") in (0.0, 100.0) and 0 < threshold < 1 and decimals < _MOST_DECIMALS:
         decimals += 1
     return f"{100 * threshold:.{decimals}f} %"

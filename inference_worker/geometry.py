@@ -166,8 +166,8 @@ def _refuse_shared_positions(planes: Sequence[Plane], along: Array) -> None:
     if shared.size:
         k = int(shared[0])
         raise UnusableInput(
-            f"{planes[k].name} and {planes[k + 1].name} lie at the same position ({along[k]:.2f} mm); the series holds "
-            f"duplicates, phases or echoes ({shared.size} of {len(planes)} slices too many)"
+            f"{planes[k].name} and {planes[k + 1].name} lie at the same position ({along[k]:z.2f} mm); the series "
+            f"holds duplicates, phases or echoes ({shared.size} of {len(planes)} slices too many)"
         )
 
 
@@ -185,7 +185,7 @@ def _uneven(planes: Sequence[Plane], along: Array) -> str:
     gaps = np.diff(along)
     usual, widest = float(gaps.min()), float(gaps.max())
     k = int(gaps.argmax())
-    where = f"between {planes[k].name} ({along[k]:.2f} mm) and {planes[k + 1].name} ({along[k + 1]:.2f} mm)"
+    where = f"between {planes[k].name} ({along[k]:z.2f} mm) and {planes[k + 1].name} ({along[k + 1]:z.2f} mm)"
     multiples = np.round(gaps / usual)
     rounding = min(_OFF_PLACE_MM, _OFF_PLACE_SHARE * usual)
     if multiples.max() < 2 or np.abs(gaps - multiples * usual).max() > rounding:

@@ -20,6 +20,10 @@ _MORE = " ... (more in the model's card)"
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
 _BULLET = re.compile(r"^[ \t]*([-*+]|\d+\.)[ \t]+", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+# Files of the repository, which who reads a page has not: an aside on one, a program of it, the package's own.
+_ASIDE = re.compile(r"[ \t\n]*\(`[^`()]*\.\w+`[^()]*\)")
+_PROGRAM = re.compile(r"`[\w/]+\.py`")
+_MANIFEST = re.compile(r"`manifest\.toml`")
 _MARKS = re.compile(r"\*\*|__|`")
 
 
@@ -41,8 +45,9 @@ def unwritten(card: str) -> tuple[str, ...]:
 
 
 def _plain(body: str) -> str:
-    """The first paragraph, or the list, without Markdown's marks."""
-    block = re.split(r"\n[ \t]*\n", body.strip(), maxsplit=1)[0]
+    """The first paragraph, or the list, without Markdown's marks and without names of files."""
+    block = _ASIDE.sub("", re.split(r"\n[ \t]*\n", body.strip(), maxsplit=1)[0])
+    block = _MANIFEST.sub("the package's manifest", _PROGRAM.sub("a program", block))
     bare = _MARKS.sub("", _LINK.sub(r"\1", _BULLET.sub("", block)))
     return _cut(" ".join(bare.split()))
 

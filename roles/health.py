@@ -137,7 +137,9 @@ class HealthServer:
             self._server = _Server((self._settings.host, self._settings.port), self._health)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
-            raise ConfigurationError(f"the health door {where} cannot be opened: {error.strerror}") from error
+            raise ConfigurationError(
+                f"http.port: {where}, of {self._name}, cannot be opened: {error.strerror}"
+            ) from error
         threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
         self._write()
         return self

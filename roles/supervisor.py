@@ -227,14 +227,18 @@ def role_settings(settings: Settings, name: str) -> Settings:
     No role uses the owner's URL, for none needs the right to change the schema. What the supervisor was given in its
     environment or has in its memory is not taken from its copies: roles that are to be apart run by themselves.
     """
-    port = settings.http.port and settings.http.port + _position(settings, name)
     return settings.model_copy(
         update={
             "data": settings.data.absolute(),
             "database": settings.database.model_copy(update={"owner_url": None}),
-            "http": settings.http.model_copy(update={"port": port}),
+            "http": settings.http.model_copy(update={"port": http_port(settings, name)}),
         }
     )
+
+
+def http_port(settings: Settings, name: str) -> int:
+    """The port of /metrics and /health of the process `name`; 0 takes a free one."""
+    return settings.http.port and settings.http.port + _position(settings, name)
 
 
 def missing(reports: Mapping[str, Report]) -> str:

@@ -1,5 +1,9 @@
 """Whose study it is: the attributes of patient and study that a result takes over from its source, byte for byte.
 
+What archives match by goes as the source had it wherever it can be read: an archive that took the source takes a name
+that is too long for its VR or a sex that is none of the standard's terms once more, and a result without them would
+belong to nobody. Of the others what is not valid by itself is left out.
+
 PS3.3 C.7.1.1 Patient, C.7.1.3 Clinical Trial Subject, C.7.2.1 General Study, C.7.2.2 Patient Study, C.7.2.3 Clinical
 Trial Study, with the Specific Character Set in which their bytes are to be read.
 """
@@ -12,7 +16,7 @@ from pydicom.tag import Tag
 
 from dicom_node.attributes.files import known_character_set
 from dicom_node.attributes.reader import text_of, title
-from dicom_node.attributes.values import CHARACTER_SET, EXTENDED, LATIN_1, decoded, fault, raw_value, vr_of
+from dicom_node.attributes.values import CHARACTER_SET, EXTENDED, LATIN_1, decoded, fault, legible, raw_value, vr_of
 from sr_writer.encoding.elements import copied, empty, encoded
 
 _PATIENT = (
@@ -57,6 +61,8 @@ _REQUIRED = _tags(
     "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID "
     "AccessionNumber"
 )
+# Patient and study as archives match them: those, and whose the Patient ID is.
+_MATCHED = frozenset({*_REQUIRED, *_tags("IssuerOfPatientID")})
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Copied:
 
 
 def identity(source: Dataset) -> Copied:
-    """The elements that every result of this source's study carries: what is valid by itself, byte for byte.
+    """The elements that every result of this source's study carries, byte for byte.
 
     Text beyond the default repertoire where no Specific Character Set explains it stays what it is, for a patient has
     to keep their name: it is called Latin-1, as archives read text of no stated set.
@@ -82,12 +88,16 @@ def identity(source: Dataset) -> Copied:
     return Copied({**required, **found.elements, **_stated(source, terms)}, (*remarks, *found.remarks))
 
 
+def _fault(source: Dataset, tag: int, terms: Sequence[str]) -> str:
+    return "" if tag in _MATCHED and legible(source, tag, terms) else fault(source, tag, terms)
+
+
 def sound(source: Dataset, tags: Iterable[int], terms: Sequence[str]) -> Copied:
-    """The elements with these tags that are valid by themselves, and a remark for each that is not.
+    """The elements with these tags that are valid by themselves or matched by, and a remark for each other.
 
     `terms` are those of the Specific Character Set in which texts are to be read.
     """
-    faults = {tag: fault(source, tag, terms) for tag in tags if tag in source and tag != CHARACTER_SET}
+    faults = {tag: _fault(source, tag, terms) for tag in tags if tag in source and tag != CHARACTER_SET}
     said = tuple(f"{title(tag)} of the source {one}, and was left out" for tag, one in faults.items() if one)
     return Copied(copied(source, (tag for tag, one in faults.items() if not one)), said)
 

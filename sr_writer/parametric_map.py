@@ -33,7 +33,7 @@ from sr_writer.content import Content, Draft
 from sr_writer.encoding.part10 import Buffer
 from sr_writer.segments.frames import references
 from sr_writer.segments.segmentation import reference
-from sr_writer.source import Frame, Source, Volume
+from sr_writer.source import BODY_PART, LATERALITY, Frame, Source, Volume
 
 _FLOAT_PIXEL_DATA = (0x7FE0, 0x0008)
 _IMAGE_POSITION, _PLANE_POSITION = 0x00200032, 0x00209113
@@ -53,7 +53,6 @@ _REGIONS = {
     "NECK": concepts.NECK,
     "PELVIS": concepts.PELVIS,
 }
-_BODY_PART, _LATERALITY = 0x00180015, 0x00200060
 
 
 def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
@@ -152,7 +151,7 @@ def _shared(dataset: Dataset, one: Map, content: Content, volume: Volume) -> Dat
 
 def _anatomy(source: Source) -> Dataset:
     """The part of the body (PS3.3 C.7.6.16.2.8), for readers that want one."""
-    part, side = (_value(source.region.get(tag, b"")) for tag in (_BODY_PART, _LATERALITY))
+    part, side = (_value(source.region.get(tag, b"")) for tag in (BODY_PART, LATERALITY))
     item = Dataset()
     item.AnatomicRegionSequence = [concept(_REGIONS.get(part, concepts.ANATOMICAL_STRUCTURE))]
     item.FrameLaterality = side if side in ("R", "L") else "U"

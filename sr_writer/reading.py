@@ -16,7 +16,7 @@ from dicom_node.attributes.files import by_pydicom
 from dicom_node.attributes.reader import Attributes, items_of, title
 from domain.errors import UnusableInput
 from domain.findings import Code, Measurement
-from domain.words import amount, named
+from domain.words import named, stated
 
 _SEGMENTATION, _REPORT = "a segmentation", "a report"
 
@@ -190,18 +190,16 @@ def _value(item: Dataset) -> str:
 
 
 def _number_line(item: Dataset) -> str:
-    """A number as readers are told it in words; a share keeps its decimals."""
+    """A number in the words that readers are told it in, and in the report's own figures."""
     measured = items_of(item, "MeasuredValueSequence")
     if not measured:
         return f"{_meaning(item)}: no value"
     number = Attributes(measured[0], _REPORT).number("NumericValue")
     unit = _coded(measured[0], "MeasurementUnitsCodeSequence")
-    if unit.value == "%":
-        return f"{_meaning(item)}: {number:.6g} %"
     derived = [child for child in items_of(item, "ContentSequence") if _code(child) == _DERIVATION]
     derivation = _coded(derived[0], "ConceptCodeSequence") if derived else None
     one = Measurement(_coded(item, "ConceptNameCodeSequence"), number, unit, derivation)
-    return f"{named(one)}: {amount(one)}"
+    return f"{named(one)}: {stated(one)}"
 
 
 def _coded(item: Dataset, keyword: str) -> Code:

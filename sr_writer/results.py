@@ -29,7 +29,7 @@ from sr_writer.reports import key_objects, report, text_report
 from sr_writer.reports.regions import checked
 from sr_writer.segments import segmentation
 from sr_writer.segments.segmentation import present_segments
-from sr_writer.source import read_source
+from sr_writer.source import read_source, unknown_side
 
 # What findings are written as where nobody says more.
 _SEGMENTS = ResultFormat(ResultKind.SEG, SEGMENTATION)
@@ -53,6 +53,8 @@ _DRAFTS: Mapping[ResultKind, Callable[[Content, ResultFormat], Iterator[Draft]]]
 }
 # Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
 _OF_A_REGION = frozenset({ResultKind.SEG, ResultKind.PM, ResultKind.GSPS, ResultKind.SC})
+# Of these the images of one frame have to say the side of a part that there are two of, if only that it is not known.
+_OF_A_SIDE = frozenset({ResultKind.GSPS, ResultKind.SC})
 # Kinds that name the documents that they supersede (PS3.3 C.17.2).
 _DOCUMENTS = frozenset({ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS, ResultKind.TEXT})
 
@@ -179,7 +181,8 @@ def finished(draft: Draft, content: Content) -> ResultObject:
     if form.kind in _DOCUMENTS and (superseded := _predecessors(form, content)):
         dataset.PredecessorDocumentsSequence = superseded
     region = source.region if form.kind in _OF_A_REGION else {}
-    elements = merged(encoded(dataset), draft.elements, source.identity, region)
+    side = unknown_side(region) if form.kind in _OF_A_SIDE else {}
+    elements = merged(encoded(dataset), draft.elements, source.identity, side, region)
     return ResultObject(
         form=form,
         study_uid=source.study_uid,

@@ -22,6 +22,7 @@ from domain.errors import UnusableInput
 from domain.findings import SourceFrame
 from domain.ids import derived_uid
 from sr_writer import compression
+from sr_writer.encoding.elements import empty, read
 from sr_writer.identity import IDENTITY, identity, sound
 
 _READ = [
@@ -30,7 +31,17 @@ _READ = [
     "PixelSpacing", "SliceThickness", *compression.READ,
     "TimezoneOffsetFromUTC", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
-_REGION = (int(Tag("BodyPartExamined")), int(Tag("Laterality")))
+BODY_PART, LATERALITY = int(Tag("BodyPartExamined")), int(Tag("Laterality"))
+_REGION = (BODY_PART, LATERALITY)
+# Parts of the body that there are two of (PS3.16 annex L), as Body Part Examined says them.
+_PAIRED = frozenset(
+    {
+        "ANKLE", "ARM", "AXILLA", "BREAST", "CALCANEUS", "CLAVICLE", "EAR", "ELBOW", "EXTREMITY", "EYE", "FEMUR",
+        "FIBULA", "FINGER", "FOOT", "FOREARM", "HAND", "HIP", "HUMERUS", "KIDNEY", "KNEE", "LEG", "LOWERLEG", "ORBIT",
+        "PATELLA", "RADIUS", "SCAPULA", "SHOULDER", "THIGH", "THUMB", "TIBIA", "TOE", "ULNA", "UPPERARM", "WRIST",
+        "ZYGOMA",
+    }
+)  # fmt: skip
 _FILE = "a file of the source"
 
 # The functional group macros that a place is stated in (PS3.3 C.7.6.16.2), by the attribute.
@@ -104,6 +115,12 @@ class Source:
     identity: Mapping[int, bytes]
     region: Mapping[int, bytes]
     remarks: tuple[str, ...] = ()
+
+
+def unknown_side(region: Mapping[int, bytes]) -> dict[int, bytes]:
+    """An empty Laterality, which is type 2C (PS3.3 C.7.3.1): of a part that is paired, or that nobody names."""
+    part = read(region).get("BodyPartExamined") or ""
+    return {LATERALITY: empty(LATERALITY)} if not part or part in _PAIRED else {}
 
 
 def read_source(paths: Sequence[Path], frames: Sequence[SourceFrame], volumetric: bool) -> Source:

@@ -81,6 +81,8 @@ def main(
     try:
         with demo_folder.fresh(data.absolute()) as place:
             own = models.absolute() if models else None
+            if brain and (lacking := demo_brain.missing(folder, own)):
+                raise Permanent("\n".join(lacking))
             study = demo_study.find_head(folder) if brain else demo_study.find(folder, place / "study")
             _play(place, study, demo_brain.models(own, place / "models") if brain else own, keep, stop)
     except Interrupted as error:

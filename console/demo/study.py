@@ -35,16 +35,27 @@ def at_hand(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("DICOM_NODE_TEST_DATA") or _BESIDE)
 
 
+def find_head_at(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The folder of the T1 series that is at hand."""
+    real = at_hand(environment) / _HEAD
+    return real if real.is_dir() else None
+
+
+def no_head(environment: Mapping[str, str] = os.environ) -> str:
+    """That there is no T1 series at hand, and how to name one."""
+    return (
+        f"there is no T1 series of a head here (looked for {at_hand(environment) / _HEAD}): name its folder, make demo "
+        "DEMO=brain STUDY=FOLDER, or set DICOM_NODE_TEST_DATA to the folder that has it"
+    )
+
+
 def find_head(folder: Path | None, environment: Mapping[str, str] = os.environ) -> Study:
     """A T1 series of a head: in `folder`, where the user names one. Raises Permanent where there is none."""
     if folder is not None:
         return _read(folder, str(folder))
-    real = at_hand(environment) / _HEAD
-    if not real.is_dir():
-        raise Permanent(
-            f"there is no T1 series of a head here (looked for {real}): name its folder, make demo DEMO=brain "
-            "STUDY=FOLDER, or set DICOM_NODE_TEST_DATA to the folder that has it"
-        )
+    real = find_head_at(environment)
+    if real is None:
+        raise Permanent(no_head(environment))
     return _read(real, f"a T1 series of a volunteer's head (FNNDSC, Apache-2.0) in {real}")
 
 

@@ -24,6 +24,7 @@ LATIN_1 = "ISO_IR 100"
 EXTENDED = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _WHOLE = frozenset({"LT", "ST", "UR", "UT"})  # a backslash parts no values in these
 _LINES = "\t\n\f\r"
+_LONGEST = 0xFFFE  # bytes that a length of 16 bits can tell (PS3.5 7.1.2)
 _SIZES = {
     "AT": 4, "US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "OW": 2, "OL": 4, "OF": 4, "OD": 8,
     "OV": 8, "OB": 1, "UN": 1,
@@ -118,6 +119,17 @@ def fault(dataset: Dataset, key: str | int, character_set: Sequence[str] = ()) -
         return wrong or _fault_of_term(text_of(dataset, tag), tag)
     text = decoded(value, character_set if vr in EXTENDED else ())
     return "has characters that it cannot have" if text is None else _fault_of_text(text, vr, tag)
+
+
+def legible(dataset: Dataset, key: str | int, character_set: Sequence[str] = ()) -> bool:
+    """Whether an element is text that can be read and written, be it too long, of no such form or none of its terms."""
+    tag = Tag(key)
+    vr = vr_of(dataset, tag)
+    if vr is None or vr not in _TEXTS:
+        return False
+    value = raw_value(dataset, tag)
+    text = decoded(value, character_set if vr in EXTENDED else ())
+    return text is not None and len(value) <= _LONGEST and (vr in _WHOLE or not any(one in text for one in _LINES))
 
 
 def raw_value(dataset: Dataset, tag: BaseTag) -> bytes:

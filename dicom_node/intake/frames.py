@@ -40,7 +40,7 @@ def frame_planes(data: bytes, transfer_syntax: str) -> FramePlanes:
         return FramePlanes()
     if orientation is None or len(positions) != frames:
         return FramePlanes(orientation=orientation)
-    return FramePlanes(largest_gap(positions, orientation), len(set(positions)), orientation)
+    return FramePlanes(spacing(positions, orientation), len(set(positions)), orientation)
 
 
 def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, ...]], tuple[float, ...] | None]:
@@ -61,9 +61,9 @@ def _planes(data: bytes, transfer_syntax: str) -> tuple[int, list[tuple[float, .
     return frames, positions, orientation
 
 
-def largest_gap(positions: Sequence[Sequence[float]], orientation: Sequence[float]) -> float | None:
-    """The distance (mm) between neighbours among `positions`, along the normal of `orientation`: the largest, or the
-    mean of those that rounding alone makes different.
+def spacing(positions: Sequence[Sequence[float]], orientation: Sequence[float]) -> float | None:
+    """The distance (mm) between neighbours among `positions`, along the normal of `orientation`; `domain.measured` says
+    which of uneven ones.
 
     Positions are Image Position (Patient), orientation the six direction cosines; None for fewer than two slices.
     """

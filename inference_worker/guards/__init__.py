@@ -101,4 +101,4 @@ def _between(guard: Check, said: str, found: float, limits: tuple[float, float],
 
 
 def _figure(number: float) -> str:
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:z.3g}"

@@ -14,6 +14,9 @@ from sr_writer.source import Source
 
 Colour = tuple[int, int, int]
 
+_LIMITS = "Limits: "
+_NO_NUMBER = "marked; not measured"
+
 
 @dataclass(frozen=True)
 class Line:
@@ -52,8 +55,8 @@ def notes(findings: Findings) -> tuple[str, ...]:
 
 
 def limits(model: ModelIdentity) -> tuple[str, ...]:
-    """Of a model's card what it says of its limits; the whole of it where it calls nothing that."""
-    return tuple(one for one in model.card if one.startswith("Limits")) or model.card
+    """Of a model's card what it says of its limits, below a heading; the whole of it where it calls nothing that."""
+    return tuple(one.removeprefix(_LIMITS) for one in model.card if one.startswith(_LIMITS)) or model.card
 
 
 def heads(content: Content) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ def _segments(content: Content) -> Iterator[Line]:
     resolution, known = content.resolution(), marks(content)
     for one in content.findings.segments:
         found = ", ".join(_measured(one, content, resolution))
-        said = found if one.number in content.present else _none(one)
+        said = (found or _NO_NUMBER) if one.number in content.present else _none(one)
         yield Line(one.label, said, one.colour, known[one].letter if one in known else "")
 
 
@@ -101,7 +104,7 @@ def _regions(content: Content) -> Iterator[Line]:
         resolution = content.resolution(one.frame)
         parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
         parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
-        yield Line(one.label, ", ".join(filter(None, parts)), one.colour, known[one].letter)
+        yield Line(one.label, ", ".join(filter(None, parts)) or _NO_NUMBER, one.colour, known[one].letter)
 
 
 def _likelihoods(content: Content) -> Iterator[Line]:

@@ -5,11 +5,13 @@ Text is never decoded, so a value that its own character set cannot explain surv
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element
 from pydicom.tag import BaseTag
 
@@ -36,9 +38,14 @@ def encoded(dataset: Dataset) -> dict[int, bytes]:
 def copied(source: Dataset, tags: Iterable[int]) -> dict[int, bytes]:
     """The elements of `source` with these tags as they were received, in Explicit VR Little Endian, by tag.
 
-    Each has to be valid by itself (`attributes.values.fault`).
+    Each has to be valid by itself, or legible (`attributes.values`).
     """
     return {tag: _explicit(source, BaseTag(tag)) for tag in tags}
+
+
+def read(elements: Mapping[int, bytes]) -> Dataset:
+    """The data set of elements that are encoded already."""
+    return read_dataset(BytesIO(b"".join(merged(elements))), is_implicit_VR=False, is_little_endian=True)
 
 
 def merged(*parts: Mapping[int, bytes]) -> list[bytes]:

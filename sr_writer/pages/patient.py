@@ -6,17 +6,14 @@ Names are as the source wrote them, in its own character set; nothing of this re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
 from dicom_node.attributes.files import opened
+from sr_writer.encoding.elements import read
+from sr_writer.source import Source
 
-_READ = [
-    "SpecificCharacterSet", "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate",
-    "AccessionNumber", "InstitutionName", "StudyDescription",
-]  # fmt: skip
 # What pydicom raises on the first use of a value that is not what its VR says.
 _WRONG = (AttributeError, IndexError, KeyError, LookupError, NotImplementedError, OverflowError, TypeError, ValueError)
 _UNSTATED, _UNREADABLE, _NO_LETTERS = "not stated", "cannot be read", "in letters that this page has not"
@@ -42,16 +39,20 @@ class Head:
         )
 
 
-def head(file: Path, printable: Callable[[str], bool]) -> Head:
-    """The head of a document about the study of a Part 10 file, whose page has the letters that are `printable`."""
-    header = opened(file, "a file of the source", _READ)
+def head(source: Source, printable: Callable[[str], bool]) -> Head:
+    """The head of a document about this study, whose page has the letters that are `printable`.
+
+    Whose it is stands there as in the header of every result; the institution, which no result has, as in the source.
+    """
+    header = read(source.identity)
+    image = opened(source.instances[0].file, "a file of the source", ["SpecificCharacterSet", "InstitutionName"])
     return Head(
         name=_name(header, printable),
         patient_id=_text(header, "PatientID", printable),
         birth_date=_date(header, "PatientBirthDate"),
         study_date=_date(header, "StudyDate"),
         accession=_text(header, "AccessionNumber", printable),
-        institution=_institution(header, printable),
+        institution=_institution(image, printable),
     )
 
 

@@ -107,7 +107,7 @@ def _paged(blocks: Iterator[_Block], room: float) -> Iterator[list[_Block]]:
 def _head(content: Content) -> Iterator[_Block]:
     """Who the patient is and which study it is, above every page."""
     known = pdfmetrics.getFont(_TEXT).face.charToGlyph
-    found = head(content.source.instances[0].file, lambda text: all(ord(letter) in known for letter in text))
+    found = head(content.source, lambda text: all(ord(letter) in known for letter in text))
     who, which = found.lines
     yield _space(2 * mm)
     yield from _paragraph(who, _BOLD, 9.5, 12.5)

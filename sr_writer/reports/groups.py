@@ -8,6 +8,7 @@ Finding, as in TID 4006), that it is present (CID 240) where it is reported, the
 import math
 
 from highdicom.sr import (
+    CodedConcept,
     ContentItem,
     FindingSite,
     Measurement,
@@ -21,13 +22,18 @@ from highdicom.sr import (
 )
 
 from domain import findings as domain
-from domain.findings import FindingProbability, Findings, Segment
+from domain.findings import Code, FindingProbability, Findings, Segment
+from domain.words import Resolution, certainty, number
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept, is_anatomy, plain
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
 from sr_writer.segments.segmentation import reference_to, tracking
 from sr_writer.source import Frame, Source
+
+# PS3.16 has no concept for a score that nobody has calibrated: of CID 6048 this one is what a device holds of a finding
+# (TID 4006), the other the probability of cancer. So it is said beside the number what it is not.
+A_SCORE = f"{concepts.CERTAINTY.meaning} is the score of the model, not a probability"
 
 
 def segment_groups(content: Content, refers: str) -> list[ContentItem]:
@@ -39,8 +45,8 @@ def likelihood_groups(content: Content) -> list[ContentItem]:
     """What a classifier looked for, also what it did not find."""
     return [
         item
-        for number, likelihood in enumerate(content.findings.likelihoods, 1)
-        for item in _likelihood(likelihood, content.stamp.uid(f"tracking-likelihood-{number}"), content)
+        for place, likelihood in enumerate(content.findings.likelihoods, 1)
+        for item in _likelihood(likelihood, content.stamp.uid(f"tracking-likelihood-{place}"), content)
     ]
 
 
@@ -55,32 +61,37 @@ def run_by(findings: Findings) -> list[str]:
     return [f"Run by {findings.engine}"] if findings.engine else []
 
 
-def measured(measurement: domain.Measurement) -> Measurement:
-    """One number (PS3.16 TID 300)."""
-    return Measurement(
-        name=concept(measurement.name),
-        value=_six_digits(measurement.value),
-        unit=concept(measurement.unit),
-        derivation=concept(measurement.derivation) if measurement.derivation else None,
-    )
+def measured(measurement: domain.Measurement, resolution: Resolution | None) -> Measurement:
+    """One number (PS3.16 TID 300), in the figures that every page has it in."""
+    derivation = concept(measurement.derivation) if measurement.derivation else None
+    return _number(measurement.name, number(measurement, resolution), measurement.unit, derivation)
 
 
-def certainty(probability: float) -> Measurement:
-    """How certain the model is of a finding, 0 to 100 %."""
-    return Measurement(concept(concepts.CERTAINTY), _six_digits(100 * probability), concept(concepts.PERCENT))
+def certain(percent: float) -> Measurement:
+    """How certain the model is of a finding, in percent: never 0 or 100."""
+    return _number(concepts.CERTAINTY, percent, concepts.PERCENT)
+
+
+def _number(name: Code, value: float, unit: Code, derivation: CodedConcept | None = None) -> Measurement:
+    """The number as it is said: highdicom makes a decimal of each whole one, and repeats it as a binary fraction."""
+    found = Measurement(concept(name), value, concept(unit), derivation=derivation)
+    (stated,) = found[0].MeasuredValueSequence
+    stated.NumericValue = f"{value:.12g}"
+    stated.pop("FloatingPointValue", None)
+    return found
 
 
 def _segment(
     segment: Segment, content: Content, refers: str
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
-    findings, stamp = content.findings, content.stamp
+    findings, stamp, resolution = content.findings, content.stamp, content.resolution()
     identifier, uid = tracking(segment, findings.model, stamp)
     described = {
         "tracking_identifier": TrackingIdentifier(uid=uid, identifier=identifier),
         "finding_type": concept(segment.type),
         "finding_sites": _sites(segment),
         "algorithm_id": algorithm_items(findings.model, run_by(findings)),
-        "measurements": [measured(one) for one in segment.measurements if math.isfinite(one.value)],
+        "measurements": [measured(one, resolution) for one in segment.measurements if math.isfinite(one.value)],
     }
     if not refers:
         return MeasurementsAndQualitativeEvaluations(**described)
@@ -114,8 +125,8 @@ def _likelihood(likelihood: FindingProbability, uid: str, content: Content) -> M
             uid=uid, identifier=identifier(likelihood.label, likelihood.frame, content)
         ),
         finding_type=concept(likelihood.finding),
-        algorithm_id=algorithm_items(findings.model, [threshold, *run_by(findings)]),
-        measurements=[certainty(likelihood.probability)],
+        algorithm_id=algorithm_items(findings.model, [threshold, A_SCORE, *run_by(findings)]),
+        measurements=[certain(certainty(likelihood))],
         qualitative_evaluations=presence if likelihood.present else None,
         source_images=[_image(frame) for frame in _looked_at(likelihood, content.source)],
     )
@@ -132,8 +143,3 @@ def _image(frame: Frame) -> SourceImageForMeasurementGroup:
     instance = frame.instance
     numbers = [frame.number] if instance.multi_frame else None
     return SourceImageForMeasurementGroup(instance.sop_class_uid, instance.sop_instance_uid, numbers)
-
-
-def _six_digits(value: float) -> float:
-    """More digits than any measurement here has, fewer than a float prints."""
-    return float(f"{value:.6g}")

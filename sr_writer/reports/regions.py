@@ -23,12 +23,13 @@ from highdicom.sr import (
 from domain import findings as domain
 from domain.errors import IntegrityError
 from domain.findings import Region, Shape
+from domain.words import percent
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept
 from sr_writer.content import Content
 from sr_writer.contours import MOST_POINTS, enclosed, thinned
 from sr_writer.equipment import algorithm_items
-from sr_writer.reports.groups import certainty, identifier, measured, run_by
+from sr_writer.reports.groups import A_SCORE, certain, identifier, measured, run_by
 from sr_writer.source import Frame, Source
 
 _CORNERS = {Shape.POINT: (1, 1), Shape.BOX: (2, 2), Shape.CONTOUR: (3, math.inf)}
@@ -60,12 +61,13 @@ def _group(region: Region, number: int, content: Content) -> PlanarROIMeasuremen
     """The group of a region, whose finding has this number."""
     findings, uid = content.findings, content.stamp.uid(f"tracking-region-{number}")
     frame, label = content.frame(region.frame), region.of or region.label
+    scored = [] if region.probability is None else [A_SCORE]
     return PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(label, region.frame, content)),
         referenced_region=_image_region(region, frame),
         finding_type=concept(region.finding),
         finding_sites=_sites(region),
-        algorithm_id=algorithm_items(findings.model, run_by(findings)),
+        algorithm_id=algorithm_items(findings.model, [*scored, *run_by(findings)]),
         measurements=_numbers(region, content),
     )
 
@@ -78,9 +80,10 @@ def _sites(region: Region) -> list[FindingSite]:
 
 def _numbers(region: Region, content: Content) -> list[Measurement]:
     """How certain the model is and what was measured; where it says neither, how large an outline or a box is."""
-    likely = [] if region.probability is None else [certainty(region.probability)]
-    found = [*likely, *(measured(one) for one in region.measurements if math.isfinite(one.value))]
-    return found or ([] if region.shape is Shape.POINT else [measured(_area(region, content))])
+    likely = [] if region.probability is None else [certain(percent(region.probability))]
+    resolution = content.resolution(region.frame)
+    found = [*likely, *(measured(one, resolution) for one in region.measurements if math.isfinite(one.value))]
+    return found or ([] if region.shape is Shape.POINT else [measured(_area(region, content), resolution)])
 
 
 def _area(region: Region, content: Content) -> domain.Measurement:

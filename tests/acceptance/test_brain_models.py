@@ -206,7 +206,7 @@ def test_pneumonia_probabilities_of_the_paediatric_radiographs_match_their_notes
         trial.await_home(str(source.StudyInstanceUID))
         (report,) = [one for one in trial.results(str(source.StudyInstanceUID)) if one.Modality == "SR"]
         found[name] = _certainty(report) / 100
-    assert found == pytest.approx(notes, abs=1e-3)
+    assert found == pytest.approx(notes, abs=1e-2)  # whole percents
 
 
 def _certainty(report: Dataset) -> float:

@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_a_port_that_somebody_has_is_said_before_anything_starts(node: Node, tmp
     second = dicom_node("up", "--data", str(tmp_path / "data"), "--port", str(node.port))
     assert second.returncode == 1
     assert f"{node.port} cannot be opened" in second.stderr
+
+
+def test_a_port_of_a_role_that_somebody_has_is_said_with_the_role_and_the_setting(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        ports = ("--port", str(free_port()), "--http-port", str(taken))
+        refused = dicom_node("up", "--data", str(tmp_path / "data"), *ports)
+    assert refused.returncode == 1
+    assert f"http.port: 127.0.0.1:{taken}, of listen (http.port + 0), cannot be opened" in refused.stderr
 
 
 @pytest.mark.parametrize("role", ["listen", "assemble", "database"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
-from dicom_node.intake.frames import largest_gap
+from dicom_node.intake.frames import spacing
 from dicom_node.intake.header import read_header
 from domain.errors import UnusableInput
 from domain.profiles import ResultKind
@@ -93,6 +93,6 @@ def test_a_decimal_comma_that_decides_is_refused_with_attribute_value_and_image(
 
 def test_five_millimetres_are_no_more_than_five_millimetres(files: Callable[[str], list[Path]]) -> None:
     headers = [read_header(data_set(path), ExplicitVRLittleEndian) for path in files("29")]
-    gap = largest_gap([one.position or () for one in headers], headers[0].orientation or ())
+    gap = spacing([one.position or () for one in headers], headers[0].orientation or ())
     facts = SeriesFacts("1", "CT", frozenset(), frozenset(), "", "", frozenset(), len(headers), gap)
     assert unmet(Conditions(min_spacing_mm=5.0, max_spacing_mm=5.0), facts) == ()

@@ -36,8 +36,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         r"ContributingEquipmentSequence.*DeviceUID.*Attribute is not present in standard DICOM IOD",
         # The source's own attributes are taken over, also where it left them empty.
         r"Missing attribute or value that would be needed to build DICOMDIR",
-        # Only the series of a paired part of the body has a side (PS3.3 C.7.3.1); of an unnamed part it assumes so.
-        r"</Laterality\(0020,0060\)> - Missing attribute for Type 2C Conditional - Module=<GeneralSeries>",
+        # A side is required of a paired part of the body (PS3.3 C.7.3.1); of one that nobody names it is not known.
+        r"</Laterality\(0020,0060\)> - is only permitted to be empty when actually unknown",
         # A reference may name segments (PS3.3 C.18.4); label maps are younger than its list of what has some.
         r"ReferencedSegmentNumber\(0062,000b\)> - Shall not be present for Referenced SOP Class that is not seg",
         # This term for the pixels of a parametric map (PS3.3 C.8.16.1.4) is younger than its list.

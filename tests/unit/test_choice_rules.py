@@ -92,6 +92,27 @@ def test_a_series_that_lacks_slices_is_read_where_no_other_is_whole() -> None:
     assert choose(allowed, [facts, whole]).series_id == "s"
 
 
+@pytest.mark.parametrize("up", [1, -1])
+def test_a_gap_is_told_apart_from_a_spacing_and_where_it_is(up: int) -> None:
+    gone = {61, 62, 63, 64, 90}
+    whole = [replace(one, position=(0.0, 0.0, 2.5 * up * k)) for k, one in enumerate(stack(120), 1)]
+    facts = gathered([one for one in whole if one.instance_number not in gone])
+    assert facts.spacing_mm == pytest.approx(2.5)
+    (said,) = unmet(Conditions(max_spacing_mm=5), facts)
+    assert said == (
+        "5 slices seem to be missing, 4 of them between image 60 and image 65: the gap is 12.5 mm wide, farther than "
+        "5 mm; the others lie 2.5 mm apart"
+    )
+    assert unmet(Conditions(max_spacing_mm=12.5), facts) == ()
+    assert unmet(Conditions(min_spacing_mm=3), facts) == ("slices lie 2.5 mm apart, closer than 3 mm",)
+    single = gathered([one for one in whole if one.instance_number != 7])
+    assert unmet(Conditions(max_spacing_mm=4), single)[0].startswith("1 slice seems to be missing between image 6 and")
+    unnumbered = gathered([replace(one, instance_number=None) for one in whole if one.instance_number not in gone])
+    assert unmet(Conditions(max_spacing_mm=5), unnumbered)[0].startswith(
+        "5 slices seem to be missing, 4 of them in one place: "
+    )
+
+
 @pytest.mark.parametrize(
     ("prefer", "better", "other", "said"),
     [

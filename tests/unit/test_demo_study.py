@@ -37,6 +37,13 @@ def test_without_the_network_at_hand_it_says_how_to_fetch_it(tmp_path: Path) -> 
         brain.models(tmp_path, tmp_path / "models", {})
 
 
+def test_what_is_missing_is_said_at_once(tmp_path: Path) -> None:
+    head, network = brain.missing(None, None, {"DICOM_NODE_TEST_DATA": str(tmp_path)})
+    assert "STUDY=FOLDER, or set DICOM_NODE_TEST_DATA" in head
+    assert "dicom-node models pull brain_tissue" in network
+    assert brain.missing(tmp_path, None, {"DICOM_NODE_TEST_DATA": str(tmp_path)}) == (network,)
+
+
 def test_the_network_at_hand_becomes_the_package_that_is_shown_twice_in_a_row(tmp_path: Path) -> None:
     environment = {"DICOM_NODE_TEST_DATA": str(data())}
     for _ in range(2):

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dicom_node.intake.frames import largest_gap
+from dicom_node.intake.frames import spacing as spacing_of
 from domain.errors import UnusableInput
-from domain.measured import COMPUTED, DISTANCE, depth_error, spacing, step, unit
+from domain.layout import Plane as Slice
+from domain.layout import lay_out as domain_layout
+from domain.measured import COMPUTED, DISTANCE, depth_error, gaps, spacing, step, unit
 from domain.routing import Conditions, SeriesFacts, unmet
 from inference_worker.geometry import Plane, lay_out
 
@@ -45,7 +47,7 @@ def stacks(draw: st.DrawFn) -> tuple[float, tuple[float, ...], Positions]:
 @given(stacks())
 def test_a_stack_meets_limits_that_are_its_own_spacing(stack: tuple[float, tuple[float, ...], Positions]) -> None:
     apart, orientation, positions = stack
-    found = largest_gap(positions, orientation)
+    found = spacing_of(positions, orientation)
     facts = SeriesFacts("1", "CT", frozenset(), frozenset(), "", "", frozenset(), len(positions), found)
     assert unmet(Conditions(min_spacing_mm=apart, max_spacing_mm=apart), facts) == ()
     assert unmet(Conditions(max_spacing_mm=apart * 0.9), facts) != ()
@@ -65,7 +67,10 @@ def test_a_regular_stack_is_a_volume_whatever_its_decimals(stack: tuple[float, t
 def test_no_tolerance_hides_a_missing_slice(stack: tuple[float, tuple[float, ...], Positions], missing: int) -> None:
     apart, orientation, positions = stack
     left = [one for k, one in enumerate(positions) if k != missing]
-    assert largest_gap(left, orientation) == pytest.approx(2 * apart, abs=0.2)
+    gap = domain_layout([Slice(one, orientation) for one in left]).gap
+    assert gap is not None and (gap.missing, set(gap.between)) == (1, {missing - 1, missing})
+    assert gap.mm == pytest.approx(2 * apart, abs=0.2)
+    assert spacing_of(left, orientation) == pytest.approx(apart, abs=0.1)
     with pytest.raises(UnusableInput, match=r"missing|unevenly"):
         lay_out([Plane(f"image {k}", one, orientation, (0.7, 0.7), (9, 9)) for k, one in enumerate(left)])
 
@@ -74,7 +79,22 @@ def test_no_tolerance_hides_a_missing_slice(stack: tuple[float, tuple[float, ...
 def test_the_step_of_a_stack_with_a_missing_slice_is_that_of_its_neighbours(gone: int) -> None:
     depths = [5.0 * k for k in range(20) if k != gone]
     assert step(depths) == 5.0
-    assert spacing(depths) == 10.0
+    assert spacing(depths) == 5.0
+    assert gaps(depths) == ((gone - 1, 1),)
+
+
+@pytest.mark.parametrize(
+    ("depths", "apart"),
+    [
+        ([0.0, 2.5, 5.0, 7.5, 12.5, 17.5, 22.5], 5.0),  # two protocols: fine below, coarse above
+        ([0.0, 5.0, 10.0, 17.0, 22.0], 7.0),  # no slice would fill it evenly
+        ([0.0, 5.0, 25.0], 20.0),  # nobody can tell which is usual
+    ],
+)
+def test_steps_that_are_uneven_in_another_way_than_by_missing_slices_are_told_by_the_widest(
+    depths: list[float], apart: float
+) -> None:
+    assert (gaps(depths), spacing(depths)) == ((), apart)
 
 
 def test_a_stack_in_tenths_of_a_millimetre_has_its_mean_spacing() -> None:

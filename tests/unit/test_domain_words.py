@@ -8,7 +8,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from domain.findings import Code, FindingProbability, Measurement
-from domain.words import SCORE, Resolution, percentage, quantity, rounded, score
+from domain.words import SCORE, Resolution, certainty, figures, number, percent, percentage, quantity, rounded, score
 
 ML, MM, HU = Code("ml", "UCUM", "milliliter"), Code("mm", "UCUM", "millimeter"), Code("[hnsf'U]", "UCUM", "HU")
 VOLUME, LONG = Code("118565006", "SCT", "Volume"), Code("103339001", "SCT", "Long Axis")
@@ -54,6 +54,45 @@ def test_rounding_never_contradicts_the_verdict(probability: float, threshold: f
 )
 def test_a_percentage_is_never_rounded_to_nothing_or_to_certainty(share: float, said: str) -> None:
     assert percentage(share) == said
+
+
+@drawn(st.floats(0, 1), st.floats(0, 1))
+@example(0.99989994, 0.5)
+@example(0.0004, 0.02656)
+@example(0.004, 0.006)
+@example(0.9999, 0.995)
+@example(0.134, 0.133)
+def test_the_number_of_a_score_bears_its_verdict_out_and_is_never_nothing_or_certainty(
+    probability: float, threshold: float
+) -> None:
+    value = certainty(found(probability, threshold))
+    assert 0 < value < 100
+    if abs(probability - threshold) > 1e-6 and 1e-6 < threshold < 1 - 1e-6:
+        assert (value >= 100 * threshold) == (probability >= threshold)
+
+
+def test_the_number_of_a_score_has_the_figures_of_its_words() -> None:
+    assert certainty(found(0.99989994, 0.5)) == 99
+    assert certainty(found(0.0004, 0.02656)) == 1
+    assert certainty(found(0.13618, 0.13629)) == 13.62
+    assert (percent(0.955), percent(0.0), percent(1.0)) == (96, 1, 99)
+
+
+@drawn(st.floats(-1e6, 1e6), st.sampled_from(["mm", "ml", "mm2", "mm3", "[hnsf'U]", "1"]), st.floats(0.05, 20))
+@example(-0.0, "mm", 1.0)
+@example(-0.2, "1", 1.0)
+def test_a_number_of_a_report_is_what_the_words_say_and_nothing_is_less_than_nothing(
+    value: float, unit: str, voxel: float
+) -> None:
+    one = Measurement(VOLUME, value, Code(unit, "UCUM", unit))
+    said = figures(one, cube(voxel))
+    assert number(one, cube(voxel)) == float(said)
+    assert isinstance(number(one, cube(voxel)), int) == ("." not in said)
+    assert not re.fullmatch(r"-0(\.0*)?", said)
+
+
+def test_what_was_counted_stays_whole() -> None:
+    assert quantity(Measurement(Code("246205007", "SCT", "Quantity"), 1234.0, Code("1", "UCUM", "1"))) == "number 1234"
 
 
 def test_a_volume_has_as_many_figures_in_mm3_as_in_ml() -> None:

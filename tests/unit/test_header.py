@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
-from dicom_node.intake.frames import FramePlanes, frame_planes, largest_gap
+from dicom_node.intake.frames import FramePlanes, frame_planes, spacing
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
 from dicom_node.intake.identity import PatientMarks
 from domain.errors import UnusableInput
@@ -143,10 +143,10 @@ def test_an_inflated_head_has_a_limit() -> None:
         read_header(bomb, DEFLATED)
 
 
-def test_the_gap_is_measured_along_the_normal_and_over_all_slices() -> None:
+def test_the_spacing_is_measured_along_the_normal_and_a_gap_is_none() -> None:
     positions = [(0.0, 0.0, z) for z in (10.0, 2.5, 0.0, 5.0)]
-    assert largest_gap(positions, AXIAL) == pytest.approx(5.0)
-    assert largest_gap(positions[:1], AXIAL) is None
+    assert spacing(positions, AXIAL) == pytest.approx(2.5)
+    assert spacing(positions[:1], AXIAL) is None
 
 
 def test_the_frames_of_an_enhanced_image_have_a_distance(tmp_path: Path) -> None:

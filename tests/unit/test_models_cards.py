@@ -1,5 +1,6 @@
 """Of a model's card, what every reader of its results must have comes out as plain sentences."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_a_long_sentence_ends_at_a_word() -> None:
     (cut,) = sentences("## Limits\n" + "word " * 200)
     assert cut.endswith("word ... (more in the model's card)")
     assert len(cut) <= len("Limits: ") + 750
+
+
+def test_a_page_names_no_file_that_its_reader_has_not() -> None:
+    aside = "A phantom (`training/one.py`) and others (`docs/models.md`, Margins).\nSix of `training/two.py`: drawn."
+    assert sentences(f"## Limits\n{aside}\n") == ("Limits: A phantom and others. Six of a program: drawn.",)
+    cards = [*SHIPPED.glob("*/card.md"), *SHIPPED.glob("codes/*.md")]
+    assert len(cards) > 4
+    for card in cards:
+        assert not re.search(r"[\w/]+\.(md|py|json|toml|npz)\b", " ".join(sentences(card.read_text())))
 
 
 def test_no_shipped_model_loses_a_limit() -> None:

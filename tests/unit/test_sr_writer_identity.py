@@ -6,9 +6,13 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from sr_writer.pages.patient import head
 from sr_writer.results import ResultObject, write
+from sr_writer.source import read_source
 from tests.support import phantoms
 from tests.support.counterparts import data
 from tests.support.findings import MOMENT, boxes, findings_on
@@ -116,22 +120,71 @@ def test_a_name_that_no_stated_character_set_explains_stays_and_is_called_latin_
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "keyword"),
+    [
+        (b"DA\x08\x0020260101", b"DA\x08\x0001.01.26", "StudyDate"),  # not a date
+        (b"TM\x06\x00080000", b"TM\x06\x008 a.m.", "StudyTime"),  # not a time
+        (b"CS\x02\x00O ", b"CS\x02\x00D ", "PatientSex"),  # diverse
+    ],
+)
+def test_what_archives_match_by_stays_as_it_came_wherever_it_can_be_read(
+    old: bytes, new: bytes, keyword: str, tmp_path: Path
+) -> None:
+    paths = phantoms.write(SMALL.datasets(), tmp_path / "source")
+    changed(paths, old, new)
+    results = results_of(paths, tmp_path)
+    assert results
+    assert {raw(one, keyword) for one in results} == {raw(paths[0], keyword)}
+
+
+@pytest.mark.filterwarnings("ignore:The PN component length")
+@pytest.mark.parametrize("name", ["Longname" * 11 + "^Zoë", "Wolfeschlegelsteinhausen-" * 4 + "^Hubert=山田^太郎"])
+def test_a_name_that_is_too_long_for_its_kind_is_in_every_result_and_on_its_page(name: str, tmp_path: Path) -> None:
+    paths = phantoms.write(SMALL.datasets(), tmp_path / "source")
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.SpecificCharacterSet = "ISO_IR 192"
+        dataset[0x00100010] = RawDataElement(BaseTag(0x00100010), "PN", 0, _even(name.encode()), 0, False, True)
+        dataset.save_as(path)
+    for result in results_of(paths, tmp_path):
+        assert raw(result, "PatientName") == raw(paths[0], "PatientName") == _even(name.encode())
+    source = read_source(paths, findings_on(paths).frames, volumetric=True)
+    assert not any("Name" in remark for remark in source.remarks)
+    assert head(source, lambda _: True).name.startswith(name[:64])
+
+
+def test_a_page_says_of_whom_it_is_what_its_header_says(tmp_path: Path) -> None:
+    paths = phantoms.write(SMALL.datasets(), tmp_path / "source")
+    changed(paths, b"SH\x06\x00ACC-1 ", b"SH\x06\x00AC\x01\x02-1")
+    source = read_source(paths, findings_on(paths).frames, volumetric=True)
+    assert {raw(one, "AccessionNumber") for one in results_of(paths, tmp_path)} == {b""}
+    assert head(source, lambda _: True).accession == "not stated"
+
+
+def _even(value: bytes) -> bytes:
+    return value + b" " * (len(value) % 2)
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b"DA\x08\x0020260101", b"DA\x08\x0001.01.26"),  # not a date
-        (b"TM\x06\x00080000", b"TM\x06\x008 a.m."),  # not a time
-        (b"CS\x02\x00O ", b"CS\x02\x00??"),  # not a sex
         (b"SH\x06\x00ACC-1 ", b"SH\x06\x00\x00\x01\x02\x03\x04\x05"),  # not even text
+        (b"LO\x06\x00Thorax", b"LO\x06\x00Th\x01\x02ax"),
     ],
 )
 def test_what_is_copied_is_left_out_where_it_is_not_valid_by_itself(old: bytes, new: bytes, tmp_path: Path) -> None:
-    paths = phantoms.write(SMALL.datasets(), tmp_path / "source")
+    paths = phantoms.write([_described(one) for one in SMALL.datasets()], tmp_path / "source")
     changed(paths, old, new)
     results = results_of(paths, tmp_path)
     assert results
     for result in results:
         assert new[4:] not in result.read_bytes()
         assert dciodvfy(result) == []
+
+
+def _described(dataset: Dataset) -> Dataset:
+    dataset.StudyDescription = "Thorax"
+    return dataset
 
 
 def test_a_source_without_any_optional_attribute_gives_results_with_empty_ones(tmp_path: Path) -> None:

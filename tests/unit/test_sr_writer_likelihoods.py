@@ -88,8 +88,8 @@ def test_every_finding_is_coded_with_its_certainty_and_whether_it_is_reported(tm
         ("8186001", "SCT"),
     ]
     assert [(number.name.value, number.unit.value, number.value) for _, number, _ in found] == [
-        ("111012", "%", 95.536),
-        ("111012", "%", 3.4),
+        ("111012", "%", 96.0),
+        ("111012", "%", 3.0),
     ]
     (first, second) = (presence for _, _, presence in found)
     assert (first.name.value, first.value.value) == ("121052", "52101004")
@@ -256,10 +256,11 @@ def test_the_report_reads_as_a_report_without_the_patient(tmp_path: Path) -> Non
         "    cxr_findings: Pneumonia, image 1",
         "      Finding: Pneumonia",
         "      Algorithm Parameters: Run by OpenVINO on CPU",
-        "      Certainty of Finding: 95.536 %",
+        "      Algorithm Parameters: Certainty of Finding is the score of the model, not a probability",
+        "      Certainty of Finding: 96 %",
         "      Presence of property: Present",
         "    cxr_findings: Cardiomegaly, image 2",
-        "      Certainty of Finding: 3.4 %",
+        "      Certainty of Finding: 3 %",
         "    Comment: The radiograph was stored inverted, and was turned.",
     ):
         assert line in said.splitlines()

@@ -18,7 +18,9 @@ from sr_writer.codes.wording import series_description
 from sr_writer.results import ResultObject, write
 from tests.support import phantoms
 from tests.support.findings import MODEL, MOMENT, boxes, findings_on
+from tests.support.judges import dciodvfy
 from tests.support.phantoms import Phantom
+from tests.support.result_files import usual
 
 SMALL = Phantom(slices=4, size=(16, 16))
 
@@ -64,6 +66,33 @@ def test_uids_are_functions_of_study_package_input_and_form(paths: list[Path], m
     for other in others:
         uids.update(one.sop_instance_uid for one in write(other, mask, paths, (), MOMENT))
     assert len(uids) == 10
+
+
+@pytest.mark.parametrize(("part", "stated"), [(None, True), ("HAND", True), ("CHEST", False)])
+def test_an_image_says_that_the_side_of_a_part_is_not_known_where_there_may_be_two(
+    part: str | None, stated: bool, tmp_path: Path, mask: NDArray[np.uint8]
+) -> None:
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.pop("BodyPartExamined", None)
+        if part:
+            one.BodyPartExamined = part
+    paths = phantoms.write(datasets, tmp_path)
+    forms = [usual(kind) for kind in (ResultKind.SEG, ResultKind.GSPS, ResultKind.SC)]
+    for made in write(findings_on(paths, mask), mask, paths, (), MOMENT, forms):
+        result = tmp_path / f"{made.kind}.dcm"
+        result.write_bytes(made.part10)
+        assert dciodvfy(result) == []
+        assert ("Laterality" in opened(made)) == (stated and made.kind is not ResultKind.SEG)
+
+
+def test_the_side_of_the_source_is_that_of_its_results(tmp_path: Path, mask: NDArray[np.uint8]) -> None:
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.BodyPartExamined, one.Laterality = "HAND", "L"
+    paths = phantoms.write(datasets, tmp_path)
+    (page,) = write(findings_on(paths, mask), mask, paths, (), MOMENT, [usual(ResultKind.SC)])
+    assert opened(page).Laterality == "L"
 
 
 def test_what_is_said_of_an_object_is_what_its_file_says(paths: list[Path], mask: NDArray[np.uint8]) -> None:

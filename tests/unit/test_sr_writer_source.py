@@ -83,7 +83,6 @@ LOSSY = setting(
         (setting(), b"CS\x0a\x00ISO_IR 192", b"CS\x0a\x00ISO_IR 999", "Specific Character Set of the source is none"),
         (setting(PatientAge="045Y"), b"AS\x04\x00045Y", b"AS\x04\x0045 Y", "Patient's Age of the source is no value"),
         (setting(PatientWeight="70.5"), b"DS\x04\x0070.5", b"DS\x04\x0070,5", "Patient's Weight of the source is no"),
-        (setting(PatientSex="O"), b"CS\x02\x00O ", b"CS\x02\x00D ", "Patient's Sex of the source is none of its"),
         (setting(StudyID="1234"), b"SH\x04\x001234", b"SH\x04\x00\x011\x022", "Study ID of the source has characters"),
         (setting(BodyPartExamined="CHEST"), b"CS\x06\x00CHEST ", b"CS\x06\x00Chest ", "Body Part Examined of the"),
     ],

@@ -63,6 +63,14 @@ def sections(report: Dataset) -> dict[str, list[str]]:
     }
 
 
+def test_what_is_marked_without_a_number_says_so(findings: Findings, paths: list[Path]) -> None:
+    (right, left), region = findings.segments, replace(NODULE, frame=0, probability=None, measurements=())
+    bare = replace(findings, segments=(replace(right, measurements=()), left), regions=(region,), likelihoods=())
+    said = sections(opened(written(bare, paths)))["Findings"]
+    assert said[0] == "Right lung: marked; not measured"
+    assert not [one for one in said if one.rstrip().endswith(":")]
+
+
 def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader_must_know(
     findings: Findings, paths: list[Path]
 ) -> None:

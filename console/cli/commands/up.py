@@ -28,7 +28,7 @@ from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.health import Report
 from roles.process import conceal, stopped_by_signals
-from roles.supervisor import Supervisor
+from roles.supervisor import Supervisor, http_port, role_processes
 
 app = typer.Typer()
 
@@ -74,7 +74,7 @@ def up(
     conceal()
     stop = stopped_by_signals()
     with embedded.sole_supervisor(settings.data):
-        _check_port(settings)
+        _check_ports(settings)
         embedded.refuse_unusable(settings)
         Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say, lambda: _warn(settings)).run()
 
@@ -111,18 +111,22 @@ def _warnings(settings: Settings) -> list[str]:
     return warnings
 
 
-def _check_port(settings: Settings) -> None:
-    """A port that somebody has would otherwise show as a listener that dies again and again."""
-    address = (settings.listener.host, settings.listener.port)
-    family = socket.AF_INET6 if ":" in settings.listener.host else socket.AF_INET
+def _check_ports(settings: Settings) -> None:
+    """A port that somebody has would otherwise show as a role that dies again and again."""
+    _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}")
+    for at, name in enumerate(role_processes(settings) if settings.http.port else ()):
+        said = f"http.port: {{where}}, of {name} (http.port + {at}),"
+        _check_port(settings.http.host, http_port(settings, name), said)
+
+
+def _check_port(host: str, port: int, said: str) -> None:
     try:
-        with socket.socket(family) as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind((host, port))
     except OSError as error:
-        raise ConfigurationError(
-            f"listener.port: {address[0]}:{address[1]} cannot be opened: {error.strerror or error}"
-        ) from error
+        where = said.format(where=f"{host}:{port}")
+        raise ConfigurationError(f"{where} cannot be opened: {error.strerror or error}") from error
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
