@@ -87,7 +87,7 @@ def _segments(content: Content) -> Iterator[Line]:
 def _measured(segment: Segment, content: Content, resolution: words.Resolution | None) -> Iterator[str]:
     """What was measured in a segment; after the last that was measured on one image, which that is."""
     found = segment.measurements
-    for one, following in zip(found, (*(later.frame for later in found[1:]), None), strict=True):
+    for one, following in zip(found, (*(later.frame for later in found[1:]), None), strict=False):
         place = f"on {content.names(one.frame)}" if one.frame not in (None, following) and _several(content) else ""
         yield " ".join(filter(None, (words.quantity(one, resolution), place)))
 
