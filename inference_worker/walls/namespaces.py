@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
+from config.private import readable_by_others
 from inference_worker.walls import kernel, landlock
 
 _NEW_MOUNTS, _NEW_UTS, _NEW_IPC, _NEW_USER, _NEW_NETWORK = 0x20000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
@@ -42,6 +43,12 @@ def own_view(places: landlock.Places, scratch: Path, stranger: int | None = None
     """
     kernel.call("unshare", _NEW_MOUNTS)
     kernel.mount("", "/", "", _RECURSIVE | _PRIVATE)
+    # Another user passes the folders that lead to the places, whatever the node keeps to itself elsewhere.
+    with readable_by_others():
+        _enter(places, scratch, stranger)
+
+
+def _enter(places: landlock.Places, scratch: Path, stranger: int | None) -> None:
     root = scratch / "view"
     kernel.mount("view", str(root), "tmpfs", _NO_SUID | _NO_DEVICES, "mode=755")
     for place in _outermost([*places.read, *places.devices]):

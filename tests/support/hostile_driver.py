@@ -27,6 +27,7 @@ _BIND, _RECURSIVE, _PRIVATE, _NEW_MOUNTS = 4096, 16384, 1 << 18, 0x20000
 def main(folder: Path, user: int) -> None:
     if user:
         become(user, folder)
+    os.umask(0o077)  # as a node does, which keeps what it writes to itself
     os.environ["SECRET"] = os.environ["DICOM_NODE_DATABASE"] = "postgresql://node:secret@db/node"
     with ExitStack() as stack:
         told = prepared(folder, stack)
