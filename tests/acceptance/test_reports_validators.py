@@ -86,9 +86,9 @@ def test_another_program_finds_every_region_with_its_number(form: ResultFormat, 
     assert said == [
         ("ct_lung: Nodule, image 1, table position -10.0 mm", "Nodule", ("Certainty of Finding", 75.0, "%")),
         ("ct_lung: Pneumonia, image 3, table position 0.0 mm", "Pneumonia", ("Certainty of Finding", 91.0, "%")),
-        ("ct_lung: Nodule, lower, image 5, table position 10.0 mm", "Nodule", ("Area", 123.457, "mm2")),
-        ("ct_lung: Right lung, image 2, table position -5.0 mm", "Lung", ("Area", 9.0 * 18 * 12, "mm2")),
-        ("ct_lung: Left lung, image 2, table position -5.0 mm", "Lung", ("Area", 9.0 * 33 * 18, "mm2")),
+        ("ct_lung: Nodule, lower, image 5, table position 10.0 mm", "Nodule", ("Area", 120.0, "mm2")),
+        ("ct_lung: Right lung, image 2, table position -5.0 mm", "Lung", ("Area", 1900.0, "mm2")),
+        ("ct_lung: Left lung, image 2, table position -5.0 mm", "Lung", ("Area", 5300.0, "mm2")),
     ]
 
 
