@@ -169,6 +169,7 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
 
 def test_a_study_that_no_model_wants_ends_with_the_reasons(tmp_path: Path) -> None:
     phantoms.write(Phantom(slices=3, size=(64, 64)).datasets(), tmp_path / "study")
+    let_others_pass(tmp_path / "demo")
     command = [*DEMO, str(tmp_path / "study"), "--data", str(tmp_path / "demo")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

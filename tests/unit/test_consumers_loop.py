@@ -266,7 +266,7 @@ def test_what_was_changed_or_forged_stops_its_study_and_no_other(monkeypatch: py
 def test_a_reason_that_no_table_takes_sets_its_message_aside_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop(monkeypatch, [_message(1)])
     loop.run(_raising(Permanent("a\x00b\udcff.dcm")))
-    assert [letter["error"] for letter in loop.letters] == ["a\\x00b\\udcff.dcm"]
+    assert [letter["error"] for letter in loop.letters] == ["a<U+0000>b<U+DCFF>.dcm"]
 
 
 def test_the_limit_of_dead_letters_stops_the_loop_and_the_message_stays(monkeypatch: pytest.MonkeyPatch) -> None:

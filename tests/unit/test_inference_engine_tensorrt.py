@@ -179,7 +179,7 @@ def test_an_input_smaller_than_what_was_compiled_for_is_refused(tmp_path: Path) 
 
 @pytest.mark.usefixtures("library")
 def test_what_is_no_network_is_a_wrong_package(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="could not be parsed"):
+    with pytest.raises(ConfigurationError, match="it is no ONNX network"):
         engine(tmp_path).load(b"not a network", WANTED)
     with pytest.raises(ConfigurationError, match="not those of the manifest"):
         engine(tmp_path).load(networks.root(), Network("toy.onnx", outputs=("shares",)))

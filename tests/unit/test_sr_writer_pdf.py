@@ -217,7 +217,7 @@ def test_a_heading_is_never_the_last_of_its_page(tmp_path: Path) -> None:
 
 def test_pictures_are_in_it(tmp_path: Path) -> None:
     pages = reader(result_cases.everything(tmp_path)).pages
-    assert sum(len(page.images) for page in pages) == 6
+    assert sum(len(page.images) for page in pages) == 5
 
 
 def test_there_are_pages_when_nothing_was_found(tmp_path: Path) -> None:

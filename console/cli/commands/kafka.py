@@ -7,6 +7,7 @@ import typer
 
 from config.settings import Bus
 from console.cli.options import Config, Data, settings_from
+from console.cli.output import say
 from consumers.bus.rights import Right, commands, users
 from roles.rights import SPEAKING, rights, user_of
 
@@ -32,7 +33,7 @@ def acls(user: Users = None, data: Data = None, config: Config = None) -> None:
     """
     bus = settings_from(config, data=data).bus
     for line in commands(_rights(bus, user), bus.kafka or "BROKER:9093"):
-        typer.echo(line)
+        say(line)
 
 
 @group.command()
@@ -47,7 +48,7 @@ def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
     bus = settings_from(config, data=data).bus
     given = _rights(bus, user)
     allow(bus, given)
-    typer.echo(f"{len(given)} rights given to {', '.join(users(given))}")
+    say(f"{len(given)} rights given to {', '.join(users(given))}")
 
 
 def _rights(bus: Bus, named: Iterable[str] | None) -> list[Right]:
