@@ -7,7 +7,6 @@ node and no password, for its environment is made of variables that are named (i
 """
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -30,19 +29,13 @@ from domain.errors import (
 )
 from domain.findings import Findings
 from inference_worker.child_environment import environment
-from inference_worker.handed_files import send_files
+from inference_worker.model_channel import ModelChannel, Stopped
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.scratch import Scratch
 from inference_worker.walls.standing import command, packages_in, plan_of
 
 # Seconds that a child is given to end by itself when its socket is closed, before it is killed.
 _GRACE = 5.0
-
-# Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
-_LONGEST = 64 * 1024**2
-
-# Seconds between looks at what lies in the scratch folder, while an answer is awaited.
-_LOOKS = 0.5
 
 # Packages that may be loaded one after another: each has the time to load anew.
 _PACKAGES = 1000
@@ -59,10 +52,6 @@ _DEATHS = 2
 
 class TimedOut(Retryable):
     """The model process was over its time limit and was killed."""
-
-
-class _Stopped(OSError):
-    """The child did what it may not, and is killed."""
 
 
 class _Lost(Exception):
@@ -130,9 +119,8 @@ class ModelProcess:
     def __init__(self, settings: ModelProcessSettings) -> None:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._channel: ModelChannel | None = None
         self._scratch: Scratch | None = None
-        self._received = bytearray()
         self._loading = ""
         self._deaths: dict[str, int] = {}
         self._barred: dict[str, str] = {}
@@ -160,9 +148,10 @@ class ModelProcess:
 
     def _begin(self) -> None:
         self._end()
-        self._received, self._loading = bytearray(), ""
-        self._channel, theirs = socket.socketpair()
+        self._loading = ""
         self._scratch = Scratch(self._settings.scratch, self._settings.room)
+        ours, theirs = socket.socketpair()
+        self._channel = ModelChannel(ours, self._scratch)
         setup = replace(self._settings.setup.absolute(), barred=self._barred)
         with theirs:
             self._process = _spawn(theirs, setup, self._settings.factory, self._scratch)
@@ -216,9 +205,10 @@ class ModelProcess:
     def _replies(self, tasks: Sequence[Task], timeout: float) -> Iterator[Answer | NodeError]:
         """Each task's reply; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
         try:
-            self._send(_request(tasks, None), time.monotonic() + timeout)
+            channel = self._open()
+            channel.send(_request(tasks, None), time.monotonic() + timeout)
             for task in tasks:
-                reply = self._receive(time.monotonic() + timeout)
+                reply = channel.receive(time.monotonic() + timeout)
                 if reply.get("spent"):
                     raise EOFError
                 yield _raised(reply) if "error" in reply else self._taken(task, reply["answer"])
@@ -264,7 +254,7 @@ class ModelProcess:
         except TimeoutError as error:
             self._kill()
             raise TimedOut(f"{doing} took longer than {timeout:g} s and was stopped") from error
-        except _Stopped as error:
+        except Stopped as error:
             self._kill()
             raise Permanent(f"{error} while {doing} and was stopped") from error
         except (EOFError, OSError) as error:
@@ -285,54 +275,21 @@ class ModelProcess:
         Each package that the child begins to load meanwhile has that time anew.
         """
         begun: set[str] = set()
-        self._send(message, time.monotonic() + timeout)
+        channel = self._open()
+        channel.send(message, time.monotonic() + timeout)
         while True:
-            reply = self._receive(time.monotonic() + timeout)
+            reply = channel.receive(time.monotonic() + timeout)
             if "loading" not in reply:
                 return reply
             if "setup" not in message or reply["loading"] in begun or len(begun) == _PACKAGES:
-                raise _Stopped("the model process held its parent up")
+                raise Stopped("the model process held its parent up")
             self._loading = str(reply["loading"])
             begun.add(self._loading)
 
-    def _send(self, message: Mapping[str, Any], deadline: float) -> None:
+    def _open(self) -> ModelChannel:
         if self._channel is None:
             raise EOFError
-        self._channel.settimeout(_left(deadline))
-        told: Mapping[str, Any] = send_files(self._channel, message)
-        if self._scratch:
-            told = _placed(told, self._scratch)
-        self._channel.sendall(json.dumps(told).encode() + b"\n")
-
-    def _receive(self, deadline: float) -> dict[str, Any]:
-        """The next line. What came behind it is kept: replies to a request may arrive together."""
-        if self._channel is None:
-            raise EOFError
-        while b"\n" not in self._received:
-            part = self._part(self._channel, deadline)
-            if not part:
-                raise EOFError
-            self._received += part
-            if len(self._received) > _LONGEST:
-                raise OSError("the answer has no end")
-        line, _, rest = bytes(self._received).partition(b"\n")
-        self._received = bytearray(rest)
-        try:
-            return dict(json.loads(line))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise _Stopped("the model process sent what is no message") from error
-
-    def _part(self, channel: socket.socket, deadline: float) -> bytes:
-        """What the child says next. Meanwhile its scratch folder is watched."""
-        while True:
-            left = _left(deadline)
-            channel.settimeout(min(left, _LOOKS))
-            try:
-                return channel.recv(1 << 20)
-            except TimeoutError:
-                if self._scratch and self._scratch.overfull():
-                    room = self._scratch.room
-                    raise _Stopped(f"the model process wrote more than {room / 1e9:g} GB of temporary files") from None
+        return self._channel
 
     def _taken(self, task: Task, answer: Mapping[str, Any]) -> Answer:
         """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
@@ -400,21 +357,6 @@ def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:
 def _said(task: Task) -> dict[str, Any]:
     files = {name: [str(path) for path in paths] for name, paths in task.files.items()}
     return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
-
-
-def _placed(message: Mapping[str, Any], scratch: Scratch) -> Mapping[str, Any]:
-    """`message` with the place of each task's results in the child's own folder."""
-    if "tasks" not in message:
-        return message
-    tasks = [{**task, "scratch": str(scratch.result(Path(task["scratch"]).name))} for task in message["tasks"]]
-    return {**message, "tasks": tasks}
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _raised(reply: Mapping[str, str]) -> NodeError:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from domain.errors import ConfigurationError, IntegrityError, NotSuitable, Permanent, Retryable, UnusableInput
+from inference_worker.model_channel import ModelChannel
 from inference_worker.model_config import ModelProcessConfig, visible
 from inference_worker.model_process import (
     Answer,
@@ -294,17 +295,18 @@ def test_a_package_that_hangs_or_crashes_as_it_is_loaded_costs_its_own_tasks_alo
 def when_loading(child: ModelProcess, do: Callable[[int], None]) -> Iterator[None]:
     """Within, `do` is called once with the child's process id, as soon as it has begun to load a package."""
     heard = threading.Event()
-    receive = child._receive
+    receive = ModelChannel.receive
 
-    def listening(deadline: float) -> dict[str, Any]:
-        reply = receive(deadline)
+    def listening(channel: ModelChannel, deadline: float) -> dict[str, Any]:
+        reply = receive(channel, deadline)
         if "loading" in reply and not heard.is_set() and child.pid:
             heard.set()
             do(child.pid)
         return reply
 
-    child._receive = listening  # type: ignore[method-assign]
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelChannel, "receive", listening)
+        yield
     assert heard.is_set()
 
 
