@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from shlex import quote
 
 
 class Resource(StrEnum):
@@ -36,8 +37,8 @@ def commands(rights: Sequence[Right], server: str) -> Iterator[str]:
     for (user, resource, name), of_one in groupby(rights, lambda one: (one.user, one.resource, one.name)):
         operations = " ".join(f"--operation {one.operation}" for one in of_one)
         yield (
-            f"kafka-acls.sh --bootstrap-server {server} --command-config admin.properties --add"
-            f" --allow-principal User:{user} {operations} --{resource} {name}"
+            f"kafka-acls.sh --bootstrap-server {quote(server)} --command-config admin.properties --add"
+            f" --allow-principal {quote(f'User:{user}')} {operations} --{resource} {quote(name)}"
         )
 
 

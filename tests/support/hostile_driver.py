@@ -57,15 +57,16 @@ def prepared(folder: Path, stack: ExitStack) -> dict[str, object]:
 
 
 def results(folder: Path, told: dict[str, object]) -> Iterator[tuple[str, str]]:
+    work = folder / "data" / "work"
     files = {"ct": tuple(write(Phantom(slices=4, size=(24, 24)).datasets(), folder / "data/objects"))}
     setup = ModelProcessConfig(folder / "packages", "fake", 1, memory=1 << 30)
-    settings = ModelProcessSettings(setup, 60, "tests.support.hostile_runs:load", folder / "data/work", _ROOM)
+    settings = ModelProcessSettings(setup, 60, "tests.support.hostile_runs:load", work, _ROOM)
     with ModelProcess(settings) as child:
         for name in (*ATTACKS, *(one.__name__ for one in ENDINGS)):
             hangs = name.endswith("hang")
-            said = outcome(child, Task(name, "1", files, folder / "data/work/one"), 5 if hangs else 60)
-            left = [one.name for one in (folder / "data/work").glob("model-process-*/patient*")]
-            after = outcome(child, Task("threshold", "1", files, folder / "data/work/one"), 60)
+            said = outcome(child, Task(name, "1", files, work / "one"), 5 if hangs else 60)
+            left = [one.name for one in work.glob("model-process-*/patient*")]
+            after = outcome(child, Task("threshold", "1", files, work / "one"), 60)
             mark = "" if not Path(str(told["mark"])).exists() else " and left its mark"
             yield name, said + mark + "".join(f" and left {one}" for one in left) + ("" if after == "ran" else after)
 
