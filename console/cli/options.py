@@ -4,7 +4,7 @@ Every number has bounds, here or in the settings: beyond them libraries and the 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,15 +19,18 @@ _MOST_ROWS = 1_000_000
 _LARGEST_ID = 2**63 - 1  # of a column bigint
 
 
-def _known(what: str, command: str) -> Callable[[int], int]:
-    """Refuses a number that the database has no room for, in the words for one that it does not have."""
+def _numbered(what: str, command: str, metavar: str = "ID") -> Any:
+    """The argument that names one of what `command` lists, by its number.
+
+    One that the database has no room for is refused in the words for one that it does not have.
+    """
 
     def check(number: int) -> int:
         if not 0 < number <= _LARGEST_ID:
             raise Permanent(f"there is no {what} {number}: dicom-node {command} list")
         return number
 
-    return check
+    return typer.Argument(metavar=metavar, help=f"Number of the {what}, as `list` shows it.", callback=check)
 
 
 def _number(value: float) -> float:
@@ -67,26 +70,9 @@ DatabaseUrl = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Last = Annotated[int, typer.Option("--last", metavar="N", min=1, max=_MOST_ROWS, help="How many at most, the newest.")]
-Conflict = Annotated[
-    int,
-    typer.Argument(
-        metavar="ID", help="Number of the conflict, as `list` shows it.", callback=_known("conflict", "conflicts")
-    ),
-]
-Letter = Annotated[
-    int,
-    typer.Argument(
-        metavar="ID",
-        help="Number of the dead letter, as `list` shows it.",
-        callback=_known("dead letter", "dead-letters"),
-    ),
-]
-Group = Annotated[
-    int,
-    typer.Argument(
-        metavar="GROUP", help="Number of the group, as `list` shows it.", callback=_known("group", "patients")
-    ),
-]
+Conflict = Annotated[int, _numbered("conflict", "conflicts")]
+Letter = Annotated[int, _numbered("dead letter", "dead-letters")]
+Group = Annotated[int, _numbered("group", "patients", "GROUP")]
 Timeout = Annotated[
     float,
     typer.Option(
