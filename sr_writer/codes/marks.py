@@ -26,9 +26,14 @@ def letters() -> Iterator[str]:
 
 
 def marks(content: Content) -> dict[Segment | Region, Mark]:
-    """A letter for each segment that has a voxel and each finding that is pointed at, in their order."""
-    segments = [one for one in content.findings.segments if one.number in content.present]
-    marked: list[Segment | Region] = [*segments, *content.findings.pointed]
+    """A letter for each segment that has a voxel and each finding that is pointed at, in their order.
+
+    A segment whose parts are pointed at one by one has none: each of them has its own.
+    """
+    pointed = content.findings.pointed
+    parts = {one.finding for one in pointed}
+    segments = [one for one in content.findings.segments if one.number in content.present and one.type not in parts]
+    marked: list[Segment | Region] = [*segments, *pointed]
     return {
         one: Mark(letter, one.label, one.colour) for one, letter in zip(dict.fromkeys(marked), letters(), strict=False)
     }

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from domain.errors import UnusableInput
+from domain.findings import Segment
 from sr_writer.codes.marks import Mark, marks
 from sr_writer.codes.wording import plain
 from sr_writer.content import Content
@@ -68,7 +69,7 @@ def shown_letters(content: Content, view: View) -> list[Mark]:
     known = marks(content)
     labels = np.zeros(1, np.uint8) if content.mask is None else content.mask[view.frame].reshape(-1)
     numbers = np.bincount(labels, minlength=256)
-    there = [one for one in content.findings.segments if numbers[one.number]]
+    there = [one for one in known if isinstance(one, Segment) and numbers[one.number]]
     largest = sorted(there, key=lambda one: -int(numbers[one.number]))[:MOST_LETTERS]
     pointed = [one for one in content.findings.pointed if one.frame == view.frame]
     return [mark for one, mark in known.items() if one in largest or one in pointed]
@@ -117,7 +118,7 @@ def _marked(
     """What is outlined, with its letter and where it lies in the picture."""
     known, segments = marks(content), content.findings.segments
     outlined = [] if content.mask is None else list(lay_segments(image, segments, content.mask[frame]))
-    found = [(known[one], where) for one, where in outlined[:MOST_LETTERS]]
+    found = [(known[one], where) for one, where in outlined if one in known][:MOST_LETTERS]
     pointed = [one for one in content.findings.pointed if one.frame == frame]
     return [*found, *((known[one], lay_region(image, one, scale)) for one in pointed)]
 

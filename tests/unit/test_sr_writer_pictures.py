@@ -369,6 +369,21 @@ def test_maps_stand_in_the_order_of_their_scores_and_those_without_one_are_count
     assert without_picture(content) == "2 of 7 reported findings have no map here."
 
 
+def test_a_segment_whose_parts_are_pointed_at_has_no_letter_beside_theirs(tmp_path: Path) -> None:
+    run = candidates(tmp_path)
+    assert [mark.label for mark in shown_letters(run, View(0, "why"))] == ["Nodule"]
+    assert [line.letter for line in sentences.lines(run)] == ["", "A"]
+
+
+def candidates(folder: Path) -> Content:
+    """A nodule as a segment and as the box around it."""
+    paths = phantoms.write(Phantom(slices=1, size=(40, 40)).datasets(), folder)
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[0, 15:20, 15:20] = 1
+    found = findings_on(paths, mask, (replace(RIGHT_LUNG, type=NODULE, label="Candidates"),))
+    return content_of(Run(replace(found, regions=(box(0, 14, 14, 21, 21),)), mask, paths))
+
+
 def test_the_middle_of_a_box_has_no_line_letter_or_picture_of_its_own(tmp_path: Path) -> None:
     around = box(1, 10, 10, 14, 14, 0.9)
     middle = Region("Nodule, middle", NODULE, 1, Shape.POINT, ((12.0, 12.0),), colour=GREEN, of="Nodule")
