@@ -20,6 +20,10 @@ _SHARP = 1.0 / 3.0  # value from which on the heat covers as much as it ever doe
 
 _BARS = (200, 100, 50, 20, 10, 5, 2, 1)  # mm: lengths that a scale bar may have
 _CORNER, _CORNER_LINE = 15, 19
+_RIM = 6  # px: a line and the dark on both its sides
+# px from the edge of what a box holds to the middle of its line: neither lies on the other, and a little of what is
+# around tells the edge.
+_AROUND = _RIM / 2 + 3
 
 Marked = NDArray[np.bool_]
 
@@ -60,7 +64,7 @@ def lay_region(image: Image.Image, region: Region, scale: tuple[float, float]) -
     """
     draw, marked = ImageDraw.Draw(image), Image.new("1", image.size)
     points = [(column * scale[0], row * scale[1]) for column, row in region.points]
-    for colour, width in ((BLACK, 6), (region.colour, 3)):
+    for colour, width in ((BLACK, _RIM), (region.colour, 3)):
         if region.shape is Shape.POINT:
             _cross(draw, points[0], colour, width)
         else:
@@ -80,6 +84,7 @@ def _fill(draw: ImageDraw.ImageDraw, region: Region, points: Sequence[tuple[floa
 def _outline(region: Region, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     if region.shape is Shape.BOX:
         (left, top), (right, bottom) = points
+        left, top, right, bottom = left - _AROUND, top - _AROUND, right + _AROUND, bottom + _AROUND
         return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (right, top)]
     return [*points, *points[:2]]
 

@@ -77,8 +77,17 @@ def test_a_box_lies_where_it_was_found(tmp_path: Path) -> None:
         [Radiograph(np.full((40, 40), 9, np.uint16)).dataset()], tmp_path, regions=(box(0, 10, 20, 30, 35),)
     )
     left, top, right, bottom = lines(near(drawn(content)[:400], GREEN))
-    assert (left, right) == pytest.approx((100, 300), abs=2)
-    assert (top, bottom) == pytest.approx((200, 350), abs=2)
+    # Around it, so that nothing of it is covered.
+    assert (left, right) == pytest.approx((94, 306), abs=2)
+    assert (top, bottom) == pytest.approx((194, 356), abs=2)
+
+
+def test_a_lesion_of_a_few_pixels_is_not_covered_by_the_box_around_it(tmp_path: Path) -> None:
+    content = images(
+        [Radiograph(np.full((200, 200), 9, np.uint16)).dataset()], tmp_path, regions=(box(0, 100, 100, 103, 103),)
+    )
+    lesion = drawn(content)[200:206, 200:206].astype(int)
+    assert lesion.max() - lesion.min(axis=-1).max() < 25
 
 
 @pytest.mark.parametrize("shape", [Shape.POINT, Shape.CONTOUR])
