@@ -36,12 +36,17 @@ def raw(sent: bytes) -> Answers:
 @pytest.mark.parametrize(
     "kind",
     [
-        "application/dicom+json", "application/json", "application/dicom", "image/jpeg", "APPLICATION/DICOM+JSON",
-        "application/dicom+json; charset=utf-8", 'multipart/related; type="application/octet-stream"; boundary=abc',
+        "application/dicom+json",
+        "application/json",
+        "application/dicom",
+        "image/jpeg",
+        "APPLICATION/DICOM+JSON",
+        "application/dicom+json; charset=utf-8",
+        'multipart/related; type="application/octet-stream"; boundary=abc',
         'multipart/related; type="image/jphc"; transfer-syntax=1.2.840.10008.1.2.4.201; boundary="a b"',
         "multipart/related;type=application/dicom;boundary=x",
     ],
-)  # fmt: skip
+)
 def test_what_a_viewer_asks_for_passes(pages: Path, kind: str) -> None:
     status, headers, body = read(pages, answering(b"content", kind))
     assert (status, headers["content-type"], body) == (200, kind, b"content")
@@ -50,14 +55,30 @@ def test_what_a_viewer_asks_for_passes(pages: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "text/html", "text/html; charset=utf-8", "image/svg+xml", "application/xhtml+xml", "text/xml", "text/javascript",
-        "application/pdf", "text/plain", "multipart/related", "multipart/mixed; boundary=x", "message/rfc822",
-        'multipart/related; type="text/html"; boundary=x', 'multipart/related; type="image/svg+xml"; boundary=x',
-        'multipart/related; type="application/dicom"', "application/dicom, text/html", "application/dicom; x=y",
-        "application/dicom; charset=a; charset=b", "multipart/related; type=image/jpeg; type=text/html; boundary=x",
-        "application/dicom;\r\n charset=utf-8", "", "*/*", "application/dicom\x0b",
+        "text/html",
+        "text/html; charset=utf-8",
+        "image/svg+xml",
+        "application/xhtml+xml",
+        "text/xml",
+        "text/javascript",
+        "application/pdf",
+        "text/plain",
+        "multipart/related",
+        "multipart/mixed; boundary=x",
+        "message/rfc822",
+        'multipart/related; type="text/html"; boundary=x',
+        'multipart/related; type="image/svg+xml"; boundary=x',
+        'multipart/related; type="application/dicom"',
+        "application/dicom, text/html",
+        "application/dicom; x=y",
+        "application/dicom; charset=a; charset=b",
+        "multipart/related; type=image/jpeg; type=text/html; boundary=x",
+        "application/dicom;\r\n charset=utf-8",
+        "",
+        "*/*",
+        "application/dicom\x0b",
     ],
-)  # fmt: skip
+)
 def test_an_answer_of_another_type_never_reaches_the_browser(pages: Path, kind: str) -> None:
     status, headers, body = read(pages, answering(b"<script>alert(1)</script>", kind))
     assert status == 502 and b"script" not in body
@@ -98,10 +119,14 @@ def test_of_its_headers_type_and_length_alone_are_passed_on(pages: Path) -> None
 @pytest.mark.parametrize(
     "sent",
     [
-        b"", b"\0\0\0\0", b"SSH-2.0-archive\r\n", b"HTTP/1.1 200\r\n" + b"X: y\r\n" * 500 + b"\r\n",
-        b"HTTP/1.1 abc OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
+        b"",
+        b"\0\0\0\0",
+        b"SSH-2.0-archive\r\n",
+        b"HTTP/1.1 200\r\n" + b"X: y\r\n" * 500 + b"\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
     ],
-)  # fmt: skip
+)
 def test_what_is_no_http_ends_in_words(pages: Path, sent: bytes) -> None:
     status, _, body = read(pages, raw(sent))
     assert status == 502 and b"the archive" in body and b"SSH" not in body and b"Traceback" not in body
@@ -146,8 +171,8 @@ def test_an_answer_without_an_end_has_one_here(pages: Path, monkeypatch: pytest.
 
 
 def test_an_answer_of_unknown_length_comes_whole_and_the_connection_goes_on(pages: Path) -> None:
-    chunked = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n\r\n"
-    status, headers, body = read(pages, raw(chunked))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    status, headers, body = read(pages, raw(head + b"2\r\n[]\r\n0\r\n\r\n"))
     assert (status, body, headers.get("transfer-encoding")) == (200, b"[]", "chunked")
     assert read(pages, raw(b"HTTP/1.1 204 No Content\r\n\r\n"))[::2] == (204, b"")
 
@@ -162,14 +187,32 @@ def test_bytes_in_an_encoding_that_nobody_asked_for_do_not_pass(pages: Path) -> 
 @pytest.mark.parametrize(
     "path",
     [
-        "/servers", "/workitems", "/", "/st%20udies", "/studies/", "/studies/..", "/studies/../system", "/studies/1.2/..",
-        "/studies/%2e%2e/instances", "/studies/1.2/%2e%2e/%2e%2e/system", "/studies%2f..%2fsystem", "/studies/1.2;x=y",
-        "/studies/1.2\\..\\system", "/studies//1.2", "/studies/1.2/series/1.3/modify", "/studies/1.2/bulk/../../system",
-        "/studies/1.2/bulk/%2e%2e/x", "/studies/1.2/bulk/.hidden", "/studies/1.2/anonymize", "/studies/abc",
+        "/servers",
+        "/workitems",
+        "/",
+        "/st%20udies",
+        "/studies/",
+        "/studies/..",
+        "/studies/../system",
+        "/studies/1.2/..",
+        "/studies/%2e%2e/instances",
+        "/studies/1.2/%2e%2e/%2e%2e/system",
+        "/studies%2f..%2fsystem",
+        "/studies/1.2;x=y",
+        "/studies/1.2\\..\\system",
+        "/studies//1.2",
+        "/studies/1.2/series/1.3/modify",
+        "/studies/1.2/bulk/../../system",
+        "/studies/1.2/bulk/%2e%2e/x",
+        "/studies/1.2/bulk/.hidden",
+        "/studies/1.2/anonymize",
+        "/studies/abc",
         "/studies/1..2",
-        "/studies/1.2/series/1.3/instances/1.4/frames/0x1", "/%73tudies", "/studies\u0661",
+        "/studies/1.2/series/1.3/instances/1.4/frames/0x1",
+        "/%73tudies",
+        "/studies\u0661",
     ],
-)  # fmt: skip
+)
 def test_what_reads_no_study_is_never_asked_of_the_archive(pages: Path, path: str) -> None:
     assert not services.reads(path)
     with archive_that(answering(b"[]")) as (root, asked), Viewer(pages, root) as viewer:
@@ -198,15 +241,28 @@ def test_the_archive_is_told_what_is_wanted_and_where_its_answers_lead_and_nothi
     assert named["Forwarded"] == f"host={viewer.origin.removeprefix('http://')};proto=http"
 
 
-# The list of studies that the command prints ---------------------------------------------------------------------------
+# The list of studies that the command prints -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"{}", b"7", b'"x"', b"[7]", b"[[1]]", b"nonsense", b"[" * 100_000, b'[{"0020000D": 1}]',
-     b'[{"0020000D": {"Value": 1}}]', b'[{"0020000D": {"Value": ["<script>", null]}}]', b'[{"0020000D": {"Value": ["1.2&key=x"]}}]',
-     b"\xff", b"", b"null"],
-)  # fmt: skip
+    [
+        b"{}",
+        b"7",
+        b'"x"',
+        b"[7]",
+        b"[[1]]",
+        b"nonsense",
+        b"[" * 100_000,
+        b'[{"0020000D": 1}]',
+        b'[{"0020000D": {"Value": 1}}]',
+        b'[{"0020000D": {"Value": ["<script>", null]}}]',
+        b'[{"0020000D": {"Value": ["1.2&key=x"]}}]',
+        b"\xff",
+        b"",
+        b"null",
+    ],
+)
 def test_a_list_of_studies_that_is_none_names_none(body: bytes) -> None:
     with archive_that(answering(body)) as (root, _):
         try:
