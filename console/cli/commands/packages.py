@@ -12,13 +12,11 @@ from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, stacked, state, table
-from inference_worker.dry_run_process import DryRun, dry_run
+from inference_worker.trial_process import DryRun, dry_run
 from models import installed as packages
 from models.inspection import inspect
 from models.registry import Package
 from roles.devices import setup
-
-_LONGEST = 1800.0  # s that a package's dry run may take, what TensorRT compiles included
 
 app = typer.Typer()
 group = typer.Typer(help="Model packages.", no_args_is_help=True)
@@ -128,7 +126,7 @@ def verify(
 
 def _checked(package: Package, settings: Settings, known: str, files: bool) -> dict[str, Any]:
     faults = [*packages.unsigned(package, settings), *inspect(package), *([known] if known else [])]
-    tried = DryRun() if files else dry_run(package.folder, setup(settings), _LONGEST)
+    tried = DryRun() if files else dry_run(package.folder, setup(settings))
     faults += [one for one in tried.faults if one not in faults]
     return {
         **_facts(package, settings), "intact": not faults, "reason": "\n".join(faults), "faults": faults,
