@@ -25,6 +25,7 @@ _T = TypeVar("_T")
 _LONGEST = 1800.0  # s that a trial may take, what TensorRT compiles included
 _TOLD = 10_000  # things that a trial may say it does
 _RESULT = "result"
+_MODULE = "inference_worker.trial_server"
 
 
 class TookTooLong(Retryable):
@@ -54,7 +55,8 @@ class _Trial:
     def done(self, take: Callable[[Scratch], None] = lambda scratch: None) -> dict[str, Any]:
         """What it answers; `take` is given its scratch folder after that. Raises NodeError as the child says."""
         setup, packages = self.setup.absolute(), [self.package.absolute()] if self.package else []
-        with Scratch() as scratch, ModelChild("inference_worker.trial_server", setup, packages, scratch) as child:
+        others = [_MODULE.partition(".")[0]]
+        with Scratch() as scratch, ModelChild(_MODULE, setup, packages, scratch, others) as child:
             if self.images:
                 child.conceal()
             answer = self._answered(child, setup)
