@@ -103,6 +103,17 @@ def test_an_error_arrives_as_what_it_was_and_the_child_goes_on(
     assert child.pid == first
 
 
+def test_where_a_model_failed_is_in_the_workers_log_and_not_what_was_said_of_it(
+    child: ModelProcess, task: Task, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Retryable):
+        child.run(another(task, "fail"), 60)
+    (record,) = [one for one in caplog.records if one.name == "inference_worker.model_channel"]
+    said = record.getMessage()
+    assert said.startswith("the model failed\nTraceback") and 'fake_runs.py", line' in said
+    assert said.endswith("RuntimeError")
+
+
 @pytest.mark.parametrize("package", ["exhaust", "gobble"])
 def test_a_process_that_ran_out_of_memory_says_so_and_is_replaced(
     child: ModelProcess, task: Task, package: str
