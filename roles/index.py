@@ -5,10 +5,10 @@ import threading
 import time
 
 from config import metrics
-from consumers.bus.outage import Stopped
 from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
+from domain.stopping import Stopped
 from roles.identity_key import patient_marks
 from roles.process import Context
 from roles.tasks import Throttled, at_once_then, run_loop, until_available

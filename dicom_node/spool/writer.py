@@ -21,6 +21,7 @@ from dicom_node.spool.records import Close, Kind
 from dicom_node.spool.refusals import Refusal, Refusals
 from dicom_node.spool.runlock import ProcessLock
 from dicom_node.spool.shortage import Shortage
+from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class SpoolWriter:
             self._shortage.count(f"{kind.name} records", str(error), int(details.get("count", 1)))
 
     def _keep_tending(self) -> None:
-        while not self._stopping.is_set():
+        for _ in loop_until(self._stopping):
             self._pool.wanted.wait(_TEND)
             self._tend()
             self._retry_closes()
