@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from domain.errors import ConfigurationError
@@ -21,7 +22,7 @@ def describe(network: bytes) -> Ports:
     raise ConfigurationError(f"no engine is installed that could read the network: {LIBRARIES['openvino'].install}")
 
 
-def by_openvino(library: Any, network: bytes) -> Ports:
+def by_openvino(library: ModuleType, network: bytes) -> Ports:
     """As OpenVINO reads it."""
     try:
         model = library.Core().read_model(io.BytesIO(network))
@@ -30,7 +31,7 @@ def by_openvino(library: Any, network: bytes) -> Ports:
     return Ports(tuple(map(_openvino_port, model.inputs)), tuple(map(_openvino_port, model.outputs)))
 
 
-def by_onnxruntime(library: Any, network: bytes) -> Ports:
+def by_onnxruntime(library: ModuleType, network: bytes) -> Ports:
     """As ONNX Runtime reads it."""
     try:
         reader = library.InferenceSession(network, providers=["CPUExecutionProvider"])
@@ -54,4 +55,4 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-_READERS: Mapping[str, Callable[[Any, bytes], Ports]] = {"openvino": by_openvino, "onnxruntime": by_onnxruntime}
+_READERS: Mapping[str, Callable[[ModuleType, bytes], Ports]] = {"openvino": by_openvino, "onnxruntime": by_onnxruntime}
