@@ -101,7 +101,7 @@ class Driver:
         self._call("cuDeviceGetAttribute", ctypes.byref(value), ctypes.c_int(which), device)
         return value.value
 
-    def _call(self, function: str, *arguments: Any) -> None:
+    def _call(self, function: str, *arguments: object) -> None:
         code = getattr(self._cuda, function)(*arguments)
         if code == _OUT_OF_MEMORY:
             raise MemoryError(f"{function}: the GPU has no memory left")
