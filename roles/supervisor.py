@@ -23,7 +23,7 @@ from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
 from roles.process import die_with, process_name, run_role
-from roles.run_files import running
+from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
 
@@ -88,17 +88,17 @@ class Supervisor:
             kept = self._await_keeper(self._keeper)
             if kept is None:
                 return None
-            owner_url = str(kept["owner_url"])
+            owner_url = kept.facts.owner_url
             settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept["url"])})}
+                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept.facts.url)})}
             )
         return settings if self._bring_up_to_date(settings, owner_url) else None
 
-    def _await_keeper(self, keeper: Child) -> Report | None:
+    def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
-            if kept is not None and kept["pid"] == keeper.pid:
+            if kept is not None and kept.pid == keeper.pid:
                 return kept
             if next(self._imports, None) is None:
                 self._tick()
@@ -166,12 +166,12 @@ class Supervisor:
 
         One is asked a turn, until it is ready: on few processors the answers would hold up what they are about.
         """
-        if not _report(self.settings, awaited[0])["ready"]:
+        if not _report(self.settings, awaited[0]).ready:
             return awaited
         if awaited[1:]:
             return self._still_awaited(awaited[1:])
         reports = self._reports()
-        late = [child for child in self._processes() if not reports[child.name]["ready"]]
+        late = [child for child in self._processes() if not reports[child.name].ready]
         if not late:
             self.ready(reports)
         return late
@@ -246,7 +246,7 @@ def http_port(settings: Settings, name: str) -> int:
 
 def missing(reports: Mapping[str, Report]) -> str:
     """Which process waits, and for what."""
-    waits = (f"{name} waits for {', '.join(one['waiting_for'])}" for name, one in reports.items() if not one["ready"])
+    waits = (f"{name} waits for {', '.join(one.waiting_for)}" for name, one in reports.items() if not one.ready)
     return "; ".join(waits)
 
 
