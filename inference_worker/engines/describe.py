@@ -1,10 +1,10 @@
 """What a network in a file reads and gives: the names and shapes that its manifest has to state."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any
+from typing import Protocol
 
 from domain.errors import ConfigurationError
 from inference_worker.engines.libraries import LIBRARIES, imported
@@ -41,13 +41,36 @@ def by_onnxruntime(library: ModuleType, network: bytes) -> Ports:
     return Ports(tuple(map(_onnxruntime_port, reads)), tuple(map(_onnxruntime_port, gives)))
 
 
-def _openvino_port(port: Any) -> Port:
+class _OpenVinoSize(Protocol):
+    is_static: bool
+
+    def get_length(self) -> int: ...
+
+
+class _OpenVinoShape(Protocol):
+    rank: _OpenVinoSize
+
+    def __iter__(self) -> Iterator[_OpenVinoSize]: ...
+
+
+class _OpenVinoPort(Protocol):
+    def get_partial_shape(self) -> _OpenVinoShape: ...
+
+    def get_any_name(self) -> str: ...
+
+
+class _OnnxRuntimePort(Protocol):
+    name: str
+    shape: Sequence[object]
+
+
+def _openvino_port(port: _OpenVinoPort) -> Port:
     shape = port.get_partial_shape()
     sizes = [size.get_length() if size.is_static else 0 for size in shape] if shape.rank.is_static else []
     return Port(port.get_any_name(), tuple(sizes))
 
 
-def _onnxruntime_port(port: Any) -> Port:
+def _onnxruntime_port(port: _OnnxRuntimePort) -> Port:
     return Port(port.name, tuple(size if isinstance(size, int) else 0 for size in port.shape))
 
 
