@@ -9,18 +9,17 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
-from consumers.bus.kafka_access import Refused, access, network_client, tls_context
+from consumers.bus.kafka_access import Network, Refused, access, tls_context
 from consumers.bus.names import group_id, topics
 from consumers.bus.protocol import Message, TakenOver
 from consumers.bus.rights import Right
@@ -77,14 +76,16 @@ class KafkaSubscription:
         self._group = group
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
+        self._network: Network | None = None
         self._quiet = 0.0  # s without a message
         self._asked = 0.0  # the part of it after which the broker was asked for
 
     def poll(self, timeout: float) -> list[Message]:
-        with _translated(refused=self.close):
+        with self._translated():
             if self._consumer is None:
-                self._consumer = self._join()
+                self._consumer, self._network = self._join()
             found = self._consumer.poll(timeout_ms=int(timeout * 1000))
+            _raise_refusal(self._network)
         self._notice_silence(0 if found else self._quiet + timeout)
         return [_message(record) for records in found.values() for record in records]
 
@@ -93,7 +94,7 @@ class KafkaSubscription:
             raise TakenOver("this consumer has left the group")
         place = {TopicPartition(self._topic, message.partition): OffsetAndMetadata(message.offset + 1, "", -1)}
         try:
-            with _translated(refused=self.close):
+            with self._translated():
                 self._consumer.commit(place, timeout_ms=5000)
         except TakenOver:
             # Joining afresh forgets what was fetched and starts where the group stands.
@@ -101,7 +102,7 @@ class KafkaSubscription:
             raise
 
     def close(self) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._network = self._consumer, None, None
         if consumer is not None:
             with suppress(kafka_errors.KafkaError):
                 consumer.close(autocommit=False, timeout_ms=2000)
@@ -117,13 +118,16 @@ class KafkaSubscription:
             self._leave_where_stalled()
 
     def _leave_where_stalled(self) -> None:
-        with _translated(refused=self.close):
+        with self._translated():
             if self._consumer is None or not _is_behind(self._consumer, self._topic):
                 return
         _log.warning("the broker has messages that its client does not bring: it joins anew")
         self.close()
 
-    def _join(self) -> KafkaConsumer:
+    def _translated(self) -> AbstractContextManager[None]:
+        return _translated(self.close, lambda: self._network)
+
+    def _join(self) -> tuple[KafkaConsumer, Network]:
         ensure_topics(self._settings, [self._topic])
         return _connected(
             self._settings,
@@ -154,6 +158,7 @@ class KafkaPublisher:
         self._settings = settings
         self._names = topics(settings)
         self._producer: KafkaProducer | None = None
+        self._network: Network | None = None
         self._sent: list[FutureRecordMetadata] = []
         self._given = 0.0  # when the broker was given what it has not confirmed (monotonic)
 
@@ -161,21 +166,21 @@ class KafkaPublisher:
         """Reach the broker, and make the topics that are missing; done once. Raises Unavailable."""
         if self._producer is None:
             with _translated():
-                self._producer = self._connect()
+                self._producer, self._network = self._connect()
 
     def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
         """Return when every replica has every entry.
 
         Raises Unavailable where that took longer than `timeout` s; called again with the same entries it waits on.
         """
-        with _translated(refused=self.close):
+        with _translated(self.close, lambda: self._network):
             self._send(entries[len(self._sent) :])
             self._confirm(timeout)
         self._sent = []
 
     def close(self) -> None:
         """Give the connection up; what no replica has confirmed is published again by the next one."""
-        producer, self._producer, self._sent = self._producer, None, []
+        producer, self._producer, self._network, self._sent = self._producer, None, None, []
         if producer is not None:
             # `close` waits for what is under way and, when that takes too long, leaves the sender at it for ever.
             producer._sender.force_close()
@@ -212,7 +217,7 @@ class KafkaPublisher:
         _log.warning("the broker does not confirm what it was given: it is given again")
         return True
 
-    def _connect(self) -> KafkaProducer:
+    def _connect(self) -> tuple[KafkaProducer, Network]:
         ensure_topics(self._settings, self._names.values())
         return _connected(
             self._settings,
@@ -258,7 +263,7 @@ def _acl(right: Right) -> ACL:
 
 @contextmanager
 def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = _connected(settings, KafkaAdminClient)
+    admin, _ = _connected(settings, KafkaAdminClient)
     try:
         yield admin
     finally:
@@ -271,16 +276,16 @@ def _servers(settings: Settings) -> list[str]:
     return [server.strip() for server in settings.kafka.split(",")]
 
 
-def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> T:
+def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> tuple[T, Network]:
     """A client of `kind` that has met a broker. One that has not would leave its thread and sockets behind."""
-    networks: list[KafkaNetClient] = []
+    networks: list[Network] = []
 
-    def network(**configuration: object) -> KafkaNetClient:
-        networks.append(network_client(**configuration))
+    def network(**configuration: object) -> Network:
+        networks.append(Network(**configuration))
         return networks[-1]
 
     try:
-        return kind(
+        client = kind(
             *arguments,
             bootstrap_servers=_servers(settings),
             client_id="dicom-node",
@@ -290,6 +295,7 @@ def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **op
             kafka_client=network,
             **options,
         )
+        return client, networks[-1]
     except kafka_errors.KafkaError:
         for unused in networks:
             unused.close()
@@ -331,10 +337,27 @@ def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
     return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
-def _to_do(error: kafka_errors.KafkaError) -> str:
+@contextmanager
+def _told(network: Callable[[], Network | None]) -> Iterator[None]:
+    """Of a client that is refused the library says that time has passed."""
+    try:
+        yield
+    except kafka_errors.KafkaError:
+        _raise_refusal(network())
+        raise
+
+
+def _raise_refusal(network: Network | None) -> None:
+    if network is not None and network.refusal is not None:
+        raise network.refusal
+
+
+def _refusal(error: kafka_errors.KafkaError) -> Refused:
+    if isinstance(error.__cause__, Refused):  # of a token that cannot even be shown
+        return error.__cause__
     if isinstance(error, _UNKNOWN_USER):
-        return "what bus.password_file or bus.token_file holds is read anew at the next try"
-    return "what each role's user must be allowed, dicom-node kafka acls says"
+        return Refused(f"Kafka refuses: {error}; what bus.password_file or bus.token_file holds is read anew")
+    return Refused(f"Kafka refuses: {error}; what each role's user must be allowed, dicom-node kafka acls says")
 
 
 def _message(record: ConsumerRecord) -> Message:
@@ -343,16 +366,19 @@ def _message(record: ConsumerRecord) -> Message:
 
 
 @contextmanager
-def _translated(refused: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """The library's errors as ours. `refused` is called where a client that was let in no longer is."""
+def _translated(
+    close: Callable[[], None] = lambda: None, network: Callable[[], Network | None] = lambda: None
+) -> Iterator[None]:
+    """The library's errors as ours. A client that is let in no longer is closed, for only another one is asked anew."""
     try:
-        yield
+        with _told(network):
+            yield
     except Refused:
-        refused()
+        close()
         raise
     except (_UNKNOWN_USER, kafka_errors.AuthorizationError) as error:
-        refused()
-        raise Refused(f"Kafka refuses: {error or type(error).__name__}; {_to_do(error)}") from error
+        close()
+        raise _refusal(error) from error
     except _MISCONFIGURED as error:
         raise ConfigurationError(f"Kafka refuses: {error}") from error
     except _REBALANCED as error:
