@@ -5,46 +5,26 @@ for a broker that is away, both make the topics that are missing.
 """
 
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TypeVar
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
-from consumers.bus.kafka_access import Network, Refused, access, tls_context
+from consumers.bus.kafka_access import Network
+from consumers.bus.kafka_admin import ensure_topics
+from consumers.bus.kafka_client import connected, raise_refusal, require_broker, translated
 from consumers.bus.names import group_id, topics
 from consumers.bus.protocol import Message, TakenOver
-from consumers.bus.rights import Right
-from domain.errors import ConfigurationError, Unavailable
 from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 
-_MISCONFIGURED = (
-    kafka_errors.SecurityDisabledError,
-    kafka_errors.UnsupportedSaslMechanismError,
-    kafka_errors.UnsupportedVersionError,
-    kafka_errors.KafkaConfigurationError,
-    kafka_errors.InvalidTopicError,
-)
-_UNKNOWN_USER = kafka_errors.SaslAuthenticationFailedError
-_REBALANCED = (
-    kafka_errors.CommitFailedError,
-    kafka_errors.RebalanceInProgressError,
-    kafka_errors.IllegalGenerationError,
-    kafka_errors.UnknownMemberIdError,
-)
 _FOREVER = 2**31 - 1  # ms; a batch that expired and one behind it that did not would change places
 _SILENCE = 5.0  # s without a message after which the broker is asked for
 # s after which a client that moves nothing, where there is something to move, is made anew. Clients do stall, for
@@ -85,7 +65,7 @@ class KafkaSubscription:
             if self._consumer is None:
                 self._consumer, self._network = self._join()
             found = self._consumer.poll(timeout_ms=int(timeout * 1000))
-            _raise_refusal(self._network)
+            raise_refusal(self._network)
         self._notice_silence(0 if found else self._quiet + timeout)
         return [_message(record) for records in found.values() for record in records]
 
@@ -112,7 +92,7 @@ class KafkaSubscription:
         self._quiet, self._asked = seconds, min(self._asked, seconds)
         if seconds - self._asked >= _SILENCE:
             self._asked = seconds
-            _require_broker(self._settings)
+            require_broker(self._settings)
         if seconds >= _STALLED:
             self._quiet = self._asked = 0.0
             self._leave_where_stalled()
@@ -125,11 +105,11 @@ class KafkaSubscription:
         self.close()
 
     def _translated(self) -> AbstractContextManager[None]:
-        return _translated(self.close, lambda: self._network)
+        return translated(self.close, lambda: self._network)
 
     def _join(self) -> tuple[KafkaConsumer, Network]:
         ensure_topics(self._settings, [self._topic])
-        return _connected(
+        return connected(
             self._settings,
             KafkaConsumer,
             self._topic,
@@ -165,7 +145,7 @@ class KafkaPublisher:
     def connect(self) -> None:
         """Reach the broker, and make the topics that are missing; done once. Raises Unavailable."""
         if self._producer is None:
-            with _translated():
+            with translated():
                 self._producer, self._network = self._connect()
 
     def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
@@ -173,7 +153,7 @@ class KafkaPublisher:
 
         Raises Unavailable where that took longer than `timeout` s; called again with the same entries it waits on.
         """
-        with _translated(self.close, lambda: self._network):
+        with translated(self.close, lambda: self._network):
             self._send(entries[len(self._sent) :])
             self._confirm(timeout)
         self._sent = []
@@ -219,7 +199,7 @@ class KafkaPublisher:
 
     def _connect(self) -> tuple[KafkaProducer, Network]:
         ensure_topics(self._settings, self._names.values())
-        return _connected(
+        return connected(
             self._settings,
             KafkaProducer,
             enable_idempotence=True,
@@ -228,101 +208,6 @@ class KafkaPublisher:
             max_block_ms=5000,
             allow_auto_create_topics=False,
         )
-
-
-def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of these topics that are missing, with `settings.partitions`.
-
-    Raises Unavailable without a broker, and where a topic is missing that this user may not make or see.
-    """
-    _require_broker(settings)
-    with _translated(), _administration(settings) as admin:
-        for topic in sorted(set(names) - set(admin.list_topics())):
-            try:
-                admin.create_topics({topic: {"num_partitions": settings.partitions}}, wait_for_metadata=True)
-            except kafka_errors.TopicAlreadyExistsError:
-                pass
-            except kafka_errors.AuthorizationError as error:
-                wants = "the role relay makes it; this one's user must be allowed to read it (dicom-node kafka acls)"
-                raise Unavailable(f"Kafka shows no topic {topic}: {wants}") from error
-
-
-def allow(settings: Settings, rights: Iterable[Right]) -> None:
-    """Give these rights, as a user who may; what is given already stays. Raises Unavailable, ConfigurationError."""
-    _require_broker(settings)
-    with _translated(), _administration(settings) as admin:
-        # It raises nothing of its own for what the broker did not do.
-        for refused in admin.create_acls([_acl(right) for right in rights])["failed"]:
-            raise refused
-
-
-def _acl(right: Right) -> ACL:
-    pattern = ResourcePattern(ResourceType[right.resource.name], right.name)
-    return ACL(f"User:{right.user}", "*", ACLOperation[right.operation.name], ACLPermissionType.ALLOW, pattern)
-
-
-@contextmanager
-def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin, _ = _connected(settings, KafkaAdminClient)
-    try:
-        yield admin
-    finally:
-        admin.close()
-
-
-def _servers(settings: Settings) -> list[str]:
-    if not settings.kafka:
-        raise ConfigurationError("no Kafka broker is configured: set bus.kafka to HOST:PORT")
-    return [server.strip() for server in settings.kafka.split(",")]
-
-
-def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> tuple[T, Network]:
-    """A client of `kind` that has met a broker. One that has not would leave its thread and sockets behind."""
-    networks: list[Network] = []
-
-    def network(**configuration: object) -> Network:
-        networks.append(Network(**configuration))
-        return networks[-1]
-
-    try:
-        client = kind(
-            *arguments,
-            bootstrap_servers=_servers(settings),
-            client_id="dicom-node",
-            **access(settings),
-            bootstrap_timeout_ms=5000,
-            reconnect_backoff_max_ms=2000,
-            kafka_client=network,
-            **options,
-        )
-        return client, networks[-1]
-    except kafka_errors.KafkaError:
-        for unused in networks:
-            unused.close()
-        raise
-
-
-def _require_broker(settings: Settings) -> None:
-    # A knock tells at once what a client takes seconds to find out, and what is wrong with a certificate it never says.
-    context = tls_context(settings) if settings.tls else None
-    for server in _servers(settings):
-        host, _, port = server.rpartition(":")
-        try:
-            _knock(host.strip("[]"), int(port), context)
-        except ssl.SSLEOFError:  # as from a broker that is being stopped
-            continue
-        except ssl.SSLError as error:
-            raise Refused(f"the broker at {server} does not speak TLS as bus.ca wants: {error}") from error
-        except OSError:
-            continue
-        return
-    raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
-
-
-def _knock(host: str, port: int, context: ssl.SSLContext | None) -> None:
-    with socket.create_connection((host, port), timeout=2) as connection:
-        if context is not None:
-            context.wrap_socket(connection, server_hostname=host).close()
 
 
 def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
@@ -337,51 +222,6 @@ def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
     return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
-@contextmanager
-def _told(network: Callable[[], Network | None]) -> Iterator[None]:
-    """Of a client that is refused the library says that time has passed."""
-    try:
-        yield
-    except kafka_errors.KafkaError:
-        _raise_refusal(network())
-        raise
-
-
-def _raise_refusal(network: Network | None) -> None:
-    if network is not None and network.refusal is not None:
-        raise network.refusal
-
-
-def _refusal(error: kafka_errors.KafkaError) -> Refused:
-    if isinstance(error.__cause__, Refused):  # of a token that cannot even be shown
-        return error.__cause__
-    if isinstance(error, _UNKNOWN_USER):
-        return Refused(f"Kafka refuses: {error}; what bus.password_file or bus.token_file holds is read anew")
-    return Refused(f"Kafka refuses: {error}; what each role's user must be allowed, dicom-node kafka acls says")
-
-
 def _message(record: ConsumerRecord) -> Message:
     key = (record.key or b"").decode("utf-8", "replace")
     return Message(record.value or b"", key, record.partition, record.offset)
-
-
-@contextmanager
-def _translated(
-    close: Callable[[], None] = lambda: None, network: Callable[[], Network | None] = lambda: None
-) -> Iterator[None]:
-    """The library's errors as ours. A client that is let in no longer is closed, for only another one is asked anew."""
-    try:
-        with _told(network):
-            yield
-    except Refused:
-        close()
-        raise
-    except (_UNKNOWN_USER, kafka_errors.AuthorizationError) as error:
-        close()
-        raise _refusal(error) from error
-    except _MISCONFIGURED as error:
-        raise ConfigurationError(f"Kafka refuses: {error}") from error
-    except _REBALANCED as error:
-        raise TakenOver(f"the group has shared its partitions anew: {type(error).__name__}") from error
-    except (kafka_errors.KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka does not answer: {type(error).__name__}") from error
