@@ -6,6 +6,7 @@ import threading
 from config import logs
 from config.settings import Settings
 from domain.errors import NodeError, Unavailable
+from domain.stopping import loop_until
 from roles.database import KEEPER, embedded_server, locked, server_folder
 from roles.health import Health, HealthServer
 from roles.process import stopped_by_signals
@@ -37,8 +38,7 @@ def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) 
     health = Health()
     facts = Facts(url=server.url, owner_url=server.owner_url)
     with HealthServer(health, settings.http, settings.data, KEEPER, facts):
-        while not stop.is_set():
+        for _ in loop_until(stop, _WATCH):
             if postmaster(server_folder(settings)) is None:
                 raise Unavailable("the embedded PostgreSQL ended by itself")
             health.beat()
-            stop.wait(_WATCH)

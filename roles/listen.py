@@ -8,8 +8,8 @@ from config import metrics
 from config.settings import Caller
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
+from domain.stopping import loop_until
 from roles.process import Context
-from roles.tasks import at_once_then
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +74,7 @@ def listen(context: Context) -> None:
 def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
     """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
     was_accepting = True
-    looks = at_once_then(_LOOK)
-    while not context.stop.wait(next(looks)):
+    for _ in loop_until(context.stop, _LOOK):
         if listener.is_accepting:
             (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
             context.health.ready(_CONNECTIONS)

@@ -15,6 +15,7 @@ from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
+from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
@@ -95,7 +96,7 @@ class Supervisor:
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
                 return kept
@@ -123,7 +124,7 @@ class Supervisor:
         not touch it.
         """
         url = _revealed(settings.database.url) or ""
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
                     _upgrade(owner_url)
@@ -152,7 +153,7 @@ class Supervisor:
     def _look_after(self) -> None:
         report_at = time.monotonic() + _REPORT_EVERY
         awaited = self._processes()
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
@@ -180,7 +181,9 @@ class Supervisor:
 
     def _tick_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stop.is_set():
+        for _ in loop_until(self.stop):
+            if time.monotonic() >= end:
+                return
             self._tick()
 
     def _tick(self) -> None:

@@ -85,11 +85,6 @@ def test_health_and_metrics_are_on_a_network_that_neither_scanners_nor_archives_
         assert not any(others), "an alias there would open the door there"
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role not in {"assemble", "relay"}])
-def test_roles_that_read_or_write_objects_share_one_volume(role: str, services: dict[str, dict[str, Any]]) -> None:
-    assert services[role]["volumes"] == ["data:/data"]
-
-
 def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[str, Any]]) -> None:
     knowing = {name for name, service in services.items() if "database_owner_url" in _secrets(service)}
     assert knowing == {"migrate"}
@@ -132,7 +127,7 @@ def test_every_setting_is_one_that_the_node_knows(services: dict[str, dict[str, 
 def test_the_broker_is_the_one_that_the_tests_run(services: dict[str, dict[str, Any]]) -> None:
     tested = re.search(r"<version>(4[\d.]+)</version>", (ROOT / "scripts" / "kafka" / "pom.xml").read_text())
     assert tested is not None
-    assert services["kafka"]["image"] == f"apache/kafka:{tested[1]}"
+    assert services["kafka"]["image"].partition("@")[0] == f"apache/kafka:{tested[1]}"
 
 
 @pytest.mark.parametrize("role", WITHOUT_ENGINE)

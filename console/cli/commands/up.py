@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
+from shlex import quote
 
 import typer
 
@@ -160,7 +161,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
         "health at": [f"{name:<9}{one.address}/health/ready" for name, one in reports.items()],
-        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {settings.data}"],
+        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
     out.print()
