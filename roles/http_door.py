@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
-from dicom_node.listener.policy import plain_address
+from domain.addresses import plain_address
 from roles.http_messages import END, LONGEST_HEAD
 
 # Connections at once; the descriptors of the process are for those who send images.
