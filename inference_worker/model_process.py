@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from domain.errors import NodeError, Permanent, Retryable
 from domain.findings import Findings
+from domain.json_records import Json, record
 from inference_worker.model_channel import Stopped, raised
 from inference_worker.model_child import ModelChild
 from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_messages import Request, SentTask, Start
 from inference_worker.scratch import Scratch
 from inference_worker.walls.standing import packages_in
 
@@ -132,8 +134,8 @@ class ModelProcess:
         others = [self._settings.factory.partition(".")[0]]
         packages = packages_in(setup.models)
         self._child = ModelChild("inference_worker.model_server", setup, packages, scratch, others)
-        message = {"parent": os.getpid(), "factory": self._settings.factory, "setup": setup.to_json()}
-        self._exchange(message, self._settings.start_limit, "loading the models")
+        start = Start(os.getpid(), self._settings.factory, setup)
+        self._exchange(start, self._settings.start_limit, "loading the models")
 
     def _blamed(self, error: Retryable) -> bool:
         """Whether it happened in the loading of one package, which is barred at the second death at last."""
@@ -190,7 +192,7 @@ class ModelProcess:
                 reply = channel.receive(time.monotonic() + timeout)
                 if reply.get("spent"):
                     raise EOFError
-                yield raised(reply) if "error" in reply else self._taken(task, reply["answer"])
+                yield raised(reply) if "error" in reply else self._taken(task, reply.get("answer"))
         except (TimeoutError, EOFError, OSError) as error:
             self._kill()
             raise _Lost from error
@@ -220,7 +222,7 @@ class ModelProcess:
     ) -> None:
         self.stop()
 
-    def _exchange(self, message: Mapping[str, Any], timeout: float, doing: str) -> dict[str, Any]:
+    def _exchange(self, message: Start | Request, timeout: float, doing: str) -> Json:
         try:
             reply = self._ask(message, timeout)
         except TimeoutError as error:
@@ -239,16 +241,16 @@ class ModelProcess:
             if reply.get("spent"):
                 self._end()
             raise raised(reply)
-        return dict(reply["answer"])
+        return reply.get("answer")
 
-    def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    def _ask(self, message: Start | Request, timeout: float) -> dict[str, Json]:
         """Send a message, receive the reply; TimeoutError past `timeout`, EOFError or OSError where the child is gone.
 
         Each package that the child begins to load meanwhile has that time anew.
         """
         begun: set[str] = set()
         child = self._open()
-        if "tasks" in message:
+        if isinstance(message, Request):
             child.conceal()
         channel = child.channel
         channel.send(message, time.monotonic() + timeout)
@@ -256,7 +258,7 @@ class ModelProcess:
             reply = channel.receive(time.monotonic() + timeout)
             if "loading" not in reply:
                 return reply
-            if "setup" not in message or reply["loading"] in begun or len(begun) == _PACKAGES:
+            if isinstance(message, Request) or reply["loading"] in begun or len(begun) == _PACKAGES:
                 raise Stopped("the model process held its parent up")
             self._loading = str(reply["loading"])
             begun.add(self._loading)
@@ -266,18 +268,18 @@ class ModelProcess:
             raise EOFError
         return self._child
 
-    def _taken(self, task: Task, answer: Mapping[str, Any]) -> Answer:
+    def _taken(self, task: Task, said: Json) -> Answer:
         """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
         try:
-            findings, seconds = Findings.from_json(answer["findings"]), dict(answer["seconds"])
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            answer = record(Answer, said)
+        except ValueError as error:
             raise Permanent("the model process answered with what are no findings") from error
-        files = [mask_file(task.scratch)] if findings.mask else []
-        files += [map_file(task.scratch, number) for number in range(len(findings.maps))]
+        files = [mask_file(task.scratch)] if answer.findings.mask else []
+        files += [map_file(task.scratch, number) for number in range(len(answer.findings.maps))]
         if self._child:
             for file in files:
                 self._child.scratch.take(file.name, file)
-        return Answer(findings, seconds)
+        return answer
 
     def _kill(self) -> None:
         if self._child:
@@ -287,10 +289,10 @@ class ModelProcess:
         return self._child.ending() if self._child else "was stopped"
 
 
-def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:
-    return {"tasks": [_said(task) for task in tasks], "next": _said(upcoming) if upcoming else None}
+def _request(tasks: Sequence[Task], upcoming: Task | None) -> Request:
+    return Request(tuple(_said(task) for task in tasks), _said(upcoming) if upcoming else None)
 
 
-def _said(task: Task) -> dict[str, Any]:
-    files = {name: [str(path) for path in paths] for name, paths in task.files.items()}
-    return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
+def _said(task: Task) -> SentTask:
+    files = {name: tuple(str(path) for path in paths) for name, paths in task.files.items()}
+    return SentTask(task.package, task.version, files, str(task.scratch))

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from domain.errors import ConfigurationError, Permanent, Retryable
+from domain.json_records import Json, record
 from inference_worker.model_channel import Stopped, raised
 from inference_worker.model_child import ModelChild
 from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_messages import Request, SentTask, Trial
 from inference_worker.scratch import Scratch
-from inference_worker.verdicts import EXPECTED, INPUT, Row, Verdict
-from models.drafts import Port, Ports
+from inference_worker.verdicts import EXPECTED, INPUT, Compared, DryRun, Row, Tested
+from models.drafts import Ports
 from models.manifest import Manifest
 
 _T = TypeVar("_T")
@@ -33,46 +35,40 @@ class TookTooLong(Retryable):
 
 
 @dataclass(frozen=True)
-class DryRun:
-    """What a dry run found wrong with a package, and what is to be known besides."""
+class _Asked:
+    """What is to be done with the package in the folder `package`, and with which files: `images` where they are such."""
 
-    faults: Sequence[str] = ()
-    remarks: Sequence[str] = ()
-
-
-@dataclass
-class _Trial:
-    """One piece of work on the package in the folder `package`, with what it is told and the files of its inputs."""
-
-    work: str
-    setup: ModelProcessConfig
+    trial: Trial
     package: Path | None = None
-    told: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     images: bool = False
     limit: float = _LONGEST
 
-    def done(self, take: Callable[[Scratch], None] = lambda scratch: None) -> dict[str, Any]:
-        """What it answers; `take` is given its scratch folder after that. Raises NodeError as the child says."""
-        setup, packages = self.setup.absolute(), [self.package.absolute()] if self.package else []
+    def answer(self, kind: type[_T], take: Callable[[Scratch], None] = lambda scratch: None) -> _T:
+        """What comes of it; `take` is given the scratch folder after that. Raises NodeError as the child says."""
+        packages = [self.package.absolute()] if self.package else []
         others = [_MODULE.partition(".")[0]]
-        with Scratch() as scratch, ModelChild(_MODULE, setup, packages, scratch, others) as child:
+        with Scratch() as scratch, ModelChild(_MODULE, self.trial.setup, packages, scratch, others) as child:
             if self.images:
                 child.conceal()
-            answer = self._answered(child, setup)
+            said = self._said(child)
             take(scratch)
-            return answer
-
-    def _answered(self, child: ModelChild, setup: ModelProcessConfig) -> dict[str, Any]:
-        doing, until = f"the {self.work}", time.monotonic() + self.limit
         try:
-            child.channel.send({"setup": setup.to_json(), "tasks": [self._task()], "next": None}, until)
+            return record(kind, said)
+        except ValueError as error:
+            raise Permanent("its process answered with what is no answer") from error
+
+    def _said(self, child: ModelChild) -> Json:
+        doing, until = f"the {self.trial.work}", time.monotonic() + self.limit
+        try:
+            child.channel.send(self.trial, until)
+            child.channel.send(Request((self._task(),)), until)
             for _ in range(_TOLD):
                 reply = child.channel.receive(until)
                 if "error" in reply:
                     raise raised(reply)
                 if "answer" in reply:
-                    return dict(reply["answer"])
+                    return reply["answer"]
                 doing = str(reply.get("doing"))[:200]
             raise Stopped("its process held its parent up")
         except TimeoutError as error:
@@ -81,56 +77,50 @@ class _Trial:
             raise Permanent(f"{error} while {doing} and was stopped") from error
         except (EOFError, OSError) as error:
             raise Retryable(f"its process {child.ending()} while {doing}") from error
-        except (TypeError, ValueError) as error:
-            raise Permanent("its process answered with what is no answer") from error
 
-    def _task(self) -> dict[str, Any]:
-        files = {name: [str(path) for path in paths] for name, paths in self.files.items()}
-        package = str(self.package.absolute()) if self.package else ""
-        return {"work": self.work, "package": package, "files": files, "scratch": _RESULT, **self.told}
+    def _task(self) -> SentTask:
+        files = {name: tuple(str(path.absolute()) for path in paths) for name, paths in self.files.items()}
+        return SentTask(str(self.package.absolute()) if self.package else "", "", files, _RESULT)
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """An answer whose files are all that there is."""
 
 
 def dry_run(package: Path, setup: ModelProcessConfig, limit: float = _LONGEST) -> DryRun:
     """What every engine of this machine makes of the package in the folder `package`, within `limit` seconds."""
     try:
-        answer = _Trial("dry run", setup, package, limit=limit).done()
-        return _formed(lambda: DryRun(_texts(answer["faults"]), _texts(answer["remarks"])))
+        return _Asked(Trial("dry run", setup.absolute()), package, limit=limit).answer(DryRun)
     except (ConfigurationError, Permanent, Retryable) as error:
-        return DryRun([str(error)])
+        return DryRun((str(error),))
 
 
-def test(package: Path, setup: ModelProcessConfig) -> tuple[str, Verdict]:
-    """The engine that ran the golden sample of the package in the folder `package`, and its verdict.
+def test(package: Path, setup: ModelProcessConfig) -> Tested:
+    """What came of the golden sample of the package in the folder `package`.
 
     Raises ConfigurationError where there is none or an engine is missing, IntegrityError where a file was changed.
     """
-    answer = _Trial("test", setup, package).done()
-    return _formed(
-        lambda: (
-            _text(answer["engine"]),
-            Verdict(answer["agrees"] is True, _figure(answer["dice"]), _figure(answer["difference"])),
-        )
-    )
+    return _Asked(Trial("test", setup.absolute()), package).answer(Tested)
 
 
 def bench(
     package: Path, setup: ModelProcessConfig, series: Mapping[str, Sequence[Path]], repeats: int
 ) -> tuple[Row, ...]:
     """Every engine of this machine side by side on `series` (`files_of`), or where there is none the golden sample."""
-    limit = _LONGEST * repeats
-    answer = _Trial("bench", setup, package, {"repeats": repeats}, series, bool(series), limit).done()
-    return _formed(lambda: tuple(_row(one) for one in answer["engines"]))
+    trial = Trial("bench", setup.absolute(), repeats=repeats)
+    return _Asked(trial, package, series, bool(series), _LONGEST * repeats).answer(Compared).engines
 
 
 def make_golden(package: Path, setup: ModelProcessConfig, series: Mapping[str, Sequence[Path]], every: int) -> None:
     """Put what the model makes of `series` into the package as its golden sample; its manifest is not touched."""
-    _Trial("golden", setup, package, {"every": every}, series, True).done(lambda scratch: _keep(scratch, package))
+    trial = Trial("golden", setup.absolute(), every=every)
+    _Asked(trial, package, series, True).answer(_Nothing, lambda scratch: _keep(scratch, package))
 
 
 def describe(network: Path, setup: ModelProcessConfig) -> Ports:
     """What the network in the file `network` reads and gives; raises ConfigurationError where it is none."""
-    answer = _Trial("describe", setup, files={"network": [network]}).done()
-    return _formed(lambda: Ports(_ports(answer["inputs"]), _ports(answer["outputs"])))
+    return _Asked(Trial("describe", setup.absolute()), files={"network": [network]}).answer(Ports)
 
 
 def files_of(manifest: Manifest, folders: Sequence[Path]) -> dict[str, list[Path]]:
@@ -159,36 +149,3 @@ def _keep(scratch: Scratch, package: Path) -> None:
         for name in (INPUT, EXPECTED):
             (package / name).unlink(missing_ok=True)  # what it was may be a link
             shutil.copyfile(Path(kept) / name, package / name)
-
-
-# What a process behind walls answers, held against its form ----------------------------------------------------------
-
-
-def _formed(read: Callable[[], _T]) -> _T:
-    try:
-        return read()
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise Permanent("its process answered with what is no answer") from error
-
-
-def _text(one: Any) -> str:
-    if not isinstance(one, str):
-        raise TypeError
-    return one[:10_000]
-
-
-def _texts(several: Any) -> list[str]:
-    return [_text(one) for one in list(several)[:1000]]
-
-
-def _figure(one: Any) -> float | None:
-    return None if one is None else float(one)
-
-
-def _row(one: Any) -> Row:
-    seconds, difference, dice = (_figure(one[name]) for name in ("seconds", "difference", "dice"))
-    return Row(_text(one["engine"]), seconds, difference, dice, _text(one["failure"]))
-
-
-def _ports(several: Any) -> tuple[Port, ...]:
-    return tuple(Port(_text(one["name"]), tuple(int(size) for size in one["shape"])) for one in several)

@@ -37,3 +37,26 @@ class Row:
     difference: float | None = None
     dice: float | None = None
     failure: str = ""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run found wrong with a package, and what is to be known besides."""
+
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The engine that ran a golden sample, as findings name it, and the verdict."""
+
+    engine: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Engines side by side, in their order."""
+
+    engines: tuple[Row, ...]

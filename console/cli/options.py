@@ -13,6 +13,7 @@ import typer
 from config.loading import load_settings
 from config.secret_urls import has_password
 from config.settings import Settings
+from console.cli.hints import typed
 from domain.errors import Permanent
 
 _MOST_ROWS = 1_000_000
@@ -41,10 +42,24 @@ def _number(value: float) -> float:
 
 
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="The node's data folder. (default: dicom-node-data)")
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The node's data folder. (default: dicom-node-data)",
+        callback=typed("--data"),
+        is_eager=True,
+    ),
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="TOML settings file; also DICOM_NODE_CONFIG.")
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML settings file; also DICOM_NODE_CONFIG.",
+        callback=typed("--config"),
+        is_eager=True,
+    ),
 ]
 
 
@@ -56,7 +71,7 @@ def _without_password(url: str | None) -> str | None:
             "name that in database.url_file (DICOM_NODE_DATABASE__URL_FILE), or leave the password to a passfile "
             "(?passfile=FILE, ~/.pgpass)"
         )
-    return url
+    return typed("--database")(url)
 
 
 DatabaseUrl = Annotated[
@@ -66,6 +81,7 @@ DatabaseUrl = Annotated[
         metavar="URL",
         help="PostgreSQL, without a password; without it the one that the data folder holds.",
         callback=_without_password,
+        is_eager=True,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -112,22 +128,28 @@ Index = Annotated[
 Supervisor = Annotated[int | None, typer.Option("--supervisor", min=1, max=2**31 - 1, hidden=True)]
 
 
-def settings_from(config: Path | None, **given: Any) -> Settings:
+def settings_from(config: Path | None, **given: object) -> Settings:
     """The settings with what was given on the command line on top.
 
     Keys are dotted paths with `__` for the dot (`listener__port=104`); None stands for an option that was not given.
     """
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, object] = {}
     for path, value in given.items():
         if value is None or value == []:
             continue
-        *sections, name = path.split("__")
-        place = overrides
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
+        _put(overrides, path.split("__"), value)
     return load_settings(config, _absolute(overrides))
 
 
-def _absolute(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+def _put(table: dict[str, object], path: list[str], value: object) -> None:
+    first, *rest = path
+    if not rest:
+        table[first] = value
+        return
+    section = table.setdefault(first, {})
+    assert isinstance(section, dict)
+    _put(section, rest, value)
+
+
+def _absolute(overrides: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value.absolute() if isinstance(value, Path) else value for key, value in overrides.items()}

@@ -19,12 +19,13 @@ from audit.trail import Ledger, Transaction
 from config import metrics
 from consumers.bus.announced import announced
 from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_aside
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
 from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unfounded
 from domain.events import Event, EventType
 from domain.retry import RetryPolicy
+from domain.stopping import until_stopped
 from store.outbox import mark_handled
 
 Handler = Callable[[Transaction, Event], None]
@@ -77,8 +78,8 @@ class Consumer:
     def run(self) -> None:
         """Handle messages until told to stop.
 
-        Raises TooManyDeadLetters at the limit, ConfigurationError where the bus refuses; the message that it was at is
-        not committed.
+        Raises TooManyDeadLetters at the limit, ConfigurationError where no broker can be as the settings say; the
+        message that it was at is not committed.
         """
         subscription = self._bus.subscribe(self._group)
         try:

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from config.retries import SERVERS
 from domain.clock import Clock
-from domain.errors import NodeError, Retryable, Unavailable
+from domain.errors import Retryable, Unavailable
+from domain.stopping import Stopped, loop_until
 
 T = TypeVar("T")
 
@@ -15,21 +16,9 @@ _log = logging.getLogger(__name__)
 _SLICE = 0.5  # s; how soon a wait notices that it should stop
 
 
-class Stopped(NodeError):
-    """The process was told to stop; what was not committed is delivered again."""
-
-
-def until_stopped(stop: threading.Event, step: Callable[[], object]) -> None:
-    """Call `step` again and again until told to stop, also while it waits for a server."""
-    try:
-        while not stop.is_set():
-            step()
-    except Stopped:
-        _log.info("stopped while waiting; what was not committed comes again")
-
-
 class RetryUntilAvailable:
-    """Waits for servers for ever, ever longer between tries, and logs the change and not each try.
+    """Waits for servers for ever, ever longer between tries, and logs the change and not each try: that a server which
+    was away is back and refuses us wants another person than the outage did.
 
     `waiting_for` says what is missing at this moment, empty when nothing is. What counts as missing is `missing`:
     Unavailable, or every Retryable for a caller who has nothing else to do. `failed` is told of each try that failed,
@@ -52,6 +41,7 @@ class RetryUntilAvailable:
         self._back = back
         self._alive = alive
         self.waiting_for = ""
+        self._told: set[type[Retryable]] = set()
 
     def call(self, call: Callable[[], T]) -> T:
         """What `call` returns, tried again for as long as its server is missing; raises Stopped when told to stop."""
@@ -71,7 +61,7 @@ class RetryUntilAvailable:
     def pause(self, seconds: float) -> None:
         """Wait for `seconds` s, whatever becomes of the wall clock; raises Stopped when told to stop."""
         end = self._clock.monotonic() + seconds
-        while not self._stop.is_set():
+        for _ in loop_until(self._stop):
             self._alive()
             left = end - self._clock.monotonic()
             if left <= 0:
@@ -80,8 +70,9 @@ class RetryUntilAvailable:
         raise Stopped("told to stop while waiting")
 
     def _note_missing(self, error: Retryable) -> None:
-        if not self.waiting_for:
+        if type(error) not in self._told:
             _log.warning("waiting for a server", extra={"reason": str(error)})
+        self._told.add(type(error))
         self.waiting_for = str(error)
         self._failed(error)
 
@@ -90,3 +81,4 @@ class RetryUntilAvailable:
             _log.info("the server answers again")
             self._back()
         self.waiting_for = ""
+        self._told.clear()

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from domain.identity import ConflictKind
 from domain.ids import StudyId
+from domain.json_records import JsonObject, record
 from domain.records import (
     ChoiceRecord,
     ConflictGroup,
@@ -30,18 +31,20 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="DataclassInstance")
 
+Rows: TypeAlias = Select[*tuple[object, ...]]
 
-def rows_of(kind: type[R], table: Table) -> Select[Any]:
+
+def rows_of(kind: type[R], table: Table) -> Rows:
     """The rows of `table`, with the columns that a record of this kind shows and no others."""
     return select(*(table.c[field.name] for field in fields(kind)))
 
 
-def rows_of_studies(kind: type[R], table: Table, ids: Collection[StudyId]) -> Select[Any]:
+def rows_of_studies(kind: type[R], table: Table, ids: Collection[StudyId]) -> Rows:
     """As `rows_of`, those of these studies alone."""
     return rows_of(kind, table).where(table.c.study_id.in_(ids))
 
 
-def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, ...]:
+def read(connection: Connection, query: Rows, kind: type[R]) -> tuple[R, ...]:
     """The rows of `query`, which have a column for each field, as records."""
     names, decode = [field.name for field in fields(kind)], _DECODE.get(kind, {})
     found = connection.execute(query).mappings()
@@ -49,7 +52,11 @@ def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, 
 
 
 def last_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int | None
+    connection: Connection,
+    query: Rows,
+    kind: type[R],
+    order: Sequence[ColumnElement[object]],
+    most: int | None,
 ) -> Listed[R]:
     """The last `most` rows of `query` in their order (all of them for None), and how many come before them."""
     if most is None:
@@ -59,14 +66,18 @@ def last_of(
 
 
 def first_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int
+    connection: Connection,
+    query: Rows,
+    kind: type[R],
+    order: Sequence[ColumnElement[object]],
+    most: int,
 ) -> Listed[R]:
     """The last `most` rows in that order, the last one first."""
     found = last_of(connection, query, kind, order, most)
     return Listed(found.rows[::-1], found.more)
 
 
-def _others(connection: Connection, query: Select[Any], found: Sequence[object], most: int) -> int:
+def _others(connection: Connection, query: Rows, found: Sequence[object], most: int) -> int:
     if len(found) < most:
         return 0
     return (connection.scalar(select(func.count()).select_from(query.subquery())) or 0) - len(found)
@@ -80,28 +91,24 @@ def _refusals(kept: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]
     return {series: tuple(reasons) for series, reasons in kept.items()}
 
 
-def measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
+def measured(findings: JsonObject | None) -> tuple[MeasuredSegment, ...] | None:
     """Findings list every voxel mask and frame; a status wants the measurements alone."""
     if findings is None:
         return None
-    from domain.findings import measurement_of, voxel_of  # noqa: PLC0415 - a list of studies shows no findings
+    from domain.findings import MeasuredParts, Measurement  # noqa: PLC0415 - a list of studies shows no findings
     from domain.words import Resolution, amount, named  # noqa: PLC0415 - as above
 
-    voxel = voxel_of(findings)
-    resolution = Resolution.of(voxel) if voxel else None
+    parts = record(MeasuredParts, findings)
+    resolution = Resolution.of(parts.voxel) if parts.voxel else None
 
-    def value(kept: Mapping[str, Any]) -> MeasuredValue:
-        one = measurement_of(kept)
+    def value(one: Measurement) -> MeasuredValue:
         return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
 
-    return tuple(
-        MeasuredSegment(segment["label"], tuple(map(value, segment["measurements"])))
-        for segment in findings["segments"]
-    )
+    return tuple(MeasuredSegment(part.label, tuple(map(value, part.measurements))) for part in parts.segments)
 
 
-def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
-    return tuple(ChoiceRecord(**one) for one in kept)
+def _choices(kept: Sequence[JsonObject]) -> tuple[ChoiceRecord, ...]:
+    return tuple(record(ChoiceRecord, one) for one in kept)
 
 
 # The fields whose column holds something else than their value.

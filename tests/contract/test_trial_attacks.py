@@ -50,9 +50,13 @@ def test_code_of_a_package_that_a_command_runs_reaches_nothing(
 @pytest.mark.parametrize(
     ("says", "kind", "reason"),
     [
-        ('{"answer": {"engine": 7, "agrees": true, "dice": 1, "difference": null}}', Permanent, "no answer"),
         (
-            '{"answer": {"engine": "x", "agrees": true, "dice": "1 and more", "difference": null}}',
+            '{"answer": {"engine": 7, "verdict": {"agrees": true, "dice": 1, "difference": null}}}',
+            Permanent,
+            "no answer",
+        ),
+        (
+            '{"answer": {"engine": "x", "verdict": {"agrees": true, "dice": "1", "difference": null}}}',
             Permanent,
             "no answer",
         ),

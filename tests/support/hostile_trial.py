@@ -17,6 +17,7 @@ def main(descriptor: str, fault: str) -> None:
     """Do what `told.json` in the package says."""
     with socket.socket(fileno=int(descriptor)) as channel:
         inbox = Inbox(channel)
+        inbox.line()
         (task,) = json.loads(inbox.line() or "")["tasks"]
         told = json.loads((Path(task["package"]) / "told.json").read_text())
         if fault:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from config.settings import Bus
-from consumers.bus.kafka import allow
 from consumers.bus.kafka_access import access
+from consumers.bus.kafka_admin import allow
 from consumers.bus.rights import Right
 from roles.rights import SPEAKING, user_of
 from tests.support.processes import free_port
@@ -127,6 +127,8 @@ class SecuredKafka(KafkaBroker):
             ),
             "listener.name.clients.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": self._jwks.as_uri(),
             "listener.name.clients.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
+            # A token is shown anew within this (ms): a client whose next one does not come has no session then.
+            "listener.name.clients.oauthbearer.connections.max.reauth.ms": 3000,
         }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -51,7 +51,7 @@ def test(
         print_json({"models": rows})
     else:
         cells = [
-            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], row["said"].split("\n"))
+            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], str(row["said"]).split("\n"))
             for row in rows
         ]
         screen().print(table("", ("model", "golden sample", "engine", "figures or reason"), cells))
@@ -96,13 +96,13 @@ def bench(
         raise typer.Exit(1)
 
 
-def _tested(package: Package, settings: Settings) -> dict[str, Any]:
-    row: dict[str, Any] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
+def _tested(package: Package, settings: Settings) -> dict[str, object]:
+    row: dict[str, object] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
     try:
-        row["engine"], verdict = trial_process.test(package.folder, _setup(settings))
+        tested = trial_process.test(package.folder, _setup(settings))
     except NodeError as error:
         return {**row, "said": str(error)}
-    return {**row, **asdict(verdict), "said": str(verdict)}
+    return {**row, "engine": tested.engine, **asdict(tested.verdict), "said": str(tested.verdict)}
 
 
 def _setup(settings: Settings) -> ModelProcessConfig:
