@@ -51,7 +51,7 @@ _BY: Mapping[str, tuple[str, Mapping[str, str]]] = {
 # What the node decodes with: the others are compared with it.
 _OURS = {_JPEG: "imagecodecs", _JPEG_LS: "pyjpegls", _JPEG_2000: "pylibjpeg-openjpeg", _RLE: "pylibjpeg-rle"}
 
-_SAID = """Milliseconds of the processor for the first frame of each compressed file of the test data, the median of five.
+_SAID = """Milliseconds of the processor for the first frame of each compressed file of the test data, medians of five.
 Bold is what the node decodes with; of the others, values that are not its own are counted with the greatest difference.
 imagecodecs decodes all but JPEG as a bare frame, without what pydicom looks at before and after.
 pylibjpeg-libjpeg is under GPL-3.0 and in no lock file; GDCM is in none either."""
