@@ -4,10 +4,10 @@ import os
 import time
 
 from config import metrics
-from consumers.bus.outage import Stopped
 from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
+from domain.stopping import Stopped
 from roles.identity_key import patient_marks
 from roles.parts import sweep_drafts
 from roles.process import Context
