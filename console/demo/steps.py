@@ -1,6 +1,6 @@
 """What has happened to a study, step by step, out of its records. Pure functions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +36,15 @@ def arrived(path: StudyPath) -> bool:
     """Whether the results of every model that runs, and that the images suit, are at every destination."""
     jobs = {one.id for one in path.jobs if one.state is not JobState.NOT_SUITABLE}
     return bool(jobs) and jobs <= {one.job_id for one in path.deliveries if one.state in _STORED}
+
+
+def nearest(paths: Sequence[StudyPath]) -> StudyPath | None:
+    """The study to follow: the largest of those that something may come of yet, else of all; None of none."""
+    return max(paths, key=lambda one: (not dead_end(one), _size(one)), default=None)
+
+
+def _size(path: StudyPath) -> int:
+    return sum(one.instances or 0 for one in path.series)
 
 
 def dead_end(path: StudyPath) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from console.demo.steps import arrived, dead_end, settled, steps
+from console.demo.steps import arrived, dead_end, nearest, settled, steps
 from domain.ids import JobId, new_id
 from domain.records import MeasuredSegment
 from domain.states import DeliveryState, StudyState
@@ -77,3 +77,12 @@ def test_a_refused_delivery_ends_with_the_archives_reason() -> None:
     assert dead_end(a_path(decisions=(DECISION,), jobs=(JOB,), deliveries=(refused,))) == (
         "PACS refused the results: no such SOP class"
     )
+
+
+def test_of_several_studies_one_that_something_may_come_of_is_followed_though_another_is_larger() -> None:
+    large = replace(WHOLE.series[0], instances=1000)
+    unwanted = replace(WHOLE, jobs=(), results=(), deliveries=(), series=(large,))
+    assert dead_end(unwanted)
+    assert nearest([unwanted, WHOLE]) == WHOLE
+    assert nearest([replace(unwanted, series=WHOLE.series), unwanted]) == unwanted
+    assert nearest([]) is None
