@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from console.cli.output import size
-from domain.records import DecisionRecord, ItemisedDelivery, StudyPath
+from domain.records import DecisionRecord, ItemisedDelivery, MeasuredSegment, StudyPath
 from domain.routing import in_short
 from domain.states import DeliveryState, JobState, StudyState
 from domain.statuses import outcome
@@ -92,10 +92,15 @@ def _inferred(path: StudyPath) -> Iterator[Step]:
     for one in path.jobs:
         yield Step("inference", f"{one.model} is asked for", one.requested_at)
         if one.state is JobState.SUCCEEDED and one.finished_at:
-            found = ", ".join(segment.segment for segment in one.findings or ()) or "nothing"
+            found = ", ".join(segment.segment for segment in one.findings or () if _is_there(segment)) or "nothing"
             yield Step("inferred", f"{one.model} found: {found}", one.finished_at)
         if one.state is JobState.NOT_SUITABLE:
             yield Step("not suitable", f"{one.model}: {one.reason}", one.since)
+
+
+def _is_there(segment: MeasuredSegment) -> bool:
+    """Whether it has a voxel: of one without, volume and number are 0 and nothing else is measured."""
+    return not segment.measurements or any(one.value for one in segment.measurements)
 
 
 def _written(path: StudyPath) -> Iterator[Step]:

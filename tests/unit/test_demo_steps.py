@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from console.demo.steps import arrived, dead_end, nearest, settled, steps
 from domain.ids import JobId, new_id
-from domain.records import MeasuredSegment
+from domain.records import MeasuredSegment, MeasuredValue
 from domain.states import DeliveryState, StudyState
 from tests.support.records import (
     BEGUN,
@@ -42,6 +42,19 @@ def test_a_whole_way_is_told_in_its_order() -> None:
     assert told[-1].text == "SR stored (status 0000H) at PACS"
     assert arrived(WHOLE)
     assert not dead_end(WHOLE)
+
+
+def test_a_segment_without_a_voxel_was_not_found() -> None:
+    def said(*segments: MeasuredSegment) -> str:
+        (step,) = (
+            one for one in steps(replace(WHOLE, jobs=(replace(JOB, findings=segments),))) if one.name == "inferred"
+        )
+        return step.text
+
+    none, some = (MeasuredValue("Quantity", value, "1", "number", str(value)) for value in (0.0, 2.0))
+    lung, nodules = MeasuredSegment("Right lung", (some,)), MeasuredSegment("Nodules", (none,))
+    assert said(nodules).endswith("found: nothing")
+    assert said(lung, nodules).endswith("found: Right lung")
 
 
 def test_results_have_not_arrived_before_each_job_is_delivered() -> None:
