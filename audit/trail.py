@@ -115,8 +115,7 @@ class Transaction(UnitOfWork):
         super().flush()
 
     def _append(self) -> None:
-        last = trail.last(self.connection)
-        number, head = (last.number, last.hash) if last else (0, GENESIS)
+        number, head = trail.last(self.connection) or (0, GENESIS)
         rows = []
         for fields in self._entries:
             number += 1

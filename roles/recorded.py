@@ -9,7 +9,8 @@ from config import masking
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from roles.process import Context, Role
-from store.database import Database
+from store.database import Database, MissingRight
+from store.grants import role_of
 from store.queries.schema import schema_is_ready
 
 _log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def ledger(name: str, settings: Settings) -> Ledger:
         raise ConfigurationError(
             f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
         )
-    return Ledger(Database(settings.database.url.get_secret_value()), name)
+    return Ledger(Database(settings.database.url.get_secret_value(), role=role_of(name)), name)
 
 
 def run_recorded(role: Role, context: Context) -> None:
@@ -44,13 +45,17 @@ def run_recorded(role: Role, context: Context) -> None:
 
 def _begin(context: Context) -> bool:
     """Wait for the database and record the start; False when the process is to stop before that."""
+    said = ""
     while not context.stop.is_set():
         try:
             if _schema_is_there(context):
                 _record_start(context)
                 context.health.ready("PostgreSQL")
                 return True
-        except Unavailable:
+        except Unavailable as error:
+            if isinstance(error, MissingRight) and str(error) != said:
+                said = str(error)
+                _log.error("%s", said)
             context.health.waiting("PostgreSQL")
         context.stop.wait(0.3)
     return False

@@ -8,6 +8,9 @@ APPLICATION_ROLE = "dicom_node_app"
 #: Commands that change something, commands that only look, and those of the trail.
 OPERATOR, READER, AUDITOR = "operator", "reader", "auditor"
 
+#: No role of the node's: whoever has logged in.
+WHOEVER = "none"
+
 
 def role_of(process: str) -> str:
     """The database's role of a process (`index`, ...) or of a kind of command."""

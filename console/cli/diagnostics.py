@@ -4,7 +4,7 @@ import re
 import shlex
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,6 +25,8 @@ from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
 from store.embedded_cluster import is_installed
+from store.granting import excess
+from store.grants import WHOEVER
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
@@ -109,12 +111,20 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield _embedded(settings)
         return
     try:
-        with closing(Database(url.get_secret_value(), pool_size=1)) as database:
+        with closing(Database(url.get_secret_value(), pool_size=1, role=WHOEVER)) as database:
             ready = schema_is_ready(database)
+            too_much = _too_much(database) if ready else []
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
+        yield from (Look("database login", Mark.NOTED, one) for one in too_much)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _too_much(database: Database) -> Sequence[str]:
+    """What whoever logs in may do beyond the work of the node's processes."""
+    with database.transaction() as connection:
+        return excess(connection)
 
 
 def _embedded(settings: Settings) -> Look:

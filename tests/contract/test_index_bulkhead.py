@@ -223,7 +223,7 @@ def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Be
             yield piece
 
     given = Given([replace(slow, read=pieces)])
-    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    indexer = Indexer(given, bench.as_process("index"), bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
     assert indexer.step(0.0) == 1
     assert all(lived)
     assert len(lived) > 10

@@ -210,11 +210,11 @@ def test_a_persons_retry_reads_the_dead_letters_of_its_study_alone(bench: Bench,
     (event,) = events(bench, "study.completed")
     for about in (event, replace(event, id=new_id(), study_id=new_study_id())):
         if about is not event:
-            with bench.ledger.transaction() as transaction:
+            with bench.as_process("assemble").transaction() as transaction:
                 transaction.emit(about)
                 transaction.record(Action.STUDY_COMPLETED, about.study_id)
         message = Message(json.dumps(about.envelope()).encode(), str(about.study_id), 0, 1)
-        set_aside(bench.ledger, "routing", message, Permanent("not today"), 1, bench.clock.now())
+        set_aside(bench.as_process("assemble"), "routing", message, Permanent("not today"), 1, bench.clock.now())
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
