@@ -70,6 +70,7 @@ class Action(StrEnum):
     RETRIED = "study tried again"
     HOST_FORGOTTEN = "host forgotten"
     ACCEPTED = "study accepted without a result"
+    DESCRIPTIONS_CLEARED = "descriptions cleared"
     READ = "audit log used"
 
 

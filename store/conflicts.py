@@ -118,7 +118,11 @@ def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow]
     mine = instances.c.sop_uid.in_([one.sop_uid for one in wanted.conflicts])
     former = connection.execute(locked(select(*columns).where(mine), instances)).mappings()
     kept = {row["sop_uid"]: dict(row) for row in former}
-    known = [(row["sop_uid"], dict(row)) for row in rows if row["sop_uid"] in kept]
+    known = [
+        (row["sop_uid"], {name: value for name, value in row.items() if name != "sop_uid"})
+        for row in rows
+        if row["sop_uid"] in kept
+    ]
     _set_each(connection, instances, instances.c.sop_uid, known)
     if new := [row for row in rows if row["sop_uid"] not in kept]:
         connection.execute(insert(instances), new)

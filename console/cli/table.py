@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
+    "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
     "models": Command("packages", "Model packages."),

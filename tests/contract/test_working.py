@@ -220,7 +220,7 @@ def test_a_persons_retry_reads_the_dead_letters_of_its_study_alone(bench: Bench,
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         asked.extend([statement] if "FROM dicom_node.dead_letters" in statement else [])
 
-    sqlalchemy.event.listen(bench.database._engine, "before_cursor_execute", note)
+    sqlalchemy.event.listen(bench.ledger.database._engine, "before_cursor_execute", note)
     assert retry(bench.ledger, event.study_id, [], bench.clock.now()).events == 1
     assert {" ".join(one.split()) for one in asked if "study_id = " not in one and "id = " not in one} == set()
     found = bench.ask("SELECT study_id, replayed_at IS NOT NULL FROM dicom_node.dead_letters ORDER BY id")

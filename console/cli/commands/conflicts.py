@@ -62,7 +62,10 @@ def adopt(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         objects = DirectoryStore(settings.data / "objects")
-        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole)
+        kept = settings.privacy.descriptions
+        adopted = adopting.adopt(
+            Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole, descriptions=kept
+        )
         with source.transaction() as connection:
             _, left = studies.size(connection, adopted.study)
     came = moment(max(one.received_at for one in adopted.conflicts))
