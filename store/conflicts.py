@@ -117,7 +117,7 @@ def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow]
     columns = (instances.c.sop_uid, *(instances.c[name] for name in _KEPT))
     mine = instances.c.sop_uid.in_([one.sop_uid for one in wanted.conflicts])
     former = connection.execute(locked(select(*columns).where(mine), instances)).mappings()
-    kept = {row["sop_uid"]: dict(row) for row in former}
+    kept = {row["sop_uid"]: {name: row[name] for name in _KEPT} for row in former}
     known = [
         (row["sop_uid"], {name: value for name, value in row.items() if name != "sop_uid"})
         for row in rows

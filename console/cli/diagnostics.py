@@ -229,8 +229,10 @@ def _models(settings: Settings) -> Iterator[Look]:
 
 def _model(package: Package, settings: Settings, changed: str) -> Look:
     what = f"model {package.name}"
-    if fault := packages.fault(package, settings) or changed or packages.descriptionless(package, settings):
+    if fault := packages.fault(package, settings) or changed:
         return Look(what, Mark.LACKING, fault)
+    if said := packages.descriptionless(package, settings):
+        return Look(what, Mark.NOTED, f"does not run: {said}")
     sample = "" if package.manifest.golden else "; has no golden sample to test it with"
     return Look(what, Mark.NOTED if sample else Mark.OK, f"whole, {packages.signature(package, settings)}{sample}")
 

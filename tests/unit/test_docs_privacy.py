@@ -7,23 +7,14 @@ from sqlalchemy import ARRAY, Boolean, Double, Integer, Uuid
 
 from config.settings import Settings
 from store.tables import metadata
-from tests.support.counterparts import ROOT
+from tests.support.privacy_page import TELLS, TELLS_NOT, columns, rows
 
-PAGE = (ROOT / "docs" / "privacy.md").read_text("utf-8")
 # Numbers, truths and random ids tell of nobody by themselves; whatever else a column may be has to be explained.
 PLAIN = (Boolean, Integer, Uuid)
-TELLS, TELLS_NOT = "What tells of a person", "What holds nothing of a person"
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table under a heading, a list for each of its rows."""
-    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def named(heading: str) -> list[str]:
-    return [name for row in rows(heading) for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row[0])]
+    return [name for row in rows(heading) for name in columns(row)]
 
 
 def to_explain() -> Iterator[str]:
