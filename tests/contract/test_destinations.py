@@ -87,7 +87,7 @@ def deliverers(bench: Bench, destinations: Sequence[ProfiledDestination]) -> lis
     """A sender for each destination."""
     return [
         LeasedLoop(
-            bench.ledger,
+            bench.as_process("deliver"),
             DeliveryTo(bench.as_process("deliver"), bench.objects, one, "NODE", POLICY, 5, bench.clock),
             Holder(f"to {one.name}", bench.life()),
             LEASE,

@@ -19,7 +19,7 @@ from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
 from domain.completeness import SettlePolicy
 from store.database import Database
-from store.grants import OPERATOR, role_of
+from store.grants import OPERATOR, WHOEVER, role_of
 from store.holders import Life
 from store.objects import DirectoryStore
 from store.schema import upgrade
@@ -37,7 +37,10 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass
 class Bench:
-    """A log, a store and a database. `ledger` is where commands commit that a person gives."""
+    """A log, a store and a database. `ledger` is where commands commit that a person gives.
+
+    `database` is the test's own eye and hand, which may do everything.
+    """
 
     root: Path
     writer: SpoolWriter
@@ -122,7 +125,7 @@ class Bench:
 def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
     """A bench under `root` on an empty database."""
     upgrade(database_url)
-    database, operator = Database(database_url), Database(database_url, role=role_of(OPERATOR))
+    database, operator = Database(database_url, role=WHOEVER), Database(database_url, role=role_of(OPERATOR))
     clock = ManualClock()
     writer = SpoolWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
     (root / "objects").mkdir()
