@@ -2,6 +2,7 @@
 
 Nobody but the owner is in the table with anything on the trail but its last link, and to append by the owner's function
 (migration 0016). No number that the database gives is anybody's to give or to change, and no sequence anybody's to set.
+A change here comes with a migration, be it an empty one, for then `upgrade` grants it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -141,9 +141,9 @@ def test_a_transaction_that_was_given_up_for_anothers_sake_ends_no_sender(
 def test_a_delivery_to_a_destination_that_is_not_configured_is_refused_with_what_to_do(
     inferred: Bench, database_url: str
 ) -> None:
-    gone = context(inferred, database_url, destinations=(at("GONE", free_port()),))
+    gone = context(inferred, database_url, "deliver", destinations=(at("GONE", free_port()),))
     write_and_plan(inferred, profiled_destinations(gone.settings))
-    with running(deliver, context(inferred, database_url)):
+    with running(deliver, context(inferred, database_url, "deliver")):
         wait_for(lambda: states(inferred)["GONE"] == "refused", 60, "the delivery to be refused")
     ((reason,),) = inferred.ask("SELECT reason FROM dicom_node.deliveries")
     assert reason == "is no longer configured; configure it, or: dicom-node destinations forget GONE"
@@ -246,7 +246,7 @@ def test_the_loading_of_models_gives_signs_of_life_however_long_it_takes(
     bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "_BEAT", 0.01)
-    made = context(bench, database_url)
+    made = context(bench, database_url, "work")
     beats: list[int] = []
     monkeypatch.setattr(made.health, "pulse", lambda: beats.append(1))
     with tasks.beating(made):
