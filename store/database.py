@@ -184,7 +184,7 @@ def _missing_right(role: str, context: ExceptionContext) -> Exception | None:
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
     """The driver's connection that `connection` uses, for what SQLAlchemy has no word for; its errors are psycopg's."""
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection  # the pool's own word for it is None once a session left the pool
     assert isinstance(driver, psycopg.Connection)
     return driver
 
