@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy import create_engine
 
 from audit.trail import Action, Ledger
+from domain.errors import ConfigurationError
 from store.database import Database
 from store.granting import excess, held, wanted
 from store.grants import READER, role_of
 from store.rights import PARTS
-from store.schema import grant, upgrade
+from store.schema import grant, head, upgrade
 from tests.support.counterparts import ROOT
 from tests.support.servers import Postgres
 
@@ -88,6 +89,29 @@ def test_each_login_works_as_its_own_role_and_as_no_other(composed: Postgres, pr
                 login.execute(f"SET ROLE {role_of(other)}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             login.execute("CREATE TABLE dicom_node.mine ()")
+
+
+def test_a_server_with_the_logins_of_before_is_told_what_to_run_once_and_goes_on_with_one_login() -> None:
+    with Postgres() as server:
+        with server.connect() as superuser:
+            superuser.execute("CREATE ROLE dicom_node_owner LOGIN")
+            superuser.execute("CREATE ROLE dicom_node_app LOGIN")
+            superuser.execute("GRANT dicom_node_app TO dicom_node_owner WITH ADMIN OPTION")
+            superuser.execute("CREATE DATABASE dicom_node OWNER dicom_node_owner")
+        owner = server.url(role_of("owner"), "dicom_node")
+        with pytest.raises(ConfigurationError, match="have an administrator of the server run") as told:
+            upgrade(owner)
+        statements = told.value.lines[1:]
+        assert "CREATE ROLE dicom_node_index NOLOGIN;" in statements
+        with server.connect() as superuser:
+            for statement in statements:
+                superuser.execute(statement.encode())
+        assert upgrade(owner) == head()
+        for process in PARTS:
+            database = Database(server.url(role_of("app"), "dicom_node"), role=role_of(process))
+            with database.transaction() as connection:
+                assert excess(connection) == []
+            database.close()
 
 
 def _fits(password: str, kept: str) -> bool:
