@@ -129,7 +129,8 @@ def test_a_transaction_that_was_given_up_for_anothers_sake_ends_no_sender(
     monkeypatch.setattr(LeasedLoop, "_take_back", deadlocked)
     with Receiver("HEALTHY", taken) as healthy:
         made, beside = (
-            context(inferred, database_url, "deliver", destinations=(at("HEALTHY", healthy.port),)) for _ in range(2)
+            context(inferred, database_url, one, destinations=(at("HEALTHY", healthy.port),))
+            for one in ("deliver", "write")
         )
         write_and_plan(inferred, profiled_destinations(made.settings))
         # What the destination is found to take may have the results written anew before they go.
