@@ -7,7 +7,7 @@ any change that does not recompute all that follows; checkpoints kept elsewhere 
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.canonical import canonical
 
@@ -25,12 +25,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verification found. `bad` is the number of the first entry that is wrong, None when all are right."""
+    """What verification found. `bad` is the number of the first entry that is wrong, None when all are right.
+
+    `checked` entries lie before it. Where its text alone is wrong the chain goes on: `beyond` entries follow from it, up
+    to the end, or to where the chain `breaks`. `head` is the hash of the last that follows.
+    """
 
     checked: int
     bad: int | None = None
     reason: str = ""
     head: bytes = GENESIS
+    beyond: int = 0
+    breaks: str = ""
 
 
 def link(previous: bytes, entry: str) -> bytes:
@@ -41,26 +47,45 @@ def link(previous: bytes, entry: str) -> bytes:
 def verify(rows: Iterable[Row]) -> Verdict:
     """Follow the chain through `rows`, which come in the order of their numbers, from 1.
 
-    Wrong are: a number that is missing or out of place, text that is not the canonical form of what it says, an entry
-    whose own number differs from its row's, and a hash that does not follow from the one before.
+    Wrong are: a number that is missing or out of place, a hash that does not follow from the one before, text that is
+    not the canonical form of what it says, and an entry whose own number differs from its row's. The first two break
+    the chain. The others whoever may append can write, and that is to hide nothing of what follows.
     """
-    head, expected = GENESIS, 1
+    head, expected, first = GENESIS, 1, None
     for row in rows:
-        if reason := _fault(row, expected, head):
-            return Verdict(expected - 1, min(row.number, expected), reason, head)
+        broken = _break(row, expected, head)
+        if first is None and (reason := broken or _objection(row)):
+            first = Verdict(expected - 1, min(row.number, expected), reason, head)
+        if broken:
+            return _found(first, expected, head, broken)
         head, expected = row.hash, expected + 1
-    return Verdict(expected - 1, head=head)
+    return _found(first, expected, head, "")
 
 
-def _fault(row: Row, expected: int, previous: bytes) -> str:
+def _found(first: Verdict | None, expected: int, head: bytes, breaks: str) -> Verdict:
+    if first is None:
+        return Verdict(expected - 1, head=head)
+    if first.checked == expected - 1:
+        return first
+    return replace(first, head=head, beyond=expected - 2 - first.checked, breaks=breaks)
+
+
+def _break(row: Row, expected: int, previous: bytes) -> str:
     if row.number != expected:
         return f"entry {expected} is missing; {row.number} stands in its place"
     if link(previous, row.entry) != row.hash:
         return "its hash does not follow from the entry before it and its own text"
+    return ""
+
+
+def _objection(row: Row) -> str:
     try:
         body = json.loads(row.entry)
         if canonical(body) != row.entry:
             return "its text is not in canonical form"
+    except RecursionError:
+        return "its text is not an entry: it is nested too deep"
     except (ValueError, TypeError) as error:
         return f"its text is not an entry: {error}"
-    return "" if body.get("number") == expected else "its text carries another number"
+    same = isinstance(body, dict) and body.get("number") == row.number
+    return "" if same else "its text carries another number"

@@ -4,11 +4,11 @@
 nothing is refused: no entry, no change.
 """
 
-import json
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from audit.canonical import canonical
@@ -17,11 +17,15 @@ from config import metrics
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
 from domain.ids import StudyId
+from domain.json_records import JsonObject, json_object, record
 from domain.records import Listed
 from store import trail
 from store.database import Connection, Database
 from store.trail import TrailRow
 from store.unit_of_work import UnitOfWork
+
+#: Stands for the action of what is no entry, as somebody wrote it past the node.
+NO_ENTRY = "(no entry of the node)"
 
 
 class Action(StrEnum):
@@ -84,7 +88,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Entry:
-    """What one entry says: `at` is ISO 8601, `action` in the words of the release that wrote it."""
+    """What one entry says: `at` is ISO 8601, `action` in the words of the release that wrote it, or NO_ENTRY."""
 
     at: str
     by: Actor
@@ -169,9 +173,22 @@ def newest_entries(database: Database, count: int, study: StudyId | None = None)
     with database.transaction() as connection:
         found = trail.newest_of_study(connection, study, count) if study else trail.newest(connection, count)
         more = trail.size(connection, study) - len(found) if len(found) == count else 0
-    return Listed(tuple(_entry(row.entry) for row in found), more)
+    return Listed(tuple(map(_entry, found)), more)
 
 
-def _entry(text: str) -> Entry:
-    fields = json.loads(text)
-    return Entry(**{**fields, "by": Actor(**fields["by"])})
+def _entry(row: TrailRow) -> Entry:
+    """Whoever may append may have written anything that follows: it is shown as what it is, and the next one too."""
+    try:
+        return _read(json_object(row.entry), row.number)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return Entry("", Actor("", ""), None, NO_ENTRY, row.number, {})
+
+
+def _read(said: JsonObject, number: int) -> Entry:
+    at, study, action, details = said["at"], said["study"], said["action"], said["details"]
+    if not (isinstance(at, str) and isinstance(action, str) and isinstance(details, Mapping)):
+        raise TypeError("its fields are of other types")
+    if not (study is None or isinstance(study, str)):
+        raise TypeError("its study is no text")
+    datetime.fromisoformat(at).astimezone()
+    return Entry(at, record(Actor, said["by"]), study, action, number, details)

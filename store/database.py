@@ -49,6 +49,8 @@ _AS_ROLE = "SELECT set_config('role', %s, false), set_config('TimeZone', 'UTC', 
 _GRANT = "dicom-node database grant gives each role its rights, and says what a login lacks"
 # Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
+# A limit of the program's: of a statement its values', and of a commit that of the server's queue of notifications.
+_LIMIT = "54000"
 # Classes of errors that are for the values of a statement: data exceptions, broken constraints, limits of a row.
 _FOR_DATA = {"22", "23", "54"}
 
@@ -211,6 +213,8 @@ def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
         return GivenUp(f"PostgreSQL gave a transaction up: {_first_line(error)}")
     if state in _AWAY:
         return Unavailable(f"PostgreSQL {_AWAY[state]}: {_first_line(error)}")
+    if state == _LIMIT and _without_statement(error):
+        return Unavailable(f"PostgreSQL cannot commit, as with a full queue of notifications: {_first_line(error)}")
     if state[:2] == _CONNECTION or (not state and _lost(error)):
         return Unavailable(f"PostgreSQL does not answer: {_first_line(error)}")
     return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
-from sqlalchemy import Connection, Text, and_, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Text, and_, case, cast, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -25,12 +25,19 @@ from store.queries.records import last_of
 from store.tables import dead_letters, inbox, offsets, outbox
 from store.unit_of_work import EVENTS_CHANNEL, EVENTS_TOPIC
 
+# Bytes of an envelope at the most, below a broker's limit for a message; the node's own have some thousands, a dead
+# letter's copy 200,000. What is longer somebody else put there: it points to nothing, and is read by nobody.
+LONGEST = 900_000
+_LONGEST_KEY = 100
 _READER_LOCKS = 0x72656164  # "read": seeds the readers' lock keys, apart from every other advisory lock
+
+_LENGTH = func.octet_length(cast(outbox.c.envelope, Text))
+_BOUNDED = case((_LENGTH > LONGEST, "{}"), else_=cast(outbox.c.envelope, Text))
 
 
 @dataclass(frozen=True)
 class OutboxEntry:
-    """One row of the outbox; `envelope` is JSON text."""
+    """One row of the outbox; `envelope` is JSON text, that of an empty object where it is longer than LONGEST."""
 
     seq: int
     topic: str
@@ -105,7 +112,7 @@ class OutboxReader:
     def _entries(self, limit: int) -> Sequence[OutboxEntry]:
         assert self._session is not None
         found = self._session.execute(
-            select(outbox.c.seq, outbox.c.topic, outbox.c.key, cast(outbox.c.envelope, Text))
+            select(outbox.c.seq, outbox.c.topic, func.left(outbox.c.key, _LONGEST_KEY), _BOUNDED)
             .where(outbox.c.seq > self._last, outbox.c.topic.in_(self._topics))
             .order_by(outbox.c.seq)
             .limit(limit)
@@ -143,7 +150,7 @@ def announced(connection: Connection, event_id: uuid.UUID) -> object:
     Nothing removes a row: a message whose row were gone would count for nothing. Who comes to clear the outbox clears
     what every group has handled, and may clear the inbox of it in the same transaction.
     """
-    ours = and_(outbox.c.event_id == event_id, outbox.c.topic == EVENTS_TOPIC)
+    ours = and_(outbox.c.event_id == event_id, outbox.c.topic == EVENTS_TOPIC, _LENGTH <= LONGEST)
     return connection.scalar(select(outbox.c.envelope).where(ours).order_by(outbox.c.seq).limit(1))
 
 

@@ -144,7 +144,9 @@ def _topic_row(
         "at": at.isoformat(),
         "message": text[:_QUOTED],
     }
-    return {"event_id": kept["id"], "key": str(kept["subject"]), "topic": DEAD_LETTERS_TOPIC, "envelope": letter}
+    # Whoever may announce may have announced what has no subject: that costs a letter, and not the group.
+    key = str(kept.get("subject", ""))
+    return {"event_id": kept["id"], "key": key, "topic": DEAD_LETTERS_TOPIC, "envelope": letter}
 
 
 def _event(kept: Mapping[str, object]) -> Event | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from audit.chain import Verdict
 from audit.chain import verify as follow
 from audit.trail import Action, Entry, Ledger, newest_entries, rows
 from console import json_views
@@ -47,12 +48,17 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
                 "bad": verdict.bad,
                 "reason": verdict.reason,
                 "head": verdict.head.hex(),
+                "beyond": verdict.beyond,
+                "breaks": verdict.breaks,
             }
         )
     elif verdict.bad is None:
         say(f"intact: {verdict.checked} entries follow from one another; the last one's hash is {verdict.head.hex()}")
     if verdict.bad is not None:
-        complain(f"entry {verdict.bad} is wrong: {verdict.reason}; the {verdict.checked} entries before it are intact")
+        complain(
+            f"entry {verdict.bad} is wrong: {verdict.reason}; the {verdict.checked} entries before it are intact"
+            f"{_behind(verdict)}"
+        )
         raise typer.Exit(1)
 
 
@@ -89,8 +95,14 @@ def _record(source: Database, **details: object) -> None:
     Ledger(source, "console").record(Action.READ, user=user(), **details)
 
 
+def _behind(verdict: Verdict) -> str:
+    """What there is to say of the chain behind the first entry that is wrong."""
+    behind = f"; {verdict.beyond} behind it follow from one another" if verdict.beyond else ""
+    return f"{behind}, until {verdict.breaks}" if verdict.breaks else behind
+
+
 def _at(entry: Entry) -> str:
-    return moment(datetime.fromisoformat(entry.at))
+    return moment(datetime.fromisoformat(entry.at)) if entry.at else ""
 
 
 def _details(entry: Entry) -> str:
