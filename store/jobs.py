@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
@@ -33,7 +32,7 @@ JOBS = LeaseTable(
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
 # images name two patients waits for a person.
-STUDY_IS_COMPLETE: Condition = ~exists().where(
+STUDY_IS_COMPLETE: Condition = ~exists(studies.c.id).where(
     studies.c.id == jobs.c.study_id,
     or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
@@ -85,7 +84,7 @@ def same_model(job: Job) -> Condition:
 def is_overtaken(connection: Connection, job: Job) -> bool:
     """Whether a newer revision of the study was routed: those of its jobs that it wants are its own by then."""
     newer = and_(decisions.c.study_id == job.study_id, decisions.c.revision > job.revision)
-    return bool(connection.scalar(select(exists().where(newer))))
+    return bool(connection.scalar(select(exists(decisions.c.revision).where(newer))))
 
 
 def lock(connection: Connection, *of: uuid.UUID) -> None:
@@ -179,7 +178,7 @@ def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revi
     return and_(either, instances.c.revision <= revision)
 
 
-def _job(row: Row[Any]) -> Job:
+def _job(row: Row[*tuple[object, ...]]) -> Job:
     fields = {name: getattr(row, name) for name in Job.__dataclass_fields__}
     findings = None if row.findings is None else Findings.from_json(row.findings)
     return Job(**{**fields, "state": JobState(row.state), "findings": findings})

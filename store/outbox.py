@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Text, and_, cast, delete, func, select, text, update
@@ -118,7 +117,9 @@ class OutboxReader:
 
     def _notified(self, seconds: float) -> bool:
         assert self._session is not None
-        connection: Any = self._session.connection.dbapi_connection
+        # Detached from its pool, where SQLAlchemy knows it by this name alone.
+        connection = self._session.connection.dbapi_connection
+        assert isinstance(connection, psycopg.Connection)
         return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
 
     @contextmanager
@@ -157,7 +158,7 @@ def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> 
     connection.execute(delete(inbox).where(inbox.c.reader == reader, inbox.c.event_id == event_id))
 
 
-def add_dead_letter(connection: Connection, **fields: Any) -> int:
+def add_dead_letter(connection: Connection, **fields: object) -> int:
     """Keep a message that could not be handled; the number by which it can be replayed."""
     return int(connection.scalar(insert(dead_letters).values(**fields, at=NOW).returning(dead_letters.c.id)) or 0)
 

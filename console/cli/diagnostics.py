@@ -4,15 +4,15 @@ import re
 import shlex
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 from config.settings import Settings
+from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
+from console.cli.looks import Look, Mark
 from console.cli.output import size
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
@@ -25,26 +25,10 @@ from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
 from store.embedded_cluster import is_installed
+from store.granting import excess
+from store.grants import WHOEVER
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
-
-
-class Mark(StrEnum):
-    """Whether something is as it must be. What is only noted keeps nothing from running."""
-
-    OK = "ok"
-    NOTED = "noted"
-    LACKING = "lacking"
-
-
-@dataclass(frozen=True)
-class Look:
-    """One thing that was looked at, and in a sentence what was found and what to do."""
-
-    what: str
-    mark: Mark
-    said: str
-
 
 # Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
 # needs it. What each brings, its own metadata say.
@@ -60,10 +44,12 @@ EXTRAS = (
 def examine(settings: Settings) -> Iterator[Look]:
     """Everything, in the order in which a study meets it."""
     yield from _port(settings)
+    yield health_door(settings)
     yield from _disk(settings)
     yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
+    yield from broker(settings)
     yield from _extras()
     yield from _engines()
     yield from _walls(settings)
@@ -109,12 +95,20 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield _embedded(settings)
         return
     try:
-        with closing(Database(url.get_secret_value(), pool_size=1)) as database:
+        with closing(Database(url.get_secret_value(), pool_size=1, role=WHOEVER)) as database:
             ready = schema_is_ready(database)
+            too_much = _too_much(database) if ready else []
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
+        yield from (Look("database login", Mark.NOTED, one) for one in too_much)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _too_much(database: Database) -> Sequence[str]:
+    """What whoever logs in may do beyond the work of the node's processes."""
+    with database.transaction() as connection:
+        return excess(connection)
 
 
 def _embedded(settings: Settings) -> Look:
@@ -221,6 +215,8 @@ def _model(package: Package, settings: Settings, changed: str) -> Look:
     what = f"model {package.name}"
     if fault := packages.fault(package, settings) or changed:
         return Look(what, Mark.LACKING, fault)
+    if said := packages.descriptionless(package, settings):
+        return Look(what, Mark.NOTED, f"does not run: {said}")
     sample = "" if package.manifest.golden else "; has no golden sample to test it with"
     return Look(what, Mark.NOTED if sample else Mark.OK, f"whole, {packages.signature(package, settings)}{sample}")
 

@@ -39,13 +39,14 @@ COMMANDS: Mapping[str, Command] = {
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
+    "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),
     "dead-letters": Command("dead_letters", "Events that no attempt could handle."),
     "audit": Command("trail", "The audit trail: prove it, read it."),
     "models": Command("packages", "Model packages."),
     "doctor": Command(
         "doctor",
         "What does this machine lack for the node, and how is it to be had? "
-        "Port, disk, database, engines, GPU, models.",
+        "Ports, disk, servers, engines, GPU, models.",
     ),
     "viewer": Command(
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
@@ -54,7 +55,7 @@ COMMANDS: Mapping[str, Command] = {
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "config": Command("configuration", "The settings: check them, show them."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
-    "database": Command("schema", "The database's schema."),
+    "database": Command("schema", "The database's schema and rights."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
     "index": _role("Bring what the listeners logged into the object store and the index."),
     "assemble": _role("Find out which studies are complete, and which models they want."),
