@@ -284,6 +284,11 @@ class Http(Section):
         description="port of a role that runs alone; under up of the first role, each further one has the next; "
         "0 takes a free one and writes it to run/ROLE.json",
     )
+    names: tuple[Host, ...] = Field(
+        (),
+        description="names by which clients may call it, beside `host`, localhost and IP addresses: any other is a "
+        "page's that had its name point here",
+    )
 
 
 class Logging(Section):

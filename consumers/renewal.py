@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from domain.errors import NodeError
+from domain.stopping import loop_until
 from store.database import Database
 from store.holders import Holder
 from store.leases import Lease, LeaseTable
@@ -60,7 +61,7 @@ class Renewal:
         self._thread.join()
 
     def _renew_until_done(self) -> None:
-        while not self._done.wait(self._seconds / 3):
+        for _ in loop_until(self._done, self._seconds / 3, at_once=False):
             if time.monotonic() - self._last > self._longest:
                 _log.error("leased work hangs; its leases are renewed no more", extra={"rows": len(self._leases)})
                 return

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pynetdicom import AE, _config, evt
+from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -67,7 +68,7 @@ class FolderArchive:
         if self._server is not None:
             self._server.ae.shutdown()
 
-    def _store(self, event: Any) -> int:
+    def _store(self, event: Event) -> int:
         request = event.request
         uid = str(request.AffectedSOPInstanceUID)
         target = self._folder / f"{uid}.dcm"

@@ -8,8 +8,8 @@ an error.
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
 
+from domain.json_records import Json, JsonObject
 from domain.visible import on_a_line
 
 # Twice the longest value of a VR that is a line of text (LO, PS3.5 6.2); longer ones are cut.
@@ -63,20 +63,28 @@ def whole(text: str, least: int, most: int) -> int | None:
     return int(number[0])
 
 
-def details(value: Any, depth: int = 0) -> Any:
+def details(value: JsonObject) -> JsonObject:
     """JSON that may hold a peer's words, with every text in it made safe and every number one that a trail can hold."""
+    return _table(value, 0)
+
+
+def _table(value: Mapping[str, object], depth: int) -> dict[str, Json]:
+    kept = list(value.items())[:_LONGEST_LIST]
+    return {_key(key): _detail(inner, depth + 1) for key, inner in kept}
+
+
+def _detail(value: object, depth: int) -> Json:
     if depth > _DEEPEST:
         return "..."
     if isinstance(value, Mapping):
-        kept = list(value.items())[:_LONGEST_LIST]
-        return {_key(key): details(inner, depth + 1) for key, inner in kept}
+        return _table(value, depth)
     if isinstance(value, list | tuple):
-        return [details(inner, depth + 1) for inner in value[:_LONGEST_LIST]]
+        return [_detail(inner, depth + 1) for inner in value[:_LONGEST_LIST]]
     if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) <= _LARGEST):
         return value
     return words(str(value) if isinstance(value, str | float) else type(value).__name__, LONGEST_REASON)
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     """RFC 8785 3.2.3 as the trail writes it: keys are ASCII."""
     return words(str(key)).encode("ascii", "replace").decode()

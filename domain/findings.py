@@ -3,10 +3,10 @@
 `inference_worker` makes Findings, `sr_writer` maps them to DICOM objects, `console` prints them.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+
+from domain.json_records import Json, JsonObject, record
 
 
 @dataclass(frozen=True)
@@ -200,92 +200,27 @@ class Findings:
         """A region for each finding that is pointed at, without those that point at the same one again."""
         return tuple(one for one in self.regions if not one.of)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """Plain JSON; `from_json` is its inverse."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "Findings":
-        """The findings that `to_json` wrote."""
-        mask = data["mask"]
-        return cls(
-            model=ModelIdentity(**{**data["model"], "card": tuple(data["model"].get("card", ()))}),
-            input_digest=data["input_digest"],
-            frames=tuple(SourceFrame(**frame) for frame in data["frames"]),
-            mask=Mask(mask["key"], mask["sha256"], tuple(mask["shape"])) if mask else None,
-            segments=tuple(_segment(segment) for segment in data["segments"]),
-            likelihoods=tuple(_likelihood(one) for one in data.get("likelihoods", ())),
-            maps=tuple(_map(one) for one in data.get("maps", ())),
-            engine=data.get("engine", ""),
-            remarks=tuple(data.get("remarks", ())),
-            regions=tuple(_region(one) for one in data.get("regions", ())),
-            key_frames=tuple(data.get("key_frames", ())),
-            others=tuple(_other(one) for one in data.get("others", ())),
-            voxel=voxel_of(data),
-        )
+    def from_json(cls, data: JsonObject) -> "Findings":
+        """The findings that `to_json` wrote, of this release or an earlier one; raises ValueError where it is none."""
+        return record(cls, data)
 
 
-def voxel_of(data: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    """The size of the voxels that findings in JSON were measured in; None where an earlier release wrote them."""
-    if not data.get("voxel"):
-        return None
-    depth, rows, columns = data["voxel"]
-    return depth, rows, columns
+@dataclass(frozen=True)
+class MeasuredPart:
+    """Of a segment in JSON, what was measured in it."""
+
+    label: str
+    measurements: tuple[Measurement, ...]
 
 
-def _other(data: Mapping[str, Any]) -> OtherFrames:
-    return OtherFrames(data["name"], tuple(SourceFrame(**frame) for frame in data["frames"]))
+@dataclass(frozen=True)
+class MeasuredParts:
+    """Of findings in JSON, the measurements and the size of the voxels that they were made in, where it is known."""
 
-
-def _region(data: Mapping[str, Any]) -> Region:
-    red, green, blue = data["colour"]
-    return Region(
-        label=data["label"],
-        finding=Code(**data["finding"]),
-        frame=data["frame"],
-        shape=Shape(data["shape"]),
-        points=tuple((column, row) for column, row in data["points"]),
-        probability=data["probability"],
-        site=Code(**data["site"]) if data["site"] else None,
-        laterality=Code(**data["laterality"]) if data["laterality"] else None,
-        colour=(red, green, blue),
-        measurements=tuple(measurement_of(one) for one in data["measurements"]),
-        of=data.get("of", ""),
-    )
-
-
-def _likelihood(data: Mapping[str, Any]) -> FindingProbability:
-    return FindingProbability(**{**data, "finding": Code(**data["finding"])})
-
-
-def _map(data: Mapping[str, Any]) -> Map:
-    frames, rows, columns = data["shape"]
-    return Map(**{**data, "shape": (frames, rows, columns), "frames": tuple(data["frames"])})
-
-
-def measurement_of(data: Mapping[str, Any]) -> Measurement:
-    """One measurement of findings in JSON."""
-    derivation = data.get("derivation")
-    return Measurement(
-        name=Code(**data["name"]),
-        value=data["value"],
-        unit=Code(**data["unit"]),
-        derivation=Code(**derivation) if derivation else None,
-        part=data.get("part", 0),
-        parts=data.get("parts", 0),
-        frame=data.get("frame"),
-    )
-
-
-def _segment(data: Mapping[str, Any]) -> Segment:
-    red, green, blue = data["colour"]
-    return Segment(
-        number=data["number"],
-        label=data["label"],
-        category=Code(**data["category"]),
-        type=Code(**data["type"]),
-        colour=(red, green, blue),
-        laterality=Code(**data["laterality"]) if data["laterality"] else None,
-        measurements=tuple(measurement_of(one) for one in data["measurements"]),
-        shown_on=data.get("shown_on", ""),
-    )
+    segments: tuple[MeasuredPart, ...]
+    voxel: tuple[float, float, float] | None = None

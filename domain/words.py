@@ -14,6 +14,10 @@ SCORE = (
     "A score (Certainty of Finding in reports) is the model's own figure for a finding, from 0 to 100 %: it puts what "
     "it has looked at in an order, and is not the probability that the patient has the finding."
 )
+# What a score of a whole image, or of a series, leaves open.
+OF_A_WHOLE = (
+    "A finding with a score and no place is of the whole image or series: where in it, and on which side, is not said."
+)
 _NAMES = {
     "Attenuation Coefficient": "density",
     "Long Axis": "long axis",

@@ -2,11 +2,10 @@
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from domain.json_records import json_object, record
 from inference_worker.child_environment import environment
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_process import ending
@@ -18,8 +17,8 @@ from inference_worker.walls.standing import command, plan_of
 class DryRun:
     """What a dry run found wrong with a package, and what is to be known besides."""
 
-    faults: Sequence[str] = ()
-    remarks: Sequence[str] = ()
+    faults: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def dry_run(package: Path, setup: ModelProcessConfig, limit: float) -> DryRun:
@@ -42,19 +41,18 @@ def dry_run(package: Path, setup: ModelProcessConfig, limit: float) -> DryRun:
         except subprocess.TimeoutExpired:
             child.kill()
             said, _ = child.communicate()
-            return DryRun([f"{_doing(said)} took longer than {limit:g} s"])
-    last = _last(said)
-    if "faults" in last:
-        return DryRun(last["faults"], last["remarks"])
-    return DryRun([f"its process {ending(child.returncode)} while {_doing(said)}"])
+            return DryRun((f"{_doing(said)} took longer than {limit:g} s",))
+    return _last(said) or DryRun((f"its process {ending(child.returncode)} while {_doing(said)}",))
 
 
-def _last(said: str) -> Mapping[str, Any]:
+def _last(said: str) -> DryRun | None:
+    """What it found, which it says at its end; None where it ended before."""
     lines = said.splitlines()
     try:
-        return dict(json.loads(lines[-1])) if lines else {}
+        last = json_object(lines[-1]) if lines else {}
+        return record(DryRun, last) if "faults" in last else None
     except ValueError:  # it ended within a line
-        return {}
+        return None
 
 
 def _doing(said: str) -> str:

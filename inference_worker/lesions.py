@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from domain.findings import Region, Segment, Shape
+from domain.findings import Code, Region, Segment, Shape
+from inference_worker.sides import Lungs
 from inference_worker.transforms.arrays import Sampled
 from inference_worker.transforms.grids import Box, Grid
 from inference_worker.transforms.inverse import inside_of, values_on_source
@@ -54,18 +55,22 @@ def listed(mask: Labels, shares: Sampled, manifest: Manifest, source: Volume) ->
         for part in parts:
             if part not in likely:
                 kept[part.box][part.mask] = 0
+        lungs = None if wanted.air_below is None else Lungs(source, wanted.air_below)
         if len(likely) > wanted.most:
             remarks.append(f"of {len(likely)} parts that are {segment.label} the {wanted.most} likeliest are listed")
         for number, part in enumerate(likely[: wanted.most], 1):
-            regions += _regions(part, number, wanted, segment, manifest, source)
+            side = lungs.side_of(part.mask, part.box) if lungs else None
+            regions += _regions(part, number, side, wanted, segment, manifest, source)
     return Listed(kept, tuple(regions), tuple(remarks))
 
 
 def _is_lesion(part: _Part, wanted: Lesions) -> bool:
-    """Whether it is likely enough, of a size that the model is for, and on an image."""
+    """Whether it is likely enough, of a size and a shape that the model is for, and on an image."""
     if part.axes is None or part.probability < wanted.threshold:
         return False
     lengths = part.axes.by_name
+    if part.axes.short < wanted.least_ratio * part.axes.long:
+        return False
     return all(least <= lengths[axis] <= most for axis, (least, most) in wanted.bounds.items())
 
 
@@ -97,7 +102,13 @@ def _largest(share: Sampled, part: Mask, grid: Grid) -> float:
 
 
 def _regions(
-    part: _Part, number: int, wanted: Lesions, segment: Segment, manifest: Manifest, source: Volume
+    part: _Part,
+    number: int,
+    side: Code | None,
+    wanted: Lesions,
+    segment: Segment,
+    manifest: Manifest,
+    source: Volume,
 ) -> Iterator[Region]:
     """The places that point at one lesion; what was measured is said of the first of them."""
     if part.axes is None:
@@ -118,6 +129,7 @@ def _regions(
             points=_SHAPES[name](points),
             probability=part.probability if first else None,
             site=wanted.site,
+            laterality=side,
             colour=segment.colour,
             measurements=measured if first else (),
             of="" if first else f"{wanted.label} {number}",

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+from domain.json_records import Json, JsonObject, record
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ModelProcessConfig:
             keys=None if self.keys is None else tuple(key.absolute() for key in self.keys),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """As JSON has it."""
         return {
             **vars(self),
@@ -57,14 +58,9 @@ class ModelProcessConfig:
         }
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> "ModelProcessConfig":
+    def from_json(cls, said: JsonObject) -> "ModelProcessConfig":
         """What `to_json` made."""
-        places = {
-            "models": Path(said["models"]),
-            "cache": Path(said["cache"]) if said["cache"] else None,
-            "keys": None if said["keys"] is None else tuple(Path(key) for key in said["keys"]),
-        }
-        return cls(**{**said, **places})
+        return record(cls, said)
 
 
 def visible(device: str, inherited: str | None) -> str | None:

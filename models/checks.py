@@ -245,6 +245,8 @@ def _of_lesions(one: Lesions) -> Iterator[tuple[str, str]]:
         yield "shapes", f"must be one of {', '.join(SHAPES)}, or both"
     if one.most < 1:
         yield "most", "must be 1 or more"
+    if not 0 <= one.least_ratio < 1:
+        yield "least_ratio", "must be 0 or more and below 1"
     for axis in AXES:
         limits = getattr(one, f"{axis}_mm")
         if limits and not (len(limits) == 2 and 0 <= limits[0] < limits[1]):

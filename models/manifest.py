@@ -133,10 +133,13 @@ class Lesions:
 
     How likely one is, is the largest share that `channel` (from 0) of the network's first output has inside it; below
     `threshold` it is taken out of the mask, and so it is where an axis (as [[measurements]] measure it) lies outside
-    its bounds, the least and the most: `long_axis_mm`, `short_axis_mm`, `mean_axis_mm`; of more than `most` the others
-    are counted, not listed. It is called `label` with its number. `shapes` point at it on the image where its long axis
-    is longest: "box" (around it there) and "point" (its middle there). What [[measurements]] of "lesion" measure is
-    said of it; `site` is the part of the body.
+    its bounds, the least and the most: `long_axis_mm`, `short_axis_mm`, `mean_axis_mm`, or where the short one is less
+    than the share `least_ratio` of the long one; of more than `most` the others are counted, not listed. It is called
+    `label` with its number. `shapes` point at it on the image where its long axis is longest: "box" (around it there)
+    and "point" (its middle there). What [[measurements]] of "lesion" measure is said of it; `site` is the part of the
+    body. Of a lesion of the lungs `air_below` tells the side: the body encloses the lungs' air, which lies below that
+    value (output units: HU for CT), and the lesion is of the lung whose air is around it. Where that cannot be told,
+    results say so.
     """
 
     segment: int
@@ -148,7 +151,9 @@ class Lesions:
     long_axis_mm: tuple[float, ...] = ()
     short_axis_mm: tuple[float, ...] = ()
     mean_axis_mm: tuple[float, ...] = ()
+    least_ratio: float = 0.0
     site: Code | None = None
+    air_below: float | None = None
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:

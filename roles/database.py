@@ -67,7 +67,7 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
     while True:
         if kept := running(settings.data, KEEPER):
-            yield kept["url"], kept["owner_url"]
+            yield kept.facts.url, kept.facts.owner_url
             return
         try:
             with locked(settings.data, wait=False), embedded_server(settings) as server:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from config import retries
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
@@ -15,6 +15,7 @@ from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.probe import PeriodicProbe
 from domain.clock import SystemClock
 from domain.errors import Retryable
+from domain.stopping import until_stopped
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most

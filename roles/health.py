@@ -6,23 +6,24 @@ while nothing that the role needs is missing; otherwise 503, with what hangs or 
 
 import json
 import os
-import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Collection, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
-from roles.run_files import all_running, began, run_file, running
+from roles.http_door import HttpDoor
+from roles.http_messages import Refused, asks_for_no_body, read_path, response
+from roles.run_files import Facts, RunFile, all_running, began, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -30,11 +31,26 @@ HEARTBEAT_LIMIT = 60.0
 THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
 _ANSWER = 5.0  # s for a process to say how it is
-# Connections that are served at once; the descriptors of the process are for those who send images.
-_AT_ONCE = 16
 
-# What /health/ready of a process says: whether it is ready, what it waits for, and the facts that it published.
-Report = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class Report:
+    """What /health/ready of a process says: whether it is ready, and else what it waits for, the oldest wait first.
+
+    The listener adds its port and its AE title. `address` is the door's URL, where it answered.
+    """
+
+    ready: bool
+    waiting_for: tuple[str, ...] = ()
+    dicom_port: int | None = None
+    aet: str | None = None
+    address: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The body of the answer."""
+        told = {"dicom_port": self.dicom_port, "aet": self.aet}
+        known = {name: value for name, value in told.items() if value is not None}
+        return {"ready": self.ready, "waiting_for": list(self.waiting_for), **known}
 
 
 @dataclass
@@ -53,7 +69,8 @@ class Health:
         self._lock = threading.Lock()
         self._waiting: dict[str, None] = {_MAIN_LOOP: None}  # a dict keeps the order in which waits began
         self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
-        self._facts: dict[str, Any] = {}
+        self._dicom_port: int | None = None
+        self._aet: str | None = None
 
     def waiting(self, what: str) -> None:
         """The role cannot work until it has `what` ("PostgreSQL"). Counts as a sign of life."""
@@ -96,15 +113,15 @@ class Health:
         with self._lock:
             self._signs.pop(thread, None)
 
-    def publish(self, **facts: str | int) -> None:
-        """Add facts that others look for (the listener's port) to what `ready` answers."""
+    def publish(self, dicom_port: int, aet: str) -> None:
+        """Add what others look for, the listener's port and AE title, to what `ready` answers."""
         with self._lock:
-            self._facts |= facts
+            self._dicom_port, self._aet = dicom_port, aet
 
-    def report(self) -> dict[str, Any]:
-        """The answer of /health/ready: whether ready, what is missing (oldest wait first), and published facts."""
+    def report(self) -> Report:
+        """The answer of /health/ready."""
         with self._lock:
-            return {"ready": not self._waiting, "waiting_for": list(self._waiting), **self._facts}
+            return Report(not self._waiting, tuple(self._waiting), self._dicom_port, self._aet)
 
     def hanging(self) -> list[str]:
         """The threads whose last sign of life is not recent enough."""
@@ -123,23 +140,21 @@ class HealthServer:
     Raises ConfigurationError where the address cannot be bound.
     """
 
-    def __init__(
-        self, health: Health, settings: Http, data: Path, name: str, facts: Mapping[str, object] | None = None
-    ) -> None:
-        self._health = health
-        self._facts = facts or {}
+    def __init__(self, health: Health, settings: Http, data: Path, name: str, facts: Facts | None = None) -> None:
+        names = {one.lower().removesuffix(".") for one in (settings.host, *settings.names)}
+        self._respond = partial(_respond, health, names)
+        self._facts = facts or Facts()
         self._settings = settings
         self._name = name
         self._file = run_file(data, name)
 
     def __enter__(self) -> Self:
         try:
-            self._server = _Server((self._settings.host, self._settings.port), self._health)
+            self._door = HttpDoor(self._settings.host, self._settings.port, self._respond)
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
             said = f"http.port: {where}, of {self._name}, cannot be opened: {error.strerror}"
             raise ConfigurationError(f"{said}{self._holder()}") from error
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
         self._write()
         return self
 
@@ -147,35 +162,34 @@ class HealthServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.unlink(missing_ok=True)
-        self._server.shutdown()
-        self._server.server_close()
+        self._door.close()
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return int(self._server.server_address[1])
+        return self._door.port
 
     def _holder(self) -> str:
         """The process of this very data folder that has the port."""
-        for name, facts in all_running(self._file.parent.parent).items():
-            if facts.get("port") == self._settings.port:
-                return f". {name} of this data folder has it: stop it (kill {facts['pid']})"
+        for name, said in all_running(self._file.parent.parent).items():
+            if said.port == self._settings.port:
+                return f". {name} of this data folder has it: stop it (kill {said.pid})"
         return ""
 
     def _write(self) -> None:
-        facts = {
-            "pid": os.getpid(),
-            "began": began(os.getpid()),
-            "host": self._settings.host,
-            "port": self.port,
-            "role": self._name,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            **self._facts,
-        }
+        said = RunFile(
+            pid=os.getpid(),
+            began=began(os.getpid()),
+            host=self._settings.host,
+            port=self.port,
+            role=self._name,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            facts=self._facts,
+        )
         draft = self._file.with_suffix(f".{os.getpid()}")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(facts))
+            draft.write_text(said.encode())
             draft.replace(self._file)
         except OSError as error:
             raise ConfigurationError(f"{self._file.parent} cannot be written: {error.strerror}") from error
@@ -186,88 +200,53 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
 
     With `pid`, what another process of that name says does not count: it may be the one before.
     """
-    facts = running(data, name)
-    if facts is None or pid not in {None, facts["pid"]}:
-        return {"ready": False, "waiting_for": ["its process"]}
-    where = f"{facts['host']}:{facts['port']}"
+    said = running(data, name)
+    if said is None or pid not in {None, said.pid}:
+        return Report(ready=False, waiting_for=("its process",))
     try:
-        return {**_answer(where), "address": f"http://{where}"}
+        return _asked(said.host, said.port)
     except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
-        return {"ready": False, "waiting_for": ["its health door"]}
+        return Report(ready=False, waiting_for=("its health door",))
 
 
-def _answer(where: str) -> dict[str, Any]:
-    with closing(HTTPConnection(where, timeout=_ANSWER)) as connection:
+def _asked(host: str, port: int) -> Report:
+    with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
         connection.request("GET", "/health/ready")
-        return dict(json.load(connection.getresponse()))
+        return _report(json.load(connection.getresponse()), f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # a queue costs no descriptors
-
-    def __init__(self, address: tuple[str, int], health: Health) -> None:
-        self.health = health
-        self._places = threading.BoundedSemaphore(_AT_ONCE)
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        # HTTPServer's own asks the name service for this machine's name, which can take seconds.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            self._serve(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def _serve(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # no thread can be started
-            self._places.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
+def _report(said: object, address: str) -> Report:
+    """What `Report.as_json` made; raises ValueError where it is something else."""
+    if not isinstance(said, dict):
+        raise ValueError("no report")
+    ready, waiting, port, aet = (said.get(name) for name in ("ready", "waiting_for", "dicom_port", "aet"))
+    if not isinstance(ready, bool) or not isinstance(waiting, list):
+        raise ValueError("no report")
+    known = port if isinstance(port, int) else None, aet if isinstance(aet, str) else None
+    return Report(ready, tuple(map(str, waiting)), *known, address=address)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = _ANSWER  # s without a byte, after which a connection is closed
+def _respond(health: Health, names: Collection[str], head: bytes | None) -> bytes:
+    """The answer to a request's line and fields."""
+    try:
+        status, kind, body = _answer_to(health, read_path(head, names))
+    except Refused as refused:
+        status, kind, body = _json(refused.status, {"error": refused.reason})
+    return response(status, kind, body, with_body=not asks_for_no_body(head))
 
-    def handle(self) -> None:
-        with suppress(ConnectionError):
-            super().handle()
 
-    def do_GET(self) -> None:
-        if self.path == "/metrics":
-            self._answer(200, metrics.CONTENT_TYPE, metrics.exposition())
-        elif self.path == "/health/live":
-            hanging = self.server.health.hanging()
-            self._json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})
-        elif self.path == "/health/ready":
-            report = self.server.health.report()
-            self._json(200 if report["ready"] else 503, report)
-        else:
-            self._json(404, {"error": "there are /metrics, /health/live and /health/ready"})
+def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
+    """Status, content type and body."""
+    if path == "/metrics":
+        return 200, metrics.CONTENT_TYPE, metrics.exposition()
+    if path == "/health/live":
+        hanging = health.hanging()
+        return _json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})
+    if path == "/health/ready":
+        report = health.report()
+        return _json(200 if report.ready else 503, report.as_json())
+    raise Refused(404, "there are /metrics, /health/live and /health/ready")
 
-    def _json(self, status: int, body: dict[str, Any]) -> None:
-        self._answer(status, "application/json", json.dumps(body).encode())
 
-    def _answer(self, status: int, kind: str, body: bytes) -> None:
-        with suppress(ConnectionError):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives it
-        """A probe every few seconds is no news."""
+def _json(status: int, body: Mapping[str, object]) -> tuple[int, str, bytes]:
+    return status, "application/json", json.dumps(body).encode()

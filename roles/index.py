@@ -1,18 +1,17 @@
 """The role `index`: the spool into the object store and the index."""
 
 import os
-import threading
 import time
 
 from config import metrics
-from consumers.bus.outage import Stopped
 from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
+from domain.stopping import Stopped
 from roles.identity_key import patient_marks
+from roles.parts import sweep_drafts
 from roles.process import Context
 from roles.tasks import Throttled, at_once_then, run_loop, until_available
-from store.drafts import sweep
 from store.holders import Life
 
 _POLL = 0.5
@@ -28,7 +27,7 @@ def index(context: Context) -> None:
     # A sender waits for the listener, and nobody for the index: where processors are few, the listener comes first.
     os.nice(_LATER)
     spool = context.settings.data / "spool"
-    threading.Thread(target=sweep, args=(context.settings.data / "objects", context.stop.is_set), daemon=True).start()
+    sweep_drafts(context, "index")
     meter = BacklogMeter(spool)
     with SpoolReader(spool) as reader:
         life = Life(context.database, reads=reader.identity)

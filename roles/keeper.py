@@ -6,9 +6,11 @@ import threading
 from config import logs
 from config.settings import Settings
 from domain.errors import NodeError, Unavailable
+from domain.stopping import loop_until
 from roles.database import KEEPER, embedded_server, locked, server_folder
 from roles.health import Health, HealthServer
 from roles.process import stopped_by_signals
+from roles.run_files import Facts
 from store.embedded import EmbeddedPostgres, end_orphan, postmaster
 
 _log = logging.getLogger(__name__)
@@ -34,10 +36,9 @@ def keep(settings: Settings) -> int:
 
 def _watch(server: EmbeddedPostgres, settings: Settings, stop: threading.Event) -> None:
     health = Health()
-    facts = {"url": server.url, "owner_url": server.owner_url}
+    facts = Facts(url=server.url, owner_url=server.owner_url)
     with HealthServer(health, settings.http, settings.data, KEEPER, facts):
-        while not stop.is_set():
+        for _ in loop_until(stop, _WATCH):
             if postmaster(server_folder(settings)) is None:
                 raise Unavailable("the embedded PostgreSQL ended by itself")
             health.beat()
-            stop.wait(_WATCH)

@@ -2,13 +2,14 @@
 
 import logging
 import threading
+from collections.abc import Iterable
 
 from config import metrics
-from dicom_node import outside
+from config.settings import Caller
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
+from domain.stopping import loop_until
 from roles.process import Context
-from roles.tasks import at_once_then
 
 log = logging.getLogger(__name__)
 
@@ -16,24 +17,18 @@ _LOOK = 0.5
 _ROOM = "room in the spool"
 _CONNECTIONS = "the thread that accepts connections"
 
-
-# Callers that metrics tell apart. Peers choose their names, and each is a series of figures for good.
-_CALLERS = 50
-_OTHERS = "(others)"  # no AE title: they are told by what stands in the trail
+# Whoever is not among the settings' callers: peers choose their names, and each would be a series of figures for good.
+UNLISTED = "(unlisted)"
 
 
 class ListenerMetrics:
-    """Counts what the listener tells; what a caller beyond the first `_CALLERS` does counts as that of the others."""
+    """Counts what the listener tells: each of the settings' callers by its AE title, all others as one."""
 
-    def __init__(self) -> None:
-        self._callers: dict[str, str] = {}
-        self._lock = threading.Lock()
+    def __init__(self, callers: Iterable[Caller]) -> None:
+        self._listed = frozenset(caller.aet for caller in callers)
 
     def _told(self, caller: str) -> str:
-        with self._lock:
-            if caller not in self._callers and len(self._callers) >= _CALLERS:
-                return _OTHERS
-            return self._callers.setdefault(caller, outside.words(caller))
+        return caller if caller in self._listed else UNLISTED
 
     def instance(self, caller: str, outcome: str, size: int, seconds: float) -> None:
         caller = self._told(caller)
@@ -71,7 +66,7 @@ def listen(context: Context) -> None:
         settings.data / "spool",
         context.index,
         stop=context.stop,
-        events=ListenerMetrics(),
+        events=ListenerMetrics(settings.listener.callers),
         ready=ready,
     )
 
@@ -79,8 +74,7 @@ def listen(context: Context) -> None:
 def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
     """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
     was_accepting = True
-    looks = at_once_then(_LOOK)
-    while not context.stop.wait(next(looks)):
+    for _ in loop_until(context.stop, _LOOK):
         if listener.is_accepting:
             (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
             context.health.ready(_CONNECTIONS)

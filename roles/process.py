@@ -11,7 +11,7 @@ import resource
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
@@ -24,6 +24,7 @@ from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError
 from roles.data_folder import prepare
 from roles.health import Health, HealthServer
+from roles.run_files import Facts
 from store.objects import DirectoryStore, ObjectStore
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ def process_name(role: str, index: int = 0) -> str:
     return f"{role}-{index}" if index else role
 
 
-def known_by_commands(name: str, settings: Settings) -> Mapping[str, object]:
+def known_by_commands(name: str, settings: Settings) -> Facts:
     """What a command has to know of a running role: options of `up` are nowhere else."""
     if name == "deliver":
-        return {"destinations": [one.name for one in settings.destinations]}
+        return Facts(destinations=tuple(one.name for one in settings.destinations))
     if name == "work" and settings.models.folder is not None:
-        return {"models": str(settings.models.folder.absolute())}
-    return {}
+        return Facts(models=str(settings.models.folder.absolute()))
+    return Facts()
 
 
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:

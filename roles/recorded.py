@@ -8,11 +8,13 @@ from audit.trail import Action, Ledger
 from config import masking
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
+from domain.stopping import loop_until
 from roles.process import Context, Role
 from store.database import Database
 from store.queries.schema import schema_is_ready
 
 _log = logging.getLogger(__name__)
+_BETWEEN = 0.3  # s between two attempts to begin
 _SCHEMA = "the database's schema (dicom-node database upgrade)"
 
 
@@ -44,7 +46,7 @@ def run_recorded(role: Role, context: Context) -> None:
 
 def _begin(context: Context) -> bool:
     """Wait for the database and record the start; False when the process is to stop before that."""
-    while not context.stop.is_set():
+    for _ in loop_until(context.stop, _BETWEEN):
         try:
             if _schema_is_there(context):
                 _record_start(context)
@@ -52,7 +54,6 @@ def _begin(context: Context) -> bool:
                 return True
         except Unavailable:
             context.health.waiting("PostgreSQL")
-        context.stop.wait(0.3)
     return False
 
 

@@ -2,11 +2,67 @@
 
 import json
 import os
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _STARTTIME = 22 - 3  # proc(5): field 22 of stat, and what follows the name begins with field 3
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What commands have to know of a process beyond where it is; empty where it is not about that."""
+
+    destinations: tuple[str, ...] = ()
+    models: str = ""
+    url: str = ""
+    owner_url: str = ""
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """What a process said of itself; `began` tells it from later ones of its number, `host` and `port` are its door."""
+
+    pid: int
+    began: str
+    host: str
+    port: int
+    role: str
+    started: str
+    facts: Facts = field(default_factory=Facts)
+
+    def encode(self) -> str:
+        """As JSON, everything on one level."""
+        said = asdict(self)
+        told = {name: value for name, value in said.pop("facts").items() if value}
+        return json.dumps(said | told)
+
+
+def decode(text: str) -> RunFile:
+    """What `RunFile.encode` made; raises ValueError or KeyError where it is something else."""
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError("a run file is a table")
+    destinations = said.get("destinations", [])
+    if not isinstance(destinations, list):
+        raise ValueError("destinations are a list")
+    facts = Facts(
+        tuple(map(_text, destinations)), *(_text(said.get(name, "")) for name in ("models", "url", "owner_url"))
+    )
+    texts = {name: _text(said[name]) for name in ("began", "host", "role", "started")}
+    return RunFile(pid=_number(said["pid"]), port=_number(said["port"]), facts=facts, **texts)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("no number")
+    return value
 
 
 def run_file(data: Path, name: str) -> Path:
@@ -14,23 +70,23 @@ def run_file(data: Path, name: str) -> Path:
     return data / "run" / f"{name}.json"
 
 
-def running(data: Path, name: str) -> dict[str, Any] | None:
+def running(data: Path, name: str) -> RunFile | None:
     """What the process `name` said of itself; None where it does not run.
 
     Its file may outlive a kill or a loss of power, and its number be another process's by now: the one that began when
     the file says is meant.
     """
     try:
-        facts = dict(json.loads(run_file(data, name).read_text()))
-        return facts if _is_alive(int(facts["pid"]), facts["began"]) else None
-    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        said = decode(run_file(data, name).read_text())
+        return said if _is_alive(said.pid, said.began) else None
+    except (OSError, ValueError, KeyError, OverflowError):
         return None
 
 
-def all_running(data: Path) -> dict[str, dict[str, Any]]:
+def all_running(data: Path) -> dict[str, RunFile]:
     """What each process of the data folder that runs said of itself, by its name."""
     names = sorted(one.stem for one in run_file(data, "").parent.glob("*.json"))
-    return {name: facts for name in names if (facts := running(data, name)) is not None}
+    return {name: said for name in names if (said := running(data, name)) is not None}
 
 
 def began(process: int) -> str:
@@ -39,7 +95,7 @@ def began(process: int) -> str:
     return f"{_BOOT.read_text().strip()} {stat.rpartition(')')[2].split()[_STARTTIME]}"
 
 
-def _is_alive(process: int, since: object) -> bool:
+def _is_alive(process: int, since: str) -> bool:
     try:
         return began(process) == since
     except OSError:

@@ -15,6 +15,7 @@ from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
+from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
@@ -22,7 +23,7 @@ from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
 from roles.process import die_with, process_name, run_role
-from roles.run_files import running
+from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
 
@@ -87,17 +88,17 @@ class Supervisor:
             kept = self._await_keeper(self._keeper)
             if kept is None:
                 return None
-            owner_url = str(kept["owner_url"])
+            owner_url = kept.facts.owner_url
             settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept["url"])})}
+                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept.facts.url)})}
             )
         return settings if self._bring_up_to_date(settings, owner_url) else None
 
-    def _await_keeper(self, keeper: Child) -> Report | None:
+    def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
-            if kept is not None and kept["pid"] == keeper.pid:
+            if kept is not None and kept.pid == keeper.pid:
                 return kept
             if next(self._imports, None) is None:
                 self._tick()
@@ -123,7 +124,7 @@ class Supervisor:
         not touch it.
         """
         url = _revealed(settings.database.url) or ""
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
                     _upgrade(owner_url)
@@ -152,7 +153,7 @@ class Supervisor:
     def _look_after(self) -> None:
         report_at = time.monotonic() + _REPORT_EVERY
         awaited = self._processes()
-        while not self.stop.is_set():
+        for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
@@ -165,12 +166,12 @@ class Supervisor:
 
         One is asked a turn, until it is ready: on few processors the answers would hold up what they are about.
         """
-        if not _report(self.settings, awaited[0])["ready"]:
+        if not _report(self.settings, awaited[0]).ready:
             return awaited
         if awaited[1:]:
             return self._still_awaited(awaited[1:])
         reports = self._reports()
-        late = [child for child in self._processes() if not reports[child.name]["ready"]]
+        late = [child for child in self._processes() if not reports[child.name].ready]
         if not late:
             self.ready(reports)
         return late
@@ -180,7 +181,9 @@ class Supervisor:
 
     def _tick_for(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self.stop.is_set():
+        for _ in loop_until(self.stop):
+            if time.monotonic() >= end:
+                return
             self._tick()
 
     def _tick(self) -> None:
@@ -243,7 +246,7 @@ def http_port(settings: Settings, name: str) -> int:
 
 def missing(reports: Mapping[str, Report]) -> str:
     """Which process waits, and for what."""
-    waits = (f"{name} waits for {', '.join(one['waiting_for'])}" for name, one in reports.items() if not one["ready"])
+    waits = (f"{name} waits for {', '.join(one.waiting_for)}" for name, one in reports.items() if not one.ready)
     return "; ".join(waits)
 
 

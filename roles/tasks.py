@@ -9,9 +9,10 @@ from itertools import chain, repeat
 from typing import TypeVar
 
 from config import metrics
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from domain.clock import SystemClock
 from domain.errors import Retryable, Unavailable
+from domain.stopping import loop_until, until_stopped
 from roles.process import Context, process_name
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ def beating(context: Context) -> Iterator[None]:
     done = threading.Event()
 
     def beat() -> None:
-        while not done.wait(_BEAT):
+        for _ in loop_until(done, _BEAT, at_once=False):
             context.health.pulse()
 
     thread = threading.Thread(target=beat, name="beat", daemon=True)

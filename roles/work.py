@@ -12,6 +12,7 @@ from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import broken, installed, must_not_be_older
 from models.registry import Package, changed_package, older_package, releases
 from roles.devices import setup
+from roles.parts import sweep_drafts
 from roles.process import Context
 from roles.tasks import Throttled, beating, holder_name, publish_backlog, run_loop, wait_at_most
 from store import packages as known_packages
@@ -26,6 +27,7 @@ _LOOKS = 1.0
 def work(context: Context) -> None:
     """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
+    sweep_drafts(context, "work")
     child = ModelProcess(
         ModelProcessSettings(
             setup(settings, context.index),

@@ -54,7 +54,7 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._descriptor: int | None = None
+        self._descriptors: tuple[int, ...] = ()
 
     def put(self, key: str, parts: Iterable[Buffer]) -> None:
         target = self.path(key)
@@ -98,18 +98,25 @@ class DirectoryStore:
 
         After it has failed, what was put since the last success has to be put again: the kernel may have dropped it.
         """
-        if _LIBC.syncfs(self._open()):
-            raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
+        for descriptor in self._open():
+            if _LIBC.syncfs(descriptor):
+                raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
 
-    def _open(self) -> int:
-        """One descriptor for good: the kernel reports a failed write-back to those that were open when it failed."""
-        if self._descriptor is None:
+    def _open(self) -> tuple[int, ...]:
+        """A descriptor for good of each file system: the kernel reports a failed write-back to those open at the time.
+
+        Each folder of the root may be another one, mounted there before the node began.
+        """
+        if not self._descriptors:
             try:
-                self._descriptor = os.open(self._root, os.O_RDONLY)
+                folders = (self._root, *(one for one in sorted(self._root.iterdir()) if one.is_dir()))
+                systems = {one.stat().st_dev: one for one in reversed(folders)}
+                self._descriptors = tuple(os.open(one, os.O_RDONLY) for one in systems.values())
             except OSError as error:
                 raise Retryable(f"object store: {error.strerror} at {self._root}") from error
-            weakref.finalize(self, os.close, self._descriptor)
-        return self._descriptor
+            for one in self._descriptors:
+                weakref.finalize(self, os.close, one)
+        return self._descriptors
 
 
 def _created(path: Path) -> FileIO:

@@ -3,16 +3,15 @@
 console.cli.table has the list.
 """
 
-from importlib import import_module
 from itertools import groupby
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
-from typer.main import get_group
 
-from config.imports import importing
+from console.cli.hints import begin, completed
+from console.cli.loaded import command
 from console.cli.table import COMMANDS
 from console.cli.version import version_line
 from domain.errors import NodeError
@@ -47,7 +46,7 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, shown, rest = super().resolve_command(ctx, args)
-        return name, shown and _load(ctx, shown.name or ""), rest
+        return name, shown and command(shown.name or ""), rest
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,6 +63,7 @@ class _Commands(TyperGroup):
             raise
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        begin()
         try:
             return super().make_context(*arguments, **extra)
         except TyperException as error:
@@ -73,13 +73,7 @@ class _Commands(TyperGroup):
 
 def _make_visible(error: TyperException) -> None:
     """Of a complaint about the arguments: it quotes them, and a shell may have filled in names of files."""
-    error.message = "\n".join(map(visible, error.message.split("\n")))
-
-
-def _load(ctx: Any, name: str) -> Any:
-    with importing():
-        module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
-    return get_group(module.app).get_command(ctx, name)
+    error.message = "\n".join(map(visible, completed(error.message).split("\n")))
 
 
 app = typer.Typer(

@@ -14,4 +14,4 @@ def trouble(settings: Settings) -> str:
             "the role index does not run, so that what arrives stays in the spool: see its log, and dicom-node doctor"
         )
     said = ask(settings.data, "index")
-    return "" if said["ready"] else f"the role index is not ready: it waits for {', '.join(said['waiting_for'])}"
+    return "" if said.ready else f"the role index is not ready: it waits for {', '.join(said.waiting_for)}"

@@ -17,10 +17,12 @@ def of_node(settings: Settings) -> Settings:
 
     One that `settings` name is kept, and theirs is what counts where no node runs.
     """
-    said = running(settings.data, "work") or {}
-    if settings.models.folder is not None or not said.get("models"):
+    said = running(settings.data, "work")
+    if settings.models.folder is not None or said is None or not said.facts.models:
         return settings
-    return settings.model_copy(update={"models": settings.models.model_copy(update={"folder": Path(said["models"])})})
+    return settings.model_copy(
+        update={"models": settings.models.model_copy(update={"folder": Path(said.facts.models)})}
+    )
 
 
 def faults(settings: Settings, found: Sequence[Package]) -> dict[Release, str]:

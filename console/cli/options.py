@@ -13,6 +13,7 @@ import typer
 from config.loading import load_settings
 from config.secret_urls import has_password
 from config.settings import Settings
+from console.cli.hints import typed
 from domain.errors import Permanent
 
 _MOST_ROWS = 1_000_000
@@ -41,10 +42,24 @@ def _number(value: float) -> float:
 
 
 Data = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="The node's data folder. (default: dicom-node-data)")
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The node's data folder. (default: dicom-node-data)",
+        callback=typed("--data"),
+        is_eager=True,
+    ),
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="TOML settings file; also DICOM_NODE_CONFIG.")
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="TOML settings file; also DICOM_NODE_CONFIG.",
+        callback=typed("--config"),
+        is_eager=True,
+    ),
 ]
 
 
@@ -56,7 +71,7 @@ def _without_password(url: str | None) -> str | None:
             "name that in database.url_file (DICOM_NODE_DATABASE__URL_FILE), or leave the password to a passfile "
             "(?passfile=FILE, ~/.pgpass)"
         )
-    return url
+    return typed("--database")(url)
 
 
 DatabaseUrl = Annotated[
@@ -66,6 +81,7 @@ DatabaseUrl = Annotated[
         metavar="URL",
         help="PostgreSQL, without a password; without it the one that the data folder holds.",
         callback=_without_password,
+        is_eager=True,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]

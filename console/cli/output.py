@@ -2,7 +2,7 @@
 
 Everything that is printed goes through here, and no word of it is obeyed: neither as markup nor by the terminal. A text
 is one line; several are given as several. What we make of them (columns, colours, ends of lines) is all that a
-terminal gets to do.
+terminal gets to do. Commands that a text names are completed (console.cli.hints).
 """
 
 import json
@@ -18,6 +18,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from console.cli.hints import completed
 from domain.visible import visible
 
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
@@ -34,7 +35,7 @@ class Screen(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:
         """A text that is printed as it is: one line."""
-        return super().render_str(visible(text), **options)
+        return super().render_str(_line(text), **options)
 
     def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
         """The wall behind `styled` and `table`: whatever is drawn passes here, before it is given its colours."""
@@ -65,23 +66,23 @@ def as_json(value: object, indent: int | None = None) -> str:
 def say(*lines: object, err: bool = False) -> None:
     """Lines on standard output, or error."""
     for line in lines:
-        typer.echo(visible(str(line)), err=err)
+        typer.echo(_line(line), err=err)
 
 
 def complain(*lines: str) -> None:
     """What went wrong, on standard error."""
-    for line in map(visible, lines):
+    for line in map(_line, lines):
         typer.echo(typer.style(line, fg="red") if sys.stderr.isatty() else line, err=True)
 
 
 def styled(text: object, style: str = "") -> Text:
     """A line in a style."""
-    return Text(visible(str(text)), style)
+    return Text(_line(text), style)
 
 
 def stacked(lines: Iterable[str], style: str = "") -> Text:
     """Lines below one another."""
-    return Text("\n".join(map(visible, lines)), style)
+    return Text("\n".join(map(_line, lines)), style)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
@@ -94,6 +95,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for row in rows:
         made.add_row(*map(_cell, row))
     return made
+
+
+def _line(text: object) -> str:
+    """One line as it is shown, the commands that it names as they have to be typed."""
+    return visible(completed(str(text)))
 
 
 def _cell(value: object) -> Text:

@@ -77,7 +77,8 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
         bounds = (
             f"{axis.replace('_', ' ')} {least:g} to {most:g} mm" for axis, (least, most) in lesions.bounds.items()
         )
-        sizes = ", ".join((f"each part of segment {lesions.segment} by itself", *bounds))
+        ratio = [f"short axis at least {lesions.least_ratio:g} of the long"] if lesions.least_ratio else []
+        sizes = ", ".join((f"each part of segment {lesions.segment} by itself", *bounds, *ratio))
         yield "lesions", lesions.label, f"{sizes}: {shapes}"
     for wanted in manifest.measurements:
         yield "measurement", wanted.what, f"{wanted.name.meaning} in {wanted.unit.value}"

@@ -7,8 +7,8 @@ from roles.run_files import running
 
 def served(settings: Settings) -> set[str]:
     """Destinations of the settings, and of the node that runs on the data folder: `up` may have been given others."""
-    said = running(settings.data, "deliver") or {}
-    return {one.name for one in settings.destinations} | set(said.get("destinations", ()))
+    said = running(settings.data, "deliver")
+    return {one.name for one in settings.destinations} | set(said.facts.destinations if said else ())
 
 
 def certainly_served(settings: Settings) -> set[str]:

@@ -109,11 +109,12 @@ class NodeProcess:
 
     def address(self) -> str:
         """AET@HOST:PORT of its listener."""
-        return f"{NODE_AET}@127.0.0.1:{ask(self._data, 'listen')['dicom_port']}"
+        return f"{NODE_AET}@127.0.0.1:{ask(self._data, 'listen').dicom_port}"
 
     def database(self) -> str:
         """URL of its database."""
-        return str((running(self._data, KEEPER) or {})["url"])
+        kept = running(self._data, KEEPER)
+        return kept.facts.url if kept else ""
 
 
 def pause(stop: threading.Event, seconds: float) -> None:

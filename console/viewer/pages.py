@@ -1,38 +1,42 @@
 """The viewer's door: OHIF's built pages and the reading half of an archive's DICOMweb, on one loopback address.
 
 One origin for both, so that the browser needs no leave of the archive to read from it, and a policy by which the pages
-talk to nothing else. Only GET is answered.
+talk to nothing else. Nobody is answered who has not shown the key of the printed address (console.viewer.door).
 """
 
-import http.client
+import base64
+import hashlib
 import json
-import mimetypes
-import shutil
+import re
 import threading
 import urllib.parse
 from collections.abc import Mapping
-from contextlib import suppress
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from console.viewer.archive import Archive, reads
+from console.viewer import answers, services
+from console.viewer.answers import Answer
+from console.viewer.archive import Archive
+from console.viewer.door import Door
+from console.viewer.requests import Refused, Request
+from console.viewer.server import Server
 from domain.errors import ConfigurationError
 
 HOST = "127.0.0.1"
 _DICOMWEB = "/dicom-web"
-# The pages compile code as they run (WebAssembly) and start workers from memory; all else comes from here alone.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self' data: blob:; style-src 'self' 'unsafe-inline';"
-    " script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; frame-ancestors 'self'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-_TYPES = {".js": "text/javascript", ".wasm": "application/wasm"}
+# What the pages are made of; whatever else lies in their folder (other pages, scripts of a log-in) is not given.
+_TYPES = {
+    ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".wasm": "application/wasm",
+    ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".ico": "image/x-icon",
+    ".woff": "font/woff", ".woff2": "font/woff2", ".ttf": "font/ttf",
+}  # fmt: skip
+_INDEX = "index.html"
+# A browser asks for it without its cookie.
+_MANIFEST = re.compile(rb'<link rel="manifest"[^>]*>')
+_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
+_ACCEPT = 1000  # letters of an Accept header
 _SOURCE: Mapping[str, object] = {
     "friendlyName": "The archive's DICOMweb",
     "name": "archive",
@@ -81,14 +85,15 @@ class Viewer:
     """
 
     def __init__(self, pages: Path, archive: str, port: int = 0) -> None:
-        self._pages, self._port = _found(pages), port
+        self._pages, self._port = _Pages(pages), port
         self.archive = Archive(archive)
 
     def __enter__(self) -> Self:
         try:
-            self._server = _Server(self._port, self._pages, self.archive)
+            self._server = Server((HOST, self._port), self._answer)
         except OSError as error:
             raise ConfigurationError(f"port {self._port} cannot be opened: {error.strerror}; give another") from error
+        self._door = Door(HOST, self._server.port)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="viewer", daemon=True).start()
         return self
 
@@ -99,109 +104,82 @@ class Viewer:
         self._server.server_close()
 
     @property
+    def origin(self) -> str:
+        """Where it is, which is no secret."""
+        return self._door.origin
+
+    @property
     def address(self) -> str:
-        """Its address in a browser."""
-        return f"http://{HOST}:{self._server.server_address[1]}"
+        """What a person opens in a browser: it holds the key."""
+        return self._door.address()
 
     def study(self, study_instance_uid: str) -> str:
-        """The address of a study's page."""
-        return f"{self.address}/viewer?{urllib.parse.urlencode({'StudyInstanceUIDs': study_instance_uid})}"
+        """The address of a study's page, with the key."""
+        return self._door.address("/viewer", urllib.parse.urlencode({"StudyInstanceUIDs": study_instance_uid}))
+
+    def _answer(self, request: Request, owner: int | None) -> Answer:
+        elsewhere = self._door.admit(request, owner)
+        if elsewhere:
+            return elsewhere
+        try:
+            if request.path.startswith(f"{_DICOMWEB}/"):
+                return self._read(request)
+            return self._pages.answer(request.path)
+        except Refused as refused:
+            return answers.said(refused.status, refused.said, known=True)
+
+    def _read(self, request: Request) -> Answer:
+        """What the archive has; never as a page of its own, whatever it is."""
+        path, accept = request.path.removeprefix(_DICOMWEB), request.header("accept") or "*/*"
+        if request.method != "GET" or request.header("sec-fetch-mode") == "navigate":
+            raise Refused(HTTPStatus.FORBIDDEN, "the viewer's pages read from the archive, and nobody else")
+        if not services.reads(path) or len(accept) > _ACCEPT or not accept.isascii():
+            raise Refused(HTTPStatus.FORBIDDEN, "only reading is passed on to the archive")
+        # The archive writes addresses into its answers; they are to lead here.
+        forwarded = f"host={self._door.origin.removeprefix('http://')};proto=http"
+        reply = self.archive.ask(path, request.query, accept, forwarded)
+        if reply.status is HTTPStatus.NO_CONTENT:
+            reply.close()
+            return Answer(reply.status, known=True)
+        return Answer(reply.status, reply.parts(), reply.kind, reply.length, known=True)
 
 
-def _found(pages: Path) -> dict[str, Path]:
+class _Pages:
     """Every file of the pages by its address: what is not in here cannot be asked for, whatever an address climbs."""
-    found = {f"/{file.relative_to(pages).as_posix()}": file for file in pages.rglob("*") if file.is_file()}
-    if "/index.html" not in found:
-        raise ConfigurationError(f"{pages} holds no pages of a viewer: there is no index.html")
-    return found
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, port: int, pages: Mapping[str, Path], archive: Archive) -> None:
-        self.pages, self.archive = pages, archive
-        super().__init__((HOST, port), _RequestHandler)
-
-
-class _RequestHandler(BaseHTTPRequestHandler):
-    """One browser's connection."""
-
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    timeout = 60
-
-    def handle(self) -> None:
-        with suppress(ConnectionError):  # a browser gives up what it no longer shows
-            super().handle()
-
-    def do_GET(self) -> None:
-        asked = urllib.parse.urlsplit(self.path)
-        path = urllib.parse.unquote(asked.path)
-        if not self._meant_for_us():
-            self._say(HTTPStatus.MISDIRECTED_REQUEST, "this address serves this machine alone")
-        elif path.startswith(f"{_DICOMWEB}/"):
-            self._read(path.removeprefix(_DICOMWEB), asked.query)
-        elif path == "/app-config.js":
-            self._answer(f"window.config = {json.dumps(_CONFIGURATION)};".encode(), "text/javascript")
-        else:
-            self._page(path)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class gives it
-        """Addresses name studies, so they stay out of every log."""
-
-    def _meant_for_us(self) -> bool:
-        """Whether the browser asked for this machine: a page elsewhere could let a name of its own lead here."""
-        return self.headers.get("Host", "").rpartition(":")[0] in {HOST, "localhost"}
-
-    def _page(self, path: str) -> None:
-        """A file; an address that names none is the page itself, which reads its own address (`/viewer?...`)."""
-        file = self.server.pages.get(path)
-        if file is None and "." in path:
-            self._say(HTTPStatus.NOT_FOUND, "there is no such page")
-            return
-        file = file or self.server.pages["/index.html"]
-        kind = _TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        self._answer(file.read_bytes(), kind, keep="no-store" if file.suffix == ".html" else "max-age=3600")
-
-    def _read(self, path: str, query: str) -> None:
-        if not reads(path):
-            self._say(HTTPStatus.FORBIDDEN, "only reading is passed on to the archive")
-            return
-        # The archive writes addresses into its answers; they are to lead here (RFC 7239).
-        headers = {"Forwarded": f"host={self.headers['Host']};proto=http", "Accept": self.headers.get("Accept", "*/*")}
+    def __init__(self, folder: Path) -> None:
+        place = folder.resolve()
+        self._files = {
+            f"/{file.relative_to(folder).as_posix()}": file
+            for file in folder.rglob("*")
+            if file.suffix in _TYPES and file.is_file() and file.resolve().is_relative_to(place)
+        }
         try:
-            answer = self.server.archive.open(f"{path}?{query}" if query else path, headers)
-        except (OSError, http.client.HTTPException) as error:
-            self._say(HTTPStatus.BAD_GATEWAY, f"the archive does not answer: {error}")
-            return
-        with answer:
-            self._pass_on(answer)
+            self._index = _MANIFEST.sub(b"", (folder / _INDEX).read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"{folder} holds no pages of a viewer: there is no {_INDEX}") from error
+        self._policy = answers.page_policy([_digest(script) for script in _SCRIPT.findall(self._index)])
+        self._settings = f"window.config = {json.dumps(_CONFIGURATION)};".encode()
 
-    def _pass_on(self, answer: Any) -> None:
-        self.send_response(answer.status)
-        for name in ("Content-Type", "Content-Length"):
-            if name in answer.headers:
-                self.send_header(name, answer.headers[name])
-        if "Content-Length" not in answer.headers:
-            self.send_header("Connection", "close")
-        self._end("no-store")
+    def answer(self, path: str) -> Answer:
+        """A file; an address that names none is the first page, which reads its own address (`/viewer?...`)."""
+        name = urllib.parse.unquote(path)
+        if name == "/app-config.js":
+            return self._page(self._settings, "text/javascript")
+        file = self._files.get(name)
+        if file is None:
+            if "." in name and name != f"/{_INDEX}":
+                raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
+            return self._page(self._index, "text/html; charset=utf-8")
         try:
-            shutil.copyfileobj(answer, self.wfile, 1 << 18)
-        except (http.client.HTTPException, TimeoutError):
-            self.close_connection = True  # the browser gets less than was announced, and takes it for a failure
+            return self._page(file.read_bytes(), _TYPES[file.suffix], keep="private, max-age=3600")
+        except OSError:
+            raise Refused(HTTPStatus.NOT_FOUND, "this page is gone: start the viewer anew") from None
 
-    def _say(self, status: HTTPStatus, text: str) -> None:
-        self._answer(text.encode(), "text/plain; charset=utf-8", status)
+    def _page(self, content: bytes, kind: str, keep: str = "no-store") -> Answer:
+        return Answer(HTTPStatus.OK, content, kind, keep=keep, policy=self._policy, known=True)
 
-    def _answer(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK, keep: str = "no-store") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self._end(keep)
-        self.wfile.write(body)
 
-    def _end(self, keep: str) -> None:
-        for name, value in {**_HEADERS, "Cache-Control": keep}.items():
-            self.send_header(name, value)
-        self.end_headers()
+def _digest(script: bytes) -> str:
+    """By which a policy lets this one script run where it stands in its page (CSP 3, hash-source)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}"

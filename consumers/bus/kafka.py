@@ -20,7 +20,7 @@ from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
-from consumers.bus.kafka_access import access, network_client, tls_context
+from consumers.bus.kafka_access import Refused, access, network_client, tls_context
 from consumers.bus.names import group_id, topics
 from consumers.bus.protocol import Message, TakenOver
 from consumers.bus.rights import Right
@@ -33,14 +33,13 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _MISCONFIGURED = (
-    kafka_errors.AuthorizationError,
     kafka_errors.SecurityDisabledError,
-    kafka_errors.SaslAuthenticationFailedError,
     kafka_errors.UnsupportedSaslMechanismError,
     kafka_errors.UnsupportedVersionError,
     kafka_errors.KafkaConfigurationError,
     kafka_errors.InvalidTopicError,
 )
+_UNKNOWN_USER = kafka_errors.SaslAuthenticationFailedError
 _REBALANCED = (
     kafka_errors.CommitFailedError,
     kafka_errors.RebalanceInProgressError,
@@ -82,7 +81,7 @@ class KafkaSubscription:
         self._asked = 0.0  # the part of it after which the broker was asked for
 
     def poll(self, timeout: float) -> list[Message]:
-        with _translated():
+        with _translated(refused=self.close):
             if self._consumer is None:
                 self._consumer = self._join()
             found = self._consumer.poll(timeout_ms=int(timeout * 1000))
@@ -94,7 +93,7 @@ class KafkaSubscription:
             raise TakenOver("this consumer has left the group")
         place = {TopicPartition(self._topic, message.partition): OffsetAndMetadata(message.offset + 1, "", -1)}
         try:
-            with _translated():
+            with _translated(refused=self.close):
                 self._consumer.commit(place, timeout_ms=5000)
         except TakenOver:
             # Joining afresh forgets what was fetched and starts where the group stands.
@@ -118,7 +117,7 @@ class KafkaSubscription:
             self._leave_where_stalled()
 
     def _leave_where_stalled(self) -> None:
-        with _translated():
+        with _translated(refused=self.close):
             if self._consumer is None or not _is_behind(self._consumer, self._topic):
                 return
         _log.warning("the broker has messages that its client does not bring: it joins anew")
@@ -169,7 +168,7 @@ class KafkaPublisher:
 
         Raises Unavailable where that took longer than `timeout` s; called again with the same entries it waits on.
         """
-        with _translated():
+        with _translated(refused=self.close):
             self._send(entries[len(self._sent) :])
             self._confirm(timeout)
         self._sent = []
@@ -307,7 +306,7 @@ def _require_broker(settings: Settings) -> None:
         except ssl.SSLEOFError:  # as from a broker that is being stopped
             continue
         except ssl.SSLError as error:
-            raise ConfigurationError(f"the broker at {server} does not speak TLS as bus.ca wants: {error}") from error
+            raise Refused(f"the broker at {server} does not speak TLS as bus.ca wants: {error}") from error
         except OSError:
             continue
         return
@@ -332,15 +331,28 @@ def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
     return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
+def _to_do(error: kafka_errors.KafkaError) -> str:
+    if isinstance(error, _UNKNOWN_USER):
+        return "what bus.password_file or bus.token_file holds is read anew at the next try"
+    return "what each role's user must be allowed, dicom-node kafka acls says"
+
+
 def _message(record: ConsumerRecord) -> Message:
     key = (record.key or b"").decode("utf-8", "replace")
     return Message(record.value or b"", key, record.partition, record.offset)
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(refused: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """The library's errors as ours. `refused` is called where a client that was let in no longer is."""
     try:
         yield
+    except Refused:
+        refused()
+        raise
+    except (_UNKNOWN_USER, kafka_errors.AuthorizationError) as error:
+        refused()
+        raise Refused(f"Kafka refuses: {error or type(error).__name__}; {_to_do(error)}") from error
     except _MISCONFIGURED as error:
         raise ConfigurationError(f"Kafka refuses: {error}") from error
     except _REBALANCED as error:

@@ -12,15 +12,20 @@ from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaTCPTransport
 
 from config.settings import Bus as Settings
-from domain.errors import ConfigurationError
+from domain.errors import Unavailable
 
 _OAUTH = "OAUTHBEARER"
+
+
+class Refused(Unavailable):
+    """The broker and this client do not trust each other as things are: it waits, for who renews files or lists of
+    rights need not know the node, and then only a client that is made anew helps."""
 
 
 def access(settings: Settings) -> dict[str, object]:
     """The options of a client. The password is read anew for each client, the token for each time that it is shown.
 
-    Raises ConfigurationError where a file cannot be read.
+    Raises Refused where a file cannot be read.
     """
     if not settings.tls:
         return {"security_protocol": "PLAINTEXT"}
@@ -29,11 +34,11 @@ def access(settings: Settings) -> dict[str, object]:
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """TLS 1.2 at least, the broker proven by its name and `bus.ca`; raises ConfigurationError."""
+    """TLS 1.2 at least, the broker proven by its name and `bus.ca`; raises Refused."""
     try:
         context = ssl.create_default_context(cafile=settings.ca)
     except OSError as error:
-        raise ConfigurationError(f"bus.ca: {settings.ca} holds no certificates (PEM): {error}") from error
+        raise Refused(f"bus.ca: {settings.ca} holds no certificates (PEM): {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -57,6 +62,10 @@ def network_client(**configuration: object) -> KafkaNetClient:
     """What carries a client's requests; a user that the broker refuses is told at once."""
     net = NetworkSelector(**configuration)
     return KafkaNetClient(net, _Connections(net, **configuration))
+
+
+# What no further try of the same client mends: the broker's word on its user, and a token that cannot be read.
+_SAYS_WHY = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError, Refused)
 
 
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the library has no types
@@ -86,7 +95,7 @@ class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the library
         return transport
 
     def _note(self, error: BaseException) -> None:
-        if isinstance(error, kafka_errors.SaslAuthenticationFailedError | kafka_errors.UnsupportedSaslMechanismError):
+        if isinstance(error, _SAYS_WHY):
             self._refused = error
 
 
@@ -105,7 +114,7 @@ def _secret(name: str, file: Path) -> str:
     try:
         secret = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{name}: {file} cannot be read: {type(error).__name__}") from error
+        raise Refused(f"{name}: {file} cannot be read: {type(error).__name__}") from error
     if not secret:
-        raise ConfigurationError(f"{name}: {file} is empty")
+        raise Refused(f"{name}: {file} is empty")
     return secret

@@ -19,12 +19,13 @@ from audit.trail import Ledger, Transaction
 from config import metrics
 from consumers.bus.announced import announced
 from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_aside
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from consumers.bus.protocol import Bus, Message, Subscription, TakenOver
 from domain.clock import Clock
 from domain.errors import IntegrityError, NodeError, Permanent, Retryable, Unfounded
 from domain.events import Event, EventType
 from domain.retry import RetryPolicy
+from domain.stopping import until_stopped
 from store.outbox import mark_handled
 
 Handler = Callable[[Transaction, Event], None]

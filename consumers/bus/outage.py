@@ -7,25 +7,13 @@ from typing import TypeVar
 
 from config.retries import SERVERS
 from domain.clock import Clock
-from domain.errors import NodeError, Retryable, Unavailable
+from domain.errors import Retryable, Unavailable
+from domain.stopping import Stopped, loop_until
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _SLICE = 0.5  # s; how soon a wait notices that it should stop
-
-
-class Stopped(NodeError):
-    """The process was told to stop; what was not committed is delivered again."""
-
-
-def until_stopped(stop: threading.Event, step: Callable[[], object]) -> None:
-    """Call `step` again and again until told to stop, also while it waits for a server."""
-    try:
-        while not stop.is_set():
-            step()
-    except Stopped:
-        _log.info("stopped while waiting; what was not committed comes again")
 
 
 class RetryUntilAvailable:
@@ -71,7 +59,7 @@ class RetryUntilAvailable:
     def pause(self, seconds: float) -> None:
         """Wait for `seconds` s, whatever becomes of the wall clock; raises Stopped when told to stop."""
         end = self._clock.monotonic() + seconds
-        while not self._stop.is_set():
+        for _ in loop_until(self._stop):
             self._alive()
             left = end - self._clock.monotonic()
             if left <= 0:

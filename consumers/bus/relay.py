@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from domain.clock import Clock
+from domain.stopping import until_stopped
 from store.database import Database
 from store.outbox import OutboxEntry, OutboxReader
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC

@@ -5,11 +5,12 @@ import threading
 from collections.abc import Callable
 
 from config.settings import Destination
-from consumers.bus.outage import RetryUntilAvailable, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination
 from dicom_node.scu.probe import ProbeResult, asked, probe
 from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
+from domain.stopping import until_stopped
 from store.database import Database
 
 _log = logging.getLogger(__name__)

@@ -7,9 +7,8 @@ a neighbour that is broken stands in the way. What an attribute says where it is
 import math
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import dictionary_description, dictionary_VR
@@ -241,9 +240,9 @@ def _unpacked(value: bytes, code: str) -> str:
     return "\\".join(repr(number) for (number,) in struct.iter_unpack(code, value))
 
 
-def _joined(value: Any) -> str:
+def _joined(value: object) -> str:
     """A value that pydicom has converted already."""
     if value is None or isinstance(value, DicomSequence | bytes):
         return ""
-    parts = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
+    parts = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
     return "\\".join(map(str, parts))

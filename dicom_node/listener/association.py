@@ -32,6 +32,7 @@ from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, 
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
+from domain.json_records import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ class Connection:
         self._stream.await_close(self._acceptor.settings.artim)
 
 
-def _details(request: AssociateRequest, acceptance: Acceptance) -> dict[str, object]:
+def _details(request: AssociateRequest, acceptance: Acceptance) -> JsonObject:
     return {
         "implementation_class_uid": request.implementation_class_uid,
         "implementation_version": request.implementation_version,

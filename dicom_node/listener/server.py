@@ -14,6 +14,7 @@ from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy, plain_address
 from dicom_node.spool import SpoolWriter
 from domain.errors import ConfigurationError, Unavailable
+from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Listener:
         self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._port = settings.port
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -74,7 +75,7 @@ class Listener:
 
     def stop(self, grace: float) -> None:
         """Accept nothing more, give associations `grace` seconds to end, then abort them; returns when all is over."""
-        self._stopping = True
+        self._stopping.set()
         if self._socket is not None and self._thread is not None:
             # Closing alone does not wake the thread that waits in accept.
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -99,7 +100,7 @@ class Listener:
 
     def _accept(self, listening: socket.socket) -> None:
         listening.settimeout(_TURN)
-        while not self._stopping:
+        for _ in loop_until(self._stopping):
             try:
                 self._accept_one(listening)
             except Exception:
@@ -115,7 +116,7 @@ class Listener:
             self._turned = time.monotonic()
             return
         except OSError as error:
-            if not self._stopping:
+            if not self._stopping.is_set():
                 # Out of file descriptors, or a connection that ended in the queue: neither is the listener's end.
                 self._acceptor.warnings.warn(f"cannot accept a connection: {error.strerror}")
                 time.sleep(_BREATH)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from crc32c import crc32c
@@ -16,6 +15,7 @@ from dicom_node.spool.pool import LOW_DISK, SegmentPool, not_written
 from dicom_node.spool.records import HEADER, PART, Kind, Record, pack, padded
 from dicom_node.spool.shortage import Shortage
 from dicom_node.tally import Tally
+from domain.json_records import JsonObject
 
 _NO_FRAME = memoryview(bytearray())
 
@@ -74,7 +74,7 @@ class AssociationWriter:
         self._sequence = sequence
         self._attempt = 0
         self._proven = 0  # the last attempt that succeeded
-        self._opening: dict[str, Any] | None = None  # not yet recorded
+        self._opening: JsonObject | None = None  # not yet recorded
         self._instance = _NONE
         self._refusals: Tally[tuple[int, str]] = Tally(lambda kind: (kind[0], "refused for further reasons"))
 
@@ -83,7 +83,7 @@ class AssociationWriter:
         """Whether the spool holds anything of this association, so that its end must be recorded, too."""
         return self._proven > 0
 
-    def open(self, details: dict[str, Any]) -> None:
+    def open(self, details: JsonObject) -> None:
         """Record that the association began; put off until the first instance where there is no room now."""
         self._opening = details
         try:
@@ -135,7 +135,7 @@ class AssociationWriter:
             self._tell_refusal(kind, 1, _Instance(sop_class, sop_instance))
         self._tell_refusals()
 
-    def close(self, details: dict[str, Any]) -> bool:
+    def close(self, details: JsonObject) -> bool:
         """Record the end; False where it must be tried again. Of details that wait for their record none are kept."""
         self.abandon()
         self._tell_refusals(at_once=True)
@@ -148,7 +148,7 @@ class AssociationWriter:
             return False
         return True
 
-    def note(self, kind: Kind, details: dict[str, Any]) -> None:
+    def note(self, kind: Kind, details: JsonObject) -> None:
         """Record something that belongs to no association; raises SpoolUnavailable."""
         self._event(kind, details, reserve=kind in (Kind.NODE_STARTED, Kind.NODE_STOPPED))
 
@@ -157,7 +157,7 @@ class AssociationWriter:
             self._tell_refusal(kind, number)
 
     def _tell_refusal(self, kind: tuple[int, str], number: int, about: _Instance = _NONE) -> None:
-        details = {"status": kind[0], "reason": kind[1], "count": number}
+        details: JsonObject = {"status": kind[0], "reason": kind[1], "count": number}
         frees = self._instance.part > 0
         try:
             self._announce(reserve=frees)
@@ -171,7 +171,7 @@ class AssociationWriter:
             self._event(Kind.ASSOCIATION_OPENED, self._opening, reserve=reserve)
             self._opening = None
 
-    def _event(self, kind: Kind, details: dict[str, Any], about: _Instance = _NONE, *, reserve: bool = False) -> None:
+    def _event(self, kind: Kind, details: JsonObject, about: _Instance = _NONE, *, reserve: bool = False) -> None:
         payload = encode_details(details)
         frame = memoryview(bytearray(padded(len(payload))))
         frame[HEADER : HEADER + len(payload)] = payload

@@ -6,17 +6,17 @@ association by it; what is counted here only gets no entry of its own.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from dicom_node.spool.association_writer import Peer
 from dicom_node.spool.records import Close
 from dicom_node.tally import Tally, times
+from domain.json_records import JsonObject
 
 log = logging.getLogger(__name__)
 
-Record = Callable[[Peer, Mapping[str, Any]], None]
+Record = Callable[[Peer, JsonObject], None]
 _MANY = Peer("", "", "")
 
 

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from dicom_node.spool.records import PART, Kind
+from domain.json_records import JsonObject
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -96,7 +97,7 @@ class Entry:
     size: int  # bytes of the data set, of all parts together
     marks: tuple[Mark, ...] = field(repr=False)
     read: Callable[[], Iterator[bytes]] = field(repr=False)
-    details: dict[str, Any] = field(default_factory=dict)
+    details: JsonObject = field(default_factory=dict)
 
     @property
     def received(self) -> datetime:
@@ -116,7 +117,7 @@ class Entry:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def encode_details(details: dict[str, Any]) -> bytes:
+def encode_details(details: JsonObject) -> bytes:
     """Compact JSON, the payload of a record that is no instance; at most PART bytes."""
     encoded = json.dumps(details, separators=(",", ":")).encode()
     return encoded if len(encoded) <= PART else b'{"reason":"details are too long to be recorded"}'

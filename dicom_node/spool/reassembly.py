@@ -1,17 +1,16 @@
 """From records to entries: the parts of a large instance become one, events get their details back."""
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 from config import metrics
 from dicom_node.spool.entries import Entry, Mark
 from dicom_node.spool.follower import Follower, Found, Piece
 from dicom_node.spool.records import Close, Kind, Record
+from domain.json_records import JsonObject, json_object
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class Reassembly:
             return _damaged(follower, record, mark), abandoned
         if record.kind is Kind.INSTANCE:
             return make_entry(follower.listener, record, mark, read=lambda: iter((found.payload,))), abandoned
-        return make_entry(follower.listener, record, mark, details=json.loads(found.payload)), abandoned
+        return make_entry(follower.listener, record, mark, details=json_object(found.payload)), abandoned
 
     def add_part(self, follower: Follower, found: Found, record: Record, mark: Mark) -> Iterable[Mark]:
         """A part, or a proven copy that takes the place of one; the marks of parts that it leaves without a sequel."""
@@ -114,7 +113,7 @@ def make_entry(
     *marks: Mark,
     kind: Kind | None = None,
     read: Callable[[], Iterator[bytes]] = lambda: iter(()),
-    details: dict[str, Any] | None = None,
+    details: JsonObject | None = None,
 ) -> Entry:
     """The entry for `record`."""
     kind = kind or record.kind

@@ -2,16 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from dicom_node.spool.association_writer import Peer
 from dicom_node.tally import Tally, times
+from domain.json_records import JsonObject
 
 log = logging.getLogger(__name__)
 
-Record = Callable[[Peer, Mapping[str, Any]], None]
+Record = Callable[[Peer, JsonObject], None]
 _MANY = Peer("", "", "")
 
 
@@ -51,8 +51,8 @@ class Refusals:
             times(number),
             extra={"calling": refusal.peer.calling, "count": number},
         )
-        details = {name: getattr(refusal, name) for name in ("result", "source", "code", "reason")}
-        self._record(refusal.peer, {**details, "count": number})
+        codes: JsonObject = {"result": refusal.result, "source": refusal.source, "code": refusal.code}
+        self._record(refusal.peer, {**codes, "reason": refusal.reason, "count": number})
 
 
 def _of_many(refusal: Refusal) -> Refusal:

@@ -11,10 +11,9 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from dicom_node.spool.entries import Mark
@@ -22,6 +21,8 @@ from dicom_node.spool.follower import Use
 from dicom_node.spool.records import Kind, Record
 from dicom_node.spool.segment import sync_folder
 from domain.errors import Unavailable
+from domain.json_records import json_object
+from domain.json_records import record as made
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +71,10 @@ class Roster:
         self.listener = listener
         self.folder = folder
         self._path = folder / _NAME
-        self._on_disk: dict[str, list[Any]] = self._load()
-        self._known = {one.last.association: one for one in map(_decode, self._on_disk["associations"])}
+        self._on_disk = self._load()
+        self._known = {one.last.association: one for one in map(_decode, self._on_disk.associations)}
         self._taken: dict[tuple[UUID, int], Mark | None] = {
-            (UUID(ident), sequence): None for ident, sequence in self._on_disk["taken"]
+            (UUID(ident), sequence): None for ident, sequence in self._on_disk.taken
         }
         self._lost: dict[UUID, Mark] = {}
         self._over: dict[UUID, None] = {}
@@ -179,16 +180,16 @@ class Roster:
         }
 
     def _keep(self) -> None:
-        beyond: dict[str, list[Any]] = {
-            "associations": [_encode(one) for one in self._known.values() if one.is_open != bool(one.uses)],
-            "taken": [[str(association), sequence] for association, sequence in self._taken],
-        }
+        beyond = _Beyond(
+            tuple(_encode(one) for one in self._known.values() if one.is_open != bool(one.uses)),
+            tuple((str(association), sequence) for association, sequence in self._taken),
+        )
         if beyond == self._on_disk:
             return
         draft = self._path.with_suffix(".draft")
         try:
             with draft.open("w", encoding="utf-8") as file:
-                json.dump(beyond, file)
+                json.dump(asdict(beyond), file)
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._path)
@@ -197,46 +198,69 @@ class Roster:
             raise Unavailable(f"{self._path} cannot be written: {error}") from error
         self._on_disk = beyond
 
-    def _load(self) -> dict[str, list[Any]]:
+    def _load(self) -> "_Beyond":
         try:
-            kept = json.loads(self._path.read_bytes())
-            return {
-                "associations": [_encode(_decode(one)) for one in kept["associations"]],
-                "taken": [[str(UUID(ident)), int(sequence)] for ident, sequence in kept["taken"]],
-            }
+            kept = made(_Beyond, json_object(self._path.read_bytes()))
+            return _Beyond(
+                tuple(_encode(_decode(one)) for one in kept.associations),
+                tuple((str(UUID(ident)), sequence) for ident, sequence in kept.taken),
+            )
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError) as error:
             log.error("%s cannot be read, associations that were open may stay so: %s", self._path, error)
-        return {"associations": [], "taken": []}
+        return _Beyond((), ())
 
 
-def _encode(one: Association) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Kept:
+    """One association as the file has it."""
+
+    id: str
+    run: str
+    open: bool
+    attempt: int
+    sequence: int
+    received_ns: int
+    calling: str
+    called: str
+    address: str
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """What the file holds: what is known beyond the segments that are still to be read."""
+
+    associations: tuple[_Kept, ...]
+    taken: tuple[tuple[str, int], ...]
+
+
+def _encode(one: Association) -> _Kept:
     last = one.last
-    return {
-        "id": str(last.association),
-        "run": str(one.run),
-        "open": one.is_open,
-        "attempt": last.attempt,
-        "sequence": last.sequence,
-        "received_ns": last.received_ns,
-        "calling": last.calling,
-        "called": last.called,
-        "address": last.address,
-    }
+    return _Kept(
+        id=str(last.association),
+        run=str(one.run),
+        open=one.is_open,
+        attempt=last.attempt,
+        sequence=last.sequence,
+        received_ns=last.received_ns,
+        calling=last.calling,
+        called=last.called,
+        address=last.address,
+    )
 
 
-def _decode(kept: dict[str, Any]) -> Association:
+def _decode(kept: _Kept) -> Association:
     record = Record(
-        kind=Kind.ASSOCIATION_OPENED if kept["open"] else Kind.ASSOCIATION_CLOSED,
+        kind=Kind.ASSOCIATION_OPENED if kept.open else Kind.ASSOCIATION_CLOSED,
         epoch=0,
         salt=b"",
-        association=UUID(kept["id"]),
-        sequence=int(kept["sequence"]),
-        received_ns=int(kept["received_ns"]),
-        attempt=int(kept["attempt"]),
-        calling=str(kept["calling"]),
-        called=str(kept["called"]),
-        address=str(kept["address"]),
+        association=UUID(kept.id),
+        sequence=kept.sequence,
+        received_ns=kept.received_ns,
+        attempt=kept.attempt,
+        calling=kept.calling,
+        called=kept.called,
+        address=kept.address,
     )
-    return Association(UUID(kept["run"]), record, is_open=bool(kept["open"]))
+    return Association(UUID(kept.run), record, is_open=kept.open)

@@ -5,7 +5,6 @@ import secrets
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from crc32c import crc32c
@@ -18,6 +17,7 @@ NO_RUN = UUID(int=0)
 
 _VERSION = 1
 _HEADER_MAGIC, _CHECKPOINT_MAGIC = b"DNSEGMNT", b"DNCHKPNT"
+_MARK = struct.Struct("<8sI")  # magic and version, which both pages begin with
 _HEADER = struct.Struct("<8sII QQ 16s16s")
 _CHECKPOINT = struct.Struct("<8sII QQ")
 _CRC = struct.Struct("<I")
@@ -104,7 +104,7 @@ def parse_header(page: bytes) -> SegmentHeader | None:
     fields = _opened(page, _HEADER, _HEADER_MAGIC) or _opened(page[_COPY:], _HEADER, _HEADER_MAGIC)
     if fields is None:
         return None
-    number, epoch, size, run, salt = fields
+    _, _, number, epoch, size, run, salt = _HEADER.unpack(fields)
     return SegmentHeader(number, epoch, size, UUID(bytes=run), salt)
 
 
@@ -117,9 +117,10 @@ def write_checkpoint(fd: int, checkpoint: Checkpoint) -> None:
 def read_checkpoint(fd: int, epoch: int) -> Checkpoint:
     """Page 1 if it speaks of `epoch`; else (an older use, or damaged) the checkpoint before the first record."""
     fields = _opened(os.pread(fd, PAGE, PAGE), _CHECKPOINT, _CHECKPOINT_MAGIC)
-    if fields is None or fields[1] != epoch:
+    if fields is None:
         return Checkpoint(epoch, RECORDS, finished=False)
-    return Checkpoint(epoch, fields[2], bool(fields[0]))
+    _, _, finished, of, offset = _CHECKPOINT.unpack(fields)
+    return Checkpoint(epoch, offset, bool(finished)) if of == epoch else Checkpoint(epoch, RECORDS, finished=False)
 
 
 def size_on_disk(fd: int) -> int:
@@ -169,7 +170,8 @@ def _sealed(fields: bytes) -> bytes:
     return (fields + _CRC.pack(crc32c(fields))).ljust(PAGE, b"\0")
 
 
-def _opened(page: bytes, layout: struct.Struct, magic: bytes) -> list[Any] | None:
+def _opened(page: bytes, layout: struct.Struct, magic: bytes) -> bytes | None:
+    """The fields in `page`, of `layout`; None where it is damaged or of another version."""
     end = layout.size
     if (
         len(page) < end + _CRC.size
@@ -177,8 +179,7 @@ def _opened(page: bytes, layout: struct.Struct, magic: bytes) -> list[Any] | Non
         or _CRC.unpack_from(page, end)[0] != crc32c(page[:end])
     ):
         return None
-    _, version, *fields = layout.unpack_from(page)
-    return fields if version == _VERSION else None
+    return page[:end] if _MARK.unpack_from(page) == (magic, _VERSION) else None
 
 
 def _write(fd: int, data: bytes, offset: int) -> None:

@@ -4,10 +4,8 @@ import itertools
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 from config.settings import Spool
@@ -21,6 +19,8 @@ from dicom_node.spool.records import Close, Kind
 from dicom_node.spool.refusals import Refusal, Refusals
 from dicom_node.spool.runlock import ProcessLock
 from dicom_node.spool.shortage import Shortage
+from domain.json_records import JsonObject
+from domain.stopping import loop_until
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class SpoolWriter:
         """Why instances are refused or soon will be, for readiness; "" while all is well."""
         return LOW_DISK if self._pool.low_disk else FULL if self._pool.full else self._trouble
 
-    def open_association(self, peer: Peer, details: dict[str, Any]) -> AssociationWriter:
+    def open_association(self, peer: Peer, details: JsonObject) -> AssociationWriter:
         """Record the beginning of an association. Never raises for want of room (then each instance does)."""
         opened = AssociationWriter(self._access, uuid4(), peer, itertools.count())
         self._count(1)
@@ -87,7 +87,7 @@ class SpoolWriter:
         self._close(association, {"how": how.value, "reason": reason, **mark, **counts})
         return told
 
-    def _close(self, association: AssociationWriter, details: dict[str, Any]) -> None:
+    def _close(self, association: AssociationWriter, details: JsonObject) -> None:
         if association.close(details):
             self._count(-1)
         else:
@@ -124,15 +124,16 @@ class SpoolWriter:
         self._refusals.tell(at_once=at_once)
         self._endings.tell(at_once=at_once)
 
-    def _note(self, peer: Peer, details: Mapping[str, Any], kind: Kind) -> None:
+    def _note(self, peer: Peer, details: JsonObject, kind: Kind) -> None:
         note = AssociationWriter(self._access, self.run, peer, self._notes)
         try:
-            note.note(kind, dict(details))
+            note.note(kind, details)
         except SpoolUnavailable as error:
-            self._shortage.count(f"{kind.name} records", str(error), int(details.get("count", 1)))
+            count = details.get("count")
+            self._shortage.count(f"{kind.name} records", str(error), count if isinstance(count, int) else 1)
 
     def _keep_tending(self) -> None:
-        while not self._stopping.is_set():
+        for _ in loop_until(self._stopping):
             self._pool.wanted.wait(_TEND)
             self._tend()
             self._retry_closes()
@@ -170,9 +171,9 @@ class _Unclosed:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[UUID, tuple[AssociationWriter, dict[str, Any]]] = {}
+        self._waiting: dict[UUID, tuple[AssociationWriter, JsonObject]] = {}
 
-    def keep(self, association: AssociationWriter, details: dict[str, Any]) -> None:
+    def keep(self, association: AssociationWriter, details: JsonObject) -> None:
         with self._lock:
             self._waiting[association.id] = association, details
 
@@ -180,7 +181,7 @@ class _Unclosed:
         with self._lock:
             del self._waiting[association.id]
 
-    def waiting(self) -> list[tuple[AssociationWriter, dict[str, Any]]]:
+    def waiting(self) -> list[tuple[AssociationWriter, JsonObject]]:
         """Those of which the spool holds something first: their end lets the reader free segments."""
         with self._lock:
             return sorted(self._waiting.values(), key=lambda item: not item[0].recorded)

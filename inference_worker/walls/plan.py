@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from domain.json_records import json_object, record
 
 # A user and a group without a name, in a range that no distribution hands out (systemd.io/UIDS-GIDS): what a model runs
 # as where the node runs as root.
@@ -61,9 +62,7 @@ class Plan:
     @classmethod
     def from_json(cls, line: str) -> "Plan":
         """What `to_json` made."""
-        said: dict[str, Any] = json.loads(line)
-        places = {name: tuple(map(Path, said[name])) for name in ("read", "listed", "write", "devices")}
-        return cls(**{**said, **places, "scratch": Path(said["scratch"]), "modules": tuple(said["modules"])})
+        return record(cls, json_object(line))
 
 
 def code(others: Iterable[str] = ()) -> tuple[Path, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from domain import words
+from domain import sides, words
 from domain.findings import FindingProbability, Findings, ModelIdentity, Region, Segment
 from sr_writer.codes.marks import marks
 from sr_writer.codes.wording import content_description, is_anatomy, warning
@@ -50,9 +50,15 @@ def _series(source: Source) -> str:
 
 
 def notes(findings: Findings) -> tuple[str, ...]:
-    """What a reader has to know beside the findings: the run's remarks, and what a score is, where there is one."""
+    """What a reader has to know beside the findings: the run's remarks, sides that are not known, what a score is."""
     scored = findings.likelihoods or any(one.probability is not None for one in findings.regions)
-    return (*findings.remarks, *((words.SCORE,) if scored else ()))
+    unsided = [one.label for one in findings.pointed if sides.is_unsided(one)]
+    return (
+        *findings.remarks,
+        *((f"On which side of the patient was not determined: {', '.join(unsided)}.",) if unsided else ()),
+        *((words.SCORE,) if scored else ()),
+        *((words.OF_A_WHOLE,) if findings.likelihoods else ()),
+    )
 
 
 def limits(model: ModelIdentity) -> tuple[str, ...]:
@@ -103,7 +109,7 @@ def _regions(content: Content) -> Iterator[Line]:
     known = marks(content)
     for one in content.findings.pointed:
         resolution = content.resolution(one.frame)
-        parts = [_place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
+        parts = [sides.place(one), _place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
         parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
         yield Line(one.label, ", ".join(filter(None, parts)) or _NO_NUMBER, one.colour, known[one].letter)
 

@@ -13,7 +13,7 @@ from sr_writer.content import Content
 from sr_writer.image_names import ImageNames
 from sr_writer.inputs import OtherInput
 from sr_writer.pages.beside import nearest
-from sr_writer.pages.drawing import AMBER, BACKGROUND, GREY, WHITE, Colour, font, wrapped
+from sr_writer.pages.drawing import AMBER, BACKGROUND, GREY, WHITE, Colour, font, lightened, wrapped
 from sr_writer.pages.overlays import heat_colours
 
 _PAD = 8  # edge, pixels
@@ -116,7 +116,7 @@ def _letters(letters: Sequence[Mark], room: float) -> Iterator[_Row]:
     row: list[tuple[str, Colour]] = []
     for one in letters[:MOST_LISTED]:
         letter, *lines = f"{one.letter} ", *wrapped(plain(one.label), font(size).getlength, room - 30)
-        entry = [(letter, one.colour), (f"{next(iter(lines), '')}   ", WHITE)]
+        entry = [(letter, lightened(one.colour)), (f"{next(iter(lines), '')}   ", WHITE)]
         if row and font(size).getlength("".join(text for text, _ in (*row, *entry)).rstrip()) > room:
             yield _Row(row, size, height)
             row = []

@@ -31,6 +31,12 @@ def against(colour: Colour) -> Colour:
     return BLACK if 0.3 * red + 0.59 * green + 0.11 * blue > 110 else WHITE
 
 
+def lightened(colour: Colour) -> Colour:
+    """The colour as letters on dark have it: a dark one cannot be read there."""
+    red, green, blue = ((part + 255) // 2 for part in colour)
+    return red, green, blue
+
+
 def enlarged(mask: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:
     """The mask on a grid of `size` (width, height), its border smooth."""
     wide = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sr_writer.codes.marks import Mark
-from sr_writer.pages.drawing import BLACK, Colour, font
+from sr_writer.pages.drawing import BLACK, font, lightened
 
 MOST = 12  # segments with a letter in one picture, the largest; the others have their outline
 
@@ -79,9 +79,3 @@ def _towards(start: tuple[float, float], end: tuple[float, float], length: float
     whole = math.hypot(end[0] - start[0], end[1] - start[1])
     share = min(1.0, length / whole) if whole else 0.0
     return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
-
-
-def lightened(colour: Colour) -> Colour:
-    """The colour as letters have it: a dark one cannot be read within its rim."""
-    red, green, blue = ((part + 255) // 2 for part in colour)
-    return red, green, blue

@@ -1,13 +1,14 @@
 """What was found as lines and words over the images: Grayscale Softcopy Presentation States (PS3.3 A.33.1).
 
 A state has one Modality LUT and one polarity for all of its images (PS3.3 C.11.1, C.11.6), so that images that differ
-in them get states of their own, in the same series. Each image keeps the first window of its own; an image without one
-is given none. Images in colour cannot be in such a state and are left out, as are those of which there is nothing to
+in them get states of their own, in the same series. Each image keeps the first window of its own. One without is given
+that of the pages: a state without any shows the whole range of the values (PS3.4 section N.2.1), a CT nearly black.
+Images in colour cannot be in such a state and are left out, as are those of which there is nothing to
 say.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
@@ -21,8 +22,9 @@ from sr_writer.content import Content, Draft
 from sr_writer.encoding.colours import cielab
 from sr_writer.encoding.elements import encoded, merged
 from sr_writer.outlines import runs
+from sr_writer.pages.pixels import pooled_window
 from sr_writer.presentation_states.annotations import annotation
-from sr_writer.presentation_states.rendering import Rendering, renderings
+from sr_writer.presentation_states.rendering import Rendering, renderings, window_item
 from sr_writer.source import Frame, Instance
 
 _LAYER = "AI"
@@ -61,7 +63,23 @@ def _images(content: Content) -> Iterator[_Shown]:
     ]
     said = [one for one in said if one[1] or one[2]]
     grey = renderings([frame for frame, _, _ in said])
-    return (_Shown(frame, grey[frame], regions, lines) for frame, regions, lines in said if frame in grey)
+    return (
+        _Shown(frame, _windowed(grey[frame], frame, content), regions, lines)
+        for frame, regions, lines in said
+        if frame in grey
+    )
+
+
+def _windowed(rendering: Rendering, frame: Frame, content: Content) -> Rendering:
+    """The rendering, with a window that the image's values ask for where it states none."""
+    if rendering.voi is not None:
+        return rendering
+    shared = content.window_of(content.source)
+    window = pooled_window([frame]) if shared is None else shared.window
+    if window is None:
+        return rendering
+    scale = 1.0 if shared is None else 1 / shared.factor(frame)
+    return replace(rendering, voi=window_item(window[0] * scale, window[1] * scale))
 
 
 def _lines(content: Content, index: int) -> tuple[str, ...]:

@@ -55,6 +55,14 @@ def renderings(frames: Iterable[Frame]) -> dict[Frame, Rendering]:
     return {frame: _rendering(header, frame.number) for frame, header in found if _is_grey(header)}
 
 
+def window_item(centre: float, width: float) -> Dataset:
+    """A window (PS3.3 C.11.2.1.3.2), by values after the Modality LUT."""
+    made = Dataset()
+    made.WindowCenter, made.WindowWidth = map(format_number_as_ds, (float(centre), float(width)))
+    made.VOILUTFunction = "LINEAR_EXACT"
+    return made
+
+
 def _header(instance: Instance) -> Dataset:
     return opened(instance.file, "a file of the source", _READ)
 

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from domain.identity import ConflictKind
 from domain.ids import StudyId
+from domain.json_records import JsonObject, record
 from domain.records import (
     ChoiceRecord,
     ConflictGroup,
@@ -80,28 +81,24 @@ def _refusals(kept: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[str, ...]
     return {series: tuple(reasons) for series, reasons in kept.items()}
 
 
-def measured(findings: Mapping[str, Any] | None) -> tuple[MeasuredSegment, ...] | None:
+def measured(findings: JsonObject | None) -> tuple[MeasuredSegment, ...] | None:
     """Findings list every voxel mask and frame; a status wants the measurements alone."""
     if findings is None:
         return None
-    from domain.findings import measurement_of, voxel_of  # noqa: PLC0415 - a list of studies shows no findings
+    from domain.findings import MeasuredParts, Measurement  # noqa: PLC0415 - a list of studies shows no findings
     from domain.words import Resolution, amount, named  # noqa: PLC0415 - as above
 
-    voxel = voxel_of(findings)
-    resolution = Resolution.of(voxel) if voxel else None
+    parts = record(MeasuredParts, findings)
+    resolution = Resolution.of(parts.voxel) if parts.voxel else None
 
-    def value(kept: Mapping[str, Any]) -> MeasuredValue:
-        one = measurement_of(kept)
+    def value(one: Measurement) -> MeasuredValue:
         return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
 
-    return tuple(
-        MeasuredSegment(segment["label"], tuple(map(value, segment["measurements"])))
-        for segment in findings["segments"]
-    )
+    return tuple(MeasuredSegment(part.label, tuple(map(value, part.measurements))) for part in parts.segments)
 
 
-def _choices(kept: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRecord, ...]:
-    return tuple(ChoiceRecord(**one) for one in kept)
+def _choices(kept: Sequence[JsonObject]) -> tuple[ChoiceRecord, ...]:
+    return tuple(record(ChoiceRecord, one) for one in kept)
 
 
 # The fields whose column holds something else than their value.

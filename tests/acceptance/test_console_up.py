@@ -7,7 +7,6 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -85,7 +84,7 @@ def test_whatever_is_killed_is_started_again(node: Node, role: str) -> None:
 def test_a_database_server_that_ends_by_itself_is_started_again(node: Node) -> None:
     keeper, before = node.pid("database"), postmaster(node)
     os.kill(before, signal.SIGINT)
-    node.wait_for(lambda: kept(node).get("pid", keeper) != keeper, 60, "the database to be started again")
+    node.wait_for(lambda: keeper_of(node) not in {0, keeper}, 60, "the database to be started again")
     assert postmaster(node) != before
     node.wait_ready()
 
@@ -109,9 +108,10 @@ def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
     node.start()
 
 
-def kept(node: Node) -> dict[str, Any]:
-    """What the database's keeper says of itself; nothing while there is none."""
-    return running(node.data, "database") or {}
+def keeper_of(node: Node) -> int:
+    """The process of the database's keeper; 0 while there is none."""
+    said = running(node.data, "database")
+    return said.pid if said else 0
 
 
 def postmaster(node: Node) -> int:

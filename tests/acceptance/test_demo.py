@@ -16,6 +16,7 @@ from PIL import Image
 from config.programs import program
 from tests.support import phantoms
 from tests.support.counterparts import ROOT, data, require, require_file
+from tests.support.door import Caller
 from tests.support.http import fetch
 from tests.support.node import let_others_pass
 from tests.support.packages import NAME, write_package
@@ -156,8 +157,10 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
     process = Process(command, tmp_path / "viewer.log", env={"TEST_DEMO": str(place)}, cwd=ROOT)
     try:
         await_said(process, "viewer?")
-        (address, uid) = re.findall(r"(http://\S+)/viewer\?StudyInstanceUIDs=(\S+)", process.log.read_text())[0]
-        status, series = fetch(f"{address}/dicom-web/studies/{uid}/series")
+        printed = re.findall(r"(http://\S+)(/viewer\?StudyInstanceUIDs=([0-9.]+)\S*)", process.log.read_text())
+        (address, page, uid) = printed[0]
+        assert fetch(f"{address}/dicom-web/studies/{uid}/series")[0] == 403
+        status, series = Caller(address + page).get(f"/dicom-web/studies/{uid}/series")
         assert status == 200
         assert {"CT", "SEG", "SR"} <= {one["00080060"]["Value"][0] for one in json.loads(series)}
         process.send(signal.SIGINT)

@@ -73,7 +73,7 @@ def test_what_is_no_request_is_aborted_and_recorded(node: RunningListener, first
         peer.send(first)
         assert peer.receive() == (ABORT, bytes(4))
     refused = node.read(Kind.ASSOCIATION_REFUSED)[-1]
-    assert refused.details["reason"].startswith("aborted: ")
+    assert str(refused.details["reason"]).startswith("aborted: ")
     assert refused.address == "127.0.0.1"
     assert still_open(node)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,8 +76,9 @@ def test_an_abstract_syntax_that_is_none_costs_its_context_and_no_other(node: Ru
         peer.release()
     found = node.read(Kind.ASSOCIATION_CLOSED)
     (opened,) = [entry for entry in found if entry.kind is Kind.ASSOCIATION_OPENED]
-    assert [context["result"] for context in opened.details["contexts"]] == [3, 3, 3, 0]
-    assert all(len(context["abstract_syntax"]) <= 65 for context in opened.details["contexts"])
+    answered: Any = opened.details["contexts"]
+    assert [context["result"] for context in answered] == [3, 3, 3, 0]
+    assert all(len(context["abstract_syntax"]) <= 65 for context in answered)
     assert all_plain(found)
 
 

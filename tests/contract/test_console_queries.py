@@ -1,7 +1,9 @@
 """What people ask of a real PostgreSQL, as they type it: status, explain, the trail, dead letters."""
 
 import json
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,3 +190,15 @@ def test_a_newer_schema_is_ready_for_this_release(database: Database, database_u
 def test_an_empty_database_says_that_nothing_has_come(database: Database, database_url: str) -> None:
     assert "no study has arrived yet" in run("status", "--database", database_url).stdout
     assert studies_by_state(database)["stuck"] == 0
+
+
+def test_a_command_that_a_complaint_names_works_as_it_is_printed(database_url: str, tmp_path: Path) -> None:
+    upgrade(database_url)
+    settings = tmp_path / "of this node.toml"
+    settings.write_text("")
+    refused = run("conflicts", "adopt", "7", "--config", settings, "--data", tmp_path, "--database", database_url)
+    assert refused.exit_code == 1
+    named = refused.stderr.strip().partition(": ")[2]
+    program, *arguments = shlex.split(named)
+    listed = run(*arguments)
+    assert (program, listed.exit_code, listed.stdout) == ("dicom-node", 0, "there are none\n")

@@ -76,7 +76,7 @@ class ComposedKafka(Server):
     def _programs(self, folder: Path) -> None:
         """The two programs of Kafka's distribution that the script calls."""
         folder.mkdir(parents=True)
-        java = " ".join([counterparts.require("java"), *JAVA, "-cp", f"'{counterparts.kafka_jars()}/*'"])
+        java = " ".join([counterparts.require("java"), *JAVA, "$KAFKA_LOG4J_OPTS -cp", f"'{counterparts.kafka_jars()}/*'"])
         for name, kind in (("kafka-storage.sh", "kafka.tools.StorageTool"), ("kafka-server-start.sh", "kafka.Kafka")):
             (folder / name).write_text(f'#!/bin/sh\nexec {java} {kind} "$@"\n')
             (folder / name).chmod(0o755)
@@ -112,6 +112,14 @@ def test_each_service_may_do_its_part_once_the_lists_are_there_and_nothing_befor
         subscription.close()
         with pytest.raises((ConfigurationError, Unavailable), match=r"Kafka (refuses|shows no topic)"):
             _publish(composed.settings(services, role))
+
+
+def test_the_broker_writes_no_file_but_its_data_and_is_told_to_log_to_none(composed: ComposedKafka) -> None:
+    logging = yaml.safe_load((ROOT / "deploy" / "kafka" / "log4j2.yaml").read_text())["Configuration"]
+    assert list(logging["Appenders"]) == ["Console"]
+    ours = {"scripts", "deploy", "kafka", "data", "server.properties", composed.log.name}
+    assert {path.name for path in composed.folder.iterdir()} == ours
+    assert {path.name for path in (composed.folder / "kafka").iterdir()} == {"bin"}
 
 
 def test_passwords_and_what_proves_them_are_in_no_log_of_the_broker(composed: ComposedKafka) -> None:

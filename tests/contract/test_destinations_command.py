@@ -16,6 +16,7 @@ from consumers.steps.retry import retry
 from domain.profiles import BUILT_IN, ENHANCED_SR, EXPLICIT, IMPLICIT, SECONDARY_CAPTURE
 from models.registry import Registry
 from roles.health import Health, HealthServer
+from roles.run_files import Facts
 from store.deliveries import Delivery
 from store.holders import Holder, Life
 from store.schema import upgrade
@@ -161,7 +162,7 @@ def test_a_destination_that_is_configured_is_not_forgotten(configured: Path) -> 
 
 def test_a_destination_that_only_the_running_node_was_given_is_not_forgotten(configured: Path, tmp_path: Path) -> None:
     given = ["--config", configured, "--data", tmp_path]
-    with HealthServer(Health(), Http(), tmp_path, "deliver", {"destinations": ["BY_OPTION"]}):
+    with HealthServer(Health(), Http(), tmp_path, "deliver", Facts(destinations=("BY_OPTION",))):
         assert "take it out of the settings first" in run("forget", "BY_OPTION", *given, code=1).output
 
 

@@ -110,7 +110,7 @@ def test_an_index_that_works_keeps_its_key_and_one_with_a_wrong_key_is_waited_fo
 
     made = context(bench, database_url)
     with running(index, made):
-        wait_for(lambda: made.health.report()["ready"], 60, "the index is ready")
+        wait_for(lambda: made.health.report().ready, 60, "the index is ready")
         with pytest.raises(Permanent, match="stop the node on every host"):
             forget_key(bench.ledger)
     assert not works()
@@ -121,4 +121,4 @@ def test_an_index_that_works_keeps_its_key_and_one_with_a_wrong_key_is_waited_fo
     forget_key(bench.ledger)
     made = context(bench, database_url)
     with running(index, made):
-        wait_for(lambda: made.health.report()["ready"], 60, "the index goes on with the next key")
+        wait_for(lambda: made.health.report().ready, 60, "the index goes on with the next key")

@@ -1,6 +1,7 @@
 """One suite for every object store, the one in memory that tests use included."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +112,24 @@ def test_the_descriptor_that_learns_of_failed_writes_is_open_before_them_and_sta
         objects.sync()
     assert opened == [tmp_path]
     assert objects.get("a") == b""
+
+
+def test_each_file_system_that_holds_a_part_of_the_store_is_synced_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (tmp_path / "results").symlink_to(elsewhere)
+        (tmp_path / "instances").mkdir()
+        synced: list[int] = []
+
+        def syncfs(descriptor: int) -> int:
+            synced.append(os.fstat(descriptor).st_dev)
+            return 0
+
+        monkeypatch.setattr("store.objects._LIBC.syncfs", syncfs, raising=False)
+        store = DirectoryStore(tmp_path)
+        store.put("results/a", [b"x"])
+        store.put("instances/a", [b"x"])
+        store.sync()
+        assert sorted(synced) == sorted({tmp_path.stat().st_dev, Path(elsewhere).stat().st_dev})
+        assert len(synced) == 2

@@ -209,7 +209,7 @@ def test_a_job_of_a_package_that_was_installed_a_moment_ago_has_it_loaded_and_is
     (tmp_path / "models").mkdir()
     made = context(bench, database_url, models=Models(folder=tmp_path / "models"))
     with running(work, made):
-        wait_for(lambda: made.health.report()["ready"], 60, "the worker to have looked at an empty folder")
+        wait_for(lambda: made.health.report().ready, 60, "the worker to have looked at an empty folder")
         assert models.said == []  # without a package there is nothing to start
         shutil.copytree(tmp_path / "coming" / "body_and_bone", tmp_path / "models" / "body_and_bone")
         bench.receive(SMALL.datasets())

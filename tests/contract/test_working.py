@@ -24,6 +24,7 @@ from domain.states import StudyState
 from inference_worker.model_process import Answer, Task, TimedOut, mask_file
 from models.registry import Registry
 from roles.health import Health, HealthServer
+from roles.run_files import Facts
 from store.queries.path import study_path
 from store.queries.studies import how_many_studies, latest_studies
 from tests.support.bench import Bench
@@ -274,7 +275,7 @@ def test_the_retry_command_says_that_it_lacks_the_nodes_packages_and_takes_them_
     assert "the study stays as it is: body_and_bone" in refused.stderr and "--models DIR" in refused.stderr
     assert study(bench)[0] == "stuck"
     folder = registry.get("body_and_bone").folder.parent
-    with HealthServer(Health(), Http(), bench.root, "work", {"models": str(folder)}):
+    with HealthServer(Health(), Http(), bench.root, "work", Facts(models=str(folder))):
         assert "1 inference(s)" in CliRunner().invoke(app, asked).stdout
     assert (study(bench)[0], job(bench)[0]) == ("complete", "requested")
 

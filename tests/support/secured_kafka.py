@@ -127,6 +127,8 @@ class SecuredKafka(KafkaBroker):
             ),
             "listener.name.clients.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": self._jwks.as_uri(),
             "listener.name.clients.oauthbearer.sasl.oauthbearer.expected.audience": AUDIENCE,
+            # A token is shown anew within this (ms): a client whose next one does not come has no session then.
+            "listener.name.clients.oauthbearer.connections.max.reauth.ms": 3000,
         }
 
 

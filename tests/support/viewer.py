@@ -81,7 +81,7 @@ class Reader:
         page = self._browser.new_page(viewport={"width": _SIZE[0], "height": _SIZE[1]})
         # As a reader who has confirmed that the viewer is for investigational use; the notice would lie over the image.
         page.add_init_script("sessionStorage.setItem('investigationalUseDialog', 'hidden')")
-        return Reading(page, self._viewer.address, self._viewer.study(study_instance_uid))
+        return Reading(page, self._viewer.origin, self._viewer.study(study_instance_uid))
 
 
 class Reading:

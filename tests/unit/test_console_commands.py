@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from console.cli.app import _load, app
+from console.cli.app import app
+from console.cli.loaded import command as loaded
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
@@ -59,8 +60,8 @@ def test_the_version_is_said_with_the_python_that_runs_it(arguments: list[str]) 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_first_help_says_of_a_command_what_its_own_help_begins_with(name: str) -> None:
-    command, shown = _load(None, name), COMMANDS[name]
-    assert (command.help.splitlines()[0], command.hidden) == (shown.about, shown.hidden)
+    command, shown = loaded(name), COMMANDS[name]
+    assert (str(command.help).splitlines()[0], command.hidden) == (shown.about, shown.hidden)
     panel = getattr(command, "rich_help_panel", None)
     assert (panel if isinstance(panel, str) else None) == shown.panel
 
@@ -88,7 +89,7 @@ def test_every_number_that_a_command_takes_has_bounds() -> None:
     numbers = [
         (name, one)
         for command in COMMANDS
-        for name, one in parameters(_load(None, command))
+        for name, one in parameters(loaded(command))
         if one.type_descriptor.annotation in (int, float)
     ]
     assert len(numbers) > 20

@@ -2,19 +2,15 @@
 
 import json
 import os
-import socket
-from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from config.settings import Http
 from domain.errors import ConfigurationError
-from roles import health as door
-from roles.health import Health, HealthServer
-from roles.run_files import run_file, running
+from roles.health import Health, HealthServer, Report
+from roles.run_files import Facts, run_file, running
 from tests.support.http import fetch
-from tests.support.processes import wait_for
 
 
 class Seconds:
@@ -27,9 +23,9 @@ class Seconds:
 
 def test_a_role_is_ready_once_its_main_loop_has_begun() -> None:
     health = Health()
-    assert health.report() == {"ready": False, "waiting_for": ["its main loop"]}
+    assert health.report() == Report(ready=False, waiting_for=("its main loop",))
     health.beat()
-    assert health.report() == {"ready": True, "waiting_for": []}
+    assert health.report() == Report(ready=True)
 
 
 def test_a_role_says_what_it_waits_for_in_the_order_of_the_waits() -> None:
@@ -37,15 +33,20 @@ def test_a_role_says_what_it_waits_for_in_the_order_of_the_waits() -> None:
     health.beat()
     for what in ("PostgreSQL", "Kafka", "PostgreSQL"):
         health.waiting(what)
-    assert health.report()["waiting_for"] == ["PostgreSQL", "Kafka"]
+    assert health.report().waiting_for == ("PostgreSQL", "Kafka")
     health.ready("PostgreSQL")
-    assert health.report() == {"ready": False, "waiting_for": ["Kafka"]}
+    assert health.report() == Report(ready=False, waiting_for=("Kafka",))
 
 
 def test_published_facts_stand_in_the_report() -> None:
     health = Health()
-    health.publish(dicom_port=104)
-    assert health.report()["dicom_port"] == 104
+    health.publish(dicom_port=104, aet="NODE")
+    assert health.report().as_json() == {
+        "ready": False,
+        "waiting_for": ["its main loop"],
+        "dicom_port": 104,
+        "aet": "NODE",
+    }
 
 
 def test_a_loop_that_no_longer_comes_round_is_not_live() -> None:
@@ -90,15 +91,11 @@ def test_waiting_for_a_server_is_life_too() -> None:
 
 def test_the_door_answers_by_the_health_and_leaves_its_address(tmp_path: Path) -> None:
     health = Health()
-    with HealthServer(health, Http(), tmp_path, "work", {"url": "somewhere"}) as server:
-        facts = running(tmp_path, "work")
-        assert facts is not None
-        assert (facts["pid"], facts["port"], facts["role"], facts["url"]) == (
-            os.getpid(),
-            server.port,
-            "work",
-            "somewhere",
-        )
+    facts = Facts(("PACS",), "packages", "somewhere", "elsewhere")
+    with HealthServer(health, Http(), tmp_path, "work", facts) as server:
+        said = running(tmp_path, "work")
+        assert said is not None
+        assert (said.pid, said.port, said.role, said.facts) == (os.getpid(), server.port, "work", facts)
         address = f"http://127.0.0.1:{server.port}"
         assert fetch(f"{address}/health/ready")[0] == 503
         assert json.loads(fetch(f"{address}/health/ready")[1])["waiting_for"] == ["its main loop"]
@@ -115,36 +112,6 @@ def test_a_hanging_role_answers_that_it_is_not_live_and_what_hangs(tmp_path: Pat
     with HealthServer(Health(limit=-1), Http(), tmp_path, "work") as server:
         said = fetch(f"http://127.0.0.1:{server.port}/health/live")
     assert said == (503, b'{"alive": false, "hanging": ["its main loop"]}')
-
-
-def test_connections_that_ask_nothing_take_no_more_than_the_doors_own_descriptors_and_no_more_than_its_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with HealthServer(Health(), Http(), tmp_path, "listen") as server, ExitStack() as stack:
-        silent = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 60)) for _ in range(60)]
-        for further in silent[door._AT_ONCE :]:
-            assert _is_closed(further)
-        for held in silent[: door._AT_ONCE]:
-            held.close()
-        monkeypatch.setattr(door._Handler, "timeout", 0.01)
-        for _ in range(door._AT_ONCE + 1):
-            with socket.create_connection(("127.0.0.1", server.port), 60) as slow:
-                assert _is_closed(slow)
-        wait_for(lambda: _answers(f"http://127.0.0.1:{server.port}/health/live"), 60, "the door to answer")
-
-
-def _answers(url: str) -> bool:
-    with suppress(OSError):
-        return fetch(url)[0] == 200
-    return False
-
-
-def _is_closed(connection: socket.socket) -> bool:
-    """Waits for the other side's end of it, which comes before any byte."""
-    try:
-        return connection.recv(1) == b""
-    except ConnectionResetError:
-        return True
 
 
 @pytest.mark.parametrize("began", ["another time", None])

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from consumers.bus.outage import RetryUntilAvailable, Stopped, until_stopped
+from consumers.bus.outage import RetryUntilAvailable
 from domain.clock import ManualClock
 from domain.errors import Retryable, Unavailable
+from domain.stopping import Stopped, until_stopped
 
 
 def _failing(times: int, error: Exception | None = None) -> Callable[[], str]:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from config.settings import Settings
+from config.settings import Http, Settings
+from roles.health import Health, HealthServer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("listen", "index", "assemble", "relay", "work", "write", "deliver")
@@ -54,14 +55,34 @@ def test_a_counterpart_can_gain_no_privilege(name: str, services: dict[str, dict
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_healthy_when_it_says_that_it_is_ready(role: str, services: dict[str, dict[str, Any]]) -> None:
-    port = services[role]["environment"]["DICOM_NODE_HTTP__PORT"]
-    assert f"http://127.0.0.1:{port}/health/ready" in services[role]["healthcheck"]["test"][-1]
+def test_a_role_is_healthy_when_it_says_that_it_is_ready(
+    role: str, services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    environment, probe = services[role]["environment"], services[role]["healthcheck"]["test"]
+    assert f":{environment['DICOM_NODE_HTTP__PORT']}/health/ready" in probe[-1]
+    health = Health()
+    with HealthServer(health, Http(), tmp_path, role) as server:
+        # Where it is told to listen, it is asked, with nothing else in between.
+        asks = [sys.executable, *probe[2:-1], probe[-1].replace(":8080/", f":{server.port}/")]
+        inside = {"DICOM_NODE_HTTP__HOST": "127.0.0.1"}
+        assert subprocess.run(asks, capture_output=True, check=False, env=inside).returncode
+        health.beat()
+        assert subprocess.run(asks, capture_output=True, check=False, env=inside).returncode == 0
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role not in {"assemble", "relay"}])
-def test_roles_that_read_or_write_objects_share_one_volume(role: str, services: dict[str, dict[str, Any]]) -> None:
-    assert services[role]["volumes"] == ["data:/data"]
+def test_health_and_metrics_are_on_a_network_that_neither_scanners_nor_archives_nor_servers_are_on(
+    compose: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
+    assert {name for name, service in services.items() if "watch" in service["networks"]} == set(ROLES)
+    assert compose["networks"]["watch"] == {"internal": True}
+    for role in ROLES:
+        # A name of that network alone: a door that listens at it is on no other one.
+        (name,) = services[role]["networks"]["watch"]["aliases"]
+        assert services[role]["environment"]["DICOM_NODE_HTTP__HOST"] == name
+        assert name not in services
+        others = [other for network, other in services[role]["networks"].items() if network != "watch"]
+        assert others
+        assert not any(others), "an alias there would open the door there"
 
 
 def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[str, Any]]) -> None:
@@ -106,7 +127,7 @@ def test_every_setting_is_one_that_the_node_knows(services: dict[str, dict[str, 
 def test_the_broker_is_the_one_that_the_tests_run(services: dict[str, dict[str, Any]]) -> None:
     tested = re.search(r"<version>(4[\d.]+)</version>", (ROOT / "scripts" / "kafka" / "pom.xml").read_text())
     assert tested is not None
-    assert services["kafka"]["image"] == f"apache/kafka:{tested[1]}"
+    assert services["kafka"]["image"].partition("@")[0] == f"apache/kafka:{tested[1]}"
 
 
 @pytest.mark.parametrize("role", WITHOUT_ENGINE)

@@ -12,6 +12,7 @@ from inference_worker.transforms.arrays import Sampled
 from inference_worker.transforms.measuring import measure
 from inference_worker.volume import Volume
 from models.manifest import Identity, Input, Lesions, Manifest, Network, Quantity
+from tests.support.phantoms import Phantom
 
 NODULE = Code("27925004", "SCT", "Nodule")
 LUNG = Code("39607008", "SCT", "Lung")
@@ -90,6 +91,34 @@ def test_what_is_smaller_or_larger_than_the_model_is_for_by_any_axis_leaves_list
     assert [f"{one.probability:.1f}" for one in boxes(found.regions)] == kept
     assert bool(found.mask[2, 5, 5]) == ("0.7" in kept)
     assert bool(found.mask[10, 22, 31]) == ("0.9" in kept)
+
+
+def test_what_is_too_long_for_its_breadth_leaves_list_and_mask() -> None:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[4, 10:16, 10:30], mask[9, 10:16, 10:40] = 1, 1
+    shares = Sampled(mask[None].astype(np.float32), AFFINE)
+
+    found = listed(mask, shares, manifest(least_ratio=0.25), source())
+
+    assert [one.frame for one in boxes(found.regions)] == [4]
+    assert not found.mask[9].any()
+
+
+def test_a_lesion_of_a_lung_says_its_side_by_every_shape_and_one_elsewhere_says_none() -> None:
+    chest = Phantom()
+    mask = np.zeros((chest.slices, *chest.size), np.uint8)
+    mask[30, 64:70, 88:94], mask[20:22, 64:70, 32:38] = 1, 1
+    shares = Sampled(mask[None].astype(np.float32), chest.affine())
+    frames = tuple(SourceFrame(f"1.2.{k}") for k in range(chest.slices))
+    volume = Volume(chest.hounsfield(), chest.affine(), frames, "")
+
+    told = listed(mask, shares, manifest(site=LUNG, air_below=-400.0), volume).regions
+    untold = listed(mask, shares, manifest(site=LUNG), volume).regions
+
+    assert [(one.frame, one.laterality and one.laterality.meaning) for one in told] == [
+        (20, "Right"), (20, "Right"), (30, "Left"), (30, "Left")
+    ]  # fmt: skip
+    assert {one.laterality for one in untold} == {None}
 
 
 def test_box_and_middle_lie_on_the_image_that_the_axes_are_measured_on() -> None:

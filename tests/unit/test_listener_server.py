@@ -78,9 +78,9 @@ def test_liveness_ends_with_the_accepting_and_is_loud(
     watching = threading.Thread(target=_watch, args=(context, node.listener, node.writer))
     watching.start()
     try:
-        wait_for(lambda: health.report()["ready"], 10, "readiness")
+        wait_for(lambda: health.report().ready, 10, "readiness")
         monkeypatch.setattr(server, "_STUCK", -1.0)
-        wait_for(lambda: not health.report()["ready"], 10, "the watch to notice")
+        wait_for(lambda: not health.report().ready, 10, "the watch to notice")
         now[0] = 61.0
         assert not health.alive()
         assert "no connection is accepted any more" in caplog.text

@@ -151,6 +151,7 @@ MORE_INPUTS = "".join(f'[[inputs]]\nname = "more_{n}"\n[inputs.conditions]\n' fo
         ("[digests]", LESIONS + 'shapes = ["ball"]\n[digests]', "lesions.0.shapes: must be one of box, point"),
         ("[digests]", LESIONS + "shapes = []\n[digests]", "lesions.0.shapes: must be one of box, point, or both"),
         ("[digests]", LESIONS + "most = 0\n[digests]", "lesions.0.most: must be 1 or more"),
+        ("[digests]", LESIONS + "least_ratio = 1.0\n[digests]", "lesions.0.least_ratio: must be 0 or more and below 1"),
         ("[digests]", LESIONS + "long_axis_mm = [4.0]\n[digests]", "lesions.0.long_axis_mm: must be two numbers"),
         ("[digests]", LESIONS + "mean_axis_mm = [4.0]\n[digests]", "lesions.0.mean_axis_mm: must be two numbers"),
         ("[digests]", LESIONS + "short_axis_mm = [9, 3]\n[digests]", "lesions.0.short_axis_mm: must be two numbers"),

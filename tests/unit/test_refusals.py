@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dicom_node.spool import PART, Close, Kind, Peer, SpoolReader, SpoolUnavailable
+from dicom_node.spool import PART, Close, Entry, Kind, Peer, SpoolReader, SpoolUnavailable
 from dicom_node.spool.refusals import Refusal, Refusals
 from dicom_node.tally import CountedLog, Tally
 from tests.support.listening import REJECT, RawPeer, listening, pdu, request
@@ -34,6 +34,13 @@ class Told:
         for peer, details in self.records:
             counted[peer.calling] += details["count"]
         return counted
+
+
+def number_of(entry: Entry, name: str) -> int:
+    """A number among the details of an entry."""
+    number = entry.details[name]
+    assert isinstance(number, int)
+    return number
 
 
 def stranger(name: str, reason: str = "not known") -> Refusal:
@@ -116,7 +123,7 @@ def test_refused_garbled_and_empty_associations_alike_are_counted_and_the_number
     with SpoolReader(tmp_path) as reader:
         found = [one for one in entries(reader) if one.kind is Kind.ASSOCIATION_REFUSED]
     assert len(found) == 6
-    recorded = Counter(one.details["code"] for one in found for _ in range(one.details["count"]))
+    recorded = Counter(one.details["code"] for one in found for _ in range(number_of(one, "count")))
     assert recorded == {7: refused["rejected-1-1-7"], None: refused["protocol"] + refused["no-context"]}
     assert recorded == {7: 20, None: 40}
 
@@ -133,12 +140,12 @@ def test_associations_that_break_off_are_told_by_number_but_those_that_stored_an
                 peer.send(pdu(7, bytes(4)))
         closed = [one for one in node.read(Kind.ASSOCIATION_CLOSED, 20) if one.kind is Kind.ASSOCIATION_CLOSED]
     own = [one for one in closed if "counted" not in one.details]
-    assert sum(one.details["stored"] for one in own) == sum(one.details["stored"] for one in closed) == 2
+    assert sum(number_of(one, "stored") for one in own) == sum(number_of(one, "stored") for one in closed) == 2
     assert len(own) < 10
     with SpoolReader(tmp_path) as reader:
-        told = [one.details for one in entries(reader) if one.kind is Kind.ASSOCIATIONS_ENDED]
-    assert {one["how"] for one in told} == {"aborted-by-peer"}
-    assert sum(one["count"] for one in told) == 20 - len(own)
+        told = [one for one in entries(reader) if one.kind is Kind.ASSOCIATIONS_ENDED]
+    assert {one.details["how"] for one in told} == {"aborted-by-peer"}
+    assert sum(number_of(one, "count") for one in told) == 20 - len(own)
     lines = [record.getMessage() for record in caplog.records if "aborted-by-peer" in record.getMessage()]
     assert len(lines) == len(own) + len(told)
 
@@ -182,7 +189,7 @@ def test_refused_instances_that_were_counted_are_told_within_an_association_that
             put(association, "2.1", b"whole")
         else:
             association.refuse(CT, "1.10", 0xA700, "disk full")
-        found = [one.details["count"] for one in entries(reader) if one.kind is Kind.INSTANCE_REFUSED]
+        found = [number_of(one, "count") for one in entries(reader) if one.kind is Kind.INSTANCE_REFUSED]
         assert sum(found) == (10 if ending == "stored" else 11)
         writer.close_association(association, Close.RELEASED, "")
 

@@ -13,7 +13,8 @@ from domain.findings import Code, Map, Measurement, Region, Shape
 from sr_writer.codes import sentences
 from sr_writer.codes.wording import warning
 from sr_writer.content import Content
-from sr_writer.pages.drawing import AMBER
+from sr_writer.pages.captions import block
+from sr_writer.pages.drawing import AMBER, BACKGROUND, font
 from sr_writer.pages.hanging import Edges, turned, turned_edges
 from sr_writer.pages.pictures import BARE, MOST, View, caption, picture, shown_letters, views, without_picture
 from sr_writer.pages.pixels import display
@@ -125,6 +126,29 @@ def test_a_lesion_of_a_few_pixels_is_not_covered_by_its_own_outline(tmp_path: Pa
     mask[0, 100:102, 100:102] = 1
     lesion = drawn(masked(tmp_path, mask))[200:204, 200:204].astype(int)
     assert lesion.max() - lesion.min(axis=-1).max() < 25
+
+
+@pytest.mark.parametrize("colour", [(12, 48, 255), (0, 118, 14), (120, 18, 134), (0, 0, 0), (40, 20, 10)])
+def test_a_letter_of_a_dark_colour_can_be_read_below_the_picture_as_in_it(
+    colour: tuple[int, int, int], tmp_path: Path
+) -> None:
+    mask = np.zeros((1, 40, 40), np.uint8)
+    mask[0, 10:30, 18:34] = 1
+    content = masked(tmp_path, mask)
+    dark = replace(content.findings.segments[0], colour=colour)
+    content = replace(content, findings=replace(content.findings, segments=(dark, *content.findings.segments[1:])))
+    (mark,) = shown_letters(content, View(0, ""))
+    said = np.asarray(block(content, View(0, ""), [mark], 400)).astype(int)
+    letter = said[8 : 8 + 17, 8 : 8 + round(font(13).getlength("A"))]
+    # 4.5 to 1 beside the page, as WCAG 2.2 (1.4.3) asks of text.
+    assert (luminance(letter.reshape(-1, 3)).max() + 0.05) / (luminance(np.array(BACKGROUND)) + 0.05) >= 4.5
+
+
+def luminance(colours: np.ndarray) -> np.ndarray:
+    """Relative luminance of sRGB (WCAG 2.2)."""
+    share = colours / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return np.asarray(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def test_a_letter_stands_beside_what_it_names_and_never_on_what_is_marked(tmp_path: Path) -> None:

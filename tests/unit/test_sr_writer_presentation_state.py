@@ -139,21 +139,40 @@ def test_each_image_keeps_the_first_window_of_its_own(tmp_path: Path) -> None:
     for dataset, window in zip(datasets, ([-600, 1500], [-600, 1500], [40, 400]), strict=False):
         dataset.WindowCenter, dataset.WindowWidth = [window[0], 99], [window[1], 9]
     regions = [replace(POINT, frame=index) for index in range(4)]
-    lung, tissue = state_of(datasets, tmp_path, *regions).SoftcopyVOILUTSequence
+    lung, tissue, _ = state_of(datasets, tmp_path, *regions).SoftcopyVOILUTSequence
     assert (lung.WindowCenter, lung.WindowWidth) == (-600, 1500)
     assert uids(lung.ReferencedImageSequence) == [datasets[0].SOPInstanceUID, datasets[1].SOPInstanceUID]
     assert (tissue.WindowCenter, tissue.WindowWidth) == (40, 400)
     assert uids(tissue.ReferencedImageSequence) == [datasets[2].SOPInstanceUID]
 
 
-def test_a_window_of_all_images_names_none_of_them_and_without_a_window_there_is_none(tmp_path: Path) -> None:
+def test_a_window_of_all_images_names_none_of_them(tmp_path: Path) -> None:
     datasets = SMALL.datasets()
-    assert "SoftcopyVOILUTSequence" not in state_of(datasets, tmp_path / "without", BOX, POINT)
     for dataset in datasets:
         dataset.WindowCenter, dataset.WindowWidth, dataset.VOILUTFunction = 40, 400, "SIGMOID"
-    (window,) = state_of(datasets, tmp_path / "with", BOX, POINT).SoftcopyVOILUTSequence
+    (window,) = state_of(datasets, tmp_path, BOX, POINT).SoftcopyVOILUTSequence
     assert (window.WindowCenter, window.VOILUTFunction) == (40, "SIGMOID")
     assert "ReferencedImageSequence" not in window
+
+
+def test_images_that_state_no_window_are_shown_in_that_of_the_pages_and_never_over_their_whole_range(
+    tmp_path: Path,
+) -> None:
+    datasets = SMALL.datasets()
+    (lung,) = state_of(datasets, tmp_path / "none", BOX, POINT).SoftcopyVOILUTSequence
+    assert (lung.WindowCenter, lung.WindowWidth) == (-600, 1500)
+
+    datasets[1].WindowCenter, datasets[1].WindowWidth = 40, 400
+    own, found = state_of(datasets, tmp_path / "one", BOX, POINT).SoftcopyVOILUTSequence
+    assert (own.WindowCenter, own.WindowWidth) == (40, 400)
+    assert uids(found.ReferencedImageSequence) == [datasets[2].SOPInstanceUID]
+
+
+def test_a_radiograph_without_a_window_is_shown_from_its_darkest_to_its_brightest_part(tmp_path: Path) -> None:
+    state = state_of([Radiograph(GRADIENT).dataset()], tmp_path, replace(POINT, frame=0))
+    (window,) = state.SoftcopyVOILUTSequence
+    assert 1900 < window.WindowCenter < 2100
+    assert 3500 < window.WindowWidth <= 4000
 
 
 def test_a_frame_of_an_enhanced_image_keeps_the_window_of_its_functional_groups(tmp_path: Path) -> None:
@@ -170,11 +189,12 @@ def test_a_frame_of_an_enhanced_image_keeps_the_window_of_its_functional_groups(
 
 
 @pytest.mark.parametrize(("centre", "width"), [(None, 400), (40, None), (40, 0), (40, -400)])
-def test_a_window_that_is_none_is_left_out(centre: int | None, width: int | None, tmp_path: Path) -> None:
+def test_a_window_that_is_none_is_not_taken_over(centre: int | None, width: int | None, tmp_path: Path) -> None:
     datasets = SMALL.datasets()
     for dataset in datasets:
         dataset.WindowCenter, dataset.WindowWidth = centre, width
-    assert "SoftcopyVOILUTSequence" not in state_of(datasets, tmp_path, BOX)
+    (window,) = state_of(datasets, tmp_path, BOX).SoftcopyVOILUTSequence
+    assert (window.WindowCenter, window.WindowWidth) == (-600, 1500)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian])

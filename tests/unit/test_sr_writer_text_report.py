@@ -11,7 +11,7 @@ from pydicom import Dataset
 
 from domain.findings import Code, Findings, Region, Shape
 from domain.profiles import BASIC_TEXT_SR, COMPREHENSIVE_3D_SR, ResultFormat, ResultKind
-from domain.words import SCORE
+from domain.words import OF_A_WHOLE, SCORE
 from sr_writer.content import Predecessor
 from sr_writer.reading import report_text
 from sr_writer.results import ResultObject, write
@@ -82,7 +82,7 @@ def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader
         "Findings": [
             "Right lung: volume 2530 ml, mean density -812 HU",
             "Left lung: volume 2210 ml, mean density -805 HU",
-            "Nodule: image 4, table position 7.5 mm, score 91 %",
+            "Nodule: right lung, image 4, table position 7.5 mm, score 91 %",
             "Pneumonia: score 96 %, reported (from 50 % on)",
             "Cardiomegaly: score 3 %, not reported (from 25 % on)",
         ],
@@ -90,10 +90,17 @@ def test_the_warning_comes_first_then_a_line_for_each_finding_then_what_a_reader
             "Read: series 1 (CT, 4 images).",
             "1 missing slice was interpolated.",
             SCORE,
+            OF_A_WHOLE,
             "Run by OpenVINO on CPU.",
             *CARD,
         ],
     }
+
+
+def test_where_a_side_is_not_known_the_finding_and_a_remark_say_so(findings: Findings, paths: list[Path]) -> None:
+    said = sections(opened(written(replace(findings, regions=(replace(NODULE, laterality=None),)), paths)))
+    assert "Nodule: lung, side not determined, image 4, table position 7.5 mm, score 91 %" in said["Findings"]
+    assert "On which side of the patient was not determined: Nodule." in said["Current Procedure Descriptions"]
 
 
 def test_it_holds_what_a_basic_text_report_may_hold_and_no_more(findings: Findings, paths: list[Path]) -> None:

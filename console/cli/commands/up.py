@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
+from shlex import quote
 
 import typer
 
@@ -147,23 +148,23 @@ def _check_port(host: str, port: int, said: str, holder: Callable[[], str] = str
 
 def _holder(settings: Settings) -> str:
     """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
-    for name, facts in all_running(settings.data).items():
+    for name, said in all_running(settings.data).items():
         if name.partition("-")[0] == "listen" and _serves(settings, name):
-            return f". {name} of this data folder runs without a node: stop it (kill {facts['pid']}), then start again"
+            return f". {name} of this data folder runs without a node: stop it (kill {said.pid}), then start again"
     return ""
 
 
 def _serves(settings: Settings, name: str) -> bool:
     """Whether that listener has the port, or does not say which it has."""
-    return bool(ask(settings.data, name).get("dicom_port", settings.listener.port) == settings.listener.port)
+    return ask(settings.data, name).dicom_port in {None, settings.listener.port}
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     from console.cli.output import screen, stacked, styled  # noqa: PLC0415 - as above
     from models import installed as packages  # noqa: PLC0415 - as above
 
-    listener = reports.get("listen", {})
-    port = listener.get("dicom_port", settings.listener.port)
+    listener = reports.get("listen")
+    port = (listener and listener.dicom_port) or settings.listener.port
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
@@ -172,8 +173,8 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
-        "health at": [f"{name:<9}{one.get('address', '')}/health/ready" for name, one in reports.items()],
-        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {settings.data}"],
+        "health at": [f"{name:<9}{one.address}/health/ready" for name, one in reports.items()],
+        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
     out.print()

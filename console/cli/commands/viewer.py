@@ -32,14 +32,17 @@ def viewer(
         Path | None,
         typer.Option("--pages", metavar="DIR", help="OHIF's built pages; those that `make viewer` fetched by default."),
     ] = None,
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Its port; 0: a free one.")] = 3000,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Its port; a free one by default.")
+    ] = 0,
     data: Annotated[
         Path, typer.Option("--data", metavar="DIR", help="Folder of the demonstration whose archive is shown.")
     ] = Path("demo-data"),
 ) -> None:
     """Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left.
 
-    It answers this machine alone, and passes nothing on to the archive but reading.
+    It answers this machine alone, of its users the one who opens an address that it prints: a key stands in it, that
+    lasts as long as the command runs. It passes nothing on to the archive but reading.
 
     Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
     """
@@ -82,9 +85,11 @@ def _show(served: Viewer) -> None:
     studies = served.archive.studies()
     out = screen()
     out.print()
-    out.print(styled(f"The viewer is at {served.address}; Ctrl-C stops it.", "bold green"))
+    # Not folded, for an address is opened as it stands.
+    out.print(styled(f"The viewer is at {served.address}", "bold green"), soft_wrap=True)
+    out.print("  The key in an address lets its reader in, and nobody else; Ctrl-C stops the viewer, and ends the key.")
     for uid, described in studies[:_LISTED]:
-        out.print(stacked([f"  {described or 'a study'}", f"    {served.study(uid)}"]))
+        out.print(stacked([f"  {described or 'a study'}", f"    {served.study(uid)}"]), soft_wrap=True)
     if not studies:
         out.print("  The archive holds no study.")
     elif len(studies) > _LISTED:

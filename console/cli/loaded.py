@@ -1,0 +1,30 @@
+"""A command of the table, its module imported when it is asked for."""
+
+from importlib import import_module
+
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+from config.imports import importing
+from console.cli.table import COMMANDS
+
+
+def command(name: str) -> TyperCommand | TyperGroup:
+    """The command `name`, or the group of commands."""
+    with importing():
+        module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
+    found = get_group(module.app).commands[name]
+    assert isinstance(found, TyperCommand | TyperGroup)
+    return found
+
+
+def named_command(name: str, below: str | None) -> tuple[TyperCommand | None, int]:
+    """The command `name`, or `below` in a group of that name, and of how many words its name is; None: there is none.
+
+    A group by itself is no command.
+    """
+    found = command(name) if name in COMMANDS else None
+    if isinstance(found, TyperGroup):
+        one = found.commands.get(below or "")
+        return (one if isinstance(one, TyperCommand) else None), 2
+    return found, 1

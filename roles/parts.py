@@ -1,0 +1,56 @@
+"""Which parts of the data folder each role needs, and how: the one place, for Compose, the documents and tests.
+
+What a role has for itself alone is none of them: DATA/run, where a process says that it runs. The key of the patients'
+digests (DATA/identity.key, where no setting gives it) is the index's.
+"""
+
+import threading
+from collections.abc import Mapping
+from enum import StrEnum
+
+from roles.process import Context
+from store.drafts import sweep
+
+
+class Need(StrEnum):
+    """How a role needs a part."""
+
+    READS = "reads"
+    WRITES = "writes"
+
+
+SPOOL = "spool"
+IMAGES = "objects/instances"
+MASKS = "objects/masks"
+MAPS = "objects/maps"
+RESULTS = "objects/results"
+WORK = "work"
+ENGINES = "engines"
+
+PARTS: Mapping[str, Mapping[str, Need]] = {
+    "listen": {SPOOL: Need.WRITES},
+    "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES},
+    "assemble": {},
+    "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},
+    "write": {IMAGES: Need.READS, MASKS: Need.READS, MAPS: Need.READS, RESULTS: Need.WRITES},
+    "deliver": {RESULTS: Need.READS},
+    "relay": {},
+}
+
+
+def all_parts() -> list[str]:
+    """Every part that a role needs, in order of their names."""
+    return sorted({part for needed in PARTS.values() for part in needed})
+
+
+def sweep_drafts(context: Context, role: str) -> None:
+    """Remove, beside the role's work, the drafts of objects that nobody will finish, where the role writes objects."""
+    written = [part for part, need in PARTS[role].items() if need is Need.WRITES and part.startswith("objects/")]
+
+    def swept() -> None:
+        for part in written:
+            folder = context.settings.data / part
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder, context.stop.is_set)
+
+    threading.Thread(target=swept, name="drafts", daemon=True).start()
