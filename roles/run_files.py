@@ -1,5 +1,6 @@
 """DATA/run/NAME.json: what a running process said of itself, for commands that look for it."""
 
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -99,13 +100,13 @@ def _is_alive(process: int, since: str) -> bool:
     try:
         return began(process) == since
     except OSError:
-        return _is_hidden(process)
+        return _exists(process)
 
 
-def _is_hidden(process: int) -> bool:
-    """Whether it runs as somebody else whose processes /proc does not show (its option hidepid)."""
+def _exists(process: int) -> bool:
+    """Whether there is a process that /proc does not show: somebody else's, or one closed to its like (hidepid)."""
     try:
         os.kill(process, 0)
-    except PermissionError:
-        return True
-    return False
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True

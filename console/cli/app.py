@@ -14,7 +14,7 @@ from console.cli.hints import begin, completed
 from console.cli.loaded import command
 from console.cli.table import COMMANDS
 from console.cli.version import version_line
-from domain.errors import NodeError
+from domain.errors import NodeError, exit_code
 from domain.visible import visible
 
 # The mark keeps the lines as they are.
@@ -57,7 +57,7 @@ class _Commands(TyperGroup):
             from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
 
             complain(*error.lines)
-            raise typer.Exit(1) from error
+            raise typer.Exit(exit_code(error)) from error
         except TyperException as error:
             _make_visible(error)
             raise

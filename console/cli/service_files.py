@@ -69,7 +69,6 @@ ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
-ProtectProc=invisible
 NoNewPrivileges=yes
 {capabilities}
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
@@ -80,7 +79,8 @@ RestrictSUIDSGID=yes
 LockPersonality=yes
 RemoveIPC=yes
 SystemCallArchitectures=native
-# Not MemoryDenyWriteExecute: engines compile a network into memory.
+# Not MemoryDenyWriteExecute: engines compile a network into memory. Not ProtectProc: the roles' memory is closed to one
+# another, and so would be whether they live.
 
 [Install]
 WantedBy=multi-user.target

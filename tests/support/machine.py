@@ -20,7 +20,7 @@ from tests.support.counterparts import require
 from tests.support.processes import wait_for
 
 PYTHON = Path("/opt/python")
-LIBRARIES = Path("/opt/libraries")
+LIBRARIES = Path("/opt/libraries/site-packages")
 NODE = Path("/opt/dicom-node")
 # The third line of mounts is for Python's library, which the loader's list is made from; the machine mounts it anew.
 # What an empty machine does not have lies beneath empty folders. `exec`: the signal to stop reaches systemd-nspawn.
@@ -40,10 +40,11 @@ exec systemd-nspawn --quiet --directory={root} --boot --private-network --regist
 
 
 class Machine:
-    """Started as a context. `run` runs a command there as root; paths of `inside` are below its root folder."""
+    """Started as a context, with the wheel installed in /opt/dicom-node. `brought` are folders to be laid in its /srv."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *brought: Path) -> None:
         self._place = place
+        self._brought = brought
         self._installed = place / "installed"
         self._log = place / "console.log"
         self._container: subprocess.Popen[bytes] | None = None
@@ -103,6 +104,8 @@ class Machine:
         command.chmod(0o755)
         for folder in (PYTHON, LIBRARIES):
             self._inside(folder).mkdir(parents=True)
+        for folder in self._brought:
+            shutil.copytree(folder, self._inside("/srv") / folder.name)
         # A Python that was built as a shared library looks for it where it was built.
         loader = self._inside("/etc/ld.so.conf.d/00-python.conf")
         loader.parent.mkdir(parents=True)
