@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, get_args, get_origin
+from typing import TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -15,7 +15,7 @@ PREFIX = "DICOM_NODE_"
 _NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
 
 
-def environment() -> list[Mapping[str, Any]]:
+def environment() -> list[Mapping[str, object]]:
     """What each variable sets, nested as the file is, the wider ones first; raises ConfigurationError.
 
     It names each that should be JSON and is none.
@@ -57,26 +57,25 @@ def _is_known(name: str) -> bool:
     return name.removeprefix(PREFIX).split("__")[0].lower() in Settings.model_fields
 
 
-def _nested(path: list[str], value: Any) -> Mapping[str, Any]:
-    for key in reversed(path):
-        value = {key: value}
-    return dict(value)
+def _nested(path: list[str], value: object) -> Mapping[str, object]:
+    first, *rest = path
+    return {first: _nested(rest, value) if rest else value}
 
 
-def _value(path: list[str], text: str) -> Any:
+def _value(path: list[str], text: str) -> object:
     """Raises ValueError where a list or a table is wanted and `text` is no JSON."""
-    kind: Any = Settings
+    kind: object = Settings
     for key in path:
         kind = _within(kind, key)
     return json.loads(text) if _is_model(kind) or get_origin(kind) in {tuple, dict} else text
 
 
-def _within(kind: Any, key: str) -> Any:
+def _within(kind: object, key: str) -> object:
     """The type of what `key` names in a table of `kind`; None where nothing is known of it."""
     if _is_model(kind):
         return kind.model_fields[key].annotation if key in kind.model_fields else None
     return get_args(kind)[1] if get_origin(kind) is dict else None
 
 
-def _is_model(kind: Any) -> bool:
+def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(kind, type) and issubclass(kind, BaseModel)

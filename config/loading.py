@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, Secret, ValidationError
+from pydantic_core import ErrorDetails
 
 from config.environment import PREFIX, environment, unknown_variables
 from config.masking import shown
@@ -22,7 +23,7 @@ _SHOWN = 100  # letters of a value that a complaint shows
 _NUMBER = re.compile(r"[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 
-def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
     """The settings, or ConfigurationError with one line for each thing that is wrong.
 
     `file` defaults to the variable DICOM_NODE_CONFIG; `overrides` is nested as the file is.
@@ -40,19 +41,19 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None 
     return settings
 
 
-def _read(file: Path | None) -> tuple[str, dict[str, Any]]:
+def _read(file: Path | None) -> tuple[str, dict[str, object]]:
     if file is None:
         return "", {}
     text = read(file)
     return text, load(text, file)
 
 
-def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    nothing: dict[str, Any] = {}
+def _merged(layers: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    nothing: dict[str, object] = {}
     return reduce(_merge, layers, nothing)
 
 
-def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(lower: Mapping[str, object], upper: Mapping[str, object]) -> dict[str, object]:
     merged = dict(lower)
     for key, value in upper.items():
         below = merged.get(key)
@@ -61,7 +62,7 @@ def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _complaint(
-    problem: Mapping[str, Any], text: str, file: Path | None, beneath: Mapping[str, Any], above: Mapping[str, Any]
+    problem: ErrorDetails, text: str, file: Path | None, beneath: Mapping[str, object], above: Mapping[str, object]
 ) -> str:
     path = tuple(problem["loc"])
     name = ".".join(str(part) for part in path)
@@ -78,7 +79,7 @@ def _complaint(
     return f"{file or 'settings'}: {name}: {said}" if name else f"{file or 'settings'}: {said}"
 
 
-def _said(problem: Mapping[str, Any], path: tuple[str | int, ...]) -> str:
+def _said(problem: ErrorDetails, path: tuple[str | int, ...]) -> str:
     """What is wrong, with the value where that may be shown: before our own words, behind those of pydantic."""
     words, value = str(problem["msg"]).removeprefix("Value error, "), problem["input"]
     if problem["type"] in _WHOLE or not _may_be_shown(value, path):
@@ -99,9 +100,9 @@ def _may_be_shown(value: object, path: tuple[str | int, ...]) -> bool:
     return isinstance(value, int | float) and len(repr(value)) <= _SHOWN
 
 
-def _kinds(path: tuple[str | int, ...]) -> set[Any]:
+def _kinds(path: tuple[str | int, ...]) -> set[object]:
     """What the setting at `path` may hold; sections where it is none, for a section may hold what is secret."""
-    kinds: set[Any] = {Settings}
+    kinds: set[object] = {Settings}
     for part in path:
         sections = {kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)}
         fields = [kind.model_fields[str(part)] for kind in sections if part in kind.model_fields]
@@ -110,13 +111,13 @@ def _kinds(path: tuple[str | int, ...]) -> set[Any]:
     return kinds
 
 
-def _within(annotation: Any) -> Iterator[Any]:
+def _within(annotation: object) -> Iterator[object]:
     yield annotation
     for inner in get_args(annotation):
         yield from _within(inner)
 
 
-def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
+def _holds(tree: object, path: tuple[str | int, ...]) -> bool:
     for part in path:
         # Of a list, the index is the key.
         held = dict(enumerate(tree)) if isinstance(tree, list | tuple) else tree

@@ -9,7 +9,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from config import defects
 from domain.visible import visible
@@ -66,7 +66,7 @@ def _words(record: logging.LogRecord) -> str:
     return record.getMessage() if _is_own(record) else "a library has something to say"
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
+def _extras(record: logging.LogRecord) -> dict[str, object]:
     if not _is_own(record):
         return {"library": record.name, "place": defects.place(record.pathname, record.lineno)}
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}

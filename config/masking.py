@@ -4,20 +4,20 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote
 
 from config.secret_urls import MASK, without_password
 from config.settings import Settings
+from domain.json_records import Json
 
 # A URL within a text, and words that a secret follows as in libpq's `password=x` and in forms of the web.
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:/\S+", re.IGNORECASE)
 _NAMED = re.compile(r"(pass(word|wd|phrase)?|pwd|secret|token|api[_-]?key|credentials?)\s*[=:]\s*\S", re.IGNORECASE)
 
 
-def public(settings: Settings) -> dict[str, Any]:
+def public(settings: Settings) -> dict[str, Json]:
     """All settings as plain JSON, without secrets."""
-    return dict(_masked(settings.model_dump(mode="json")))
+    return {name: _masked(one) for name, one in settings.model_dump(mode="json").items()}
 
 
 def digest(settings: Settings) -> str:
@@ -25,7 +25,7 @@ def digest(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(public(settings), sort_keys=True).encode()).hexdigest()
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Json) -> Json:
     """Secrets are masked by their type; a password that somebody writes into another setting is masked as well."""
     if isinstance(value, Mapping):
         return {key: _masked(one) for key, one in value.items()}

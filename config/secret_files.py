@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, Secret
 
@@ -28,7 +28,7 @@ def secret_settings() -> Iterator[tuple[str, str]]:
             yield from ((section, name) for name in names)
 
 
-def read_in(merged: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def read_in(merged: Mapping[str, object], layers: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """`merged` with what the files hold that it names; of a secret and its file the one from the upper layer counts.
 
     `layers` are what was merged, the uppermost last. Raises ConfigurationError, a line for each file that is no
@@ -42,7 +42,7 @@ def read_in(merged: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> d
             if not isinstance(given, Mapping) or not {name, name + SUFFIX} & given.keys():
                 continue
             try:
-                result[section] = _with_secret(result[section], given, f"{section}.{name}", name)
+                result[section] = _with_secret(given, result[section], f"{section}.{name}", name)
             except ConfigurationError as error:
                 wrong += error.lines
             break
@@ -51,8 +51,10 @@ def read_in(merged: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> d
     return result
 
 
-def _with_secret(table: Mapping[str, Any], given: Mapping[str, Any], setting: str, name: str) -> dict[str, Any]:
+def _with_secret(given: Mapping[str, object], table: object, setting: str, name: str) -> object:
     """The section `table` with the secret of `given`, which is there itself or in a file."""
+    if not isinstance(table, Mapping):
+        return table  # what it is instead, the check of all settings says
     if name + SUFFIX not in given:
         return {key: value for key, value in table.items() if key != name + SUFFIX}
     if name in given:
@@ -99,7 +101,7 @@ def _exposed(file: Path, status: os.stat_result) -> str:
     return ""
 
 
-def _is_secret(annotation: Any) -> bool:
+def _is_secret(annotation: object) -> bool:
     if isinstance(annotation, type):
         return issubclass(annotation, Secret)
     return any(map(_is_secret, get_args(annotation)))

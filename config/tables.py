@@ -6,14 +6,35 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    ClassVar,
+    NoReturn,
+    Protocol,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from config.toml_lines import KeyPath, load, locate
 from domain.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+class _Worded(Protocol):
+    """A table of which one key says which of several it is."""
+
+    key: ClassVar[str]
+    word: ClassVar[str]
 
 
 class Document:
@@ -38,7 +59,7 @@ class Document:
     def sound_parts(self, wanted: type[T]) -> tuple[T | None, frozenset[str]]:
         """The document without the top-level keys that are wrong, and those keys; None where it needs one of them."""
         hints = get_type_hints(wanted)
-        known = {field.name: field for field in fields(cast(Any, wanted))}
+        known = {field.name: field for field in fields(cast("type[DataclassInstance]", wanted))}
         built, wrong = {}, {key for key, field in known.items() if key not in self.values and _required(field)}
         for key, value in self.values.items():
             try:
@@ -48,7 +69,7 @@ class Document:
         whole = not any(key in known and _required(known[key]) for key in wrong)
         return (wanted(**built) if whole else None), frozenset(wrong)
 
-    def _table(self, wanted: type, value: Any, path: KeyPath) -> Any:
+    def _table(self, wanted: type, value: object, path: KeyPath) -> object:
         if not isinstance(value, Mapping):
             self.wrong(path, "must be a table")
         known = {field.name: field for field in fields(wanted)}
@@ -62,12 +83,12 @@ class Document:
         )
         return wanted(**dict(zip(value, built, strict=True)))
 
-    def _entry(self, hints: Mapping[str, Any], value: Any, path: KeyPath) -> Any:
+    def _entry(self, hints: Mapping[str, object], value: object, path: KeyPath) -> object:
         if path[-1] not in hints:
             self.wrong(path, f"is not a key here; known are {', '.join(hints)}")
         return self._value(hints[str(path[-1])], value, path)
 
-    def _value(self, hint: Any, value: Any, path: KeyPath) -> Any:
+    def _value(self, hint: object, value: object, path: KeyPath) -> object:
         if get_origin(hint) in (Union, types.UnionType):
             options = get_args(hint)
             if is_dataclass(options[-1]):
@@ -83,13 +104,14 @@ class Document:
             return {key: self._value(get_args(hint)[1], one, (*path, key)) for key, one in value.items()}
         if is_dataclass(hint):
             return self._table(cast(type, hint), value, path)
+        assert isinstance(hint, type)
         # TOML has one true and Python counts it as 1; a whole number is a number.
         fits = isinstance(value, (int, float) if hint is float else hint) and isinstance(value, bool) == (hint is bool)
-        if not fits or (hint is float and not isfinite(value)):
+        if not fits or (isinstance(value, float) and not isfinite(value)):
             self.wrong(path, f"must be {_WORDS[hint]}")
         return hint(value)
 
-    def _one_of(self, options: tuple[Any, ...], value: Any, path: KeyPath) -> Any:
+    def _one_of(self, options: Sequence[type[_Worded]], value: object, path: KeyPath) -> object:
         """A table that names which of `options` (models.steps) it is by their common `key`."""
         key, words = options[0].key, {option.word: option for option in options}
         if not isinstance(value, Mapping):
@@ -101,7 +123,7 @@ class Document:
             self.wrong((*path, key), f"is not known here; known are {', '.join(words)}")
         return self._table(words[word], {name: one for name, one in value.items() if name != key}, path)
 
-    def _tuple(self, hints: tuple[Any, ...], value: Any, path: KeyPath) -> tuple[Any, ...]:
+    def _tuple(self, hints: tuple[object, ...], value: object, path: KeyPath) -> tuple[object, ...]:
         if not isinstance(value, list):
             self.wrong(path, "must be an array")
         if hints[-1] is Ellipsis:
@@ -112,9 +134,9 @@ class Document:
         return tuple(_gathered([partial(self._value, hint, one, (*path, at)) for at, (hint, one) in pairs]))
 
 
-def _gathered(parts: Sequence[Callable[[], Any]]) -> list[Any]:
+def _gathered(parts: Sequence[Callable[[], object]]) -> list[object]:
     """What each of `parts` gives; raises ConfigurationError with the lines of all that raised it."""
-    values: list[Any] = []
+    values: list[object] = []
     mistakes: list[str] = []
     for part in parts:
         try:
@@ -126,5 +148,5 @@ def _gathered(parts: Sequence[Callable[[], Any]]) -> list[Any]:
     return values
 
 
-def _required(field: Field[Any]) -> bool:
+def _required(field: Field[object]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from domain.errors import ConfigurationError
 
@@ -22,7 +22,7 @@ def read(file: Path) -> str:
         raise ConfigurationError(f"{file}:{line}: cannot be read: it is no text in UTF-8") from error
 
 
-def load(text: str, file: Path) -> dict[str, Any]:
+def load(text: str, file: Path) -> dict[str, object]:
     """The values in `text`; raises ConfigurationError as `file:line: what is wrong` where it is not TOML."""
     try:
         return tomllib.loads(text)
@@ -60,7 +60,7 @@ def _key_lines(text: str) -> dict[KeyPath, int]:
     return lines
 
 
-def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, object]]]:
     """Each header or assignment with its first line: the shortest run of lines that is TOML by itself."""
     start, pending = 1, ""
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
@@ -74,11 +74,11 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
         start, pending = number + 1, ""
 
 
-def _enter(tree: dict[str, Any], tables: dict[KeyPath, int]) -> KeyPath:
+def _enter(tree: dict[str, object], tables: dict[KeyPath, int]) -> KeyPath:
     """The path of the table that a header opens; `tables` counts what each array of tables holds so far."""
     path: KeyPath = ()
-    node: Any = tree
-    while node:
+    node: object = tree
+    while node and isinstance(node, dict):
         key, node = next(iter(node.items()))
         path = (*path, key)
         if isinstance(node, list):
@@ -89,7 +89,7 @@ def _enter(tree: dict[str, Any], tables: dict[KeyPath, int]) -> KeyPath:
     return path
 
 
-def _paths(value: Any) -> Iterator[KeyPath]:
+def _paths(value: object) -> Iterator[KeyPath]:
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield (key,)

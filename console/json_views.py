@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
+from domain.json_records import Json, JsonObject
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
 from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
@@ -17,9 +18,6 @@ if TYPE_CHECKING:  # a command that shows studies need not load what speaks to d
     from consumers.destinations import ProfiledDestination
     from dicom_node.scu.probe import ProbeResult
     from store.destinations import Context, SeenDestination
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-JsonObject: TypeAlias = dict[str, Json]
 
 
 def studies(
@@ -52,7 +50,7 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
     return {"study": plain(study), "series": plain(series), "models": models}
 
 
-def listed(name: str, found: Listed[Any]) -> JsonObject:
+def listed(name: str, found: Listed[object]) -> JsonObject:
     """Records of one sort under its name, and how many more there are."""
     return {name: plain(found.rows), "more": found.more}
 

@@ -7,14 +7,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
 from domain.errors import NodeError
 from domain.stopping import loop_until
 from store.database import Database
 from store.holders import Holder
 from store.leases import Lease, LeaseTable
+
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +32,7 @@ class Renewal:
     def __init__(
         self,
         database: Database,
-        rows: LeaseTable[Any, Any],
+        rows: LeaseTable[S, E],
         holder: Holder,
         leases: Sequence[Lease],
         seconds: float,
@@ -36,7 +40,7 @@ class Renewal:
         alive: Callable[[], None],
     ) -> None:
         self._database = database
-        self._rows = rows
+        self._prolong = rows.renew
         self._holder = holder
         self._leases = leases
         self._seconds = seconds
@@ -72,6 +76,6 @@ class Renewal:
         try:
             self._holder.life.prove()
             with self._database.transaction() as connection:
-                self._rows.renew(connection, self._leases, self._seconds)
+                self._prolong(connection, self._leases, self._seconds)
         except NodeError as error:
             _log.warning("leases not renewed", extra={"rows": len(self._leases), "reason": str(error)})

@@ -14,7 +14,7 @@ from domain.identity import ConflictKind
 from domain.ids import JobId, StudyId
 from domain.states import DeliveryState, JobState, StudyState
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -355,10 +355,10 @@ class DeadLetter:
 
 
 @dataclass(frozen=True)
-class Listed(Generic[T]):
+class Listed(Generic[T_co]):
     """Some rows of a list, and how many more it has."""
 
-    rows: tuple[T, ...]
+    rows: tuple[T_co, ...]
     more: int = 0
 
 

@@ -24,8 +24,18 @@ import numpy as np
 
 from domain.errors import ConfigurationError, NodeError, Permanent
 from domain.findings import Findings
+from domain.json_records import Json
 from inference_worker.bundle_config import changes, on_device, reads_anew, targets
-from inference_worker.bundle_grid import Labels, needed, onto, read_nifti, to_source, whole_numbers, write_nifti
+from inference_worker.bundle_grid import (
+    Labels,
+    Numbers,
+    needed,
+    onto,
+    read_nifti,
+    to_source,
+    whole_numbers,
+    write_nifti,
+)
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.protocol import OutOfMemory
 from inference_worker.guards import refuse_input, refuse_output
@@ -167,7 +177,7 @@ class BundleModel:
             return OutOfMemory(f"the bundle {self._package.name} needs more memory than there is")
         return Permanent(f"the bundle failed: {_cause(error)}")
 
-    def _numbered(self, values: np.ndarray[Any, Any], lies: Grid) -> Labels:
+    def _numbered(self, values: Numbers, lies: Grid) -> Labels:
         """The bundle's values as numbers of segments."""
         labelled = Labelled(whole_numbers(values), lies.affine)
         for step in self._manifest.postprocessing:
@@ -239,7 +249,7 @@ class BundleModel:
                         f"the bundle {self._package.name} calls {module}.{target}; it is not trusted"
                     )
 
-    def _entry(self) -> dict[str, Any]:
+    def _entry(self) -> dict[str, Json]:
         """The one item of the bundle's dataset: a file, or one for each channel."""
         files = [str(file) for file in self._files()]
         return {self._manifest.network.input: files if len(files) > 1 else files[0]}

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from domain.errors import ConfigurationError
+from domain.json_records import Json, JsonObject
 
 
-def changes(stated: Mapping[str, Any], entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
+def changes(stated: JsonObject, entry: JsonObject, root: Path) -> dict[str, Json]:
     """What is set in the bundle's config, by MONAI's ids; `entry` is the one item of its dataset, `root` its folder.
 
     That is where the bundle lies and saves, what its dataset holds (the property `dataset_data` of MONAI's inference
@@ -16,7 +16,7 @@ def changes(stated: Mapping[str, Any], entry: Mapping[str, Any], root: Path) -> 
     """
     if not isinstance(stated.get("dataset"), Mapping):
         raise ConfigurationError("the bundle's config has no table dataset, where the study is to be put in")
-    found: dict[str, Any] = {
+    found: dict[str, Json] = {
         "bundle_root": str(root), "output_dir": str(root / "eval"), "dataset#data": [dict(entry)],
     }  # fmt: skip
     if isinstance(stated.get("dataloader"), Mapping):
@@ -24,7 +24,7 @@ def changes(stated: Mapping[str, Any], entry: Mapping[str, Any], root: Path) -> 
     return found | _onto_device(stated, "", "@device" if "device" in stated else "cpu")
 
 
-def _onto_device(config: Any, where: str, device: str) -> dict[str, str]:
+def _onto_device(config: object, where: str, device: str) -> dict[str, str]:
     """Checkpoints that were saved on a GPU are read where the bundle runs, wherever that is not stated."""
     if isinstance(config, Mapping) and config.get("_target_") == "CheckpointLoader" and "map_location" not in config:
         return {f"{where}#map_location": device}
@@ -40,12 +40,17 @@ def on_device(device: str) -> dict[str, str]:
     return {"device": f"$torch.device({device!r})"} if device else {}
 
 
-def reads_anew(stated: Mapping[str, Any]) -> bool:
+def reads_anew(stated: JsonObject) -> bool:
     """Whether the dataset reads its files at each run; others keep what they have read."""
-    return stated["dataset"].get("_target_") in ("Dataset", "monai.data.Dataset", "monai.data.dataset.Dataset")
+    dataset = stated["dataset"]
+    return isinstance(dataset, Mapping) and dataset.get("_target_") in (
+        "Dataset",
+        "monai.data.Dataset",
+        "monai.data.dataset.Dataset",
+    )
 
 
-def targets(config: Any) -> Iterator[str]:
+def targets(config: object) -> Iterator[str]:
     """Every bare name that the config calls."""
     if isinstance(config, Mapping):
         target = config.get("_target_")

@@ -8,6 +8,7 @@ granted: where a voxel lies is what its affine says.
 from importlib import import_module
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _ROUNDING = 0.02
 
 
-def needed(module: str) -> Any:
+def needed(module: str) -> ModuleType:
     """The module of that name; raises ConfigurationError naming the extra where it is not installed."""
     try:
         return import_module(module)

@@ -4,7 +4,6 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from domain.errors import ConfigurationError
 from inference_worker.bundle_grid import needed
@@ -31,7 +30,7 @@ class TensorRT:
         sys.modules.setdefault("tensorrt", library)
         return str(library.__version__)
 
-    def put_behind(self, network: Any, digest: str, batch: int) -> None:
+    def put_behind(self, network: object, digest: str, batch: int) -> None:
         """Have `network` run by TensorRT for up to `batch` windows at once; `digest` is that of the package.
 
         A network that TensorRT cannot run fails then and is not left to torch: what ran is what findings say.

@@ -7,28 +7,28 @@ of JSON that counts them, on bytes of white space, in the order of its tasks, of
 import array
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import BinaryIO
 
 from domain.errors import Retryable
+from inference_worker.model_messages import Request, SentTask
 
 # The kernel passes 253 at once.
 _AT_ONCE = 200
 _LINE = 1 << 16
 
 
-def send_files(channel: socket.socket, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand over the files of the tasks in `message`; what to send then: it with what each has been handed.
+def send_files(channel: socket.socket, request: Request) -> Request:
+    """Hand over the files of the tasks in `request`; what to send then: it with what each has been handed.
 
     Of a task one of whose files cannot be opened, it says that sentence in place of the others.
     """
-    told = dict(message)
-    told["tasks"] = [_handed(channel, task) for task in message.get("tasks", ())]
-    told["next"] = _handed(channel, message["next"]) if message.get("next") else None
-    return told if "tasks" in message else dict(message)
+    tasks = tuple(_handed(channel, task) for task in request.tasks)
+    return Request(tasks, _handed(channel, request.next) if request.next else None)
 
 
-def _handed(channel: socket.socket, task: Mapping[str, Any]) -> dict[str, Any]:
+def _handed(channel: socket.socket, task: SentTask) -> SentTask:
     """The task with the count of files that were `handed` over, and why no more were: `unopened`."""
     opened: list[int] = []
     handed = 0
@@ -37,18 +37,18 @@ def _handed(channel: socket.socket, task: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
             except OSError as error:
-                return {**task, "handed": handed, "unopened": f"file {of} cannot be opened: {error.strerror}"}
-            if len(opened) == _AT_ONCE or k + 1 == sum(map(len, task["files"].values())):
+                return replace(task, handed=handed, unopened=f"file {of} cannot be opened: {error.strerror}")
+            if len(opened) == _AT_ONCE or k + 1 == sum(map(len, task.files.values())):
                 _send(channel, opened)
                 handed += len(opened)
                 _close(opened)
-        return {**task, "handed": handed, "unopened": ""}
+        return replace(task, handed=handed)
     finally:
         _close(opened)
 
 
-def _paths(task: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for paths in task["files"].values():
+def _paths(task: SentTask) -> Iterator[tuple[str, str]]:
+    for paths in task.files.values():
         for k, path in enumerate(paths, 1):
             yield path, f"{k} of {len(paths)}"
 
@@ -88,20 +88,19 @@ class Inbox:
         self._text = bytearray(rest)
         return line.decode()
 
-    def files_of(self, task: Mapping[str, Any]) -> "HandedFiles":
+    def files_of(self, task: SentTask) -> "HandedFiles":
         """The files of `task`, whose line was the last one; asked of each task in turn."""
-        count = task["handed"]
-        taken, self._files = self._files[:count], self._files[count:]
+        taken, self._files = self._files[: task.handed], self._files[task.handed :]
         return HandedFiles(task, taken)
 
 
 class HandedFiles:
     """The files of one task, open, by the names of its inputs."""
 
-    def __init__(self, task: Mapping[str, Any], descriptors: Sequence[int]) -> None:
+    def __init__(self, task: SentTask, descriptors: Sequence[int]) -> None:
         self._files = [os.fdopen(one, "rb") for one in descriptors]
-        self._names = {name: len(paths) for name, paths in task["files"].items()}
-        self._unopened = task["unopened"]
+        self._names = {name: len(paths) for name, paths in task.files.items()}
+        self._unopened = task.unopened
 
     def by_name(self) -> dict[str, list[BinaryIO]]:
         """The files of each input; raises Retryable where one could not be opened."""

@@ -7,11 +7,12 @@ it watches what the child writes.
 import json
 import socket
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from domain.json_records import Json, json_object
 from inference_worker.handed_files import send_files
+from inference_worker.model_messages import Request, Start
 from inference_worker.scratch import Scratch
 
 # Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
@@ -37,13 +38,14 @@ class ModelChannel:
         self._scratch = scratch
         self._received = bytearray()
 
-    def send(self, message: Mapping[str, Any], deadline: float) -> None:
-        """Send `message`, its files open, with the place of each task's results in the child's own folder."""
+    def send(self, message: Start | Request, deadline: float) -> None:
+        """Send `message`, a request's files open, with the place of each task's results in the child's own folder."""
         self._socket.settimeout(_left(deadline))
-        told = _placed(send_files(self._socket, message), self._scratch)
-        self._socket.sendall(json.dumps(told).encode() + b"\n")
+        if isinstance(message, Request):
+            message = _placed(send_files(self._socket, message), self._scratch)
+        self._socket.sendall(json.dumps(message.to_json()).encode() + b"\n")
 
-    def receive(self, deadline: float) -> dict[str, Any]:
+    def receive(self, deadline: float) -> dict[str, Json]:
         """The next line. What came behind it is kept: replies to a request may arrive together."""
         while b"\n" not in self._received:
             part = self._part(deadline)
@@ -55,8 +57,8 @@ class ModelChannel:
         line, _, rest = bytes(self._received).partition(b"\n")
         self._received = bytearray(rest)
         try:
-            return dict(json.loads(line))
-        except (ValueError, TypeError, RecursionError) as error:
+            return json_object(line)
+        except (ValueError, RecursionError) as error:
             raise Stopped("the model process sent what is no message") from error
 
     def close(self) -> None:
@@ -75,12 +77,10 @@ class ModelChannel:
                     raise Stopped(f"the model process wrote more than {most:g} GB of temporary files") from None
 
 
-def _placed(message: Mapping[str, Any], scratch: Scratch) -> Mapping[str, Any]:
-    """`message` with the place of each task's results in the child's own folder."""
-    if "tasks" not in message:
-        return message
-    tasks = [{**task, "scratch": str(scratch.result(Path(task["scratch"]).name))} for task in message["tasks"]]
-    return {**message, "tasks": tasks}
+def _placed(request: Request, scratch: Scratch) -> Request:
+    """`request` with the place of each task's results in the child's own folder."""
+    tasks = (replace(task, scratch=str(scratch.result(Path(task.scratch).name))) for task in request.tasks)
+    return replace(request, tasks=tuple(tasks))
 
 
 def _left(deadline: float) -> float:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from domain.errors import (
     ConfigurationError,
@@ -28,9 +28,11 @@ from domain.errors import (
     UnusableInput,
 )
 from domain.findings import Findings
+from domain.json_records import Json, JsonObject, record
 from inference_worker.child_environment import environment
 from inference_worker.model_channel import ModelChannel, Stopped
 from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_messages import Request, SentTask, Start
 from inference_worker.scratch import Scratch
 from inference_worker.walls.standing import command, packages_in, plan_of
 
@@ -155,8 +157,8 @@ class ModelProcess:
         setup = replace(self._settings.setup.absolute(), barred=self._barred)
         with theirs:
             self._process = _spawn(theirs, setup, self._settings.factory, self._scratch)
-        message = {"parent": os.getpid(), "factory": self._settings.factory, "setup": setup.to_json()}
-        self._exchange(message, self._settings.start_limit, "loading the models")
+        start = Start(os.getpid(), self._settings.factory, setup)
+        self._exchange(start, self._settings.start_limit, "loading the models")
 
     def _blamed(self, error: Retryable) -> bool:
         """Whether it happened in the loading of one package, which is barred at the second death at last."""
@@ -211,7 +213,7 @@ class ModelProcess:
                 reply = channel.receive(time.monotonic() + timeout)
                 if reply.get("spent"):
                     raise EOFError
-                yield _raised(reply) if "error" in reply else self._taken(task, reply["answer"])
+                yield _raised(reply) if "error" in reply else self._taken(task, reply.get("answer"))
         except (TimeoutError, EOFError, OSError) as error:
             self._kill()
             raise _Lost from error
@@ -248,7 +250,7 @@ class ModelProcess:
     ) -> None:
         self.stop()
 
-    def _exchange(self, message: Mapping[str, Any], timeout: float, doing: str) -> dict[str, Any]:
+    def _exchange(self, message: Start | Request, timeout: float, doing: str) -> Json:
         try:
             reply = self._ask(message, timeout)
         except TimeoutError as error:
@@ -267,9 +269,9 @@ class ModelProcess:
             if reply.get("spent"):
                 self._end()
             raise _raised(reply)
-        return dict(reply["answer"])
+        return reply.get("answer")
 
-    def _ask(self, message: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    def _ask(self, message: Start | Request, timeout: float) -> dict[str, Json]:
         """Send a message, receive the reply; TimeoutError past `timeout`, EOFError or OSError where the child is gone.
 
         Each package that the child begins to load meanwhile has that time anew.
@@ -281,7 +283,7 @@ class ModelProcess:
             reply = channel.receive(time.monotonic() + timeout)
             if "loading" not in reply:
                 return reply
-            if "setup" not in message or reply["loading"] in begun or len(begun) == _PACKAGES:
+            if isinstance(message, Request) or reply["loading"] in begun or len(begun) == _PACKAGES:
                 raise Stopped("the model process held its parent up")
             self._loading = str(reply["loading"])
             begun.add(self._loading)
@@ -291,18 +293,18 @@ class ModelProcess:
             raise EOFError
         return self._channel
 
-    def _taken(self, task: Task, answer: Mapping[str, Any]) -> Answer:
+    def _taken(self, task: Task, said: Json) -> Answer:
         """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
         try:
-            findings, seconds = Findings.from_json(answer["findings"]), dict(answer["seconds"])
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            answer = record(Answer, said)
+        except ValueError as error:
             raise Permanent("the model process answered with what are no findings") from error
-        files = [mask_file(task.scratch)] if findings.mask else []
-        files += [map_file(task.scratch, number) for number in range(len(findings.maps))]
+        files = [mask_file(task.scratch)] if answer.findings.mask else []
+        files += [map_file(task.scratch, number) for number in range(len(answer.findings.maps))]
         if self._scratch:
             for file in files:
                 self._scratch.take(file.name, file)
-        return Answer(findings, seconds)
+        return answer
 
     def _kill(self) -> None:
         """End the child and whatever it started (it leads a session of its own), at once, and take its status.
@@ -350,16 +352,16 @@ def ending(status: int) -> str:
     return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _request(tasks: Sequence[Task], upcoming: Task | None) -> dict[str, Any]:
-    return {"tasks": [_said(task) for task in tasks], "next": _said(upcoming) if upcoming else None}
+def _request(tasks: Sequence[Task], upcoming: Task | None) -> Request:
+    return Request(tuple(_said(task) for task in tasks), _said(upcoming) if upcoming else None)
 
 
-def _said(task: Task) -> dict[str, Any]:
-    files = {name: [str(path) for path in paths] for name, paths in task.files.items()}
-    return {"package": task.package, "version": task.version, "files": files, "scratch": str(task.scratch)}
+def _said(task: Task) -> SentTask:
+    files = {name: tuple(str(path) for path in paths) for name, paths in task.files.items()}
+    return SentTask(task.package, task.version, files, str(task.scratch))
 
 
-def _raised(reply: Mapping[str, str]) -> NodeError:
+def _raised(reply: JsonObject) -> NodeError:
     """The error that the child reported, as the same class of domain.errors."""
     kind = _ERRORS.get(str(reply["error"]), Retryable)
     return kind(*str(reply.get("message")).split("\n"))

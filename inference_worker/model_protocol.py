@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from domain.findings import Findings, OtherFrames
 from inference_worker import together
 from inference_worker.images import Images
+from inference_worker.transforms.arrays import Array
 from inference_worker.volume import Volume
 from models.manifest import Input
 
@@ -37,7 +38,7 @@ Run: TypeAlias = Callable[[Sources], Outcome]
 class Prepared(dict[str, Volume | Images]):
     """Sources whose steps before the network are done already: `array` is what a pipeline made of them for itself."""
 
-    def __init__(self, sources: Sources, array: Any) -> None:
+    def __init__(self, sources: Sources, array: Array) -> None:
         super().__init__(sources)
         self.array = array
 

@@ -24,17 +24,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from config import logs
 from domain import errors
 from domain.errors import ConfigurationError, NodeError
 from domain.findings import Mask
+from domain.json_records import Json, JsonObject, json_object, record
 from inference_worker import images, volume
 from inference_worker.engines.checked import says_memory
 from inference_worker.handed_files import HandedFiles, Inbox
 from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
+from inference_worker.model_messages import Request, SentTask, Start
 from inference_worker.model_process import map_file, mask_file
 from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
 from inference_worker.process_limits import allowed, take_no_more_than, taken
@@ -43,7 +45,6 @@ from models.manifest import Input
 
 log = logging.getLogger(__name__)
 
-Task: TypeAlias = Mapping[str, Any]
 Reading: TypeAlias = Future[tuple[Sources, float]]
 
 # Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
@@ -57,24 +58,25 @@ def main(descriptor: str, fault: str) -> None:
     logs.log_to(sys.stderr, "model", readable=sys.stderr.isatty())
     with socket.socket(fileno=int(descriptor)) as channel:
         inbox = Inbox(channel)
-        told = json.loads(inbox.line() or "null")
-        if told is None:
+        line = inbox.line()
+        if not line:
             return
-        setup = ModelProcessConfig.from_json(told["setup"])
+        told = record(Start, json_object(line))
+        setup = told.setup
         take_no_more_than(allowed(setup.memory))
         if fault:
             _send(channel, {"error": "ConfigurationError", "message": fault})
             return
         runs: dict[tuple[str, str], Loaded] = {}
-        _send(channel, _reply(_load, runs, told["factory"], setup, lambda name: _send(channel, {"loading": name})))
+        _send(channel, _reply(_load, runs, told.factory, setup, lambda name: _send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
             queue = RequestQueue(runs, pool, allowed(setup.memory), setup.own_frames_of_reference)
             for line in inbox:
-                for reply in queue.replies(json.loads(line), inbox.files_of):
+                for reply in queue.replies(record(Request, json_object(line)), inbox.files_of):
                     _send(channel, reply)
 
 
-def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
+def _reply(work: Callable[..., dict[str, Json]], *arguments: object) -> dict[str, Json]:
     try:
         return {"answer": work(*arguments)}
     except NodeError as error:
@@ -89,7 +91,7 @@ def _reply(work: Callable[..., dict[str, Any]], *arguments: object) -> dict[str,
 
 def _load(
     runs: dict[tuple[str, str], Loaded], factory: str, setup: ModelProcessConfig, loading: Callable[[str], None]
-) -> dict[str, Any]:
+) -> dict[str, Json]:
     module, _, function = factory.partition(":")
     runs.update(getattr(importlib.import_module(module), function)(setup, loading))
     return {}
@@ -104,15 +106,15 @@ class RequestQueue:
         self._own_frames = own_frames_of_reference
         self._readings: dict[str, Reading] = {}
 
-    def replies(self, request: Mapping[str, Any], files_of: Callable[[Task], HandedFiles]) -> Iterator[dict[str, Any]]:
+    def replies(self, request: Request, files_of: Callable[[SentTask], HandedFiles]) -> Iterator[dict[str, Json]]:
         """The reply to each task of the request, as it is ready; `files_of` gives the files of each in their order."""
-        tasks = request["tasks"]
+        tasks = request.tasks
         readings = [self._reading(task, files_of(task)) for task in tasks]
         self._readings = {}  # what was read ahead and not asked for is let go
-        if request["next"]:
-            files = files_of(request["next"])
+        if request.next:
+            files = files_of(request.next)
             if self._has_room(files):
-                self._readings[_key(request["next"])] = self._reading(request["next"], files)
+                self._readings[_key(request.next)] = self._reading(request.next, files)
             else:
                 files.close()
         together = self._together(tasks, readings) if len(tasks) > 1 else None
@@ -126,7 +128,7 @@ class RequestQueue:
         """Whether half of the memory still holds what becomes of the files."""
         return taken() + _BECOMES * files.size() < self._memory // 2
 
-    def _reading(self, task: Task, files: HandedFiles) -> Reading:
+    def _reading(self, task: SentTask, files: HandedFiles) -> Reading:
         """The task's files being read; anew where memory ran out as they were read ahead, which may have passed."""
         ahead = self._readings.pop(_key(task), None)
         if ahead and not (ahead.done() and isinstance(ahead.exception(), MemoryError)):
@@ -134,15 +136,13 @@ class RequestQueue:
             return ahead
         return self._pool.submit(self._read, task, files)
 
-    def _loaded(self, task: Task) -> Loaded:
-        loaded = self._runs.get((task["package"], task["version"]))
+    def _loaded(self, task: SentTask) -> Loaded:
+        loaded = self._runs.get((task.package, task.version))
         if loaded is None:
-            raise ConfigurationError(
-                f"model package {task['package']} {task['version']} is not installed, or is broken"
-            )
+            raise ConfigurationError(f"model package {task.package} {task.version} is not installed, or is broken")
         return loaded
 
-    def _read(self, task: Task, handed: HandedFiles) -> tuple[Sources, float]:
+    def _read(self, task: SentTask, handed: HandedFiles) -> tuple[Sources, float]:
         """The task's inputs, prepared as far as may be, and the seconds that they took."""
         began = time.perf_counter()
         try:
@@ -155,13 +155,13 @@ class RequestQueue:
             handed.close()
         return loaded.prepare(sources), time.perf_counter() - began
 
-    def _answer(self, task: Task, reading: Reading) -> dict[str, Any]:
+    def _answer(self, task: SentTask, reading: Reading) -> dict[str, Json]:
         sources, seconds = reading.result()
         began = time.perf_counter()
         outcome = self._loaded(task).run(sources)
-        return _written(outcome, Path(task["scratch"]), {"read": seconds, "infer": time.perf_counter() - began})
+        return _written(outcome, Path(task.scratch), {"read": seconds, "infer": time.perf_counter() - began})
 
-    def _together(self, tasks: Sequence[Task], readings: Sequence[Reading]) -> list[dict[str, Any]] | None:
+    def _together(self, tasks: Sequence[SentTask], readings: Sequence[Reading]) -> list[dict[str, Json]] | None:
         """The replies to tasks of one package that reads images, in one run; None where each must go by itself."""
         began = time.perf_counter()
         try:
@@ -173,11 +173,11 @@ class RequestQueue:
             parts = split(outcome, [one for one in each if isinstance(one, Images)])
         except (NodeError, ValueError):  # each by itself then says what is wrong with it
             return None
-        return [_reply(_written, part, Path(task["scratch"]), seconds) for task, part in zip(tasks, parts, strict=True)]
+        return [_reply(_written, part, Path(task.scratch), seconds) for task, part in zip(tasks, parts, strict=True)]
 
 
-def _key(task: Task) -> str:
-    return json.dumps([task["package"], task["version"], task["files"]], sort_keys=True)
+def _key(task: SentTask) -> str:
+    return json.dumps([task.package, task.version, dict(task.files)], sort_keys=True)
 
 
 def _source(wanted: Input, files: Sequence[BinaryIO], own_frames_of_reference: bool) -> Volume | Images:
@@ -186,7 +186,7 @@ def _source(wanted: Input, files: Sequence[BinaryIO], own_frames_of_reference: b
     return volume.build(files, wanted.missing_slices, wanted.units, own_frames_of_reference)
 
 
-def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
+def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Json]:
     """The answer, its arrays written as domain.findings.Mask and Map say: SCRATCH.mask, SCRATCH.map0, ..."""
     began = time.perf_counter()
     findings = outcome.findings
@@ -200,12 +200,12 @@ def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> d
     return {"findings": findings.to_json(), "seconds": {**seconds, "write": time.perf_counter() - began}}
 
 
-def _pack(array: NDArray[Any], kind: Any, path: Path) -> str:
+def _pack(array: NDArray[Any], kind: DTypeLike, path: Path) -> str:
     """Write zlib-compressed raw bytes; their SHA-256. Level 1: label volumes shrink a hundredfold at any level."""
     content = np.ascontiguousarray(array, kind).data
     path.write_bytes(zlib.compress(content, 1))
     return hashlib.sha256(content).hexdigest()
 
 
-def _send(channel: socket.socket, message: Mapping[str, Any]) -> None:
+def _send(channel: socket.socket, message: JsonObject) -> None:
     channel.sendall(json.dumps(message).encode() + b"\n")

@@ -8,6 +8,7 @@ volumes give the same transform each time.
 import math
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Registered:
     mm: float
 
 
-def simpleitk() -> Any:
+def simpleitk() -> ModuleType:
     """The library; raises ConfigurationError, which says how to get it, where it is not installed."""
     try:
         return import_module("SimpleITK")
@@ -74,7 +75,7 @@ def register(fixed: Volume, moving: Volume) -> Registered:
     return Registered(affine, _agreement(itk, here, there, found), *_way(to_moving, moving))
 
 
-def _image(itk: Any, volume: Volume) -> Any:
+def _image(itk: ModuleType, volume: Volume) -> Any:
     """The volume as ITK has it: its axes are the fastest first, its coordinates are LPS mm as ours."""
     image = itk.GetImageFromArray(np.ascontiguousarray(volume.voxels, np.float32))
     axes = volume.affine[:3, [2, 1, 0]]
@@ -85,11 +86,11 @@ def _image(itk: Any, volume: Volume) -> Any:
     return image
 
 
-def _coarse(itk: Any, image: Any) -> Any:
+def _coarse(itk: ModuleType, image: Any) -> Any:
     return itk.BinShrink(image, [max(1, round(_VOXEL_MM / spacing)) for spacing in image.GetSpacing()])
 
 
-def _method(itk: Any, fixed: Any, moving: Any) -> Any:
+def _method(itk: ModuleType, fixed: Any, moving: Any) -> Any:
     method = itk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetNumberOfWorkUnits(1)  # sums of several parts come in any order
@@ -125,7 +126,7 @@ def _way(to_moving: Array, moving: Volume) -> tuple[float, float]:
     return math.degrees(math.acos(min(1.0, max(-1.0, float(cosine))))), float(np.linalg.norm(shifted[:3]))
 
 
-def _agreement(itk: Any, fixed: Any, moving: Any, transform: Any) -> float:
+def _agreement(itk: ModuleType, fixed: Any, moving: Any, transform: Any) -> float:
     """The symmetric uncertainty of both on the grid of the fixed one, where the other is, too."""
     one, other = (
         itk.GetArrayFromImage(image) for image in (fixed, itk.Resample(moving, fixed, transform, itk.sitkLinear))

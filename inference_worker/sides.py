@@ -9,7 +9,7 @@ from scipy import ndimage
 from domain.findings import Code
 from inference_worker.guards.measures import block_means
 from inference_worker.transforms.enclosed import enclosed
-from inference_worker.transforms.grids import Box, Grid, Real, spacings_of
+from inference_worker.transforms.grids import Box, Real, spacings_of
 from inference_worker.transforms.morphology import Mask, box_of, dilated
 from inference_worker.volume import Volume
 from models.steps import KeepEnclosed

@@ -16,7 +16,6 @@ of inference_worker/walls.
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from models.bundle_parts import ARGUMENTS, is_known, unknown_argument
 
@@ -78,13 +77,13 @@ _ORDINARY_NODES = (
 _PARTS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context, ast.keyword, ast.comprehension, ast.arg)
 
 
-def own_code(config: Any) -> tuple[str, ...]:
+def own_code(config: object) -> tuple[str, ...]:
     """A sentence for each thing in `config` (parsed JSON or YAML) that is not known; empty for an ordinary bundle."""
     aliases = _ALIASES | dict(_imported(config))
     return tuple(sentence for where, value in _items(config, "") for sentence in _judge(where, value, aliases))
 
 
-def _items(config: Any, where: str) -> Iterator[tuple[str, Any]]:
+def _items(config: object, where: str) -> Iterator[tuple[str, object]]:
     """Every table and every text with its id, as MONAI writes ids."""
     if isinstance(config, Mapping):
         yield where, config
@@ -95,7 +94,7 @@ def _items(config: Any, where: str) -> Iterator[tuple[str, Any]]:
         yield where, config
 
 
-def _imported(config: Any) -> Iterator[tuple[str, str]]:
+def _imported(config: object) -> Iterator[tuple[str, str]]:
     """Names that import statements bind, with what they stand for."""
     for _, value in _items(config, ""):
         statement = _statement(value) if isinstance(value, str) and value.startswith("$") else None
@@ -119,9 +118,11 @@ def _statement(text: str) -> ast.stmt | None:
     return body[0] if len(body) == 1 else None
 
 
-def _judge(where: str, value: Any, aliases: Mapping[str, str]) -> Iterator[str]:
+def _judge(where: str, value: object, aliases: Mapping[str, str]) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from _component(where, value)
+    elif not isinstance(value, str):
+        return
     elif value.startswith("%") and re.search(r"\.(json|ya?ml)\b", value, re.IGNORECASE):
         yield f"{where}: reads another config, {value!r}"
     elif value.startswith("$"):
@@ -130,7 +131,7 @@ def _judge(where: str, value: Any, aliases: Mapping[str, str]) -> Iterator[str]:
             yield f"{where}: {value!r} {unknown}"
 
 
-def _component(where: str, value: Mapping[str, Any]) -> Iterator[str]:
+def _component(where: str, value: Mapping[str, object]) -> Iterator[str]:
     if "_target_" in value:
         target = value["_target_"]
         if not isinstance(target, str):

@@ -20,12 +20,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from config.tables import Document
 from domain.errors import ConfigurationError
 from domain.findings import Code
+from domain.json_records import Json, JsonObject
 from domain.routing import Conditions
 from models.bundle_metadata import METADATA, Metadata
 
@@ -112,7 +112,7 @@ def manifest_of(name: str, metadata: Metadata, codes: Codes, licence: str) -> st
         parts += _table("[[inputs]]", {"name": _slug(channel) if len(metadata.channels) > 1 else "image"})
         parts += _table("[inputs.conditions]", _conditions(channel, metadata, codes))
     shape = [1, len(metadata.channels), 0, 0, 0]
-    network = {"file": BUNDLE, "kind": "bundle", "input": metadata.key, "outputs": ["pred"], "shape": shape}
+    network: JsonObject = {"file": BUNDLE, "kind": "bundle", "input": metadata.key, "outputs": ["pred"], "shape": shape}
     parts += _table("[network]", network)
     labels = [0, *values]
     if labels != list(range(len(labels))):
@@ -140,7 +140,7 @@ def _values(metadata: Metadata, codes: Codes) -> dict[int, str]:
     return {value: values[value] for value in sorted(one for one in values if one is not None)}
 
 
-def _identity(name: str, metadata: Metadata, licence: str) -> dict[str, Any]:
+def _identity(name: str, metadata: Metadata, licence: str) -> dict[str, Json]:
     # 2.25 and a UUID as an integer (PS3.5 section B.2): another bundle, version or code has another.
     made_of = hashlib.sha256(f"{name}\n{metadata.text}".encode()).digest()
     device = UUID(bytes=made_of[:16], version=5).int
@@ -156,7 +156,7 @@ def _identity(name: str, metadata: Metadata, licence: str) -> dict[str, Any]:
     }
 
 
-def _conditions(channel: str, metadata: Metadata, codes: Codes) -> dict[str, Any]:
+def _conditions(channel: str, metadata: Metadata, codes: Codes) -> dict[str, Json]:
     stated = codes.inputs.get(channel, Conditions())
     modality = _MODALITIES.get(metadata.modality.upper())
     if not stated.modality and modality:
@@ -173,7 +173,7 @@ def _conditions(channel: str, metadata: Metadata, codes: Codes) -> dict[str, Any
     }
 
 
-def _segment(number: int, label: str, coding: Coding) -> dict[str, Any]:
+def _segment(number: int, label: str, coding: Coding) -> dict[str, Json]:
     return {
         "number": number,
         "label": (coding.label or label)[:64],
@@ -243,12 +243,12 @@ def _slug(channel: str) -> str:
     return made.removeprefix("bundle_") if made.removeprefix("bundle_")[:1].isalpha() else f"channel_{made[7:]}"
 
 
-def _table(header: str, values: Mapping[str, Any]) -> Iterator[str]:
+def _table(header: str, values: JsonObject) -> Iterator[str]:
     yield f"\n{header}"
     yield from (f"{key} = {_toml(value)}" for key, value in values.items())
 
 
-def _toml(value: Any) -> str:
+def _toml(value: Json) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
     if isinstance(value, list | tuple):

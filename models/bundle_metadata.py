@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from domain.errors import ConfigurationError
+from domain.json_records import JsonObject
 
 METADATA = Path("configs/metadata.json")
 CONFIGS = tuple(Path(f"configs/inference.{suffix}") for suffix in ("json", "yaml", "yml"))
@@ -26,7 +27,7 @@ class Metadata:
 
     file: Path
     text: str
-    values: Mapping[str, Any]
+    values: JsonObject
     key: str
     modality: str
     channels: tuple[str, ...]
@@ -58,7 +59,8 @@ def read_metadata(bundle: Path) -> Metadata:
             _wrong(file, name, "is missing")
     key, image = _only(file, values, "inputs")
     output = _segmentation(file, values)
-    if len(image.get("spatial_shape", ())) != 3:
+    sizes = image.get("spatial_shape")
+    if not isinstance(sizes, list) or len(sizes) != 3:
         _wrong(file, f"network_data_format.inputs.{key}.spatial_shape", "must have 3 sizes: only volumes are run")
     labels = {at: label for at, label in _names(file, output, "outputs").items() if label.casefold() not in _BACKGROUND}
     if not labels:
@@ -67,7 +69,7 @@ def read_metadata(bundle: Path) -> Metadata:
     return Metadata(file, text, values, key, str(image.get("modality", "")), channels, labels)
 
 
-def read_config(bundle: Path) -> tuple[Path, Mapping[str, Any]]:
+def read_config(bundle: Path) -> tuple[Path, JsonObject]:
     """The inference config of the bundle in folder `bundle`, with its path there; values as written."""
     for path in CONFIGS:
         if (bundle / path).is_file():
@@ -82,14 +84,14 @@ def _text(file: Path) -> str:
         raise ConfigurationError(f"{file}: cannot be read: {error}") from error
 
 
-def _parsed(text: str, file: Path) -> Mapping[str, Any]:
+def _parsed(text: str, file: Path) -> JsonObject:
     values = _json(text, file) if file.suffix == ".json" else _yaml(text, file)
     if not isinstance(values, dict):
         raise ConfigurationError(f"{file}:1: must be a table")
     return values
 
 
-def _json(text: str, file: Path) -> Any:
+def _json(text: str, file: Path) -> object:
     try:
         return json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -97,7 +99,7 @@ def _json(text: str, file: Path) -> Any:
         raise ConfigurationError(f"{file}{line}: not JSON: {error}") from error
 
 
-def _yaml(text: str, file: Path) -> Any:
+def _yaml(text: str, file: Path) -> object:
     try:
         import yaml  # noqa: PLC0415  # an extra: most bundles are JSON
     except ImportError as error:
@@ -108,7 +110,7 @@ def _yaml(text: str, file: Path) -> Any:
         raise ConfigurationError(f"{file}: not YAML: {error}") from error
 
 
-def _only(file: Path, values: Mapping[str, Any], side: str) -> tuple[str, Mapping[str, Any]]:
+def _only(file: Path, values: JsonObject, side: str) -> tuple[str, JsonObject]:
     """The one input or output."""
     tables = _sides(file, values, side)
     if len(tables) != 1:
@@ -116,14 +118,14 @@ def _only(file: Path, values: Mapping[str, Any], side: str) -> tuple[str, Mappin
     return next(iter(tables.items()))
 
 
-def _segmentation(file: Path, values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _segmentation(file: Path, values: JsonObject) -> JsonObject:
     found = [one for one in _sides(file, values, "outputs").values() if one.get("format") == "segmentation"]
     if len(found) != 1:
         _wrong(file, "network_data_format.outputs", 'must have one table of the format "segmentation"')
     return found[0]
 
 
-def _sides(file: Path, values: Mapping[str, Any], side: str) -> Mapping[str, Mapping[str, Any]]:
+def _sides(file: Path, values: JsonObject, side: str) -> Mapping[str, JsonObject]:
     network = values.get("network_data_format")
     tables = network.get(side) if isinstance(network, dict) else None
     if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
@@ -131,7 +133,7 @@ def _sides(file: Path, values: Mapping[str, Any], side: str) -> Mapping[str, Map
     return tables
 
 
-def _names(file: Path, table: Mapping[str, Any], side: str) -> dict[int, str]:
+def _names(file: Path, table: JsonObject, side: str) -> dict[int, str]:
     """channel_def as numbers and names, in order."""
     stated = table.get("channel_def")
     if not isinstance(stated, dict) or not all(key.isdecimal() and isinstance(stated[key], str) for key in stated):

@@ -5,7 +5,6 @@ looked. A name that ends in d, D or Dict is the same part for dictionaries.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 
 def _words(text: str) -> frozenset[str]:
@@ -76,7 +75,7 @@ def is_known(part: str) -> bool:
     return part in _OTHERS or part in _TRANSFORMS or bare in _TRANSFORMS
 
 
-def unknown_argument(name: str, value: Any) -> str:
+def unknown_argument(name: str, value: object) -> str:
     """What is wrong with an argument of a part, "" where nothing is."""
     if name not in ARGUMENTS:
         return f"the argument {name!r}"
@@ -84,12 +83,12 @@ def unknown_argument(name: str, value: Any) -> str:
     return "" if allowed is None or allowed(value) else f"the argument {name!r} as {value!r}"
 
 
-def _inside(value: Any) -> bool:
+def _inside(value: object) -> bool:
     """A place of the bundle's own: what the config calls its folders, and a name below."""
     return isinstance(value, str) and value.startswith(("@", "$@")) and ".." not in value
 
 
-_VALUES: Mapping[str, Callable[[Any], bool]] = {
+_VALUES: Mapping[str, Callable[[object], bool]] = {
     "reader": lambda value: value is None or value in _READERS,
     "output_dir": _inside,
     "load_path": _inside,

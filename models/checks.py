@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from config.tables import Document
 from config.toml_lines import KeyPath
@@ -17,6 +17,10 @@ from domain.routing import faults
 from models import steps
 from models.coding import SIDES, fault
 from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, Lesions, Manifest
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 
 # The keys that break a rule, each with what is wrong there.
 Faults: TypeAlias = Iterator[tuple[KeyPath, str]]
@@ -90,7 +94,7 @@ def _identity(manifest: Manifest) -> Faults:
         yield ("identity", "product"), "must be false for a demonstration"
     # Manufacturer, model name and version go into elements of 64 characters (LO, PS3.5 section 6.2).
     for field in fields(identity):
-        value: Any = getattr(identity, field.name)
+        value: object = getattr(identity, field.name)
         if isinstance(value, str) and not 0 < len(value) <= 64:
             yield ("identity", field.name), "must have 1 to 64 characters"
 
@@ -170,7 +174,7 @@ def _lists(step: steps.Affine) -> list[tuple[float, ...]]:
     return [one for one in (step.scale, step.offset) if isinstance(one, tuple)]
 
 
-def _common(here: KeyPath, step: Any) -> Faults:
+def _common(here: KeyPath, step: object) -> Faults:
     """What a field of this name means in every step that has it."""
     axes, how, to = (getattr(step, name, None) for name in ("axes", "how", "to"))
     if axes is not None and sorted(_AXES.get(letter, "") for letter in axes) != ["AP", "LR", "SI"]:
@@ -272,7 +276,7 @@ def _measurements(manifest: Manifest) -> Faults:
             yield ("measurements", at, "unit"), f"must be one of {', '.join(VOLUMES)}"
 
 
-def _coded(here: KeyPath, table: Any) -> Faults:
+def _coded(here: KeyPath, table: "DataclassInstance") -> Faults:
     """The label and the codes of a segment, measurement or finding: what the writer of results takes without a look."""
     if not 0 < len(getattr(table, "label", "-")) <= 64:
         yield (*here, "label"), "must have 1 to 64 characters"
@@ -346,7 +350,7 @@ def _kind(manifest: Manifest) -> str:
     return manifest.inputs[0].kind if manifest.inputs else "volume"
 
 
-def _several(value: Any) -> tuple[Any, ...]:
+def _several(value: float | tuple[float, ...]) -> tuple[float, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 

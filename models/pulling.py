@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from domain.errors import ConfigurationError, IntegrityError, Unavailable
 from models.catalogue import Entry, is_digest
@@ -134,7 +134,7 @@ def _fetch_rest(entry: Entry, part: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def _opened(entry: Entry, part: Path) -> Iterator[Any]:
+def _opened(entry: Entry, part: Path) -> Iterator[http.client.HTTPResponse]:
     """The answer to a request for what `part` lacks, or for everything where that cannot be had."""
     have, tag = _size(part), _tag(part)
     headers = {"User-Agent": "dicom-node", "Accept-Encoding": "identity"}
@@ -157,13 +157,13 @@ def _opened(entry: Entry, part: Path) -> Iterator[Any]:
             yield answer
 
 
-def _begins(answer: Any) -> int:
+def _begins(answer: http.client.HTTPResponse) -> int:
     """The first byte of a 206, from `Content-Range: bytes FIRST-LAST/WHOLE`; -1 where it is not said."""
     first = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdecimal() else -1
 
 
-def _validator(answer: Any) -> str:
+def _validator(answer: http.client.HTTPResponse) -> str:
     """What If-Range may name: a strong ETag, or the date; the digest judges what was put together either way."""
     tag: str = answer.headers.get("ETag") or ""
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified") or ""

@@ -9,19 +9,21 @@ import inspect
 import json
 import sys
 import types
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Union, cast, get_args, get_origin, get_type_hints
 
+from domain.json_records import Json
 from models.manifest import Manifest
 from models.steps import Check, Step
 
-_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean"}
+_TYPES: Mapping[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, Json]:
     """The schema of manifest.toml, as JSON."""
-    definitions: dict[str, Any] = {}
+    definitions: dict[str, Json] = {}
     whole = _table(Manifest, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -38,7 +40,7 @@ def described(wanted: type) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def _table(wanted: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _table(wanted: type, definitions: dict[str, Json]) -> dict[str, Json]:
     hints = get_type_hints(wanted)
     named = {wanted.key: {"const": wanted.word}} if issubclass(wanted, Step | Check) else {}
     required = [field.name for field in fields(wanted) if field.default is field.default_factory is MISSING]
@@ -54,12 +56,14 @@ def _table(wanted: type, definitions: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _field(field: Field[Any], hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _field(field: Field[Json], hint: object, definitions: dict[str, Json]) -> dict[str, Json]:
     made = _value(hint, definitions)
-    return made if field.default in (MISSING, None) else {**made, "default": field.default}
+    if field.default is MISSING or field.default is None:
+        return made
+    return {**made, "default": field.default}
 
 
-def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def _value(hint: object, definitions: dict[str, Json]) -> dict[str, Json]:
     if get_origin(hint) in (Union, types.UnionType):
         options = [_value(option, definitions) for option in get_args(hint) if option is not NoneType]
         return options[0] if len(options) == 1 else {"oneOf": options}
@@ -76,7 +80,7 @@ def _value(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": _TYPES[hint]}
 
 
-def _array(hints: tuple[Any, ...], definitions: dict[str, Any]) -> dict[str, Any]:
+def _array(hints: tuple[object, ...], definitions: dict[str, Json]) -> dict[str, Json]:
     items = _value(hints[0], definitions)
     if hints[-1] is Ellipsis:
         return {"type": "array", "items": items}

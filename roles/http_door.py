@@ -16,6 +16,7 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from dicom_node.listener.policy import plain_address
+from domain.stopping import loop_until
 from roles.http_messages import END, LONGEST_HEAD
 
 # Connections at once; the descriptors of the process are for those who send images.
@@ -44,7 +45,7 @@ class HttpDoor:
         self._clients: dict[socket.socket, _Client] = {}  # the oldest first
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listening, selectors.EVENT_READ)
-        self._closing = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="health", daemon=True)
         self._thread.start()
 
@@ -55,12 +56,12 @@ class HttpDoor:
 
     def close(self) -> None:
         """End every connection and listen no more."""
-        self._closing = True
+        self._closing.set()
         self._listening.shutdown(socket.SHUT_RDWR)  # wakes who waits for a connection
         self._thread.join()
 
     def _serve(self) -> None:
-        while not self._closing:
+        for _ in loop_until(self._closing):
             try:
                 self._turn()
             except Exception:  # the boundary of a thread: a defect may cost an answer, never the door
@@ -77,7 +78,7 @@ class HttpDoor:
             client = key.data
             if client is not None and client.socket in self._clients:
                 self._go_on(client)
-        if any(key.data is None for key, _ in ready) and not self._closing:
+        if any(key.data is None for key, _ in ready) and not self._closing.is_set():
             self._accept()
         self._end_late()
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydicom import uid
 from pydicom.valuerep import DSfloat
@@ -25,7 +24,7 @@ _TO_ONE = re.compile(r"([0-9]{1,6}(\.[0-9]{1,6})?) *: *1")
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
-def lossy(images: Sequence[tuple[Attributes, Path]]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def lossy(images: Sequence[tuple[Attributes, Path]]) -> tuple[Mapping[str, object], tuple[str, ...]]:
     """The elements by keyword that say it of a series, whose files are given, and what was not taken over.
 
     Ratio and method are of type 1C beside a flag of "01" (PS3.3 C.8.20.2): where the source's are none that can be, the

@@ -1,7 +1,6 @@
 """Who made a result: the model's identity in every place where DICOM asks for it, the same in each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
 from highdicom.sr import (
@@ -20,7 +19,7 @@ from sr_writer.provenance import Provenance
 _MADE = ("InstanceCreation", "Series", "Content")
 
 
-def general_equipment(model: ModelIdentity) -> dict[str, Any]:
+def general_equipment(model: ModelIdentity) -> dict[str, str]:
     """The General Equipment module (PS3.3 C.7.5.1 and C.7.5.2) as keyword arguments of highdicom's constructors."""
     return {
         "manufacturer": short(model.manufacturer),

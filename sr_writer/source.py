@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -65,7 +64,7 @@ class Instance:
     multi_frame: bool
     rows: int
     columns: int
-    pixel_spacing: tuple[Any, ...] | None
+    pixel_spacing: tuple[float, ...] | None
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ class Volume:
     frame_of_reference_uid: str
     rows: int
     columns: int
-    orientation: tuple[Any, ...]
-    pixel_spacing: tuple[Any, ...]
+    orientation: tuple[float, ...]
+    pixel_spacing: tuple[float, ...]
     slice_thickness: float
     slice_spacing: float
-    positions: tuple[tuple[Any, ...], ...]
+    positions: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Source:
     frames: tuple[Frame, ...]
     instances: tuple[Instance, ...]
     volume: Volume | None
-    lossy: Mapping[str, Any]
+    lossy: Mapping[str, object]
     time_zone: timezone | None
     identity: Mapping[int, bytes]
     region: Mapping[int, bytes]
@@ -218,7 +217,7 @@ def _volume(image: Attributes, frames: Sequence[Attributes]) -> Volume:
     )
 
 
-def _numbers(frame: Attributes, count: int, where: tuple[str, str]) -> tuple[Any, ...]:
+def _numbers(frame: Attributes, count: int, where: tuple[str, str]) -> tuple[float, ...]:
     keyword, macro = where
     return frame.decimals(keyword, count, macro)
 
@@ -227,7 +226,7 @@ def _own_frame_of_reference(image: Attributes) -> str:
     return derived_uid("frame of reference", image.uid("SeriesInstanceUID"))
 
 
-def _slice_spacing(orientation: tuple[Any, ...], positions: Sequence[tuple[Any, ...]]) -> float:
+def _slice_spacing(orientation: tuple[float, ...], positions: Sequence[tuple[float, ...]]) -> float:
     """Distance between neighbouring slices along their normal, mm, where none is missing; 0 for a single one."""
     direction = np.asarray(orientation, dtype=float)
     normal = np.cross(direction[:3], direction[3:])

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -171,12 +170,15 @@ def note_filed(connection: Connection, rows: Sequence[InstanceRow]) -> None:
 
 
 def _set_each(
-    connection: Connection, table: Table, key: ColumnElement[Any], rows: Sequence[tuple[object, Mapping[str, object]]]
+    connection: Connection,
+    table: Table,
+    key: ColumnElement[object],
+    rows: Sequence[tuple[object, Mapping[str, object]]],
 ) -> None:
     """Give each row of `table` with this key its values; all of them set the same columns."""
     if not rows:
         return
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in rows[0][1]}
+    values: dict[str, object] = {name: bindparam(f"new_{name}") for name in rows[0][1]}
     each = [{"key": one, **{f"new_{name}": value for name, value in new.items()}} for one, new in rows]
     connection.execute(update(table).where(key == bindparam("key")).values(values), each)
 

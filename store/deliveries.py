@@ -1,10 +1,9 @@
 """Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -178,9 +177,17 @@ def remember(connection: Connection, study: uuid.UUID, destinations: Collection[
 
 def try_anew(connection: Connection, ended: Sequence[Delivery], reason: str) -> int:
     """Have these, which have ended, tried from the beginning; how many they are."""
-    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "rewritten": 0, "forgotten": False}
     for one in ended:
-        DELIVERIES.move(connection, one.id, DeliveryEvent.RETRY, reason=reason, **fresh)
+        DELIVERIES.move(
+            connection,
+            one.id,
+            DeliveryEvent.RETRY,
+            reason=reason,
+            attempts=0,
+            first_attempt=None,
+            rewritten=0,
+            forgotten=False,
+        )
     return len(ended)
 
 
@@ -315,7 +322,7 @@ _DELIVERY = select(
 ).join(jobs, jobs.c.id == deliveries.c.job_id)
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _delivery(row: Row[*tuple[object, ...]]) -> Delivery:
     fields = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
     choices = tuple(ChoiceRecord(**one) for one in row.choices)
     return Delivery(**{**fields, "state": DeliveryState(row.state), "choices": choices})

@@ -85,7 +85,7 @@ def _set(connection: Connection, values: Mapping[str, object]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=dict(values)))
 
 
-def _seen(row: Row[tuple[object, ...]]) -> SeenDestination:
+def _seen(row: Row[*tuple[object, ...]]) -> SeenDestination:
     fields = {name: getattr(row, name) for name in SeenDestination.__dataclass_fields__}
     accepted = None if row.accepted is None else frozenset((one, other) for one, other in row.accepted)
     return SeenDestination(**{**fields, "accepted": accepted})

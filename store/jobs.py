@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
@@ -179,7 +178,7 @@ def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revi
     return and_(either, instances.c.revision <= revision)
 
 
-def _job(row: Row[Any]) -> Job:
+def _job(row: Row[*tuple[object, ...]]) -> Job:
     fields = {name: getattr(row, name) for name in Job.__dataclass_fields__}
     findings = None if row.findings is None else Findings.from_json(row.findings)
     return Job(**{**fields, "state": JobState(row.state), "findings": findings})

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, or_, select, update
 
@@ -25,7 +25,7 @@ E = TypeVar("E", bound=StrEnum)
 Condition: TypeAlias = ColumnElement[bool]
 
 # The statement's moment by the database's clock; an index can be searched with it.
-NOW: ColumnElement[Any] = func.statement_timestamp(type_=DateTime(timezone=True))
+NOW: ColumnElement[datetime] = func.statement_timestamp(type_=DateTime(timezone=True))
 
 
 def moment(connection: Connection) -> datetime:
@@ -61,7 +61,7 @@ class LeaseTable(Generic[S, E]):
     retry: E
     cancel: E
     give_up: E
-    at_claim: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)
+    at_claim: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
         """Take the oldest row that is due; None where none is. Counts as an attempt."""
@@ -104,7 +104,7 @@ class LeaseTable(Generic[S, E]):
         return connection.execute(locked(statement, self.table)).one_or_none() is not None
 
     def move(
-        self, connection: Connection, row: uuid.UUID, *events: E, reason: str, delay: float = 0.0, **values: Any
+        self, connection: Connection, row: uuid.UUID, *events: E, reason: str, delay: float = 0.0, **values: object
     ) -> S:
         """Take a row through `events`, end its lease and let nobody claim it for `delay` s; the state that it has then.
 
@@ -180,5 +180,5 @@ class LeaseTable(Generic[S, E]):
             state = advance(self.transitions, state, event)
         return state
 
-    def _set(self, connection: Connection, row: uuid.UUID, **values: Any) -> None:
+    def _set(self, connection: Connection, row: uuid.UUID, **values: object) -> None:
         connection.execute(update(self.table).where(self.table.c.id == row).values(**values))

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from sqlalchemy import Select, Table
 
-Q = TypeVar("Q", bound=Select[tuple[object, ...]])
+Q = TypeVar("Q", bound=Select[*tuple[object, ...]])
 
 
 def locked(query: Q, table: Table, *, skip: bool = False) -> Q:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Text, and_, cast, delete, func, select, text, update
@@ -19,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.records import DeadLetter, Listed
-from store.database import Database, translated
+from store.database import Database, driver_connection, translated
 from store.leases import NOW
 from store.locks import locked
 from store.queries.records import last_of
@@ -118,8 +117,7 @@ class OutboxReader:
 
     def _notified(self, seconds: float) -> bool:
         assert self._session is not None
-        connection: Any = self._session.connection.dbapi_connection
-        return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
+        return any(True for _ in driver_connection(self._session).notifies(timeout=seconds, stop_after=1))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -157,7 +155,7 @@ def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> 
     connection.execute(delete(inbox).where(inbox.c.reader == reader, inbox.c.event_id == event_id))
 
 
-def add_dead_letter(connection: Connection, **fields: Any) -> int:
+def add_dead_letter(connection: Connection, **fields: object) -> int:
     """Keep a message that could not be handled; the number by which it can be replayed."""
     return int(connection.scalar(insert(dead_letters).values(**fields, at=NOW).returning(dead_letters.c.id)) or 0)
 

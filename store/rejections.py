@@ -1,10 +1,9 @@
 """Rejection notes as leased rows: what of a delivery is out, to be taken back where it went."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -187,8 +186,8 @@ def note_written(connection: Connection, rejection: uuid.UUID, sop_uid: str, tra
 
 
 def _try_anew(connection: Connection, ended: Rejection, reason: str) -> None:
-    fresh: Mapping[str, Any] = {"attempts": 0, "first_attempt": None, "forgotten": False}
-    REJECTIONS.move(connection, ended.id, DeliveryEvent.RETRY, reason=reason, **fresh)
+    retry = DeliveryEvent.RETRY
+    REJECTIONS.move(connection, ended.id, retry, reason=reason, attempts=0, first_attempt=None, forgotten=False)
 
 
 _REJECTION = (
@@ -203,6 +202,6 @@ _REJECTION = (
 )
 
 
-def _rejection(row: Row[Any]) -> Rejection:
+def _rejection(row: Row[*tuple[object, ...]]) -> Rejection:
     fields = {name: getattr(row, name) for name in Rejection.__dataclass_fields__}
     return Rejection(**{**fields, "state": DeliveryState(row.state), "cause": Cause(row.cause)})

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -106,6 +105,6 @@ def newer_exist(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(newer)))
 
 
-def as_result(row: Row[Any]) -> Result:
+def as_result(row: Row[*tuple[object, ...]]) -> Result:
     """The result in a row of its table."""
     return Result(**{name: getattr(row, name) for name in Result.__dataclass_fields__})

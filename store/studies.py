@@ -128,7 +128,7 @@ def note_received(
     could take.
     """
     statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, Any] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
+    values: dict[str, object] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
     values |= {"since": now, "last_received": NOW}
     if unsynced_by is not None:
         held = studies.c.unsynced
@@ -281,7 +281,7 @@ def _patient(row: _AnyRow) -> Patient:
     return Patient(frozenset(row.named), frozenset(row.same_patient), row.two_patients)
 
 
-def _open_study(row: Row[tuple[object, ...]]) -> OpenStudy:
+def _open_study(row: Row[*tuple[object, ...]]) -> OpenStudy:
     return OpenStudy(
         StudyId(row.id),
         row.study_uid,

@@ -5,8 +5,6 @@ lock that is held until its commit. So the order of numbers is the order of comm
 seen number n will never meet a smaller one later.
 """
 
-from typing import Any
-
 from sqlalchemy import Connection, insert, text
 
 from domain.events import Event
@@ -23,7 +21,7 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[dict[str, object]] = []
         self._channels: set[str] = set()
 
     def emit(self, event: Event, topic: str = EVENTS_TOPIC) -> None:
@@ -32,7 +30,7 @@ class UnitOfWork:
             {"event_id": event.id, "key": str(event.study_id), "topic": topic, "envelope": event.envelope()}
         )
 
-    def forward(self, row: dict[str, Any]) -> None:
+    def forward(self, row: dict[str, object]) -> None:
         """Append a row to the outbox as it is (a dead letter, or an event that is replayed)."""
         self._rows.append(row)
 

@@ -128,22 +128,28 @@ Index = Annotated[
 Supervisor = Annotated[int | None, typer.Option("--supervisor", min=1, max=2**31 - 1, hidden=True)]
 
 
-def settings_from(config: Path | None, **given: Any) -> Settings:
+def settings_from(config: Path | None, **given: object) -> Settings:
     """The settings with what was given on the command line on top.
 
     Keys are dotted paths with `__` for the dot (`listener__port=104`); None stands for an option that was not given.
     """
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, object] = {}
     for path, value in given.items():
         if value is None or value == []:
             continue
-        *sections, name = path.split("__")
-        place = overrides
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[name] = value
+        _put(overrides, path.split("__"), value)
     return load_settings(config, _absolute(overrides))
 
 
-def _absolute(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+def _put(table: dict[str, object], path: list[str], value: object) -> None:
+    first, *rest = path
+    if not rest:
+        table[first] = value
+        return
+    section = table.setdefault(first, {})
+    assert isinstance(section, dict)
+    _put(section, rest, value)
+
+
+def _absolute(overrides: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value.absolute() if isinstance(value, Path) else value for key, value in overrides.items()}

@@ -1,8 +1,7 @@
 """A model package in words: what a person asks before it may run."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
-from typing import Any
+from dataclasses import asdict, fields, is_dataclass
 
 from domain.preferences import Preferences
 from domain.routing import Conditions
@@ -97,12 +96,12 @@ def card(package: Package) -> list[str]:
     return lines[:_CARD_LINES]
 
 
-def facts(package: Package) -> dict[str, Any]:
+def facts(package: Package) -> dict[str, object]:
     """The package as JSON has it."""
     return {**vars(package.identity), "licence": package.manifest.identity.licence, "folder": str(package.folder)}
 
 
-def whole(package: Package) -> Mapping[str, Any]:
+def whole(package: Package) -> Mapping[str, object]:
     """Everything that `show` tells, as JSON has it."""
     manifest = package.manifest
     named = {
@@ -116,11 +115,12 @@ def whole(package: Package) -> Mapping[str, Any]:
     return {**facts(package), **named, **{name: [asdict(one) for one in getattr(manifest, name)] for name in said}}
 
 
-def _named(one: Step | Check) -> dict[str, Any]:
+def _named(one: Step | Check) -> dict[str, object]:
     return {one.key: one.word, **_values(one)}
 
 
-def _values(one: Any) -> dict[str, Any]:
+def _values(one: Step | Check) -> dict[str, object]:
+    assert is_dataclass(one)
     return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
@@ -128,7 +128,7 @@ def _parameters(one: Step | Check) -> str:
     return ", ".join(f"{name} {_plain(value)}" for name, value in _values(one).items() if value != ())
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(_plain, value))})"
     return f"{value:g}" if isinstance(value, float) else str(value)

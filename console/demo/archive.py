@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from config.private import keep_to_owner
 from config.programs import program
@@ -80,7 +80,7 @@ class OrthancArchive:
         return f"http://{_HOST}:{self._http}/dicom-web" if _DICOMWEB.exists() else ""
 
     def fetch(self, sop_instance: str) -> bytes:
-        found: list[dict[str, Any]] = json.loads(self._ask("/tools/lookup", sop_instance.encode("ascii")))
+        found: list[dict[str, str]] = json.loads(self._ask("/tools/lookup", sop_instance.encode("ascii")))
         instances = [one["ID"] for one in found if one["Type"] == "Instance"]
         if not instances:
             raise Permanent(f"the archive does not hold {sop_instance}")

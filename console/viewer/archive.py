@@ -16,11 +16,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from console.viewer import services
 from console.viewer.requests import Refused
 from domain.errors import ConfigurationError, Unavailable
+from domain.json_records import JsonObject
 
 _CONNECTING = 10.0  # s
 _SILENCE = 120.0  # s without a byte: metadata of a long study are gathered before the first of them is sent
@@ -179,7 +180,7 @@ def _why(error: Exception) -> str:
     return "the archive answers with what is no HTTP"
 
 
-def _listed(reply: Reply) -> list[Mapping[str, Any]]:
+def _listed(reply: Reply) -> list[JsonObject]:
     """The studies of an answer in the DICOM JSON model (PS3.18 annex F)."""
     body = bytearray()
     for part in reply.parts():
@@ -190,13 +191,13 @@ def _listed(reply: Reply) -> list[Mapping[str, Any]]:
     return [dict(one) for one in list(found)]
 
 
-def _value(study: Mapping[str, Any], tag: str) -> str:
+def _value(study: JsonObject, tag: str) -> str:
     """The values of an attribute, "" where they are none."""
     attribute = study.get(tag)
     values = attribute.get("Value") if isinstance(attribute, dict) else None
     return "+".join(str(one) for one in values) if isinstance(values, list) else ""
 
 
-def _described(study: Mapping[str, Any]) -> str:
+def _described(study: JsonObject) -> str:
     date = re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", _value(study, "00080020"))
     return ", ".join(part for part in (date, _value(study, "00080061"), _value(study, "00081030")) if part)

@@ -40,8 +40,8 @@ class Server(socketserver.ThreadingTCPServer):
     def __init__(self, address: tuple[str, int], answer: Callable[[Request, int | None], Answer]) -> None:
         self.answer = answer
         self._lock = threading.Lock()
-        self._strangers: dict[Any, None] = {}  # in the order in which they came
-        self._known: set[Any] = set()
+        self._strangers: dict[socket.socket, None] = {}  # in the order in which they came
+        self._known: set[socket.socket] = set()
         super().__init__(address, _Connection)
 
     @property
@@ -49,7 +49,7 @@ class Server(socketserver.ThreadingTCPServer):
         """The port that it has."""
         return int(self.server_address[1])
 
-    def recognise(self, connection: Any) -> bool:
+    def recognise(self, connection: socket.socket) -> bool:
         """Whether there is a place among those who have shown the key; it is given to `connection`."""
         with self._lock:
             self._strangers.pop(connection, None)

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from audit.trail import Action, Ledger
 from consumers.bus.announced import envelope
@@ -136,7 +135,7 @@ def _keep_within(connection: Connection, group: str, limit: DeadLetterLimit) -> 
 
 def _topic_row(
     number: int, group: str, kept: Mapping[str, object], text: str, error: NodeError, attempts: int, at: datetime
-) -> dict[str, Any]:
+) -> dict[str, object]:
     letter = {
         "letter": number,
         "group": group,

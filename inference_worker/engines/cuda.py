@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
@@ -77,7 +77,7 @@ class Driver:
         size = ctypes.c_size_t(array.nbytes)
         self._call("cuMemcpyHtoDAsync_v2", ctypes.c_uint64(address), source, size, ctypes.c_void_p(stream))
 
-    def copy_out(self, address: int, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    def copy_out(self, address: int, shape: tuple[int, ...], kind: DTypeLike) -> NDArray[Any]:
         """An array of `shape` and `kind` from the GPU."""
         array = np.empty(shape, kind)
         target = ctypes.c_void_p(array.ctypes.data)
@@ -101,7 +101,7 @@ class Driver:
         self._call("cuDeviceGetAttribute", ctypes.byref(value), ctypes.c_int(which), device)
         return value.value
 
-    def _call(self, function: str, *arguments: Any) -> None:
+    def _call(self, function: str, *arguments: object) -> None:
         code = getattr(self._cuda, function)(*arguments)
         if code == _OUT_OF_MEMORY:
             raise MemoryError(f"{function}: the GPU has no memory left")

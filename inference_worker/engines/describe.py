@@ -1,9 +1,10 @@
 """What a network in a file reads and gives: the names and shapes that its manifest has to state."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 from domain.errors import ConfigurationError
 from inference_worker.engines.libraries import LIBRARIES, imported
@@ -21,7 +22,7 @@ def describe(network: bytes) -> Ports:
     raise ConfigurationError(f"no engine is installed that could read the network: {LIBRARIES['openvino'].install}")
 
 
-def by_openvino(library: Any, network: bytes) -> Ports:
+def by_openvino(library: ModuleType, network: bytes) -> Ports:
     """As OpenVINO reads it."""
     try:
         model = library.Core().read_model(io.BytesIO(network))
@@ -30,7 +31,7 @@ def by_openvino(library: Any, network: bytes) -> Ports:
     return Ports(tuple(map(_openvino_port, model.inputs)), tuple(map(_openvino_port, model.outputs)))
 
 
-def by_onnxruntime(library: Any, network: bytes) -> Ports:
+def by_onnxruntime(library: ModuleType, network: bytes) -> Ports:
     """As ONNX Runtime reads it."""
     try:
         reader = library.InferenceSession(network, providers=["CPUExecutionProvider"])
@@ -40,13 +41,36 @@ def by_onnxruntime(library: Any, network: bytes) -> Ports:
     return Ports(tuple(map(_onnxruntime_port, reads)), tuple(map(_onnxruntime_port, gives)))
 
 
-def _openvino_port(port: Any) -> Port:
+class _OpenVinoSize(Protocol):
+    is_static: bool
+
+    def get_length(self) -> int: ...
+
+
+class _OpenVinoShape(Protocol):
+    rank: _OpenVinoSize
+
+    def __iter__(self) -> Iterator[_OpenVinoSize]: ...
+
+
+class _OpenVinoPort(Protocol):
+    def get_partial_shape(self) -> _OpenVinoShape: ...
+
+    def get_any_name(self) -> str: ...
+
+
+class _OnnxRuntimePort(Protocol):
+    name: str
+    shape: Sequence[object]
+
+
+def _openvino_port(port: _OpenVinoPort) -> Port:
     shape = port.get_partial_shape()
     sizes = [size.get_length() if size.is_static else 0 for size in shape] if shape.rank.is_static else []
     return Port(port.get_any_name(), tuple(sizes))
 
 
-def _onnxruntime_port(port: Any) -> Port:
+def _onnxruntime_port(port: _OnnxRuntimePort) -> Port:
     return Port(port.name, tuple(size if isinstance(size, int) else 0 for size in port.shape))
 
 
@@ -54,4 +78,4 @@ def _first_line(error: Exception) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-_READERS: Mapping[str, Callable[[Any, bytes], Ports]] = {"openvino": by_openvino, "onnxruntime": by_onnxruntime}
+_READERS: Mapping[str, Callable[[ModuleType, bytes], Ports]] = {"openvino": by_openvino, "onnxruntime": by_onnxruntime}

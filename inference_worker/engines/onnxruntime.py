@@ -57,8 +57,8 @@ class OnnxRuntimeEngine(CheckedEngine):
         options.log_severity_level = 4
         return options
 
-    def _providers(self) -> list[Any]:
-        cpu = ["CPUExecutionProvider"]
+    def _providers(self) -> list[object]:
+        cpu: list[object] = ["CPUExecutionProvider"]
         # TF32 has the mantissa of a 16-bit float; whoever wants that asks TensorRT for it, which checks the result.
         options = {"use_tf32": "0"} | ({"gpu_mem_limit": str(self._memory)} if self._memory else {})
         return [(CUDA, options), *cpu] if self._device == "cuda" else cpu

@@ -70,8 +70,8 @@ class OpenVinoEngine(CheckedEngine):
             request.set_output_tensor(number, self._library.Tensor(array, shared_memory=True))
         return own.__getitem__
 
-    def _hints(self) -> dict[str, Any]:
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    def _hints(self) -> dict[str, object]:
+        hints: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         return {**hints, "INFERENCE_NUM_THREADS": self._threads} if self._threads else hints
 
 

@@ -7,6 +7,7 @@ is not used at all.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from domain.errors import ConfigurationError, Permanent
@@ -196,7 +197,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def refuse_others(library: Any) -> None:
+def refuse_others(library: ModuleType) -> None:
     """Raise ConfigurationError where this version of the library lacks something that the engine calls."""
     lacking = [
         f"{where}.{name}" for where, names in NEEDED.items() for name in names
@@ -208,7 +209,7 @@ def refuse_others(library: Any) -> None:
         )
 
 
-def settings_of(library: Any, precision: str, memory: int) -> BuildSettings:
+def settings_of(library: ModuleType, precision: str, memory: int) -> BuildSettings:
     """What a network is compiled with, as far as this version of the library has it.
 
     TF32, which is on unless it is switched off, has the mantissa of FP16, and nothing has shown that it suffices.
@@ -220,7 +221,9 @@ def settings_of(library: Any, precision: str, memory: int) -> BuildSettings:
     return BuildSettings(precision, ("FP16",) if precision == "fp16" else (), cleared, memory)
 
 
-def build_plan(library: Any, log: Any, network: bytes, wanted: Network, precision: str, memory: int = 0) -> bytes:
+def build_plan(
+    library: ModuleType, log: Any, network: bytes, wanted: Network, precision: str, memory: int = 0
+) -> bytes:
     """`network` (ONNX) compiled for this thread's GPU; minutes. Raises RuntimeError or ConfigurationError.
 
     `memory` (bytes, 0: all) bounds the scratch space of its layers, and so which ways of computing them are taken.

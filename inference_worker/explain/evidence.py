@@ -1,10 +1,10 @@
 """How strongly a network's output speaks for a finding, in a figure that does not saturate as probabilities do."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from array_api_compat import array_namespace
 
+from inference_worker.transforms.arrays import Array
 from models.steps import After, Sigmoid, Softmax
 
 
@@ -13,7 +13,7 @@ def is_logit(postprocessing: Sequence[After]) -> bool:
     return _activation(postprocessing) is not None
 
 
-def evidence(given: Any, channel: int, postprocessing: Sequence[After]) -> Any:
+def evidence(given: Array, channel: int, postprocessing: Sequence[After]) -> Array:
     """The evidence (n,) for finding `channel` in `given` (n, channels), NumPy's or torch's.
 
     That is its log-odds: the logit before a sigmoid, the logit less the logarithm of the others' sum before a softmax.

@@ -51,11 +51,11 @@ class Orientation:
     order: tuple[int, ...]
     backwards: tuple[bool, ...]
 
-    def canonical(self, array: Any) -> npt.NDArray[Any]:
+    def canonical(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A view of `array` (slices, rows, columns) in canonical order."""
         return np.asarray(array.transpose(self.order)[self._steps()])
 
-    def source(self, array: Any) -> npt.NDArray[Any]:
+    def source(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """The inverse of `canonical`, a view as well."""
         return np.asarray(array[self._steps()].transpose(np.argsort(self.order)))
 

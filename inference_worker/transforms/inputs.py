@@ -1,7 +1,6 @@
 """[[preprocessing]]: from what was read to the one array that the network gets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -10,31 +9,34 @@ from domain.errors import ConfigurationError
 from inference_worker.images import Picture
 from inference_worker.transforms import enclosed, intensities, shapes
 from inference_worker.transforms.arrays import Sampled, to_device
+from inference_worker.transforms.by_kind import carried
 from inference_worker.transforms.grids import lines
 from inference_worker.transforms.resampling import resample
 from inference_worker.volume import Volume
 from models import steps
-from models.steps import Before
+from models.steps import Before, Step
 
-_OF_EACH: Mapping[type[Before], Callable[[Sampled, Any], Sampled]] = {
-    steps.Orientation: shapes.orientation,
-    steps.Spacing: shapes.spacing,
-    steps.Conform: shapes.conform,
-    steps.Window: intensities.window,
-    steps.ZScore: intensities.z_score,
-    steps.Quantiles: intensities.quantiles,
-    steps.MinMax: intensities.min_max,
-    steps.DivideByMax: intensities.divide_by_max,
-    steps.Round: intensities.rounded,
-    steps.Resize: shapes.resize,
-    steps.CentreCrop: shapes.centre_crop,
-    steps.CropForeground: shapes.crop_foreground,
-    steps.KeepEnclosed: enclosed.keep_enclosed,
-    steps.Pad: shapes.pad,
-    steps.BlockMean: shapes.block_mean,
-    steps.RepeatChannels: intensities.repeat_channels,
-    steps.Affine: intensities.affine,
-}
+_OF_EACH: Mapping[type[Step], Callable[[Sampled, Step], Sampled]] = dict(
+    (
+        carried(steps.Orientation, shapes.orientation),
+        carried(steps.Spacing, shapes.spacing),
+        carried(steps.Conform, shapes.conform),
+        carried(steps.Window, intensities.window),
+        carried(steps.ZScore, intensities.z_score),
+        carried(steps.Quantiles, intensities.quantiles),
+        carried(steps.MinMax, intensities.min_max),
+        carried(steps.DivideByMax, intensities.divide_by_max),
+        carried(steps.Round, intensities.rounded),
+        carried(steps.Resize, shapes.resize),
+        carried(steps.CentreCrop, shapes.centre_crop),
+        carried(steps.CropForeground, shapes.crop_foreground),
+        carried(steps.KeepEnclosed, enclosed.keep_enclosed),
+        carried(steps.Pad, shapes.pad),
+        carried(steps.BlockMean, shapes.block_mean),
+        carried(steps.RepeatChannels, intensities.repeat_channels),
+        carried(steps.Affine, intensities.affine),
+    )
+)
 
 
 def of_volume(volume: Volume, device: str = "") -> Sampled:
@@ -88,9 +90,11 @@ def _displayed(inputs: Mapping[str, Sampled], _: steps.Display) -> Mapping[str, 
     return inputs
 
 
-_OF_ALL: Mapping[type[Before], Callable[[Mapping[str, Sampled], Any], Mapping[str, Sampled]]] = {
-    steps.Align: _aligned,
-    steps.Stack: _stacked,
-    steps.Display: _displayed,
-}
+_OF_ALL: Mapping[type[Step], Callable[[Mapping[str, Sampled], Step], Mapping[str, Sampled]]] = dict(
+    (
+        carried(steps.Align, _aligned),
+        carried(steps.Stack, _stacked),
+        carried(steps.Display, _displayed),
+    )
+)
 IMPLEMENTED = frozenset({*_OF_EACH, *_OF_ALL})

@@ -1,7 +1,6 @@
 """Steps that change values and leave the grid."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_torch_array
@@ -82,7 +81,7 @@ def affine(sampled: Sampled, step: steps.Affine) -> Sampled:
     return sampled.with_values(sampled.values * scale + offset)
 
 
-def _for_channels(numbers: float | tuple[float, ...], values: Array) -> Any:
+def _for_channels(numbers: float | tuple[float, ...], values: Array) -> Array:
     """One number, or one for each channel along axis 0."""
     if not isinstance(numbers, tuple):
         return numbers

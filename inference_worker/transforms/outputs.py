@@ -2,30 +2,34 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from domain.errors import ConfigurationError
 from inference_worker.transforms import inverse, labels
 from inference_worker.transforms.arrays import Labelled, Sampled
+from inference_worker.transforms.by_kind import carried
 from inference_worker.transforms.grids import Grid
 from models import steps
-from models.steps import After
+from models.steps import After, Step
 
-_SHARES: Mapping[type[After], Callable[[Sampled, Any], Sampled | Labelled]] = {
-    steps.Softmax: labels.softmax,
-    steps.Sigmoid: labels.sigmoid,
-    steps.Argmax: labels.argmax,
-    steps.Threshold: labels.threshold,
-    steps.Regions: labels.regions,
-    steps.Close: labels.close,
-}
-_LABELS: Mapping[type[After], Callable[[Labelled, Any], Sampled | Labelled]] = {
-    steps.Relabel: labels.relabel,
-    steps.Close: labels.close,
-    steps.LargestComponent: labels.largest_component,
-    steps.DropSmall: labels.drop_small,
-    steps.FillHoles: labels.fill_holes,
-}
+_SHARES: Mapping[type[Step], Callable[[Sampled, Step], Sampled | Labelled]] = dict(
+    (
+        carried(steps.Softmax, labels.softmax),
+        carried(steps.Sigmoid, labels.sigmoid),
+        carried(steps.Argmax, labels.argmax),
+        carried(steps.Threshold, labels.threshold),
+        carried(steps.Regions, labels.regions),
+        carried(steps.Close, labels.close),
+    )
+)
+_LABELS: Mapping[type[Step], Callable[[Labelled, Step], Sampled | Labelled]] = dict(
+    (
+        carried(steps.Relabel, labels.relabel),
+        carried(steps.Close, labels.close),
+        carried(steps.LargestComponent, labels.largest_component),
+        carried(steps.DropSmall, labels.drop_small),
+        carried(steps.FillHoles, labels.fill_holes),
+    )
+)
 IMPLEMENTED = frozenset({*_SHARES, *_LABELS, steps.ToSource})
 
 
@@ -58,9 +62,9 @@ def _after(now: Sampled | Labelled, step: After, source: Grid | None) -> Sampled
         if source is None:
             raise ConfigurationError("the step to_source has no source: results are of whole images")
         return inverse.to_source(now, step, source)
-    known: Mapping[type[After], Callable[[Any, Any], Sampled | Labelled]]
-    known = _SHARES if isinstance(now, Sampled) else _LABELS
-    if type(step) not in known:
-        finds = "shares, not labels yet" if isinstance(now, Sampled) else "labels already"
-        raise ConfigurationError(f"the step {step.word} cannot be made here: it finds {finds}")
-    return known[type(step)](now, step)
+    if isinstance(now, Sampled) and type(step) in _SHARES:
+        return _SHARES[type(step)](now, step)
+    if isinstance(now, Labelled) and type(step) in _LABELS:
+        return _LABELS[type(step)](now, step)
+    finds = "shares, not labels yet" if isinstance(now, Sampled) else "labels already"
+    raise ConfigurationError(f"the step {step.word} cannot be made here: it finds {finds}")

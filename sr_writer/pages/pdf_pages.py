@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import reportlab
 from reportlab.lib.pagesizes import A4
@@ -46,7 +45,7 @@ class _Block:
     """What is set as a whole: its height, and how it is drawn with its top at y; `leads` stays with what follows."""
 
     height: float
-    draw: Callable[[Any, float], None]
+    draw: Callable[[Canvas, float], None]
     leads: bool = False
 
 
@@ -114,7 +113,7 @@ def _head(content: Content) -> Iterator[_Block]:
     yield from _paragraph(which, size=8.5, line=11.5)
 
 
-def _frame(canvas: Any, said: str, above: Sequence[_Block], number: str) -> None:
+def _frame(canvas: Canvas, said: str, above: Sequence[_Block], number: str) -> None:
     """What stands on each page: the words of every result above and below, whose study it is, which page."""
     canvas.setFillColorRGB(*_shares(AMBER))
     canvas.rect(0, _HEIGHT - 13 * mm, _WIDTH, 13 * mm, stroke=0, fill=1)
@@ -192,7 +191,7 @@ class _Pictures:
     width: float
     gap: float
 
-    def __call__(self, canvas: Any, top: float) -> None:
+    def __call__(self, canvas: Canvas, top: float) -> None:
         for column, (view, said) in enumerate(zip(self.row, self.said, strict=True)):
             image = drawn(self.content, view, (_SHARP, _SHARP), named=True)
             width, height = (side * self.width / _SHARP for side in image.size)
@@ -213,7 +212,7 @@ def _finding(line: Line, striped: bool) -> Iterator[_Block]:
 
 
 def _row(texts: Sequence[_Text], striped: bool, line: Line | None) -> _Block:
-    def draw(canvas: Any, top: float) -> None:
+    def draw(canvas: Canvas, top: float) -> None:
         if striped:
             canvas.setFillColorRGB(*_shares(_STRIPE))
             canvas.rect(_LEFT, top - 15, _RIGHT - _LEFT, 15, stroke=0, fill=1)
@@ -249,11 +248,11 @@ def _broken(text: _Text, width: float) -> list[_Text]:
     return [_Text(text.x, line, text.font, text.size, text.colour) for line in said]
 
 
-def _set_below(line: float, text: _Text, canvas: Any, top: float) -> None:
+def _set_below(line: float, text: _Text, canvas: Canvas, top: float) -> None:
     _set(canvas, top - 0.8 * line, text)
 
 
-def _set(canvas: Any, baseline: float, text: _Text) -> None:
+def _set(canvas: Canvas, baseline: float, text: _Text) -> None:
     canvas.setFont(text.font, text.size)
     canvas.setFillColorRGB(*_shares(text.colour))
     canvas.drawString(text.x, baseline, text.text)

@@ -1,7 +1,6 @@
 """The image library of a report (PS3.16 TID 1600, 1602): the images that were read, with what they have in common."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from highdicom.sr import ContainerContentItem, ContentItem, ImageContentItem, RelationshipTypeValues
 
@@ -13,7 +12,7 @@ from sr_writer.source import Instance, Source, Volume
 
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
-_Alike = tuple[str, int, int, tuple[Any, ...] | None]
+_Alike = tuple[str, int, int, tuple[float, ...] | None]
 
 
 def image_library(*sources: Source) -> ContainerContentItem:
@@ -52,7 +51,7 @@ def _frame_of_reference(volume: Volume) -> list[ContentItem]:
     return [uid(concepts.FRAME_OF_REFERENCE_UID, volume.frame_of_reference_uid, _CONTEXT)]
 
 
-def _pixel_spacing(spacing: tuple[Any, ...]) -> list[ContentItem]:
+def _pixel_spacing(spacing: tuple[float, ...]) -> list[ContentItem]:
     return [
         _number(concepts.HORIZONTAL_PIXEL_SPACING, spacing[1], concepts.MILLIMETRE),
         _number(concepts.VERTICAL_PIXEL_SPACING, spacing[0], concepts.MILLIMETRE),

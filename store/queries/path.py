@@ -3,7 +3,6 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -52,25 +51,23 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
     """What is on one study's way; of each table the last `most` rows, all of them for None."""
     with database.transaction() as connection:
         tables = _Tables(connection, study, most)
-        every: Mapping[str, Listed[Any]] = {
-            "associations": tables.associations(),
-            "series": tables.series(),
-            "conflicts": tables.conflicts(),
-            "decisions": tables.last(DecisionRecord, decisions.c.decided_at, decisions.c.model),
-            "jobs": tables.last(MeasuredJob, jobs.c.requested_at, jobs.c.id),
-            "results": tables.last(ResultRecord, results.c.written_at, results.c.sop_uid),
-            "deliveries": tables.deliveries(),
-            "rejections": tables.last(RejectionRecord, rejections.c.requested_at, rejections.c.id),
-            "dead_letters": tables.last(DeadLetter, dead_letters.c.at, dead_letters.c.id),
-            "quarantine": tables.last(QuarantineRecord, quarantine.c.received_at, quarantine.c.id),
-        }
+        series, last = tables.series(), tables.last
         return StudyPath(
             study=_study(connection, study),
-            **{name: found.rows for name, found in every.items()},
+            associations=tables.rows("associations", tables.associations()),
+            series=tables.rows("series", series),
+            conflicts=tables.rows("conflicts", tables.conflicts()),
+            decisions=tables.rows("decisions", last(DecisionRecord, decisions.c.decided_at, decisions.c.model)),
+            jobs=tables.rows("jobs", last(MeasuredJob, jobs.c.requested_at, jobs.c.id)),
+            results=tables.rows("results", last(ResultRecord, results.c.written_at, results.c.sop_uid)),
+            deliveries=tables.rows("deliveries", tables.deliveries()),
+            rejections=tables.rows("rejections", last(RejectionRecord, rejections.c.requested_at, rejections.c.id)),
+            dead_letters=tables.rows("dead_letters", last(DeadLetter, dead_letters.c.at, dead_letters.c.id)),
+            quarantine=tables.rows("quarantine", last(QuarantineRecord, quarantine.c.received_at, quarantine.c.id)),
             corrections=corrections(connection, concerning(study)),
             unreadable=unreadable_by_study(connection, [study]).get(study, 0),
-            whole=tables.instances(every["series"]),
-            more={name: found.more for name, found in every.items() if found.more},
+            whole=tables.instances(series),
+            more=tables.more,
         )
 
 
@@ -125,8 +122,15 @@ class _Tables:
 
     def __init__(self, connection: Connection, study: StudyId, most: int | None) -> None:
         self._connection, self._study, self._most = connection, study, most
+        self.more: dict[str, int] = {}
 
-    def last(self, kind: type[R], *order: Column[Any]) -> Listed[R]:
+    def rows(self, name: str, found: Listed[R]) -> tuple[R, ...]:
+        """What was found, and under `name` in `more` how many were not."""
+        if found.more:
+            self.more[name] = found.more
+        return found.rows
+
+    def last(self, kind: type[R], *order: Column[object]) -> Listed[R]:
         """The rows of the table that `order` is of."""
         return last_of(self._connection, rows_of_studies(kind, order[0].table, [self._study]), kind, order, self._most)
 
@@ -168,7 +172,7 @@ class _Tables:
         return Listed(tuple(ItemisedDelivery(**vars(one), objects=objects[one.id]) for one in found.rows), found.more)
 
 
-def _series_with_counts(study: StudyId, ids: Collection[uuid.UUID]) -> Select[Any]:
+def _series_with_counts(study: StudyId, ids: Collection[uuid.UUID]) -> Select[*tuple[object, ...]]:
     counts = (
         select(
             instances.c.series_id,

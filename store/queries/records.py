@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
@@ -31,18 +31,20 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="DataclassInstance")
 
+Rows: TypeAlias = Select[*tuple[object, ...]]
 
-def rows_of(kind: type[R], table: Table) -> Select[Any]:
+
+def rows_of(kind: type[R], table: Table) -> Rows:
     """The rows of `table`, with the columns that a record of this kind shows and no others."""
     return select(*(table.c[field.name] for field in fields(kind)))
 
 
-def rows_of_studies(kind: type[R], table: Table, ids: Collection[StudyId]) -> Select[Any]:
+def rows_of_studies(kind: type[R], table: Table, ids: Collection[StudyId]) -> Rows:
     """As `rows_of`, those of these studies alone."""
     return rows_of(kind, table).where(table.c.study_id.in_(ids))
 
 
-def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, ...]:
+def read(connection: Connection, query: Rows, kind: type[R]) -> tuple[R, ...]:
     """The rows of `query`, which have a column for each field, as records."""
     names, decode = [field.name for field in fields(kind)], _DECODE.get(kind, {})
     found = connection.execute(query).mappings()
@@ -50,7 +52,11 @@ def read(connection: Connection, query: Select[Any], kind: type[R]) -> tuple[R, 
 
 
 def last_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int | None
+    connection: Connection,
+    query: Rows,
+    kind: type[R],
+    order: Sequence[ColumnElement[object]],
+    most: int | None,
 ) -> Listed[R]:
     """The last `most` rows of `query` in their order (all of them for None), and how many come before them."""
     if most is None:
@@ -60,14 +66,18 @@ def last_of(
 
 
 def first_of(
-    connection: Connection, query: Select[Any], kind: type[R], order: Sequence[ColumnElement[Any]], most: int
+    connection: Connection,
+    query: Rows,
+    kind: type[R],
+    order: Sequence[ColumnElement[object]],
+    most: int,
 ) -> Listed[R]:
     """The last `most` rows in that order, the last one first."""
     found = last_of(connection, query, kind, order, most)
     return Listed(found.rows[::-1], found.more)
 
 
-def _others(connection: Connection, query: Select[Any], found: Sequence[object], most: int) -> int:
+def _others(connection: Connection, query: Rows, found: Sequence[object], most: int) -> int:
     if len(found) < most:
         return 0
     return (connection.scalar(select(func.count()).select_from(query.subquery())) or 0) - len(found)

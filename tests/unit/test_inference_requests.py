@@ -1,7 +1,7 @@
 """Reading ahead takes no memory from the run that it is ahead of, and what failed of it is read again."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +11,7 @@ import pytest
 from domain.routing import Conditions
 from inference_worker import model_server
 from inference_worker.handed_files import HandedFiles
+from inference_worker.model_messages import Request, SentTask
 from inference_worker.model_protocol import Loaded, Outcome, Sources
 from inference_worker.model_server import RequestQueue
 from models.manifest import Input
@@ -51,27 +52,27 @@ def queue(memory: int) -> RequestQueue:
     return RequestQueue({("toy", "1"): Loaded((Input("ct", Conditions()),), run)}, AtOnce(), memory)
 
 
-def task(file: Path, content: bytes = b"small") -> dict[str, Any]:
+def task(file: Path, content: bytes = b"small") -> SentTask:
     file.write_bytes(content)
-    return {"package": "toy", "version": "1", "files": {"ct": [str(file)]}, "scratch": "/nowhere"}
+    return SentTask("toy", "1", {"ct": (str(file),)}, "/nowhere")
 
 
-def handed(told: Mapping[str, Any]) -> HandedFiles:
+def handed(told: SentTask) -> HandedFiles:
     """The task's files as its process is handed them."""
-    return HandedFiles({**told, "unopened": ""}, [os.open(one, os.O_RDONLY) for one in told["files"]["ct"]])
+    return HandedFiles(told, [os.open(one, os.O_RDONLY) for one in told.files["ct"]])
 
 
 def test_what_comes_next_is_read_ahead_where_there_is_room(reads: list[str], tmp_path: Path) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next")
     requests = queue(1 << 40)
-    list(requests.replies({"tasks": [one], "next": other}, handed))
-    list(requests.replies({"tasks": [other], "next": None}, handed))
+    list(requests.replies(Request((one,), other), handed))
+    list(requests.replies(Request((other,)), handed))
     assert reads == ["now", "next"]
 
 
 def test_nothing_is_read_ahead_into_the_memory_that_the_run_may_need(reads: list[str], tmp_path: Path) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next")
-    list(queue(1).replies({"tasks": [one], "next": other}, handed))
+    list(queue(1).replies(Request((one,), other), handed))
     assert reads == ["now"]
 
 
@@ -80,6 +81,6 @@ def test_files_that_were_not_read_ahead_for_want_of_memory_are_read_when_their_t
 ) -> None:
     one, other = task(tmp_path / "now"), task(tmp_path / "next", b"large")
     requests = queue(1 << 40)
-    list(requests.replies({"tasks": [one], "next": other}, handed))
-    (reply,) = requests.replies({"tasks": [other], "next": None}, handed)
+    list(requests.replies(Request((one,), other), handed))
+    (reply,) = requests.replies(Request((other,)), handed)
     assert reads == ["now", "next", "next"] and "error" not in reply

@@ -53,7 +53,8 @@ def test_the_published_schema_is_the_current_one() -> None:
 
 def test_the_schema_is_one_and_every_part_of_it_says_what_it_is() -> None:
     Draft202012Validator.check_schema(schema())
-    for name, part in schema()["$defs"].items():
+    definitions: Any = schema()["$defs"]
+    for name, part in definitions.items():
         assert part["description"].endswith("."), name
 
 

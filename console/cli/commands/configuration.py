@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from config.settings import Section, Settings
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, say, screen, table
 from domain.errors import ConfigurationError
+from domain.json_records import JsonObject
 from models import installed as packages
 from models.signing import trusted_keys
 from store.database import server_at
@@ -114,16 +115,18 @@ def _print(settings: Settings) -> None:
     screen().print(table("", ("setting", "value", "what it is"), _rows(settings, public(settings))))
 
 
-def _rows(settings: Settings | Section, shown: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def _rows(settings: Settings | Section, shown: JsonObject, prefix: str = "") -> Iterator[tuple[str, str, str]]:
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, Section):
-            yield from _rows(value, shown[name], f"{prefix}{name}.")
+            section = shown[name]
+            assert isinstance(section, Mapping)
+            yield from _rows(value, section, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", _text(shown[name]), field.description or ""
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None or value in ([], {}):
         return "-"
     return value if isinstance(value, str) else json.dumps(value)

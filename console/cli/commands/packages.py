@@ -1,8 +1,9 @@
 """`models`: the model packages of this node. The group's table of contents, and `list`, `show` and `verify`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -117,50 +118,51 @@ def verify(
     checked = [_checked(one, settings, known.get(one.release, ""), files) for one in some]
     checked += [_unreadable(name, said) for name, said in broken.items()]
     if as_json:
-        print_json({"models": checked})
+        print_json({"models": [one.as_json() for one in checked]})
     elif not checked:
         screen().print("no packages")
     else:
         _print_checked(checked)
-    if not all(one["intact"] for one in checked):
+    if any(one.faults for one in checked):
         raise typer.Exit(1)
 
 
-def _checked(package: Package, settings: Settings, known: str, files: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Checked:
+    """A package as the list shows it, what is wrong with it, and what else is to be known."""
+
+    facts: Mapping[str, object]
+    faults: Sequence[str]
+    remarks: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """With whether nothing is wrong, and all that is as one text."""
+        said = {"reason": "\n".join(self.faults), "faults": list(self.faults), "remarks": list(self.remarks)}
+        return {**self.facts, "intact": not self.faults, **said}
+
+    def row(self) -> tuple[object, ...]:
+        """Name, state, signature and reasons."""
+        name, digest, signature = (self.facts[key] for key in ("name", "digest", "signature"))
+        return name, state("broken" if self.faults else "intact"), signature, self.faults or [digest, *self.remarks]
+
+
+def _checked(package: Package, settings: Settings, known: str, files: bool) -> _Checked:
     faults = [*packages.unsigned(package, settings), *inspect(package), *([known] if known else [])]
     tried = DryRun() if files else dry_run(package.folder, setup(settings), _LONGEST)
     faults += [one for one in tried.faults if one not in faults]
-    return {
-        **_facts(package, settings), "intact": not faults, "reason": "\n".join(faults), "faults": faults,
-        "remarks": list(tried.remarks),
-    }  # fmt: skip
+    return _Checked(_facts(package, settings), faults, tried.remarks)
 
 
-def _unreadable(name: str, said: str) -> dict[str, Any]:
-    faults = said.splitlines()
-    return {
-        "name": name,
-        "digest": "",
-        "signature": "",
-        "intact": False,
-        "reason": said,
-        "faults": faults,
-        "remarks": [],
-    }
+def _unreadable(name: str, said: str) -> _Checked:
+    return _Checked({"name": name, "digest": "", "signature": ""}, said.splitlines() or [said])
 
 
-def _print_checked(checked: list[dict[str, Any]]) -> None:
-    rows = [
-        (
-            one["name"], state("intact" if one["intact"] else "broken"), one["signature"],
-            one["faults"] or [one["digest"], *one["remarks"]],
-        )
-        for one in checked
-    ]  # fmt: skip
+def _print_checked(checked: Sequence[_Checked]) -> None:
+    rows = [one.row() for one in checked]
     screen().print(table("", ("model", "package", "signature", "reason or digest"), rows))
 
 
-def _facts(package: Package, settings: Settings) -> dict[str, Any]:
+def _facts(package: Package, settings: Settings) -> dict[str, object]:
     return {**text.facts(package), "signature": str(packages.signature(package, settings))}
 
 

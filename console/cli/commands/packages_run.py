@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -47,7 +47,7 @@ def test(
         print_json({"models": rows})
     else:
         cells = [
-            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], row["said"].split("\n"))
+            (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], str(row["said"]).split("\n"))
             for row in rows
         ]
         screen().print(table("", ("model", "golden sample", "engine", "figures or reason"), cells))
@@ -96,10 +96,10 @@ def bench(
         raise typer.Exit(1)
 
 
-def _tested(package: Package, settings: Settings) -> dict[str, Any]:
+def _tested(package: Package, settings: Settings) -> dict[str, object]:
     from inference_worker.package_trial import prove  # noqa: PLC0415 - needs an engine
 
-    row: dict[str, Any] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
+    row: dict[str, object] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
     try:
         cache = packages.engine_cache(settings)
         row["engine"], verdict = prove(package, settings.models.engine, settings.models.threads, cache)
