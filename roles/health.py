@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from typing import Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
+from domain.json_records import JsonObject, json_object, record
 from roles.http_door import HttpDoor
 from roles.http_messages import Refused, asks_for_no_body, read_path, response
 from roles.run_files import Facts, RunFile, all_running, began, run_file, running
@@ -46,11 +47,11 @@ class Report:
     aet: str | None = None
     address: str = ""
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> JsonObject:
         """The body of the answer."""
         told = {"dicom_port": self.dicom_port, "aet": self.aet}
         known = {name: value for name, value in told.items() if value is not None}
-        return {"ready": self.ready, "waiting_for": list(self.waiting_for), **known}
+        return {"ready": self.ready, "waiting_for": self.waiting_for, **known}
 
 
 @dataclass
@@ -212,18 +213,8 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
 def _asked(host: str, port: int) -> Report:
     with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
         connection.request("GET", "/health/ready")
-        return _report(json.load(connection.getresponse()), f"http://{f'[{host}]' if ':' in host else host}:{port}")
-
-
-def _report(said: object, address: str) -> Report:
-    """What `Report.as_json` made; raises ValueError where it is something else."""
-    if not isinstance(said, dict):
-        raise ValueError("no report")
-    ready, waiting, port, aet = (said.get(name) for name in ("ready", "waiting_for", "dicom_port", "aet"))
-    if not isinstance(ready, bool) or not isinstance(waiting, list):
-        raise ValueError("no report")
-    known = port if isinstance(port, int) else None, aet if isinstance(aet, str) else None
-    return Report(ready, tuple(map(str, waiting)), *known, address=address)
+        said = json_object(connection.getresponse().read())
+    return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 
 def _respond(health: Health, names: Collection[str], head: bytes | None) -> bytes:
@@ -248,5 +239,5 @@ def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
     raise Refused(404, "there are /metrics, /health/live and /health/ready")
 
 
-def _json(status: int, body: Mapping[str, object]) -> tuple[int, str, bytes]:
+def _json(status: int, body: JsonObject) -> tuple[int, str, bytes]:
     return status, "application/json", json.dumps(body).encode()

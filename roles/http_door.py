@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
-from dicom_node.listener.policy import plain_address
+from domain.addresses import plain_address
 from domain.stopping import loop_until
 from roles.http_messages import END, LONGEST_HEAD
 

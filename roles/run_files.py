@@ -6,6 +6,8 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from domain.json_records import json_object, record
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _STARTTIME = 22 - 3  # proc(5): field 22 of stat, and what follows the name begins with field 3
 
@@ -40,30 +42,9 @@ class RunFile:
 
 
 def decode(text: str) -> RunFile:
-    """What `RunFile.encode` made; raises ValueError or KeyError where it is something else."""
-    said = json.loads(text)
-    if not isinstance(said, dict):
-        raise ValueError("a run file is a table")
-    destinations = said.get("destinations", [])
-    if not isinstance(destinations, list):
-        raise ValueError("destinations are a list")
-    facts = Facts(
-        tuple(map(_text, destinations)), *(_text(said.get(name, "")) for name in ("models", "url", "owner_url"))
-    )
-    texts = {name: _text(said[name]) for name in ("began", "host", "role", "started")}
-    return RunFile(pid=_number(said["pid"]), port=_number(said["port"]), facts=facts, **texts)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    return value
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError("no number")
-    return value
+    """What `RunFile.encode` made; raises ValueError where it is something else."""
+    said = json_object(text)
+    return record(RunFile, {**said, "facts": said})
 
 
 def run_file(data: Path, name: str) -> Path:
@@ -80,7 +61,7 @@ def running(data: Path, name: str) -> RunFile | None:
     try:
         said = decode(run_file(data, name).read_text())
         return said if _is_alive(said.pid, said.began) else None
-    except (OSError, ValueError, KeyError, OverflowError):
+    except (OSError, ValueError, OverflowError):
         return None
 
 

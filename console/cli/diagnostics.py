@@ -6,13 +6,13 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
 from config.settings import Settings
+from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
+from console.cli.looks import Look, Mark
 from console.cli.output import size
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
@@ -28,24 +28,6 @@ from store.embedded_cluster import is_installed
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
-
-class Mark(StrEnum):
-    """Whether something is as it must be. What is only noted keeps nothing from running."""
-
-    OK = "ok"
-    NOTED = "noted"
-    LACKING = "lacking"
-
-
-@dataclass(frozen=True)
-class Look:
-    """One thing that was looked at, and in a sentence what was found and what to do."""
-
-    what: str
-    mark: Mark
-    said: str
-
-
 # Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
 # needs it. What each brings, its own metadata say.
 EXTRAS = (
@@ -60,10 +42,12 @@ EXTRAS = (
 def examine(settings: Settings) -> Iterator[Look]:
     """Everything, in the order in which a study meets it."""
     yield from _port(settings)
+    yield health_door(settings)
     yield from _disk(settings)
     yield _data_folder(settings)
     yield from _database(settings)
     yield _identity_key(settings)
+    yield from broker(settings)
     yield from _extras()
     yield from _engines()
     yield from _walls(settings)

@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Command] = {
     "doctor": Command(
         "doctor",
         "What does this machine lack for the node, and how is it to be had? "
-        "Port, disk, database, engines, GPU, models.",
+        "Ports, disk, servers, engines, GPU, models.",
     ),
     "viewer": Command(
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."

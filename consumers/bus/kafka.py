@@ -5,47 +5,26 @@ for a broker that is away, both make the topics that are missing.
 """
 
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TypeVar
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.net.compat import KafkaNetClient
 from kafka.producer.future import FutureRecordMetadata
 
 from config.settings import Bus as Settings
-from consumers.bus.kafka_access import Refused, access, network_client, tls_context
+from consumers.bus.kafka_access import Network
+from consumers.bus.kafka_admin import ensure_topics
+from consumers.bus.kafka_client import connected, raise_refusal, require_broker, translated
 from consumers.bus.names import group_id, topics
 from consumers.bus.protocol import Message, TakenOver
-from consumers.bus.rights import Right
-from domain.errors import ConfigurationError, Unavailable
 from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
 
-T = TypeVar("T")
-
 _log = logging.getLogger(__name__)
 
-_MISCONFIGURED = (
-    kafka_errors.SecurityDisabledError,
-    kafka_errors.UnsupportedSaslMechanismError,
-    kafka_errors.UnsupportedVersionError,
-    kafka_errors.KafkaConfigurationError,
-    kafka_errors.InvalidTopicError,
-)
-_UNKNOWN_USER = kafka_errors.SaslAuthenticationFailedError
-_REBALANCED = (
-    kafka_errors.CommitFailedError,
-    kafka_errors.RebalanceInProgressError,
-    kafka_errors.IllegalGenerationError,
-    kafka_errors.UnknownMemberIdError,
-)
 _FOREVER = 2**31 - 1  # ms; a batch that expired and one behind it that did not would change places
 _SILENCE = 5.0  # s without a message after which the broker is asked for
 # s after which a client that moves nothing, where there is something to move, is made anew. Clients do stall, for
@@ -77,14 +56,16 @@ class KafkaSubscription:
         self._group = group
         self._topic = topic
         self._consumer: KafkaConsumer | None = None
+        self._network: Network | None = None
         self._quiet = 0.0  # s without a message
         self._asked = 0.0  # the part of it after which the broker was asked for
 
     def poll(self, timeout: float) -> list[Message]:
-        with _translated(refused=self.close):
+        with self._translated():
             if self._consumer is None:
-                self._consumer = self._join()
+                self._consumer, self._network = self._join()
             found = self._consumer.poll(timeout_ms=int(timeout * 1000))
+            raise_refusal(self._network)
         self._notice_silence(0 if found else self._quiet + timeout)
         return [_message(record) for records in found.values() for record in records]
 
@@ -93,7 +74,7 @@ class KafkaSubscription:
             raise TakenOver("this consumer has left the group")
         place = {TopicPartition(self._topic, message.partition): OffsetAndMetadata(message.offset + 1, "", -1)}
         try:
-            with _translated(refused=self.close):
+            with self._translated():
                 self._consumer.commit(place, timeout_ms=5000)
         except TakenOver:
             # Joining afresh forgets what was fetched and starts where the group stands.
@@ -101,7 +82,7 @@ class KafkaSubscription:
             raise
 
     def close(self) -> None:
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._network = self._consumer, None, None
         if consumer is not None:
             with suppress(kafka_errors.KafkaError):
                 consumer.close(autocommit=False, timeout_ms=2000)
@@ -111,21 +92,24 @@ class KafkaSubscription:
         self._quiet, self._asked = seconds, min(self._asked, seconds)
         if seconds - self._asked >= _SILENCE:
             self._asked = seconds
-            _require_broker(self._settings)
+            require_broker(self._settings)
         if seconds >= _STALLED:
             self._quiet = self._asked = 0.0
             self._leave_where_stalled()
 
     def _leave_where_stalled(self) -> None:
-        with _translated(refused=self.close):
+        with self._translated():
             if self._consumer is None or not _is_behind(self._consumer, self._topic):
                 return
         _log.warning("the broker has messages that its client does not bring: it joins anew")
         self.close()
 
-    def _join(self) -> KafkaConsumer:
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self.close, lambda: self._network)
+
+    def _join(self) -> tuple[KafkaConsumer, Network]:
         ensure_topics(self._settings, [self._topic])
-        return _connected(
+        return connected(
             self._settings,
             KafkaConsumer,
             self._topic,
@@ -154,28 +138,29 @@ class KafkaPublisher:
         self._settings = settings
         self._names = topics(settings)
         self._producer: KafkaProducer | None = None
+        self._network: Network | None = None
         self._sent: list[FutureRecordMetadata] = []
         self._given = 0.0  # when the broker was given what it has not confirmed (monotonic)
 
     def connect(self) -> None:
         """Reach the broker, and make the topics that are missing; done once. Raises Unavailable."""
         if self._producer is None:
-            with _translated():
-                self._producer = self._connect()
+            with translated():
+                self._producer, self._network = self._connect()
 
     def publish(self, entries: Sequence[OutboxEntry], timeout: float = 5.0) -> None:
         """Return when every replica has every entry.
 
         Raises Unavailable where that took longer than `timeout` s; called again with the same entries it waits on.
         """
-        with _translated(refused=self.close):
+        with translated(self.close, lambda: self._network):
             self._send(entries[len(self._sent) :])
             self._confirm(timeout)
         self._sent = []
 
     def close(self) -> None:
         """Give the connection up; what no replica has confirmed is published again by the next one."""
-        producer, self._producer, self._sent = self._producer, None, []
+        producer, self._producer, self._network, self._sent = self._producer, None, None, []
         if producer is not None:
             # `close` waits for what is under way and, when that takes too long, leaves the sender at it for ever.
             producer._sender.force_close()
@@ -212,9 +197,9 @@ class KafkaPublisher:
         _log.warning("the broker does not confirm what it was given: it is given again")
         return True
 
-    def _connect(self) -> KafkaProducer:
+    def _connect(self) -> tuple[KafkaProducer, Network]:
         ensure_topics(self._settings, self._names.values())
-        return _connected(
+        return connected(
             self._settings,
             KafkaProducer,
             enable_idempotence=True,
@@ -223,100 +208,6 @@ class KafkaPublisher:
             max_block_ms=5000,
             allow_auto_create_topics=False,
         )
-
-
-def ensure_topics(settings: Settings, names: Iterable[str]) -> None:
-    """Create those of these topics that are missing, with `settings.partitions`.
-
-    Raises Unavailable without a broker, and where a topic is missing that this user may not make or see.
-    """
-    _require_broker(settings)
-    with _translated(), _administration(settings) as admin:
-        for topic in sorted(set(names) - set(admin.list_topics())):
-            try:
-                admin.create_topics({topic: {"num_partitions": settings.partitions}}, wait_for_metadata=True)
-            except kafka_errors.TopicAlreadyExistsError:
-                pass
-            except kafka_errors.AuthorizationError as error:
-                wants = "the role relay makes it; this one's user must be allowed to read it (dicom-node kafka acls)"
-                raise Unavailable(f"Kafka shows no topic {topic}: {wants}") from error
-
-
-def allow(settings: Settings, rights: Iterable[Right]) -> None:
-    """Give these rights, as a user who may; what is given already stays. Raises Unavailable, ConfigurationError."""
-    _require_broker(settings)
-    with _translated(), _administration(settings) as admin:
-        # It raises nothing of its own for what the broker did not do.
-        for refused in admin.create_acls([_acl(right) for right in rights])["failed"]:
-            raise refused
-
-
-def _acl(right: Right) -> ACL:
-    pattern = ResourcePattern(ResourceType[right.resource.name], right.name)
-    return ACL(f"User:{right.user}", "*", ACLOperation[right.operation.name], ACLPermissionType.ALLOW, pattern)
-
-
-@contextmanager
-def _administration(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = _connected(settings, KafkaAdminClient)
-    try:
-        yield admin
-    finally:
-        admin.close()
-
-
-def _servers(settings: Settings) -> list[str]:
-    if not settings.kafka:
-        raise ConfigurationError("no Kafka broker is configured: set bus.kafka to HOST:PORT")
-    return [server.strip() for server in settings.kafka.split(",")]
-
-
-def _connected(settings: Settings, kind: Callable[..., T], *arguments: str, **options: object) -> T:
-    """A client of `kind` that has met a broker. One that has not would leave its thread and sockets behind."""
-    networks: list[KafkaNetClient] = []
-
-    def network(**configuration: object) -> KafkaNetClient:
-        networks.append(network_client(**configuration))
-        return networks[-1]
-
-    try:
-        return kind(
-            *arguments,
-            bootstrap_servers=_servers(settings),
-            client_id="dicom-node",
-            **access(settings),
-            bootstrap_timeout_ms=5000,
-            reconnect_backoff_max_ms=2000,
-            kafka_client=network,
-            **options,
-        )
-    except kafka_errors.KafkaError:
-        for unused in networks:
-            unused.close()
-        raise
-
-
-def _require_broker(settings: Settings) -> None:
-    # A knock tells at once what a client takes seconds to find out, and what is wrong with a certificate it never says.
-    context = tls_context(settings) if settings.tls else None
-    for server in _servers(settings):
-        host, _, port = server.rpartition(":")
-        try:
-            _knock(host.strip("[]"), int(port), context)
-        except ssl.SSLEOFError:  # as from a broker that is being stopped
-            continue
-        except ssl.SSLError as error:
-            raise Refused(f"the broker at {server} does not speak TLS as bus.ca wants: {error}") from error
-        except OSError:
-            continue
-        return
-    raise Unavailable(f"no Kafka broker answers at {settings.kafka}")
-
-
-def _knock(host: str, port: int, context: ssl.SSLContext | None) -> None:
-    with socket.create_connection((host, port), timeout=2) as connection:
-        if context is not None:
-            context.wrap_socket(connection, server_hostname=host).close()
 
 
 def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
@@ -331,31 +222,6 @@ def _is_behind(consumer: KafkaConsumer, topic: str) -> bool:
     return any(end > (places[one] or 0) for one, end in consumer.end_offsets(own, timeout_ms=_ANSWER).items())
 
 
-def _to_do(error: kafka_errors.KafkaError) -> str:
-    if isinstance(error, _UNKNOWN_USER):
-        return "what bus.password_file or bus.token_file holds is read anew at the next try"
-    return "what each role's user must be allowed, dicom-node kafka acls says"
-
-
 def _message(record: ConsumerRecord) -> Message:
     key = (record.key or b"").decode("utf-8", "replace")
     return Message(record.value or b"", key, record.partition, record.offset)
-
-
-@contextmanager
-def _translated(refused: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """The library's errors as ours. `refused` is called where a client that was let in no longer is."""
-    try:
-        yield
-    except Refused:
-        refused()
-        raise
-    except (_UNKNOWN_USER, kafka_errors.AuthorizationError) as error:
-        refused()
-        raise Refused(f"Kafka refuses: {error or type(error).__name__}; {_to_do(error)}") from error
-    except _MISCONFIGURED as error:
-        raise ConfigurationError(f"Kafka refuses: {error}") from error
-    except _REBALANCED as error:
-        raise TakenOver(f"the group has shared its partitions anew: {type(error).__name__}") from error
-    except (kafka_errors.KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka does not answer: {type(error).__name__}") from error

@@ -15,6 +15,7 @@ from config.settings import Bus as Settings
 from domain.errors import Unavailable
 
 _OAUTH = "OAUTHBEARER"
+_NOT_AGAIN = 1000.0  # for a client that is refused; the library takes it for seconds in one place, for ms in another
 
 
 class Refused(Unavailable):
@@ -58,27 +59,32 @@ def _credentials(settings: Settings) -> dict[str, object]:
     }
 
 
-def network_client(**configuration: object) -> KafkaNetClient:
-    """What carries a client's requests; a user that the broker refuses is told at once."""
-    net = NetworkSelector(**configuration)
-    return KafkaNetClient(net, _Connections(net, **configuration))
+class Network(KafkaNetClient):  # type: ignore[misc]  # the library has no types
+    """What carries a client's requests. Whom the broker refuses hears it as the client is made, or from `refusal`."""
 
+    def __init__(self, **configuration: object) -> None:
+        net = NetworkSelector(**configuration)
+        self._connections = _Connections(net, **configuration)
+        super().__init__(net, self._connections)
 
-# What no further try of the same client mends: the broker's word on its user, and a token that cannot be read.
-_SAYS_WHY = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError, Refused)
+    @property
+    def refusal(self) -> BaseException | None:
+        """Why a client that was let in is not any more; it has to be made anew."""
+        return self._connections.refused
 
 
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the library has no types
     """The library's own would ask a broker that refuses its user again until its time is over, and not say why.
 
-    It also drops what a broker said just before it closed: mostly why it refuses a user.
+    It also drops what a broker said just before it closed: mostly why it refuses a user. And it throws a refusal at
+    whichever thread asks next, among them the producer's own, which then does nothing but write it into the log.
     """
 
-    _refused: BaseException | None = None
+    refused: BaseException | None = None
 
     def get_connection(self, *arguments: object, **options: object) -> KafkaConnection:
-        if self._refused is not None:
-            raise self._refused
+        if self.refused is not None:
+            raise kafka_errors.NodeNotReadyError("refused") if self.bootstrapped else self.refused
         connection = super().get_connection(*arguments, **options)
         connection.close_future.add_errback(self._note)
         return connection
@@ -95,8 +101,14 @@ class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # the library
         return transport
 
     def _note(self, error: BaseException) -> None:
-        if isinstance(error, _SAYS_WHY):
-            self._refused = error
+        if isinstance(error, kafka_errors.SaslAuthenticationFailedError | kafka_errors.UnsupportedSaslMechanismError):
+            self.refused = error
+
+    def connection_delay(self, node: object) -> float:
+        return _NOT_AGAIN if self.refused is not None else float(super().connection_delay(node))
+
+    def maybe_raise_auth_failure(self, node: object) -> None:
+        """It is in `refused`."""
 
 
 class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # the library has no types
@@ -107,7 +119,10 @@ class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]  # the library ha
         self._file = file
 
     def token(self) -> str:
-        return _secret("bus.token_file", self._file)
+        try:
+            return _secret("bus.token_file", self._file)
+        except Refused as error:  # the library hears of what a broker refuses, and only of that, at once
+            raise kafka_errors.SaslAuthenticationFailedError(str(error)) from error
 
 
 def _secret(name: str, file: Path) -> str:

@@ -78,8 +78,8 @@ class Consumer:
     def run(self) -> None:
         """Handle messages until told to stop.
 
-        Raises TooManyDeadLetters at the limit, ConfigurationError where the bus refuses; the message that it was at is
-        not committed.
+        Raises TooManyDeadLetters at the limit, ConfigurationError where no broker can be as the settings say; the
+        message that it was at is not committed.
         """
         subscription = self._bus.subscribe(self._group)
         try:

@@ -17,7 +17,8 @@ _SLICE = 0.5  # s; how soon a wait notices that it should stop
 
 
 class RetryUntilAvailable:
-    """Waits for servers for ever, ever longer between tries, and logs the change and not each try.
+    """Waits for servers for ever, ever longer between tries, and logs the change and not each try: that a server which
+    was away is back and refuses us wants another person than the outage did.
 
     `waiting_for` says what is missing at this moment, empty when nothing is. What counts as missing is `missing`:
     Unavailable, or every Retryable for a caller who has nothing else to do. `failed` is told of each try that failed,
@@ -40,6 +41,7 @@ class RetryUntilAvailable:
         self._back = back
         self._alive = alive
         self.waiting_for = ""
+        self._told: set[type[Retryable]] = set()
 
     def call(self, call: Callable[[], T]) -> T:
         """What `call` returns, tried again for as long as its server is missing; raises Stopped when told to stop."""
@@ -68,8 +70,9 @@ class RetryUntilAvailable:
         raise Stopped("told to stop while waiting")
 
     def _note_missing(self, error: Retryable) -> None:
-        if not self.waiting_for:
+        if type(error) not in self._told:
             _log.warning("waiting for a server", extra={"reason": str(error)})
+        self._told.add(type(error))
         self.waiting_for = str(error)
         self._failed(error)
 
@@ -78,3 +81,4 @@ class RetryUntilAvailable:
             _log.info("the server answers again")
             self._back()
         self.waiting_for = ""
+        self._told.clear()

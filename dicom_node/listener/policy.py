@@ -109,10 +109,3 @@ class AssociationPolicy:
             if syntax in self._transfer_syntaxes:
                 return AnsweredContext(context.id, context.abstract_syntax, syntax, ACCEPTED)
         return AnsweredContext(context.id, context.abstract_syntax, None, NO_TRANSFER_SYNTAX)
-
-
-def plain_address(address: str) -> str:
-    """An IP address as text, without a zone, an IPv4 address mapped into IPv6 as IPv4."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)

@@ -11,8 +11,9 @@ from config.settings import Listener as Settings
 from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
-from dicom_node.listener.policy import AssociationPolicy, plain_address
+from dicom_node.listener.policy import AssociationPolicy
 from dicom_node.spool import SpoolWriter
+from domain.addresses import plain_address
 from domain.errors import ConfigurationError, Unavailable
 from domain.stopping import loop_until
 

@@ -28,7 +28,7 @@ def listener(tmp_path: Path) -> Iterator[RunFile]:
     data, log, port = tmp_path / "data", tmp_path / "log", free_port()
     limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({ALLOWED}, {ALLOWED}));"
     start = [sys.executable, "-c", f"{limited} os.execv(sys.argv[1], sys.argv[1:])"]
-    options = ["listen", "--data", data, "--aet", "NODE", "--port", str(port)]
+    options = ["listen", "--data", str(data), "--aet", "NODE", "--port", str(port)]
     process = Process([*start, *PROGRAM, *options], log, cwd=ROOT)
     try:
         wait_for(lambda: running(data, "listen"), 60, "the listener", lambda: tail(log))

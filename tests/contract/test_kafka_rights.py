@@ -3,15 +3,18 @@
 import logging
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from kafka import KafkaConsumer, TopicPartition
 
-from config.settings import Bus
-from consumers.bus.kafka import KafkaBus, KafkaPublisher, allow, ensure_topics
+from config.settings import Bus, Settings
+from console.cli.door_looks import broker
+from consumers.bus.kafka import KafkaBus, KafkaPublisher
 from consumers.bus.kafka_access import Refused
+from consumers.bus.kafka_admin import allow, ensure_topics, missing_rights
 from consumers.bus.protocol import Message
 from domain.errors import Unavailable
 from domain.ids import new_id
@@ -96,6 +99,61 @@ def test_no_role_reads_as_another_ones_group_or_what_is_not_for_it(kafka: Secure
         subscription.close()
 
 
+_ANY_USER = "*"
+
+
+def _missing(settings: Bus, role: str) -> list[str]:
+    wanted = list(rights(settings, lambda name: _ANY_USER if name == role else name))
+    return [str(one.operation) for one in missing_rights(settings, [one for one in wanted if one.user == _ANY_USER])]
+
+
+def test_what_a_user_may_not_do_is_found_without_an_administrator(kafka: SecuredKafka, names: dict[str, str]) -> None:
+    relay, write = kafka.settings(RELAY, **names, partitions=1), kafka.settings(user_of("write"), **names)
+    assert _missing(relay, "relay") == [], "the topics are not there yet"
+    ensure_topics(relay, names.values())
+    assert _missing(relay, "relay") == []
+    assert _missing(write, "write") == []
+    assert _missing(relay, "write") == ["Read", "Read"]
+    assert _missing(write, "relay") == ["Write", "Create", "Write", "Create"]
+    assert _missing(write, "deliver") == ["Read"], "another one's group"
+    assert _missing(kafka.settings("nobody", **names), "write") == ["Read", "Read"]
+
+
+def _doctor(bus: Bus) -> dict[str, tuple[str, str]]:
+    return {one.what: (one.mark.value, one.said) for one in broker(Settings(bus=bus))}
+
+
+def test_doctor_says_of_a_broker_what_is_wrong_and_what_to_do(
+    kafka: SecuredKafka, names: dict[str, str], tmp_path: Path
+) -> None:
+    ensure_topics(kafka.settings(RELAY, **names, partitions=1), names.values())
+    found = _doctor(kafka.settings(user_of("write"), **names))
+    assert found["broker"][0] == "ok", found
+    assert [mark for mark, _ in found.values()] == ["ok", "ok"]
+    assert "its certificate is proven, and it lets in dicom-node-write" in found["broker"][1]
+    mark, said = _doctor(kafka.settings("nobody", **names))["broker rights"]
+    assert mark == "lacking"
+    assert f"nobody may not: Write on topic {names['topic']}; " in said
+    assert "dicom-node kafka grant" in said
+    assert _doctor(kafka.settings("admin", **names))["broker rights"][0] == "ok"
+    (tmp_path / "token").write_text(kafka.token(user_of("write")))
+    by_token = kafka.settings_by_token(tmp_path / "token", **names)
+    mark, said = _doctor(by_token)["broker rights"]
+    assert (mark, said.partition(":")[0]) == (
+        "noted",
+        "what write needs is allowed, and not what relay, assemble, deliver needs",
+    )
+    (tmp_path / "token").write_text(kafka.token(user_of("write"), seconds=-60))
+    mark, said = _doctor(by_token)["broker"]
+    assert mark == "lacking"
+    assert "bus.token_file holds is read anew" in said
+    (tmp_path / "other").mkdir()
+    stranger = kafka.settings(RELAY, **names).model_copy(update={"ca": SecuredKafka(tmp_path / "other").ca})
+    mark, said = _doctor(stranger)["broker"]
+    assert mark == "lacking"
+    assert "bus.ca is to hold the certificate of who signed" in said
+
+
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_wrong_password_is_refused_and_the_right_one_is_read_anew(
     kafka: SecuredKafka, names: dict[str, str], tmp_path: Path, mechanism: str
@@ -156,7 +214,7 @@ def test_what_is_renewed_too_late_is_waited_for_and_both_sides_of_the_bus_go_on_
             lambda file: file.write_text(""),
         ):
             for side in sides:
-                wait_for(lambda: not _refusal(side), 60, "the way to be open")  # noqa: B023
+                wait_for(lambda: _works(side), 60, "the way to be open")  # noqa: B023
             for file in files.values():
                 spoil(file)
             for side in sides:
@@ -165,18 +223,27 @@ def test_what_is_renewed_too_late_is_waited_for_and_both_sides_of_the_bus_go_on_
                 assert kafka.token("nobody")[:20] not in said
             renew()
         for side in sides:
-            wait_for(lambda: not _refusal(side), 60, "the way to be open again")  # noqa: B023
+            wait_for(lambda: _works(side), 60, "the way to be open again")  # noqa: B023
     finally:
         publisher.close()
         subscription.close()
 
 
+def _works(side: Callable[[], object]) -> bool:
+    with suppress(Unavailable):
+        side()
+        return True
+    return False
+
+
 def _refusal(side: Callable[[], object]) -> str:
-    """What it is that `side` waits for; "" where it works. Whatever else is wrong fails the test."""
+    """Why `side` is not let in; "" where it is, or where nothing is known of that."""
     try:
         side()
-    except Unavailable as error:
-        return str(error) if isinstance(error, Refused) else ""
+    except Refused as error:
+        return str(error)
+    except Unavailable:
+        return ""
     return ""
 
 

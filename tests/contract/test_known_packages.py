@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from config.settings import Database, Models, Settings
 from console.cli.app import app
-from console.cli.diagnostics import Mark, examine
+from console.cli.diagnostics import examine
 from console.cli.known_packages import faults
+from console.cli.looks import Mark
 from models.registry import Registry, releases
 from store import packages
 from tests.support.bench import Bench

@@ -15,7 +15,8 @@ from kafka import KafkaConsumer, TopicPartition
 from audit.trail import Action, Ledger, Transaction
 from config.settings import Bus as Settings
 from consumers.bus.dead_letters import DeadLetterLimit
-from consumers.bus.kafka import KafkaBus, KafkaPublisher, ensure_topics
+from consumers.bus.kafka import KafkaBus, KafkaPublisher
+from consumers.bus.kafka_admin import ensure_topics
 from consumers.bus.loop import Consumer, Handler
 from consumers.bus.names import group_id, topics
 from consumers.bus.postgres import PostgresBus

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from config.settings import Bus
-from consumers.bus.kafka import allow
 from consumers.bus.kafka_access import access
+from consumers.bus.kafka_admin import allow
 from consumers.bus.rights import Right
 from roles.rights import SPEAKING, user_of
 from tests.support.processes import free_port

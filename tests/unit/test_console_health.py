@@ -43,7 +43,7 @@ def test_published_facts_stand_in_the_report() -> None:
     health.publish(dicom_port=104, aet="NODE")
     assert health.report().as_json() == {
         "ready": False,
-        "waiting_for": ["its main loop"],
+        "waiting_for": ("its main loop",),
         "dicom_port": 104,
         "aet": "NODE",
     }

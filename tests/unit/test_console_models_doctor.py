@@ -76,6 +76,32 @@ def test_a_port_that_somebody_else_has_is_lacking(config: Path) -> None:
     assert f"127.0.0.1:{port} is taken: Address already in use" in found["said"]
 
 
+@pytest.mark.parametrize(
+    ("host", "mark", "said"),
+    [
+        ("127.0.0.1", "ok", "at 127.0.0.1"),
+        ("0.0.0.0", "noted", "whoever reaches it reads /metrics. Set http.host to "),
+        ("::", "noted", "every network of this machine"),
+        ("192.0.2.1", "lacking", "no address of this machine"),  # TEST-NET-1
+    ],
+)
+def test_a_health_door_that_is_open_to_all_networks_or_none_is_told_with_what_to_do(
+    config: Path, host: str, mark: str, said: str
+) -> None:
+    config.write_text(f'{config.read_text()}[http]\nhost = "{host}"\n')
+    found = looks(config, int(mark == "lacking"))["health door"]
+    assert found["mark"] == mark
+    assert said in found["said"]
+
+
+def test_a_broker_that_does_not_answer_is_lacking_and_without_one_nothing_is_said_of_it(config: Path) -> None:
+    assert "broker" not in looks(config, 0)
+    config.write_text(f'{config.read_text()}[bus]\nkafka = "127.0.0.1:9"\n')
+    found = looks(config, 1)["broker"]
+    assert found["mark"] == "lacking"
+    assert "no Kafka broker answers at 127.0.0.1:9" in found["said"]
+
+
 def test_a_full_disk_is_lacking(config: Path) -> None:
     config.write_text(config.read_text().replace("disk_floor = 0", f"disk_floor = {1 << 46}"))
     assert looks(config, 1)["disk"]["mark"] == "lacking"

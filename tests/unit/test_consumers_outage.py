@@ -23,6 +23,14 @@ def _failing(times: int, error: Exception | None = None) -> Callable[[], str]:
     return call
 
 
+def _raising(errors: list[Unavailable]) -> Callable[[], None]:
+    def call() -> None:
+        if errors:
+            raise errors.pop(0)
+
+    return call
+
+
 def test_an_answer_comes_back_after_as_many_failures_as_it_takes() -> None:
     assert RetryUntilAvailable(ManualClock(), threading.Event()).call(_failing(1000)) == "answer"
 
@@ -40,6 +48,16 @@ def test_an_outage_is_logged_when_it_begins_and_when_it_ends_and_not_at_each_try
     with caplog.at_level(logging.INFO):
         RetryUntilAvailable(ManualClock(), threading.Event()).call(_failing(50))
     assert [record.getMessage() for record in caplog.records] == ["waiting for a server", "the server answers again"]
+
+
+def test_a_wait_that_becomes_one_for_another_cause_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Refused(Unavailable):
+        """The server is back and lets nobody in."""
+
+    errors = [Unavailable("away"), Refused("password"), Unavailable("away"), Refused("password")] * 20
+    with caplog.at_level(logging.WARNING):
+        RetryUntilAvailable(ManualClock(), threading.Event()).call(_raising(errors))
+    assert [record.__dict__["reason"] for record in caplog.records] == ["away", "password"]
 
 
 def test_it_says_what_it_waits_for_while_it_waits() -> None:

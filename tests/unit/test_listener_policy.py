@@ -10,8 +10,9 @@ from dicom_node.dimse import Command, Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.dialogue import judge
 from dicom_node.listener.pdu import ProtocolError
-from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection, plain_address
+from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from domain.addresses import plain_address
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"

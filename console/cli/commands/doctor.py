@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import typer
 
-from console.cli.diagnostics import Mark, examine, lacking
+from console.cli.diagnostics import examine, lacking
+from console.cli.looks import Mark
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, styled, table
 
@@ -21,7 +22,7 @@ def doctor(
     models: ModelFolder = None,
     as_json: Json = False,
 ) -> None:
-    """What does this machine lack for the node, and how is it to be had? Port, disk, database, engines, GPU, models.
+    """What does this machine lack for the node, and how is it to be had? Ports, disk, servers, engines, GPU, models.
 
     Exit code 1 where something is lacking; what is only noted keeps nothing from running.
 

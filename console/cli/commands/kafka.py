@@ -43,7 +43,7 @@ def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
     Example:  DICOM_NODE_BUS__USER=admin dicom-node kafka grant
     """
     # The one command that needs Kafka's client.
-    from consumers.bus.kafka import allow  # noqa: PLC0415
+    from consumers.bus.kafka_admin import allow  # noqa: PLC0415
 
     bus = settings_from(config, data=data).bus
     given = _rights(bus, user)
