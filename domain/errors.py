@@ -69,5 +69,5 @@ class IllegalTransition(NodeError):
 
 
 def exit_code(error: NodeError) -> int:
-    """What a process ends with: 2 where a setting or an argument is wrong and starting again changes nothing, else 1."""
+    """What a process ends with: 2 where a setting is wrong, so that starting again changes nothing, else 1."""
     return 2 if isinstance(error, ConfigurationError) else 1

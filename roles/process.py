@@ -87,7 +87,7 @@ def known_by_commands(name: str, settings: Settings) -> Facts:
 
 
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
-    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, 2 where a setting is wrong, 1 after another error."""
+    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, else 2 (a wrong setting) or 1."""
     logs.set_up(settings.logging, process_name(name, index))
     allow_all_descriptors()
     stop = stopped_by_signals()

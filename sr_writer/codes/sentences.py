@@ -109,7 +109,11 @@ def _regions(content: Content) -> Iterator[Line]:
     known = marks(content)
     for one in content.findings.pointed:
         resolution = content.resolution(one.frame)
-        parts = [sides.place(one), _place(one, content), *(words.quantity(measured, resolution) for measured in one.measurements)]
+        parts = [
+            sides.place(one),
+            _place(one, content),
+            *(words.quantity(measured, resolution) for measured in one.measurements),
+        ]
         parts += [f"score {words.percentage(one.probability)}"] if one.probability is not None else []
         yield Line(one.label, ", ".join(filter(None, parts)) or _NO_NUMBER, one.colour, known[one].letter)
 

@@ -44,8 +44,9 @@ def test_it_runs_as_a_user_of_its_own_whose_data_nobody_else_may_read(service: M
     assert printed(service, "stat", "--format=%U %a", DATA) == "dicom-node 700"
     assert printed(service, "stat", "--format=%U %G %a", SETTINGS) == "root dicom-node 640"
     assert printed(service, "getent", "passwd", "dicom-node").rsplit(":", 1)[1] == "/usr/sbin/nologin"
-    processes = printed(service, "systemctl", "show", "--property", "ControlGroup", "--value", UNIT)
-    users = printed(service, "sh", "-c", f"ps -o user:20= -p $(cat /sys/fs/cgroup/systemd{processes}/cgroup.procs | paste -sd,)")
+    group = printed(service, "systemctl", "show", "--property", "ControlGroup", "--value", UNIT)
+    listed = f"ps -o user:20= -p $(cat /sys/fs/cgroup/systemd{group}/cgroup.procs | paste -sd,)"
+    users = printed(service, "sh", "-c", listed)
     assert set(users.split()) == {"dicom-node"}
 
 

@@ -4,7 +4,6 @@ The files are an overlay in memory, so that everything may be written and nothin
 and services are the new machine's own.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -40,7 +39,7 @@ exec systemd-nspawn --quiet --directory={root} --boot --private-network --regist
 
 
 class Machine:
-    """Started as a context, with the wheel installed in /opt/dicom-node. `brought` are folders to be laid in its /srv."""
+    """Started as a context, with the wheel in /opt/dicom-node. `brought` are folders to be laid in its /srv."""
 
     def __init__(self, place: Path, *brought: Path) -> None:
         self._place = place
@@ -82,7 +81,9 @@ class Machine:
     def said(self) -> str:
         """What it printed on its console, and what its log says of the node."""
         console = self._log.read_text(errors="replace")[-4000:] if self._log.exists() else ""
-        journal = self.run("journalctl", "--no-pager", "--lines=80", "--unit=dicom-node*").stdout if self._leader else ""
+        journal = (
+            self.run("journalctl", "--no-pager", "--lines=80", "--unit=dicom-node*").stdout if self._leader else ""
+        )
         return f"{console}\n{journal}"
 
     def _install_node(self) -> None:
@@ -135,10 +136,11 @@ class Machine:
         assert self._container is not None
         assert self._container.poll() is None, "the machine stopped"
         task = Path(f"/proc/{self._container.pid}/task/{self._container.pid}/children")
-        for child in map(int, task.read_text().split()):
-            command = Path(f"/proc/{child}/comm").read_text().strip()
-            if command in {"systemd", "init"} and os.readlink(f"/proc/{child}/ns/pid") != os.readlink("/proc/self/ns/pid"):
-                self._leader = child
+        for child in task.read_text().split():
+            process = Path("/proc") / child
+            command, numbers = (process / "comm").read_text().strip(), (process / "ns" / "pid").readlink()
+            if command in {"systemd", "init"} and numbers != Path("/proc/self/ns/pid").readlink():
+                self._leader = int(child)
         return self._leader > 0
 
     def _has_booted(self) -> bool:

@@ -35,7 +35,9 @@ DataFolder = Annotated[
 User = Annotated[str, typer.Option("--user", metavar="NAME", help="Whom it runs as; made where nobody is called so.")]
 RoleNames = Annotated[
     list[str] | None,
-    typer.Option("--role", metavar="ROLE", help="A service for this role alone; may be repeated. (default: one for up)"),
+    typer.Option(
+        "--role", metavar="ROLE", help="A service of this role alone; may be repeated. (default: all in one)"
+    ),
 ]
 
 
@@ -142,7 +144,7 @@ def _open_to_all(file: Path) -> bool:
 
 
 def _has_card(settings: Settings) -> bool:
-    """Whether models may run on a card: the machine has a driver's files, and the settings do not keep to processors."""
+    """Whether models may run on a card: the machine has a driver's files, and the settings allow one."""
     devices = Path("/dev")
     return settings.models.device != "cpu" and any(one for name in ("nvidia*", "dri") for one in devices.glob(name))
 
@@ -150,7 +152,9 @@ def _has_card(settings: Settings) -> bool:
 def _refuse_what_cannot_be(user: str) -> None:
     _need_root()
     if user == "root":
-        raise ConfigurationError("--user root: the node needs no right of root's, and whoever takes it over would have all")
+        raise ConfigurationError(
+            "--user root: the node needs none of root's rights, and whoever takes it over would have all"
+        )
     for tool in ("systemctl", "systemd-sysusers"):
         if shutil.which(tool) is None:
             raise ConfigurationError(
