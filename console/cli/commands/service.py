@@ -35,9 +35,7 @@ DataFolder = Annotated[
 User = Annotated[str, typer.Option("--user", metavar="NAME", help="Whom it runs as; made where nobody is called so.")]
 RoleNames = Annotated[
     list[str] | None,
-    typer.Option(
-        "--role", metavar="ROLE", help="A service of this role alone; may be repeated. (default: all in one)"
-    ),
+    typer.Option("--role", metavar="ROLE", help="A service of this role alone; may be repeated. (default: all in one)"),
 ]
 
 
