@@ -70,6 +70,7 @@ class Action(StrEnum):
     RETRIED = "study tried again"
     HOST_FORGOTTEN = "host forgotten"
     ACCEPTED = "study accepted without a result"
+    DESCRIPTIONS_CLEARED = "descriptions cleared"
     READ = "audit log used"
 
 
@@ -115,8 +116,7 @@ class Transaction(UnitOfWork):
         super().flush()
 
     def _append(self) -> None:
-        last = trail.last(self.connection)
-        number, head = (last.number, last.hash) if last else (0, GENESIS)
+        number, head = trail.last(self.connection) or (0, GENESIS)
         rows = []
         for fields in self._entries:
             number += 1

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import engines, inference, ingest, memory, segmentation, start
+from benchmarks import decoding, engines, inference, ingest, memory, segmentation, start
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
@@ -12,6 +12,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "segmentation": segmentation.run,
     "memory": memory.run,
     "start": start.run,
+    "decoding": decoding.run,
 }
 
 

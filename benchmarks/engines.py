@@ -146,7 +146,7 @@ def _told(case: Case, cache: Path, repeats: int) -> Told:
 
 
 def _cases(folder: Path) -> list[Case]:
-    """The shipped packages, ct_lung on a real CT, and the published networks on what they are made for."""
+    """The shipped packages, those of a chest on a real CT, and the published networks on what they are made for."""
     cases = shipped()
     if not data_folder().is_dir():
         print(f"no real studies in {data_folder()}: the golden samples alone", flush=True)
@@ -154,11 +154,11 @@ def _cases(folder: Path) -> list[Case]:
     chest = volume.build(sorted(data("ct_chest_lidc0003").glob("*.dcm")))
     head = volume.build(sorted(data("mr_t1_siemens_trio").iterdir()), missing_slices=1)
     children = images.build(sorted(data("cxr_paediatric_cr").glob("*.dcm")))
-    lung = next(one for one in cases if one.package.name == "ct_lung")
+    chests = [one.package for one in cases if one.package.manifest.inputs[0].name == "ct"]
     brains = [load_package(write_brain(folder, name)) for name in BRAINS]
     return [
         *cases,
-        Case(lung.package, {"ct": chest}, "LIDC-IDRI-0003"),
+        *(Case(one, {"ct": chest}, "LIDC-IDRI-0003") for one in chests),
         *(Case(one, {"t1": head}, "T1 of a head") for one in brains),
         Case(load_package(write_pneumonia(folder)), {"radiograph": children}, "12 radiographs"),
     ]

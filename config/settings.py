@@ -152,6 +152,16 @@ class Identity(Section):
     key_file: Path | None = Field(None, description="file that holds `key`; nobody else may read it")
 
 
+class Privacy(Section):
+    """What of that which people wrote freely the database keeps (docs/privacy.md)."""
+
+    descriptions: bool = Field(
+        True,
+        description="keep descriptions of studies and series in the database, for models and rules to choose by; false "
+        "leaves them out from then on, and what asks for them does not run",
+    )
+
+
 class Bus(Section):
     """How events travel. Without a broker, PostgreSQL's own log carries them."""
 
@@ -331,6 +341,7 @@ class Settings(BaseModel):
     assembly: Assembly = _defaults()
     database: Database = _defaults()
     identity: Identity = _defaults()
+    privacy: Privacy = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

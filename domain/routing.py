@@ -156,6 +156,11 @@ def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
             yield high, f"must be {low} or more"
 
 
+def asks_for_descriptions(conditions: Conditions) -> bool:
+    """Whether any of these conditions is about what people wrote of a study or a series."""
+    return any(getattr(conditions, key) is not None for key in _PATTERNS)
+
+
 def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
     """One sentence for each condition that `series` does not meet; empty when it meets all."""
     return (

@@ -1,20 +1,16 @@
-"""A package tried before its first patient, in a process of its own behind walls (inference_worker.walls).
+"""A package tried before its first patient, in a process of its own behind walls (inference_worker.trial_server).
 
-It reads one line of JSON, {"package": folder, "setup": ModelProcessConfig}, writes a line
-{"doing": sentence} before each thing that might end it, and at last {"faults": [...], "remarks": [...]}. The input is
-the package's golden sample, or one that is made; guards are passed over, for they would refuse what is made.
+The input is the package's golden sample, or one that is made; guards are passed over, for they would refuse what is
+made.
 """
 
-import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
-from domain.errors import ConfigurationError, NodeError, Permanent, UnusableInput
+from domain.errors import NodeError, UnusableInput
 from domain.findings import SourceFrame
 from inference_worker import golden
 from inference_worker.engines.choice import AUTO
@@ -28,13 +24,13 @@ from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_protocol import Outcome, Sources
 from inference_worker.package_trial import engines_of, runner
 from inference_worker.pipeline import Pipeline
-from inference_worker.process_limits import allowed, most_taken, take_no_more_than
+from inference_worker.process_limits import allowed, most_taken
 from inference_worker.transforms.grids import Grid
 from inference_worker.volume import Volume, digest
 from inference_worker.windows import Windowed
 from models import inspection, steps
 from models.manifest import Manifest, Network
-from models.registry import Package, load_package
+from models.registry import Package
 
 # Maps that ask the network hundreds of times: they need nothing more of it than one pass shows.
 _LONG = ("occlusion", "integrated_gradients")
@@ -48,29 +44,6 @@ class Report:
 
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-
-
-def main(_argument: str, fault: str) -> None:
-    """Try the package that standard input names; where there is a `fault`, say that alone."""
-    told = json.loads(sys.stdin.readline())
-    if fault:
-        _write(vars(Report([fault])))
-        return
-    setup = ModelProcessConfig.from_json(told["setup"])
-    take_no_more_than(allowed(setup.memory))
-    try:
-        _write(vars(tried(load_package(Path(told["package"])), setup, _say)))
-    except (ConfigurationError, Permanent) as error:
-        _write(vars(Report([str(error)])))
-
-
-def _say(doing: str) -> None:
-    _write({"doing": doing})
-
-
-def _write(message: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 def tried(package: Package, setup: ModelProcessConfig, doing: Callable[[str], None] = lambda said: None) -> Report:

@@ -9,7 +9,6 @@ order). No identity is kept: the frames of a sample are numbered.
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +19,12 @@ from domain.errors import ConfigurationError
 from domain.findings import SourceFrame
 from inference_worker.images import Images, Picture
 from inference_worker.model_protocol import Outcome, Run, Sources
+from inference_worker.verdicts import EXPECTED, INPUT, Verdict
 from inference_worker.volume import Volume, digest
 from models.manifest import Golden, Input, Manifest
 from models.registry import Package
 
 Arrays = Mapping[str, NDArray[Any]]
-
-INPUT, EXPECTED = "golden_input.npz", "golden_expected.npz"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a run agrees with what is expected, and by which figures.
-
-    `dice` is the least of any segment that either has, `difference` the largest of any probability; one is None.
-    """
-
-    agrees: bool
-    dice: float | None
-    difference: float | None
-
-    def __str__(self) -> str:
-        word = "agrees" if self.agrees else "differs"
-        if self.dice is not None:
-            return f"{word}: Dice {self.dice:.4f} at the least"
-        return f"{word}: probabilities differ by {self.difference:.2g} at the most"
 
 
 def check(package: Package, run: Run) -> Verdict:

@@ -5,18 +5,40 @@ it watches what the child writes.
 """
 
 import json
+import logging
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from domain.json_records import Json, json_object
+from domain.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NodeError,
+    NotSuitable,
+    Permanent,
+    Retryable,
+    UnusableInput,
+)
+from domain.json_records import Json, JsonObject, json_object
+from domain.visible import visible
 from inference_worker.handed_files import send_files
-from inference_worker.model_messages import Request, Start
+from inference_worker.model_messages import Request, Start, Trial
 from inference_worker.scratch import Scratch
+
+_log = logging.getLogger(__name__)
 
 # Bytes of one answer at the most: its arrays go by files, and a thousand findings take less than a megabyte.
 _LONGEST = 64 * 1024**2
+
+# What a child may say that went wrong. Others are its parent's: one that says "unavailable" would be waited for always.
+_ERRORS: Mapping[str, type[NodeError]] = {
+    kind.__name__: kind
+    for kind in (Retryable, Permanent, UnusableInput, NotSuitable, ConfigurationError, IntegrityError)
+}
+_LINES, _LETTERS = 200, 500  # of what it says of a defect at the most
+_SENTENCE = 10_000  # letters of an error's message
 
 # Seconds between looks at what lies in the scratch folder, while an answer is awaited.
 _LOOKS = 0.5
@@ -38,7 +60,7 @@ class ModelChannel:
         self._scratch = scratch
         self._received = bytearray()
 
-    def send(self, message: Start | Request, deadline: float) -> None:
+    def send(self, message: Start | Request | Trial, deadline: float) -> None:
         """Send `message`, a request's files open, with the place of each task's results in the child's own folder."""
         self._socket.settimeout(_left(deadline))
         if isinstance(message, Request):
@@ -75,6 +97,15 @@ class ModelChannel:
                 if self._scratch.overfull():
                     most = self._scratch.room / 1e9
                     raise Stopped(f"the model process wrote more than {most:g} GB of temporary files") from None
+
+
+def raised(reply: JsonObject) -> NodeError:
+    """The error that the child reported, as the same class of domain.errors. Where it met a defect is logged."""
+    kind = _ERRORS.get(str(reply["error"]), Retryable)
+    trace = [visible(line[:_LETTERS]) for line in str(reply.get("trace") or "").split("\n")[:_LINES]]
+    if trace != [""]:
+        _log.error("the model failed\n%s", "\n".join(trace))
+    return kind(*str(reply.get("message"))[:_SENTENCE].split("\n"))
 
 
 def _placed(request: Request, scratch: Scratch) -> Request:

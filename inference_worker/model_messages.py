@@ -21,6 +21,23 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The first message to a process that a command tries a package in; one request follows. `work` is what is done.
+
+    `repeats` are the timed runs of each engine, `every` the voxels of which one is kept in a golden sample.
+    """
+
+    work: str
+    setup: ModelProcessConfig
+    repeats: int = 1
+    every: int = 1
+
+    def to_json(self) -> dict[str, Json]:
+        """As JSON has it."""
+        return {"work": self.work, "setup": self.setup.to_json(), "repeats": self.repeats, "every": self.every}
+
+
+@dataclass(frozen=True)
 class SentTask:
     """One run: its package, the files of each input, and where its results are put beside, in the child's own folder.
 

@@ -8,9 +8,6 @@ node and no password, for its environment is made of variables that are named (i
 
 import contextlib
 import os
-import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,35 +15,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from domain.errors import (
-    ConfigurationError,
-    IntegrityError,
-    NodeError,
-    NotSuitable,
-    Permanent,
-    Retryable,
-    UnusableInput,
-)
+from domain.errors import NodeError, Permanent, Retryable
 from domain.findings import Findings
-from domain.json_records import Json, JsonObject, record
-from inference_worker.child_environment import environment
-from inference_worker.model_channel import ModelChannel, Stopped
+from domain.json_records import Json, record
+from inference_worker.model_channel import Stopped, raised
+from inference_worker.model_child import ModelChild
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_messages import Request, SentTask, Start
 from inference_worker.scratch import Scratch
-from inference_worker.walls.standing import command, packages_in, plan_of
-
-# Seconds that a child is given to end by itself when its socket is closed, before it is killed.
-_GRACE = 5.0
+from inference_worker.walls.standing import packages_in
 
 # Packages that may be loaded one after another: each has the time to load anew.
 _PACKAGES = 1000
-
-# What a child may say that went wrong. Others are its parent's: one that says "unavailable" would be waited for always.
-_ERRORS: Mapping[str, type[NodeError]] = {
-    kind.__name__: kind
-    for kind in (Retryable, Permanent, UnusableInput, NotSuitable, ConfigurationError, IntegrityError)
-}
 
 # How often the process may die while it loads one package: once may be an accident, such as a kill from outside.
 _DEATHS = 2
@@ -120,9 +100,7 @@ class ModelProcess:
 
     def __init__(self, settings: ModelProcessSettings) -> None:
         self._settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
-        self._channel: ModelChannel | None = None
-        self._scratch: Scratch | None = None
+        self._child: ModelChild | None = None
         self._loading = ""
         self._deaths: dict[str, int] = {}
         self._barred: dict[str, str] = {}
@@ -130,7 +108,7 @@ class ModelProcess:
     @property
     def pid(self) -> int | None:
         """The child's process id, None while there is none."""
-        return self._process.pid if self._process and self._process.poll() is None else None
+        return self._child.pid if self._child else None
 
     def start(self) -> None:
         """Return once every package is loaded, verified and warm; at once where that is so already.
@@ -151,12 +129,11 @@ class ModelProcess:
     def _begin(self) -> None:
         self._end()
         self._loading = ""
-        self._scratch = Scratch(self._settings.scratch, self._settings.room)
-        ours, theirs = socket.socketpair()
-        self._channel = ModelChannel(ours, self._scratch)
+        scratch = Scratch(self._settings.scratch, self._settings.room)
         setup = replace(self._settings.setup.absolute(), barred=self._barred)
-        with theirs:
-            self._process = _spawn(theirs, setup, self._settings.factory, self._scratch)
+        others = [self._settings.factory.partition(".")[0]]
+        packages = packages_in(setup.models)
+        self._child = ModelChild("inference_worker.model_server", setup, packages, scratch, others)
         start = Start(os.getpid(), self._settings.factory, setup)
         self._exchange(start, self._settings.start_limit, "loading the models")
 
@@ -181,7 +158,7 @@ class ModelProcess:
         try:
             return self._taken(task, self._exchange(_request([task], upcoming), timeout, "running the model"))
         finally:
-            if self._scratch and self._scratch.overfull():  # the next task would be blamed for it
+            if self._child and self._child.scratch.overfull():  # the next task would be blamed for it
                 self._end()
 
     def run_together(self, tasks: Sequence[Task], timeout: float) -> list[Answer | NodeError]:
@@ -207,13 +184,15 @@ class ModelProcess:
     def _replies(self, tasks: Sequence[Task], timeout: float) -> Iterator[Answer | NodeError]:
         """Each task's reply; raises _Lost where the child hangs (it is killed), dies, or runs out of memory."""
         try:
-            channel = self._open()
+            child = self._open()
+            child.conceal()
+            channel = child.channel
             channel.send(_request(tasks, None), time.monotonic() + timeout)
             for task in tasks:
                 reply = channel.receive(time.monotonic() + timeout)
                 if reply.get("spent"):
                     raise EOFError
-                yield _raised(reply) if "error" in reply else self._taken(task, reply.get("answer"))
+                yield raised(reply) if "error" in reply else self._taken(task, reply.get("answer"))
         except (TimeoutError, EOFError, OSError) as error:
             self._kill()
             raise _Lost from error
@@ -230,16 +209,9 @@ class ModelProcess:
         self._deaths, self._barred = {}, {}
 
     def _end(self) -> None:
-        if self._channel:
-            self._channel.close()
-        if self._process:
-            try:
-                self._process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                self._kill()
-        if self._scratch:
-            self._scratch.remove()
-        self._process = self._channel = self._scratch = None
+        if self._child:
+            self._child.end()
+        self._child = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -268,7 +240,7 @@ class ModelProcess:
         if "error" in reply:
             if reply.get("spent"):
                 self._end()
-            raise _raised(reply)
+            raise raised(reply)
         return reply.get("answer")
 
     def _ask(self, message: Start | Request, timeout: float) -> dict[str, Json]:
@@ -277,7 +249,10 @@ class ModelProcess:
         Each package that the child begins to load meanwhile has that time anew.
         """
         begun: set[str] = set()
-        channel = self._open()
+        child = self._open()
+        if isinstance(message, Request):
+            child.conceal()
+        channel = child.channel
         channel.send(message, time.monotonic() + timeout)
         while True:
             reply = channel.receive(time.monotonic() + timeout)
@@ -288,10 +263,10 @@ class ModelProcess:
             self._loading = str(reply["loading"])
             begun.add(self._loading)
 
-    def _open(self) -> ModelChannel:
-        if self._channel is None:
+    def _open(self) -> ModelChild:
+        if self._child is None:
             raise EOFError
-        return self._channel
+        return self._child
 
     def _taken(self, task: Task, said: Json) -> Answer:
         """The answer, its arrays moved beside the task's scratch path; raises Permanent where one is no plain file."""
@@ -301,55 +276,17 @@ class ModelProcess:
             raise Permanent("the model process answered with what are no findings") from error
         files = [mask_file(task.scratch)] if answer.findings.mask else []
         files += [map_file(task.scratch, number) for number in range(len(answer.findings.maps))]
-        if self._scratch:
+        if self._child:
             for file in files:
-                self._scratch.take(file.name, file)
+                self._child.scratch.take(file.name, file)
         return answer
 
     def _kill(self) -> None:
-        """End the child and whatever it started (it leads a session of its own), at once, and take its status.
-
-        Its scratch folder goes with it: it may hold a patient's volume.
-        """
-        if self._process and self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        if self._scratch:
-            self._scratch.remove()
+        if self._child:
+            self._child.kill()
 
     def _ending(self) -> str:
-        """How the child ended, in words. It has closed its socket, so that its end is near."""
-        if self._process is None:
-            return "was stopped"
-        try:
-            status = self._process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            self._kill()
-            return "fell silent"
-        return ending(status)
-
-
-def _spawn(
-    channel: socket.socket, setup: ModelProcessConfig, factory: str, scratch: Scratch
-) -> subprocess.Popen[bytes]:
-    """The child, in a session of its own (a terminal's Ctrl-C is the parent's to handle), output on stderr."""
-    plan = plan_of(setup, packages_in(setup.models), scratch, [factory.partition(".")[0]])
-    return subprocess.Popen(
-        command(plan, "inference_worker.model_server", str(channel.fileno())),
-        env=environment(setup, scratch.folder),
-        pass_fds=[channel.fileno()],
-        stdin=subprocess.DEVNULL,
-        stdout=2,
-        start_new_session=True,
-    )
-
-
-def ending(status: int) -> str:
-    """How a child ended, in words."""
-    if status >= 0:
-        return f"ended with status {status}"
-    name = signal.Signals(-status).name
-    return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return self._child.ending() if self._child else "was stopped"
 
 
 def _request(tasks: Sequence[Task], upcoming: Task | None) -> Request:
@@ -359,9 +296,3 @@ def _request(tasks: Sequence[Task], upcoming: Task | None) -> Request:
 def _said(task: Task) -> SentTask:
     files = {name: tuple(str(path) for path in paths) for name, paths in task.files.items()}
     return SentTask(task.package, task.version, files, str(task.scratch))
-
-
-def _raised(reply: JsonObject) -> NodeError:
-    """The error that the child reported, as the same class of domain.errors."""
-    kind = _ERRORS.get(str(reply["error"]), Retryable)
-    return kind(*str(reply.get("message")).split("\n"))

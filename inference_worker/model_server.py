@@ -12,7 +12,6 @@ the network: those of a request's tasks ahead of their turn, and those of the ta
 import hashlib
 import importlib
 import json
-import logging
 import socket
 import sys
 import time
@@ -26,7 +25,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from config import logs
+from config import defects, logs
 from domain import errors
 from domain.errors import ConfigurationError, NodeError
 from domain.findings import Mask
@@ -43,8 +42,6 @@ from inference_worker.process_limits import allowed, take_no_more_than, taken
 from inference_worker.volume import Volume
 from models.manifest import Input
 
-log = logging.getLogger(__name__)
-
 Reading: TypeAlias = Future[tuple[Sources, float]]
 
 # Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
@@ -55,7 +52,7 @@ _BECOMES = 8
 
 def main(descriptor: str, fault: str) -> None:
     """Serve the socket of this file descriptor until the parent closes it; where there is a `fault`, say it alone."""
-    logs.log_to(sys.stderr, "model", readable=sys.stderr.isatty())
+    logs.log_to(sys.stderr, "model", readable=True)
     with socket.socket(fileno=int(descriptor)) as channel:
         inbox = Inbox(channel)
         line = inbox.line()
@@ -65,18 +62,19 @@ def main(descriptor: str, fault: str) -> None:
         setup = told.setup
         take_no_more_than(allowed(setup.memory))
         if fault:
-            _send(channel, {"error": "ConfigurationError", "message": fault})
+            send(channel, {"error": "ConfigurationError", "message": fault})
             return
         runs: dict[tuple[str, str], Loaded] = {}
-        _send(channel, _reply(_load, runs, told.factory, setup, lambda name: _send(channel, {"loading": name})))
+        send(channel, reply(_load, runs, told.factory, setup, lambda name: send(channel, {"loading": name})))
         with ThreadPoolExecutor(_READERS, "reader") as pool:
             queue = RequestQueue(runs, pool, allowed(setup.memory), setup.own_frames_of_reference)
             for line in inbox:
-                for reply in queue.replies(record(Request, json_object(line)), inbox.files_of):
-                    _send(channel, reply)
+                for answered in queue.replies(record(Request, json_object(line)), inbox.files_of):
+                    send(channel, answered)
 
 
-def _reply(work: Callable[..., dict[str, Json]], *arguments: object) -> dict[str, Json]:
+def reply(work: Callable[..., dict[str, Json]], *arguments: object) -> dict[str, Json]:
+    """What `work` gives, or the error that it ends with, as it is sent."""
     try:
         return {"answer": work(*arguments)}
     except NodeError as error:
@@ -85,8 +83,8 @@ def _reply(work: Callable[..., dict[str, Json]], *arguments: object) -> dict[str
     except MemoryError:
         return {"error": "Retryable", "message": "the model needs more memory than there is", "spent": True}
     except Exception as error:  # the process boundary: a model or an engine may raise anything
-        log.exception("the model failed")
-        return {"error": "Retryable", "message": f"the model failed ({type(error).__name__}); see the worker's log"}
+        said = f"the model failed ({type(error).__name__}); see the worker's log"
+        return {"error": "Retryable", "message": said, "trace": defects.trace(error)}
 
 
 def _load(
@@ -122,7 +120,7 @@ class RequestQueue:
             yield from together
             return
         for task, reading in zip(tasks, readings, strict=True):
-            yield _reply(self._answer, task, reading)
+            yield reply(self._answer, task, reading)
 
     def _has_room(self, files: HandedFiles) -> bool:
         """Whether half of the memory still holds what becomes of the files."""
@@ -173,7 +171,7 @@ class RequestQueue:
             parts = split(outcome, [one for one in each if isinstance(one, Images)])
         except (NodeError, ValueError):  # each by itself then says what is wrong with it
             return None
-        return [_reply(_written, part, Path(task.scratch), seconds) for task, part in zip(tasks, parts, strict=True)]
+        return [reply(_written, part, Path(task.scratch), seconds) for task, part in zip(tasks, parts, strict=True)]
 
 
 def _key(task: SentTask) -> str:
@@ -207,5 +205,6 @@ def _pack(array: NDArray[Any], kind: DTypeLike, path: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _send(channel: socket.socket, message: JsonObject) -> None:
+def send(channel: socket.socket, message: JsonObject) -> None:
+    """Say it to the parent."""
     channel.sendall(json.dumps(message).encode() + b"\n")

@@ -3,19 +3,20 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from domain.errors import ConfigurationError
 from inference_worker import golden, images, volume
 from inference_worker.bundle import BundleModel
 from inference_worker.bundle_tensorrt import TensorRT
 from inference_worker.engines.choice import AUTO, available, decide, look, make, placed
-from inference_worker.engines.comparison import Row, compare
+from inference_worker.engines.comparison import compare
 from inference_worker.engines.protocol import Engine, Float, OutOfMemory
 from inference_worker.engines.torch import keep_within
-from inference_worker.golden import Verdict
 from inference_worker.images import Images
 from inference_worker.model_protocol import Loaded, Outcome, Run, Sources
 from inference_worker.pipeline import Pipeline, best_device
+from inference_worker.verdicts import Row, Verdict
 from inference_worker.volume import Volume
 from models.manifest import Input, Manifest, Network
 from models.registry import Package, verify
@@ -83,12 +84,19 @@ def agreement(package: Package) -> Callable[[Engine], bool] | None:
     return lambda engine: golden.check(package, Pipeline(package, engine).run).agrees
 
 
-def prove(package: Package, engine: str = AUTO, threads: int = 0, cache: Path | None = None) -> tuple[str, Verdict]:
+def prove(
+    package: Package,
+    engine: str = AUTO,
+    threads: int = 0,
+    cache: Path | None = None,
+    device: str = AUTO,
+    gpu_memory: int = 0,
+) -> tuple[str, Verdict]:
     """The engine that ran the golden sample of `package`, as findings name it, and its verdict.
 
     Raises as `runner` and `golden.check` do.
     """
-    run, said = runner(package, engine, threads, cache).run, []
+    run, said = runner(package, engine, threads, cache, None, device, gpu_memory).run, []
 
     def named(sources: Sources) -> Outcome:
         outcome = run(sources)
@@ -99,22 +107,17 @@ def prove(package: Package, engine: str = AUTO, threads: int = 0, cache: Path | 
     return said[-1], verdict
 
 
-def read(manifest: Manifest, folders: Sequence[Path]) -> Sources:
-    """The series in `folders` (or single files), one for each input of `manifest`, in its order.
-
-    Raises ConfigurationError where there are more or fewer, UnusableInput where one is no such series.
-    """
-    if len(folders) != len(manifest.inputs):
-        names = ", ".join(one.name for one in manifest.inputs)
-        raise ConfigurationError(f"the model reads {len(manifest.inputs)} series ({names}), not {len(folders)}")
-    return {one.name: _read(one, folder) for one, folder in zip(manifest.inputs, folders, strict=True)}
+def read(
+    manifest: Manifest, files: Mapping[str, Sequence[Path] | Sequence[BinaryIO]], own_frames_of_reference: bool = False
+) -> Sources:
+    """The series in `files`, by the names of the inputs; raises UnusableInput where one is no such series."""
+    return {one.name: _read(one, files[one.name], own_frames_of_reference) for one in manifest.inputs}
 
 
-def _read(wanted: Input, folder: Path) -> Volume | Images:
-    files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
-    if not files:
-        raise ConfigurationError(f"{folder}: holds no file")
-    return images.build(files) if wanted.kind == "images" else volume.build(files, wanted.missing_slices, wanted.units)
+def _read(wanted: Input, files: Sequence[Path] | Sequence[BinaryIO], own_frames: bool) -> Volume | Images:
+    if wanted.kind == "images":
+        return images.build(files)
+    return volume.build(files, wanted.missing_slices, wanted.units, own_frames)
 
 
 def bench(

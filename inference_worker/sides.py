@@ -1,4 +1,4 @@
-"""On which side of the patient a lesion of a lung lies: told by whose air is around it, never by a line in the image."""
+"""On which side of the patient a lesion of a lung lies: told by whose air is around it."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import models
+from config.rules import Rule
 from config.settings import Settings
 from domain.errors import ConfigurationError, IntegrityError
+from domain.routing import asks_for_descriptions
 from models.manifest import MANIFEST
 from models.registry import Package, Registry, Release, load_package, verify
 from models.signing import Signature, TrustedKey, require, signature_of, trusted_keys
+
+_LEFT_OUT = "privacy.descriptions = false keeps out of the database"
 
 
 def folder(settings: Settings) -> Path:
@@ -91,6 +95,20 @@ def unsigned(package: Package, settings: Settings) -> list[str]:
 def fault(package: Package, settings: Settings) -> str:
     """Why `package` must not run, "" where nothing speaks against it: its files, and the signature that is wanted."""
     return next(iter(unsigned(package, settings)), "") or changed(package)
+
+
+def descriptionless(package: Package, settings: Settings, rules: Iterable[Rule] | None = None) -> str:
+    """Why `package` cannot be asked where the database keeps no descriptions, "" where it can.
+
+    What it prefers by them counts as well: it would read another series than the one that it would with them.
+    """
+    if settings.privacy.descriptions:
+        return ""
+    inputs = package.manifest.inputs
+    if any(asks_for_descriptions(one.conditions) or one.prefer.series_description for one in inputs):
+        return f"its intended use asks for descriptions, which {_LEFT_OUT}"
+    own = [rule for rule in rules or () if rule.model == package.name and asks_for_descriptions(rule.when)]
+    return f"rule {own[0].name!r} asks for descriptions, which {_LEFT_OUT}" if own else ""
 
 
 def must_not_be_older(packages: Iterable[Package], settings: Settings) -> list[Release]:

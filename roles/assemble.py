@@ -6,7 +6,7 @@ from config.settings import Settings
 from consumers.steps.assemble import Assembler
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
-from models.installed import broken, installed, must_not_be_older
+from models.installed import broken, descriptionless, installed, must_not_be_older
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
@@ -27,6 +27,7 @@ def assemble(context: Context) -> None:
         lambda: site_rules(settings),
         broken=lambda: broken(settings),
         not_older=lambda found: must_not_be_older(found, settings),
+        unasked=lambda package, rules: descriptionless(package, settings, rules),
     )
     notifications = context.database.listener(STUDIES_CHANNEL)
 

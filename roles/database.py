@@ -16,6 +16,7 @@ from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
 from roles.run_files import running
 from store.embedded import EmbeddedPostgres, usable
+from store.grants import APPLICATION_ROLE, READER, role_of
 
 if TYPE_CHECKING:
     from store.database import Database
@@ -25,14 +26,15 @@ _TAKING_TURNS = 60.0  # s that a command waits while somebody else starts or sto
 
 
 @contextmanager
-def reading(settings: Settings) -> "Iterator[Database]":
+def reading(settings: Settings, kind: str = READER) -> "Iterator[Database]":
     """The database that a command reads: the configured one, or the data folder's, started if nobody runs it.
 
+    `kind` says what the command may do there: `store.grants.READER`, OPERATOR or AUDITOR.
     Raises ConfigurationError where there is none, or where its schema is not this release's.
     """
     from store.queries.schema import schema_is_ready  # noqa: PLC0415 - the keeper needs none of it
 
-    with any_database(settings) as (url, _owner_url), _connected(url) as database:
+    with any_database(settings) as (url, _owner_url), _connected(url, role_of(kind)) as database:
         if not schema_is_ready(database):
             raise ConfigurationError("the database's schema is not this release's: run dicom-node database upgrade")
         yield database
@@ -47,10 +49,10 @@ def fits(url: str) -> bool:
 
 
 @contextmanager
-def _connected(url: str) -> "Iterator[Database]":
+def _connected(url: str, role: str = APPLICATION_ROLE) -> "Iterator[Database]":
     from store.database import Database  # noqa: PLC0415 - the keeper needs none of it
 
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, role=role)
     try:
         yield database
     finally:

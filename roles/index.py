@@ -37,7 +37,10 @@ def index(context: Context) -> None:
             life.close()
             return
         proving = Throttled(_PROOFS, life.prove)
-        indexer = Indexer(reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks)
+        kept = context.settings.privacy.descriptions
+        indexer = Indexer(
+            reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks, descriptions=kept
+        )
 
         figures = Throttled(_FIGURES, lambda: _measure(meter))
         waits = at_once_then(_POLL)

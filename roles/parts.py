@@ -6,6 +6,7 @@ digests (DATA/identity.key, where no setting gives it) is the index's.
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 
 from roles.process import Context
@@ -50,7 +51,8 @@ def sweep_drafts(context: Context, role: str) -> None:
     def swept() -> None:
         for part in written:
             folder = context.settings.data / part
-            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # the sweep says what is wrong
+                folder.mkdir(parents=True, exist_ok=True)
             sweep(folder, context.stop.is_set)
 
     threading.Thread(target=swept, name="drafts", daemon=True).start()

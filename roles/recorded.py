@@ -10,7 +10,8 @@ from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.process import Context, Role
-from store.database import Database
+from store.database import Database, MissingRight
+from store.grants import role_of
 from store.queries.schema import schema_is_ready
 
 _log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def ledger(name: str, settings: Settings) -> Ledger:
         raise ConfigurationError(
             f"the role {name} needs a database: give --database URL, or let `dicom-node up` run one for all roles"
         )
-    return Ledger(Database(settings.database.url.get_secret_value()), name)
+    return Ledger(Database(settings.database.url.get_secret_value(), role=role_of(name)), name)
 
 
 def run_recorded(role: Role, context: Context) -> None:
@@ -46,13 +47,17 @@ def run_recorded(role: Role, context: Context) -> None:
 
 def _begin(context: Context) -> bool:
     """Wait for the database and record the start; False when the process is to stop before that."""
+    said = ""
     for _ in loop_until(context.stop, _BETWEEN):
         try:
             if _schema_is_there(context):
                 _record_start(context)
                 context.health.ready("PostgreSQL")
                 return True
-        except Unavailable:
+        except Unavailable as error:
+            if isinstance(error, MissingRight) and str(error) != said:
+                said = str(error)
+                _log.error("%s", said)
             context.health.waiting("PostgreSQL")
     return False
 

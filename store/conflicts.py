@@ -116,8 +116,12 @@ def swap(connection: Connection, wanted: Correction, rows: Sequence[InstanceRow]
     columns = (instances.c.sop_uid, *(instances.c[name] for name in _KEPT))
     mine = instances.c.sop_uid.in_([one.sop_uid for one in wanted.conflicts])
     former = connection.execute(locked(select(*columns).where(mine), instances)).mappings()
-    kept = {row["sop_uid"]: dict(row) for row in former}
-    known = [(row["sop_uid"], dict(row)) for row in rows if row["sop_uid"] in kept]
+    kept = {row["sop_uid"]: {name: row[name] for name in _KEPT} for row in former}
+    known = [
+        (row["sop_uid"], {name: value for name, value in row.items() if name != "sop_uid"})
+        for row in rows
+        if row["sop_uid"] in kept
+    ]
     _set_each(connection, instances, instances.c.sop_uid, known)
     if new := [row for row in rows if row["sop_uid"] not in kept]:
         connection.execute(insert(instances), new)
@@ -195,7 +199,7 @@ def wait_under_others(connection: Connection, study: StudyId) -> bool:
 
 def _beside_nothing(connection: Connection, study: StudyId) -> bool:
     """Whether bytes wait that name this study and its patient, under UIDs that no instance has any more."""
-    gone = ~exists().where(instances.c.sop_uid == conflicts.c.sop_uid)
+    gone = ~exists(instances.c.sop_uid).where(instances.c.sop_uid == conflicts.c.sop_uid)
     mine = (conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_(None), _OPEN, gone)
     columns = (conflicts.c.identity, studies.c.named, studies.c.same_patient)
     query = select(*columns).join(studies, studies.c.id == conflicts.c.sent_study_id).where(*mine).distinct()
@@ -216,7 +220,7 @@ def were_taken_away(connection: Connection, study: StudyId) -> bool:
 
 def _any(connection: Connection, *conditions: Condition) -> bool:
     of_another = conflicts.c.study_id != conflicts.c.sent_study_id
-    return bool(connection.scalar(select(exists().where(_OPEN, of_another, *conditions))))
+    return bool(connection.scalar(select(exists(conflicts.c.kind).where(_OPEN, of_another, *conditions))))
 
 
 def corrections(connection: Connection, *conditions: Condition) -> tuple[CorrectionRecord, ...]:
@@ -241,7 +245,7 @@ def _grouped(connection: Connection, *conditions: Condition) -> tuple[Correction
 def are_doubted(study: ColumnElement[uuid.UUID]) -> Condition:
     """Whether a correction waits for a person that says of a study's images, or of such as name it, whose they are."""
     its_own = or_(conflicts.c.study_id == study, conflicts.c.sent_study_id == study)
-    return exists().where(_CORRECTS, its_own)
+    return exists(conflicts.c.kind).where(_CORRECTS, its_own)
 
 
 def corrections_that_wait(database: Database) -> int:

@@ -3,10 +3,11 @@
 import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneIsFree
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -14,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable
 from store.grants import APPLICATION_ROLE
 
-__all__ = ["APPLICATION_ROLE", "Connection", "Database", "Notifications", "server_at"]
+__all__ = ["APPLICATION_ROLE", "Connection", "Database", "MissingRight", "Notifications", "server_at"]
 
 _DRIVERS = {"postgresql", "postgresql+psycopg"}
 
@@ -41,8 +42,11 @@ _AWAY = {
     "25006": "is a standby that takes no change",
 }
 _CONNECTION = "08"  # class: connection exceptions
-# Taking the role, at the start of a connection: no migration may have made it yet, or the right is missing.
-_ROLE: Mapping[str, type[NodeError]] = {"22023": Unavailable, "42704": Unavailable, "42501": ConfigurationError}
+# Taking the role, at the start of a connection: no migration may have made it yet.
+_NO_ROLE = {"22023", "42704"}
+_NO_RIGHT = "42501"
+_AS_ROLE = "SELECT set_config('role', %s, false), set_config('TimeZone', 'UTC', false)"
+_GRANT = "dicom-node database grant gives each role its rights, and says what a login lacks"
 # Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
 # Classes of errors that are for the values of a statement: data exceptions, broken constraints, limits of a row.
@@ -63,14 +67,18 @@ class GivenUp(Retryable):
     """PostgreSQL gave a transaction up for another's sake (two that wait for each other): the same may succeed."""
 
 
+class MissingRight(Unavailable):
+    """The role may not do what its process asks: that waits until it may, and costs no attempt."""
+
+
 class Database:
-    """Transactions on one PostgreSQL database, as the application's role whoever logged in.
+    """Transactions on one PostgreSQL database, as `role` whoever logged in, who must be one of its members.
 
     `url` is an SQLAlchemy URL (`postgresql+psycopg://...`). Nothing connects before the first use.
     Raises ConfigurationError where it is none.
     """
 
-    def __init__(self, url: str, pool_size: int = 4) -> None:
+    def __init__(self, url: str, pool_size: int = 4, role: str = APPLICATION_ROLE) -> None:
         self._engine: Engine = create_engine(
             server_at(url),
             hide_parameters=True,  # they are descriptions and names, and errors are logged
@@ -79,7 +87,8 @@ class Database:
             pool_recycle=1800,
             connect_args={"connect_timeout": 5, "application_name": "dicom-node", **_KEEPALIVE},
         )
-        event.listen(self._engine, "connect", _take_role)
+        event.listen(self._engine, "connect", partial(_take_role, role))
+        event.listen(self._engine, "handle_error", partial(_missing_right, role), retval=True)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -156,19 +165,26 @@ class Notifications:
         return connection
 
 
-def _take_role(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user")
-        row = cursor.fetchone()
-        if row and row[0] != APPLICATION_ROLE:
-            cursor.execute(f"SET ROLE {APPLICATION_ROLE}".encode())
-        cursor.execute("SET TIME ZONE 'UTC'")
+def _take_role(role: str, connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+    try:
+        connection.execute(_AS_ROLE, [role])
+    except psycopg.errors.InsufficientPrivilege as error:
+        login = connection.info.user
+        raise MissingRight(f"PostgreSQL does not let the login {login} work as {role}: {_GRANT}") from error
     connection.commit()
+
+
+def _missing_right(role: str, context: ExceptionContext) -> Exception | None:
+    """Whatever asked, it waits until the role has the right: nothing that it was about is at fault."""
+    error = context.original_exception
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return None
+    return MissingRight(f"PostgreSQL refuses the role {role}: {_first_line(error)}: {_GRANT}")
 
 
 def driver_connection(connection: Connection) -> psycopg.Connection[Any]:
     """The driver's connection that `connection` uses, for what SQLAlchemy has no word for; its errors are psycopg's."""
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection  # the pool's own word for it is None once a session left the pool
     assert isinstance(driver, psycopg.Connection)
     return driver
 
@@ -187,8 +203,10 @@ def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
     The list is of what is known to pass by itself: whatever else waited for a server would wait for ever.
     """
     state = _state(error)
-    if state in _ROLE and _without_statement(error):
-        return _ROLE[state](f"PostgreSQL does not let the node work as {APPLICATION_ROLE}: {_first_line(error)}")
+    if state in _NO_ROLE and _without_statement(error):
+        return Unavailable(f"PostgreSQL does not know whom the node works as: {_first_line(error)}: {_GRANT}")
+    if state == _NO_RIGHT:
+        return MissingRight(f"PostgreSQL refuses what the node asks: {_first_line(error)}: {_GRANT}")
     if state in _GIVEN_UP:
         return GivenUp(f"PostgreSQL gave a transaction up: {_first_line(error)}")
     if state in _AWAY:

@@ -43,7 +43,7 @@ _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 
 # Of a study whose images name two patients, or are somebody else's by a correction that waits, nothing goes out.
 OF_ONE_PATIENT: Condition = and_(
-    ~exists().where(studies.c.id == deliveries.c.study_id, studies.c.two_patients),
+    ~exists(studies.c.id).where(studies.c.id == deliveries.c.study_id, studies.c.two_patients),
     ~conflicts.are_doubted(deliveries.c.study_id),
 )
 

@@ -32,7 +32,7 @@ JOBS = LeaseTable(
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
 # images name two patients waits for a person.
-STUDY_IS_COMPLETE: Condition = ~exists().where(
+STUDY_IS_COMPLETE: Condition = ~exists(studies.c.id).where(
     studies.c.id == jobs.c.study_id,
     or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
@@ -84,7 +84,7 @@ def same_model(job: Job) -> Condition:
 def is_overtaken(connection: Connection, job: Job) -> bool:
     """Whether a newer revision of the study was routed: those of its jobs that it wants are its own by then."""
     newer = and_(decisions.c.study_id == job.study_id, decisions.c.revision > job.revision)
-    return bool(connection.scalar(select(exists().where(newer))))
+    return bool(connection.scalar(select(exists(decisions.c.revision).where(newer))))
 
 
 def lock(connection: Connection, *of: uuid.UUID) -> None:

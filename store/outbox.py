@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.records import DeadLetter, Listed
-from store.database import Database, driver_connection, translated
+from store.database import Database, translated
 from store.leases import NOW
 from store.locks import locked
 from store.queries.records import last_of
@@ -117,7 +117,10 @@ class OutboxReader:
 
     def _notified(self, seconds: float) -> bool:
         assert self._session is not None
-        return any(True for _ in driver_connection(self._session).notifies(timeout=seconds, stop_after=1))
+        # Detached from its pool, where SQLAlchemy knows it by this name alone.
+        connection = self._session.connection.dbapi_connection
+        assert isinstance(connection, psycopg.Connection)
+        return any(True for _ in connection.notifies(timeout=seconds, stop_after=1))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

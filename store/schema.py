@@ -1,5 +1,7 @@
 """Brings the schema up to date, as the role that owns it. The node itself works as a role that owns nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -9,41 +11,45 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError
-from store.database import APPLICATION_ROLE, server_at, translated
+from store import granting
+from store.database import MissingRight, server_at, translated
 from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
 
-# What a row was refused for, the server says to us and would write down as well, values included. Only a superuser may
-# stop that: the owner of the embedded database is one, elsewhere it is done when the roles are made (deploy/postgres).
-_NO_VALUES_IN_THE_SERVERS_LOG = f"""
-DO $$ BEGIN
-    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        ALTER ROLE {APPLICATION_ROLE} SET log_min_messages = 'fatal';
-    END IF;
-END $$
-"""
-
 
 def upgrade(owner_url: str) -> str:
-    """Apply every migration that is missing and return the revision that the schema has then.
+    """Apply every migration that is missing, grant each role its rights, and return the schema's revision.
 
     Raises Unavailable where the server does not answer, ConfigurationError where the role lacks a right.
     """
-    engine = create_engine(server_at(owner_url), hide_parameters=True, connect_args={"connect_timeout": 5})
+    with _owner(owner_url) as connection:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        command.upgrade(alembic_config(connection), "head")
+        granting.grant(connection)
+    return head()
+
+
+def grant(owner_url: str) -> None:
+    """Give the roles of the database their rights as they are to be, and take what is more; raises as `upgrade`."""
+    with _owner(owner_url) as connection:
+        granting.grant(connection)
+
+
+@contextmanager
+def _owner(url: str) -> Iterator[Connection]:
+    engine = create_engine(server_at(url), hide_parameters=True, connect_args={"connect_timeout": 5})
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-            command.upgrade(alembic_config(connection), "head")
-            connection.execute(text(_NO_VALUES_IN_THE_SERVERS_LOG))
+            yield connection
     except DBAPIError as error:
-        if (known := translated(error)) is not None:
+        known = translated(error)
+        if known is not None and not isinstance(known, MissingRight):
             raise known from error
-        raise ConfigurationError(f"the schema cannot be brought up to date with this role: {error.orig}") from error
+        raise ConfigurationError(f"this role is not the schema's owner, or lacks a right: {error.orig}") from error
     finally:
         engine.dispose()
-    return head()
 
 
 def head() -> str:

@@ -143,7 +143,7 @@ instances = Table(
 conflicts = Table(
     "conflicts",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("sop_uid", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("kept_digest", Text, nullable=False),
@@ -172,7 +172,7 @@ identity_key = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("sop_uid", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
     Column("digest", Text, nullable=False),  # of its Part 10 file, or of the record's place where that was lost
@@ -346,7 +346,7 @@ model_packages = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
     Column("event_id", Uuid, nullable=False),
     Column("key", Text, nullable=False),
     Column("topic", Text, nullable=False),
@@ -373,7 +373,7 @@ inbox = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("reader", Text, nullable=False),
     Column("message", Text, nullable=False),  # the envelope as it arrived, whether it can be read or not
     Column("event_id", Uuid),

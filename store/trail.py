@@ -22,10 +22,14 @@ class TrailRow:
     hash: bytes
 
 
-def last(connection: Connection) -> TrailRow | None:
-    """The newest row; to be asked under the lock that orders the log, when something is about to follow."""
-    found = connection.execute(select(audit_entries).order_by(audit_entries.c.number.desc()).limit(1)).one_or_none()
-    return _row(found) if found else None
+def last(connection: Connection) -> tuple[int, bytes] | None:
+    """Number and hash of the newest row: all of the trail that who appends may read.
+
+    To be asked under the lock that orders the log, when something is about to follow.
+    """
+    link = select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
+    found = connection.execute(link).one_or_none()
+    return (found.number, bytes(found.hash)) if found else None
 
 
 def add(connection: Connection, rows: Sequence[TrailRow]) -> None:

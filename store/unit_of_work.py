@@ -42,7 +42,7 @@ class UnitOfWork:
         """Write everything that was collected; called once, last."""
         if self._rows:
             self._take_order()
-            self.connection.execute(insert(outbox), self._rows)
+            self.connection.execute(insert(outbox).inline(), self._rows)  # who announces reads nothing there
             self._channels.add(EVENTS_CHANNEL)
         for channel in sorted(self._channels):
             self.connection.execute(text(f"NOTIFY {channel}"))

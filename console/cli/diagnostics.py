@@ -4,7 +4,7 @@ import re
 import shlex
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
@@ -25,6 +25,8 @@ from roles.identity_key import key_fault
 from roles.run_files import running
 from store.database import Database
 from store.embedded_cluster import is_installed
+from store.granting import excess
+from store.grants import WHOEVER
 from store.identity_key import known
 from store.queries.schema import schema_is_ready
 
@@ -93,12 +95,20 @@ def _database(settings: Settings) -> Iterator[Look]:
         yield _embedded(settings)
         return
     try:
-        with closing(Database(url.get_secret_value(), pool_size=1)) as database:
+        with closing(Database(url.get_secret_value(), pool_size=1, role=WHOEVER)) as database:
             ready = schema_is_ready(database)
+            too_much = _too_much(database) if ready else []
         said = "answers, and its schema is up to date" if ready else "answers; run: dicom-node database upgrade"
         yield Look("database", Mark.OK if ready else Mark.LACKING, said)
+        yield from (Look("database login", Mark.NOTED, one) for one in too_much)
     except NodeError as error:
         yield Look("database", Mark.LACKING, str(error))
+
+
+def _too_much(database: Database) -> Sequence[str]:
+    """What whoever logs in may do beyond the work of the node's processes."""
+    with database.transaction() as connection:
+        return excess(connection)
 
 
 def _embedded(settings: Settings) -> Look:
@@ -205,6 +215,8 @@ def _model(package: Package, settings: Settings, changed: str) -> Look:
     what = f"model {package.name}"
     if fault := packages.fault(package, settings) or changed:
         return Look(what, Mark.LACKING, fault)
+    if said := packages.descriptionless(package, settings):
+        return Look(what, Mark.NOTED, f"does not run: {said}")
     sample = "" if package.manifest.golden else "; has no golden sample to test it with"
     return Look(what, Mark.NOTED if sample else Mark.OK, f"whole, {packages.signature(package, settings)}{sample}")
 

@@ -7,6 +7,7 @@ shows what arrived at the archive. At the end nothing is left running.
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,15 +25,17 @@ from console.demo import archive as demo_archive
 from console.demo import brain as demo_brain
 from console.demo import findings as demo_findings
 from console.demo import folder as demo_folder
+from console.demo import held as demo_held
 from console.demo import study as demo_study
 from console.demo.archive import AET, Archive
 from console.demo.findings import Findings
+from console.demo.held import Held
 from console.demo.screen import Screen
 from console.demo.servers import SETTLE, Interrupted, NodeProcess, Program, pause
 from console.demo.stall import START, StallWatch
-from console.demo.steps import Step, arrived, dead_end, settled, steps
+from console.demo.steps import Step, arrived, dead_end, nearest, settled, steps
 from console.demo.study import Study
-from dicom_node.scu.store import Verdict, send
+from dicom_node.scu.store import Outgoing, Verdict, send
 from domain.errors import NodeError, Permanent
 from domain.progress import progress
 from domain.records import StudyPath
@@ -43,6 +46,7 @@ from store.queries.path import study_path
 from store.queries.studies import latest_studies
 
 _SCANNER = "SCANNER"
+_MOST_STUDIES = 20  # that are looked at: a demonstration is of one
 _LOOK = 0.2  # s between two looks at the study
 # As long as the node itself gives a model: what takes longer has ended by then, and the node has said why.
 _RESULTS = Models().timeout + 60
@@ -94,16 +98,16 @@ def main(
 
 
 def _play(place: Path, study: Study, models: Path | None, keep: bool, stop: threading.Event) -> None:
-    screen = Screen(datetime.now(UTC))
+    screen, what = Screen(datetime.now(UTC)), demo_held.held(study.objects)
     archive = demo_archive.choose(place / "archive")
     stage = Stage(place, archive, NodeProcess(place / "node", archive, models), screen, stop)
     with ExitStack() as servers:
         _open(stage, servers)
         database = Database(stage.node.database(), pool_size=1)
         servers.callback(database.close)
-        _send(stage, study, f"{AET}@127.0.0.1:{archive.port}", "to the archive, where its images are read")
-        _send(stage, study, stage.node.address(), "to the node")
-        path = _follow(stage, database)
+        _send(stage, study, what, f"{AET}@127.0.0.1:{archive.port}", "to the archive, where its images are read")
+        taken = _send(stage, study, what, stage.node.address(), "to the node")
+        path = _follow(stage, database, demo_held.held(taken))
         screen.line(_balance(path))
         with screen.waiting("fetching the results from the archive"):
             findings = _fetch(stage, study, path)
@@ -128,36 +132,53 @@ def _open(stage: Stage, servers: ExitStack) -> None:
     _say(screen, "node up", f"{stage.node.address()}; results go to {AET}")
 
 
-def _send(stage: Stage, study: Study, address: str, purpose: str) -> None:
-    """Push the study as a scanner does; raises Permanent where an instance was not taken."""
+def _send(stage: Stage, study: Study, what: Held, address: str, purpose: str) -> Sequence[Outgoing]:
+    """Push the study as a scanner does, and give what was stored; an instance that is refused is told and left out.
+
+    Raises Permanent where the sending broke off, or nothing was stored.
+    """
     screen = stage.screen
     screen.heading(f"A scanner sends its study {purpose}")
-    screen.facts([("study", study.source)])
-    begun, failed = time.monotonic(), ""
+    screen.facts([("study", study.source), ("found", demo_held.found(what))])
+    begun, outcomes = time.monotonic(), []
     for outcome in screen.sending(send(study.objects, Destination.model_validate(address), _SCANNER), study.size):
         pause(stage.stop, 0)
-        failed = failed if outcome.verdict is Verdict.STORED else outcome.reason
+        outcomes.append(outcome)
+    stored = [one.sent for one in outcomes if one.verdict is Verdict.STORED]
+    failed = [f"{_file(one.sent)}: {one.reason}" for one in outcomes if one.verdict is not Verdict.STORED]
+    if not stored or any(one.verdict is Verdict.RETRY for one in outcomes):
+        raise Permanent(f"not every instance was stored: {failed[0]}")
+    seconds, sent = time.monotonic() - begun, sum(one.size for one in stored)
+    rate = f"{len(stored) / seconds:.0f} instances/s, {size(sent / seconds)}/s"
+    _say(screen, "sent", f"{len(stored)} instances, {size(sent)} in {seconds:.2f} s ({rate})")
     if failed:
-        raise Permanent(f"not every instance was stored: {failed}")
-    seconds = time.monotonic() - begun
-    rate = f"{len(study.objects) / seconds:.0f} instances/s, {size(study.size / seconds)}/s"
-    _say(screen, "sent", f"{len(study.objects)} instances, {size(study.size)} in {seconds:.2f} s ({rate})")
+        _say(screen, "left out", f"{len(failed)} of {len(outcomes)} instances; the first is {failed[0]}")
+    return stored
 
 
-def _follow(stage: Stage, database: Database) -> StudyPath:
-    """Tell every step of the study until its results have arrived; raises NodeError where they do not."""
+def _file(sent: Outgoing) -> str:
+    return _shown(sent.file) if isinstance(sent.file, Path) else sent.sop_instance
+
+
+def _follow(stage: Stage, database: Database, what: Held) -> StudyPath:
+    """Tell every step of the study until its results have arrived; raises NodeError where they do not.
+
+    Of several studies it is the largest that something may come of yet.
+    """
     stage.screen.heading(f"The node at work (a study is complete after {SETTLE:g} s of silence)")
     told: set[Step] = set()
     watch = StallWatch(_RESULTS, stage.screen.line)
     with stage.screen.waiting("the study is on its way"):
         while True:
-            path = _largest(database)
-            if path:
+            paths = _paths(database)
+            path = nearest(paths)
+            reason = dead_end(path) if path else ""
+            if path and (len(paths) >= min(what.studies, _MOST_STUDIES) or not reason):
                 told |= _told(stage, path, told)
                 if arrived(path):
                     return path
-                if reason := dead_end(path):
-                    raise Permanent(*reason.split("\n"))
+                if reason:
+                    raise Permanent(*_ended(stage, paths, reason, what))
             watch.look(_place(path))
             pause(stage.stop, _LOOK)
 
@@ -189,12 +210,17 @@ def _balance(path: StudyPath) -> str:
     )
 
 
-def _largest(database: Database) -> StudyPath | None:
-    """The path of the study with the most instances; None while there is none."""
-    found = latest_studies(database, 100)
-    if not found:
-        return None
-    return study_path(database, max(found, key=lambda one: one.instances or 0).study.id)
+def _paths(database: Database) -> list[StudyPath]:
+    """The paths of the studies that have come in."""
+    found = (study_path(database, one.study.id) for one in latest_studies(database, _MOST_STUDIES))
+    return [one for one in found if one is not None]
+
+
+def _ended(stage: Stage, paths: Sequence[StudyPath], reason: str, what: Held) -> list[str]:
+    """Why nothing will arrive; where no model wants anything, what there is beside what each of them wants."""
+    several = [f"nothing comes of any of {len(paths)} studies; of the largest:"] if len(paths) > 1 else []
+    lines = [*several, *reason.split("\n")]
+    return lines if any(one.jobs for one in paths) else [*lines, *demo_held.compared(what, stage.node.packages)]
 
 
 def _fetch(stage: Stage, study: Study, path: StudyPath) -> list[Findings]:

@@ -19,6 +19,7 @@ from config.settings import Settings
 from console.demo.archive import AET, Archive
 from console.demo.stall import StallWatch
 from domain.errors import NodeError, Unavailable
+from models import installed
 from roles.database import KEEPER
 from roles.health import ask
 from roles.run_files import running
@@ -94,6 +95,11 @@ class NodeProcess:
         self._data = data
         self._archive = archive
         self._models = models
+
+    @property
+    def packages(self) -> Path:
+        """The folder of its model packages."""
+        return self._models or installed.folder(Settings())
 
     def command(self) -> Sequence[str]:
         """`dicom-node up`, as a trial would call it; it takes a free port."""

@@ -1,11 +1,11 @@
 """What has happened to a study, step by step, out of its records. Pure functions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from console.cli.output import size
-from domain.records import DecisionRecord, ItemisedDelivery, StudyPath
+from domain.records import DecisionRecord, ItemisedDelivery, MeasuredSegment, StudyPath
 from domain.routing import in_short
 from domain.states import DeliveryState, JobState, StudyState
 from domain.statuses import outcome
@@ -36,6 +36,15 @@ def arrived(path: StudyPath) -> bool:
     """Whether the results of every model that runs, and that the images suit, are at every destination."""
     jobs = {one.id for one in path.jobs if one.state is not JobState.NOT_SUITABLE}
     return bool(jobs) and jobs <= {one.job_id for one in path.deliveries if one.state in _STORED}
+
+
+def nearest(paths: Sequence[StudyPath]) -> StudyPath | None:
+    """The study to follow: the largest of those that something may come of yet, else of all; None of none."""
+    return max(paths, key=lambda one: (not dead_end(one), _size(one)), default=None)
+
+
+def _size(path: StudyPath) -> int:
+    return sum(one.instances or 0 for one in path.series)
 
 
 def dead_end(path: StudyPath) -> str:
@@ -83,10 +92,15 @@ def _inferred(path: StudyPath) -> Iterator[Step]:
     for one in path.jobs:
         yield Step("inference", f"{one.model} is asked for", one.requested_at)
         if one.state is JobState.SUCCEEDED and one.finished_at:
-            found = ", ".join(segment.segment for segment in one.findings or ()) or "nothing"
+            found = ", ".join(segment.segment for segment in one.findings or () if _is_there(segment)) or "nothing"
             yield Step("inferred", f"{one.model} found: {found}", one.finished_at)
         if one.state is JobState.NOT_SUITABLE:
             yield Step("not suitable", f"{one.model}: {one.reason}", one.since)
+
+
+def _is_there(segment: MeasuredSegment) -> bool:
+    """Whether it has a voxel: of one without, volume and number are 0 and nothing else is measured."""
+    return not segment.measurements or any(one.value for one in segment.measurements)
 
 
 def _written(path: StudyPath) -> Iterator[Step]:

@@ -24,12 +24,12 @@ DATA_POLICY = f"default-src 'none'; sandbox; {_NOWHERE}"
 def page_policy(hashes: Sequence[str]) -> str:
     """What the viewer's pages may do; `hashes` are of the scripts that stand in the first of them (CSP 3).
 
-    Their decoders are WebAssembly and run in workers from memory; styles are set by their scripts. All that they load
-    and ask comes from here.
+    Their decoders are WebAssembly and run in workers from memory, a segmentation is laid out by code that is compiled
+    for it ('unsafe-eval'), styles are set by scripts. All that they load and ask comes from here.
     """
     scripts = " ".join(f"'{one}'" for one in hashes)
     return (
-        f"default-src 'none'; script-src 'self' {scripts} 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+        f"default-src 'none'; script-src 'self' {scripts} 'unsafe-eval' 'wasm-unsafe-eval'; worker-src 'self' blob:; "
         "style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; font-src 'self' data:; "
         f"connect-src 'self' blob: data:; {_NOWHERE}"
     )

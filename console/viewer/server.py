@@ -106,20 +106,28 @@ class _Connection(socketserver.BaseRequestHandler):
                 return False
             request = requests.read(head)
             method = request.method
-            answer = self.server.answer(request, owner)
+            answer = self._judged(request, owner)
         except Refused as refusal:
             answer = said(refusal.status, refusal.said)
-        except Exception:
-            self.server.handle_error(self.request, self.client_address)
-            answer = said(HTTPStatus.INTERNAL_SERVER_ERROR, "the viewer failed; its log says where")
-        if answer.known and not self.server.recognise(self.request):
-            _close(answer.body)
-            answer = said(HTTPStatus.SERVICE_UNAVAILABLE, "too much is being read at once; try again")
         try:
             self._send(answer, method == "HEAD")
         finally:
             _close(answer.body)
         return answer.known
+
+    def _judged(self, request: Request, owner: int | None) -> Answer:
+        """The answer; a sentence where there is no place for it, or the viewer has a defect."""
+        try:
+            answer = self.server.answer(request, owner)
+        except Refused:
+            raise
+        except Exception:
+            self.server.handle_error(self.request, self.client_address)
+            return said(HTTPStatus.INTERNAL_SERVER_ERROR, "the viewer failed; its log says where")
+        if answer.known and not self.server.recognise(self.request):
+            _close(answer.body)
+            return said(HTTPStatus.SERVICE_UNAVAILABLE, "too much is being read at once; try again")
+        return answer
 
     def _head(self, idle: float) -> bytes:
         """The next head without its end; b"" where none comes, or not in time. Raises Refused where it is too long."""

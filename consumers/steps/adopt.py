@@ -8,6 +8,7 @@ conflict again goes back.
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
@@ -44,19 +45,28 @@ _Instances = Mapping[int, Reread]
 
 
 def adopt(
-    ledger: Ledger, objects: ObjectStore, number: int, now: datetime, *, part: bool = False, whole: bool = False
+    ledger: Ledger,
+    objects: ObjectStore,
+    number: int,
+    now: datetime,
+    *,
+    part: bool = False,
+    whole: bool = False,
+    descriptions: bool = True,
 ) -> Correction:
     """Make the conflict's bytes, and those of its whole correction, their instances'; what was adopted.
 
     `whole` takes all other bytes that wait of the study as one correction. The studies become complete anew; results of
     images that name somebody else now are withdrawn. Raises Permanent where there is no such conflict, its study still
     comes in, or its bytes count already; and, unless `part`, where the former study would be left with some of its
-    images.
+    images. `descriptions` says whether those of studies and series are kept.
     """
     with ledger.database.transaction() as connection:
         wanted = correction(connection, number, whole)
     # Before anything is locked: a study's objects take seconds to read.
     read = {one.id: reread(objects.path(one.object_key)) for one in wanted.conflicts}
+    if not descriptions:
+        read = {key: replace(one, header=one.header.without_descriptions()) for key, one in read.items()}
     with ledger.transaction() as transaction:
         rows = lock(transaction.connection, wanted)
         if correction(transaction.connection, number, whole) != wanted:

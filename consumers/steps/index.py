@@ -61,7 +61,8 @@ class Indexer:
     """Takes batches from the spool; one at a time, in one thread. `step` is one turn of the loop.
 
     `alive` is called with each piece of an instance that comes from the spool, however many it has. `marks` digest whom
-    instances name; without it that is not known, and no study is told to be two patients'.
+    instances name; without it that is not known, and no study is told to be two patients'. `descriptions` says whether
+    those of studies and series are kept.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Indexer:
         clock: Clock | None = None,
         alive: Callable[[], None] = lambda: None,
         marks: PatientMarks | None = None,
+        descriptions: bool = True,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
@@ -79,6 +81,7 @@ class Indexer:
         self._clock = clock or SystemClock()
         self._alive = alive
         self._marks = marks
+        self._descriptions = descriptions
         self._held: list[Entry] = []
         self._committed: list[_Committed] = []
         self._unsynced: set[StudyId] = set()
@@ -133,6 +136,8 @@ class Indexer:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
             raise Retryable(f"the spool cannot be read: {error.strerror}") from error
+        if isinstance(filing, Filed) and not self._descriptions:
+            filing = replace(filing, header=filing.header.without_descriptions())
         return _Record(entry, replace(filing, pieces=_taken))
 
     def _streamed(self, read: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

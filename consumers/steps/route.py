@@ -33,7 +33,7 @@ class Router:
     `packages` and `rules` are asked anew for each study, so that a mended rules file works without a restart; `rules`
     gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
     with packages that cannot be asked: the others are, all the same. `not_older` gives those that must not run where a
-    newer version of them has been known.
+    newer version of them has been known. `unasked` says why a package cannot be asked whatever the study, by `rules`.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class Router:
         clock: Clock | None = None,
         broken: Callable[[], Mapping[str, str]] = dict,
         not_older: Callable[[Iterable[Package]], Iterable[Release]] = lambda _packages: (),
+        unasked: Callable[[Package, Sequence[Rule] | None], str] = lambda _package, _rules: "",
     ) -> None:
         self._packages = packages
         self._rules = rules
         self._broken = broken
         self._not_older = not_older
+        self._unasked = unasked
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -69,7 +71,7 @@ class Router:
             return
         series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
-        barred = self._barred(transaction, packages)
+        barred = self._barred(transaction, packages, rules)
         decided = partial(self._decide, transaction, event.study_id, revision, rules, series)
         wanted = [job for one in packages if (job := decided(one, barred.get(one.release, "")))]
         broken = self._note_broken(transaction, event.study_id, revision)
@@ -87,12 +89,15 @@ class Router:
         transaction.wake(JOBS_CHANNEL)
         transaction.wake(DELIVERIES_CHANNEL)
 
-    def _barred(self, transaction: Transaction, packages: Sequence[Package]) -> Mapping[Release, str]:
+    def _barred(
+        self, transaction: Transaction, packages: Sequence[Package], rules: Sequence[Rule] | None
+    ) -> Mapping[Release, str]:
         """Why packages are not asked: one is known with other contents, a newer version of another has been known."""
+        unasked = {one.release: said for one in packages if (said := self._unasked(one, rules))}
         changed = known_packages.register(transaction.connection, releases(packages))
         newer = known_packages.newer(transaction.connection, self._not_older(packages))
         older = {release: older_package(known) for release, known in newer.items()}
-        return older | {release: changed_package(release[1]) for release in changed}
+        return unasked | older | {release: changed_package(release[1]) for release in changed}
 
     def _note_broken(self, transaction: Transaction, study: StudyId, revision: int) -> list[str]:
         """Have `explain` say why a package that cannot be read was not asked; their names."""

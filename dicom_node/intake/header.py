@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
@@ -117,6 +117,10 @@ class Header:
     thickness: float | None
     patient: Marks | None = None
     places: int | None = None
+
+    def without_descriptions(self) -> "Header":
+        """Without what people wrote of the study and the series."""
+        return replace(self, study_description="", series_description="")
 
 
 def read_header(data: bytes, transfer_syntax: str, marks: PatientMarks | None = None) -> Header:

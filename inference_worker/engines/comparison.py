@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +10,9 @@ from scipy import special
 
 from domain.errors import NodeError
 from inference_worker.engines.protocol import Engine, Float
+from inference_worker.verdicts import Row
 from models.manifest import Network
 from models.steps import After, Sigmoid, Softmax
-
-
-@dataclass(frozen=True)
-class Row:
-    """One engine: seconds of the median run, and its distance from the first that ran.
-
-    `difference` is the largest of the first output after its softmax or sigmoid; `dice` the least of any label but the
-    background, None for a network without a space. `failure` says why an engine has no figures.
-    """
-
-    engine: str
-    seconds: float | None = None
-    difference: float | None = None
-    dice: float | None = None
-    failure: str = ""
 
 
 def compare(

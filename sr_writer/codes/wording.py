@@ -55,6 +55,16 @@ _MODALITIES = {
         concepts.POSITRON_EMISSION,
     )
 }
+# Letters of European languages that Unicode does not take apart, and signs of writing and measuring.
+_IN_ASCII = str.maketrans(
+    {
+        "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+        "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+        "\N{EN DASH}": "-", "\N{EM DASH}": "-", "\N{LEFT SINGLE QUOTATION MARK}": "'", "“": '"', "”": '"', "„": '"',
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{MULTIPLICATION SIGN}": "x", "≤": "<=", "≥": ">=", "°": " deg",
+        "\N{MICRO SIGN}": "u", "μ": "u",
+    }
+)  # fmt: skip
 _ANATOMY = {(one.value, one.scheme) for one in (concepts.ANATOMICAL_STRUCTURE, concepts.BODY_STRUCTURE)}
 
 
@@ -79,8 +89,8 @@ def modality(name: str) -> Code:
 
 
 def plain(text: str) -> str:
-    """`text` in printable ASCII: accents dropped, what has no equal replaced, no value delimiter (PS3.5 6.1)."""
-    bare = unicodedata.normalize("NFKD", text)
+    """`text` in printable ASCII: no accents, `ss` for `ß`, `?` for what has no equal and a delimiter (PS3.5 6.1)."""
+    bare = unicodedata.normalize("NFKD", text.translate(_IN_ASCII))
     letters = "".join(letter for letter in bare if not unicodedata.combining(letter))
     return "".join(letter if " " <= letter <= "~" and letter != "\\" else "?" for letter in letters)
 

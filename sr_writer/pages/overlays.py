@@ -68,23 +68,28 @@ def lay_region(image: Image.Image, region: Region, scale: tuple[float, float]) -
         if region.shape is Shape.POINT:
             _cross(draw, points[0], colour, width)
         else:
-            draw.line(_outline(region, points), colour, width, joint="curve")
-    _fill(ImageDraw.Draw(marked), region, points)
+            draw.line(_outline(region, points, image.size), colour, width, joint="curve")
+    _fill(ImageDraw.Draw(marked), region, points, image.size)
     return np.asarray(marked)
 
 
-def _fill(draw: ImageDraw.ImageDraw, region: Region, points: Sequence[tuple[float, float]]) -> None:
+def _fill(
+    draw: ImageDraw.ImageDraw, region: Region, points: Sequence[tuple[float, float]], size: tuple[int, int]
+) -> None:
     if region.shape is Shape.POINT:
         (x, y) = points[0]
         draw.ellipse((x - 18, y - 18, x + 18, y + 18), fill=1)
     else:
-        draw.polygon(_outline(region, points), fill=1, outline=1)
+        draw.polygon(_outline(region, points, size), fill=1, outline=1)
 
 
-def _outline(region: Region, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _outline(region: Region, points: Sequence[tuple[float, float]], size: tuple[int, int]) -> list[tuple[float, float]]:
+    """The corners of its line; that of a box lies around it, and inside the picture where it reaches the edge."""
     if region.shape is Shape.BOX:
-        (left, top), (right, bottom) = points
-        left, top, right, bottom = left - _AROUND, top - _AROUND, right + _AROUND, bottom + _AROUND
+        corners = np.array(points)
+        first, last = corners.min(axis=0) - _AROUND, corners.max(axis=0) + _AROUND
+        left, top = np.maximum(first, _RIM / 2).tolist()
+        right, bottom = np.minimum(last, np.array(size) - 1 - _RIM / 2).tolist()
         return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top), (right, top)]
     return [*points, *points[:2]]
 

@@ -5,7 +5,7 @@ bytes. Each page says whose it is, of which study, and how many there are: print
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -92,13 +92,13 @@ def _fonts() -> None:
 
 
 def _paged(blocks: Iterator[_Block], room: float) -> Iterator[list[_Block]]:
-    """The blocks of each page; a heading is not the last on its page."""
+    """The blocks of each page; what leads to something is on the page of that, unless a page has no room for both."""
     page: list[_Block] = []
     for block in blocks:
         if sum(one.height for one in (*page, block)) > room:
-            kept = [page.pop()] if page and page[-1].leads else []
-            yield page
-            page = kept
+            end = max((k for k, one in enumerate(page, 1) if not one.leads), default=len(page))
+            yield page[:end]
+            page = page[end:]
         page.append(block)
     yield page
 
@@ -203,12 +203,13 @@ class _Pictures:
 
 
 def _finding(line: Line, striped: bool) -> Iterator[_Block]:
-    """A row of the table, a block for each of its lines."""
+    """A row of the table, a block for each of its lines, which no page parts: a number belongs to its name."""
     name = _broken(_Text(_LEFT + 8 * mm, line.label), _SAID - _LEFT - 11 * mm)
     said = _broken(_Text(_SAID, line.said), _RIGHT - _SAID - 2 * mm)
-    for number in range(max(len(name), len(said), 1)):
+    count = max(len(name), len(said), 1)
+    for number in range(count):
         texts = (*name[number : number + 1], *said[number : number + 1])
-        yield _row(texts, striped, None if number else line)
+        yield replace(_row(texts, striped, None if number else line), leads=number + 1 < count)
 
 
 def _row(texts: Sequence[_Text], striped: bool, line: Line | None) -> _Block:

@@ -10,9 +10,11 @@ from kafka import KafkaConsumer, TopicPartition
 from pydicom import Dataset
 
 from dicom_node.scu.store import Outgoing
+from store.tables import metadata
 from tests.support import counterparts
 from tests.support.node import Node
 from tests.support.phantoms import JAPANESE, Phantom
+from tests.support.privacy_page import left_out_by
 from tests.support.senders import acknowledged, instance, paced
 from tests.support.servers import KafkaBroker, Orthanc
 from tests.support.trial import QUICK, Trial, small
@@ -130,6 +132,56 @@ def test_the_trail_of_a_whole_run_says_no_name_id_birth_date_or_accession_number
 def test_reasons_of_a_whole_run_say_no_name_id_birth_date_or_accession_number(said: Mapping[str, bytes]) -> None:
     assert said["reasons"]
     assert _found(said["reasons"]) == []
+
+
+def test_in_the_whole_database_descriptions_alone_name_a_patient_where_people_wrote_it_there(
+    trial: Trial, said: Mapping[str, bytes]
+) -> None:
+    assert said
+    found = {column for column, kept in _every_column(trial).items() if _found(kept)}
+    assert found == left_out_by("privacy.descriptions")
+
+
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory, thresholds: Path, archive: Orthanc) -> Iterator[Trial]:
+    """A node that keeps no descriptions, when results of a study are home and another study could not be read."""
+    data = tmp_path_factory.mktemp("silent") / "node"
+    env = {**QUICK, "DICOM_NODE_LOGGING__LEVEL": "DEBUG", "DICOM_NODE_PRIVACY__DESCRIPTIONS": "false"}
+    with Node(data, destinations=[archive.destination], models=thresholds, env=env) as node:
+        trial, well, cut = Trial(node, archive), patient("privacy silent"), patient("privacy silent cut")
+        _send(trial, [instance(one) for one in well.datasets()])
+        _send(trial, [instance(_changed(well.datasets()[0]))])
+        _send(trial, [instance(one, cut=300) for one in cut.datasets()[:2]])
+        trial.await_home(well.uid("study"))
+        trial.await_rest()
+        trial.node.run("explain", well.uid("study"))
+        yield trial
+
+
+def test_without_descriptions_nothing_of_the_whole_database_names_a_patient(silent: Trial) -> None:
+    kept = _every_column(silent)
+    assert kept["studies.study_uid"]
+    assert {column for column, text in kept.items() if _found(text)} == set()
+    assert {text for column, text in kept.items() if column.endswith("_description")} == {b""}
+
+
+def test_without_descriptions_logs_and_figures_name_no_patient_and_results_still_do(silent: Trial) -> None:
+    figures = "".join(silent.node.get(role, "/metrics") for role in silent.node.roles)
+    assert _found(figures.encode()) == []
+    assert _found(silent.node.log.read_bytes()) == []
+    names = {str(one.PatientName) for one in silent.results(patient("privacy silent").uid("study"))}
+    assert names == {NAME}
+
+
+def _every_column(trial: Trial) -> Mapping[str, bytes]:
+    """What each column of each table holds, a value a line, by `table.column`; empty values left out."""
+    found: dict[str, bytes] = {}
+    for table in metadata.tables.values():
+        for column in table.columns:
+            query = f'SELECT "{column.name}"::text AS said FROM "{table.name}" WHERE "{column.name}" IS NOT NULL'
+            lines = [str(row["said"]).encode() for row in trial.rows(query)]
+            found[f"{table.name}.{column.name}"] = b"\n".join(one for one in lines if one)
+    return found
 
 
 def _found(text: bytes) -> list[bytes]:

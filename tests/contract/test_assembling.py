@@ -25,7 +25,7 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
 
 @pytest.fixture
 def assembler(bench: Bench) -> Assembler:
-    return Assembler(bench.ledger, SettlePolicy(SETTLE, {}, HOLD), bench.clock)
+    return Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}, HOLD), bench.clock)
 
 
 def study(number: int) -> list[Dataset]:
@@ -140,4 +140,4 @@ def test_an_assembler_that_starts_anew_measures_silence_anew(bench: Bench, assem
     bench.index()
     assembler.step()
     bench.clock.sleep(SETTLE)
-    assert Assembler(bench.ledger, SettlePolicy(SETTLE, {}), bench.clock).step() == SETTLE
+    assert Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}), bench.clock).step() == SETTLE

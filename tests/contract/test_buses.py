@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
 
 from audit.chain import verify
 from audit.trail import Action, Transaction, rows
@@ -320,8 +319,7 @@ def test_the_limit_of_dead_letters_outlives_the_process_and_letters_that_are_lon
         return len(list_dead_letters(world.database))
 
     assert (live(), live()) == (2, 2)
-    with world.database.transaction() as connection:
-        connection.execute(text("UPDATE dicom_node.dead_letters SET at = at - interval '6 minutes' WHERE id = 1"))
+    world.execute("UPDATE dicom_node.dead_letters SET at = at - interval '6 minutes' WHERE id = 1")
     assert live() == 3
     world.close()
 

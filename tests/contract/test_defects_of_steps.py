@@ -119,8 +119,8 @@ def test_a_delivery_that_cannot_be_read_is_refused_and_its_study_says_why(
     ((row,),) = bench.ask("SELECT id FROM dicom_node.deliveries")
     monkeypatch.setattr(DeliveryTo, "load", raising(DeliveryTo.load, {row: _DEFECT}))
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    work = DeliveryTo(bench.ledger, bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
-    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.ledger, work, Holder("one", bench.life()), LEASE)
+    work = DeliveryTo(bench.as_process("deliver"), bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.as_process("deliver"), work, Holder("one", bench.life()), LEASE)
     assert loop.step()
     assert not loop.step()
     assert bench.ask("SELECT state, reason FROM dicom_node.deliveries") == [("refused", _SAID)]
@@ -154,7 +154,7 @@ def test_a_study_that_cannot_be_completed_is_stuck_and_the_next_one_completes(
         return complete(connection, row, *rest)
 
     monkeypatch.setattr(studies, "complete", completing)
-    assembler = Assembler(bench.ledger, SettlePolicy(0.0, {}, 0.0), bench.clock)
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(0.0, {}, 0.0), bench.clock)
     assembler.step()
     assert assembler.step() is None
     found = dict(bench.ask("SELECT study_uid = '" + culprit + "', state || ': ' || reason FROM dicom_node.studies"))

@@ -61,8 +61,8 @@ def deliver(bench: Bench, monkeypatch: pytest.MonkeyPatch, verdicts: Sequence[Ve
 
 def sender(bench: Bench, life: Life | None = None, lease: float = LEASE) -> LeasedLoop[Delivery, Sent]:
     """The deliveries to ARCHIVE, in a life of its own."""
-    work = DeliveryTo(bench.ledger, bench.objects, ARCHIVE, "NODE", POLICY, 30, bench.clock)
-    return LeasedLoop(bench.ledger, work, Holder("d1", life or bench.life()), lease)
+    work = DeliveryTo(bench.as_process("deliver"), bench.objects, ARCHIVE, "NODE", POLICY, 30, bench.clock)
+    return LeasedLoop(bench.as_process("deliver"), work, Holder("d1", life or bench.life()), lease)
 
 
 @pytest.fixture
@@ -118,7 +118,9 @@ def test_a_sender_that_died_is_followed_by_another_attempt(written: Bench, monke
 
 def test_a_destination_that_is_no_longer_configured_is_named(written: Bench) -> None:
     work = DeliveryToNobody(["OTHER"], POLICY, written.clock)
-    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(written.ledger, work, Holder("d1", written.life()), LEASE)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(
+        written.as_process("deliver"), work, Holder("d1", written.life()), LEASE
+    )
     assert loop.step()
     said = "is no longer configured; configure it, or: dicom-node destinations forget PACS"
     assert delivery(written) == ("refused", said)

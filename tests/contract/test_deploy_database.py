@@ -1,5 +1,8 @@
-"""The roles that the composed PostgreSQL is set up with are enough for the migrations and too little for the node."""
+"""The roles that the composed PostgreSQL is set up with are enough for the migrations and for each service's part."""
 
+import base64
+import hashlib
+import hmac
 import os
 import subprocess
 from collections.abc import Iterator
@@ -7,46 +10,114 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import create_engine
 
-from store.schema import upgrade
+from audit.trail import Action, Ledger
+from domain.errors import ConfigurationError
+from store.database import Database
+from store.granting import excess, held, wanted
+from store.grants import READER, role_of
+from store.rights import PARTS
+from store.schema import grant, head, upgrade
 from tests.support.counterparts import ROOT
 from tests.support.servers import Postgres
 
+LOGINS = ("owner", *(one for one in PARTS if one != READER))
 
-@pytest.fixture
-def composed(tmp_path: Path) -> Iterator[Postgres]:
-    """A server on which the set-up script of docker-compose.yml has run."""
-    for name in ("postgres_owner", "postgres_app"):
-        (tmp_path / name).write_text(f"secret-of-{name}")
+
+def _set_up(server: Postgres, secrets: Path) -> None:
+    """Run the set-up script of docker-compose.yml."""
+    environment = {
+        "PATH": f"{server.programs}:{os.environ['PATH']}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(server.port),
+        "POSTGRES_USER": "postgres",
+        "SECRETS": str(secrets),
+    }
+    subprocess.run([str(ROOT / "deploy" / "postgres" / "10-roles.sh")], check=True, env=environment, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A server on which the set-up script of docker-compose.yml has run, twice, and its owner's migration."""
+    secrets = tmp_path_factory.mktemp("secrets")
+    for name in LOGINS:
+        url = f"postgresql+psycopg://{role_of(name)}:secret-of-{name}@postgres:5432/dicom_node"
+        (secrets / f"database_{name}").write_text(url)
     with Postgres() as server:
-        environment = {
-            "PATH": f"{server.programs}:{os.environ['PATH']}",
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(server.port),
-            "POSTGRES_USER": "postgres",
-            "SECRETS": str(tmp_path),
-        }
-        script = [str(ROOT / "deploy" / "postgres" / "10-roles.sh")]
-        subprocess.run(script, check=True, env=environment, timeout=60)
+        for _ in range(2):
+            _set_up(server, secrets)
+        upgrade(server.url(role_of("owner"), "dicom_node"))
         yield server
 
 
-def test_both_roles_have_passwords_and_neither_is_a_superuser(composed: Postgres) -> None:
-    query = "SELECT rolname, rolpassword IS NOT NULL, rolsuper FROM pg_authid WHERE rolname LIKE 'dicom%' ORDER BY 1"
+def test_each_login_has_a_password_and_none_is_a_superuser(composed: Postgres) -> None:
+    query = "SELECT rolname, rolcanlogin, rolpassword IS NOT NULL, rolsuper FROM pg_authid WHERE rolname LIKE 'dicom%'"
     with composed.connect() as superuser:
-        roles = superuser.execute(query).fetchall()
-    assert roles == [("dicom_node_app", True, False), ("dicom_node_owner", True, False)]
+        roles = {name: tuple(facts) for name, *facts in superuser.execute(query.encode()).fetchall()}
+    expected = {role_of(name): (True, True, False) for name in LOGINS}
+    assert roles == {**expected, role_of(READER): (False, False, False), role_of("app"): (False, False, False)}
 
 
-def test_the_owner_migrates_and_the_node_can_only_add_to_the_trail(composed: Postgres) -> None:
-    upgrade(composed.url("dicom_node_owner", "dicom_node"))
-    with composed.connect("dicom_node", "dicom_node_app") as node:
-        assert node.execute("SELECT count(*) FROM dicom_node.audit_entries").fetchone() == (0,)
-        for statement in (
-            "UPDATE dicom_node.audit_entries SET entry = entry",
-            "DELETE FROM dicom_node.audit_entries",
-            "TRUNCATE dicom_node.audit_entries",
-            "CREATE TABLE dicom_node.mine ()",
-        ):
+def test_a_password_is_the_one_of_its_url(composed: Postgres) -> None:
+    asked = "SELECT rolpassword FROM pg_authid WHERE rolname = 'dicom_node_work'"
+    with composed.connect() as superuser:
+        (kept,) = superuser.execute(asked).fetchone() or ("",)
+    assert _fits("secret-of-work", kept)
+    assert not _fits("secret-of-owner", kept)
+
+
+def test_the_owner_who_makes_no_roles_grants_all_of_the_rights_and_no_others(composed: Postgres) -> None:
+    grant(composed.url(role_of("owner"), "dicom_node"))
+    engine = create_engine(composed.url(dbname="dicom_node"))
+    with engine.connect() as connection:
+        assert held(connection) == wanted()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("process", [one for one in LOGINS if one not in ("owner", READER)])
+def test_each_login_works_as_its_own_role_and_as_no_other(composed: Postgres, process: str) -> None:
+    url = composed.url(role_of(process), "dicom_node")
+    own = Database(url, role=role_of(process))
+    Ledger(own, process).record(Action.STARTED)
+    with own.transaction() as connection:
+        assert excess(connection) == []
+    own.close()
+    with composed.connect("dicom_node", role_of(process)) as login:
+        for other in {*PARTS, "owner", "app"} - {process} - ({READER} if process == "operator" else set()):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                node.execute(statement)
+                login.execute(f"SET ROLE {role_of(other)}".encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            login.execute("CREATE TABLE dicom_node.mine ()")
+
+
+def test_a_server_with_the_logins_of_before_is_told_what_to_run_once_and_goes_on_with_one_login() -> None:
+    with Postgres() as server:
+        with server.connect() as superuser:
+            superuser.execute("CREATE ROLE dicom_node_owner LOGIN")
+            superuser.execute("CREATE ROLE dicom_node_app LOGIN")
+            superuser.execute("GRANT dicom_node_app TO dicom_node_owner WITH ADMIN OPTION")
+            superuser.execute("CREATE DATABASE dicom_node OWNER dicom_node_owner")
+        owner = server.url(role_of("owner"), "dicom_node")
+        with pytest.raises(ConfigurationError, match="have an administrator of the server run") as told:
+            upgrade(owner)
+        statements = told.value.lines[1:]
+        assert "CREATE ROLE dicom_node_index NOLOGIN;" in statements
+        with server.connect() as superuser:
+            for statement in statements:
+                superuser.execute(statement.encode())
+        assert upgrade(owner) == head()
+        for process in PARTS:
+            database = Database(server.url(role_of("app"), "dicom_node"), role=role_of(process))
+            with database.transaction() as connection:
+                assert excess(connection) == []
+            database.close()
+
+
+def _fits(password: str, kept: str) -> bool:
+    """Whether a SCRAM verifier as PostgreSQL keeps it (RFC 5803) is of this password."""
+    _, how, keys = kept.split("$")
+    rounds, salt = how.split(":")
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(rounds))
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    return base64.b64encode(hashlib.sha256(client).digest()).decode() == keys.partition(":")[0]

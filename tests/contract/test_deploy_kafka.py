@@ -76,9 +76,8 @@ class ComposedKafka(Server):
     def _programs(self, folder: Path) -> None:
         """The two programs of Kafka's distribution that the script calls."""
         folder.mkdir(parents=True)
-        java = " ".join(
-            [counterparts.require("java"), *JAVA, "$KAFKA_LOG4J_OPTS -cp", f"'{counterparts.kafka_jars()}/*'"]
-        )
+        options = [*JAVA, "$KAFKA_LOG4J_OPTS", "-cp", f"'{counterparts.kafka_jars()}/*'"]
+        java = " ".join([counterparts.require("java"), *options])
         for name, kind in (("kafka-storage.sh", "kafka.tools.StorageTool"), ("kafka-server-start.sh", "kafka.Kafka")):
             (folder / name).write_text(f'#!/bin/sh\nexec {java} {kind} "$@"\n')
             (folder / name).chmod(0o755)

@@ -87,8 +87,8 @@ def deliverers(bench: Bench, destinations: Sequence[ProfiledDestination]) -> lis
     """A sender for each destination."""
     return [
         LeasedLoop(
-            bench.ledger,
-            DeliveryTo(bench.ledger, bench.objects, one, "NODE", POLICY, 5, bench.clock),
+            bench.as_process("deliver"),
+            DeliveryTo(bench.as_process("deliver"), bench.objects, one, "NODE", POLICY, 5, bench.clock),
             Holder(f"to {one.name}", bench.life()),
             LEASE,
         )
@@ -283,7 +283,7 @@ def test_an_answer_that_comes_between_writing_and_planning_is_heeded_whatever_a_
     with Receiver("PACS", {ENHANCED_SR: BOTH}) as receiver:
         one = recipient(receiver.port)
         (completed,) = events(inferred, "inference.completed")
-        with inferred.ledger.transaction() as transaction:
+        with inferred.as_process("write").transaction() as transaction:
             ResultsWriter(inferred.objects, [one], inferred.clock)(transaction, completed)
         remember(inferred, one, {ENHANCED_SR: BOTH})
         deliver_all(inferred, [one], handled={completed.id})
@@ -429,7 +429,7 @@ def test_results_for_a_destination_whose_answers_change_at_every_writing_are_sen
                 handled.add(event.id)
                 if handler is planner:
                     next(changes)
-                with inferred.ledger.transaction() as transaction:
+                with inferred.as_process("deliver" if handler is planner else "write").transaction() as transaction:
                     handler(transaction, event)
     assert len(events(inferred, "results.requested")) == 4
     assert planned(inferred)[-1]["destinations"] == ["PACS"]

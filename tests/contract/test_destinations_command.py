@@ -137,7 +137,9 @@ def refused(bench: Bench, registry: Registry, destination: str) -> None:
     old = Destination(name=destination, aet="OLD", host="127.0.0.1", port=104)
     write_and_plan(bench, [ProfiledDestination(old, BUILT_IN["default"])])
     nobody = DeliveryToNobody([], POLICY, bench.clock)
-    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.ledger, nobody, Holder("d1", bench.life()), LEASE)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(
+        bench.as_process("deliver"), nobody, Holder("d1", bench.life()), LEASE
+    )
     assert loop.step()
     assert study(bench)[0] == "stuck"
 

@@ -60,7 +60,9 @@ class House:
         }
         self._running = ExitStack()
         self._stop = threading.Event()
-        self._run(Relay(bench.database, KafkaPublisher(self.settings), SystemClock(), self._stop).run)
+        self._run(
+            Relay(bench.as_process("relay").database, KafkaPublisher(self.settings), SystemClock(), self._stop).run
+        )
         for name in self._groups:
             self._consume(name)
 
@@ -68,7 +70,7 @@ class House:
         """A consumer of `group` as the user of its role, until the house is closed."""
         proof = self._broker.settings(user_of(GROUPS[group].role))
         bus = KafkaBus(self.settings.model_copy(update={"user": proof.user, "password_file": proof.password_file}))
-        ledger = self.bench.ledger
+        ledger = self.bench.as_process(GROUPS[group].role)
         self._run(Consumer(bus, ledger, group, self._groups[group], QUICK, SystemClock(), self._stop).run)
 
     def _run(self, run: Callable[[], None]) -> None:

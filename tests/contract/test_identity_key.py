@@ -108,7 +108,7 @@ def test_an_index_that_works_keeps_its_key_and_one_with_a_wrong_key_is_waited_fo
         with bench.database.transaction() as connection:
             return an_index_works(connection)
 
-    made = context(bench, database_url)
+    made = context(bench, database_url, "index")
     with running(index, made):
         wait_for(lambda: made.health.report().ready, 60, "the index is ready")
         with pytest.raises(Permanent, match="stop the node on every host"):
@@ -116,9 +116,9 @@ def test_an_index_that_works_keeps_its_key_and_one_with_a_wrong_key_is_waited_fo
     assert not works()
     (bench.root / "identity.key").write_text("y" * 64)
     with pytest.raises(ConfigurationError, match="made with another key"):
-        index(context(bench, database_url))
+        index(context(bench, database_url, "index"))
     assert not works()
     forget_key(bench.ledger)
-    made = context(bench, database_url)
+    made = context(bench, database_url, "index")
     with running(index, made):
         wait_for(lambda: made.health.report().ready, 60, "the index goes on with the next key")

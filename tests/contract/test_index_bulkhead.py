@@ -156,7 +156,7 @@ def test_what_a_server_lacks_is_no_reason_for_quarantine(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(index, "file_instances", _breaks(good(1)[1].sop_instance, error))
-        indexer = Indexer(Given(good(1)), bench.ledger, bench.objects, bench.clock)  # type: ignore[arg-type]
+        indexer = Indexer(Given(good(1)), bench.as_process("index"), bench.objects, bench.clock)  # type: ignore[arg-type]
         with pytest.raises(type(error)):
             indexer.step(0.0)
     assert bench.count("quarantine") == bench.count("instances") == 0
@@ -223,7 +223,7 @@ def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Be
             yield piece
 
     given = Given([replace(slow, read=pieces)])
-    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
+    indexer = Indexer(given, bench.as_process("index"), bench.objects, bench.clock, health.pulse)  # type: ignore[arg-type]
     assert indexer.step(0.0) == 1
     assert all(lived)
     assert len(lived) > 10

@@ -61,7 +61,7 @@ def test_an_unreadable_instance_counts_though_another_study_has_a_readable_one_o
 def test_a_study_of_which_nothing_is_readable_is_stuck_until_something_comes(bench: Bench) -> None:
     broken = [entry(k, cut(one.data()), sop_instance=one.sop_instance) for k, one in enumerate(good(1))]
     released = entry(9, kind=Kind.ASSOCIATION_CLOSED, details={"how": "released"})
-    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(5, {}), bench.clock)
     run(bench, [*broken, released])
     _settle(bench, assembler)
     assert bench.ask("SELECT state, revision, reason FROM dicom_node.studies") == [

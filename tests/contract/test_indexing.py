@@ -106,7 +106,7 @@ def test_other_bytes_can_be_adopted_and_given_back(bench: Bench) -> None:
     other.SeriesDescription, other.ImagePositionPatient = "mended", [1, 2, 3]
     send(bench.writer, [other])
     bench.index()
-    assembler = Assembler(bench.ledger, SettlePolicy(5, {}), bench.clock)
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(5, {}), bench.clock)
     uid = str(other.SOPInstanceUID)
     before = _instance(bench, uid)
     ((number, came),) = bench.ask("SELECT id, digest FROM dicom_node.conflicts")
@@ -178,7 +178,7 @@ def test_a_kill_between_commit_and_checkpoint_files_nothing_twice(bench: Bench) 
     bench.writer.refuse_association(SCANNER, 1, 1, 7, "called AE title not recognised")
     with SpoolReader(bench.root / "spool") as reader, pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "checkpoint", _away)
-        indexer = Indexer(reader, bench.ledger, bench.objects, bench.clock)
+        indexer = Indexer(reader, bench.as_process("index"), bench.objects, bench.clock)
         with pytest.raises(Unavailable, match="gone"):
             for _ in range(100):
                 indexer.step(0.05)
@@ -209,9 +209,11 @@ def test_a_flood_of_associations_that_break_off_fills_the_trail_by_number_and_ea
 def test_no_study_goes_on_before_its_objects_are_synced_and_what_a_failed_sync_lost_is_put_again(bench: Bench) -> None:
     send(bench.writer, SMALL.datasets())
     objects = FailsToSync(bench.root / "objects", times=3)
-    assembler = Assembler(bench.ledger, SettlePolicy(default=0.0, by_modality={}, hold=0.0), bench.clock)
+    assembler = Assembler(
+        bench.as_process("assemble"), SettlePolicy(default=0.0, by_modality={}, hold=0.0), bench.clock
+    )
     with SpoolReader(bench.root / "spool") as reader:
-        indexer = Indexer(reader, bench.ledger, objects, bench.clock)
+        indexer = Indexer(reader, bench.as_process("index"), objects, bench.clock)
         for _ in range(3):
             with pytest.raises(Retryable, match="write-back"):
                 _until_synced(indexer)
@@ -238,11 +240,13 @@ def test_a_study_that_a_dead_index_held_back_goes_on(bench: Bench) -> None:
 
 
 def test_what_one_host_has_not_synced_is_released_by_no_other(bench: Bench) -> None:
-    assembler = Assembler(bench.ledger, SettlePolicy(default=0.0, by_modality={}, hold=0.0), bench.clock)
+    assembler = Assembler(
+        bench.as_process("assemble"), SettlePolicy(default=0.0, by_modality={}, hold=0.0), bench.clock
+    )
     datasets = SMALL.datasets()
     send(bench.writer, datasets[:1])
     with second_host(bench) as writer, SpoolReader(bench.root / "other") as reader:
-        other = Indexer(reader, bench.ledger, FailsToSync(bench.root / "objects", times=1), bench.clock)
+        other = Indexer(reader, bench.as_process("index"), FailsToSync(bench.root / "objects", times=1), bench.clock)
         send(writer, datasets[1:])
         with pytest.raises(Retryable, match="write-back"):
             _until_synced(other)
@@ -258,7 +262,7 @@ def test_what_one_host_has_not_synced_is_released_by_no_other(bench: Bench) -> N
 def test_a_host_holds_a_study_once_however_many_batches_bring_of_it(bench: Bench) -> None:
     objects = FailsToSync(bench.root / "objects", times=2)
     with SpoolReader(bench.root / "spool") as reader:
-        indexer = Indexer(reader, bench.ledger, objects, bench.clock)
+        indexer = Indexer(reader, bench.as_process("index"), objects, bench.clock)
         for dataset in SMALL.datasets()[:2]:
             send(bench.writer, [dataset])
             with pytest.raises(Retryable, match="write-back"):
@@ -301,7 +305,7 @@ class FailsToSync(DirectoryStore):
 def test_a_batch_that_the_database_refuses_is_taken_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     send(bench.writer, SMALL.datasets())
     with SpoolReader(bench.root / "spool") as reader:
-        indexer = Indexer(reader, bench.ledger, bench.objects, bench.clock)
+        indexer = Indexer(reader, bench.as_process("index"), bench.objects, bench.clock)
         with monkeypatch.context() as patch:
             patch.setattr("store.index.file_instances", _away)
             with pytest.raises(Unavailable):

@@ -48,8 +48,8 @@ def planned(requested: Bench, registry: Registry) -> Bench:
 
 def sender(bench: Bench, name: str) -> LeasedLoop[Delivery, Sent]:
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
-    work = DeliveryTo(bench.ledger, bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
-    return LeasedLoop(bench.ledger, work, Holder(name, bench.life()), LEASE)
+    work = DeliveryTo(bench.as_process("deliver"), bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
+    return LeasedLoop(bench.as_process("deliver"), work, Holder(name, bench.life()), LEASE)
 
 
 def everything(bench: Bench) -> list[object]:

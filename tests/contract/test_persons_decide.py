@@ -120,7 +120,7 @@ def test_a_host_that_is_lost_with_its_spool_is_forgotten_and_its_studies_go_on(b
     assert forgotten.startswith("1 study(ies) held back no longer\n")
     assert "have the senders send again" in forgotten
     assert details(bench, Action.HOST_FORGOTTEN) == [{"spool": "abc-lost", "user": user()}]
-    assembler = Assembler(bench.ledger, SettlePolicy(0.0, {}, 0.0), bench.clock)
+    assembler = Assembler(bench.as_process("assemble"), SettlePolicy(0.0, {}, 0.0), bench.clock)
     assembler.step()
     assert study(bench)[0] == "receiving"  # the other host has not let go
     assert forget_host(bench.ledger, "abd-here", "somebody") == 1

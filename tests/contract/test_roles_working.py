@@ -38,11 +38,11 @@ from tests.support.working import SMALL, FakeChild, job, route, worker, write_an
 BOTH = (EXPLICIT, IMPLICIT)
 
 
-def context(bench: Bench, database_url: str, **sections: object) -> Context:
+def context(bench: Bench, database_url: str, role: str, **sections: object) -> Context:
     plain = OwnProfile(objects=(ResultKind.SEG, ResultKind.SR), reports=(Report.COMPREHENSIVE_3D,))
     settings = Settings(data=bench.root, database=Database(url=database_url), profiles={"plain": plain})
     settings = settings.model_copy(update=sections)
-    return Context(settings, bench.objects, threading.Event(), Health(), trail=bench.ledger)
+    return Context(settings, bench.objects, threading.Event(), Health(), trail=bench.as_process(role))
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def test_a_dead_archive_and_a_silent_one_hold_up_nobody_elses_results(inferred: 
     taken = {SEGMENTATION: BOTH, COMPREHENSIVE_3D_SR: BOTH}
     with black_hole() as silent, Receiver("HEALTHY", taken) as healthy:
         destinations = (at("DEAD", free_port()), at("SILENT", silent), at("HEALTHY", healthy.port))
-        made = context(inferred, database_url, destinations=destinations, delivery=Delivery(timeout=300))
+        made = context(inferred, database_url, "deliver", destinations=destinations, delivery=Delivery(timeout=300))
         profiled = profiled_destinations(made.settings)
         # Known before the results are written: no role is here that would write them anew for a first answer.
         with inferred.database.transaction() as connection:
@@ -128,7 +128,10 @@ def test_a_transaction_that_was_given_up_for_anothers_sake_ends_no_sender(
 
     monkeypatch.setattr(LeasedLoop, "_take_back", deadlocked)
     with Receiver("HEALTHY", taken) as healthy:
-        made, beside = (context(inferred, database_url, destinations=(at("HEALTHY", healthy.port),)) for _ in range(2))
+        made, beside = (
+            context(inferred, database_url, one, destinations=(at("HEALTHY", healthy.port),))
+            for one in ("deliver", "write")
+        )
         write_and_plan(inferred, profiled_destinations(made.settings))
         # What the destination is found to take may have the results written anew before they go.
         with running(write, beside), running(deliver, made):
@@ -139,9 +142,9 @@ def test_a_transaction_that_was_given_up_for_anothers_sake_ends_no_sender(
 def test_a_delivery_to_a_destination_that_is_not_configured_is_refused_with_what_to_do(
     inferred: Bench, database_url: str
 ) -> None:
-    gone = context(inferred, database_url, destinations=(at("GONE", free_port()),))
+    gone = context(inferred, database_url, "deliver", destinations=(at("GONE", free_port()),))
     write_and_plan(inferred, profiled_destinations(gone.settings))
-    with running(deliver, context(inferred, database_url)):
+    with running(deliver, context(inferred, database_url, "deliver")):
         wait_for(lambda: states(inferred)["GONE"] == "refused", 60, "the delivery to be refused")
     ((reason,),) = inferred.ask("SELECT reason FROM dicom_node.deliveries")
     assert reason == "is no longer configured; configure it, or: dicom-node destinations forget GONE"
@@ -183,7 +186,7 @@ def test_under_backlog_packages_are_looked_at_and_lost_jobs_taken_back_between_a
     for number in range(4):
         bench.receive(replace(SMALL, study=str(number)).datasets())
     route(bench, registry)
-    made = context(bench, database_url, models=Models(folder=bench.root / "models", together=1))
+    made = context(bench, database_url, "work", models=Models(folder=bench.root / "models", together=1))
     assert worker(bench, FakeChild(registry), "dead@elsewhere", lease=0.001)._claim()
 
     def install() -> None:
@@ -207,7 +210,7 @@ def test_a_job_of_a_package_that_was_installed_a_moment_ago_has_it_loaded_and_is
     monkeypatch.setattr(roles.work, "_LOOKS", 3600.0)
     shutil.move(tmp_path / "models", tmp_path / "coming")
     (tmp_path / "models").mkdir()
-    made = context(bench, database_url, models=Models(folder=tmp_path / "models"))
+    made = context(bench, database_url, "work", models=Models(folder=tmp_path / "models"))
     with running(work, made):
         wait_for(lambda: made.health.report().ready, 60, "the worker to have looked at an empty folder")
         assert models.said == []  # without a package there is nothing to start
@@ -230,7 +233,7 @@ def test_a_role_whose_consumer_hangs_in_a_handler_is_not_live(
         written(self, transaction, event)
 
     monkeypatch.setattr(ResultsWriter, "__call__", hang)
-    made = replace(context(inferred, database_url), health=Health(now=lambda: time.monotonic() + passed[0]))
+    made = replace(context(inferred, database_url, "write"), health=Health(now=lambda: time.monotonic() + passed[0]))
     with running(write, made):
         assert entered.wait(60)
         assert made.health.alive()
@@ -244,7 +247,7 @@ def test_the_loading_of_models_gives_signs_of_life_however_long_it_takes(
     bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "_BEAT", 0.01)
-    made = context(bench, database_url)
+    made = context(bench, database_url, "work")
     beats: list[int] = []
     monkeypatch.setattr(made.health, "pulse", lambda: beats.append(1))
     with tasks.beating(made):

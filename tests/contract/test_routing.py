@@ -14,6 +14,7 @@ from domain.errors import Permanent, Retryable, UnusableInput
 from domain.routing import Conditions
 from inference_worker.model_process import TimedOut
 from models.registry import Registry
+from roles.table import GROUPS
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.packages import write_package
@@ -171,7 +172,7 @@ def test_results_whose_event_was_set_aside_are_no_answer_to_a_revision_that_want
         write_and_plan(bench, [])
     (event,) = events(bench, kind)
     message = Message(json.dumps(event.envelope()).encode(), str(event.study_id), 0, 1)
-    set_aside(bench.ledger, group, message, Permanent("not today"), 1, bench.clock.now())
+    set_aside(bench.as_process(GROUPS[group].role), group, message, Permanent("not today"), 1, bench.clock.now())
     assert study(bench)[0] == "stuck"
     bench.receive(dose_report())
     route(bench, registry)

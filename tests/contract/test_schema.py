@@ -15,7 +15,7 @@ from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted
 from domain.ids import StudyId, new_id, new_study_id
-from store.database import APPLICATION_ROLE, Database
+from store.database import APPLICATION_ROLE, Database, MissingRight
 from store.schema import head, upgrade
 from store.tables import SCHEMA, metadata
 
@@ -64,7 +64,7 @@ def test_the_node_works_as_a_role_that_owns_nothing(database: Database) -> None:
 )
 def test_the_node_cannot_change_the_trail_nor_delete(database: Database, statement: str) -> None:
     Ledger(database, "test").record(Action.STARTED)
-    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"), database.transaction() as connection:
+    with pytest.raises(MissingRight, match=r"permission denied|must be owner"), database.transaction() as connection:
         connection.execute(text(statement))
 
 
@@ -117,11 +117,8 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
     assert (verdict.bad, verdict.checked) == (None, 160)
 
 
-def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("store.database.APPLICATION_ROLE", "a_role_that_is_not_there")
-    early = Database(database_url)
+def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(database_url: str) -> None:
+    early = Database(database_url, role="a_role_that_is_not_there")
     with pytest.raises(Unavailable, match="a_role_that_is_not_there"), early.transaction():
         pass
     early.close()

@@ -59,8 +59,8 @@ def deliver(
             yield Outcome(one, Verdict.STORED if number < stored else Verdict.RETRY, "", 0)
 
     monkeypatch.setattr(delivery_module, "send", sending)
-    work = DeliveryTo(bench.ledger, bench.objects, destination, "NODE", POLICY, 30, bench.clock)
-    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.ledger, work, Holder("d1", bench.life()), LEASE)
+    work = DeliveryTo(bench.as_process("deliver"), bench.objects, destination, "NODE", POLICY, 30, bench.clock)
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.as_process("deliver"), work, Holder("d1", bench.life()), LEASE)
     loop.step()
 
 

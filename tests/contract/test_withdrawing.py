@@ -162,7 +162,7 @@ def test_another_try_of_the_study_brings_nothing_back(
 def write_notes(bench: Bench, destination: ProfiledDestination = ARCHIVE) -> None:
     writer = NoteWriter(bench.objects, [destination], bench.clock)
     for event in events(bench, "results.rejected"):
-        with bench.ledger.transaction() as transaction:
+        with bench.as_process("write").transaction() as transaction:
             writer(transaction, event)
 
 
@@ -183,7 +183,7 @@ def send_notes(
 
     monkeypatch.setattr(deliver_note, "send", send)
     work = NotesTo(bench.objects, destination, "NODE", POLICY, 30, bench.clock)
-    LeasedLoop(bench.ledger, work, Holder("d1", bench.life()), LEASE).step()
+    LeasedLoop(bench.as_process("deliver"), work, Holder("d1", bench.life()), LEASE).step()
     return sent
 
 

@@ -211,17 +211,17 @@ def test_a_persons_retry_reads_the_dead_letters_of_its_study_alone(bench: Bench,
     (event,) = events(bench, "study.completed")
     for about in (event, replace(event, id=new_id(), study_id=new_study_id())):
         if about is not event:
-            with bench.ledger.transaction() as transaction:
+            with bench.as_process("assemble").transaction() as transaction:
                 transaction.emit(about)
                 transaction.record(Action.STUDY_COMPLETED, about.study_id)
         message = Message(json.dumps(about.envelope()).encode(), str(about.study_id), 0, 1)
-        set_aside(bench.ledger, "routing", message, Permanent("not today"), 1, bench.clock.now())
+        set_aside(bench.as_process("assemble"), "routing", message, Permanent("not today"), 1, bench.clock.now())
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         asked.extend([statement] if "FROM dicom_node.dead_letters" in statement else [])
 
-    sqlalchemy.event.listen(bench.database._engine, "before_cursor_execute", note)
+    sqlalchemy.event.listen(bench.ledger.database._engine, "before_cursor_execute", note)
     assert retry(bench.ledger, event.study_id, [], bench.clock.now()).events == 1
     assert {" ".join(one.split()) for one in asked if "study_id = " not in one and "id = " not in one} == set()
     found = bench.ask("SELECT study_id, replayed_at IS NOT NULL FROM dicom_node.dead_letters ORDER BY id")

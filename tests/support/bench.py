@@ -19,6 +19,7 @@ from dicom_node.spool import SpoolReader, SpoolWriter
 from domain.clock import ManualClock
 from domain.completeness import SettlePolicy
 from store.database import Database
+from store.grants import OPERATOR, WHOEVER, role_of
 from store.holders import Life
 from store.objects import DirectoryStore
 from store.schema import upgrade
@@ -36,7 +37,10 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass
 class Bench:
-    """A log, a store and a database."""
+    """A log, a store and a database. `ledger` is where commands commit that a person gives.
+
+    `database` is the test's own eye and hand, which may do everything.
+    """
 
     root: Path
     writer: SpoolWriter
@@ -45,11 +49,19 @@ class Bench:
     objects: DirectoryStore
     clock: ManualClock
     lives: list[Life] = field(default_factory=list)
+    processes: dict[str, Database] = field(default_factory=dict)
+
+    def as_process(self, name: str) -> Ledger:
+        """Where the process `name` commits, by the rights of its own role."""
+        if name not in self.processes:
+            url = self.database._engine.url.render_as_string(hide_password=False)
+            self.processes[name] = Database(url, role=role_of(name))
+        return Ledger(self.processes[name], "test", self.clock)
 
     def index(self) -> None:
         """Index all there is, and end as on a clean stop."""
         with SpoolReader(self.root / "spool") as reader:
-            indexer = Indexer(reader, self.ledger, self.objects, self.clock, marks=MARKS)
+            indexer = Indexer(reader, self.as_process("index"), self.objects, self.clock, marks=MARKS)
             while indexer.step(0.05):
                 pass
             indexer.close()
@@ -62,10 +74,9 @@ class Bench:
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everything: our clock goes on, and what the database's clock wrote lies further back."""
         self.clock.sleep(seconds)
-        with self.database.transaction() as connection:
-            for table, moments in _MOMENTS.items():
-                earlier = ", ".join(f"{one} = {one} - make_interval(secs => :seconds)" for one in moments)
-                connection.execute(text(f"UPDATE dicom_node.{table} SET {earlier}"), {"seconds": seconds})
+        for table, moments in _MOMENTS.items():
+            earlier = ", ".join(f"{one} = {one} - make_interval(secs => {float(seconds)})" for one in moments)
+            self.as_owner(f"UPDATE dicom_node.{table} SET {earlier}")
 
     def ask(self, sql: str) -> list[Any]:
         with self.database.transaction() as connection:
@@ -99,7 +110,7 @@ class Bench:
 
     def settle(self) -> None:
         """What has come is complete, or stuck."""
-        assembler = Assembler(self.ledger, SettlePolicy(5, {}), self.clock)
+        assembler = Assembler(self.as_process("assemble"), SettlePolicy(5, {}), self.clock)
         assembler.step()
         self.clock.sleep(5)
         assembler.step()
@@ -114,13 +125,14 @@ class Bench:
 def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
     """A bench under `root` on an empty database."""
     upgrade(database_url)
-    database = Database(database_url)
+    database, operator = Database(database_url, role=WHOEVER), Database(database_url, role=role_of(OPERATOR))
     clock = ManualClock()
     writer = SpoolWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))
     (root / "objects").mkdir()
-    bench = Bench(root, writer, database, Ledger(database, "test", clock), DirectoryStore(root / "objects"), clock)
+    bench = Bench(root, writer, database, Ledger(operator, "test", clock), DirectoryStore(root / "objects"), clock)
     yield bench
     for life in bench.lives:
         life.close()
     writer.close()
-    database.close()
+    for one in (database, operator, *bench.processes.values()):
+        one.close()

@@ -190,6 +190,7 @@ class Node:
         try:
             if kind is None and self._process is not None and self._process.running:
                 self._assert_events_as_published()
+                self._assert_no_right_was_missing()
         finally:
             self._end()
 
@@ -198,6 +199,12 @@ class Node:
         with contextlib.suppress(FileNotFoundError, psycopg.OperationalError):  # a node whose database is gone
             objections = objections_to_outbox(self.superuser_url.replace("+psycopg", ""))
             assert objections == [], "\n".join(objections)
+
+    def _assert_no_right_was_missing(self) -> None:
+        """Whatever the run was for, each of its roles had the rights in the database that it asked for."""
+        lines = self.log.read_text("utf-8", "replace").splitlines() if self.log.exists() else []
+        refused = [line for line in lines if "PostgreSQL refuses" in line or "does not let the login" in line]
+        assert refused == [], "\n".join(refused[:5])
 
     def _end(self) -> None:
         """Leave no process behind, in whatever state the test has left the node."""

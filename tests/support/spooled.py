@@ -22,7 +22,7 @@ def good(start: int) -> list[Entry]:
 def run(bench: Bench, *batches: Sequence[Entry]) -> Given:
     """Index the batches, one after the other."""
     given = Given(*batches)
-    indexer = Indexer(given, bench.ledger, bench.objects, bench.clock)  # type: ignore[arg-type]
+    indexer = Indexer(given, bench.as_process("index"), bench.objects, bench.clock)  # type: ignore[arg-type]
     while indexer.step(0.0):
         pass
     indexer.close()

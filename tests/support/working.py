@@ -114,7 +114,7 @@ def route(bench: Bench, registry: Registry, rules: Sequence[Rule] | None = None)
     """Ask the models for every study that is complete."""
     router = Router(registry.packages.values, lambda: rules, bench.clock)
     for event in [*events(bench, "study.completed"), *events(bench, "study.amended")]:
-        with bench.ledger.transaction() as transaction:
+        with bench.as_process("assemble").transaction() as transaction:
             router(transaction, event)
 
 
@@ -129,7 +129,7 @@ def worker(
 ) -> LeasedLoop[Job, Inferred]:
     """A worker whose model process is `child`, in a life of its own."""
     inference = Inference(
-        bench.database,
+        bench.as_process("work").database,
         bench.objects,
         child,
         POLICY,
@@ -138,7 +138,7 @@ def worker(
         bench.clock,
         alongside=lambda model: together,
     )
-    return LeasedLoop(bench.ledger, inference, Holder(name, life or bench.life()), lease, alive)
+    return LeasedLoop(bench.as_process("work"), inference, Holder(name, life or bench.life()), lease, alive)
 
 
 def write_and_plan(
@@ -149,12 +149,12 @@ def write_and_plan(
     Events whose ids are in `handled` are left alone, and those that were not are added to it.
     """
     done = set() if handled is None else handled
-    for kind, handler in (
-        ("inference.completed", ResultsWriter(bench.objects, destinations, bench.clock)),
-        ("results.requested", ResultsWriter(bench.objects, destinations, bench.clock)),
-        ("results.written", DeliveryPlanner(destinations, bench.clock)),
+    for kind, role, handler in (
+        ("inference.completed", "write", ResultsWriter(bench.objects, destinations, bench.clock)),
+        ("results.requested", "write", ResultsWriter(bench.objects, destinations, bench.clock)),
+        ("results.written", "deliver", DeliveryPlanner(destinations, bench.clock)),
     ):
         for event in (one for one in events(bench, kind) if one.id not in done):
             done.add(event.id)
-            with bench.ledger.transaction() as transaction:
+            with bench.as_process(role).transaction() as transaction:
                 handler(transaction, event)

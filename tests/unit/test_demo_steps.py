@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from console.demo.steps import arrived, dead_end, settled, steps
+from console.demo.steps import arrived, dead_end, nearest, settled, steps
 from domain.ids import JobId, new_id
-from domain.records import MeasuredSegment
+from domain.records import MeasuredSegment, MeasuredValue
 from domain.states import DeliveryState, StudyState
 from tests.support.records import (
     BEGUN,
@@ -44,6 +44,19 @@ def test_a_whole_way_is_told_in_its_order() -> None:
     assert not dead_end(WHOLE)
 
 
+def test_a_segment_without_a_voxel_was_not_found() -> None:
+    def said(*segments: MeasuredSegment) -> str:
+        (step,) = (
+            one for one in steps(replace(WHOLE, jobs=(replace(JOB, findings=segments),))) if one.name == "inferred"
+        )
+        return step.text
+
+    none, some = (MeasuredValue("Quantity", value, "1", "number", str(value)) for value in (0.0, 2.0))
+    lung, nodules = MeasuredSegment("Right lung", (some,)), MeasuredSegment("Nodules", (none,))
+    assert said(nodules).endswith("found: nothing")
+    assert said(lung, nodules).endswith("found: Right lung")
+
+
 def test_results_have_not_arrived_before_each_job_is_delivered() -> None:
     assert not arrived(replace(WHOLE, jobs=()))
     assert not arrived(replace(WHOLE, deliveries=()))
@@ -77,3 +90,12 @@ def test_a_refused_delivery_ends_with_the_archives_reason() -> None:
     assert dead_end(a_path(decisions=(DECISION,), jobs=(JOB,), deliveries=(refused,))) == (
         "PACS refused the results: no such SOP class"
     )
+
+
+def test_of_several_studies_one_that_something_may_come_of_is_followed_though_another_is_larger() -> None:
+    large = replace(WHOLE.series[0], instances=1000)
+    unwanted = replace(WHOLE, jobs=(), results=(), deliveries=(), series=(large,))
+    assert dead_end(unwanted)
+    assert nearest([unwanted, WHOLE]) == WHOLE
+    assert nearest([replace(unwanted, series=WHOLE.series), unwanted]) == unwanted
+    assert nearest([]) is None

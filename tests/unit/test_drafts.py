@@ -1,11 +1,16 @@
 """Drafts that a killed process left in the object store go; none goes that anybody may be writing."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from config.settings import Settings
+from roles.health import Health
+from roles.parts import PARTS, Need, all_parts, sweep_drafts
+from roles.process import Context
 from store import drafts
 from store.drafts import draft_of, sweep
 from store.objects import DirectoryStore
@@ -101,3 +106,17 @@ def test_a_sweep_ends_when_it_is_told_to_and_begins_anew_at_the_next_start(tmp_p
     assert sweep(tmp_path) == 1
     assert not draft.exists()
     assert draft_of(tmp_path / "x") != draft_of(tmp_path / "x")
+
+
+@pytest.mark.parametrize("role", PARTS)
+def test_a_role_sweeps_the_parts_that_it_writes_and_no_other(role: str, tmp_path: Path) -> None:
+    objects = {part: need for part, need in PARTS[role].items() if part.startswith("objects/")}
+    places = [part for part in all_parts() if part.startswith("objects/")]
+    found = {part: left(tmp_path / part / "ab", drafts._HOST, GONE, 120) for part in places}
+    context = Context(Settings(data=tmp_path), DirectoryStore(tmp_path / "objects"), threading.Event(), Health())
+    sweep_drafts(context, role)
+    for thread in [one for one in threading.enumerate() if one.name == "drafts"]:
+        thread.join(60)
+    assert {part for part, draft in found.items() if not draft.exists()} == {
+        part for part, need in objects.items() if need is Need.WRITES
+    }

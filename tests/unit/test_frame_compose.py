@@ -14,10 +14,13 @@ import yaml
 
 from config.settings import Http, Settings
 from roles.health import Health, HealthServer
+from store.grants import AUDITOR, OPERATOR, READER
+from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ("listen", "index", "assemble", "relay", "work", "write", "deliver")
 ONCE = ("migrate", "rights")  # they do their work and end
+BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
 WITHOUT_ENGINE = ("migrate", "rights", "listen", "index", "assemble", "relay", "deliver")
 
@@ -33,11 +36,11 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_every_role_and_its_counterparts_are_services(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services) == {*ONCE, *ROLES, *COUNTERPARTS}
+    assert set(services) == {*ONCE, *ROLES, *BY_HAND, *COUNTERPARTS}
     assert all(services[role]["command"] == [role] for role in ROLES)
 
 
-@pytest.mark.parametrize("role", [*ONCE, *ROLES])
+@pytest.mark.parametrize("role", [*ONCE, *ROLES, *BY_HAND])
 def test_a_role_has_no_privilege(role: str, services: dict[str, dict[str, Any]]) -> None:
     service = services[role]
     assert service["read_only"] is True
@@ -86,9 +89,33 @@ def test_health_and_metrics_are_on_a_network_that_neither_scanners_nor_archives_
 
 
 def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[str, Any]]) -> None:
-    knowing = {name for name, service in services.items() if "database_owner_url" in _secrets(service)}
-    assert knowing == {"migrate"}
+    knowing = {name for name, service in services.items() if "database_owner" in _secrets(service)}
+    assert knowing == {"migrate", "postgres"}
     assert _secrets(services["listen"]) == set()
+
+
+def test_each_service_logs_in_to_the_database_as_its_own_role_and_no_two_as_one(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    logins = {name: _database_secrets(service) for name, service in services.items() if name != "postgres"}
+    processes = {**{name: name for name in PARTS if name in ROLES}, **BY_HAND, "migrate": "owner"}
+    assert {name: found for name, found in logins.items() if found} == {
+        name: {f"database_{process}"} for name, process in processes.items()
+    }
+    # Who reads is the operator too, and nobody needs a login for that alone.
+    assert set(processes.values()) == {*PARTS, "owner"} - {READER}
+    assert _database_secrets(services["postgres"]) == {f"database_{one}" for one in processes.values()}
+
+
+def test_the_server_and_the_secrets_are_made_with_the_logins_that_services_have(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    wanted = {name.removeprefix("database_") for name in _database_secrets(services["postgres"])}
+    made = re.search(r'^LOGINS="(.+)"$', (ROOT / "deploy/postgres/10-roles.sh").read_text(), re.MULTILINE)
+    secrets = re.search(r"for role in (.+); do", (ROOT / "scripts/compose-secrets").read_text())
+    assert made is not None
+    assert secrets is not None
+    assert set(made[1].split()) == set(secrets[1].split()) == wanted
 
 
 def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> None:
@@ -182,6 +209,10 @@ def test_the_entrypoint_hands_secrets_to_the_node_as_settings(tmp_path: Path) ->
 
 def _secrets(service: dict[str, Any]) -> set[str]:
     return {entry if isinstance(entry, str) else entry["source"] for entry in service.get("secrets", ())}
+
+
+def _database_secrets(service: dict[str, Any]) -> set[str]:
+    return {name for name in _secrets(service) if name.startswith("database_")}
 
 
 def _field(variable: str) -> None:

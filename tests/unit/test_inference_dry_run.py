@@ -8,10 +8,10 @@ from onnx import TensorProto, helper
 
 from inference_worker import dry_run as module
 from inference_worker.dry_run import Report, tried
-from inference_worker.dry_run_process import dry_run
 from inference_worker.extents import long_series, memory, prepared
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.package_trial import engines_of
+from inference_worker.trial_process import dry_run
 from models import steps
 from models.digests import write_digests
 from models.registry import Package, load_package

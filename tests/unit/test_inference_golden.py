@@ -14,7 +14,8 @@ from inference_worker import golden, package_trial
 from inference_worker.engines import choice
 from inference_worker.images import Images, Picture
 from inference_worker.model_protocol import Outcome, Sources
-from inference_worker.package_trial import bench, prove, read, runner
+from inference_worker.package_trial import bench, prove, runner
+from inference_worker.trial_process import files_of
 from inference_worker.volume import Volume, digest
 from models.digests import write_digests
 from models.manifest import Finding as Wanted
@@ -197,7 +198,7 @@ def test_engines_run_side_by_side_on_what_a_series_becomes(package: Package) -> 
 
 def test_a_model_wants_as_many_series_as_it_has_inputs(package: Package, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"the model reads 1 series \(ct\), not 2"):
-        read(package.manifest, [tmp_path, tmp_path])
+        files_of(package.manifest, [tmp_path, tmp_path])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match="holds no file"):
-        read(package.manifest, [tmp_path / "empty"])
+        files_of(package.manifest, [tmp_path / "empty"])

@@ -61,12 +61,12 @@ def test_it_is_a_document_of_its_own(tmp_path: Path) -> None:
 
 
 def test_it_says_everything(tmp_path: Path) -> None:
-    said = "\n".join(text(result_cases.everything(tmp_path)))
+    said = " ".join(" ".join(text(result_cases.everything(tmp_path))).split())
     for line in (
         "Lungs in chest CT",
         "ct_lung 1.0.0, DICOM Node project, OpenVINO on CPU; made 2026-01-02 03:04 (UTC+0000)",
         "volume 2530 ml, mean density -812 HU",
-        "image 5, table position 10.0 mm, area 120 mm2, diameter 14 mm",
+        "left lung, image 5, table position 10.0 mm, area 120 mm2, diameter 14 mm",
         "score 96 %, reported (from 50 % on)",
         "score 3 %, not reported (from 25 % on)",
         *CARD,
@@ -213,6 +213,20 @@ def test_a_heading_is_never_the_last_of_its_page(tmp_path: Path) -> None:
         for page in text(replace(run, findings=replace(run.findings, remarks=sentences, model=model)))[:-1]:
             body = [line for line in page.splitlines() if line and WARNING not in line]
             assert "The model" not in body or "The last." in body
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_no_page_parts_a_number_from_the_name_that_it_belongs_to(before: int, tmp_path: Path) -> None:
+    run = many(tmp_path, 40)
+    told = tuple(
+        replace(one, label=f"{'A name of several lines, which belongs together, ' * (2 if k < before else 3)}{k} .")
+        for k, one in enumerate(run.findings.regions)
+    )
+    for page in text(replace(run, findings=replace(run.findings, regions=told)))[1:-1]:
+        lines = [line for line in page.splitlines() if "name" in line or line.endswith(" .")]
+        if lines:
+            assert lines[0].startswith("A name")
+            assert lines[-1].endswith(" .")
 
 
 def test_pictures_are_in_it(tmp_path: Path) -> None:

@@ -83,6 +83,18 @@ def test_a_box_lies_where_it_was_found(tmp_path: Path) -> None:
     assert (top, bottom) == pytest.approx((194, 356), abs=2)
 
 
+@pytest.mark.parametrize("corners", [(0, 0, 40, 40), (0, 10, 15, 25), (25, 0, 40, 12), (30, 30, 40, 40)])
+def test_a_box_that_reaches_the_edge_of_the_image_is_seen_on_all_four_sides(
+    corners: tuple[int, int, int, int], tmp_path: Path
+) -> None:
+    content = images([Radiograph(np.full((40, 40), 9, np.uint16)).dataset()], tmp_path, regions=(box(0, *corners),))
+    found = near(drawn(content)[:400], GREEN)
+    left, top, right, bottom = lines(found)
+    assert (left, top, right, bottom) == pytest.approx([10 * one for one in corners], abs=12)
+    assert 0 < left < right < 399
+    assert 0 < top < bottom < 399
+
+
 def test_a_lesion_of_a_few_pixels_is_not_covered_by_the_box_around_it(tmp_path: Path) -> None:
     content = images(
         [Radiograph(np.full((200, 200), 9, np.uint16)).dataset()], tmp_path, regions=(box(0, 100, 100, 103, 103),)

@@ -19,6 +19,7 @@ from tests.support import phantoms
 from tests.support.findings import LUNG, MOMENT, PNEUMONIA, classified, findings_on, likelihoods
 from tests.support.phantoms import Phantom
 from tests.support.radiographs import Radiograph
+from tests.unit.test_pet_units import STORED, pet, suv
 
 GSPS = ResultFormat(ResultKind.GSPS, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE)
 WARNING = "AI generated, not verified; demonstration model, not for clinical use"
@@ -166,6 +167,15 @@ def test_images_that_state_no_window_are_shown_in_that_of_the_pages_and_never_ov
     own, found = state_of(datasets, tmp_path / "one", BOX, POINT).SoftcopyVOILUTSequence
     assert (own.WindowCenter, own.WindowWidth) == (40, 400)
     assert uids(found.ReferencedImageSequence) == [datasets[2].SOPInstanceUID]
+
+
+def test_a_pet_without_a_window_is_shown_in_that_of_the_pages_in_its_own_units(tmp_path: Path) -> None:
+    paths = pet(tmp_path)
+    (state,) = states(replace(findings_on(paths), regions=(POINT,)), paths)
+    (window,) = state.SoftcopyVOILUTSequence
+    # SUV 0 to 5; 2 x STORED of its values are suv(1).
+    assert window.WindowWidth == pytest.approx(5 * 2 * STORED / suv(1), rel=1e-5)
+    assert window.WindowCenter == pytest.approx(2.5 * 2 * STORED / suv(1), rel=1e-5)
 
 
 def test_a_radiograph_without_a_window_is_shown_from_its_darkest_to_its_brightest_part(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.profiles import ResultKind
 from domain.rejections import Cause
-from sr_writer.codes.wording import rejection_description, series_description, subject
+from sr_writer.codes.wording import plain, rejection_description, series_description, subject
 from tests.support.findings import MODEL
 
 LONG = replace(MODEL, title="Lung nodule candidates in chest CT")
@@ -41,3 +41,19 @@ def test_notes_on_two_results_are_told_apart_in_twenty_letters(cause: Cause) -> 
 )
 def test_candidates_are_called_so_in_thirteen_letters(title: str, said: str) -> None:
     assert subject(title) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Größe, Maß", "Grosse, Mass"),
+        ("Søren Æbelø", "Soren AEbelo"),
+        ("Œdème du cœur", "OEdeme du coeur"),
+        ("łąka", "laka"),
+        ("≥ 3 \N{MULTIPLICATION SIGN} 4 µm \N{EN DASH} 30°", ">= 3 x 4 um - 30 deg"),
+        ("肺", "?"),
+        ("a\\b", "a?b"),
+    ],
+)
+def test_words_of_european_languages_are_readable_in_ascii(text: str, said: str) -> None:
+    assert plain(text) == said

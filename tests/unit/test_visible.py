@@ -90,7 +90,6 @@ WRITES = {
     "console/cli/app.py": "the version",
     "roles/fork.py": "defects, which config.defects makes visible",
     "roles/devices.py": "a number, to the parent",
-    "inference_worker/dry_run.py": "JSON, to the parent",
     "models/schema.py": "JSON",
 }
 PRINTING = {"print", "typer.echo", "typer.secho", "rich.print", "rich.console.Console", "Text"}

@@ -94,19 +94,21 @@ def _of_keys(settings: Settings) -> Iterator[str]:
 
 
 def _of_models(settings: Settings) -> Iterator[str]:
-    known = None
+    known, found = None, []
     try:
-        known = {package.name for package in packages.installed(settings)}
+        found = packages.installed(settings)
+        known = {package.name for package in found}
     except ConfigurationError as error:
         yield from error.lines
-    if settings.models.rules is None:
-        return
     try:
-        rules = load_rules(settings.models.rules)
+        rules = load_rules(settings.models.rules) if settings.models.rules else None
     except ConfigurationError as error:
         yield from error.lines
         return
-    for rule in rules:
+    for package in found:
+        if said := packages.descriptionless(package, settings, rules):
+            yield f"model package {package.name} does not run: {said}"
+    for rule in rules or ():
         if known is not None and rule.model not in known:
             yield f"{settings.models.rules}: rule {rule.name!r}: there is no model package {rule.model!r}"
 

@@ -14,6 +14,7 @@ from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
 from roles.database import reading
 from store import conflicts, studies
+from store.grants import OPERATOR
 from store.objects import DirectoryStore
 
 app = typer.Typer()
@@ -59,9 +60,12 @@ def adopt(
     Example:  dicom-node conflicts adopt 7 --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         objects = DirectoryStore(settings.data / "objects")
-        adopted = adopting.adopt(Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole)
+        kept = settings.privacy.descriptions
+        adopted = adopting.adopt(
+            Ledger(source, "console"), objects, number, datetime.now(UTC), part=part, whole=whole, descriptions=kept
+        )
         with source.transaction() as connection:
             _, left = studies.size(connection, adopted.study)
     came = moment(max(one.received_at for one in adopted.conflicts))
@@ -86,7 +90,7 @@ def set_aside(
     Example:  dicom-node conflicts set-aside 7 --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         objects = DirectoryStore(settings.data / "objects")
         done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC), whole=whole)
     say(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")

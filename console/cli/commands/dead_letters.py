@@ -10,6 +10,7 @@ from console.cli.options import Config, Data, DatabaseUrl, Json, Last, Letter, s
 from console.cli.output import moment, print_json, print_list, say
 from consumers.bus import dead_letters
 from roles.database import reading
+from store.grants import OPERATOR
 
 app = typer.Typer()
 group = typer.Typer(help="Events that no attempt could handle.", no_args_is_help=True)
@@ -57,6 +58,6 @@ def replay(
 
     Example:  dicom-node dead-letters replay 7 --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
     say(f"dead letter {number} goes to {letter.reader} again")

@@ -25,6 +25,7 @@ from store import destinations as kept
 from store.database import Database
 from store.deliveries import is_known
 from store.destinations import SeenDestination
+from store.grants import OPERATOR, READER
 
 app = typer.Typer()
 group = typer.Typer(help="Who gets results: what each takes, and what it is sent.", no_args_is_help=True)
@@ -74,7 +75,7 @@ def probe(
     dicom-node destinations probe ORTHANC@127.0.0.1:4242 --profile ohif
     """
     settings = settings_from(config, data=data, database__url=database, listener__aet=aet)
-    with _database(settings) as (source, without):
+    with _database(settings, OPERATOR) as (source, without):
         one, known = _recipient(settings, peer, profile, _seen(source))
         seen = ask(one.destination, settings.listener.aet, timeout)
         if source and known:
@@ -126,7 +127,7 @@ def forget(
     settings = settings_from(config, data=data, database__url=database)
     if name in certainly_served(settings):
         raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         _refuse_unknown(source, name)
         done = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
     if as_json:
@@ -155,11 +156,11 @@ def profiles(config: Config = None, as_json: Json = False) -> None:
 
 
 @contextmanager
-def _database(settings: Settings) -> Iterator[tuple[Database | None, str]]:
+def _database(settings: Settings, kind: str = READER) -> Iterator[tuple[Database | None, str]]:
     """The node's database and "", or None and why there is none: a peer can be asked without."""
     with ExitStack() as stack:
         try:
-            source, without = stack.enter_context(reading(settings)), ""
+            source, without = stack.enter_context(reading(settings, kind)), ""
         except NodeError as error:
             source, without = None, error.sentence
         yield source, without

@@ -17,6 +17,7 @@ from domain.errors import ConfigurationError, Permanent
 from domain.records import SpoolRecord
 from roles.database import reading
 from store.database import Database
+from store.grants import OPERATOR
 from store.queries.spools import holding_spools
 
 app = typer.Typer()
@@ -64,7 +65,7 @@ def forget(
     Example:  dicom-node hosts forget 6f0f3f6e --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         found = _one(source, spool)
         _check_unread(settings.data / "spool", found)
         released = forget_host(Ledger(source, "console"), found.spool, user())

@@ -13,13 +13,12 @@ from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, stacked, state, table
-from inference_worker.dry_run_process import DryRun, dry_run
+from inference_worker.trial_process import dry_run
+from inference_worker.verdicts import DryRun
 from models import installed as packages
 from models.inspection import inspect
 from models.registry import Package
 from roles.devices import setup
-
-_LONGEST = 1800.0  # s that a package's dry run may take, what TensorRT compiles included
 
 app = typer.Typer()
 group = typer.Typer(help="Model packages.", no_args_is_help=True)
@@ -148,7 +147,7 @@ class _Checked:
 
 def _checked(package: Package, settings: Settings, known: str, files: bool) -> _Checked:
     faults = [*packages.unsigned(package, settings), *inspect(package), *([known] if known else [])]
-    tried = DryRun() if files else dry_run(package.folder, setup(settings), _LONGEST)
+    tried = DryRun() if files else dry_run(package.folder, setup(settings))
     faults += [one for one in tried.faults if one not in faults]
     return _Checked(_facts(package, settings), faults, tried.remarks)
 

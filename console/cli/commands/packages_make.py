@@ -1,5 +1,6 @@
 """`models new | digest | golden | keygen | sign`: how a data scientist makes a package, and who vouches for it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,12 +9,15 @@ import typer
 from console.cli.options import Config, ModelFolder, settings_from
 from console.cli.output import say
 from domain.errors import ConfigurationError
+from inference_worker import trial_process
+from inference_worker.verdicts import EXPECTED, INPUT
 from models import installed as packages
 from models import signing
 from models.digests import replace_text, write_digests
 from models.drafts import write_draft
 from models.manifest import MANIFEST
 from models.registry import load_package
+from roles.devices import setup
 
 Package = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the package.")]
 Onnx = Annotated[Path, typer.Option("--onnx", metavar="FILE", help="The network.", exists=True, dir_okay=False)]
@@ -38,10 +42,8 @@ def new(package: Package, onnx: Onnx) -> None:
     Fill in what is asked for; `dicom-node models verify DIR` names what is missing or wrong, by its line. Then
     `dicom-node models digest DIR`.
     """
-    from inference_worker.engines.describe import describe  # noqa: PLC0415 - needs an engine
-
-    network = onnx.read_bytes()
-    write_draft(package.absolute(), network, describe(network))
+    ports = trial_process.describe(onnx.absolute(), setup(settings_from(None)))
+    write_draft(package.absolute(), onnx.read_bytes(), ports)
     say(f"{package / MANIFEST}: fill it in, then: dicom-node models verify {package}")
 
 
@@ -67,17 +69,13 @@ def golden(
 
     The pixels go into the package, attributes do not. Take a phantom, or a series that may be passed on.
     """
-    from inference_worker import golden as samples  # noqa: PLC0415 - needs an engine
-    from inference_worker.package_trial import read, runner  # noqa: PLC0415
-
     settings = settings_from(config, models__folder=models)
     package = packages.one(settings, model)
-    sources = samples.thinned(read(package.manifest, series), every)
-    run = runner(package, settings.models.engine, settings.models.threads).run
-    samples.write(package.folder, package.manifest, sources, run(sources))
+    files = trial_process.files_of(package.manifest, series)
+    trial_process.make_golden(package.folder, replace(setup(settings), keys=None), files, every)
     if package.manifest.golden is None:
         manifest = package.folder / MANIFEST
-        stated = f'\n[golden]\ninput = "{samples.INPUT}"\nexpected = "{samples.EXPECTED}"\n'
+        stated = f'\n[golden]\ninput = "{INPUT}"\nexpected = "{EXPECTED}"\n'
         replace_text(manifest, manifest.read_text("utf-8").rstrip("\n") + "\n" + stated)
     write_digests(package.folder)
     say(load_package(package.folder).digest)

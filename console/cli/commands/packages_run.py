@@ -1,6 +1,6 @@
 """`models test` and `models bench`: does a model do here what it did at its makers', and by which engine best?"""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +10,11 @@ from config.settings import Settings
 from console.cli.options import Config, Data, Json, ModelFolder, settings_from
 from console.cli.output import complain, print_json, screen, state, table
 from domain.errors import NodeError
+from inference_worker import trial_process
+from inference_worker.model_config import ModelProcessConfig
 from models import installed as packages
 from models.registry import Package
+from roles.devices import setup
 
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="[MODEL]...", help="Packages by name or folder; all where left out.")
@@ -39,7 +42,8 @@ def test(
 ) -> None:
     """Run the golden sample of each package and compare what comes out with what is expected.
 
-    Exit code 1 where one differs, fails or has no golden sample.
+    Each runs behind the walls of a worker's model process (`models.walls`). Exit code 1 where one differs, fails or has
+    no golden sample.
     """
     settings = settings_from(config, models__folder=models, models__engine=engine, data=data)
     rows = [_tested(package, settings) for package in packages.some(settings, model or [])]
@@ -66,17 +70,13 @@ def bench(
 ) -> None:
     """Run a model's network by every engine of this machine: seconds, and how far each is from the first.
 
-    It reads what the golden sample, or a series that is given, becomes. The difference is of shares after softmax or
-    sigmoid; Dice is the least of any label.
+    They run behind the walls of a worker's model process (`models.walls`), and read what the golden sample, or a series
+    that is given, becomes. The difference is of shares after softmax or sigmoid; Dice is the least of any label.
     """
-    from inference_worker.golden import sample  # noqa: PLC0415 - needs an engine
-    from inference_worker.package_trial import bench as side_by_side  # noqa: PLC0415
-    from inference_worker.package_trial import read  # noqa: PLC0415
-
     settings = settings_from(config, models__folder=models, data=data)
     package = packages.one(settings, model)
-    sources = read(package.manifest, series) if series else sample(package)
-    rows = side_by_side(package, sources, settings.models.threads, packages.engine_cache(settings), repeats)
+    files = trial_process.files_of(package.manifest, series) if series else {}
+    rows = trial_process.bench(package.folder, _setup(settings), files, repeats)
     if as_json:
         print_json({"model": package.name, "engines": [asdict(row) for row in rows]})
     else:
@@ -97,15 +97,17 @@ def bench(
 
 
 def _tested(package: Package, settings: Settings) -> dict[str, object]:
-    from inference_worker.package_trial import prove  # noqa: PLC0415 - needs an engine
-
     row: dict[str, object] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
     try:
-        cache = packages.engine_cache(settings)
-        row["engine"], verdict = prove(package, settings.models.engine, settings.models.threads, cache)
+        tested = trial_process.test(package.folder, _setup(settings))
     except NodeError as error:
         return {**row, "said": str(error)}
-    return {**row, **asdict(verdict), "said": str(verdict)}
+    return {**row, "engine": tested.engine, **asdict(tested.verdict), "said": str(tested.verdict)}
+
+
+def _setup(settings: Settings) -> ModelProcessConfig:
+    """As the worker's, on all cores where nothing else is set; a signature is for `models verify` to ask for."""
+    return replace(setup(settings), threads=settings.models.threads, keys=None)
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -12,6 +12,7 @@ from consumers.steps import patients as deciding
 from domain.records import Listed
 from roles.database import reading
 from store import conflicts, patients
+from store.grants import OPERATOR
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -69,7 +70,7 @@ def keep(
 
     Example:  dicom-node patients keep 3f2a 1 --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         found = find_study(source, study)
         done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
     withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
@@ -82,7 +83,7 @@ def same(study: Study, data: Data = None, config: Config = None, database: Datab
 
     Example:  dicom-node patients same 3f2a --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         deciding.accept(Ledger(source, "console"), find_study(source, study), datetime.now(UTC))
     say("its images are taken for one patient's; the study will be complete anew")
 
@@ -93,6 +94,6 @@ def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl =
 
     Example:  dicom-node patients forget-key --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         deciding.forget_key(Ledger(source, "console"))
     say("the next key that the role index is given is the node's")

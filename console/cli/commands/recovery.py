@@ -17,6 +17,7 @@ from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
 from models.installed import folder, installed
 from roles.database import reading
+from store.grants import OPERATOR
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -40,7 +41,7 @@ def retry(
     """
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
     packages = installed(settings)
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
         if not as_json:
             for sentence in retrying.intended(source, found, packages):
@@ -75,7 +76,7 @@ def accept(
     """
     settings = settings_from(config, data=data, database__url=database)
     said = why(reason, "why the study goes on without the result")
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
         done = accepting.accept(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
     if as_json:

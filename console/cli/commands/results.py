@@ -14,6 +14,7 @@ from console.cli.user import user, why
 from consumers.steps.withdraw import withdraw_results
 from domain.profiles import TakenBack
 from roles.database import reading
+from store.grants import OPERATOR
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -45,7 +46,7 @@ def withdraw(
     """
     settings = settings_from(config, data=data, database__url=database)
     said = why(reason, "what is wrong with the results")
-    with reading(settings) as source:
+    with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
         done = withdraw_results(Ledger(source, "console"), found, said, user(), datetime.now(UTC))
     if as_json:

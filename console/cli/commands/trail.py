@@ -15,6 +15,7 @@ from console.cli.user import user
 from domain.records import Listed
 from roles.database import reading
 from store.database import Database
+from store.grants import AUDITOR
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -35,7 +36,7 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
 
     Example:  dicom-node audit verify --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
         verdict = follow(rows(source))
         _record(source, what="verify", entries=verdict.checked, bad=verdict.bad)
     if as_json:
@@ -68,7 +69,7 @@ def show(
 
     Example:  dicom-node audit show --study 3f2a --data trial
     """
-    with reading(settings_from(config, data=data, database__url=database)) as source:
+    with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
         found = _entries(source, study, last)
     if as_json:
         print_json(json_views.listed("entries", found))

@@ -113,17 +113,19 @@ def _warnings(settings: Settings) -> list[str]:
     from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
     from models import installed as packages  # noqa: PLC0415 - as above
 
-    warnings = []
-    if not packages.installed(settings):
+    warnings, rules, found = [], None, packages.installed(settings)
+    if not found:
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
     warnings += [f"model package {name} does not run:\n{said}" for name, said in packages.broken(settings).items()]
     if not settings.destinations:
         warnings.append("no --destination: results stay in the data folder")
     if settings.models.rules:
         try:
-            load_rules(settings.models.rules)
+            rules = load_rules(settings.models.rules)
         except ConfigurationError as error:
             warnings.append(f"studies get stuck until the routing rules are mended:\n{error}")
+    unasked = {one.name: packages.descriptionless(one, settings, rules) for one in found}
+    warnings += [f"model package {name} does not run: {said}" for name, said in unasked.items() if said]
     return warnings
 
 

@@ -1,0 +1,37 @@
+"""`privacy`: what people wrote of studies is taken out of the database."""
+
+import typer
+
+from audit.trail import Ledger
+from console.cli.options import Config, Data, DatabaseUrl, settings_from
+from console.cli.output import say
+from console.cli.user import user
+from consumers.steps.clear_descriptions import clear_descriptions
+from domain.errors import ConfigurationError
+from roles.database import reading
+from store.grants import OPERATOR
+
+app = typer.Typer()
+group = typer.Typer(help="What the database keeps that people wrote.", no_args_is_help=True)
+app.add_typer(group, name="privacy")
+
+
+@group.callback()
+def _group() -> None:
+    """One command today; the callback keeps it a group."""
+
+
+@group.command("clear-descriptions")
+def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+    """Take the descriptions of studies and series that the database has out of it, where none are kept any more.
+
+    With privacy.descriptions = false alone, or the index would bring them again. docs/privacy.md says what stays.
+
+    Example:  dicom-node privacy clear-descriptions --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    if settings.privacy.descriptions:
+        raise ConfigurationError("the index keeps descriptions: set privacy.descriptions = false, for all roles, first")
+    with reading(settings, OPERATOR) as source:
+        done = clear_descriptions(Ledger(source, "console"), user())
+    say(f"descriptions of {done.studies} studies cleared: {done.series} series, {done.instances} instances")

@@ -1,0 +1,39 @@
+"""What people wrote of studies and series, where the database keeps it: taken out of its rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, or_, select, update
+
+from domain.ids import StudyId
+from store.studies import lock
+from store.tables import instances, series
+
+_SERIES = or_(series.c.series_description != "", series.c.study_description != "")
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """How many rows had a description and have none now."""
+
+    studies: int = 0
+    series: int = 0
+    instances: int = 0
+
+
+def described(connection: Connection, most: int) -> Sequence[StudyId]:
+    """At most `most` studies with a description in any row of theirs."""
+    of_series = select(series.c.study_id).where(_SERIES)
+    of_images = select(instances.c.study_id).where(instances.c.series_description != "")
+    found = connection.execute(of_series.union(of_images).limit(most)).scalars()
+    return [StudyId(one) for one in found]
+
+
+def clear(connection: Connection, studies: Sequence[StudyId]) -> Cleared:
+    """Take the descriptions out of these studies' rows, which it locks."""
+    lock(connection, studies)
+    mine = (instances.c.study_id.in_(studies), instances.c.series_description != "")
+    images = connection.execute(update(instances).where(*mine).values(series_description="")).rowcount
+    rows = update(series).where(series.c.study_id.in_(studies), _SERIES)
+    cleared = connection.execute(rows.values(series_description="", study_description="")).rowcount
+    return Cleared(len(studies), cleared, images)

@@ -1,0 +1,290 @@
+"""What each process may do in the database, and no more: the one place, for grants, Compose, documents and tests.
+
+Nobody but the owner is in the table with anything on the trail but its last link, and to append by the owner's function
+(migration 0016). No number that the database gives is anybody's to give or to change, and no sequence anybody's to set.
+A change here comes with a migration, be it an empty one, for then `upgrade` grants it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Table
+
+from store.grants import AUDITOR, OPERATOR, READER
+from store.tables import (
+    associations,
+    audit_entries,
+    conflicts,
+    dead_letters,
+    decisions,
+    deliveries,
+    delivery_objects,
+    destinations_seen,
+    identity_key,
+    inbox,
+    instances,
+    jobs,
+    metadata,
+    model_packages,
+    offsets,
+    outbox,
+    quarantine,
+    rejections,
+    results,
+    series,
+    studies,
+    study_associations,
+)
+
+
+class Verb(StrEnum):
+    """What a right lets do, as SQL calls it."""
+
+    SELECT = "SELECT"
+    INSERT = "INSERT"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+@dataclass(frozen=True)
+class Right:
+    """The columns of a table that somebody may do something with; DELETE is of whole rows, and has all of them."""
+
+    verb: Verb
+    table: Table
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
+
+    None stands for every reader. `appends` says that it may append to the trail.
+    """
+
+    rights: tuple[Right, ...]
+    reads_as: tuple[str, ...] | None = ()
+    appends: bool = True
+
+
+def generated(table: Table) -> tuple[str, ...]:
+    """The columns whose value the database alone gives."""
+    return tuple(column.name for column in table.columns if column.identity is not None)
+
+
+def _all(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+def _read(table: Table, *columns: str) -> Right:
+    return Right(Verb.SELECT, table, columns or _all(table))
+
+
+def _read_all(*tables: Table) -> tuple[Right, ...]:
+    return tuple(map(_read, tables))
+
+
+def _read_but(table: Table, *hidden: str) -> Right:
+    return Right(Verb.SELECT, table, tuple(name for name in _all(table) if name not in hidden))
+
+
+def _add(table: Table, *columns: str) -> Right:
+    given = tuple(name for name in _all(table) if name not in generated(table))
+    return Right(Verb.INSERT, table, columns or given)
+
+
+def _change(table: Table, *columns: str) -> Right:
+    return Right(Verb.UPDATE, table, columns)
+
+
+def _remove(table: Table) -> Right:
+    return Right(Verb.DELETE, table, _all(table))
+
+
+_LINK = _read(audit_entries, "number", "hash")
+# A leased row that its holder claims, renews and ends, and one that somebody else moves.
+_MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until")
+_LEASED = (*_MOVED, "attempts", "lease_epoch")
+_SENT = (*_LEASED, "first_attempt")
+_TRIED_ANEW = (*_MOVED, "attempts", "first_attempt")
+_STUCK = _change(studies, "state", "reason", "since")
+# An image's file and place, and nothing of what it says of a patient.
+_FILES = _read(instances, "sop_uid", "series_id", "object_key", "revision")
+_PACKAGES = (_read(model_packages), _add(model_packages))
+_SEEN = (_read(destinations_seen), _add(destinations_seen), _change(destinations_seen, *_all(destinations_seen)))
+# A group of consumers: the log, its place in it, its marks, its dead letters; with a study that one of them stops.
+_CONSUMES = (
+    *_read_all(outbox, offsets, inbox),
+    _add(outbox),
+    _add(offsets),
+    _change(offsets, "seq"),
+    _add(inbox),
+    _read(dead_letters, "id", "reader", "study_id", "at", "replayed_at"),
+    _add(dead_letters, "reader", "message", "event_id", "study_id", "error", "attempts", "at"),
+    _STUCK,
+)
+_CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
+_OF_NO_READER = (audit_entries, outbox, inbox, offsets)
+
+INDEX = Part(
+    (
+        _LINK,
+        *_read_all(studies, study_associations, conflicts, identity_key),
+        _add(studies),
+        _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
+        _read(associations, "id", "closed_at"),
+        _add(associations),
+        _change(associations, "closed_at", "outcome"),
+        _read(series, "id", "study_id", "series_uid"),
+        _add(series),
+        _read(instances, "sop_uid", "study_id", "digest", "identity"),
+        _add(instances),
+        _add(study_associations),
+        _change(study_associations, "last_sequence"),
+        _add(conflicts),
+        _change(conflicts, *(name for name in _CONFLICT if name != "digest")),
+        _read(quarantine, "sop_uid", "digest", "set_aside"),
+        _add(quarantine),
+        _read(inbox),
+        _add(inbox),
+        _add(identity_key, "check_value"),
+    ),
+    reads_as=("index",),
+)
+
+ASSEMBLE = Part(
+    (
+        _LINK,
+        *_CONSUMES,
+        *_PACKAGES,
+        *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
+        _read(associations, "id", "calling_ae", "closed_at"),
+        _read_but(instances, "identity"),
+        _change(studies, "revision"),
+        _add(decisions),
+        _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
+        _add(
+            jobs,
+            *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
+            *("input_set", "state", "reason", "since", "requested_at", "not_before"),
+        ),
+        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
+        _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
+    ),
+    reads_as=("routing",),
+)
+
+WORK = Part(
+    (
+        _LINK,
+        *_PACKAGES,
+        _read(jobs),
+        _change(jobs, *_LEASED, "findings", "finished_at"),
+        _read(decisions, "study_id", "revision"),
+        _FILES,
+        _read(studies, "id", "state", "revision", "two_patients"),
+        _STUCK,
+        _add(outbox),
+    )
+)
+
+WRITE = Part(
+    (
+        _LINK,
+        *_CONSUMES,
+        *_read_all(jobs, results, deliveries, delivery_objects, rejections, destinations_seen),
+        _change(jobs, "result_number"),
+        _add(results),
+        _change(rejections, "sop_uid", "transfer_syntax", "object_key", "reason"),
+        _FILES,
+        _read(studies, "id", "study_uid", "state", "revision"),
+    ),
+    reads_as=("results",),
+)
+
+DELIVER = Part(
+    (
+        _LINK,
+        *_CONSUMES,
+        *_SEEN,
+        *_read_all(jobs, results, deliveries, delivery_objects, rejections),
+        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
+        _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
+        _add(delivery_objects, "delivery_id", "sop_uid"),
+        _change(delivery_objects, "stored", "status", "at", "dropped"),
+        _add(
+            rejections,
+            *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
+            *("not_before", "requested_at"),
+        ),
+        _change(rejections, *_SENT),
+        _read(studies, "id", "state", "revision", "two_patients"),
+        _read(conflicts, "study_id", "sent_study_id", "kind", "ended", "adopted_at"),
+    ),
+    reads_as=("delivery",),
+)
+
+RELAY = Part((_LINK, _read(outbox), _read(offsets), _add(offsets), _change(offsets, "seq")), reads_as=("relay",))
+
+OPERATES = Part(
+    (
+        _LINK,
+        *(_read(table) for table in metadata.tables.values() if table not in (audit_entries, offsets)),
+        _add(outbox),
+        _remove(inbox),
+        _change(dead_letters, "replayed_at"),
+        _change(
+            studies,
+            *("state", "reason", "since", "last_received", "unsynced", "named", "same_patient", "two_patients"),
+        ),
+        _add(series),
+        _change(series, "series_description", "study_description"),
+        _add(instances),
+        _change(instances, *(name for name in _all(instances) if name != "sop_uid")),
+        _remove(instances),
+        _change(conflicts, *_CONFLICT),
+        _add(quarantine),
+        _remove(identity_key),
+        _change(jobs, *_MOVED, "attempts", "accepted", "finished_at"),
+        _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by"),
+        _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
+        _add(
+            rejections,
+            *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
+            *("not_before", "requested_at"),
+        ),
+        _change(rejections, *_TRIED_ANEW, "forgotten"),
+        *_SEEN,
+    ),
+    reads_as=None,
+)
+
+LOOKS = Part(
+    tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
+    appends=False,
+)
+
+AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))
+
+#: By the name of the process, or of the kind of command. `listen` has no database.
+PARTS: Mapping[str, Part] = {
+    "index": INDEX,
+    "assemble": ASSEMBLE,
+    "work": WORK,
+    "write": WRITE,
+    "deliver": DELIVER,
+    "relay": RELAY,
+    OPERATOR: OPERATES,
+    READER: LOOKS,
+    AUDITOR: AUDITS,
+}
+#: Who may also do what another may.
+ALSO: Mapping[str, Sequence[str]] = {OPERATOR: (READER,)}
+
+
+def columns(process: str) -> Iterator[tuple[Verb, str, str]]:
+    """Everything that a process may do, a column at a time: what, and the table's name and the column's."""
+    for right in PARTS[process].rights:
+        for column in right.columns:
+            yield right.verb, right.table.name, column
