@@ -27,8 +27,8 @@ class Row:
 class Verdict:
     """What verification found. `bad` is the number of the first entry that is wrong, None when all are right.
 
-    `checked` entries lie before it. Where its text alone is wrong the chain goes on: `beyond` entries follow from it, up
-    to the end, or to where the chain `breaks`. `head` is the hash of the last that follows.
+    `checked` entries lie before it. Where its text alone is wrong the chain goes on: `beyond` entries follow from it,
+    up to the end, or to where the chain `breaks`. `head` is the hash of the last that follows.
     """
 
     checked: int

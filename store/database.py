@@ -49,7 +49,7 @@ _AS_ROLE = "SELECT set_config('role', %s, false), set_config('TimeZone', 'UTC', 
 _GRANT = "dicom-node database grant gives each role its rights, and says what a login lacks"
 # Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
-# A limit of the program's: of a statement its values', and of a commit that of the server's queue of notifications.
+# A limit of the program's: of a statement its values are over it, of a commit the server's queue of notifications.
 _LIMIT = "54000"
 # Classes of errors that are for the values of a statement: data exceptions, broken constraints, limits of a row.
 _FOR_DATA = {"22", "23", "54"}
@@ -211,13 +211,18 @@ def translated(error: DBAPIError | psycopg.Error) -> NodeError | None:
         return MissingRight(f"PostgreSQL refuses what the node asks: {_first_line(error)}: {_GRANT}")
     if state in _GIVEN_UP:
         return GivenUp(f"PostgreSQL gave a transaction up: {_first_line(error)}")
+    lacks = _lacks(state, error)
+    return Unavailable(f"PostgreSQL {lacks}: {_first_line(error)}") if lacks else None
+
+
+def _lacks(state: str, error: DBAPIError | psycopg.Error) -> str:
+    """What the server lacks to do what was asked; "" where that is not known to pass by itself."""
     if state in _AWAY:
-        return Unavailable(f"PostgreSQL {_AWAY[state]}: {_first_line(error)}")
+        return _AWAY[state]
     if state == _LIMIT and _without_statement(error):
-        return Unavailable(f"PostgreSQL cannot commit, as with a full queue of notifications: {_first_line(error)}")
-    if state[:2] == _CONNECTION or (not state and _lost(error)):
-        return Unavailable(f"PostgreSQL does not answer: {_first_line(error)}")
-    return None
+        return "cannot commit, as with a full queue of notifications"
+    lost = state[:2] == _CONNECTION or (not state and _lost(error))
+    return "does not answer" if lost else ""
 
 
 def _state(error: DBAPIError | psycopg.Error) -> str:

@@ -30,6 +30,16 @@ from store.unit_of_work import EVENTS_CHANNEL, EVENTS_TOPIC
 LONGEST = 900_000
 _LONGEST_KEY = 100
 _READER_LOCKS = 0x72656164  # "read": seeds the readers' lock keys, apart from every other advisory lock
+# A lock of this kind is anybody's who may log in, and who only waits for it looks as if another did the work.
+_HELD_BY_STRANGER = text(
+    """
+    SELECT a.usename, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(:name, :seed)
+      AND NOT pg_has_role(a.usesysid, current_user, 'MEMBER')
+    """
+)
 
 _LENGTH = func.octet_length(cast(outbox.c.envelope, Text))
 _BOUNDED = case((_LENGTH > LONGEST, "{}"), else_=cast(outbox.c.envelope, Text))
@@ -87,10 +97,21 @@ class OutboxReader:
     def _is_ours(self, seconds: float) -> bool:
         if self._session is None:
             self._session = self._connect()
-        if self._last is None and self._locked(self._session, seconds):
+        if self._last is None:
+            if not self._locked(self._session, seconds):
+                self._refuse_stranger(self._session)
+                return False
             place = select(offsets.c.seq).where(offsets.c.reader == self._name)
             self._last = self._session.scalar(place) or 0
-        return self._last is not None
+        return True
+
+    def _refuse_stranger(self, session: Connection) -> None:
+        """Raise Unavailable where who holds the lock could not do this reader's work."""
+        for login, process in session.execute(_HELD_BY_STRANGER, {"name": self._name, "seed": _READER_LOCKS}):
+            raise Unavailable(
+                f"the login {login}, which is not for that, keeps everybody from the place of {self._name} in the log: "
+                f"end its session (SELECT pg_terminate_backend({process})), and find out who has its password"
+            )
 
     def _connect(self) -> Connection:
         session = self._database.session()

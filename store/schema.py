@@ -16,11 +16,11 @@ from store.database import MissingRight, server_at, translated
 from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
-# s to wait for a lock. Whoever may log in can hold the one above, and who reads a table holds up its change, behind which
-# everybody else would wait for the table.
+# s to wait for a lock. Whoever may log in can hold the one above, and who reads a table holds up its change, behind
+# which everybody else would wait for the table.
 _PATIENCE = 30
 _LOCKED = "55P03"
-# Whose sessions hold a lock on something of this database: all that the owner is told of others, and enough to ask them.
+# Whose sessions hold a lock on something of this database: all that the owner is told of others.
 _HOLDERS = text(
     """
     SELECT DISTINCT a.usename, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)
