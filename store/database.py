@@ -3,10 +3,13 @@
 import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.types.datetime import IntervalLoader, TimestamptzLoader
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoneIsFree
@@ -18,6 +21,10 @@ from store.grants import APPLICATION_ROLE
 __all__ = ["APPLICATION_ROLE", "Connection", "Database", "MissingRight", "Notifications", "server_at"]
 
 _DRIVERS = {"postgresql", "postgresql+psycopg"}
+
+# What stands for a moment or a span that Python has none for; so far from the ends that zones can be applied.
+_EARLIEST, _LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+_LONGEST = timedelta(days=365_000)
 
 # A server that is gone without a word is noticed after 30 + 3 x 10 s, not after the system's two hours; one that takes
 # nothing any more after as long.
@@ -89,6 +96,7 @@ class Database:
             pool_recycle=1800,
             connect_args={"connect_timeout": 5, "application_name": "dicom-node", **_KEEPALIVE},
         )
+        event.listen(self._engine, "connect", _read_every_moment)
         event.listen(self._engine, "connect", partial(_take_role, role))
         event.listen(self._engine, "handle_error", partial(_missing_right, role), retval=True)
 
@@ -165,6 +173,33 @@ class Notifications:
         for channel in self._channels:
             connection.execute(f"LISTEN {channel}".encode())
         return connection
+
+
+class _Moments(TimestamptzLoader):
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return _EARLIEST if _is_early(data) else _LATEST
+
+
+class _Spans(IntervalLoader):
+    def load(self, data: Buffer) -> timedelta:
+        try:
+            return super().load(data)
+        except (psycopg.DataError, OverflowError, ValueError):
+            return -_LONGEST if _is_early(data) else _LONGEST
+
+
+def _is_early(data: Buffer) -> bool:
+    told = bytes(data)
+    return told.startswith(b"-") or told.endswith(b"BC")
+
+
+def _read_every_moment(connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:
+    """PostgreSQL's moments reach farther than Python's: one such row would end every list that it stands in."""
+    connection.adapters.register_loader("timestamptz", _Moments)
+    connection.adapters.register_loader("interval", _Spans)
 
 
 def _take_role(role: str, connection: psycopg.Connection[Any], _entry: ConnectionPoolEntry) -> None:

@@ -26,6 +26,7 @@ Condition: TypeAlias = ColumnElement[bool]
 
 # The statement's moment by the database's clock; an index can be searched with it.
 NOW: ColumnElement[datetime] = func.statement_timestamp(type_=DateTime(timezone=True))
+_MOST_ATTEMPTS = 2**31 - 2  # of an integer's: another role may have written what no count reaches
 
 
 def moment(connection: Connection) -> datetime:
@@ -81,7 +82,7 @@ class LeaseTable(Generic[S, E]):
             owner=owner,
             lease_until=NOW + timedelta(seconds=seconds),
             lease_epoch=lease.epoch,
-            attempts=columns.attempts + 1,
+            attempts=func.least(columns.attempts, _MOST_ATTEMPTS) + 1,
             **self.at_claim,
         )
         return lease

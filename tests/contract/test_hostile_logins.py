@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,21 +18,27 @@ from audit.chain import verify
 from audit.trail import NO_ENTRY, Action, Ledger, newest_entries, rows
 from console.cli.app import app
 from consumers.bus.dead_letters import list_dead_letters
+from consumers.leased import LeasedLoop
+from consumers.steps.deliver import DeliveryTo
 from domain.errors import Unavailable
 from domain.events import EventType
+from domain.retry import RetryPolicy
+from models.registry import Registry
 from store import outbox, schema
 from store.database import Database
 from store.grants import AUDITOR, READER, role_of
+from store.holders import Holder
 from store.outbox import LONGEST, OutboxReader
 from store.schema import upgrade
 from store.unit_of_work import EVENTS_TOPIC
-from tests.support.bench import open_bench
+from tests.support.bench import Bench, open_bench
 from tests.support.buses import KafkaWorld, PostgresWorld, World, numbering
 from tests.support.ingest import send
 from tests.support.phantoms import Phantom
 from tests.support.processes import wait_for
 from tests.support.secured_kafka import SecuredKafka
 from tests.support.servers import Postgres
+from tests.support.working import ARCHIVE, LEASE, SMALL, FakeChild, job, route, worker, write_and_plan
 
 COMPLETED = EventType.STUDY_COMPLETED
 # kafka-python leaves a socket whose connection was refused to the garbage collector.
@@ -207,6 +214,42 @@ def _fill(listens: psycopg.Connection[Any], floods: psycopg.Connection[Any]) -> 
     with pytest.raises(psycopg.errors.ProgramLimitExceeded):
         while True:
             floods.execute("SELECT pg_notify('anything', repeat('x', 7000) || n) FROM generate_series(1, 50) n")
+
+
+def test_moments_and_counts_that_only_postgresql_knows_end_no_list_and_no_role(
+    tmp_path: Path, database_url: str
+) -> None:
+    """One row of a study, of a destination and of a job, as roles may change them that do not read them."""
+    with open_bench(tmp_path, database_url) as bench:
+        bench.receive(Phantom(slices=3, size=(16, 16)).datasets())
+        study = bench.ask("SELECT id FROM dicom_node.studies")[0][0]
+        for value in ("infinity", "-infinity", "294276-01-01", "4713-01-01 BC"):
+            bench.as_owner(
+                f"UPDATE dicom_node.studies SET (since, first_received, last_received)"
+                f" = ('{value}', '{value}', '{value}')",
+                f"INSERT INTO dicom_node.destinations_seen (name, address, seen_at, changed_at, tried_at, error)"
+                f" VALUES ('{value}', 'PACS@127.0.0.1:1', '{value}', '{value}', '{value}', '')",
+            )
+            for command in (["status"], ["status", "--json"], ["status", str(study)], ["destinations", "list"]):
+                done = CliRunner().invoke(app, [*command, "--database", database_url])
+                assert done.exit_code == 0, (command, done.output, done.exception)
+            bench.settle()
+
+
+def test_a_count_of_attempts_that_is_full_and_a_first_one_that_never_was_let_their_rows_be_worked_on(
+    bench: Bench, registry: Registry
+) -> None:
+    """Who routes may change both, and who runs models or delivers reads them."""
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    bench.as_owner("UPDATE dicom_node.jobs SET attempts = 2147483647, requested_at = 'infinity', since = '-infinity'")
+    assert worker(bench, FakeChild(registry)).step()
+    assert job(bench)[0] == "succeeded"
+    write_and_plan(bench, [ARCHIVE])
+    bench.as_owner("UPDATE dicom_node.deliveries SET attempts = 2147483647, first_attempt = 'infinity'")
+    policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
+    work = DeliveryTo(bench.as_process("deliver"), bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
+    assert LeasedLoop(bench.as_process("deliver"), work, Holder("sender", bench.life()), LEASE).step()
 
 
 @pytest.mark.parametrize(
