@@ -19,13 +19,14 @@ from audit.trail import NO_ENTRY, Action, Ledger, newest_entries, rows
 from console.cli.app import app
 from consumers.bus.dead_letters import list_dead_letters
 from consumers.leased import LeasedLoop
-from consumers.steps.deliver import DeliveryTo
+from consumers.steps.deliver import DeliveryTo, Sent
 from domain.errors import Unavailable
 from domain.events import EventType
 from domain.retry import RetryPolicy
 from models.registry import Registry
 from store import outbox, schema
 from store.database import Database
+from store.deliveries import Delivery
 from store.grants import AUDITOR, READER, role_of
 from store.holders import Holder
 from store.outbox import LONGEST, OutboxReader
@@ -249,7 +250,10 @@ def test_a_count_of_attempts_that_is_full_and_a_first_one_that_never_was_let_the
     bench.as_owner("UPDATE dicom_node.deliveries SET attempts = 2147483647, first_attempt = 'infinity'")
     policy = RetryPolicy(first=2, factor=2, longest=900, total=timedelta(days=7))
     work = DeliveryTo(bench.as_process("deliver"), bench.objects, ARCHIVE, "NODE", policy, 30, bench.clock)
-    assert LeasedLoop(bench.as_process("deliver"), work, Holder("sender", bench.life()), LEASE).step()
+    delivering: LeasedLoop[Delivery, Sent] = LeasedLoop(
+        bench.as_process("deliver"), work, Holder("sender", bench.life()), LEASE
+    )
+    assert delivering.step()
 
 
 @pytest.mark.parametrize(
