@@ -36,7 +36,7 @@ class TookTooLong(Retryable):
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to be done with the package in the folder `package`, and with which files: `images` where they are such."""
+    """What is to be done with the package in the folder `package`, and with which files (`images`, or a network)."""
 
     trial: Trial
     package: Path | None = None

@@ -1,7 +1,8 @@
 """What a command has done with a package, in a process of its own behind walls (inference_worker.walls).
 
 Its parent (inference_worker.trial_process) sends which work is to be done (model_messages.Trial) and one task: the
-folder of a package, and files that are handed over open. Lines {"doing": sentence} may come before the answer, or the error.
+folder of a package, and files that are handed over open. Lines {"doing": sentence} may come before the answer, or the
+error.
 """
 
 import socket

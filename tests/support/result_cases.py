@@ -105,13 +105,14 @@ def frame_sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
 def regions(sizes: Sequence[tuple[int, int]]) -> tuple[Region, ...]:
     """A point, a box and a contour that is not convex, on images from the first to the last."""
     middle, last = len(sizes) // 2, len(sizes) - 1
-    corners = ((0.2, 0.2), (0.6, 0.25), (0.4, 0.5), (0.7, 0.8), (0.2, 0.7))
+    # On an axial image that is read as usual, the patient's right is on the left.
+    corners = ((0.55, 0.2), (0.85, 0.25), (0.7, 0.5), (0.9, 0.8), (0.55, 0.7))
     measurements = (Measurement(AREA, 123.4567, SQUARE_MM), Measurement(DIAMETER, 14.2, MM))
     return (
-        Region("Nodule", NODULE, 0, Shape.POINT, _points(sizes[0], (1 / 3, 0.5)), 0.75, LUNG, LEFT),
+        Region("Nodule", NODULE, 0, Shape.POINT, _points(sizes[0], (1 / 3, 0.5)), 0.75, LUNG, RIGHT),
         Region(
             "Pneumonia", PNEUMONIA, middle, Shape.BOX,
-            _points(sizes[middle], (0.25, 0.25), (0.75, 0.5)), 0.91, LUNG, RIGHT, (255, 80, 40),
+            _points(sizes[middle], (0.1, 0.25), (0.45, 0.5)), 0.91, LUNG, RIGHT, (255, 80, 40),
         ),
         Region(
             "Nodule, lower", NODULE, last, Shape.CONTOUR,
