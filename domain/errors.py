@@ -66,3 +66,8 @@ class IntegrityError(NodeError):
 
 class IllegalTransition(NodeError):
     """A state table has no entry for this pair of state and event."""
+
+
+def exit_code(error: NodeError) -> int:
+    """What a process ends with: 2 where a setting is wrong, so that starting again changes nothing, else 1."""
+    return 2 if isinstance(error, ConfigurationError) else 1

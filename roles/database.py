@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.settings import Settings
-from domain.errors import ConfigurationError
+from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
 from roles.run_files import running
 from store.embedded import EmbeddedPostgres, usable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from store.database import Database
 
 KEEPER = "database"
+_TAKING_TURNS = 60.0  # s that a command waits while somebody else starts or stops the server
 
 
 @contextmanager
@@ -67,7 +68,8 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     if not has_database(settings):
         raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
-    while True:
+    ends = time.monotonic() + _TAKING_TURNS
+    while time.monotonic() < ends:
         if kept := running(settings.data, KEEPER):
             yield kept.facts.url, kept.facts.owner_url
             return
@@ -77,6 +79,10 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
                 return
         except BlockingIOError:
             time.sleep(0.1)  # somebody starts or stops it at this moment
+    raise Unavailable(
+        f"another process has had the database of {settings.data} for {_TAKING_TURNS:.0f} s and does not say that it "
+        "runs: look at the log of the node there"
+    )
 
 
 @contextmanager

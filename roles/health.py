@@ -24,7 +24,7 @@ from domain.errors import ConfigurationError
 from domain.json_records import JsonObject, json_object, record
 from roles.http_door import HttpDoor
 from roles.http_messages import Refused, asks_for_no_body, read_path, response
-from roles.run_files import Facts, RunFile, all_running, began, run_file, running
+from roles.run_files import Facts, RunFile, all_running, publish, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
 HEARTBEAT_LIMIT = 60.0
@@ -147,7 +147,7 @@ class HealthServer:
         self._facts = facts or Facts()
         self._settings = settings
         self._name = name
-        self._file = run_file(data, name)
+        self._data = data
 
     def __enter__(self) -> Self:
         try:
@@ -156,13 +156,14 @@ class HealthServer:
             where = f"{self._settings.host}:{self._settings.port}"
             said = f"http.port: {where}, of {self._name}, cannot be opened: {error.strerror}"
             raise ConfigurationError(f"{said}{self._holder()}") from error
-        self._write()
+        self._held = self._publish()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.unlink(missing_ok=True)
+        run_file(self._data, self._name).unlink(missing_ok=True)
+        os.close(self._held)
         self._door.close()
 
     @property
@@ -172,28 +173,24 @@ class HealthServer:
 
     def _holder(self) -> str:
         """The process of this very data folder that has the port."""
-        for name, said in all_running(self._file.parent.parent).items():
+        for name, said in all_running(self._data).items():
             if said.port == self._settings.port:
                 return f". {name} of this data folder has it: stop it (kill {said.pid})"
         return ""
 
-    def _write(self) -> None:
+    def _publish(self) -> int:
         said = RunFile(
             pid=os.getpid(),
-            began=began(os.getpid()),
             host=self._settings.host,
             port=self.port,
             role=self._name,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             facts=self._facts,
         )
-        draft = self._file.with_suffix(f".{os.getpid()}")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(said.encode())
-            draft.replace(self._file)
+            return publish(self._data, self._name, said)
         except OSError as error:
-            raise ConfigurationError(f"{self._file.parent} cannot be written: {error.strerror}") from error
+            raise ConfigurationError(f"{self._data / 'run'} cannot be written: {error.strerror}") from error
 
 
 def ask(data: Path, name: str, pid: int | None = None) -> Report:

@@ -1,7 +1,7 @@
 """What every role's process does before, around and after its role: log, health, signals.
 
 `run_role` is the whole life of such a process. A role is a function of a Context that returns once `stop` is set; it
-outlives Unavailable by itself, and any other NodeError ends the process with one line and exit code 1.
+outlives Unavailable by itself, and any other NodeError ends the process with one line and its exit code.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from config import logs, masking
 from config.environment import forget_secrets
 from config.secret_files import secret_settings
 from config.settings import Settings
-from domain.errors import ConfigurationError, NodeError
+from domain.errors import ConfigurationError, NodeError, exit_code
 from roles.data_folder import prepare
 from roles.health import Health, HealthServer
 from roles.run_files import Facts
@@ -87,7 +87,7 @@ def known_by_commands(name: str, settings: Settings) -> Facts:
 
 
 def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
-    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, 1 after an error."""
+    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, else 2 (a wrong setting) or 1."""
     logs.set_up(settings.logging, process_name(name, index))
     allow_all_descriptors()
     stop = stopped_by_signals()
@@ -107,7 +107,7 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
                 run_recorded(role, Context(settings, objects, stop, health, index, ledger(name, settings)))
     except NodeError as error:
         _log.error("%s", error, extra={"error": type(error).__name__})
-        return 1
+        return exit_code(error)
     except Exception:  # the process boundary: a defect must reach the log in the log's own format
         _log.critical("a defect ended this process", exc_info=True)
         return 1

@@ -1,14 +1,12 @@
 """DATA/run/NAME.json: what a running process said of itself, for commands that look for it."""
 
+import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from domain.json_records import json_object, record
-
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
-_STARTTIME = 22 - 3  # proc(5): field 22 of stat, and what follows the name begins with field 3
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class RunFile:
-    """What a process said of itself; `began` tells it from later ones of its number, `host` and `port` are its door."""
+    """What a process said of itself; `host` and `port` are its door."""
 
     pid: int
-    began: str
     host: str
     port: int
     role: str
@@ -51,16 +48,36 @@ def run_file(data: Path, name: str) -> Path:
     return data / "run" / f"{name}.json"
 
 
+def publish(data: Path, name: str, said: RunFile) -> int:
+    """Write the file, whole or not at all. It holds for as long as the process keeps the descriptor that is returned.
+
+    Raises OSError where it cannot be written.
+    """
+    file = run_file(data, name)
+    draft = file.with_suffix(f".{os.getpid()}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        os.write(held, said.encode().encode())
+        draft.replace(file)
+    except OSError:
+        os.close(held)
+        raise
+    return held
+
+
 def running(data: Path, name: str) -> RunFile | None:
     """What the process `name` said of itself; None where it does not run.
 
-    Its file may outlive a kill or a loss of power, and its number be another process's by now: the one that began when
-    the file says is meant.
+    Its file may outlive a kill or a loss of power. So the process keeps a lock on it, flock(2), which ends with the
+    process however that ends, and is seen from wherever the file is: /proc may hide processes, and a container's view
+    of them is another one than that of a service in it.
     """
     try:
-        said = decode(run_file(data, name).read_text())
-        return said if _is_alive(said.pid, said.began) else None
-    except (OSError, ValueError, OverflowError):
+        with run_file(data, name).open() as file:
+            return decode(file.read()) if _is_held(file.fileno()) else None
+    except (OSError, ValueError, KeyError, OverflowError):
         return None
 
 
@@ -70,23 +87,9 @@ def all_running(data: Path) -> dict[str, RunFile]:
     return {name: said for name in names if (said := running(data, name)) is not None}
 
 
-def began(process: int) -> str:
-    """When a process began: the machine's start by its id, and clock ticks since; raises OSError where none is seen."""
-    stat = Path(f"/proc/{process}/stat").read_text(errors="replace")
-    return f"{_BOOT.read_text().strip()} {stat.rpartition(')')[2].split()[_STARTTIME]}"
-
-
-def _is_alive(process: int, since: str) -> bool:
+def _is_held(descriptor: int) -> bool:
     try:
-        return began(process) == since
-    except OSError:
-        return _is_hidden(process)
-
-
-def _is_hidden(process: int) -> bool:
-    """Whether it runs as somebody else whose processes /proc does not show (its option hidepid)."""
-    try:
-        os.kill(process, 0)
-    except PermissionError:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
     return False

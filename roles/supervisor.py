@@ -96,6 +96,7 @@ class Supervisor:
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
+        report_at = time.monotonic() + _REPORT_EVERY
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
@@ -104,6 +105,9 @@ class Supervisor:
                 self._tick()
             else:
                 self._start_what_is_due()
+            if time.monotonic() > report_at:
+                report_at = time.monotonic() + _REPORT_EVERY
+                self.say("waiting: the data folder's own PostgreSQL starts")
         return None
 
     def _start_roles(self, settings: Settings) -> None:

@@ -12,11 +12,13 @@ from typer.exceptions import TyperException
 
 from console.cli.hints import begin, completed
 from console.cli.loaded import command
-from console.cli.table import COMMANDS
+from console.cli.table import COMMANDS, ROLE_PANEL
 from console.cli.version import version_line
-from domain.errors import NodeError
+from domain.errors import NodeError, exit_code
 from domain.visible import visible
 
+# What a service manager starts again when it ended, unless it says that this would change nothing.
+_SERVING = {"up", *(name for name, one in COMMANDS.items() if one.panel == ROLE_PANEL)}
 # The mark keeps the lines as they are.
 _EPILOG = """\b
 A trial on this machine:  dicom-node up --data trial --destination ORTHANC@127.0.0.1:4242
@@ -57,7 +59,7 @@ class _Commands(TyperGroup):
             from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
 
             complain(*error.lines)
-            raise typer.Exit(1) from error
+            raise typer.Exit(exit_code(error) if ctx.invoked_subcommand in _SERVING else 1) from error
         except TyperException as error:
             _make_visible(error)
             raise

@@ -55,6 +55,7 @@ COMMANDS: Mapping[str, Command] = {
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "config": Command("configuration", "The settings: check them, show them."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
+    "service": Command("service", "The node as a service of this machine (systemd)."),
     "database": Command("schema", "The database's schema and rights."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
     "index": _role("Bring what the listeners logged into the object store and the index."),

@@ -211,7 +211,7 @@ def test_a_child_whose_supervisor_is_gone_already_does_not_start() -> None:
 def test_a_role_without_a_database_says_how_to_give_one(tmp_path: Path, role: str) -> None:
     command = [*PROGRAM, role, "--data", str(tmp_path)]
     ended = subprocess.run(command, cwd=ROOT, check=False, timeout=120, capture_output=True, text=True)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "--database URL" in ended.stderr
     assert "Traceback" not in ended.stderr
 

@@ -53,14 +53,14 @@ def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> N
 
 def test_a_second_node_on_the_same_folder_is_refused(node: Node) -> None:
     second = dicom_node("up", "--data", str(node.data), "--port", str(free_port()))
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert "another `dicom-node up` runs" in second.stderr
     assert not node.unready()
 
 
 def test_a_port_that_somebody_has_is_said_before_anything_starts(node: Node, tmp_path: Path) -> None:
     second = dicom_node("up", "--data", str(tmp_path / "data"), "--port", str(node.port))
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert f"{node.port} cannot be opened" in second.stderr
 
 
@@ -69,7 +69,7 @@ def test_a_port_of_a_role_that_somebody_has_is_said_with_the_role_and_the_settin
         taken = other.getsockname()[1]
         ports = ("--port", str(free_port()), "--http-port", str(taken))
         refused = dicom_node("up", "--data", str(tmp_path / "data"), *ports)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert f"http.port: 127.0.0.1:{taken}, of listen (http.port + 0), cannot be opened" in refused.stderr
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from audit.trail import Action, Ledger
 from console.cli.app import app
 from store.database import Database
+from store.grants import WHOEVER
 from store.queries.path import study_path
 from store.schema import upgrade
 from store.tables import (
@@ -40,7 +41,7 @@ def crowded_url(postgres: Postgres) -> Iterator[str]:
     """A study with very much of everything, beside very many others."""
     url = postgres.url(dbname=postgres.fresh_database())
     upgrade(url)
-    database = Database(url)
+    database = Database(url, role=WHOEVER)
     fill(database)
     _crowd(database)
     yield url
@@ -49,7 +50,7 @@ def crowded_url(postgres: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def crowded(crowded_url: str) -> Iterator[Database]:
-    database = Database(crowded_url)
+    database = Database(crowded_url, role=WHOEVER)
     yield database
     database.close()
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from console.cli.app import app
 from store.database import Database
+from store.grants import WHOEVER
 from store.schema import upgrade
 from tests.support.delivered import STUDY, fill
 
@@ -24,7 +25,7 @@ DESTINATION = {"DICOM_NODE_DESTINATIONS": '["PACS@127.0.0.1:104"]'}
 def delivered_url(postgres: Any) -> Iterator[str]:
     url = postgres.url(dbname=postgres.fresh_database())
     upgrade(url)
-    database = Database(url)
+    database = Database(url, role=WHOEVER)
     fill(database)
     yield url
     database.close()

@@ -13,6 +13,7 @@ from audit.trail import Action, Ledger
 from console.cli.app import app
 from domain.errors import Permanent
 from store.database import Database
+from store.grants import WHOEVER
 from store.queries.schema import known_revisions, schema_is_ready
 from store.queries.studies import find_study, studies_by_state
 from store.schema import head, upgrade
@@ -23,7 +24,7 @@ from tests.support.servers import Postgres
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     upgrade(database_url)
-    database = Database(database_url)
+    database = Database(database_url, role=WHOEVER)
     yield database
     database.close()
 
@@ -164,7 +165,7 @@ def test_a_changed_entry_is_named(delivered: Database, database_url: str, postgr
 
 
 def test_a_schema_that_is_not_there_yet_is_not_ready(database_url: str) -> None:
-    database = Database(database_url)
+    database = Database(database_url, role=WHOEVER)
     assert not schema_is_ready(database)
     database.close()
     result = run("status", "--database", database_url)
@@ -176,7 +177,7 @@ def test_upgrade_makes_the_schema_ready(database_url: str) -> None:
     result = run("database", "upgrade", "--database", database_url)
     assert result.exit_code == 0, result.stderr
     assert known_revisions()[-1] == head()
-    database = Database(database_url)
+    database = Database(database_url, role=WHOEVER)
     assert schema_is_ready(database)
     database.close()
 

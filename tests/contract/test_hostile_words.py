@@ -16,6 +16,7 @@ from console.cli.app import app
 from domain.ids import StudyId
 from store.database import Database
 from store.destinations import note_answer
+from store.grants import WHOEVER
 from store.schema import upgrade
 from store.tables import metadata
 from tests.support.delivered import STUDY, fill
@@ -59,7 +60,7 @@ def hostile(postgres: Postgres) -> Iterator[str]:
     name = postgres.fresh_database()
     url = postgres.url(dbname=name)
     upgrade(url)
-    database = Database(url)
+    database = Database(url, role=WHOEVER)
     fill(database)
     with database.transaction() as connection:
         note_answer(connection, "PACS", "PACS@127.0.0.1:104", [(HOSTILE, HOSTILE)], "software")
@@ -129,7 +130,7 @@ def test_a_word_that_must_be_one_of_ours_is_a_defect_that_quotes_nothing(
     name = postgres.fresh_database()
     url = postgres.url(dbname=name)
     upgrade(url)
-    database = Database(url)
+    database = Database(url, role=WHOEVER)
     fill(database)
     database.close()
     with postgres.connect(name) as superuser:

@@ -155,11 +155,11 @@ def retried(number: int) -> Step:
 
 
 def claimed(world: World, ledger: Ledger) -> None:
-    worker(replace(world.bench, ledger=ledger), FakeChild(world.registry), together=4)._claim()
+    worker(world.bench, FakeChild(world.registry), together=4, ledger=ledger)._claim()
 
 
 def taken_back(world: World, ledger: Ledger) -> None:
-    worker(replace(world.bench, ledger=ledger), FakeChild(world.registry))._take_back()
+    worker(world.bench, FakeChild(world.registry), ledger=ledger)._take_back()
 
 
 def renewed(world: World, ledger: Ledger) -> None:

@@ -26,6 +26,7 @@ from domain.errors import NodeError
 from inference_worker import images, volume
 from sr_writer.results import write
 from store.database import Database
+from store.grants import WHOEVER
 from store.schema import upgrade
 from store.tables import series
 from tests.support.findings import MOMENT, boxes, findings_on
@@ -65,7 +66,7 @@ def said(capfd: pytest.CaptureFixture[str]) -> Iterator[Said]:
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     upgrade(database_url)
-    database = Database(database_url)
+    database = Database(database_url, role=WHOEVER)
     yield database
     database.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.trail import Ledger
 from config.rules import Rule
 from config.settings import Destination
 from consumers.destinations import ProfiledDestination
@@ -126,8 +127,9 @@ def worker(
     life: Life | None = None,
     lease: float = LEASE,
     alive: Callable[[], None] = lambda: None,
+    ledger: Ledger | None = None,
 ) -> LeasedLoop[Job, Inferred]:
-    """A worker whose model process is `child`, in a life of its own."""
+    """A worker whose model process is `child`, in a life of its own; it commits to `ledger`, by default its role's."""
     inference = Inference(
         bench.as_process("work").database,
         bench.objects,
@@ -138,7 +140,7 @@ def worker(
         bench.clock,
         alongside=lambda model: together,
     )
-    return LeasedLoop(bench.as_process("work"), inference, Holder(name, life or bench.life()), lease, alive)
+    return LeasedLoop(ledger or bench.as_process("work"), inference, Holder(name, life or bench.life()), lease, alive)
 
 
 def write_and_plan(

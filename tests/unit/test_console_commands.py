@@ -111,7 +111,7 @@ def test_a_time_that_nobody_can_wait_is_a_wrong_usage(seconds: str) -> None:
 @pytest.mark.parametrize("option", ["--port", "--http-port", "--settle"])
 def test_a_number_that_is_a_setting_is_bounded_as_the_setting_is(option: str, tmp_path: Path) -> None:
     result = run("up", "--data", tmp_path, option, 10**20)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.count("\n") <= 3
 
 
@@ -227,7 +227,7 @@ def test_settings_are_shown_without_passwords(monkeypatch: pytest.MonkeyPatch) -
 def test_up_with_wrong_settings_names_all_of_them_and_starts_nothing(tmp_path: Path) -> None:
     data = tmp_path / "data"
     result = run("up", "--data", data, "--aet", "SEVENTEEN_LETTERS", "--destination", "nonsense", "--port", "70000")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.count("command line: ") == 3
     assert not data.exists()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from domain.errors import ConfigurationError
 from roles.health import Health, HealthServer, Report
 from roles.run_files import Facts, run_file, running
 from tests.support.http import fetch
+from tests.support.processes import wait_for
 
 
 class Seconds:
@@ -114,18 +116,28 @@ def test_a_hanging_role_answers_that_it_is_not_live_and_what_hangs(tmp_path: Pat
     assert said == (503, b'{"alive": false, "hanging": ["its main loop"]}')
 
 
-@pytest.mark.parametrize("began", ["another time", None])
-def test_a_living_process_that_has_the_number_of_one_that_ended_is_not_the_role(
-    tmp_path: Path, began: str | None
-) -> None:
+def test_a_living_process_that_has_the_number_of_one_that_ended_is_not_the_role(tmp_path: Path) -> None:
     with HealthServer(Health(), Http(), tmp_path, "work"):
-        facts = json.loads(run_file(tmp_path, "work").read_text())
-        assert facts["pid"] == os.getpid()
-        run_file(tmp_path, "work").write_text(json.dumps({**facts, "began": began}))
-        assert running(tmp_path, "work") is None
+        left = run_file(tmp_path, "work").read_text()
+        assert json.loads(left)["pid"] == os.getpid()
+    run_file(tmp_path, "work").write_text(left)
+    assert running(tmp_path, "work") is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999, "began": null}', '{"pid": 1}', "not JSON"])
+def test_a_process_that_was_killed_is_seen_to_be_gone(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        HealthServer(Health(), Http(), tmp_path, "work").__enter__()
+        signal.pause()
+    wait_for(lambda: running(tmp_path, "work"), 30, "the role")
+    assert all(running(tmp_path, "work") for _ in range(3))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert running(tmp_path, "work") is None
+    assert run_file(tmp_path, "work").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": 999999999}', '{"pid": 1}', "not JSON"])
 def test_a_file_that_outlived_its_process_counts_for_nothing(tmp_path: Path, content: str) -> None:
     run_file(tmp_path, "work").parent.mkdir()
     run_file(tmp_path, "work").write_text(content)

@@ -32,6 +32,7 @@ from roles.health import Report, ask
 from roles.process import conceal, stopped_by_signals
 from roles.run_files import all_running
 from roles.supervisor import Supervisor, http_port, role_processes
+from roles.systemd import notify
 
 app = typer.Typer()
 
@@ -79,10 +80,22 @@ def up(
     with embedded.sole_supervisor(settings.data):
         _check_ports(settings)
         embedded.refuse_unusable(settings)
-        Supervisor(settings, stop, lambda reports: _banner(settings, reports), _say, lambda: _warn(settings)).run()
+        Supervisor(settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings)).run()
+
+
+def _begun(settings: Settings) -> None:
+    """The listeners have been started: for whoever manages services the node is there, whatever else it waits for."""
+    notify("READY=1\nSTATUS=scanners are answered; the other roles start")
+    _warn(settings)
+
+
+def _ready(settings: Settings, reports: Mapping[str, Report]) -> None:
+    notify("STATUS=all roles are ready")
+    _banner(settings, reports)
 
 
 def _say(line: str) -> None:
+    notify(f"STATUS={line}")
     from console.cli.output import say  # noqa: PLC0415 - a scanner need not wait until it can be printed
 
     say(line, err=True)

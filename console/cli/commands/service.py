@@ -1,0 +1,207 @@
+"""`service`: the node as a service of systemd, under a user of its own."""
+
+import grp
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.loading import load_settings
+from config.private import readable_by_others
+from config.settings import Settings
+from console.cli.output import say
+from console.cli.service_files import DATA, SETTINGS, UNITS, USER, USERS, Service, first_settings, user_line
+from domain.errors import ConfigurationError
+from roles.table import ROLES
+
+app = typer.Typer()
+group = typer.Typer(help="The node as a service of this machine (systemd).", no_args_is_help=True)
+app.add_typer(group, name="service")
+
+_HIDDEN = (Path("/root"), Path("/home"), Path("/run/user"))  # what ProtectHome takes away
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", metavar="FILE", help="Its TOML settings file; made where it is not there.")
+]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help=f"Data folder of a new settings file. (default: {DATA})")
+]
+User = Annotated[str, typer.Option("--user", metavar="NAME", help="Whom it runs as; made where nobody is called so.")]
+RoleNames = Annotated[
+    list[str] | None,
+    typer.Option("--role", metavar="ROLE", help="A service of this role alone; may be repeated. (default: all in one)"),
+]
+
+
+@group.command()
+def install(
+    config: ConfigFile = SETTINGS,
+    data: DataFolder = None,
+    user: User = USER,
+    role: RoleNames = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Start it now, and at each boot.")] = True,
+) -> None:
+    """Make the user, the settings file and the unit that are not there, and start the service. Needs root.
+
+    To be run again after an upgrade, or when the port or the card has changed: what is there is brought up to date,
+    settings are left as they are.
+
+    Example:  dicom-node service install
+    """
+    _refuse_what_cannot_be(user)
+    _make_settings(config, data or DATA)
+    services = list(_services(config, user, role))
+    with readable_by_others():
+        _write(USERS, user_line(user, services[0].data))
+    _run("systemd-sysusers", str(USERS))
+    _hand_over(config, user)
+    with readable_by_others():
+        for one in services:
+            _write(UNITS / one.name, one.unit())
+    _run("systemctl", "daemon-reload")
+    names = [one.name for one in services]
+    if start:
+        _run("systemctl", "enable", "--quiet", *names)
+        _run("systemctl", "restart", *names)
+    _tell(services, start)
+
+
+@group.command()
+def show(config: ConfigFile = SETTINGS, user: User = USER, role: RoleNames = None) -> None:
+    """Print the units that `install` would write; nothing is done.
+
+    Example:  dicom-node service show --role listen
+    """
+    for one in _services(config, user, role):
+        say(f"# {UNITS / one.name}", one.unit())
+
+
+@group.command()
+def remove() -> None:
+    """Stop the service and take its units away. Settings, data and the user stay. Needs root.
+
+    Example:  dicom-node service remove
+    """
+    _need_root()
+    units = sorted(UNITS.glob("dicom-node*.service"))
+    if not units:
+        say(f"there is no service: nothing in {UNITS} is called dicom-node")
+        return
+    _run("systemctl", "disable", "--now", "--quiet", *(one.name for one in units))
+    for one in units:
+        one.unlink()
+    _run("systemctl", "daemon-reload")
+    say(f"removed: {', '.join(one.name for one in units)}. Settings and data are left where they are.")
+
+
+def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[Service]:
+    settings = load_settings(config) if config.is_file() else Settings(data=DATA)
+    if not settings.data.is_absolute():
+        raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
+    for role in roles or (None,):
+        if role is not None and role not in ROLES:
+            raise ConfigurationError(f"there is no role {role}; roles are {', '.join(ROLES)}")
+        yield Service(
+            program=_program(),
+            config=config.absolute(),
+            data=settings.data,
+            user=user,
+            role=role,
+            dicom_port=settings.listener.port if role in {None, "listen"} else None,
+            gpu=role in {None, "work"} and _has_card(settings),
+        )
+
+
+def _program() -> Path:
+    """The installed command. Raises ConfigurationError where the service's user could not run it."""
+    found = shutil.which(sys.argv[0])
+    if found is None or Path(found).suffix == ".py":
+        raise ConfigurationError("a service runs the installed command dicom-node, and this one was started otherwise")
+    program = Path(found).absolute()
+    for needed in (program, Path(sys.executable), Path(sys.executable).resolve(), Path(__file__)):
+        if any(needed.is_relative_to(one) for one in _HIDDEN) or not _open_to_all(needed):
+            raise ConfigurationError(
+                f"a service has a user of its own, who cannot read {needed}: install where everybody may read, such as",
+                "  python3 -m venv /opt/dicom-node",
+                "  /opt/dicom-node/bin/pip install 'dicom-node[node]'",
+                "  /opt/dicom-node/bin/dicom-node service install",
+            )
+    return program
+
+
+def _open_to_all(file: Path) -> bool:
+    """Whether everybody may read it and pass each folder above it."""
+    passed = all(one.stat().st_mode & stat.S_IXOTH for one in file.parents)
+    return passed and bool(file.stat().st_mode & stat.S_IROTH)
+
+
+def _has_card(settings: Settings) -> bool:
+    """Whether models may run on a card: the machine has a driver's files, and the settings allow one."""
+    devices = Path("/dev")
+    return settings.models.device != "cpu" and any(one for name in ("nvidia*", "dri") for one in devices.glob(name))
+
+
+def _refuse_what_cannot_be(user: str) -> None:
+    _need_root()
+    if user == "root":
+        raise ConfigurationError(
+            "--user root: the node needs none of root's rights, and whoever takes it over would have all"
+        )
+    for tool in ("systemctl", "systemd-sysusers"):
+        if shutil.which(tool) is None:
+            raise ConfigurationError(
+                f"this machine has no {tool}: services are made for systemd; elsewhere run `dicom-node up` under what "
+                "keeps services here"
+            )
+    _program()
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise ConfigurationError("units and users of a machine are root's: sudo dicom-node service ...")
+
+
+def _make_settings(config: Path, data: Path) -> None:
+    if config.exists():
+        return
+    with readable_by_others():
+        config.parent.mkdir(parents=True, exist_ok=True)
+    _write(config, first_settings(config, data.absolute()))
+    say(f"made {config}: whom the node answers, and who gets results, is written there")
+
+
+def _hand_over(config: Path, user: str) -> None:
+    """The settings are root's to change and the service's to read: secrets may stand in them."""
+    os.chown(config, 0, grp.getgrnam(user).gr_gid)
+    config.chmod(0o640)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ConfigurationError(f"{' '.join(command)}:", *(f"  {line}" for line in said))
+
+
+def _tell(services: Sequence[Service], started: bool) -> None:
+    names, one = " ".join(service.name.removesuffix(".service") for service in services), services[0]
+    say(
+        f"{'started' if started else 'installed'}: {names}",
+        f"  settings   {one.config}",
+        f"  data       {one.data}",
+        f"  its state  systemctl status {names}",
+        f"  its log    journalctl --follow --unit {one.name}",
+        f"  studies    {one.program} status --config {one.config}",
+        f"  a change   edit the settings, then: systemctl restart {names}",
+    )

@@ -1,0 +1,84 @@
+"""The unit that systemd gets: whole, closed, and only as open as the settings make it."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config.loading import load_settings
+from console.cli.commands import service as command
+from console.cli.service_files import DATA, SETTINGS, Service, first_settings, user_line
+from domain.errors import ConfigurationError
+from tests.support.counterparts import require
+
+ONE = Service(program=Path("/usr/bin/true"), config=SETTINGS, data=DATA, dicom_port=11112)
+
+
+def lines(service: Service) -> list[str]:
+    return service.unit().splitlines()
+
+
+@pytest.mark.parametrize("service", [ONE, replace(ONE, role="listen", dicom_port=104), replace(ONE, gpu=True)])
+def test_systemd_finds_nothing_wrong_with_a_unit(tmp_path: Path, service: Service) -> None:
+    unit = tmp_path / service.name
+    unit.write_text(service.unit())
+    checked = [require("systemd-analyze"), "verify", "--man=no", str(unit)]
+    done = subprocess.run(checked, capture_output=True, text=True, check=False)
+    assert not [line for line in done.stderr.splitlines() if service.name in line or "Unknown" in line], done.stderr
+
+
+def test_only_a_port_below_1024_gives_a_right_of_roots_and_that_one_alone() -> None:
+    assert "CapabilityBoundingSet=" in lines(ONE)
+    assert "AmbientCapabilities=" in lines(ONE)
+    assert "CapabilityBoundingSet=CAP_NET_BIND_SERVICE" in lines(replace(ONE, dicom_port=104))
+    assert "CapabilityBoundingSet=" in lines(replace(ONE, dicom_port=None))
+
+
+def test_only_a_data_folder_of_its_own_place_is_writable() -> None:
+    assert "StateDirectory=dicom-node" in lines(ONE)
+    elsewhere = lines(replace(ONE, data=Path("/srv/ai")))
+    assert "ReadWritePaths=/srv/ai" in elsewhere
+    assert not [line for line in elsewhere if line.startswith("StateDirectory")]
+
+
+def test_a_role_by_itself_has_a_unit_of_its_name() -> None:
+    one = replace(ONE, role="deliver")
+    assert one.name == "dicom-node-deliver.service"
+    assert f"ExecStart=/usr/bin/true deliver --config {SETTINGS}" in lines(one)
+
+
+def test_the_first_settings_are_right_and_let_nobody_in_but_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(first_settings(file, DATA))
+    settings = load_settings(file)
+    assert (settings.data, settings.listener.host, settings.destinations) == (DATA, "127.0.0.1", ())
+    file.write_text(re.sub(r"(?m)^# (?=\[|\w+ = )", "", file.read_text()))
+    opened = load_settings(file)
+    assert (opened.listener.callers[0].aet, opened.destinations[0].name) == ("CT_SCANNER", "PACS")
+
+
+def test_the_user_is_made_without_a_shell() -> None:
+    assert user_line("dicom-node", DATA) == 'u dicom-node - "dicom-node" /var/lib/dicom-node\n'
+
+
+def test_a_command_that_the_services_user_could_not_read_is_refused_with_where_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = tmp_path / "closed" / "dicom-node"
+    hidden.parent.mkdir(mode=0o700)
+    shutil.copy("/usr/bin/true", hidden)
+    monkeypatch.setattr("sys.argv", [str(hidden)])
+    with pytest.raises(
+        ConfigurationError, match=r"cannot read .*closed/dicom-node(?s:.*)python3 -m venv /opt/dicom-node"
+    ):
+        command._program()
+
+
+def test_a_data_folder_without_its_whole_path_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('data = "here"\n')
+    with pytest.raises(ConfigurationError, match="a service has no current folder"):
+        list(command._services(file, "dicom-node", None))
