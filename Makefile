@@ -7,8 +7,10 @@ WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
 # Files go out in the order of collection (acceptance first): the long ones start early and unit tests fill the gaps.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+DIST ?= dist
+
 .DEFAULT_GOAL := help
-.PHONY: help setup everything counterparts demo viewer test unit check bench faults sbom clean
+.PHONY: help setup everything counterparts demo viewer test unit check bench faults sbom dist clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +39,10 @@ bench: counterparts everything ## the benchmarks, beside other receivers and sen
 
 faults: counterparts everything ## 200,000 mutated data sets and 30,000 mutated associations through the node; takes half an hour
 	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 $(PYTHON) -m pytest -s -n 0 tests/acceptance/test_mutations.py
+
+dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
+	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)
+	@$$(scripts/setup --uv) export --frozen --quiet --no-dev --no-emit-project --extra node -o $(DIST)/requirements.txt
 
 sbom: ## what each image holds, as CycloneDX, in build/sbom
 	@scripts/sbom

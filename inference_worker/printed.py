@@ -47,10 +47,10 @@ class Printed:
         """Images are handed over: from now on nothing is shown."""
         self._concealed = True
 
-    def end(self, patience: float) -> None:
-        """Wait until all is read: at once once the child has ended."""
+    def end(self, seconds: float) -> None:
+        """Wait until all is read, so many seconds at the most: at once where the child has ended."""
         if self._thread.is_alive():
-            self._thread.join(patience)
+            self._thread.join(seconds)
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from store.rights import ALSO, PARTS, Verb, columns
 from store.tables import SCHEMA, inbox, offsets
 
 _APPEND = f"{SCHEMA}.append_to_trail(bigint[], text[], bytea[])"
+_TRACE = f"{SCHEMA}.hosts_of_study(text)"
 _VERSION = f"{SCHEMA}.alembic_version"
 _BY_READER = (offsets.name, inbox.name)
 
@@ -120,6 +121,8 @@ def _to_give(process: str, given: _Held, told: _Held) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}"
     if part.appends:
         yield f"GRANT EXECUTE ON FUNCTION {_APPEND} TO {role}"
+    if part.traces:
+        yield f"GRANT EXECUTE ON FUNCTION {_TRACE} TO {role}"
     if _of(role, given) == _of(role, told):
         return
     yield f"GRANT SELECT ON {_VERSION} TO {role}"

@@ -60,12 +60,14 @@ class Right:
 class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
-    None stands for every reader. `appends` says that it may append to the trail.
+    None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
+    hosts brought a study.
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
     appends: bool = True
+    traces: bool = False
 
 
 def generated(table: Table) -> tuple[str, ...]:
@@ -258,11 +260,13 @@ OPERATES = Part(
         *_SEEN,
     ),
     reads_as=None,
+    traces=True,
 )
 
 LOOKS = Part(
     tuple(_read(table) for table in metadata.tables.values() if table not in _OF_NO_READER),
     appends=False,
+    traces=True,
 )
 
 AUDITS = Part((_read(audit_entries), _read(studies, "id", "study_uid")))

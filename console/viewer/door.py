@@ -25,8 +25,8 @@ _HOW = (
 _OURS = (None, "none", "same-origin")
 
 
-class Door:
-    """The door at `host`:`port`, with a key of its own for as long as it stands."""
+class Entrance:
+    """The entrance at `host`:`port`, with a key of its own for as long as it stands."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host if port == 80 else f"{host}:{port}"

@@ -19,7 +19,7 @@ from typing import Self
 from console.viewer import answers, services
 from console.viewer.answers import Answer
 from console.viewer.archive import Archive
-from console.viewer.door import Door
+from console.viewer.door import Entrance
 from console.viewer.requests import Refused, Request
 from console.viewer.server import Server
 from domain.errors import ConfigurationError
@@ -93,7 +93,7 @@ class Viewer:
             self._server = Server((HOST, self._port), self._answer)
         except OSError as error:
             raise ConfigurationError(f"port {self._port} cannot be opened: {error.strerror}; give another") from error
-        self._door = Door(HOST, self._server.port)
+        self._door = Entrance(HOST, self._server.port)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), name="viewer", daemon=True).start()
         return self
 

@@ -6,16 +6,11 @@ from domain.records import SpoolRecord
 from store.database import Database
 from store.holders import spool_is_read
 
-# The trail says which hosts' indexes brought the studies; a spool itself has a UUID and no name.
+# The trail says, by a function of its owner's, which hosts' indexes brought the studies; a spool has a UUID, no name.
 _HOLDING = text(
     """
     SELECT spool, count(*) AS studies, min(s.last_received) AS since,
-           ARRAY(
-               SELECT DISTINCT (a.entry::jsonb) -> 'by' ->> 'host' FROM dicom_node.audit_entries a
-               WHERE ((a.entry::jsonb) ->> 'study') = min(s.id::text)
-                 AND (a.entry::jsonb) -> 'by' ->> 'role' = 'index'
-               ORDER BY 1
-           ) AS hosts
+           dicom_node.hosts_of_study(min(s.id::text)) AS hosts
     FROM dicom_node.studies s CROSS JOIN unnest(s.unsynced) AS spool
     GROUP BY spool
     ORDER BY spool

@@ -158,14 +158,15 @@ def test_within_an_import_nothing_is_collected_and_afterwards_as_before() -> Non
 
 def test_what_is_set_up_is_compiled_whatever_the_environment_says_of_compiling(tmp_path: Path) -> None:
     """Where nothing may be kept, every process would otherwise compile all that it imports."""
-    for folder in (".venv/bin", ".tools/bin", "scripts", "a_room"):
+    for folder in (".venv/bin", ".tools/bin", "scripts/uv", "a_room"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "a_room" / "__init__.py").write_text("")
     (tmp_path / "a_room" / "module.py").write_text("")
     (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
     installer = tmp_path / ".tools/bin/uv"
-    installer.write_text('#!/bin/sh\necho "$1 $UV_COMPILE_BYTECODE"\n')
+    installer.write_text('#!/bin/sh\n[ "$1" = --version ] && echo uv 1.2.3 || echo "$1 $UV_COMPILE_BYTECODE"\n')
     installer.chmod(0o755)
+    (tmp_path / "scripts/uv/requirements.txt").write_text("uv==1.2.3\n")
     script = shutil.copy(ROOT / "scripts" / "setup", tmp_path / "scripts")
     env = {"PATH": f"{tmp_path}/.tools/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(["bash", script], env=env, capture_output=True, text=True, check=True)

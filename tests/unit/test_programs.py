@@ -13,7 +13,11 @@ from tests.support.counterparts import ROOT
 
 ROOMS = sorted(init.parent for init in ROOT.glob("*/__init__.py") if init.parent.name not in {"benchmarks", "training"})
 # The name of the file, and why it may name the interpreter.
-MAY_NAME_PYTHON = {"config/programs.py": "makes the command", "console/demo/__main__.py": "shows where dicom-node lies"}
+MAY_NAME_PYTHON = {
+    "config/programs.py": "makes the command",
+    "console/demo/__main__.py": "shows where dicom-node lies",
+    "console/cli/commands/service.py": "asks who may read it",
+}
 
 
 def test_no_room_starts_python_by_itself() -> None:

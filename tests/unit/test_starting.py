@@ -10,7 +10,7 @@ from config.settings import Settings
 from roles import consume, supervisor
 from roles.children import Child
 from roles.consume import watch
-from roles.health import Health
+from roles.health import Health, Report
 from roles.process import Context
 from roles.supervisor import Supervisor
 from roles.tasks import BackgroundTask
@@ -33,9 +33,9 @@ class Reported(Supervisor):
 
 
 def reports(ready: dict[str, bool], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Reported:
-    def report(_settings: Settings, child: Child) -> dict[str, bool]:
+    def report(_settings: Settings, child: Child) -> Report:
         asked.append(child.name)
-        return {"ready": ready[child.name]}
+        return Report(ready=ready[child.name])
 
     monkeypatch.setattr(supervisor, "_report", report)
     return Reported(ready)

@@ -12,7 +12,7 @@ from roles.database import reading
 from store.grants import OPERATOR
 
 app = typer.Typer()
-group = typer.Typer(help="What the database keeps that people wrote.", no_args_is_help=True)
+group = typer.Typer(help="What the database keeps that people wrote: take it out.", no_args_is_help=True)
 app.add_typer(group, name="privacy")
 
 

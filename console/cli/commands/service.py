@@ -129,8 +129,10 @@ def _program() -> Path:
             raise ConfigurationError(
                 f"a service has a user of its own, who cannot read {needed}: install where everybody may read, such as",
                 "  python3 -m venv /opt/dicom-node",
-                "  /opt/dicom-node/bin/pip install 'dicom-node[node]'",
+                "  /opt/dicom-node/bin/pip install --require-hashes -r dist/requirements.txt",
+                "  /opt/dicom-node/bin/pip install --no-deps dist/dicom_node-*.whl",
                 "  /opt/dicom-node/bin/dicom-node service install",
+                "(`make dist` in the repository makes both files)",
             )
     return program
 
