@@ -217,7 +217,7 @@ def _fill(listens: psycopg.Connection[Any], floods: psycopg.Connection[Any]) -> 
             floods.execute("SELECT pg_notify('anything', repeat('x', 7000) || n) FROM generate_series(1, 50) n")
 
 
-def test_moments_and_counts_that_only_postgresql_knows_end_no_list_and_no_role(
+def test_moments_that_only_postgresql_knows_and_an_address_that_is_none_end_no_list_and_no_role(
     tmp_path: Path, database_url: str
 ) -> None:
     """One row of a study, of a destination and of a job, as roles may change them that do not read them."""
@@ -229,7 +229,8 @@ def test_moments_and_counts_that_only_postgresql_knows_end_no_list_and_no_role(
                 f"UPDATE dicom_node.studies SET (since, first_received, last_received)"
                 f" = ('{value}', '{value}', '{value}')",
                 f"INSERT INTO dicom_node.destinations_seen (name, address, seen_at, changed_at, tried_at, error)"
-                f" VALUES ('{value}', 'PACS@127.0.0.1:1', '{value}', '{value}', '{value}', '')",
+                f" VALUES ('none at {value}', 'no address', now(), now(), now(), ''),"
+                f" ('{value}', 'PACS@127.0.0.1:1', '{value}', '{value}', '{value}', '')",
             )
             for command in (["status"], ["status", "--json"], ["status", str(study)], ["destinations", "list"]):
                 done = CliRunner().invoke(app, [*command, "--database", database_url])

@@ -1,7 +1,7 @@
 """`destinations`: who gets results, what each takes, and what it is sent."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -177,8 +177,14 @@ def _seen(source: Database | None) -> dict[str, SeenDestination]:
 def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
     """The configured destinations, and those that a node of this database had by option."""
     configured = {one.name: one for one in profiled_destinations(settings)}
-    others = (_peer(f"{one.name}={one.address}", BUILT_IN["default"]) for one in seen.values())
-    return [*configured.values(), *(one for one in others if one.name not in configured)]
+    return [*configured.values(), *(one for one in _by_option(seen.values()) if one.name not in configured)]
+
+
+def _by_option(seen: Iterable[SeenDestination]) -> Iterator[ProfiledDestination]:
+    """Of a row that holds no address, as only somebody writes it past the node, nothing can be asked."""
+    for one in seen:
+        with suppress(ConfigurationError):
+            yield _peer(f"{one.name}={one.address}", BUILT_IN["default"])
 
 
 def _recipient(
