@@ -92,7 +92,7 @@ def sole_supervisor(data: Path) -> Iterator[None]:
         with locked(data, wait=False, name="up.lock"):
             yield
     except BlockingIOError as error:
-        raise ConfigurationError(f"another `dicom-node up` runs on {data}") from error
+        raise ConfigurationError(f"another node runs on {data}") from error
 
 
 def embedded_server(settings: Settings) -> EmbeddedPostgres:
