@@ -251,6 +251,7 @@ OPERATES = Part(
         _change(jobs, *_MOVED, "attempts", "accepted", "finished_at"),
         _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
+        _change(delivery_objects, "at"),
         _add(
             rejections,
             *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),

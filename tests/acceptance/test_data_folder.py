@@ -22,7 +22,7 @@ def said(role: str, data: Path, *before: str) -> tuple[int, str]:
 def test_a_file_in_the_place_of_a_folder_is_named(taken: str, tmp_path: Path) -> None:
     (tmp_path / taken).write_text("")
     code, words = said("listen", tmp_path)
-    assert code == 1
+    assert code == 2
     assert str(tmp_path / taken) in words
     assert "Traceback" not in words
 
@@ -42,7 +42,7 @@ def test_a_folder_of_another_owner_is_named(tmp_path: Path) -> None:
         folder.mkdir(mode=0o555)
     for role in ("listen", "up"):
         code, words = said(role, folder, *without_rights)
-        assert code == 1
+        assert code == 2
         assert str(folder) in words
         assert "Permission denied" in words
         assert "Traceback" not in words

@@ -247,7 +247,9 @@ def test_what_failed_of_overtaken_results_keeps_no_study_stuck(
     assert study(written)[0] == "complete"
     event = events(written, "results.delivered")[-1]
     message = Message(json.dumps(event.envelope()).encode(), str(event.study_id), 0, 1)
-    number = set_aside(written.ledger, "delivery", message, Permanent("not today"), 1, written.clock.now())
+    number = set_aside(
+        written.as_process("deliver"), "delivery", message, Permanent("not today"), 1, written.clock.now()
+    )
     assert study(written)[0] == "stuck"
     replay(written.ledger, number, written.clock.now())
     assert study(written)[0] == "complete"
