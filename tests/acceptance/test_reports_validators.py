@@ -105,7 +105,7 @@ def test_the_plain_report_reads_like_a_report(tmp_path: Path) -> None:
         "Verification Flag   : UNVERIFIED",
         '"Summary")="AI generated, not verified; demonstration model, not for clinical use"',
         '"Finding")="Right lung: volume 2530 ml, mean density -812 HU"',
-        '"Finding")="Nodule: image 1, table position -10.0 mm, score 75 %"',
+        '"Finding")="Nodule: right lung, image 1, table position -10.0 mm, score 75 %"',
         '"Procedure Description")="Limits: whatever is not a phantom."',
     ):
         assert line in text
