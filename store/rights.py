@@ -126,6 +126,12 @@ _CONSUMES = (
     _add(dead_letters, "reader", "message", "event_id", "study_id", "error", "attempts", "at"),
     _STUCK,
 )
+# A rejection note that is to be sent, as whoever takes results back leaves it.
+_ASKS_FOR_A_NOTE = _add(
+    rejections,
+    *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
+    *("not_before", "requested_at"),
+)
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
 
@@ -215,11 +221,7 @@ DELIVER = Part(
         _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
         _add(delivery_objects, "delivery_id", "sop_uid"),
         _change(delivery_objects, "stored", "status", "at", "dropped"),
-        _add(
-            rejections,
-            *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
-            *("not_before", "requested_at"),
-        ),
+        _ASKS_FOR_A_NOTE,
         _change(rejections, *_SENT),
         _read(studies, "id", "state", "revision", "two_patients"),
         _read(conflicts, "study_id", "sent_study_id", "kind", "ended", "adopted_at"),
@@ -252,11 +254,7 @@ OPERATES = Part(
         _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         _change(delivery_objects, "at"),
-        _add(
-            rejections,
-            *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
-            *("not_before", "requested_at"),
-        ),
+        _ASKS_FOR_A_NOTE,
         _change(rejections, *_TRIED_ANEW, "forgotten"),
         *_SEEN,
     ),
