@@ -88,6 +88,23 @@ def test_a_wrong_setting_is_told_with_its_line_and_not_tried_for_ever(service: M
     restart(service)
 
 
+def test_a_data_folder_elsewhere_is_made_the_services_own_and_one_of_somebody_else_is_left_alone(
+    service: Machine,
+) -> None:
+    right = printed(service, "cat", SETTINGS)
+    change(service, lambda text: text.replace(str(DATA), "/srv/ai"))
+    assert service.node("service", "install").returncode == 0
+    await_start(service)
+    assert printed(service, "stat", "--format=%U %a", "/srv/ai") == "dicom-node 700"
+    service.run("chown", "games", "/srv/ai")
+    refused = service.node("service", "install")
+    assert refused.returncode == 1
+    assert "/srv/ai belongs to another user than dicom-node" in refused.stderr
+    change(service, lambda _: right)
+    service.node("service", "install")
+    await_start(service)
+
+
 def test_removed_it_is_gone_and_settings_and_data_are_left(service: Machine) -> None:
     done = service.node("service", "remove")
     assert done.returncode == 0, done.stderr

@@ -77,6 +77,24 @@ def test_a_command_that_the_services_user_could_not_read_is_refused_with_where_t
         command._program()
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("/home/me/data", "a service sees no home"),
+        ("/srv/my data", "letters, digits"),
+        ("/srv/100%i", "letters, digits"),
+        ("/srv/a\\nUser=root", "letters, digits"),
+    ],
+)
+def test_a_place_that_a_unit_cannot_name_or_the_service_would_not_see_is_refused(
+    tmp_path: Path, data: str, said: str
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{data}"\n')
+    with pytest.raises(ConfigurationError, match=said):
+        list(command._services(file, "dicom-node", None))
+
+
 def test_a_data_folder_without_its_whole_path_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     file.write_text('data = "here"\n')

@@ -1,13 +1,15 @@
 """`service`: the node as a service of systemd, under a user of its own."""
 
-import grp
 import os
+import pwd
+import re
 import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -25,6 +27,8 @@ group = typer.Typer(help="The node as a service of this machine (systemd).", no_
 app.add_typer(group, name="service")
 
 _HIDDEN = (Path("/root"), Path("/home"), Path("/run/user"))  # what ProtectHome takes away
+# What stands in a unit without quotes and without a meaning of its own, systemd.unit(5).
+_PLAIN = re.compile(r"[\w./+@:=-]+")
 
 ConfigFile = Annotated[
     Path, typer.Option("--config", metavar="FILE", help="Its TOML settings file; made where it is not there.")
@@ -60,7 +64,7 @@ def install(
     with readable_by_others():
         _write(USERS, user_line(user, services[0].data))
     _run("systemd-sysusers", str(USERS))
-    _hand_over(config, user)
+    _hand_over(config, services[0].data, user)
     with readable_by_others():
         for one in services:
             _write(UNITS / one.name, one.unit())
@@ -104,6 +108,8 @@ def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[
     settings = load_settings(config) if config.is_file() else Settings(data=DATA)
     if not settings.data.is_absolute():
         raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
+    for place in (config.absolute(), settings.data):
+        _refuse_hidden(place)
     for role in roles or (None,):
         if role is not None and role not in ROLES:
             raise ConfigurationError(f"there is no role {role}; roles are {', '.join(ROLES)}")
@@ -178,10 +184,31 @@ def _make_settings(config: Path, data: Path) -> None:
     say(f"made {config}: whom the node answers, and who gets results, is written there")
 
 
-def _hand_over(config: Path, user: str) -> None:
-    """The settings are root's to change and the service's to read: secrets may stand in them."""
-    os.chown(config, 0, grp.getgrnam(user).gr_gid)
+def _refuse_hidden(place: Path) -> None:
+    """Raises ConfigurationError for a place that a unit cannot name, or that the service would not see."""
+    if not _PLAIN.fullmatch(str(place)):
+        raise ConfigurationError(f"{place}: a service's paths are of letters, digits and ./_+@:=- alone")
+    if any(place.is_relative_to(one) for one in _HIDDEN):
+        raise ConfigurationError(f"{place}: a service sees no home; choose a place such as {SETTINGS} or {DATA}")
+
+
+def _hand_over(config: Path, data: Path, user: str) -> None:
+    """The settings are root's to change and the service's to read, for secrets may stand in them; the data are its own.
+
+    The usual data folder is made by systemd.
+    """
+    known = pwd.getpwnam(user)
+    os.chown(config, 0, known.pw_gid)
     config.chmod(0o640)
+    if data == DATA:
+        return
+    if not data.exists():
+        with readable_by_others():
+            data.mkdir(parents=True)
+        os.chown(data, known.pw_uid, known.pw_gid)
+        data.chmod(0o700)
+    elif data.stat().st_uid != known.pw_uid:
+        raise ConfigurationError(f"{data} belongs to another user than {user}: chown -R {user}: {quote(str(data))}")
 
 
 def _write(file: Path, text: str) -> None:
