@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from config.loading import load_settings
+from console.cli.app import app
 from console.cli.commands import service as command
 from console.cli.service_files import DATA, SETTINGS, Service, first_settings, user_line
 from domain.errors import ConfigurationError
@@ -93,6 +95,18 @@ def test_a_place_that_a_unit_cannot_name_or_the_service_would_not_see_is_refused
     file.write_text(f'data = "{data}"\n')
     with pytest.raises(ConfigurationError, match=said):
         list(command._services(file, "dicom-node", None))
+
+
+@pytest.mark.parametrize("user", ["", "0", "root", "a b", "-x", "a\nUser=root"])
+def test_whom_it_may_not_run_as_is_refused(user: str) -> None:
+    with pytest.raises(ConfigurationError, match="--user"):
+        list(command._services(SETTINGS, user, None))
+
+
+def test_what_is_shown_is_the_unit_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_program", lambda: Path("/usr/bin/true"))
+    shown = CliRunner().invoke(app, ["service", "show"])
+    assert shown.stdout == f"# /etc/systemd/system/{ONE.name}\n{ONE.unit()}"
 
 
 def test_a_data_folder_without_its_whole_path_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ group = typer.Typer(help="The node as a service of this machine (systemd).", no_
 app.add_typer(group, name="service")
 
 _HIDDEN = (Path("/root"), Path("/home"), Path("/run/user"))  # what ProtectHome takes away
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 # What stands in a unit without quotes and without a meaning of its own, systemd.unit(5).
 _PLAIN = re.compile(r"[\w./+@:=-]+")
 
@@ -83,7 +84,7 @@ def show(config: ConfigFile = SETTINGS, user: User = USER, role: RoleNames = Non
     Example:  dicom-node service show --role listen
     """
     for one in _services(config, user, role):
-        say(f"# {UNITS / one.name}", one.unit())
+        say(f"# {UNITS / one.name}", *one.unit().splitlines())
 
 
 @group.command()
@@ -105,7 +106,8 @@ def remove() -> None:
 
 
 def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[Service]:
-    settings = load_settings(config) if config.is_file() else Settings(data=DATA)
+    _refuse_user(user)
+    settings = load_settings(config) if config.exists() else Settings(data=DATA)
     if not settings.data.is_absolute():
         raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
     for place in (config.absolute(), settings.data):
@@ -157,10 +159,7 @@ def _has_card(settings: Settings) -> bool:
 
 def _refuse_what_cannot_be(user: str) -> None:
     _need_root()
-    if user == "root":
-        raise ConfigurationError(
-            "--user root: the node needs none of root's rights, and whoever takes it over would have all"
-        )
+    _refuse_user(user)
     for tool in ("systemctl", "systemd-sysusers"):
         if shutil.which(tool) is None:
             raise ConfigurationError(
@@ -168,6 +167,16 @@ def _refuse_what_cannot_be(user: str) -> None:
                 "keeps services here"
             )
     _program()
+
+
+def _refuse_user(user: str) -> None:
+    """Raises ConfigurationError for what is no name of a user, or root's."""
+    if user == "root":
+        raise ConfigurationError("--user root: the node needs none of root's rights, and whoever takes it over has all")
+    if not _USER.fullmatch(user):
+        raise ConfigurationError(
+            f"--user {user!r} is no name of a user: small letters, digits, - and _"
+        )
 
 
 def _need_root() -> None:
