@@ -174,9 +174,7 @@ def _refuse_user(user: str) -> None:
     if user == "root":
         raise ConfigurationError("--user root: the node needs none of root's rights, and whoever takes it over has all")
     if not _USER.fullmatch(user):
-        raise ConfigurationError(
-            f"--user {user!r} is no name of a user: small letters, digits, - and _"
-        )
+        raise ConfigurationError(f"--user {user!r} is no name of a user: small letters, digits, - and _")
 
 
 def _need_root() -> None:
