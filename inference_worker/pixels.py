@@ -34,10 +34,13 @@ def voxels(frames: Sequence[Frame]) -> Voxels:
     hold Python's lock, so that threads gain nothing, and only one frame beside the result is in memory. An instance's
     stored pixels are let go with the last of its frames, so that the result grows as they shrink.
     """
-    volume: Voxels = np.empty((len(frames), *frames[0].plane.size), np.int16)
+    volume: Voxels = np.empty((0, 0, 0), np.int16)
     left = Counter(id(frame.dataset) for frame in frames)
     for k, frame in enumerate(frames):
         stored = decoded(frame.dataset, frame.index, frame.plane.size, frame.plane.name)
+        if k == 0:
+            # Not before pixels were seen: Rows and Columns may state any size.
+            volume = np.empty((len(frames), *stored.shape), np.int16)
         if volume.dtype == np.int16 and not _fits(stored, frame.scale):
             volume = volume.astype(np.float32)
         _rescale(stored, frame.scale, volume[k])

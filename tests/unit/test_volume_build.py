@@ -252,6 +252,13 @@ def test_frames_at_one_position_are_named(tmp_path: Path) -> None:
     assert "frame 1 of image 1 and frame 2 of image 1 lie at the same position" in refused([image], tmp_path)
 
 
+def test_a_size_that_the_pixels_do_not_bear_out_is_refused_before_room_is_made_for_it(tmp_path: Path) -> None:
+    datasets = SMALL.datasets()
+    for one in datasets:
+        one.Rows = one.Columns = 65535
+    assert "the pixels of image 1 cannot be decoded" in refused(datasets, tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless, uid.JPEG2000Lossless])
 def test_a_truncated_file_is_refused_by_its_instance(syntax: str, tmp_path: Path) -> None:
