@@ -62,8 +62,9 @@ class Life:
                 raise word from error
 
     def close(self) -> None:
-        """End the session: what this life holds may be taken by the next."""
+        """Let go of the locks, then end the session: once this returns, the next may take what this life holds."""
         with self._lock:
+            self._let_go()
             self._drop()
 
     def _hold(self) -> None:
@@ -74,6 +75,12 @@ class Life:
         self._session.execute(select(func.pg_advisory_lock(_key(self.name))))
         for name in self._shared:
             self._session.execute(select(func.pg_advisory_lock_shared(_key(name, _SHARED))))
+
+    def _let_go(self) -> None:
+        # A server ends a session in its own time, after the client has gone: who looks meanwhile would see a life.
+        if self._session is not None:
+            with suppress(DBAPIError):
+                self._session.execute(select(func.pg_advisory_unlock_all()))
 
     def _drop(self) -> None:
         session, self._session = self._session, None
