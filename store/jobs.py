@@ -141,6 +141,11 @@ def withdraw(
     return [_job(row) for row in connection.execute(taken)], stopped
 
 
+def is_known_model(connection: Connection, model: str) -> bool:
+    """Was a model of this name ever asked?"""
+    return bool(connection.scalar(select(exists(jobs.c.id).where(jobs.c.model == model))))
+
+
 def get(connection: Connection, job: uuid.UUID) -> Job:
     """The job with this id."""
     return _job(connection.execute(select(jobs).where(jobs.c.id == job)).one())
