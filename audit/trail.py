@@ -73,6 +73,8 @@ class Action(StrEnum):
     DEAD_LETTER = "event set aside"
     REPLAYED = "event replayed"
     RETRIED = "study tried again"
+    CANCELLED = "study cancelled"
+    REPROCESSED = "model asked again"
     PAUSED = "work paused"
     RESUMED = "work resumed"
     HOST_FORGOTTEN = "host forgotten"

@@ -110,6 +110,22 @@ def plan_delivery(
     return Planned(row.id, row.rewritten)
 
 
+def make(connection: Connection, job: Job, destination: str) -> Delivery | None:
+    """A delivery of which nothing is planned; None where there is one."""
+    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
+    if connection.scalar(select(exists().where(of_job))):
+        return None
+    _new_delivery(connection, job, destination)
+    return _delivery(connection.execute(_DELIVERY.where(of_job)).one())
+
+
+def why_cancelled(connection: Connection, job: Job) -> str:
+    """Why a job's results go nowhere any more, "" where none was cancelled."""
+    ended = (deliveries.c.job_id == job.id, deliveries.c.state == DeliveryState.CANCELLED)
+    newest = select(deliveries.c.reason).where(*ended).order_by(deliveries.c.since.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none() or ""
+
+
 def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
     """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
 

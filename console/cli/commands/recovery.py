@@ -1,4 +1,4 @@
-"""`retry`: another chance for a study, when its cause was mended. `accept`: it goes on without."""
+"""`retry`: another chance for a study, or for many. `accept`: it goes on without. `cancel`, `reprocess`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +15,8 @@ from console.cli.served import served
 from console.cli.user import user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
+from consumers.steps.cancel import cancel as cancelling
+from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
@@ -173,6 +175,71 @@ def accept(
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY, then dicom-node retry STUDY")
         raise typer.Exit(1)
+
+
+@app.command()
+def cancel(
+    study: Study,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """End what is not yet done of a study: no model runs on it any more, and nothing further of it goes out.
+
+    What has arrived at a destination stays there. `retry STUDY` sets going again what was ended.
+
+    Example:  dicom-node cancel 3f2a --reason "a test of the scanner" --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    said = why(reason, "why the study is cancelled")
+    with reading(settings, OPERATOR) as source:
+        found = find_study(source, study)
+        done = cancelling(Ledger(source, "console"), found, said, user(), datetime.now(UTC), served(settings))
+    if as_json:
+        print_json(vars(done))
+    else:
+        say(f"ended: {done.jobs} inference(s), {done.deliveries} delivery(ies)")
+    if not done.goes_on:
+        complain("the study stays stuck for another reason: dicom-node status STUDY")
+        raise typer.Exit(1)
+
+
+@app.command()
+def reprocess(
+    study: Study,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model that is to run again.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    data: Data = None,
+    models: ModelFolder = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Run a model once more on the images that it has had: its new result supersedes the earlier one.
+
+    The study is complete anew after its settle time. A destination whose profile wants that is told by a rejection note
+    of what it has. What other models found on the same images stays; those that failed are asked again as well.
+
+    Example:  dicom-node reprocess 3f2a --model ct_lung --reason "the GPU was faulty" --data trial
+    """
+    settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
+    said = why(reason, "why the model is to run again")
+    known = sorted({one.name for one in installed(settings)})
+    if model not in known:
+        raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
+    with reading(settings, OPERATOR) as source:
+        found = find_study(source, study)
+        runs = reprocessing(Ledger(source, "console"), found, model, said, user(), datetime.now(UTC))
+        with source.transaction() as connection:
+            paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
+    if as_json:
+        print_json({"model": model, "runs": runs})
+        return
+    say(f"{model} runs again when the study is complete anew; {runs} earlier run(s) count no more then")
+    for one in paused:
+        complain(f"it waits until then: {one.said}")
 
 
 def _unknown(models: Sequence[str], settings: Settings) -> str:
