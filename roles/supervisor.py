@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from config.secret_urls import SecretUrl
 from config.settings import Settings
@@ -22,6 +23,7 @@ from roles.devices import devices, spread, usable_asked_elsewhere
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
+from roles.patience import Patience
 from roles.process import die_with, process_name, run_role
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
@@ -32,8 +34,7 @@ _TICK = 0.05  # s between two looks at the children
 # s that the roles have to stop. The listener takes the longest: it lets associations end, then aborts them.
 _GRACE = LONGEST_STOP + 3.0
 _DATABASE_GRACE = 20.0  # s for PostgreSQL's checkpoint
-_DATABASE_PAUSE = 2.0  # s between two attempts to reach a database
-_REPORT_EVERY = 15.0  # s after which somebody who waits for the start is told what it waits for
+_DATABASE_PAUSE = 1.5  # s between two attempts to reach a database
 
 
 @dataclass
@@ -96,7 +97,7 @@ class Supervisor:
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        report_at = time.monotonic() + _REPORT_EVERY
+        patience = Patience(self.say)
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
@@ -105,17 +106,16 @@ class Supervisor:
                 self._tick()
             else:
                 self._start_what_is_due()
-            if time.monotonic() > report_at:
-                report_at = time.monotonic() + _REPORT_EVERY
-                self.say("waiting: the data folder's own PostgreSQL starts")
+            patience.waits(lambda: "waiting: the data folder's own PostgreSQL starts")
         return None
 
     def _start_roles(self, settings: Settings) -> None:
         """Each begins while what the next one needs is imported."""
-        names = _others(settings)
+        names, patience = _others(settings), Patience(self.say)
         for name in least_first(names):
             if self.stop.is_set():
                 return
+            patience.waits(partial("waiting: {} is loaded".format, name))
             load_role(role_of(name))
             self._roles.append(self._role(name, settings))
             self._start_what_is_due()
@@ -127,7 +127,7 @@ class Supervisor:
         A schema that fits is left alone, and so is every one where no owner's URL is given: the node's own role may
         not touch it.
         """
-        url = _revealed(settings.database.url) or ""
+        url, patience = _revealed(settings.database.url) or "", Patience(self.say, at_once=True)
         for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
@@ -136,7 +136,7 @@ class Supervisor:
                     _upgrade(url)
                 return True
             except Unavailable as error:
-                self.say(f"waiting: {error}")
+                patience.waits(partial("waiting: {}".format, error))
                 self._tick_for(_DATABASE_PAUSE)
         return False
 
@@ -155,15 +155,14 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        report_at = time.monotonic() + _REPORT_EVERY
+        patience = Patience(self.say)
         awaited = self._processes()
         for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
-                if awaited and time.monotonic() > report_at:
-                    report_at = time.monotonic() + _REPORT_EVERY
-                    self.say(missing(self._reports()))
+                if awaited:
+                    patience.waits(lambda: missing(self._reports()))
 
     def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
         """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.
