@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, Command] = {
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "config": Command("configuration", "The settings: check them, show them."),
+    "reload": Command("reload", "Have a node that runs take over its settings, as far as that needs no restart."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
     "service": Command("service", "The node as a service of this machine (systemd)."),
     "database": Command("schema", "The database's schema and rights."),
