@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import Verification
 
 from roles.reload import last_answer
 from tests.support.node import Node, own_folder
