@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from config import logs
+from config.reloading import AS_IT_STANDS, taken_over
 from config.secret_urls import SecretUrl
 from config.settings import Settings
 from dicom_node.listener import LONGEST_STOP
-from domain.errors import Unavailable
+from domain.errors import NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
@@ -25,6 +27,7 @@ from roles.health import Report, ask
 from roles.keeper import keep
 from roles.patience import Patience
 from roles.process import die_with, process_name, run_role
+from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
@@ -42,6 +45,7 @@ class Supervisor:
     """Runs roles until `stop`. `say` gets a line while something holds up the start, then `ready` all reports.
 
     `begun` is called once the listeners have been started: what takes time and is no reason to let a scanner wait.
+    Whenever `asked` is set, what `read` gives is taken over as far as it needs no restart.
     """
 
     settings: Settings
@@ -49,30 +53,37 @@ class Supervisor:
     ready: Callable[[Mapping[str, Report]], None]
     say: Callable[[str], None]
     begun: Callable[[], None]
+    asked: threading.Event = field(default_factory=threading.Event)
+    read: Callable[[], Settings] | None = None
+    _in_force: Settings = field(init=False)
+    _answer: Answer = field(default_factory=lambda: Answer(os.getpid()), init=False)
     _listeners: list[Child] = field(default_factory=list, init=False)
     _keeper: Child | None = field(default=None, init=False)
     _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._in_force = self.settings
 
     def run(self) -> None:
         """The listeners, the database, its schema, the roles; at the end all in reverse.
 
         Raises NodeError where it cannot start.
         """
+        publish(self.settings.data, UP, self._answer)
         try:
             self._start_listeners()
-            settings = spread(self.settings, usable_asked_elsewhere)
-            self._start_keeper(settings)
+            self._in_force = spread(self.settings, usable_asked_elsewhere)
+            self._start_keeper(self._in_force)
             self.begun()
-            connected = self._with_database(settings)
-            if connected is not None:
-                self._start_roles(connected)
+            if self._reach_database():
+                self._start_roles(self._in_force)
                 self._look_after()
         finally:
             self._wind_down()
 
     def _start_listeners(self) -> None:
-        self._listeners = [self._role(name, self.settings) for name in _listeners(self.settings)]
+        self._listeners = [self._role(name) for name in _listeners(self.settings)]
         self._start_what_is_due()
 
     def _start_keeper(self, settings: Settings) -> None:
@@ -82,18 +93,17 @@ class Supervisor:
             self._keeper = self._child(KEEPER, lambda: keep(own))
             self._start_what_is_due()
 
-    def _with_database(self, settings: Settings) -> Settings | None:
-        """The settings with a URL of a database whose schema is up to date; None when asked to stop before that."""
-        owner_url = _revealed(settings.database.owner_url)
+    def _reach_database(self) -> bool:
+        """Go by the URL of a database whose schema is up to date; False when asked to stop before that."""
+        owner_url = _revealed(self._in_force.database.owner_url)
         if self._keeper is not None:
             kept = self._await_keeper(self._keeper)
             if kept is None:
-                return None
+                return False
             owner_url = kept.facts.owner_url
-            settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept.facts.url)})}
-            )
-        return settings if self._bring_up_to_date(settings, owner_url) else None
+            database = self._in_force.database.model_copy(update={"url": SecretUrl(kept.facts.url)})
+            self._in_force = self._in_force.model_copy(update={"database": database})
+        return self._bring_up_to_date(self._in_force, owner_url)
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
@@ -117,7 +127,7 @@ class Supervisor:
                 return
             patience.waits(partial("waiting: {} is loaded".format, name))
             load_role(role_of(name))
-            self._roles.append(self._role(name, settings))
+            self._roles.append(self._role(name))
             self._start_what_is_due()
         self._roles.sort(key=lambda child: names.index(child.name))
 
@@ -140,10 +150,12 @@ class Supervisor:
                 self._tick_for(_DATABASE_PAUSE)
         return False
 
-    def _role(self, name: str, settings: Settings) -> Child:
+    def _role(self, name: str) -> Child:
+        """By the settings that are in force whenever it begins."""
         role, _, index = name.partition("-")
-        own = role_settings(settings, name)
-        return self._child(name, lambda: run_role(role, ROLES[role], own, int(index or 0)))
+        return self._child(
+            name, lambda: run_role(role, ROLES[role], role_settings(self._in_force, name), int(index or 0))
+        )
 
     def _child(self, name: str, main: Callable[[], int]) -> Child:
         supervisor = os.getpid()
@@ -191,8 +203,32 @@ class Supervisor:
 
     def _tick(self) -> None:
         """Start what is due, and wait a moment."""
+        if self.asked.is_set():
+            self.asked.clear()
+            self._reload()
         self._start_what_is_due()
         self.stop.wait(_TICK)
+
+    def _reload(self) -> None:
+        """Take over what needs no restart: all of it, or nothing where anything is wrong."""
+        try:
+            change = reread(self.settings, self.read or (lambda: self.settings))
+        except NodeError as error:
+            self._answer = refused(self._answer, error)
+            publish(self.settings.data, UP, self._answer)
+            return
+        self.settings = change.settings
+        self._in_force = taken_over(self._in_force, change.settings, change.taken)
+        logs.set_level(self.settings.logging)
+        hand_over(self.settings.data, self.settings)
+        for child in self._processes():
+            if role_of(child.name) in change.anew:
+                child.renew(_GRACE)
+            elif AS_IT_STANDS & set(change.taken):
+                child.hang_up()
+        say(change)
+        self._answer = answered(self._answer, change)
+        publish(self.settings.data, UP, self._answer)
 
     def _start_what_is_due(self) -> None:
         for child in self._children():
