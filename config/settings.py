@@ -283,6 +283,9 @@ class Delivery(Section):
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
+    echo: Seconds = Field(
+        60.0, description="s between two C-ECHOs that find out whether a destination is there; 0 sends none"
+    )
 
 
 class Http(Section):

@@ -143,7 +143,7 @@ class HealthServer:
 
     def __init__(self, health: Health, settings: Http, data: Path, name: str, facts: Facts | None = None) -> None:
         names = {one.lower().removesuffix(".") for one in (settings.host, *settings.names)}
-        self._respond = partial(_respond, health, names)
+        self._respond = partial(_respond, health, name, names)
         self._facts = facts or Facts()
         self._settings = settings
         self._name = name
@@ -214,19 +214,20 @@ def _asked(host: str, port: int) -> Report:
     return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 
-def _respond(health: Health, names: Collection[str], head: bytes | None) -> bytes:
+def _respond(health: Health, name: str, names: Collection[str], head: bytes | None) -> bytes:
     """The answer to a request's line and fields."""
     try:
-        status, kind, body = _answer_to(health, read_path(head, names))
+        status, kind, body = _answer_to(health, name, read_path(head, names))
     except Refused as refused:
         status, kind, body = _json(refused.status, {"error": refused.reason})
     return response(status, kind, body, with_body=not asks_for_no_body(head))
 
 
-def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
+def _answer_to(health: Health, name: str, path: str) -> tuple[int, str, bytes]:
     """Status, content type and body."""
     if path == "/metrics":
-        return 200, metrics.CONTENT_TYPE, metrics.exposition()
+        metrics.role_ready.labels(name).set(health.report().ready)
+        return 200, metrics.CONTENT_TYPE, metrics.exposition(name)
     if path == "/health/live":
         hanging = health.hanging()
         return _json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})

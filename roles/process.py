@@ -17,7 +17,7 @@ from importlib.metadata import version
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from config import logs, masking
+from config import logs, masking, metrics
 from config.environment import forget_secrets
 from config.secret_files import secret_settings
 from config.settings import Settings
@@ -90,6 +90,7 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
     """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, else 2 (a wrong setting) or 1."""
     logs.set_up(settings.logging, process_name(name, index))
     allow_all_descriptors()
+    metrics.build.labels(version("dicom-node")).set(1)
     stop = stopped_by_signals()
     health = Health()
     try:
