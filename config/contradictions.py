@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _EVERYWHERE = {"0.0.0.0", "::"}
-_HIGHEST_PORT = 65_535
-# Health doors of `up` beside those of the listeners and of further workers, the relay's and the database's included.
-_SINGLE_ROLES = 7
 
 
 def contradictions(settings: "Settings") -> Iterator[str]:
@@ -29,22 +26,11 @@ def contradictions(settings: "Settings") -> Iterator[str]:
 
 def _ports(settings: "Settings") -> Iterator[str]:
     listener, http = settings.listener, settings.http
-    last = http.port + _doors(settings) - 1
-    if http.port and last > _HIGHEST_PORT:
-        most = _HIGHEST_PORT - _doors(settings) + 1
-        yield f"http.port ({http.port}) leaves no port for each role up to {_HIGHEST_PORT}: {most} would fit"
-    if http.port and http.port <= listener.port <= last and _same_machine(listener.host, http.host):
-        yield (
-            f"http.port ({http.port}) and the ports behind it, one a role, hold listener.port ({listener.port}):"
-            f" {listener.port + 1} would fit"
-        )
+    if http.port and http.port == listener.port and _same_machine(listener.host, http.host):
+        yield f"http.port ({http.port}) is listener.port: {listener.port + 1} would fit"
     for name, host, port in _servers(settings):
         if port and port == listener.port and _same_machine(listener.host, host):
             yield f"{name} is at the node's own listener.port ({port})"
-
-
-def _doors(settings: "Settings") -> int:
-    return settings.listener.processes + settings.models.device.count(",") + _SINGLE_ROLES
 
 
 def _servers(settings: "Settings") -> Iterator[tuple[str, str, int]]:

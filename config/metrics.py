@@ -114,4 +114,4 @@ class _Of:
 
 def exposition(name: str) -> bytes:
     """What the process `name` knows, in the text format of Prometheus."""
-    return generate_latest(_Of(name))  # type: ignore[arg-type]  # it asks for `collect` alone
+    return generate_latest(_Of(name))

@@ -289,13 +289,13 @@ class Delivery(Section):
 
 
 class Http(Section):
-    """The door for health and figures of each role."""
+    """The door for health and figures."""
 
     host: Host = Field("127.0.0.1", description="address of /metrics and /health")
     port: Port = Field(
         0,
-        description="port of a role that runs alone; under up of the first role, each further one has the next; "
-        "0 takes a free one and writes it to run/ROLE.json",
+        description="port of a role that runs alone, and of the one door of up for all its roles; 0 takes a free one "
+        "and writes it to run/ROLE.json, or run/door.json",
     )
     names: tuple[Host, ...] = Field(
         (),

@@ -107,12 +107,17 @@ def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
 
                 run_recorded(role, Context(settings, objects, stop, health, index, ledger(name, settings)))
     except NodeError as error:
-        _log.error("%s", error, extra={"error": type(error).__name__})
+        log_end(error)
         return exit_code(error)
     except Exception:  # the process boundary: a defect must reach the log in the log's own format
         _log.critical("a defect ended this process", exc_info=True)
         return 1
     return 0
+
+
+def log_end(error: NodeError) -> None:
+    """Say what ends this process."""
+    _log.error("%s", error, extra={"error": type(error).__name__})
 
 
 def allow_all_descriptors() -> None:

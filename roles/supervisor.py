@@ -1,6 +1,7 @@
 """`dicom-node up`: every role as a child process on one machine, started again when it dies, stopped in order.
 
 The listeners come first: they need a disk and nothing else, so a scanner is answered while the database still starts.
+After them comes the door of health and metrics, which tells what the others wait for.
 The others are copies of this process (roles.fork), each made once it has imported what that role needs (roles.shared).
 """
 
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from config.secret_urls import SecretUrl
-from config.settings import Settings
+from config.settings import Http, Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import Unavailable
 from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
+from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
@@ -49,6 +51,7 @@ class Supervisor:
     say: Callable[[str], None]
     begun: Callable[[], None]
     _listeners: list[Child] = field(default_factory=list, init=False)
+    _door: Child | None = field(default=None, init=False)
     _keeper: Child | None = field(default=None, init=False)
     _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
@@ -61,6 +64,7 @@ class Supervisor:
         try:
             self._start_listeners()
             settings = spread(self.settings, usable_asked_elsewhere)
+            self._start_door(settings)
             self._start_keeper(settings)
             self.begun()
             connected = self._with_database(settings)
@@ -74,10 +78,16 @@ class Supervisor:
         self._listeners = [self._role(name, self.settings) for name in _listeners(self.settings)]
         self._start_what_is_due()
 
+    def _start_door(self, settings: Settings) -> None:
+        names = role_processes(settings)
+        own = settings.model_copy(update={"data": settings.data.absolute()})
+        self._door = self._child(DOOR, lambda: serve_door(own, names))
+        self._start_what_is_due()
+
     def _start_keeper(self, settings: Settings) -> None:
         if settings.database.url is None:
             self._imports = load(_others(settings), first_start=not has_database(settings))
-            own = role_settings(settings, KEEPER)
+            own = role_settings(settings)
             self._keeper = self._child(KEEPER, lambda: keep(own))
             self._start_what_is_due()
 
@@ -142,7 +152,7 @@ class Supervisor:
 
     def _role(self, name: str, settings: Settings) -> Child:
         role, _, index = name.partition("-")
-        own = role_settings(settings, name)
+        own = role_settings(settings)
         return self._child(name, lambda: run_role(role, ROLES[role], own, int(index or 0)))
 
     def _child(self, name: str, main: Callable[[], int]) -> Child:
@@ -203,12 +213,13 @@ class Supervisor:
         return [*self._listeners, *self._roles]
 
     def _children(self) -> Sequence[Child]:
-        return [*self._processes(), *([self._keeper] if self._keeper else [])]
+        return [*self._processes(), *(child for child in (self._door, self._keeper) if child)]
 
     def _wind_down(self) -> None:
         """Roles first, so that each can still record its stop; then the database."""
+        roles = [*self._processes(), *([self._door] if self._door else [])]
         keeper = [self._keeper] if self._keeper else []
-        for group, grace in ((self._processes(), _GRACE), (keeper, _DATABASE_GRACE)):
+        for group, grace in ((roles, _GRACE), (keeper, _DATABASE_GRACE)):
             for child in group:
                 child.ask_to_stop()
             deadline = time.monotonic() + grace
@@ -228,8 +239,8 @@ def _others(settings: Settings) -> list[str]:
     return role_processes(settings)[settings.listener.processes :]
 
 
-def role_settings(settings: Settings, name: str) -> Settings:
-    """What the process `name` is to go by.
+def role_settings(settings: Settings) -> Settings:
+    """What the processes of `up` are to go by.
 
     No role uses the owner's URL, for none needs the right to change the schema. What the supervisor was given in its
     environment or has in its memory is not taken from its copies: roles that are to be apart run by themselves.
@@ -238,14 +249,9 @@ def role_settings(settings: Settings, name: str) -> Settings:
         update={
             "data": settings.data.absolute(),
             "database": settings.database.model_copy(update={"owner_url": None}),
-            "http": settings.http.model_copy(update={"port": http_port(settings, name)}),
+            "http": Http(),  # on loopback, at a port that is free: what is asked from outside is asked at the one door
         }
     )
-
-
-def http_port(settings: Settings, name: str) -> int:
-    """The port of /metrics and /health of the process `name`; 0 takes a free one."""
-    return settings.http.port and settings.http.port + _position(settings, name)
 
 
 def missing(reports: Mapping[str, Report]) -> str:
@@ -256,12 +262,6 @@ def missing(reports: Mapping[str, Report]) -> str:
 
 def _listeners(settings: Settings) -> list[str]:
     return [process_name("listen", index) for index in range(settings.listener.processes)]
-
-
-def _position(settings: Settings, name: str) -> int:
-    """The roles' health doors follow one another; the database's keeper comes last."""
-    names = role_processes(settings)
-    return names.index(name) if name in names else len(names)
 
 
 def _revealed(url: SecretUrl | None) -> str | None:
