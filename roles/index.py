@@ -2,6 +2,8 @@
 
 import os
 import time
+from pathlib import Path
+from shutil import disk_usage
 
 from config import metrics
 from consumers.steps.index import Indexer
@@ -42,7 +44,8 @@ def index(context: Context) -> None:
             reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks, descriptions=kept
         )
 
-        figures = Throttled(_FIGURES, lambda: _measure(meter))
+        objects = context.settings.data / "objects"
+        figures = Throttled(_FIGURES, lambda: _measure(meter, objects))
         waits = at_once_then(_POLL)
 
         def turn() -> None:
@@ -65,7 +68,8 @@ def _marks(context: Context, life: Life) -> PatientMarks:
     return patient_marks(context.settings, context.database)
 
 
-def _measure(meter: BacklogMeter) -> None:
+def _measure(meter: BacklogMeter, objects: Path) -> None:
+    metrics.disk_free.labels("objects").set(disk_usage(objects).free)
     backlog = meter.measure()
     metrics.spool_bytes.set(backlog.bytes)
     metrics.queue_depth.labels("spool").set(backlog.records)

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from config import logs, masking
+from config import logs, masking, metrics
 from config.environment import forget_secrets
 from config.secret_files import secret_settings
 from config.settings import Settings
@@ -127,6 +127,7 @@ def run_role(
     """
     logs.set_up(settings.logging, process_name(name, index))
     allow_all_descriptors()
+    metrics.build.labels(version("dicom-node")).set(1)
     lives = _Lives(settings)
     while True:
         code = _live(name, role, lives, index, read)
@@ -152,7 +153,7 @@ def _live(name: str, role: Role, lives: _Lives, index: int, read: Callable[[], S
 
                 run_recorded(role, replace(context, trail=ledger(name, settings)))
     except NodeError as error:
-        _log.error("%s", error, extra={"error": type(error).__name__})
+        log_end(error)
         return exit_code(error)
     except Exception:  # the process boundary: a defect must reach the log in the log's own format
         _log.critical("a defect ended this process", exc_info=True)
@@ -172,6 +173,11 @@ def _reloading(name: str, lives: _Lives, index: int, read: Callable[[], Settings
     )
     reloading.watch(lives.stop, asked)
     return reloading
+
+
+def log_end(error: NodeError) -> None:
+    """Say what ends this process."""
+    _log.error("%s", error, extra={"error": type(error).__name__})
 
 
 def allow_all_descriptors() -> None:

@@ -1,6 +1,7 @@
 """`dicom-node up`: every role as a child process on one machine, started again when it dies, stopped in order.
 
 The listeners come first: they need a disk and nothing else, so a scanner is answered while the database still starts.
+After them comes the door of health and metrics, which tells what the others wait for.
 The others are copies of this process (roles.fork), each made once it has imported what that role needs (roles.shared).
 """
 
@@ -15,13 +16,14 @@ from functools import partial
 from config import logs
 from config.reloading import AS_IT_STANDS, taken_over
 from config.secret_urls import SecretUrl
-from config.settings import Settings
+from config.settings import Http, Settings
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
+from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
@@ -58,6 +60,7 @@ class Supervisor:
     _in_force: Settings = field(init=False)
     _answer: Answer = field(default_factory=lambda: Answer(os.getpid()), init=False)
     _listeners: list[Child] = field(default_factory=list, init=False)
+    _door: Child | None = field(default=None, init=False)
     _keeper: Child | None = field(default=None, init=False)
     _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
@@ -74,6 +77,7 @@ class Supervisor:
         try:
             self._start_listeners()
             self._in_force = spread(self.settings, usable_asked_elsewhere)
+            self._start_door(self._in_force)
             self._start_keeper(self._in_force)
             self.begun()
             if self._reach_database():
@@ -86,10 +90,16 @@ class Supervisor:
         self._listeners = [self._role(name) for name in _listeners(self.settings)]
         self._start_what_is_due()
 
+    def _start_door(self, settings: Settings) -> None:
+        names = role_processes(settings)
+        own = settings.model_copy(update={"data": settings.data.absolute()})
+        self._door = self._child(DOOR, lambda: serve_door(own, names))
+        self._start_what_is_due()
+
     def _start_keeper(self, settings: Settings) -> None:
         if settings.database.url is None:
             self._imports = load(_others(settings), first_start=not has_database(settings))
-            own = role_settings(settings, KEEPER)
+            own = role_settings(settings)
             self._keeper = self._child(KEEPER, lambda: keep(own))
             self._start_what_is_due()
 
@@ -153,9 +163,7 @@ class Supervisor:
     def _role(self, name: str) -> Child:
         """By the settings that are in force whenever it begins."""
         role, _, index = name.partition("-")
-        return self._child(
-            name, lambda: run_role(role, ROLES[role], role_settings(self._in_force, name), int(index or 0))
-        )
+        return self._child(name, lambda: run_role(role, ROLES[role], role_settings(self._in_force), int(index or 0)))
 
     def _child(self, name: str, main: Callable[[], int]) -> Child:
         supervisor = os.getpid()
@@ -238,12 +246,13 @@ class Supervisor:
         return [*self._listeners, *self._roles]
 
     def _children(self) -> Sequence[Child]:
-        return [*self._processes(), *([self._keeper] if self._keeper else [])]
+        return [*self._processes(), *(child for child in (self._door, self._keeper) if child)]
 
     def _wind_down(self) -> None:
         """Roles first, so that each can still record its stop; then the database."""
+        roles = [*self._processes(), *([self._door] if self._door else [])]
         keeper = [self._keeper] if self._keeper else []
-        for group, grace in ((self._processes(), _GRACE), (keeper, _DATABASE_GRACE)):
+        for group, grace in ((roles, _GRACE), (keeper, _DATABASE_GRACE)):
             for child in group:
                 child.ask_to_stop()
             deadline = time.monotonic() + grace
@@ -263,8 +272,8 @@ def _others(settings: Settings) -> list[str]:
     return role_processes(settings)[settings.listener.processes :]
 
 
-def role_settings(settings: Settings, name: str) -> Settings:
-    """What the process `name` is to go by.
+def role_settings(settings: Settings) -> Settings:
+    """What the processes of `up` are to go by.
 
     No role uses the owner's URL, for none needs the right to change the schema. What the supervisor was given in its
     environment or has in its memory is not taken from its copies: roles that are to be apart run by themselves.
@@ -273,14 +282,9 @@ def role_settings(settings: Settings, name: str) -> Settings:
         update={
             "data": settings.data.absolute(),
             "database": settings.database.model_copy(update={"owner_url": None}),
-            "http": settings.http.model_copy(update={"port": http_port(settings, name)}),
+            "http": Http(),  # on loopback, at a port that is free: what is asked from outside is asked at the one door
         }
     )
-
-
-def http_port(settings: Settings, name: str) -> int:
-    """The port of /metrics and /health of the process `name`; 0 takes a free one."""
-    return settings.http.port and settings.http.port + _position(settings, name)
 
 
 def missing(reports: Mapping[str, Report]) -> str:
@@ -291,12 +295,6 @@ def missing(reports: Mapping[str, Report]) -> str:
 
 def _listeners(settings: Settings) -> list[str]:
     return [process_name("listen", index) for index in range(settings.listener.processes)]
-
-
-def _position(settings: Settings, name: str) -> int:
-    """The roles' health doors follow one another; the database's keeper comes last."""
-    names = role_processes(settings)
-    return names.index(name) if name in names else len(names)
 
 
 def _revealed(url: SecretUrl | None) -> str | None:
