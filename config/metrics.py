@@ -30,6 +30,7 @@ spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the spool that a
 spool_damaged = Counter(
     "dicom_node_spool_damaged", "Records of the spool that are damaged or missing", registry=REGISTRY
 )
+disk_free = Gauge("dicom_node_disk_free_bytes", "Bytes free where a folder lies", ["folder"], registry=REGISTRY)
 studies = Gauge("dicom_node_studies", "Studies by state", ["state"], registry=REGISTRY)
 queue_depth = Gauge("dicom_node_queue_depth", "Work that waits", ["queue"], registry=REGISTRY)
 queue_age = Gauge("dicom_node_queue_age_seconds", "Age of the oldest work that waits", ["queue"], registry=REGISTRY)
