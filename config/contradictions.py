@@ -13,9 +13,6 @@ from domain.nearest import did_you_mean
 from domain.profiles import BUILT_IN
 
 _EVERYWHERE = {"0.0.0.0", "::"}
-_HIGHEST_PORT = 65_535
-# Health doors of `up` beside those of the listeners and of further workers, the relay's and the database's included.
-_SINGLE_ROLES = 7
 
 
 def contradictions(settings: Settings) -> Iterator[Fault]:
@@ -31,26 +28,13 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
 
 def _ports(settings: Settings) -> Iterator[Fault]:
     listener, http = settings.listener, settings.http
-    last = http.port + _doors(settings) - 1
-    if http.port and last > _HIGHEST_PORT:
-        most = _HIGHEST_PORT - _doors(settings) + 1
+    if http.port and http.port == listener.port and same_machine(listener.host, http.host):
         yield _between(
-            f"http.port ({http.port}) leaves no port for each role up to {_HIGHEST_PORT}: {most} would fit", "http.port"
-        )
-    if http.port and http.port <= listener.port <= last and same_machine(listener.host, http.host):
-        yield _between(
-            f"http.port ({http.port}) and the ports behind it, one a role, hold listener.port ({listener.port}):"
-            f" {listener.port + 1} would fit",
-            "http.port",
-            "listener.port",
+            f"http.port ({http.port}) is listener.port: {listener.port + 1} would fit", "http.port", "listener.port"
         )
     for name, path, host, port in servers(settings):
         if port and port == listener.port and same_machine(listener.host, host):
             yield Fault(f"{name} is at the node's own listener.port ({port})", (path, ("listener", "port")))
-
-
-def _doors(settings: Settings) -> int:
-    return settings.listener.processes + settings.models.device.count(",") + _SINGLE_ROLES
 
 
 def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:

@@ -275,16 +275,19 @@ class Delivery(Section):
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
+    echo: Seconds = Field(
+        60.0, description="s between two C-ECHOs that find out whether a destination is there; 0 sends none"
+    )
 
 
 class Http(Section):
-    """The door for health and figures of each role."""
+    """The door for health and figures."""
 
     host: Host = Field("127.0.0.1", description="address of /metrics and /health")
     port: Port = Field(
         0,
-        description="port of a role that runs alone; under up of the first role, each further one has the next; "
-        "0 takes a free one and writes it to run/ROLE.json",
+        description="port of a role that runs alone, and of the one door of up for all its roles; 0 takes a free one "
+        "and writes it to run/ROLE.json, or run/door.json",
     )
     names: tuple[Host, ...] = Field(
         (),

@@ -10,17 +10,15 @@ from config.settings import Settings
 from config.sources import Fault
 from roles.health import ask
 from roles.run_files import all_running
-from roles.supervisor import http_port, role_processes
 
 
 @dataclass(frozen=True)
 class _Endpoint:
-    """What is opened by the section of its settings; `whose` it is, where several are of that section."""
+    """What is opened, by the section of its settings."""
 
     section: str
     host: str
     port: int
-    whose: str = ""
 
     def refusal(self) -> OSError | None:
         """Why it cannot be opened; None where it can."""
@@ -40,7 +38,7 @@ class _Endpoint:
         if error.errno == errno.EADDRNOTAVAIL:
             said = f"{self.host} is no address of this machine: 0.0.0.0 stands for all that it has"
             return Fault(f"{self.section}.host: {said}", paths[::-1])
-        where = f"{self.section}.port: {self.host}:{self.port}{self.whose} cannot be opened"
+        where = f"{self.section}.port: {self.host}:{self.port} cannot be opened"
         return Fault(f"{where}: {error.strerror or error}{holder or self._remedy(error)}", paths)
 
     def _remedy(self, error: OSError) -> str:
@@ -62,10 +60,9 @@ def closed(settings: Settings, *, beside_itself: bool = False) -> Iterator[Fault
         if not (holder and beside_itself):
             yield listener.fault(error, holder)
     own = {said.port for said in all_running(settings.data).values()} if beside_itself else set()
-    for at, name in enumerate(role_processes(settings) if http.port else ()):
-        one = _Endpoint("http", http.host, http_port(settings, name), f", of {name} (http.port + {at}),")
-        if one.port not in own and (error := one.refusal()):
-            yield one.fault(error)
+    health = _Endpoint("http", http.host, http.port)
+    if http.port and http.port not in own and (error := health.refusal()):
+        yield health.fault(error)
 
 
 def _own_listener(settings: Settings) -> str:

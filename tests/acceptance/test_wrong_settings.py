@@ -38,9 +38,9 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a health port that is taken": (
         "[listener]\nport = {free}\n[http]\nport = {taken}\n",
-        "@4: http.port: 127.0.0.1:{taken}, of listen (http.port + 0), cannot be opened: Address already in use",
+        "@4: http.port: 127.0.0.1:{taken} cannot be opened: Address already in use",
     ),
-    "ports that overlap": ("[http]\nport = 11110\n", "@2: http.port (11110) and the ports behind it, one a role, hold"),
+    "ports that overlap": ("[http]\nport = 11112\n", "@2: http.port (11112) is listener.port: 11113 would fit"),
     "a host for a caller's address": (
         '[[listener.callers]]\naet = "CT"\naddress = "ct1"\n',
         "@3: listener.callers.CT.address: 'ct1' is neither an IP address nor a network such as 10.1.0.0/16: write the",
