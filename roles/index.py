@@ -2,14 +2,13 @@
 
 import os
 import time
-from pathlib import Path
-from shutil import disk_usage
 
 from config import metrics
 from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
 from domain.stopping import Stopped
+from roles.disk_use import publish_space
 from roles.identity_key import patient_marks
 from roles.parts import sweep_drafts
 from roles.process import Context
@@ -44,8 +43,7 @@ def index(context: Context) -> None:
             reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks, descriptions=kept
         )
 
-        objects = context.settings.data / "objects"
-        figures = Throttled(_FIGURES, lambda: _measure(meter, objects))
+        figures = Throttled(_FIGURES, lambda: _measure(meter, context))
         waits = at_once_then(_POLL)
 
         def turn() -> None:
@@ -68,8 +66,8 @@ def _marks(context: Context, life: Life) -> PatientMarks:
     return patient_marks(context.settings, context.database)
 
 
-def _measure(meter: BacklogMeter, objects: Path) -> None:
-    metrics.disk_free.labels("objects").set(disk_usage(objects).free)
+def _measure(meter: BacklogMeter, context: Context) -> None:
+    publish_space(context.settings)
     backlog = meter.measure()
     metrics.spool_bytes.set(backlog.bytes)
     metrics.queue_depth.labels("spool").set(backlog.records)

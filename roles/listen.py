@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from shutil import disk_usage
 
 from config import metrics
-from config.settings import Caller
+from config.settings import Caller, Settings
 from dicom_node.dimse import Status
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
@@ -29,6 +29,10 @@ class ListenerMetrics:
     """Counts what the listener tells: each of the settings' callers by its AE title, all others as one."""
 
     def __init__(self, callers: Iterable[Caller]) -> None:
+        self.name_callers(callers)
+
+    def name_callers(self, callers: Iterable[Caller]) -> None:
+        """Count these by name from now on."""
         self._listed = frozenset(caller.aet for caller in callers)
         self._begin()
 
@@ -66,8 +70,11 @@ def listen(context: Context) -> None:
     """Serve the port until told to stop."""
     settings = context.settings
     watching: list[threading.Thread] = []
+    counted = ListenerMetrics(settings.listener.callers)
 
     def ready(listener: Listener, writer: SpoolWriter) -> None:
+        if context.reloading is not None:
+            context.reloading.taken_by(lambda new: _let_in(new, listener, counted))
         context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
         watching.append(threading.Thread(target=_watch, args=(context, listener, writer), name="health", daemon=True))
         watching[0].start()
@@ -78,9 +85,15 @@ def listen(context: Context) -> None:
         settings.data / "spool",
         context.index,
         stop=context.stop,
-        events=ListenerMetrics(settings.listener.callers),
+        events=counted,
         ready=ready,
     )
+
+
+def _let_in(settings: Settings, listener: Listener, counted: ListenerMetrics) -> None:
+    """Whom the settings name now may call; whoever has an association keeps it."""
+    listener.let_in(settings.listener)
+    counted.name_callers(settings.listener.callers)
 
 
 def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:

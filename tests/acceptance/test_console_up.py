@@ -56,7 +56,7 @@ def test_one_door_has_the_health_and_the_figures_of_all_roles(node: Node) -> Non
 def test_the_one_door_names_the_role_that_does_not_answer_and_goes_on(node: Node) -> None:
     node.pause("write")
     try:
-        said = node.wait_for(lambda: node.unready("door").get("door", ""), 60, "the door to miss a role")
+        said = str(node.wait_for(lambda: node.unready("door").get("door"), 60, "the door to miss a role"))
         assert json.loads(said.partition(": ")[2])["waiting_for"] == ["write: its health door"]
         assert 'dicom_node_role_ready{role="write"} 0.0' in node.get("door", "/metrics")
     finally:

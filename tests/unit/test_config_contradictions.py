@@ -30,10 +30,10 @@ def complaint(**sections: Any) -> str:
             ("database.url", "listener.port", "11112"),
         ),
         ({"bus": {"kafka": "broker:9092,localhost:11112"}}, ("bus.kafka", "listener.port", "11112")),
-        ({"destinations": ["PACS@localhost:11112"]}, ("destinations.0", "listener.port", "11112")),
+        ({"destinations": ["PACS@localhost:11112"]}, ("destinations.", "listener.port", "11112")),
         (
             {"listener": {"host": "10.0.0.5"}, "destinations": ["X=PACS@10.0.0.5:11112"]},
-            ("destinations.0", "listener.port"),
+            ("destinations.", "listener.port"),
         ),
         ({"bus": {"topic": "x", "dead_letters": "x"}}, ("bus.topic", "bus.dead_letters", "'x'")),
         ({"delivery": {"first_delay": 901}}, ("delivery.first_delay (901", "delivery.longest_delay (900")),

@@ -131,5 +131,5 @@ def test_an_option_that_was_not_given_leaves_the_default() -> None:
 
 
 def test_a_wrong_option_is_blamed_on_the_command_line() -> None:
-    with pytest.raises(ConfigurationError, match=r"command line: destinations.0: 'nonsense' is not of the form"):
+    with pytest.raises(ConfigurationError, match=r"command line: destinations: 'nonsense' is not of the form"):
         settings(destinations=["nonsense"])

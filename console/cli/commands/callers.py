@@ -80,14 +80,14 @@ def _is(named: Caller, one: CallerRecord) -> bool:
 def _advice(found: Iterable[CallerRecord], settings: Settings) -> Iterator[str]:
     out = [one for one in found if _is_kept_out(one, settings)]
     if out:
-        yield "To let in who is one of yours, add to the settings file and restart the node:"
+        yield "To let in who is one of yours: add this to the settings file, then dicom-node reload"
         yield ""
         for one in out:
             yield from _lines(one).split("\n")
             yield ""
     for one in found:
         if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER and not _is_kept_out(one, settings):
-            yield f"{one.calling_ae} is in the settings: restart the node, and have it call again"
+            yield f"{one.calling_ae} is in the settings: dicom-node reload, and have it call again"
         if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLED:
             yield f"{one.calling_ae} calls another AE title than {settings.listener.aet} (listener.aet): mend it there"
 

@@ -31,6 +31,7 @@ from roles import database as embedded
 from roles.door import DOOR
 from roles.health import Report, ask
 from roles.process import conceal, stopped_by_signals
+from roles.reload import asked_by_hangup
 from roles.run_files import all_running
 from roles.supervisor import Supervisor
 from roles.systemd import notify
@@ -60,7 +61,8 @@ def up(
 
     Example:  dicom-node up --data trial --aet MYNODE --port 11112 --destination ORTHANC@127.0.0.1:4242
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         listener__aet=aet,
@@ -75,13 +77,17 @@ def up(
         assembly__settle=settle,
         http__port=http_port,
     )
+    settings = read()
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
+    asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
         _check_ports(settings)
         embedded.refuse_unusable(settings)
-        Supervisor(settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings)).run()
+        Supervisor(
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+        ).run()
 
 
 def _begun(settings: Settings) -> None:
