@@ -14,7 +14,7 @@ from domain.json_records import Json, JsonObject
 from domain.pauses import Held, Pause
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
-from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from consumers.destinations import ProfiledDestination
@@ -55,6 +55,11 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
         {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
     ]
     return {"study": plain(study), "series": plain(series), "models": models}
+
+
+def caller(one: CallerRecord, let_in_by: str) -> JsonObject:
+    """Who called, and the lines of the settings that would let it in; "" where there are none to give."""
+    return {**_fields(one), "let_in_by": let_in_by}
 
 
 def listed(name: str, found: Listed[object]) -> JsonObject:
