@@ -9,11 +9,12 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from domain.disk import Arrived, Free, TableUse, Use, growth
 from domain.json_records import Json, JsonObject
 from domain.pauses import Held, Pause
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
-from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from consumers.destinations import ProfiledDestination
@@ -56,9 +57,28 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
     return {"study": plain(study), "series": plain(series), "models": models}
 
 
+def caller(one: CallerRecord, let_in_by: str) -> JsonObject:
+    """Who called, and the lines of the settings that would let it in; "" where there are none to give."""
+    return {**_fields(one), "let_in_by": let_in_by}
+
+
 def listed(name: str, found: Listed[object]) -> JsonObject:
     """Records of one sort under its name, and how many more there are."""
     return {name: plain(found.rows), "more": found.more}
+
+
+def disk(
+    found: Sequence[Use], tables: Sequence[TableUse], came: Arrived, systems: Sequence[Free], floor: int
+) -> JsonObject:
+    """What takes room, with the bytes a day that each kind grows by, and how long each file system lasts."""
+    kinds: list[Json] = [{**_fields(one, "system", "grows"), "growth": growth(one, came)} for one in found]
+    return {
+        "kinds": kinds,
+        "systems": plain(systems),
+        "tables": plain(tables),
+        "arrived": plain(came),
+        "floor": floor,
+    }
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

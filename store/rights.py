@@ -15,6 +15,7 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.tables import (
     associations,
     audit_entries,
+    callers,
     conflicts,
     dead_letters,
     decisions,
@@ -144,6 +145,10 @@ INDEX = Part(
         _change(studies, *("state", "reason", "since", "last_received", "unsynced", "named", "two_patients")),
         _read(associations, "id", "closed_at"),
         _add(associations),
+        _read(callers),
+        _add(callers),
+        _change(callers, *(name for name in _all(callers) if name not in ("calling_ae", "address"))),
+        _remove(callers),
         _change(associations, "closed_at", "outcome"),
         _read(series, "id", "study_id", "series_uid"),
         _add(series),

@@ -90,6 +90,21 @@ study_associations = Table(
     Index(None, "association_id"),
 )
 
+# Who called, by AE title and address, however often.
+callers = Table(
+    "callers",
+    metadata,
+    Column("calling_ae", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("accepted", BigInteger, nullable=False),  # associations
+    Column("refused", BigInteger, nullable=False),
+    _moment("last_accepted", nullable=True),
+    _moment("last_refused", nullable=True),
+    Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
+    Column("reason", Text, nullable=False),  # the last one's, in words
+    PrimaryKeyConstraint("calling_ae", "address"),
+)
+
 series = Table(
     "series",
     metadata,
