@@ -69,7 +69,7 @@ delivery_age = Gauge(
 )
 destination_reachable = Gauge(
     "dicom_node_destination_reachable",
-    "1 while a destination answers, 0 while it does not",
+    "1 while a destination takes associations, 0 while it does not",
     ["destination"],
     registry=REGISTRY,
 )

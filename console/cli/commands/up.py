@@ -20,6 +20,7 @@ from console.cli.options import (
     Host,
     HttpPort,
     Kafka,
+    LogFile,
     ModelFolder,
     Port,
     Rules,
@@ -53,6 +54,7 @@ def up(
     settle: Settle = None,
     device: Device = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     config: Config = None,
 ) -> None:
     """Run the whole node on this machine until Ctrl-C.
@@ -76,6 +78,7 @@ def up(
         database__url=database,
         assembly__settle=settle,
         http__port=http_port,
+        logging__file=log_file,
     )
     settings = read()
     logs.set_up(settings.logging, "up")
