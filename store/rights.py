@@ -261,6 +261,7 @@ OPERATES = Part(
         _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by", "done_anew"),
         _add(paused),
         _remove(paused),
+        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         _change(delivery_objects, "at"),
         _ASKS_FOR_A_NOTE,
