@@ -23,7 +23,8 @@ from config.settings import Http
 from domain.errors import ConfigurationError
 from domain.json_records import JsonObject, json_object, record
 from roles.http_door import HttpDoor
-from roles.http_messages import Refused, asks_for_no_body, read_path, response
+from roles.http_heads import Refused
+from roles.http_messages import asks_for_no_body, read_path, response
 from roles.run_files import Facts, RunFile, all_running, publish, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
