@@ -136,11 +136,9 @@ def _program() -> Path:
         if any(needed.is_relative_to(one) for one in _HIDDEN) or not _open_to_all(needed):
             raise ConfigurationError(
                 f"a service has a user of its own, who cannot read {needed}: install where everybody may read, such as",
-                "  python3 -m venv /opt/dicom-node",
-                "  /opt/dicom-node/bin/pip install --require-hashes -r dist/requirements.txt",
-                "  /opt/dicom-node/bin/pip install --no-deps dist/dicom_node-*.whl",
-                "  /opt/dicom-node/bin/dicom-node service install",
-                "(`make dist` in the repository makes both files)",
+                "  tar -xf dicom-node-*.tar && sudo dicom-node-*/install",
+                "  sudo /opt/dicom-node/bin/dicom-node service install",
+                "(`make bundle` in the repository makes that file)",
             )
     return program
 
