@@ -3,7 +3,8 @@
 console.cli.table has the list.
 """
 
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Annotated, Any
 
 import typer
@@ -25,10 +26,15 @@ A trial on this machine:  dicom-node up --data trial --destination ORTHANC@127.0
 then  dicom-node send STUDY-FOLDER --to DICOM_NODE@127.0.0.1:11112  and  dicom-node status --data trial"""
 
 
+def is_serving(words: Sequence[str]) -> bool:
+    """Whether the command runs until it is told to stop: its output is a log, in which a defect keeps its places."""
+    return bool(_SERVING & {*words[:1]})
+
+
 class _Commands(TyperGroup):
     """Finds commands in their modules, and prints the node's own errors as a line.
 
-    Whatever else is raised is a defect and keeps its traceback.
+    Whatever else is raised is a defect: console.cli.main says it.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -67,10 +73,20 @@ class _Commands(TyperGroup):
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         begin()
         try:
+            _refuse_empty(arguments[1])
             return super().make_context(*arguments, **extra)
         except TyperException as error:
             _make_visible(error)
             raise
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty word is a variable of a shell that holds nothing: as a path it would be the current folder."""
+    for before, word in pairwise(["", *words]):
+        option = word.removesuffix("=") if word.startswith("--") and word.endswith("=") else ""
+        if option or not word:
+            named = option or (before if before.startswith("-") else "")
+            raise typer.BadParameter(f"{named or 'an argument'} is given nothing ('')")
 
 
 def _make_visible(error: TyperException) -> None:
