@@ -32,6 +32,25 @@ def test_a_word_that_is_empty_is_no_current_folder(words: Sequence[str], named: 
     assert f"{named} is given nothing" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("status --last abc", "must be a whole number"),
+        ("status --last 0", "must be 1 or more"),
+        ("viewer --port 99999", "must be 65535 or less"),
+        ("echo A@b:104 --timeout x", "must be a number"),
+        ("echo A@b:99999", "must be 65535 or less, not 99999"),
+        ("statsu", "No such command 'statsu'. Did you mean status?"),
+        ("config chek", "Did you mean 'check'?"),
+    ],
+)
+def test_what_is_wrong_with_an_argument_is_said_in_words_of_commands(words: str, said: str) -> None:
+    done = run(*words.split())
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Input should" not in done.stderr
+
+
 @pytest.mark.parametrize("words", ["config check", "service show --config", "config show --config"])
 def test_a_folder_in_the_place_of_a_settings_file_is_called_one(words: str, tmp_path: Path) -> None:
     done = run(*words.split(), tmp_path)
