@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 
 import typer
-from pydantic import ValidationError
 
 from config.settings import Caller, Settings
 from console import json_views
@@ -64,7 +63,7 @@ def _is_caller(one: CallerRecord) -> bool:
     """Whether its words could stand in the settings: peers choose what they call themselves."""
     try:
         Caller(aet=one.calling_ae, address=one.address)
-    except ValidationError:
+    except ValueError:
         return False
     return True
 
