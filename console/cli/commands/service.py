@@ -109,10 +109,12 @@ def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[
     _refuse_user(user)
     settings = load_settings(config) if config.exists() else Settings(data=DATA)
     if not settings.data.is_absolute():
-        raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
+        raise ConfigurationError(
+            f'{config}: data: a service has no current folder; write the whole path of the folder: data = "{DATA}"'
+        )
     for place in (config.absolute(), settings.data):
         _refuse_hidden(place)
-    for role in roles or (None,):
+    for role in dict.fromkeys(roles or (None,)):
         if role is not None and role not in ROLES:
             raise ConfigurationError(f"there is no role {role}; roles are {', '.join(ROLES)}")
         yield Service(

@@ -12,6 +12,7 @@ from console.demo import archive as demo_archive
 from console.demo import folder as demo_folder
 from console.demo.servers import Interrupted, Program
 from console.demo.stall import START, StallWatch
+from console.viewer.archive import Archive
 from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
 from roles.process import stopped_by_signals
@@ -46,6 +47,8 @@ def viewer(
 
     Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
     """
+    if archive is not None:
+        Archive(archive)  # what is wrong with its address is said before anything is fetched
     stop = stopped_by_signals()
     found = pages or _fetched()
     with ExitStack() as servers:
