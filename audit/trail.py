@@ -41,6 +41,7 @@ class Action(StrEnum):
     PATIENT_KEPT = "images of another patient set aside"
     PATIENT_ACCEPTED = "images taken for one patient's"
     KEY_FORGOTTEN = "key of patients' digests forgotten"
+    CAUGHT_UP = "study made findable"
     QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"

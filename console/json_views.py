@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from domain.disk import Arrived, Free, TableUse, Use, growth
 from domain.json_records import Json, JsonObject
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
@@ -53,6 +54,20 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
 def listed(name: str, found: Listed[object]) -> JsonObject:
     """Records of one sort under its name, and how many more there are."""
     return {name: plain(found.rows), "more": found.more}
+
+
+def disk(
+    found: Sequence[Use], tables: Sequence[TableUse], came: Arrived, systems: Sequence[Free], floor: int
+) -> JsonObject:
+    """What takes room, with the bytes a day that each kind grows by, and how long each file system lasts."""
+    kinds: list[Json] = [{**_fields(one, "system", "grows"), "growth": growth(one, came)} for one in found]
+    return {
+        "kinds": kinds,
+        "systems": plain(systems),
+        "tables": plain(tables),
+        "arrived": plain(came),
+        "floor": floor,
+    }
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

@@ -394,7 +394,8 @@ class CurrentWork:
 class StudySummary:
     """A study among others, with what its results wait for; the counts are None before anything of it is indexed.
 
-    `unreadable` instances came besides.
+    `unreadable` instances came besides. `senders` are the AE titles of those who sent it, `description` what its
+    senders wrote of it, "" where that is not kept.
     """
 
     study: StudyRecord
@@ -406,6 +407,9 @@ class StudySummary:
     unreadable: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
     other_bytes: tuple[CorrectionRecord, ...] = ()
+    senders: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ DELIVERIES = LeaseTable(
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
     give_up=DeliveryEvent.REFUSE,
+    # A plan that is made anew moves `planned_at`, and the first attempt was before that.
+    asked_at=func.least(deliveries.c.planned_at, deliveries.c.first_attempt, deliveries.c.since),
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 

@@ -28,6 +28,7 @@ JOBS = LeaseTable(
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
     give_up=JobEvent.FAIL,
+    asked_at=jobs.c.requested_at,
 )
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose

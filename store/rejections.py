@@ -28,6 +28,7 @@ REJECTIONS = LeaseTable(
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
     give_up=DeliveryEvent.REFUSE,
+    asked_at=rejections.c.requested_at,
     at_claim={"first_attempt": func.coalesce(rejections.c.first_attempt, NOW)},
 )
 

@@ -64,6 +64,7 @@ studies = Table(
     Column("two_patients", Boolean, nullable=False, server_default=text("false")),
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
+    Index(None, "named", postgresql_using="gin"),
 )
 
 associations = Table(
@@ -231,6 +232,7 @@ jobs = Table(
     _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
+    Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
@@ -331,6 +333,17 @@ destinations_seen = Table(
     _moment("changed_at", nullable=True),  # when it first answered as it last did
     _moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+)
+
+paused = Table(
+    "paused",
+    metadata,
+    Column("kind", Text, nullable=False),  # domain.pauses.Held
+    Column("name", Text, nullable=False),
+    _moment("since"),
+    Column("reason", Text, nullable=False),
+    Column("paused_by", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "name"),
 )
 
 model_packages = Table(

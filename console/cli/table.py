@@ -53,9 +53,14 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
+    "disk": Command(
+        "disk", "What takes room: images, results, spool, database; how fast it grows, and how long it lasts."
+    ),
     "config": Command("configuration", "The settings: check them, show them."),
+    "reload": Command("reload", "Have a node that runs take over its settings, as far as that needs no restart."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
     "service": Command("service", "The node as a service of this machine (systemd)."),
+    "man": Command("man", "Write the manual pages, and the completions for bash, zsh and fish."),
     "database": Command("schema", "The database's schema and rights."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
     "index": _role("Bring what the listeners logged into the object store and the index."),

@@ -48,8 +48,9 @@ SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
     "accept", "conflicts adopt", "conflicts set-aside", "dead-letters replay", "destinations forget", "hosts forget",
-    "patients forget-key", "patients keep", "patients same", "privacy clear-descriptions", "results withdraw", "retry",
-    "service install", "service remove",
+    "patients catch-up", "patients forget-key", "patients keep", "patients same", "privacy clear-descriptions",
+    "results withdraw", "retry",
+    "reload", "service install", "service remove",
 }  # fmt: skip
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
@@ -68,10 +69,12 @@ LOOKING = {
     "destinations list": "",
     "destinations profiles": "",
     "destinations show": "PACS",
+    "disk": "",
     "doctor": "",
     "explain": "STUDY",
     "hosts list": "",
     "kafka acls": "",
+    "man": "--to FOLDER/man",
     "models digest": "PACKAGE",
     "models keygen": "FOLDER/ours.pem",
     "models list": "",

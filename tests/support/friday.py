@@ -4,6 +4,7 @@ What there is comes from the code, so that a new state without a row fails; the 
 """
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
@@ -323,20 +324,41 @@ def waits() -> set[str]:
     found = set()
     for file in (ROOT / "roles").glob("*.py"):
         tree = ast.parse(file.read_text())
-        named = {
-            target.id: _text(one.value)
-            for one in ast.walk(tree)
-            if isinstance(one, ast.Assign) and isinstance(target := one.targets[0], ast.Name)
-        }
+        named = dict(_named(tree))
         for one in ast.walk(tree):
             if isinstance(one, ast.Call) and one.args and "attr='waiting'" in ast.dump(one.func):
-                said = _text(one.args[0])
-                found |= set(named.get(said, said).split("|"))
+                found |= set(_resolved(one.args[0], named).split("|"))
             if isinstance(one, ast.keyword) and one.arg == "waiting_for" and isinstance(one.value, ast.Tuple):
-                found |= {_text(part) for part in one.value.elts}
+                found |= {_resolved(part, named) for part in one.value.elts}
             if isinstance(one, ast.AnnAssign) and "waiting" in ast.dump(one.target) and isinstance(one.value, ast.Dict):
                 found |= {named[key.id] for key in one.value.keys if isinstance(key, ast.Name)}
-    return {one.removesuffix(" NAME").partition(" (")[0] for one in found - {"what"}}
+    return {re.split(r":? NAME$| \(", one)[0] for one in found - {"what"}}
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The texts that names of a module stand for."""
+    for one in ast.walk(tree):
+        if isinstance(one, ast.Assign):
+            target, value = one.targets[0], one.value
+            pairs = (
+                zip(target.elts, value.elts, strict=False)
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                else [(target, value)]
+            )
+            yield from ((name.id, _text(text)) for name, text in pairs if isinstance(name, ast.Name))
+
+
+def _resolved(node: ast.expr, named: Mapping[str, str]) -> str:
+    """A text of the code, with the module's own names as what they stand for."""
+    if isinstance(node, ast.JoinedStr):
+        pieces = [one.value if isinstance(one, ast.FormattedValue) else one for one in node.values]
+        # A constant is written in capitals; any other name is a value.
+        constants = {name: text for name, text in named.items() if name.isupper()}
+        return "".join(
+            _text(one) if isinstance(one, ast.Constant) else constants.get(_text(one), "NAME") for one in pieces
+        )
+    said = _text(node)
+    return named.get(said, said)
 
 
 def _text(node: ast.expr) -> str:

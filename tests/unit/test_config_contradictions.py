@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from config.contradictions import _doors
 from config.loading import load_settings
 from config.places import missing_places
 from console.cli.app import app
 from domain.errors import ConfigurationError
-from roles import supervisor
 
 
 def complaint(**sections: Any) -> str:
@@ -27,18 +25,15 @@ def complaint(**sections: Any) -> str:
     ("sections", "words"),
     [
         ({"http": {"port": 11112}}, ("http.port", "11112", "listener.port")),
-        # The health doors of `up` follow one another.
-        ({"http": {"port": 11110}}, ("http.port", "11110", "listener.port", "11112")),
-        ({"http": {"port": 65533}}, ("http.port", "65533", "65535")),
         (
             {"database": {"url": "postgresql+psycopg://node@127.0.0.1:11112/node"}},
             ("database.url", "listener.port", "11112"),
         ),
         ({"bus": {"kafka": "broker:9092,localhost:11112"}}, ("bus.kafka", "listener.port", "11112")),
-        ({"destinations": ["PACS@localhost:11112"]}, ("destinations.0", "listener.port", "11112")),
+        ({"destinations": ["PACS@localhost:11112"]}, ("destinations.", "listener.port", "11112")),
         (
             {"listener": {"host": "10.0.0.5"}, "destinations": ["X=PACS@10.0.0.5:11112"]},
-            ("destinations.0", "listener.port"),
+            ("destinations.", "listener.port"),
         ),
         ({"bus": {"topic": "x", "dead_letters": "x"}}, ("bus.topic", "bus.dead_letters", "'x'")),
         ({"delivery": {"first_delay": 901}}, ("delivery.first_delay (901", "delivery.longest_delay (900")),
@@ -131,13 +126,3 @@ def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Pa
 
 def test_places_that_are_still_to_be_made_are_no_fault(tmp_path: Path) -> None:
     assert list(missing_places(load_settings(None, {"data": tmp_path / "a" / "b"}))) == []
-
-
-def test_the_ports_behind_http_port_are_those_that_up_gives_its_processes() -> None:
-    settings = load_settings(
-        None, {"http": {"port": 9000}, "listener": {"processes": 2}, "models": {"device": "cuda:0,cuda:1"}}
-    )
-    settings = settings.model_copy(update={"bus": settings.bus.model_copy(update={"kafka": "broker:9092"})})
-    names = [*supervisor.role_processes(settings), "database"]
-    ports = {supervisor.role_settings(settings, name).http.port for name in names}
-    assert ports == set(range(9000, 9000 + _doors(settings)))

@@ -211,7 +211,7 @@ def test_a_variable_that_sets_nothing_is_most_likely_a_typing_error(monkeypatch:
     monkeypatch.setenv("DICOM_NODE_LISTENNER__PORT", "104")
     result = run("config", "check")
     assert result.exit_code == 1
-    assert "DICOM_NODE_LISTENNER__PORT is not a setting" in result.stderr
+    assert "DICOM_NODE_LISTENNER__PORT is not a setting; did you mean DICOM_NODE_LISTENER__PORT?" in result.stderr
 
 
 @pytest.mark.parametrize(

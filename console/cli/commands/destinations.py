@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from audit.trail import Ledger
-from config.settings import Destination, Settings
+from config.settings import Settings
+from config.wording import destination
 from console import json_views
 from console.cli import destination_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
@@ -209,11 +210,9 @@ def _profile(settings: Settings, name: str) -> Profile:
 
 def _peer(text: str, profile: Profile) -> ProfiledDestination:
     try:
-        return ProfiledDestination(Destination.model_validate(text), profile)
+        return ProfiledDestination(destination(text), profile)
     except ValueError as error:
-        problems: list[dict[str, str]] = getattr(error, "errors", list)()
-        said = "; ".join(one["msg"].removeprefix("Value error, ") for one in problems)
-        raise ConfigurationError(f"{text}: {said}") from error
+        raise ConfigurationError(f"{text}: {error}") from error
 
 
 def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) -> None:

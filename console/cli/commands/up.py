@@ -28,10 +28,12 @@ from console.cli.options import (
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
+from roles.door import DOOR
 from roles.health import Report, ask
 from roles.process import conceal, stopped_by_signals
+from roles.reload import asked_by_hangup
 from roles.run_files import all_running
-from roles.supervisor import Supervisor, http_port, role_processes
+from roles.supervisor import Supervisor
 from roles.systemd import notify
 
 app = typer.Typer()
@@ -59,7 +61,8 @@ def up(
 
     Example:  dicom-node up --data trial --aet MYNODE --port 11112 --destination ORTHANC@127.0.0.1:4242
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         listener__aet=aet,
@@ -74,13 +77,17 @@ def up(
         assembly__settle=settle,
         http__port=http_port,
     )
+    settings = read()
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
+    asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
         _check_ports(settings)
         embedded.refuse_unusable(settings)
-        Supervisor(settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings)).run()
+        Supervisor(
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+        ).run()
 
 
 def _begun(settings: Settings) -> None:
@@ -133,9 +140,7 @@ def _check_ports(settings: Settings) -> None:
     """A port that somebody has would otherwise show as a role that dies again and again."""
     held = partial(_holder, settings)
     _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}", held)
-    for at, name in enumerate(role_processes(settings) if settings.http.port else ()):
-        said = f"http.port: {{where}}, of {name} (http.port + {at}),"
-        _check_port(settings.http.host, http_port(settings, name), said)
+    _check_port(settings.http.host, settings.http.port, "http.port: {where}")
 
 
 def _check_port(host: str, port: int, said: str, holder: Callable[[], str] = str) -> None:
@@ -168,6 +173,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     listener = reports.get("listen")
     port = (listener and listener.dicom_port) or settings.listener.port
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
+    door = ask(settings.data, DOOR).address
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
         "send studies to": here,
@@ -175,7 +181,8 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
-        "health at": [f"{name:<9}{one.address}/health/ready" for name, one in reports.items()],
+        "health at": f"{door}/health/ready",
+        "figures at": f"{door}/metrics",
         "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
