@@ -20,6 +20,7 @@ from store.grants import WHOEVER
 from store.schema import upgrade
 from tests.support.counterparts import ROOT
 from tests.support.delivered import STUDY, fill
+from tests.support.documented import DOCUMENTS, typed
 
 KEPT: dict[str, Any] = json.loads((Path(__file__).parent / "console_json.json").read_text("utf-8"))
 DESTINATION = {"DICOM_NODE_DESTINATIONS": '["PACS@127.0.0.1:104"]'}
@@ -116,6 +117,32 @@ def test_what_a_command_says_is_one_document_and_nothing_else(delivered_url: str
             assert isinstance(json.loads(result.stdout), dict)
         except ValueError:
             pytest.fail(f"{name} says {result.stdout[:200]!r}, and {result.stderr[:300]!r}")
+
+
+# Of these a document's own words are run; the others make files, or look at what a reader has.
+SHOWN = set(LOOKING) - {"man", "models digest", "models keygen", "models sign", "send", "service show"}
+
+
+def test_what_a_document_tells_to_type_to_look_runs_as_it_stands(
+    delivered_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known, places = dict(every_command()), {"STUDY": str(STUDY), "2.25.": str(STUDY), "ARCHIVE": "PACS"}
+    lines = {tuple(words) for document in DOCUMENTS for words in typed(document)}
+    ran = set()
+    for words in sorted(lines):
+        name = next((one for one in (" ".join(words[:2]), words[0]) if one in SHOWN), None)
+        if name is None or {"--watch", "--config"} & set(words):
+            continue
+        line = [places.get(word, word) for word in words]
+        line += ["--database", delivered_url] if "--database" in _options(known[name]) else []
+        line += ["--files"] if name == "models verify" else []
+        result = CliRunner().invoke(app, line, env=DESTINATION)
+        assert isinstance(result.exception, SystemExit | None), f"{line}: {result.exception!r}"
+        assert result.exit_code in {0, 1}, f"{line}: {result.stderr}"
+        assert result.output.strip(), line
+        ran.add(name)
+    assert {"audit verify", "destinations show", "doctor", "explain", "models show", "status"} <= ran
 
 
 def every_command(command: Any = None, path: str = "") -> Iterator[tuple[str, Any]]:
