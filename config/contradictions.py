@@ -9,7 +9,7 @@ from config.settings import PAGE, Settings
 from config.sources import Fault
 from config.toml_lines import KeyPath
 from config.values import split_brokers
-from config.wording import did_you_mean
+from domain.nearest import did_you_mean
 from domain.profiles import BUILT_IN
 
 _EVERYWHERE = {"0.0.0.0", "::"}

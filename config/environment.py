@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from config.sources import PREFIX
-from config.wording import did_you_mean, setting_names
+from config.wording import setting_names
 from domain.errors import ConfigurationError
+from domain.nearest import did_you_mean
 
 # Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
 _NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}

@@ -152,11 +152,11 @@ def _blamed(problem: ErrorDetails) -> KeyPath:
 
 def _without(tree: object, path: KeyPath) -> dict[str, object]:
     """`tree` without what is at `path`; a list is left out whole, for its other elements have their numbers."""
-    first, *rest = path
+    first, rest = str(path[0]), path[1:]
     assert isinstance(tree, Mapping)
     left = {key: value for key, value in tree.items() if key != first}
     held = tree.get(first)
-    return {**left, first: _without(held, tuple(rest))} if rest and isinstance(held, Mapping) else left
+    return {**left, first: _without(held, rest)} if rest and isinstance(held, Mapping) else left
 
 
 def _overlap(one: KeyPath, other: KeyPath) -> bool:

@@ -104,7 +104,7 @@ def within(tree: object, path: KeyPath) -> object:
     for part in path:
         if not isinstance(tree, dict | list | tuple) or isinstance(tree, dict) is isinstance(part, int):
             raise LookupError(part)
-        tree = tree[part]  # type: ignore[call-overload,index]
+        tree = tree[part]  # type: ignore[index]
     return tree
 
 

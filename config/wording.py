@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, Secret, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from config.masking import shown
 from config.settings import Destination, Settings
 from config.toml_lines import KeyPath
+from domain.nearest import did_you_mean
 
 _SHOWN = 100  # letters of a value that a complaint shows
 _NUMBER = re.compile(r"[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
@@ -19,7 +20,7 @@ _CHOICE = re.compile(r"'([^']*)'")
 _TEXT, _WHOLE, _NUMBERS = "must be a text, in quotes", "must be a whole number", "must be a number"
 _FLAG, _TABLE, _LIST = "must be true or false", "must be a table", "must be a list, in [ ]"
 # By the kind of the error; what a kind says of its limits is under its own names.
-_WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+_WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     "missing": lambda _: "is missing",
     **dict.fromkeys(("string_type", "string_unicode"), lambda _: _TEXT),
     **dict.fromkeys(("path_type", "path_exists"), lambda _: "must be the path of a file or folder, in quotes"),
@@ -40,7 +41,7 @@ _WITHOUT_VALUE = {"missing", "extra_forbidden"}
 def said(problem: ErrorDetails) -> str:
     """What is wrong, with the value where that may be shown."""
     path, kind, value = tuple(problem["loc"]), problem["type"], problem["input"]
-    facts = problem.get("ctx", {})
+    facts: Mapping[str, object] = problem.get("ctx", {})
     may = kind not in _WITHOUT_VALUE and _may_be_shown(value, path)
     if kind == "extra_forbidden":
         return f"is not a setting{_instead(path)}"
@@ -49,7 +50,7 @@ def said(problem: ErrorDetails) -> str:
     if kind == "value_error":
         words = str(problem["msg"]).removeprefix("Value error, ")
         return f"{value!r} {words}" if may and repr(value) not in words else words
-    words = _WORDS.get(kind, lambda _: "cannot be this")(facts)
+    words = _WORDS[kind](facts) if kind in _WORDS else "cannot be this"
     return f"{words}, not {value!r}" if may else words
 
 
@@ -66,13 +67,6 @@ def _of_several(known: list[str], value: object) -> str:
     if not isinstance(value, str):
         return f"must be one of {', '.join(known)}"
     return f"{value!r} is none of {', '.join(known)}{did_you_mean(value, known)}"
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?` where one of `known` is near enough to `word`, else ""."""
-    by_folded = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(word.lower(), by_folded, n=1, cutoff=0.6)
-    return f"; did you mean {by_folded[near[0]]}?" if near else ""
 
 
 def _instead(path: KeyPath) -> str:

@@ -127,6 +127,23 @@ class PatientGroup:
 
 
 @dataclass(frozen=True)
+class CallerRecord:
+    """Who called from an address, and why the last association was refused where one was.
+
+    `refusal` is result, source and code of the A-ASSOCIATE-RJ (PS3.8 table 9-21) as "1-1-3", empty without one.
+    """
+
+    calling_ae: str
+    address: str
+    accepted: int = 0
+    refused: int = 0
+    last_accepted: datetime | None = None
+    last_refused: datetime | None = None
+    refusal: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class QuarantineRecord:
     """An instance that came and cannot be read; of no study where its UIDs could not be read either."""
 

@@ -42,10 +42,10 @@ def deliver(context: Context) -> None:
     life = Life(context.database, [one.name for one in destinations])
     to_nobody = _to_nobody(context, [one.name for one in destinations], life)
     notifications = context.database.listener(DELIVERIES_CHANNEL)
+    measure = Throttled(_FIGURES, _DeliveryMetrics(context, [one.name for one in destinations]).measure)
     found = {one.name: Reachability(one.name) for one in destinations}
     senders = [_Sender(context, one, life, found[one.name]) for one in destinations]
     tasks = [*(sender.task for sender in senders), *(_probing(context, one, found[one.name]) for one in destinations)]
-    measure = Throttled(_FIGURES, _DeliveryMetrics(context, [one.name for one in destinations]).measure)
 
     with consume(context, "delivery", DeliveryPlanner(destinations)) as planning:
 
@@ -147,6 +147,9 @@ class _DeliveryMetrics:
     def __init__(self, context: Context, destinations: Sequence[str]) -> None:
         self._database = context.database
         self._names = set(destinations)
+        # What an earlier life of this process said of destinations that are none any more.
+        for one in (metrics.destination_reachable, metrics.delivery_depth, metrics.delivery_age):
+            one.clear()
 
     def measure(self) -> None:
         """Publish it."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select, update
 
 from domain.identity import ACCESSION, disagreeing, of_patient
 from domain.ids import StudyId
@@ -15,7 +15,7 @@ from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies
 
 # The marks that say who the patient is: what was ordered parts nobody's images.
-_WHO = literal_column(
+_WHO: ColumnElement[Sequence[str] | None] = literal_column(
     "(SELECT array_agg(mark ORDER BY mark) FROM unnest(instances.identity) mark "
     f"WHERE NOT starts_with(mark, '{ACCESSION}:'))"
 ).label("who")

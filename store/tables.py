@@ -90,6 +90,21 @@ study_associations = Table(
     Index(None, "association_id"),
 )
 
+# Who called, by AE title and address, however often.
+callers = Table(
+    "callers",
+    metadata,
+    Column("calling_ae", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("accepted", BigInteger, nullable=False),  # associations
+    Column("refused", BigInteger, nullable=False),
+    _moment("last_accepted", nullable=True),
+    _moment("last_refused", nullable=True),
+    Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
+    Column("reason", Text, nullable=False),  # the last one's, in words
+    PrimaryKeyConstraint("calling_ae", "address"),
+)
+
 series = Table(
     "series",
     metadata,
@@ -276,7 +291,7 @@ deliveries = Table(
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
-    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
+    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),

@@ -35,8 +35,16 @@ COMMANDS: Mapping[str, Command] = {
         "Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.",
     ),
     "accept": Command("recovery", "Let a study go on without the result of a model that failed on it."),
+    "cancel": Command(
+        "recovery",
+        "End what is not yet done of a study: no model runs on it any more, and nothing further of it goes out.",
+    ),
+    "reprocess": Command(
+        "recovery", "Run a model once more on the images that it has had: its new result supersedes the earlier one."
+    ),
     "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),

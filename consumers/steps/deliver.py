@@ -29,6 +29,7 @@ from store.database import Connection
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import DELIVERIES_GO_ON
 from store.results import Result
 from store.studies import note_progress
 
@@ -55,7 +56,7 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = (OF_ONE_PATIENT,)
+    due: Sequence[Condition] = (OF_ONE_PATIENT, DELIVERIES_GO_ON)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None, supersede: TakenBack = TakenBack.NONE) -> None:
         self.policy = policy

@@ -21,6 +21,7 @@ from store import rejections
 from store.database import Connection
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import NOTES_GO_ON
 from store.rejections import IS_WRITTEN, REJECTIONS, Rejection, bound_elsewhere, bound_for
 from store.studies import note_progress
 
@@ -32,7 +33,7 @@ class _Notes:
     """What becomes of a note, whoever it is for. What is handed over is the peer's C-STORE status."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = REJECTIONS
-    due: Sequence[Condition] = (IS_WRITTEN,)
+    due: Sequence[Condition] = (IS_WRITTEN, NOTES_GO_ON)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None) -> None:
         self.policy = policy

@@ -4,18 +4,27 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, or_, select
 
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.records import StudyRecord, StudySummary
-from domain.states import StudyState
+from domain.states import DeliveryState, JobState, StudyState
 from store.database import Database
 from store.leases import Condition
 from store.quarantine import unreadable_by_study
 from store.queries.current import work_of
 from store.queries.records import read, rows_of
-from store.tables import associations, deliveries, instances, series, studies, study_associations
+from store.tables import (
+    associations,
+    dead_letters,
+    deliveries,
+    instances,
+    jobs,
+    series,
+    studies,
+    study_associations,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,23 @@ def how_many_studies(database: Database, wanted: StudyFilter = ANY) -> int:
     among = select(func.count()).select_from(studies).where(*_conditions(wanted))
     with database.transaction() as connection:
         return connection.scalar(among) or 0
+
+
+def studies_in_trouble(database: Database, *, stuck_alone: bool) -> list[StudyId]:
+    """The studies that are stuck, the oldest first, and those of which anything failed, was refused or set aside."""
+    bad = [studies.c.state == StudyState.STUCK]
+    if not stuck_alone:
+        its = studies.c.id
+        refused = deliveries.c.state.in_((DeliveryState.FAILED, DeliveryState.REFUSED))
+        failed = jobs.c.state.in_((JobState.FAILED, JobState.TIMED_OUT))
+        bad += [
+            exists().where(deliveries.c.study_id == its, refused),
+            exists().where(jobs.c.study_id == its, jobs.c.revision == studies.c.revision, failed),
+            exists().where(dead_letters.c.study_id == its, dead_letters.c.replayed_at.is_(None)),
+        ]
+    found = select(studies.c.id).where(or_(*bad)).order_by(studies.c.last_received)
+    with database.transaction() as connection:
+        return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
 def find_study(database: Database, wanted: str) -> StudyId:

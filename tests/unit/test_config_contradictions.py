@@ -89,7 +89,7 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
     models = {"folder": file, "rules": tmp_path}
     broker = {"tls": True, "ca": tmp_path / "gone", "sasl": "SCRAM-SHA-512", "user": "node", "password_file": tmp_path}
     settings = load_settings(None, {"data": file / "beneath", "models": models, "bus": broker})
-    assert list(missing_places(settings)) == [
+    assert [one.said for one in missing_places(settings)] == [
         f"data: {file / 'beneath'} cannot be a folder: {file} is a file",
         f"models.folder: {file} is no folder",
         f"models.rules: {tmp_path} is no file",
@@ -101,14 +101,14 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
 def test_a_floor_that_no_disk_of_the_data_folder_can_keep_free_is_named_with_the_sum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("config.places.shutil.disk_usage", lambda _: SimpleNamespace(total=9 << 30))
+    monkeypatch.setattr("config.places.shutil.disk_usage", lambda _: SimpleNamespace(total=9 << 30, free=9 << 30))
     spool = {"disk_floor": (1 << 30) + 1, "capacity": 4 << 30}
     values = {"data": tmp_path / "still" / "to" / "be" / "made", "spool": spool, "listener": {"processes": 2}}
     said = (
         "spool.disk_floor (1073741825) and spool.capacity (4294967296) of each of listener.processes (2) are"
         f" 9663676417 bytes, and the whole disk of {tmp_path} has 9663676416"
     )
-    assert list(missing_places(load_settings(None, values))) == [said]
+    assert [one.said for one in missing_places(load_settings(None, values))] == [said]
     values["spool"] = {**spool, "disk_floor": 1 << 30}
     assert list(missing_places(load_settings(None, values))) == []
 
@@ -120,7 +120,7 @@ def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Pa
     file.write_text(f"[models]\ntrusted_keys = {[str(key) for key in keys]}\n")
     done = CliRunner().invoke(app, ["config", "check", str(file), "--json"])
     said = json.loads(done.stdout)["complaints"]
-    assert [line.partition(": ")[0] for line in said] == ["models.trusted_keys.0", "models.trusted_keys.1"]
+    assert [line.partition(": /")[0] for line in said] == [f"{file}:2: models.trusted_keys"] * 2
     assert all(str(key) in line for key, line in zip(keys, said, strict=True))
 
 

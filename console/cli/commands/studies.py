@@ -14,7 +14,7 @@ from console import json_views
 from console.cli import index_state, study_view
 from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
-from console.cli.output import and_more, moment, print_json, print_list, screen
+from console.cli.output import and_more, moment, print_json, print_list, say, screen
 from domain.errors import ConfigurationError
 from domain.progress import Progress, bytes_that_wait, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
@@ -24,6 +24,7 @@ from roles.database import reading
 from roles.identity_key import known_marks
 from store.conflicts import corrections_that_wait
 from store.database import Database
+from store.pauses import all_paused
 from store.queries.current import current_work
 from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
@@ -93,12 +94,13 @@ def status(
     if watch and as_json:
         raise ConfigurationError("--watch is for people: ask again and again for --json")
 
-    def show() -> object:
+    def show() -> None:
         with reading(settings) as source:
             if study is not None:
-                return _show_one(source, settings, study, everything, as_json)
-            marked = replace(wanted, marks=_marks(source, settings, *typed))
-            return _show_list(source, settings, marked, last, as_json)
+                _show_one(source, settings, study, everything, as_json)
+            else:
+                marked = replace(wanted, marks=_marks(source, settings, *typed))
+                _show_list(source, settings, marked, last, as_json)
 
     if watch:
         _watch(show)
@@ -126,10 +128,14 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
     found, trouble = latest_studies(source, last, wanted), index_state.trouble(settings)
     more = how_many_studies(source, wanted) - len(found)
     aside = quarantine_size(source), corrections_that_wait(source)
+    with source.transaction() as connection:
+        paused = all_paused(connection)
     if as_json:
-        print_json(json_views.studies(found, _places(found), more, aside, trouble))
-    else:
-        _print_list(found, more, aside, _none(wanted))
+        print_json(json_views.studies(found, _places(found), more, aside, trouble, paused))
+        return
+    _print_list(found, more, aside, _none(wanted))
+    for one in paused:
+        say(f"{one.kind} {one.said}")
     _print_trouble(trouble, as_json)
 
 
@@ -148,7 +154,7 @@ def _print_trouble(trouble: str, as_json: bool) -> None:
         screen().print(trouble)
 
 
-def _watch(show: Callable[[], object]) -> None:
+def _watch(show: Callable[[], None]) -> None:
     """Show it anew every two seconds, on a terminal in the place of what it was."""
     with suppress(KeyboardInterrupt):
         for _ in loop_until(threading.Event(), _EVERY):
