@@ -48,19 +48,44 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
-    "accept", "conflicts adopt", "conflicts set-aside", "dead-letters replay", "destinations forget", "hosts forget",
-    "patients catch-up", "patients forget-key", "patients keep", "patients same", "privacy clear-descriptions",
-    "results withdraw", "retry",
-    "reload", "service install", "service remove",
-}  # fmt: skip
+    "accept",
+    "cancel",
+    "conflicts adopt",
+    "conflicts set-aside",
+    "dead-letters replay",
+    "destinations forget",
+    "destinations pause",
+    "destinations resume",
+    "hosts forget",
+    "models pause",
+    "models resume",
+    "patients catch-up",
+    "patients forget-key",
+    "patients keep",
+    "patients same",
+    "privacy clear-descriptions",
+    "reload",
+    "reprocess",
+    "results withdraw",
+    "retry",
+    "service install",
+    "service remove",
+}
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
-    "echo", "destinations probe", "kafka grant", "models bench", "models golden", "models import", "models new",
+    "destinations probe",
+    "echo",
+    "kafka grant",
+    "models bench",
+    "models golden",
+    "models import",
+    "models new",
     "models test",
-}  # fmt: skip
+}
 LOOKING = {
     "audit show": "",
     "audit verify": "",
+    "callers": "",
     "config check": "",
     "config show": "",
     "conflicts list": "",

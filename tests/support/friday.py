@@ -5,12 +5,12 @@ What there is comes from the code, so that a new state without a row fails; the 
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from consumers.steps.stuck import Cause
+from dicom_node.dimse import Status
 from dicom_node.listener import policy
-from dicom_node.listener.dialogue import Status
 from domain import errors
 from domain.states import DeliveryState, JobState, StudyState
 from tests.support.counterparts import ROOT
@@ -75,7 +75,7 @@ CAUSES: Mapping[Cause, Row] = {
 
 JOBS: Mapping[JobState, Row] = {
     JobState.REQUESTED: (
-        "waits for a worker, or for its next try",
+        "waits for a worker, or for its next try, or its model is paused",
         "where it stays: does `work` run, and is it ready (`/health/ready`)? `dicom-node models list` has the package?",
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
@@ -98,7 +98,7 @@ JOBS: Mapping[JobState, Row] = {
 
 DELIVERIES: Mapping[DeliveryState, Row] = {
     DeliveryState.PENDING: (
-        "waits for its turn, or for the next try; `status` has the last answer",
+        "waits for its turn, or for the next try, or its destination is paused; `status` has the last answer",
         "nothing for as long as the archive is away on purpose; else ask it: `dicom-node echo PACS@10.1.0.10:104`",
     ),
     DeliveryState.SENDING: ("an association with it is open", _NOTHING),
@@ -217,8 +217,13 @@ LOOKS: Mapping[str, str] = {
     "wall NAME": "nothing, as long as `walls` is not named",
     "walls": 'a newer kernel, or `models.walls = "available"` ([security](security.md#a-model-package))',
     "model NAME": "`dicom-node models verify NAME` names all that is wrong with it",
+    "NAME NAME": "a person paused this model or destination: `dicom-node models resume NAME`, or "
+    "`dicom-node destinations resume NAME`",
     "models": "`dicom-node models pull --list`, or mend `models.folder`",
 }
+
+# As a reader sees a line whose every word is a name.
+_SHOWN = {"NAME NAME": "model NAME` or `destination NAME"}
 
 ERRORS: Mapping[type[errors.NodeError], Row] = {
     errors.Retryable: ("may pass", "tried again by itself, later each time"),
@@ -245,11 +250,11 @@ ERRORS: Mapping[type[errors.NodeError], Row] = {
 }
 
 
-def _states(rows: Mapping[StrEnum, Row]) -> str:
-    return _table(("state", "what it means", "what to do"), [(f"`{state.value}`", *row) for state, row in rows.items()])
+def _states(rows: Iterable[tuple[StrEnum, Row]]) -> str:
+    return _table(("state", "what it means", "what to do"), [(f"`{state.value}`", *row) for state, row in rows])
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
@@ -270,17 +275,17 @@ def _waits() -> str:
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
-    "states of a study": lambda: _states(dict(STUDIES)),
+    "states of a study": lambda: _states(STUDIES.items()),
     "causes of a stuck study": lambda: _table(
         ("cause", "what it means", "what to do"), [(f"`{cause.value}`", *row) for cause, row in CAUSES.items()]
     ),
-    "states of a run": lambda: _states(dict(JOBS)),
-    "states of a delivery": lambda: _states(dict(DELIVERIES)),
+    "states of a run": lambda: _states(JOBS.items()),
+    "states of a delivery": lambda: _states(DELIVERIES.items()),
     "what a role waits for": _waits,
     "answers to an instance": _statuses,
     "refusals of an association": _rejections,
     "what doctor says": lambda: _table(
-        ("line", "where it is not `ok`"), [(f"`{one}`", do) for one, do in LOOKS.items()]
+        ("line", "where it is not `ok`"), [(f"`{_SHOWN.get(one, one)}`", do) for one, do in LOOKS.items()]
     ),
     "kinds of errors": lambda: _table(
         ("kind", "what it means", "what happens, and what to do"),

@@ -1,11 +1,12 @@
 """docs/friday.md has a line for each state, cause, refusal, wait and error that the code knows, and for no other."""
 
 import re
+from enum import StrEnum
 
 import pytest
 
 from consumers.steps.stuck import Cause
-from dicom_node.listener.dialogue import Status
+from dicom_node.dimse import Status
 from domain.states import DeliveryState, JobState, StudyState
 from tests.support import friday
 from tests.support.counterparts import ROOT
@@ -38,7 +39,9 @@ def test_whatever_the_code_can_say_has_a_line_and_no_line_is_of_what_it_cannot(
 
 def test_what_waits_for_a_person_says_a_command_or_what_to_look_at() -> None:
     for state in (StudyState.STUCK, JobState.FAILED, JobState.TIMED_OUT, DeliveryState.FAILED, DeliveryState.REFUSED):
-        rows = {**friday.STUDIES, **friday.JOBS, **friday.DELIVERIES}
+        rows: dict[StrEnum, friday.Row] = {}
+        for every in (friday.STUDIES, friday.JOBS, friday.DELIVERIES):
+            rows.update(every.items())
         _, do = rows[state]
         assert re.search(r"`dicom-node |as above", do), state
     assert all("dicom-node" in do for _, do in friday.CAUSES.values())
