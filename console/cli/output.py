@@ -75,6 +75,14 @@ def say(*lines: object, err: bool = False) -> None:
         typer.echo(_line(line), err=err)
 
 
+def tell(as_json: bool, document: object, *lines: object) -> None:
+    """What a command did: a JSON document where that was asked for, else lines."""
+    if as_json:
+        print_json(document)
+    else:
+        say(*lines)
+
+
 def complain(*lines: str) -> None:
     """What went wrong, on standard error."""
     for line in map(_line, lines):
