@@ -11,6 +11,7 @@ from audit.trail import Action, newest_entries
 from console.cli.app import app
 from dicom_node.spool import Peer
 from store.identity_key import is_the_one
+from store.patients import groups
 from tests.support.bench import KEY, MARKS, Bench, open_bench
 from tests.support.ingest import send
 from tests.support.phantoms import Phantom
@@ -31,6 +32,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
             datasets = phantom.datasets()
             for one in datasets:
                 one.Modality = modality
+            if phantom is FIRST:
+                datasets[1].AccessionNumber = "B 99"  # ordered twice, examined once
+                datasets[1].SeriesInstanceUID = "1.2.3.99"
             send(made.writer, datasets, Peer(peer, "NODE", "127.0.0.1"))
         made.index()
         yield made
@@ -56,6 +60,7 @@ def found(bench: Bench, *words: str) -> list[str]:
     [
         (("--accession", " a 4711 "), ["CT CHEST"]),
         (("--accession", "4711"), []),
+        (("--accession", "b 99"), ["CT CHEST"]),
         (("--patient-id", "P-2"), ["MR HEAD"]),
         (("--patient-id", "P-1", "--accession", "A 4711"), ["CT CHEST"]),
         (("--patient-id", "P-2", "--accession", "A 4711"), []),
@@ -78,12 +83,16 @@ def test_no_number_of_a_patient_is_anywhere_in_the_database(bench: Bench) -> Non
     tables = [row[0] for row in bench.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'dicom_node'")]
     kept = "\n".join(str(row) for name in tables for row in bench.ask(f"SELECT t::text FROM dicom_node.{name} t"))
     assert "CT CHEST" in kept
-    assert [word for word in ("4711", "P-1", "P-2") if word in kept] == []
+    assert [word for word in ("4711", "B 99", "P-1", "P-2") if word in kept] == []
 
 
 def test_two_accession_numbers_in_one_study_are_not_two_patients(bench: Bench) -> None:
     ((two,),) = bench.ask("SELECT bool_or(two_patients) FROM dicom_node.studies")
     assert not two
+    ((study,),) = bench.ask("SELECT id FROM dicom_node.studies WHERE array_to_string(named, ' ') LIKE '%Accession%'")
+    with bench.database.transaction() as connection:
+        (group,) = groups(connection, study)
+    assert group.shown.instances == 2
 
 
 def test_a_search_by_another_key_says_so_instead_of_finding_nothing(bench: Bench) -> None:
