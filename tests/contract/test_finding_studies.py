@@ -40,10 +40,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
         yield made
 
 
-def run(bench: Bench, *words: str, key: str = KEY) -> Result:
+def run(bench: Bench, *words: str, key: str = KEY, typed: str = "") -> Result:
     url = bench.database._engine.url.render_as_string(hide_password=False)
     environment = {"DICOM_NODE_IDENTITY__KEY": key, "DICOM_NODE_DATABASE__URL": url}
-    return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment)
+    return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment, input=typed)
 
 
 def found(bench: Bench, *words: str) -> list[str]:
@@ -77,6 +77,11 @@ def found(bench: Bench, *words: str) -> list[str]:
 )
 def test_a_study_is_found_by_what_a_person_knows_of_it(bench: Bench, asked: Any, expected: list[str]) -> None:
     assert found(bench, *asked) == expected
+
+
+def test_a_number_may_be_typed_where_nobody_else_sees_it(bench: Bench) -> None:
+    result = run(bench, "status", "--patient-id", "-", "--json", typed="P-2\n")
+    assert [one["description"] for one in json.loads(result.stdout)["studies"]] == ["MR HEAD"]
 
 
 def test_no_number_of_a_patient_is_anywhere_in_the_database(bench: Bench) -> None:
