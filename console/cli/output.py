@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.cli.hints import completed
+from console.cli.installation import advised
 from domain.visible import visible
 
 _BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
@@ -72,6 +73,14 @@ def say(*lines: object, err: bool = False) -> None:
     """Lines on standard output, or error."""
     for line in lines:
         typer.echo(_line(line), err=err)
+
+
+def tell(as_json: bool, document: object, *lines: object) -> None:
+    """What a command did: a JSON document where that was asked for, else lines."""
+    if as_json:
+        print_json(document)
+    else:
+        say(*lines)
 
 
 def complain(*lines: str) -> None:
@@ -159,7 +168,7 @@ def _least_width(cells: Iterable[Text]) -> int:
 
 def _line(text: object) -> str:
     """One line as it is shown, the commands that it names as they have to be typed."""
-    return visible(completed(str(text)))
+    return visible(advised(completed(str(text))))
 
 
 def _cell(value: object) -> Text:
