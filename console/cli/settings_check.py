@@ -3,7 +3,7 @@
 What `up` would stop at, what would keep it from its work, and, as remarks, what was most likely not meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from config import reach
 from config.environment import unknown_variables
 from config.loading import Loaded, load_sound
 from config.places import missing_places
-from config.rules import Rule, load_rules
+from config.rules import Rule, sound_rules
 from config.settings import Settings
 from config.sources import Fault
 from config.toml_lines import dotted, load, locate, read
@@ -116,13 +116,15 @@ def _of_packages(loaded: Loaded, checked: Checked) -> None:
     found, broken = packages.installed(settings), packages.broken(settings)
     for said in broken.values():
         checked.complaints += said.split("\n")
-    rules, file = None, settings.models.rules
+    rules: dict[int, Rule] | None = None
+    file = settings.models.rules
     if file is not None and file.is_file():
         try:
-            rules = load_rules(file)
+            rules, lines = sound_rules(file)
         except ConfigurationError as error:
-            checked.complaints += error.lines
-    for fault in _unrun(settings, found, rules):
+            rules, lines = None, [*error.lines]
+        checked.complaints += lines
+    for fault in _unrun(settings, found, None if rules is None else rules.values()):
         (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
     if rules is not None and file is not None:
         _of_rules(file, rule_faults(rules, {one.name: one for one in found}, broken, settings.listener), checked)
@@ -136,7 +138,7 @@ def _of_rules(file: Path, faults: Iterator[RuleFault], checked: Checked) -> None
         (checked.complaints if one.certain else checked.remarks).append(line)
 
 
-def _unrun(settings: Settings, found: list[Package], rules: tuple[Rule, ...] | None) -> Iterator[Fault]:
+def _unrun(settings: Settings, found: list[Package], rules: Iterable[Rule] | None) -> Iterator[Fault]:
     """Packages that the settings keep from running. The shipped ones are there whatever the site wants of them."""
     own = settings.models.folder is not None
     for package in found:
