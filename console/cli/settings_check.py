@@ -20,10 +20,9 @@ from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
 from models.registry import Package
 from models.rule_faults import RuleFault, rule_faults
-from models.signing import trusted_keys
 from roles.database import refuse_unusable
 from roles.ports import closed
-from store.database import server_at
+from roles.unusable import unusable
 
 _RULES = (("models", "rules"),)
 _DATA = (("data",), ("database", "url"), ("database", "url_file"))
@@ -61,8 +60,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
     yield from reach.callers(settings)
     yield from reach.doubtful(settings)
     yield from reach.hosts(settings)
-    yield from _of_database(settings)
-    yield from _of_keys(settings)
+    yield from unusable(settings)
     yield from _of_worker(settings)
 
 
@@ -87,24 +85,6 @@ def _of_own_database(settings: Settings) -> Iterator[Fault]:
         refuse_unusable(settings)
     except ConfigurationError as error:
         yield Fault(f"data: {error.sentence}", _DATA)
-
-
-def _of_database(settings: Settings) -> Iterator[Fault]:
-    for name in ("url", "owner_url"):
-        if (url := getattr(settings.database, name)) is None:
-            continue
-        try:
-            server_at(url.get_secret_value())
-        except ConfigurationError as error:
-            yield Fault(f"database.{name}: {error}", (("database", name), ("database", f"{name}_file")))
-
-
-def _of_keys(settings: Settings) -> Iterator[Fault]:
-    for number, place in enumerate(settings.models.trusted_keys):
-        try:
-            trusted_keys([place])
-        except ConfigurationError as error:
-            yield Fault(f"models.trusted_keys: {error}", (("models", "trusted_keys", number),))
 
 
 def _of_packages(loaded: Loaded, checked: Checked) -> None:

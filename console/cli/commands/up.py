@@ -1,14 +1,16 @@
 """`up`: the whole node on one machine."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from shlex import quote
 
 import typer
 
 from config import logs, reach
+from config.places import needed_places
 from config.settings import Settings
+from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -24,6 +26,7 @@ from console.cli.options import (
     Rules,
     Settle,
     settings_from,
+    sources_of,
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
@@ -34,6 +37,7 @@ from roles.process import conceal, stopped_by_signals
 from roles.reload import asked_by_hangup
 from roles.supervisor import Supervisor
 from roles.systemd import notify
+from roles.unusable import unusable
 
 app = typer.Typer()
 
@@ -81,16 +85,18 @@ def up(
     conceal()
     stop = stopped_by_signals()
     asked = asked_by_hangup(stop)
+    _refuse(needed_places(settings), read)
     with embedded.sole_supervisor(settings.data):
-        _check_ports(settings)
+        _refuse(closed(settings), read)
         embedded.refuse_unusable(settings)
         Supervisor(
-            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings, read), asked, read
         ).run()
 
 
-def _begun(settings: Settings) -> None:
+def _begun(settings: Settings, read: "partial[Settings]") -> None:
     """The listeners have been started: for whoever manages services the node is there, whatever else it waits for."""
+    _refuse(unusable(settings), read)
     notify("READY=1\nSTATUS=scanners are answered; the other roles start")
     _warn(settings)
 
@@ -136,10 +142,11 @@ def _warnings(settings: Settings) -> list[str]:
     return warnings
 
 
-def _check_ports(settings: Settings) -> None:
-    """A port that somebody has would otherwise show as a role that dies again and again."""
-    if faults := list(closed(settings)):
-        raise ConfigurationError(*(one.said for one in faults))
+def _refuse(faults: Iterable[Fault], read: "partial[Settings]") -> None:
+    """What would otherwise show as roles that die again and again; raises ConfigurationError with each one's place."""
+    if found := list(faults):
+        sources = sources_of(*read.args, **read.keywords)
+        raise ConfigurationError(*map(sources.line, found))
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
