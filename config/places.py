@@ -34,9 +34,17 @@ def needed_places(settings: Settings) -> Iterator[Fault]:
         yield Fault(f"data: {said}", (("data",),), certain=not part)
     if settings.models.folder is not None:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
+    if settings.logging.file is not None:
+        yield from _unwritable("logging.file", settings.logging.file.absolute())
     for name in ("ca", "password_file"):
         if (file := getattr(settings.bus, name)) is not None:
             yield from _wrong(f"bus.{name}", file, folder=False)
+
+
+def _unwritable(name: str, file: Path) -> Iterator[Fault]:
+    said = f"{file} is a folder, and a file is needed" if file.is_dir() else unusable(file.parent)
+    if said:
+        yield Fault(f"{name}: {said}", (tuple(name.split(".")),))
 
 
 def unusable(folder: Path) -> str:

@@ -43,6 +43,12 @@ def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
         assert fact in banner
 
 
+def test_a_start_ends_with_what_does_not_work_yet(node: Node) -> None:
+    end = node.wait_for(lambda: node.log.read_text().partition("Does not work yet:\n")[2], 60, "the last words")
+    assert end.startswith("  - ")
+    assert "results stay in the data folder" in end.partition("\n\n")[0]
+
+
 def test_one_door_has_the_health_and_the_figures_of_all_roles(node: Node) -> None:
     ready = json.loads(node.get("door", "/health/ready"))
     assert ready == {"ready": True, "waiting_for": [], "dicom_port": node.port, "aet": node.aet}

@@ -23,6 +23,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a table that is none": ("[listner]\nport = 104\n", "@1: listner: is not a setting; did you mean listener?"),
     "a key outside its table": ("aet = 'X'\n", "@1: aet: is not a setting here; did you mean listener.aet?"),
     "a key of another program": ("[delivery]\nretries = 3\n", "@2: delivery.retries: is not a setting; known here are"),
+    "a log that is a folder": ('[logging]\nfile = "."\n', "@2: logging.file: {here} is a folder, and a file is needed"),
     "no TOML": ("[listener]\nport = \n", "@2: not TOML: "),
     "a port beyond all": ("[listener]\nport = 70000\n", "@2: listener.port: must be 65535 or less, not 70000"),
     "a port in words": ("[listener]\nport = 'dicom'\n", "@2: listener.port: must be a whole number"),
@@ -239,6 +240,7 @@ def test_everything_that_is_wrong_is_told_at_once_and_in_the_order_of_the_file(t
     [
         ('[database]\nurl = "mysql://db/node"\n', "2: database.url: the database's URL is not of the form"),
         ('[models]\ntrusted_keys = ["node.toml"]\n', "2: models.trusted_keys: {here}/node.toml"),
+        ('[logging]\nfile = "/proc/x/log"\n', "2: logging.file: /proc/x cannot be made"),
         ('[models]\nfolder = "gone"\n', "2: models.folder: {here}/gone is not there"),
         ('[bus]\nkafka = "127.0.0.1:1"\ntls = true\nca = "gone.pem"\n', "4: bus.ca: {here}/gone.pem is not there"),
         ("[listener]\nport = {taken}\n", "2: listener.port: 127.0.0.1:{taken} cannot be opened"),

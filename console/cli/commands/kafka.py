@@ -7,8 +7,9 @@ import typer
 
 from config.settings import Bus
 from config.values import broker_user
-from console.cli.options import Config, Data, settings_from
-from console.cli.output import say
+from console import json_views
+from console.cli.options import Config, Data, Json, settings_from
+from console.cli.output import tell
 from consumers.bus.rights import Right, commands, users
 from roles.rights import SPEAKING, rights, user_of
 
@@ -27,18 +28,18 @@ Users = Annotated[
 
 
 @group.command()
-def acls(user: Users = None, data: Data = None, config: Config = None) -> None:
+def acls(user: Users = None, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Print what each role must be allowed, as commands for the broker's administrator; nothing is done.
 
     Example:  dicom-node kafka acls --user relay=pacs-ai-relay
     """
     bus = settings_from(config, data=data).bus
-    for line in commands(_rights(bus, user), bus.kafka or "BROKER:9093"):
-        say(line)
+    wanted = _rights(bus, user)
+    tell(as_json, {"rights": json_views.plain(wanted)}, *commands(wanted, bus.kafka or "BROKER:9093"))
 
 
 @group.command()
-def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
+def grant(user: Users = None, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Give the rights that `acls` prints, logged in as the broker's administrator; what is given already stays.
 
     Example:  DICOM_NODE_BUS__USER=admin dicom-node kafka grant
@@ -49,7 +50,8 @@ def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
     bus = settings_from(config, data=data).bus
     given = _rights(bus, user)
     allow(bus, given)
-    say(f"{len(given)} rights given to {', '.join(users(given))}")
+    line = f"{len(given)} rights given to {', '.join(users(given))}"
+    tell(as_json, {"rights": json_views.plain(given)}, line)
 
 
 def _user(name: str) -> str:
