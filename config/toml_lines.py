@@ -10,7 +10,9 @@ from domain.errors import ConfigurationError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+# A name that needs no quotes, and one that is no URL and has no word that a secret follows.
 _PLAIN = re.compile(r"[\w-]+")
+_OPEN = re.compile(r"[\w .,()+-]+")
 _WRITTEN = re.compile(r"(?:([^=@]+)=)?([^=@]+)@")
 
 
@@ -155,17 +157,22 @@ def dotted(tree: object, path: KeyPath) -> str:
             held = None
         if not isinstance(part, int):
             shown.append(str(part))
-        elif name := _name(held):
-            shown.append(name if _PLAIN.fullmatch(name) else f'"{name}"')
-        elif isinstance(held, dict):
-            shown.append(f"#{part + 1}")
+        elif (name := _name(held)) or isinstance(held, dict):
+            shown.append(element(name, part))
     return ".".join(shown)
 
 
-def _name(element: object) -> str:
-    if isinstance(element, dict):
-        names = (element.get(key) for key in ("name", "aet"))
+def element(name: str, number: int) -> str:
+    """What an element of a list is called: by its name, or by its number from 1 where that may hold a secret."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return f'"{name}"' if _OPEN.fullmatch(name) else f"#{number + 1}"
+
+
+def _name(held: object) -> str:
+    if isinstance(held, dict):
+        names = (held.get(key) for key in ("name", "aet"))
         return next((one for one in names if isinstance(one, str) and one), "")
     # As NAME=AET@HOST:PORT.
-    written = _WRITTEN.match(element) if isinstance(element, str) else None
+    written = _WRITTEN.match(held) if isinstance(held, str) else None
     return (written[1] or written[2]) if written else ""
