@@ -40,10 +40,10 @@ def test_another_distribution_is_had_by_a_pip_that_reaches_this_environment() ->
     assert advised(asked, lambda: replace(BUNDLE, has_pip=True)).startswith("/opt/dicom-node-1.0/bin/pip install 'tens")
 
 
-def test_advice_is_given_once_however_often_a_text_passes() -> None:
-    for where in (BUNDLE, replace(BUNDLE, has_pip=True)):
-        once = advised("pip install 'dicom-node[torch]' or pip install polygraphy", lambda where=where: where)
-        assert advised(once, lambda where=where: where) == once
+@pytest.mark.parametrize("where", [BUNDLE, replace(BUNDLE, has_pip=True)])
+def test_advice_is_given_once_however_often_a_text_passes(where: Installation) -> None:
+    once = advised("pip install 'dicom-node[torch]' or pip install polygraphy", lambda: where)
+    assert advised(once, lambda: where) == once
 
 
 def test_an_image_is_known_by_what_its_file_lays() -> None:
