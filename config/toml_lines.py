@@ -22,6 +22,10 @@ def read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except IsADirectoryError as error:
         raise ConfigurationError(f"{file}: is a folder, and a file is needed") from error
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read: it is not this user's; run this with sudo, or as whom it is for"
+        ) from error
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

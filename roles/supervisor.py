@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from config import logs
-from config.reloading import AS_IT_STANDS, taken_over
+from config.reloading import taken_over
 from config.secret_urls import SecretUrl
 from config.settings import Http, Settings
 from dicom_node.listener import LONGEST_STOP
@@ -232,7 +232,7 @@ class Supervisor:
         for child in self._processes():
             if role_of(child.name) in change.anew:
                 child.renew(_GRACE)
-            elif AS_IT_STANDS & set(change.taken):
+            elif child in self._listeners or "logging.level" in change.taken:
                 child.hang_up()
         say(change)
         self._answer = answered(self._answer, change)

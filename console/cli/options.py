@@ -58,6 +58,7 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         help="TOML settings file; also DICOM_NODE_CONFIG.",
+        readable=False,  # whoever reads it says what to do
         callback=typed("--config"),
         is_eager=True,
     ),

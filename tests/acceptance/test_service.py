@@ -8,7 +8,7 @@ import pytest
 
 from console.cli.service_files import DATA, SETTINGS, UNITS
 from tests.support import packages
-from tests.support.machine import Machine
+from tests.support.machine import NODE, Machine
 from tests.support.phantoms import write
 from tests.support.processes import wait_for
 from tests.support.trial import small
@@ -48,6 +48,12 @@ def test_it_runs_as_a_user_of_its_own_whose_data_nobody_else_may_read(service: M
     listed = f"ps -o user:20= -p $(cat /sys/fs/cgroup/systemd{group}/cgroup.procs | paste -sd,)"
     users = printed(service, "sh", "-c", listed)
     assert set(users.split()) == {"dicom-node"}
+
+
+def test_who_may_not_read_the_settings_is_told_how_to_go_on(service: Machine) -> None:
+    done = service.run("runuser", "-u", "games", "--", NODE / "bin/dicom-node", "status", "--config", SETTINGS)
+    assert done.returncode == 1
+    assert f"{SETTINGS}: cannot be read: it is not this user's; run this with sudo" in done.stderr
 
 
 def test_a_study_that_is_sent_to_it_has_its_results_behind_all_walls(service: Machine) -> None:
