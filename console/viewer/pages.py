@@ -81,13 +81,13 @@ _CONFIGURATION: Mapping[str, object] = {
 class Viewer:
     """Serves the pages in the folder `pages` over the archive whose DICOMweb root is `archive`, in its `with` block.
 
-    Port 0 takes a free one. Raises ConfigurationError for a folder without pages, a root that is no address, and a port
-    that cannot be had.
+    Port 0 takes a free one; `credentials` are those of `Archive`. Raises ConfigurationError for a folder without pages,
+    a root that is no address, and a port that cannot be had.
     """
 
-    def __init__(self, pages: Path, archive: str, port: int = 0) -> None:
+    def __init__(self, pages: Path, archive: str, port: int = 0, credentials: str = "") -> None:
+        self.archive = Archive(archive, credentials)
         self._pages, self._port = _Pages(pages), port
-        self.archive = Archive(archive)
 
     def __enter__(self) -> Self:
         try:
