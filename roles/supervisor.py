@@ -27,12 +27,12 @@ from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
-from roles.told_waits import Wait
 from roles.process import die_with, process_name, run_role
 from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
+from roles.told_waits import Wait
 
 _log = logging.getLogger(__name__)
 _TICK = 0.05  # s between two looks at the children
