@@ -189,7 +189,7 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     (1, 1, 3): (
         "calling AE title not recognized",
         "the pair of AE title and address is not in `listener.callers`",
-        'add the line with what the log shows, `callers = [{ aet = "CT", address = "10.1.2.3" }]`, and let it count',
+        '`dicom-node callers` prints the line to add: `{ aet = "CT", address = "10.1.2.3" }`; then `dicom-node reload`',
     ),
     (2, 3, 2): (
         "local limit exceeded",
