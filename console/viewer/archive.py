@@ -20,9 +20,9 @@ from typing import Self
 
 from console.viewer import services
 from console.viewer.address import authorization, parse
-from console.viewer.requests import Refused
 from domain.errors import Unavailable
 from domain.json_records import JsonObject
+from roles.http_heads import Refused
 
 _CONNECTING = 10.0  # s
 _SILENCE = 120.0  # s without a byte: metadata of a long study are gathered before the first of them is sent

@@ -20,9 +20,10 @@ from console.viewer import answers, services
 from console.viewer.answers import Answer
 from console.viewer.archive import Archive
 from console.viewer.door import Entrance
-from console.viewer.requests import Refused, Request
+from console.viewer.requests import Request
 from console.viewer.server import Server
 from domain.errors import ConfigurationError
+from roles.http_heads import Refused
 
 HOST = "127.0.0.1"
 _DICOMWEB = "/dicom-web"
@@ -126,7 +127,7 @@ class Viewer:
                 return self._read(request)
             return self._pages.answer(request.path)
         except Refused as refused:
-            return answers.said(refused.status, refused.said, known=True)
+            return answers.said(refused.status, refused.reason, known=True)
 
     def _read(self, request: Request) -> Answer:
         """What the archive has; never as a page of its own, whatever it is."""

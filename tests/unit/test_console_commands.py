@@ -245,4 +245,4 @@ def test_up_with_wrong_settings_names_all_of_them_and_starts_nothing(tmp_path: P
 
 
 def test_a_folder_without_packages_lists_none(tmp_path: Path) -> None:
-    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": []}
+    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": [], "broken": []}

@@ -32,7 +32,7 @@ def commands(document: str) -> Iterator[str]:
     code += re.findall(r"^    (.+)$", document, re.MULTILINE)
     for piece in code:
         for line in piece.splitlines():
-            yield from (found.strip() for found in re.findall(r"(?:^|/|\s)dicom-node (\S[^|;&#`]*)", line))
+            yield from (found.strip() for found in re.findall(r"(?:^|/|\s)dicom-node ([a-z-][^|;&#`]*)", line))
 
 
 def parsed(words: list[str]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from config.settings import Bus
+from config.values import broker_user
 from console import json_views
 from console.cli.options import Config, Data, Json, settings_from
 from console.cli.output import tell
@@ -53,11 +54,20 @@ def grant(user: Users = None, data: Data = None, config: Config = None, as_json:
     tell(as_json, {"rights": json_views.plain(given)}, line)
 
 
+def _user(name: str) -> str:
+    try:
+        return broker_user(name)
+    except ValueError as error:
+        raise typer.BadParameter(f"{name!r} {error}") from error
+
+
 def _rights(bus: Bus, named: Iterable[str] | None) -> list[Right]:
     names: dict[str, str] = {}
     for one in named or ():
-        role, _, name = one.rpartition("=")
-        if role not in {"", *SPEAKING} or not name:
+        role, equals, name = one.rpartition("=")
+        if role not in ({*SPEAKING} if equals else {""}) or not name:
             raise typer.BadParameter(f"{one!r} is not of the form [ROLE=]NAME; roles are {', '.join(SPEAKING)}")
-        names[role] = name
+        if role in names:
+            raise typer.BadParameter(f"--user names {f'the role {role}' if role else 'all roles'} twice: {one!r}")
+        names[role] = _user(name)
     return list(rights(bus, lambda role: names.get(role) or names.get("") or user_of(role)))

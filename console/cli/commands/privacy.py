@@ -30,9 +30,10 @@ def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None
     Example:  dicom-node privacy clear-descriptions --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    if settings.privacy.descriptions:
-        raise ConfigurationError("the index keeps descriptions: set privacy.descriptions = false, for all roles, first")
     with reading(settings, OPERATOR) as source:
+        if settings.privacy.descriptions:
+            said = "the index keeps descriptions: set privacy.descriptions = false, for all roles, first"
+            raise ConfigurationError(said)
         done = clear_descriptions(Ledger(source, "console"), user())
     tell(
         as_json,

@@ -113,10 +113,12 @@ def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[
     _refuse_user(user)
     settings = load_settings(config) if config.exists() else Settings(data=DATA)
     if not settings.data.is_absolute():
-        raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
+        raise ConfigurationError(
+            f'{config}: data: a service has no current folder; write the whole path of the folder: data = "{DATA}"'
+        )
     for place in (config.absolute(), settings.data):
         _refuse_hidden(place)
-    for role in roles or (None,):
+    for role in dict.fromkeys(roles or (None,)):
         if role is not None and role not in ROLES:
             raise ConfigurationError(f"there is no role {role}; roles are {', '.join(ROLES)}")
         yield Service(
@@ -140,11 +142,9 @@ def _program() -> Path:
         if any(needed.is_relative_to(one) for one in _HIDDEN) or not _open_to_all(needed):
             raise ConfigurationError(
                 f"a service has a user of its own, who cannot read {needed}: install where everybody may read, such as",
-                "  python3 -m venv /opt/dicom-node",
-                "  /opt/dicom-node/bin/pip install --require-hashes -r dist/requirements.txt",
-                "  /opt/dicom-node/bin/pip install --no-deps dist/dicom_node-*.whl",
-                "  /opt/dicom-node/bin/dicom-node service install",
-                "(`make dist` in the repository makes both files)",
+                "  tar -xf dicom-node-*.tar && sudo dicom-node-*/install",
+                "  sudo /opt/dicom-node/bin/dicom-node service install",
+                "(`make bundle` in the repository makes that file)",
             )
     return program
 
