@@ -64,7 +64,7 @@ def test_a_terminal_that_is_closed_ends_a_process_that_otherwise_reloads_when_it
     file.write_text(f'data = "{tmp_path}/data"\ndestinations = ["OLD@10.1.0.10:104"]\n')
     ours, theirs = pty.openpty()
     begin = f"import fcntl, termios\nfcntl.ioctl({theirs}, termios.TIOCSCTTY, 0)\n{_LIVES}"
-    command = [sys.executable, "-c", begin, file]
+    command = [sys.executable, "-c", begin, str(file)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, pass_fds=[theirs], start_new_session=True
     ) as role:
