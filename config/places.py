@@ -111,7 +111,7 @@ def _nearest(folder: Path) -> Path:
 
 def _disk(settings: Settings) -> Iterator[Fault]:
     """A spool that can fill only while its floor stays free has no room on a disk that is smaller than both."""
-    spool, processes, place = settings.spool, settings.listener.processes, _nearest(settings.data.absolute())
+    spool, processes, place = settings.spool, settings.listener.processes, _nearest(settings.data.absolute() / "spool")
     wanted, disk = spool.disk_floor + spool.capacity * processes, shutil.disk_usage(place)
     paths = (("spool", "disk_floor"), ("spool", "capacity"), ("listener", "processes"), ("data",))
     if wanted > disk.total:

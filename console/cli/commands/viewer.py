@@ -20,7 +20,7 @@ from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
 from roles.process import stopped_by_signals
 
-_FETCHED = Path(__file__).resolve().parents[2] / ".counterparts" / "ohif"
+_FETCHED = Path(__file__).resolve().parents[3] / ".counterparts" / "ohif"
 _VARIABLE = "DICOMWEB_CREDENTIALS"
 _LISTED = 20  # studies with their addresses; the first page lists all
 
