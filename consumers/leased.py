@@ -174,7 +174,8 @@ class LeasedLoop(Generic[T, R]):
             state = self._settle_or_end(one.lease, outcome)
             if state == LOST:
                 _log.warning("a lease was lost and its outcome dropped", extra={"row": one.item.id})
-            self._work.settled(one.item, state, time.monotonic() - begun)
+            error = outcome if isinstance(outcome, NodeError) else None
+            self._work.settled(one.item, state, time.monotonic() - begun, error)
 
     def _settle_or_end(self, lease: Lease, outcome: R | NodeError) -> str:
         """As `_settle`; an outcome that cannot be written ends the row, and a row that cannot be ended is set aside."""

@@ -161,7 +161,7 @@ class _Deliveries:
         transaction.record(Action.DELIVERY_FAILED, study, **said)
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
-    def settled(self, item: Delivery, state: str, seconds: float) -> None:
+    def settled(self, item: Delivery, state: str, seconds: float, error: NodeError | None = None) -> None:
         """Each object was counted when its answer came."""
 
 

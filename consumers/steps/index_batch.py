@@ -1,12 +1,14 @@
 """What one batch of records changes in the database; every step is one that changes nothing when it is done again."""
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audit.trail import Action, Transaction
+from dicom_node.dimse import Status
+from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
@@ -41,8 +43,9 @@ class _Placed:
 class IndexBatch:
     """One transaction's worth of records. `lock_studies` comes before what is filed or put into quarantine.
 
-    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did, `studies`
-    whose objects must be synced before anybody may rely on them; `spool` is the identity of the one that holds them.
+    `counts` says how many instances had which outcome, `faults` how many went into quarantine for which, `refused` how
+    many of what the listener refused it for what, `studies` whose objects must be synced before anybody may rely on
+    them; `spool` is the identity of the one that holds them.
     """
 
     def __init__(self, transaction: Transaction, now: datetime, spool: str) -> None:
@@ -52,7 +55,8 @@ class IndexBatch:
         self._spool = spool
         self._rows: dict[str, StudyRow] = {}
         self.counts: dict[str, int] = defaultdict(int)
-        self.reasons: list[str] = []
+        self.faults: Counter[Fault] = Counter()
+        self.refused: Counter[str] = Counter()
         self.studies: set[StudyId] = set()
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
@@ -126,8 +130,8 @@ class IndexBatch:
     def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
         lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
         self.counts["damaged" if lost else "quarantined"] += 1
-        self.reasons.append(one.fault)
-        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.fault}
+        self.faults[one.fault] += 1
+        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.reason}
         self._transaction.record(Action.QUARANTINED, study.id if study else None, **_who(one.entry), **details)
 
     def _link(self, brought: Iterable[tuple[uuid.UUID, Entry]]) -> None:
@@ -137,15 +141,21 @@ class IndexBatch:
         index.link_associations(self._connection, last)
 
     def note(self, entries: Iterable[Entry]) -> None:
-        """What has no row of its own goes to the trail, once."""
+        """What has no row of its own goes to the trail, once; what was refused is counted by why it was."""
         for entry in entries:
             action = _NOTED.get(entry.kind)
             mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
             if action and index.first_time(self._connection, mark, self._now):
+                self._count_refusal(entry)
                 details = {key: value for key, value in entry.details.items() if value is not None}
                 self._transaction.record(
                     action, None, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
                 )
+
+    def _count_refusal(self, entry: Entry) -> None:
+        count = entry.details.get("count")
+        if why := refusal(entry):
+            self.refused[why] += count if isinstance(count, int) else 1
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
         """An end by the book needs no entry; every other one gets one, but those that are told by number."""
@@ -218,6 +228,29 @@ class IndexBatch:
             self.counts["repeated"] += 1
 
 
+# What PS3.8 table 9-21 calls what the listener rejects an association for.
+_REJECTED = {
+    (1, 1, 2): "association: application context",
+    (1, 1, 3): "association: calling AE title",
+    (1, 1, 7): "association: called AE title",
+    (1, 2, 2): "association: protocol version",
+    (2, 3, 2): "association: limit exceeded",
+}
+
+
+def refusal(entry: Entry) -> str:
+    """Why the listener refused an association or instance, in words of a list; empty for what is no refusal."""
+    said = entry.details
+    if entry.kind is Kind.ASSOCIATION_REFUSED:
+        codes = tuple(said.get(name) for name in ("result", "source", "code"))
+        return "association: no context" if None in codes else _REJECTED.get(codes, "association")  # type: ignore[call-overload]
+    if entry.kind is not Kind.INSTANCE_REFUSED:
+        return ""
+    status = said.get("status")
+    known = isinstance(status, int) and status in iter(Status)
+    return f"instance: {Status(status).name.lower().replace('_', ' ')}" if known else "instance"
+
+
 def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Filed], list[Filed], list[Filed]]:
     """New, repeated and conflicting instances; of two in one batch with one UID the first is the one that counts."""
     new: list[Filed] = []
@@ -270,7 +303,7 @@ def _quarantine_row(one: Unreadable, study: StudyRow | None) -> QuarantineRow:
         digest=one.digest,
         association_id=one.entry.association,
         object_key=one.key,
-        reason=one.fault,
+        reason=one.reason,
         received_at=one.entry.received,
         study_id=study.id if study else None,
         series_uid=one.uids.series,

@@ -143,7 +143,7 @@ def opened_image(path: Source, file: str, tags: Sequence[str | int], pixels: boo
     dataset = opened(path, file, tags, pixels)
     uid = text_of(dataset, "SOPInstanceUID")
     if not uid:
-        raise UnusableInput(f"{file} is truncated or damaged: it names no instance")
+        raise UnusableInput(f"{file} is cut short or damaged, for it names no instance: have it sent again")
     number = numbers_of(text_of(dataset, "InstanceNumber")) or ()
     named = len(number) == 1 and number[0].is_integer()
     return Attributes(dataset, f"image {int(number[0])}" if named else f"instance {shown(uid)}")
