@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator
 from domain.errors import UnusableInput
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
+# Bytes that deflate makes of one at the most (RFC 1951: 258 of two bits).
+MOST_INFLATED = 1032
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 # Bytes that are at hand, or those of a file that need not all be read.

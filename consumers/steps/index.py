@@ -18,6 +18,7 @@ from functools import partial
 
 from audit.trail import Ledger
 from config import metrics
+from config.logs import at_work_on
 from consumers.steps.index_batch import IndexBatch
 from dicom_node.intake.filing import Filed, Unreadable, damaged, file, judged, safe, unfiled, where
 from dicom_node.intake.identity import PatientMarks
@@ -130,7 +131,8 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(entry, self._marks)
+            with at_work_on(association=entry.association, record=entry.sequence):
+                filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
             if isinstance(filing, Filed):
                 filing = judged(filing, self._objects.path(filing.key))

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from audit.trail import Action, Transaction
 from dicom_node.dimse import Status
@@ -14,11 +15,14 @@ from dicom_node.intake.header import Header
 from dicom_node.spool import Close, Entry, Kind
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
+from domain.json_records import Json
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
 from store.index import Known
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
+
+T = TypeVar("T")
 
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
@@ -228,27 +232,30 @@ class IndexBatch:
             self.counts["repeated"] += 1
 
 
-# What PS3.8 table 9-21 calls what the listener rejects an association for.
-_REJECTED = {
+# What PS3.8 table 9-21 calls what the listener rejects an association for, by result, source and reason.
+_REJECTED: Mapping[tuple[Json, ...], str] = {
     (1, 1, 2): "association: application context",
     (1, 1, 3): "association: calling AE title",
     (1, 1, 7): "association: called AE title",
     (1, 2, 2): "association: protocol version",
     (2, 3, 2): "association: limit exceeded",
+    (None, None, None): "association: no context",
 }
+_STATUSES: Mapping[Json, str] = {int(one): one.name.lower().replace("_", " ") for one in Status}
 
 
 def refusal(entry: Entry) -> str:
     """Why the listener refused an association or instance, in words of a list; empty for what is no refusal."""
     said = entry.details
     if entry.kind is Kind.ASSOCIATION_REFUSED:
-        codes = tuple(said.get(name) for name in ("result", "source", "code"))
-        return "association: no context" if None in codes else _REJECTED.get(codes, "association")  # type: ignore[call-overload]
-    if entry.kind is not Kind.INSTANCE_REFUSED:
-        return ""
-    status = said.get("status")
-    known = isinstance(status, int) and status in iter(Status)
-    return f"instance: {Status(status).name.lower().replace('_', ' ')}" if known else "instance"
+        return _word(_REJECTED, tuple(said.get(name) for name in ("result", "source", "code")), "association")
+    if entry.kind is Kind.INSTANCE_REFUSED:
+        return f"instance: {_word(_STATUSES, said.get('status'), 'of no known status')}"
+    return ""
+
+
+def _word(words: Mapping[T, str], key: T, otherwise: str) -> str:
+    return next((said for known, said in words.items() if known == key), otherwise)
 
 
 def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Filed], list[Filed], list[Filed]]:

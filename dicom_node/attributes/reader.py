@@ -121,7 +121,8 @@ class Attributes:
     def _needed(self, keyword: str, macro: str) -> str:
         text = self.text(keyword, macro)
         if not text:
-            raise UnusableInput(f"{self.name} states no {title(keyword)}")
+            broken = any(is_there(one, keyword) for one in self._holders(macro))
+            raise UnusableInput(f"{self.name} states no {title(keyword)}{' that can be read' if broken else ''}")
         return text
 
     def _no_numbers(self, keyword: str, count: int, macro: str) -> UnusableInput:
@@ -182,6 +183,15 @@ def text_of(dataset: Dataset, key: str | int) -> str:
     if code:
         return _unpacked(value, ("<" if element.is_little_endian else ">") + code)
     return value.decode("ascii", "replace").partition("\0")[0].strip(" ")
+
+
+def is_there(dataset: Dataset, key: str | int) -> bool:
+    """Whether the element has a value, whatever that is."""
+    tag = _tag(key)
+    if tag not in dataset:
+        return False
+    value = dataset.get_item(tag).value
+    return bool(value.strip(b"\0 ") if isinstance(value, bytes) else value)
 
 
 def items_of(dataset: Dataset, key: str | int) -> Sequence[Dataset]:

@@ -200,7 +200,13 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
         # The wall between bytes from outside and the index: whatever they bring a reader to, the next instance goes
         # on. A list of what may be raised would always be one name short.
         return UnreadableHeader(f"its header cannot be read: {where(error)}", Uids(), fault=Fault.DEFECT)
-    return _as_announced(header, entry)
+    return _as_announced(_believed(header, entry), entry)
+
+
+def _believed(header: Header, entry: Entry) -> Header:
+    """A frame has a bit at least: where there are more than that, as in what has no pixels, nothing is said of them."""
+    most = 8 * entry.size * (elements.MOST_INFLATED if entry.transfer_syntax == elements.DEFLATED else 1)
+    return header if header.frames <= most else replace(header, frames=1)
 
 
 def _as_announced(header: Header, entry: Entry) -> Header | UnreadableHeader:

@@ -153,9 +153,11 @@ def read_header(
             said = f"{_IDENTITY[tag]} is {'not a UID' if found.get(tag) else 'missing'}"
             raise _strange(found, said) or UnreadableHeader(said, uids, fault=Fault.NO_IDENTITY)
     header = _header(found, uids, marks)
-    if whole and (said := _shortage(extent, data, begins, len(plain), found, header.frames, transfer_syntax)):
+    if not whole:
+        return header
+    if said := _shortage(extent, data, begins, len(plain), found, header.frames, transfer_syntax):
         raise _cut_short(found, said)
-    return header
+    return header if extent.has_pixels else replace(header, frames=1)
 
 
 def _shortage(

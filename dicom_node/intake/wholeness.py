@@ -52,6 +52,11 @@ class Extent:
     fragments: int = 0
     broke_off: str = ""
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether pixels of any kind were met, or something behind them."""
+        return self.last > _BEFORE_PIXELS
+
 
 def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str) -> str:
     """What a data set of `size` bytes lacks, empty where it is whole; `found` are its elements, `frames` their number.
@@ -69,7 +74,7 @@ def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int,
         # In other syntaxes, such as JPIP, pixels may be somewhere else.
         here = transfer_syntax in _NATIVE or transfer_syntax in _A_FRAGMENT_A_FRAME
         image = (wanted and PHOTOMETRIC in found) or found.get(SOP_CLASS, b"").strip(b"\0 ") in _IMAGES
-        return _NO_PIXELS if image and here and extent.last <= _BEFORE_PIXELS else ""
+        return _NO_PIXELS if image and here and not extent.has_pixels else ""
     return f"its Pixel Data has {extent.pixels} bytes of {wanted}" if extent.pixels < wanted else ""
 
 

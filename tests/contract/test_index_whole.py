@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom.encaps import encapsulate
 
 from dicom_node.spool import Kind
 from store.queries.path import study_path
@@ -13,9 +14,11 @@ from tests.support.bench import Bench, open_bench
 from tests.support.entries import entry
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
-from tests.support.spooled import good, run
+from tests.support.spooled import GOOD, good, run
 from tests.support.working import study_id
 
+MPEG = "1.2.840.10008.1.2.4.102"
+_ITEMS_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
 LONG = 9 << 20  # bytes; longer than what the index holds whole
 
 
@@ -70,6 +73,20 @@ def test_an_instance_too_long_to_be_held_is_judged_to_its_last_byte(bench: Bench
     assert all(bench.objects.exists(key) for (key,) in bench.ask("SELECT object_key FROM dicom_node.quarantine"))
 
 
+def test_frames_that_no_byte_bears_out_are_not_counted(bench: Bench) -> None:
+    report = GOOD.datasets()[0]
+    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"):
+        delattr(report, keyword)
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+    report.NumberOfFrames = 2_000_000_000
+    video = GOOD.datasets()[1]
+    video.NumberOfFrames = 2_000_000_000
+    del video.PixelData
+    stream = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + encapsulate([bytes(100)], has_bot=False) + _ITEMS_END
+    run(bench, [entry(1, encoded(report)), entry(2, encoded(video) + stream, transfer_syntax=MPEG)])
+    assert bench.ask("SELECT frames FROM dicom_node.instances") == [(1,), (1,)]
+
+
 @pytest.mark.parametrize(
     ("named", "what"),
     [
@@ -104,6 +121,6 @@ def test_a_log_tells_each_kind_of_what_was_set_aside_and_of_what_was_refused_and
     said = {(one.reason, one.count) for one in caplog.records if hasattr(one, "reason")}  # type: ignore[attr-defined]
     assert said == {
         ("no DICOM data set", 1), ("cut short", 3), ("instance: out of resources", 7),
-        ("association: called AE title", 1), ("instance", 1),
+        ("association: called AE title", 1), ("instance: of no known status", 1),
     }  # fmt: skip
     assert "Doe" not in caplog.text + str([vars(one) for one in caplog.records])
