@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "accept": Command("recovery", "Let a study go on without the result of a model that failed on it."),
     "results": Command("results", "Results that are wrong: take them back."),
-    "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "quarantine": Command("studies", "Instances that came and cannot be read."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
     "privacy": Command("privacy", "What the database keeps that people wrote: take it out."),

@@ -291,7 +291,7 @@ def _refusal(connection: Connection, job: Job) -> UnusableInput | None:
     them = "it" if count == 1 else "them"
     return UnusableInput(
         f"{count} image{'s' * (count > 1)} of the series came and cannot be read: have {them} sent again "
-        "(dicom-node quarantine list says which and why)"
+        f"(dicom-node status {str(job.study_id)[:8]} says which and why)"
     )
 
 

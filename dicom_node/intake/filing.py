@@ -130,6 +130,8 @@ def judged(filing: Filed, path: Path) -> Filed | Unreadable:
         raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
     except UnreadableHeader as error:
         return Unreadable(filing.entry, filing.digest, filing.key, str(error), error.fault, error.uids, _nothing)
+    except Exception as error:  # the same wall as in _read
+        return unfiled(filing.entry, filing, f"it cannot be judged: {where(error)}")
     return filing
 
 

@@ -157,6 +157,8 @@ def read_header(
         return header
     if said := _shortage(extent, data, begins, len(plain), found, header.frames, transfer_syntax):
         raise _cut_short(found, said)
+    if said := wholeness.contradiction(extent, transfer_syntax):
+        raise UnreadableHeader(f"{_image(found)} cannot be decoded: {said} (PS3.5 A.4)", uids)
     return header if extent.has_pixels else replace(header, frames=1)
 
 
@@ -189,15 +191,17 @@ def _strange(found: Mapping[int, bytes], said: str, more: bool = False) -> Unrea
     """Of bytes among which nothing is that is looked for, what a reader stumbled over first says little."""
     if found:
         return None
-    return UnreadableHeader(f"it is no DICOM data set ({said})", Uids(), more, Fault.NO_DATA_SET)
+    return UnreadableHeader(f"it is no DICOM data set in its transfer syntax ({said})", Uids(), more, Fault.NO_DATA_SET)
 
 
 def _cut_short(found: Mapping[int, bytes], said: str) -> UnreadableHeader:
+    said = f"{_image(found)} is {Fault.CUT_SHORT}: {said}; have it sent again"
+    return UnreadableHeader(said, _uids(found), fault=Fault.CUT_SHORT)
+
+
+def _image(found: Mapping[int, bytes]) -> str:
     number = _whole(found, INSTANCE_NUMBER, -_MOST_NUMBER, _MOST_NUMBER)
-    image = "it" if number is None else f"image {number}"
-    return UnreadableHeader(
-        f"{image} is {Fault.CUT_SHORT}: {said}; have it sent again", _uids(found), fault=Fault.CUT_SHORT
-    )
+    return "it" if number is None else f"image {number}"
 
 
 def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) -> Header:
@@ -270,7 +274,8 @@ def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes
     """The walk itself; it ends early at a tag that is there twice with different values, which it returns."""
     for path, tag, start, end in walk:
         if path:
-            extent.fragments += path == _PIXEL_PATH
+            # The first is the offset table, which may be empty (PS3.5 A.4).
+            extent.fragments += path == _PIXEL_PATH and (end > start or not extent.fragments)
         elif tag in _WANTED:
             value = data[start:end]
             if tag in _ONCE and found.setdefault(tag, value) != value:

@@ -26,7 +26,7 @@ _A_FRAGMENT_A_FRAME = frozenset(
 )
 # How much of three samples a pixel has where colours are kept for every second one alone (PS3.3 C.7.6.3.1.2).
 _SIXTHS = {b"YBR_FULL_422": 4, b"YBR_PARTIAL_422": 4, b"YBR_PARTIAL_420": 3}
-_NO_PIXELS = "it is an image, and no Pixel Data follows"
+_NO_PIXELS = "it is an image without Pixel Data"
 # Classes of which each instance has pixels.
 _IMAGES = frozenset(one.encode() for one in (
     uid.CTImageStorage, uid.EnhancedCTImageStorage, uid.LegacyConvertedEnhancedCTImageStorage,
@@ -43,7 +43,7 @@ class Extent:
     """How far a walk over a data set came: its last element and where that ends, and the pixels that it met.
 
     `broke_off` says where the bytes ended too early, empty where they did not. `pixels` is the length of Pixel Data,
-    None where there is none; `fragments` counts those of compressed ones, their offset table among them.
+    None where there is none; `fragments` counts those of compressed ones that hold anything, and their offset table.
     """
 
     last: int = 0
@@ -69,6 +69,8 @@ def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int,
         return f"the data set ends within {tag_name(extent.last)}"
     if extent.fragments:
         return _of_fragments(extent.fragments - 1, frames) if transfer_syntax in _A_FRAGMENT_A_FRAME else ""
+    if contradiction(extent, transfer_syntax):
+        return ""  # how long they are says nothing then
     wanted = _wanted(found, frames, transfer_syntax)
     if extent.pixels is None:
         # In other syntaxes, such as JPIP, pixels may be somewhere else.
@@ -76,6 +78,15 @@ def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int,
         image = (wanted and PHOTOMETRIC in found) or found.get(SOP_CLASS, b"").strip(b"\0 ") in _IMAGES
         return _NO_PIXELS if image and here and not extent.has_pixels else ""
     return f"its Pixel Data has {extent.pixels} bytes of {wanted}" if extent.pixels < wanted else ""
+
+
+def contradiction(extent: Extent, transfer_syntax: str) -> str:
+    """How whole pixels are against the transfer syntax that was agreed on (PS3.5 A.4); empty where they are not."""
+    if transfer_syntax in _NATIVE and extent.fragments:
+        return "its Pixel Data is in fragments, as its transfer syntax has none"
+    if transfer_syntax in _A_FRAGMENT_A_FRAME and extent.pixels is not None and not extent.fragments:
+        return "its Pixel Data is not in fragments, as its transfer syntax has it"
+    return ""
 
 
 def _of_fragments(fragments: int, frames: int) -> str:

@@ -100,7 +100,7 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     "pixels shorter than rows and columns": (written(image(PixelData=bytes(PIXELS - 2))), EXPLICIT, "510 bytes of 512"),
     "pixels of big endian shorter": (written(image(PixelData=b"\0\0"), EXPLICIT_BIG), EXPLICIT_BIG, "2 bytes of 512"),
     "pixels of no bytes": (written(image(PixelData=b"")), EXPLICIT, "0 bytes of 512"),
-    "no pixels": (written(image())[: written(image()).index(b"\xe0\x7f\x10\x00")], EXPLICIT, "no Pixel Data follows"),
+    "no pixels": (written(image()).partition(b"\xe0\x7f\x10\x00")[0], EXPLICIT, "an image without Pixel Data"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
     "deflated pixels that end early": (deflated(written(image())[:-100]), DEFLATED, r"ends within \(7FE0,0010\)"),
@@ -108,6 +108,7 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     "a fragment that ends early": (compressed(1, 1)[:-12], JPEG_LS, "ends within"),
     "fragments without their end": (compressed(1, 1)[:-8], JPEG_LS, r"ends within what follows \(FFFE,E000\)"),
     "fewer fragments than frames": (compressed(9, 3), JPEG_LS, "3 fragments for 9 frames"),
+    "a fragment of nothing": (compressed(1, 1).replace(b"\x14\0\0\0" + bytes(20), bytes(4)), JPEG_LS, "0 fragments"),
     "no fragments": (compressed(1, 0), JPEG_LS, "0 fragments for 1 frames"),
     "an UN without an end": (behind(b"UN", ITEM_OPEN + b"\x08\0\0\x01\4\0\0\0X-17"), EXPLICIT, "ends within"),
     "a sequence without an end": (behind(b"SQ", ITEM_OPEN + INNER + ITEM_END), EXPLICIT, "ends within"),
@@ -145,6 +146,15 @@ def test_every_cut_of_an_image_is_seen(syntax: str) -> None:
         with pytest.raises(UnreadableHeader, match=r"cut short|missing|not a UID|no DICOM data set"):
             read_header(data[:length], syntax, whole=True)
     assert read_header(data, syntax, whole=True).instance_number == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "syntax"), [(written(image()), JPEG_LS), (compressed(1, 1), EXPLICIT), (compressed(2, 2), IMPLICIT)]
+)
+def test_whole_pixels_in_another_transfer_syntax_than_the_stated_are_not_filed(data: bytes, syntax: str) -> None:
+    with pytest.raises(UnreadableHeader, match="image 1 cannot be decoded: its Pixel Data is") as raised:
+        read_header(data, syntax, whole=True)
+    assert raised.value.fault is Fault.ENCODING
 
 
 def test_bytes_among_which_nothing_of_an_instance_stands_are_no_data_set() -> None:
