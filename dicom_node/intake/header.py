@@ -283,6 +283,7 @@ def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes
             found[tag] = value
         elif tag > _LAST:
             extent.last, extent.end = tag, end
+            extent.has_pixels |= tag in wholeness.KINDS_OF_PIXELS
             if tag == wholeness.PIXELS:
                 extent.pixels = end - start
     return 0

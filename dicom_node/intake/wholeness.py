@@ -16,8 +16,8 @@ SAMPLES, PHOTOMETRIC, FRAMES = 0x0028_0002, 0x0028_0004, 0x0028_0008
 ROWS, COLUMNS, BITS = 0x0028_0010, 0x0028_0011, 0x0028_0100
 TAGS = (SAMPLES, ROWS, COLUMNS, BITS)
 PIXELS = 0x7FE0_0010
-# What comes before all kinds of pixels (group 7FE0).
-_BEFORE_PIXELS = 0x7FDF_FFFF
+# Pixel Data, and those of floats (PS3.3 C.7.6.24, C.7.6.25).
+KINDS_OF_PIXELS = frozenset({PIXELS, 0x7FE0_0008, 0x7FE0_0009})
 _NATIVE = frozenset(f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".1.99", ".2"))
 # In these each frame has a fragment of its own, or several (PS3.5 A.4); in a video, one may hold them all.
 _A_FRAGMENT_A_FRAME = frozenset(
@@ -43,19 +43,16 @@ class Extent:
     """How far a walk over a data set came: its last element and where that ends, and the pixels that it met.
 
     `broke_off` says where the bytes ended too early, empty where they did not. `pixels` is the length of Pixel Data,
-    None where there is none; `fragments` counts those of compressed ones that hold anything, and their offset table.
+    None where there is none; `has_pixels` is whether there are pixels of any kind. `fragments` counts those of
+    compressed ones that hold anything, and their offset table.
     """
 
     last: int = 0
     end: int = 0
     pixels: int | None = None
     fragments: int = 0
+    has_pixels: bool = False
     broke_off: str = ""
-
-    @property
-    def has_pixels(self) -> bool:
-        """Whether pixels of any kind were met, or something behind them."""
-        return self.last > _BEFORE_PIXELS
 
 
 def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str) -> str:

@@ -101,6 +101,7 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     "pixels of big endian shorter": (written(image(PixelData=b"\0\0"), EXPLICIT_BIG), EXPLICIT_BIG, "2 bytes of 512"),
     "pixels of no bytes": (written(image(PixelData=b"")), EXPLICIT, "0 bytes of 512"),
     "no pixels": (written(image()).partition(b"\xe0\x7f\x10\x00")[0], EXPLICIT, "an image without Pixel Data"),
+    "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
     "deflated pixels that end early": (deflated(written(image())[:-100]), DEFLATED, r"ends within \(7FE0,0010\)"),
