@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config.places import unusable
 from config.settings import Settings
 from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
@@ -67,7 +68,8 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
     if not has_database(settings):
-        raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
+        why = "it is a file" if settings.data.is_file() else "no node has run there"
+        raise ConfigurationError(f"no database in {settings.data}: {why}; give --data or --database")
     ends = time.monotonic() + _TAKING_TURNS
     while time.monotonic() < ends:
         if kept := running(settings.data, KEEPER):
@@ -132,7 +134,8 @@ def locked(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[N
         (data / "run").mkdir(exist_ok=True)
         descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
+        said = unusable(data.absolute()) or f"{data} cannot be used as data folder: {error.strerror}"
+        raise ConfigurationError(f"data: {said}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

@@ -1,4 +1,4 @@
-"""The door for health and figures that every role has: /metrics, /health/live, /health/ready, and run/ROLE.json.
+"""The door for health and figures that every process has: /metrics, /health/live, /health/ready, and run/ROLE.json.
 
 `live` answers 200 while the role's main loop beats and every thread that does its work gives signs of life, `ready`
 while nothing that the role needs is missing; otherwise 503, with what hangs or what is waited for.
@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from config.settings import Http
 from domain.errors import ConfigurationError
 from domain.json_records import JsonObject, json_object, record
 from roles.http_door import HttpDoor
-from roles.http_messages import Refused, asks_for_no_body, read_path, response
+from roles.http_heads import Refused
+from roles.http_messages import asks_for_no_body, read_path, response
 from roles.run_files import Facts, RunFile, all_running, publish, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
@@ -32,6 +33,9 @@ HEARTBEAT_LIMIT = 60.0
 THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
 _ANSWER = 5.0  # s for a process to say how it is
+
+#: Status, content type and body.
+Answer = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,15 @@ class Health:
     def __init__(self, limit: float = HEARTBEAT_LIMIT, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._waiting: dict[str, None] = {_MAIN_LOOP: None}  # a dict keeps the order in which waits began
+        self._waiting = {_MAIN_LOOP: ""}  # why, by what is waited for; a dict keeps the order in which waits began
         self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
         self._dicom_port: int | None = None
         self._aet: str | None = None
 
-    def waiting(self, what: str) -> None:
-        """The role cannot work until it has `what` ("PostgreSQL"). Counts as a sign of life."""
+    def waiting(self, what: str, why: str = "") -> None:
+        """The role cannot work until it has `what` ("PostgreSQL"), `why` says why not. Counts as a sign of life."""
         with self._lock:
-            self._waiting[what] = None
+            self._waiting[what] = why
             self._signs[_MAIN_LOOP].last = self._now()
 
     def ready(self, what: str) -> None:
@@ -122,7 +126,11 @@ class Health:
     def report(self) -> Report:
         """The answer of /health/ready."""
         with self._lock:
-            return Report(not self._waiting, tuple(self._waiting), self._dicom_port, self._aet)
+            waits = tuple(why if why.startswith(what) else f"{what}: {why}" for what, why in self._named())
+            return Report(not waits, waits, self._dicom_port, self._aet)
+
+    def _named(self) -> Iterable[tuple[str, str]]:
+        return ((what, why or what) for what, why in self._waiting.items())
 
     def hanging(self) -> list[str]:
         """The threads whose last sign of life is not recent enough."""
@@ -138,12 +146,21 @@ class Health:
 class HealthServer:
     """Serves a role's health while its `with` block lasts, and says in DATA/run/NAME.json where, beside `facts`.
 
+    With `answer` that is what a path gets, in place of the role's own health and figures.
     Raises ConfigurationError where the address cannot be bound.
     """
 
-    def __init__(self, health: Health, settings: Http, data: Path, name: str, facts: Facts | None = None) -> None:
+    def __init__(
+        self,
+        health: Health,
+        settings: Http,
+        data: Path,
+        name: str,
+        facts: Facts | None = None,
+        answer: Callable[[str], Answer] | None = None,
+    ) -> None:
         names = {one.lower().removesuffix(".") for one in (settings.host, *settings.names)}
-        self._respond = partial(_respond, health, names)
+        self._respond = partial(_respond, answer or partial(_answer_to, health, name), names)
         self._facts = facts or Facts()
         self._settings = settings
         self._name = name
@@ -207,26 +224,40 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
         return Report(ready=False, waiting_for=("its health door",))
 
 
-def _asked(host: str, port: int) -> Report:
+def ask_metric(data: Path, name: str, metric: str) -> Mapping[str, float]:
+    """The values of a metric of one label that the process `name` serves, by that label; none where it says nothing."""
+    said = running(data, name)
+    try:
+        text = _got(said.host, said.port, "/metrics").decode() if said else ""
+        return metrics.read_values(text, metric)
+    except (OSError, HTTPException, ValueError):
+        return {}
+
+
+def _got(host: str, port: int, path: str) -> bytes:
     with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
-        connection.request("GET", "/health/ready")
-        said = json_object(connection.getresponse().read())
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+def _asked(host: str, port: int) -> Report:
+    said = json_object(_got(host, port, "/health/ready"))
     return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 
-def _respond(health: Health, names: Collection[str], head: bytes | None) -> bytes:
+def _respond(answer: Callable[[str], Answer], names: Collection[str], head: bytes | None) -> bytes:
     """The answer to a request's line and fields."""
     try:
-        status, kind, body = _answer_to(health, read_path(head, names))
+        status, kind, body = answer(read_path(head, names))
     except Refused as refused:
         status, kind, body = _json(refused.status, {"error": refused.reason})
     return response(status, kind, body, with_body=not asks_for_no_body(head))
 
 
-def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
-    """Status, content type and body."""
+def _answer_to(health: Health, name: str, path: str) -> Answer:
     if path == "/metrics":
-        return 200, metrics.CONTENT_TYPE, metrics.exposition()
+        metrics.role_ready.labels(name).set(health.report().ready)
+        return 200, metrics.CONTENT_TYPE, metrics.exposition(name)
     if path == "/health/live":
         hanging = health.hanging()
         return _json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})
@@ -236,5 +267,5 @@ def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
     raise Refused(404, "there are /metrics, /health/live and /health/ready")
 
 
-def _json(status: int, body: JsonObject) -> tuple[int, str, bytes]:
+def _json(status: int, body: JsonObject) -> Answer:
     return status, "application/json", json.dumps(body).encode()

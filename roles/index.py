@@ -8,6 +8,7 @@ from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import BacklogMeter, SpoolReader
 from domain.stopping import Stopped
+from roles.disk_use import publish_space
 from roles.identity_key import patient_marks
 from roles.parts import sweep_drafts
 from roles.process import Context
@@ -42,7 +43,7 @@ def index(context: Context) -> None:
             reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks, descriptions=kept
         )
 
-        figures = Throttled(_FIGURES, lambda: _measure(meter))
+        figures = Throttled(_FIGURES, lambda: _measure(meter, context))
         waits = at_once_then(_POLL)
 
         def turn() -> None:
@@ -65,7 +66,8 @@ def _marks(context: Context, life: Life) -> PatientMarks:
     return patient_marks(context.settings, context.database)
 
 
-def _measure(meter: BacklogMeter) -> None:
+def _measure(meter: BacklogMeter, context: Context) -> None:
+    publish_space(context.settings)
     backlog = meter.measure()
     metrics.spool_bytes.set(backlog.bytes)
     metrics.queue_depth.labels("spool").set(backlog.records)

@@ -14,6 +14,7 @@ from domain.clock import SystemClock
 from domain.errors import Retryable, Unavailable
 from domain.stopping import loop_until, until_stopped
 from roles.process import Context, process_name
+from store.leases import Backlog
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class _Missing:
         if self._what not in ("", what):
             self._health.ready(self._what)
         self._what = what
-        self._health.waiting(what)
+        self._health.waiting(what, error.sentence)
 
     def back(self) -> None:
         self._health.ready(self._what)
@@ -112,10 +113,10 @@ def holder_name(role: str, context: Context) -> str:
     return f"{process_name(role, context.index)}@{socket.gethostname()}"
 
 
-def publish_backlog(queue: str, count: int, age: float) -> None:
-    """Publish how much waits and for how many seconds the oldest has."""
-    metrics.queue_depth.labels(queue).set(count)
-    metrics.queue_age.labels(queue).set(age)
+def publish_backlog(queue: str, backlog: Backlog) -> None:
+    """Publish how much is not done and how old the oldest of it is."""
+    metrics.queue_depth.labels(queue).set(backlog.count)
+    metrics.queue_age.labels(queue).set(backlog.age)
 
 
 class BackgroundTask:
@@ -135,10 +136,12 @@ class BackgroundTask:
         """Report its health; raise the error that ended it."""
         if self._error:
             raise self._error
-        waiting = bool(self._waiting_for())
-        if waiting != self._waiting:
-            (self._context.health.waiting if waiting else self._context.health.ready)(f"a server, for {self._name}")
-            self._waiting = waiting
+        why, what = self._waiting_for(), f"a server, for {self._name}"
+        if why:
+            self._context.health.waiting(what, why)
+        elif self._waiting:
+            self._context.health.ready(what)
+        self._waiting = bool(why)
 
     def join(self, seconds: float | None = None) -> None:
         """Wait until it has stopped, `seconds` at most; raise the error that ended it."""

@@ -13,14 +13,20 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from console.cli.hints import completed
+from console.cli.installation import advised
 from domain.visible import visible
 
+_BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
+_INDENT = 2  # of the lines behind the first of a row
+_READABLE = 20  # a text of several words is not squeezed below this; a moment has 19
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
 _BAD = {"stuck", "failed", "timed_out", "refused", "broken"}
@@ -69,6 +75,14 @@ def say(*lines: object, err: bool = False) -> None:
         typer.echo(_line(line), err=err)
 
 
+def tell(as_json: bool, document: object, *lines: object) -> None:
+    """What a command did: a JSON document where that was asked for, else lines."""
+    if as_json:
+        print_json(document)
+    else:
+        say(*lines)
+
+
 def complain(*lines: str) -> None:
     """What went wrong, on standard error."""
     for line in map(_line, lines):
@@ -85,21 +99,76 @@ def stacked(lines: Iterable[str], style: str = "") -> Text:
     return Text("\n".join(map(_line, lines)), style)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+class Tabulated:
+    """Rows beneath their columns where each word has room, else each row as lines of its own: no word is broken.
+
+    A word that is longer than the screen is.
+    """
+
+    def __init__(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        self._title = styled(title, "bold") if title else None
+        self._columns = [styled(column) for column in columns]
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Drawn for the width that there is."""
+        least = [_least_width(cells) for cells in zip(self._columns, *self._rows, strict=True)]
+        if sum(least) + _BETWEEN * (len(least) - 1) + _EDGES <= options.max_width:
+            yield self._table(least)
+        else:
+            yield from self._lines(options.max_width)
+
+    def _table(self, least: Sequence[int]) -> Table:
+        made = Table(title=self._title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        made.header_style = "dim"
+        for column, width in zip(self._columns, least, strict=True):
+            made.add_column(column, overflow="fold", min_width=width)
+        for row in self._rows:
+            made.add_row(*row)
+        return made
+
+    def _lines(self, width: int) -> Iterator[RenderableType]:
+        """Each cell behind the name of its column, as many of a row on a line as have room."""
+        if self._title:
+            yield self._title
+        for row in self._rows:
+            for number, line in enumerate(self._filled(row, width - _INDENT)):
+                yield Padding(line, (0, 0, 0, _INDENT if number else 0))
+        yield Text()
+
+    def _filled(self, row: Sequence[Text], width: int) -> Iterator[Text]:
+        filled = Text()
+        for name, cell in zip(self._columns, row, strict=True):
+            piece = Text.assemble((name.plain, "dim"), " ", cell) if cell.plain.strip() else Text()
+            alone = "\n" in piece.plain or cell_len(piece.plain) > width
+            if filled and piece and (alone or cell_len(filled.plain) + _BETWEEN + cell_len(piece.plain) > width):
+                yield filled
+                filled = Text()
+            if alone:
+                yield Text.assemble(
+                    (name.plain, "dim"), "\n" if _least_width([cell]) + len(name) > width else " ", cell
+                )
+            elif piece:
+                filled = Text.assemble(filled, " " * _BETWEEN, piece) if filled else piece
+        if filled:
+            yield filled
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Tabulated:
     """A table of plain text; nothing in a cell is markup. A cell of several lines is a list of them."""
-    heading = styled(title, "bold") if title else None
-    made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    made.header_style = "dim"
-    for column in columns:
-        made.add_column(styled(column), overflow="fold")
-    for row in rows:
-        made.add_row(*map(_cell, row))
-    return made
+    return Tabulated(title, columns, [list(map(_cell, row)) for row in rows])
+
+
+def _least_width(cells: Iterable[Text]) -> int:
+    """What breaks no word, and leaves a text readable."""
+    lines = [line for cell in cells for line in cell.plain.splitlines()]
+    words = max((cell_len(word) for line in lines for word in line.split()), default=1)
+    return max(words, min(_READABLE, max(map(cell_len, lines), default=1)))
 
 
 def _line(text: object) -> str:
     """One line as it is shown, the commands that it names as they have to be typed."""
-    return visible(completed(str(text)))
+    return visible(advised(completed(str(text))))
 
 
 def _cell(value: object) -> Text:

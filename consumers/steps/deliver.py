@@ -3,6 +3,7 @@
 Each destination has a holder of its own, so that a silent archive holds up its own results and nobody else's.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, LeaseLost
+from consumers.reachability import Reachability
 from consumers.steps import stuck, supersede
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
+from dicom_node.tally import CountedLog
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.events import DeliveryFailed, Event, ResultsDelivered
@@ -28,9 +31,11 @@ from store.database import Connection
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import DELIVERIES_GO_ON
 from store.results import Result
 from store.studies import note_progress
 
+_log = logging.getLogger(__name__)
 _LONGEST = 3600.0  # s
 _NOTHING = "the findings give nothing that its profile shows"
 
@@ -54,12 +59,13 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = (OF_ONE_PATIENT,)
+    due: Sequence[Condition] = (OF_ONE_PATIENT, DELIVERIES_GO_ON)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None, supersede: TakenBack = TakenBack.NONE) -> None:
         self.policy = policy
         self._clock = clock or SystemClock()
         self._supersede = supersede
+        self._undelivered = CountedLog(_log)
 
     def load(self, connection: Connection, row: uuid.UUID) -> Delivery:
         """The delivery as it stands."""
@@ -120,6 +126,8 @@ class _Deliveries:
 
     def retried(self, transaction: Transaction, item: Delivery, reason: str, said: str) -> None:
         """Say why and when."""
+        if not self._is_away():
+            self._tell(item, reason)
         note_progress(transaction.connection, item.study_id, f"{item.destination}: {said}", self._clock.now())
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
 
@@ -142,6 +150,7 @@ class _Deliveries:
         """The study is stuck until a person has looked."""
         connection, now = transaction.connection, self._clock.now()
         reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        self._tell(item, reason)
         state = DELIVERIES.move(connection, item.id, self.failure(error), reason=reason)
         data = DeliveryFailed(item.job_id, item.id, item.destination, state.value)
         transaction.emit(Event(data, item.study_id, now))
@@ -162,7 +171,16 @@ class _Deliveries:
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
     def settled(self, item: Delivery, state: str, seconds: float, error: NodeError | None = None) -> None:
-        """Each object was counted when its answer came."""
+        """Count the attempt; each object was counted when its answer came."""
+        metrics.deliveries.labels(item.destination, state).inc()
+        self._undelivered.tell()
+
+    def _tell(self, item: Delivery, reason: str) -> None:
+        self._undelivered.warn(f"results were not delivered to {item.destination}: {reason}")
+
+    def _is_away(self) -> bool:
+        """Whether it was said already that nothing gets there."""
+        return False
 
 
 class DeliveryTo(_Deliveries):
@@ -177,14 +195,19 @@ class DeliveryTo(_Deliveries):
         policy: RetryPolicy,
         timeout: float,
         clock: Clock | None = None,
+        reachability: Reachability | None = None,
     ) -> None:
         super().__init__(policy, clock, destination.profile.supersede)
+        self._reachability = reachability or Reachability(destination.name)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._ledger = ledger
         self._objects = objects
         self._destination = destination
         self._our_aet = our_aet
         self._timeout = timeout
+
+    def _is_away(self) -> bool:
+        return self._reachability.is_away
 
     def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Send what the destination has not stored yet."""
@@ -215,7 +238,8 @@ class DeliveryTo(_Deliveries):
                 raise LeaseLost(f"delivery {one.item.id} is somebody else's by now")
             uid, stored = outcome.sent.sop_instance, outcome.verdict is Verdict.STORED
             deliveries.note_object(connection, one.item.id, uid, stored, outcome.status, outcome.unanswered)
-        metrics.deliveries.labels(one.item.destination, outcome.verdict.value).inc()
+        metrics.delivery_objects.labels(one.item.destination, outcome.verdict.value).inc()
+        self._reachability.note(outcome)
         return outcome
 
     def _ask_anew(self, delivery: Delivery, refused: str) -> Sent | NodeError:

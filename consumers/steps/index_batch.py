@@ -5,24 +5,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from audit.trail import Action, Transaction
-from dicom_node.dimse import Status
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
+from dicom_node.intake.refusals import refusals
 from dicom_node.spool import Close, Entry, Kind
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
-from domain.json_records import Json
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
+from store.callers import Caller, Calls, note_calls
 from store.index import Known
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
-
-T = TypeVar("T")
 
 _OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
@@ -62,12 +59,22 @@ class IndexBatch:
         self.faults: Counter[Fault] = Counter()
         self.refused: Counter[str] = Counter()
         self.studies: set[StudyId] = set()
+        self._calls: dict[Caller, Calls] = defaultdict(Calls)
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
         spoken_of = {entry.association: entry for entry in reversed(entries) if entry.kind in _OF_ASSOCIATIONS}
         if spoken_of:
-            index.open_associations(self._connection, [_association_row(entry) for entry in spoken_of.values()])
+            rows = [_association_row(entry) for entry in spoken_of.values()]
+            for new in index.open_associations(self._connection, rows):
+                entry = spoken_of[new]
+                calls = self._calls[entry.calling, entry.address]
+                calls.accepted += 1
+                calls.last_accepted = max(filter(None, (calls.last_accepted, entry.received)))
+
+    def note_callers(self) -> None:
+        """Who called, at the end: these rows hang on nothing."""
+        note_calls(self._connection, self._calls)
 
     def lock_studies(self, filed: Sequence[Filed], unreadable: Sequence[Unreadable]) -> None:
         """Make and lock every study that the batch says something of: once, or two batches wait for each other."""
@@ -150,16 +157,22 @@ class IndexBatch:
             action = _NOTED.get(entry.kind)
             mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
             if action and index.first_time(self._connection, mark, self._now):
-                self._count_refusal(entry)
+                self.refused.update(refusals(entry))
+                if entry.kind is Kind.ASSOCIATION_REFUSED:
+                    self._count_refused(entry)
                 details = {key: value for key, value in entry.details.items() if value is not None}
                 self._transaction.record(
                     action, None, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
                 )
 
-    def _count_refusal(self, entry: Entry) -> None:
-        count = entry.details.get("count")
-        if why := refusal(entry):
-            self.refused[why] += count if isinstance(count, int) else 1
+    def _count_refused(self, entry: Entry) -> None:
+        calls, details = self._calls[entry.calling, entry.address], entry.details
+        count = details.get("count", 1)
+        calls.refused += count if isinstance(count, int) else 1
+        calls.last_refused = max(filter(None, (calls.last_refused, entry.received)))
+        codes = [details.get(name) for name in ("result", "source", "code")]
+        calls.refusal = "" if None in codes else "-".join(map(str, codes))
+        calls.reason = str(details.get("reason", ""))
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
         """An end by the book needs no entry; every other one gets one, but those that are told by number."""
@@ -230,32 +243,6 @@ class IndexBatch:
             self._transaction.record(Action.CONFLICT, kept.study_id, **_who(one.entry), **details)
         else:
             self.counts["repeated"] += 1
-
-
-# What PS3.8 table 9-21 calls what the listener rejects an association for, by result, source and reason.
-_REJECTED: Mapping[tuple[Json, ...], str] = {
-    (1, 1, 2): "association: application context",
-    (1, 1, 3): "association: calling AE title",
-    (1, 1, 7): "association: called AE title",
-    (1, 2, 2): "association: protocol version",
-    (2, 3, 2): "association: limit exceeded",
-    (None, None, None): "association: no context",
-}
-_STATUSES: Mapping[Json, str] = {int(one): one.name.lower().replace("_", " ") for one in Status}
-
-
-def refusal(entry: Entry) -> str:
-    """Why the listener refused an association or instance, in words of a list; empty for what is no refusal."""
-    said = entry.details
-    if entry.kind is Kind.ASSOCIATION_REFUSED:
-        return _word(_REJECTED, tuple(said.get(name) for name in ("result", "source", "code")), "association")
-    if entry.kind is Kind.INSTANCE_REFUSED:
-        return f"instance: {_word(_STATUSES, said.get('status'), 'of no known status')}"
-    return ""
-
-
-def _word(words: Mapping[T, str], key: T, otherwise: str) -> str:
-    return next((said for known, said in words.items() if known == key), otherwise)
 
 
 def _sort_out(filed: Iterable[Filed], known: dict[str, Known]) -> tuple[list[Filed], list[Filed], list[Filed]]:

@@ -20,6 +20,11 @@ from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associ
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, described, is_warning, outcome
 
+
+class TakesNoEcho(Retryable):
+    """A destination that takes associations, and no Verification in them."""
+
+
 _VERIFICATION: Context = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
 # Bytes of a file meta: a few UIDs, but private information may be added to it (PS3.10 7.1).
 _USUAL_META, _LARGEST_META = 4 << 10, 1 << 20
@@ -67,7 +72,8 @@ class Outcome:
     """What became of `sent`; `status` is the peer's C-STORE status where it gave one.
 
     `unaccepted` says that the peer did not accept the presentation context, so that another form of it may go;
-    `unanswered` that it was under way when the association ended, so that it may be there.
+    `unanswered` that it was under way when the association ended, so that it may be there; `unreached` that no
+    association could be had.
     """
 
     sent: Outgoing
@@ -76,6 +82,7 @@ class Outcome:
     status: int | None = None
     unaccepted: bool = False
     unanswered: bool = False
+    unreached: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,15 @@ def send(
                     yield outcome
         except Retryable as error:
             for number, one in enumerate(waiting):
-                yield Outcome(one, Verdict.RETRY, str(error), unanswered=opened and number == 0)
+                under_way = opened and number == 0
+                yield Outcome(one, Verdict.RETRY, str(error), unanswered=under_way, unreached=not opened)
 
 
 def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `destination` whether it is there (PS3.4 annex A); raises Retryable with the reason where it is not."""
     with associate(destination, our_aet, [_VERIFICATION], timeout) as association:
         if _VERIFICATION not in association.negotiated.accepted:
-            raise Retryable("the destination takes no C-ECHO")
+            raise TakesNoEcho("the destination takes no C-ECHO")
         begun = time.perf_counter()
         status = _status(association.request(_VERIFICATION, encode_request(Operation.C_ECHO, 1, _VERIFICATION[0])))
         return Echo((time.perf_counter() - begun) * 1000, association.negotiated.implementation, status)

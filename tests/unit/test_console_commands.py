@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -154,9 +155,20 @@ def test_the_first_files_that_are_skipped_are_named_with_the_reason(tmp_path: Pa
     for number in range(5):
         (tmp_path / f"{number}.txt").write_text("hello")
     said = run("send", tmp_path, "--to", "X@127.0.0.1:104").output
-    assert "skipped 5 that" in said
+    assert said.startswith("nothing to send: there is no DICOM file; 5 files left out")
     assert "0.txt: it is not a DICOM Part 10 file: it has no file meta information" in " ".join(said.split())
-    assert "3.txt" not in said and "and 2 more were skipped" in said
+    assert "3.txt" not in said and "and 2 more were left out" in said
+
+
+def test_what_was_not_sent_is_told_once_for_each_reason_and_without_a_rate(tmp_path: Path) -> None:
+    for number in range(5):
+        shutil.copy(ROOT / "docs" / "samples" / "report-as-text.dcm", tmp_path / f"{number}.dcm")
+    result = run("send", tmp_path, "--to", f"X@127.0.0.1:{free_port()}")
+    assert result.stdout == "stored 0 of 5 instances\n"
+    first, *files, rest = result.stderr.splitlines()
+    assert first.startswith("5 instances not stored, to be sent again: no connection to 127.0.0.1:")
+    assert [one.strip() for one in files] == [str(tmp_path / f"{number}.dcm") for number in range(3)]
+    assert rest == "  and 2 more; --json names them all"
 
 
 def test_a_right_configuration_shows_each_setting_with_its_meaning(tmp_path: Path) -> None:
@@ -188,22 +200,22 @@ def test_rules_and_models_are_checked_with_the_settings(tmp_path: Path) -> None:
     file.write_text(f'[models]\nfolder = "{models}"\nrules = "{rules}"\n')
     result = run("config", "check", file, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["complaints"] == [f"{rules}: rule 'a': there is no model package 'unknown'"]
+    assert json.loads(result.stdout)["complaints"] == [f"{rules}:3: rule.a.model: there is no model package 'unknown'"]
     rules.write_text('[[rule]]\nname = "a"\nmodel = "unknown"\n[rule.when]\nmodalities = ["CT"]\n')
     assert f"{rules}:5: " in run("config", "check", file).stderr
     file.write_text(f'[models]\nfolder = "{tmp_path / "gone"}"\n')
-    assert "is not a folder of model packages" in run("config", "check", file).stderr
+    assert f"{file}:2: models.folder: {tmp_path / 'gone'} is not there" in run("config", "check", file).stderr
 
 
 def test_a_variable_that_sets_nothing_is_most_likely_a_typing_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOM_NODE_LISTENNER__PORT", "104")
     result = run("config", "check")
     assert result.exit_code == 1
-    assert "DICOM_NODE_LISTENNER__PORT is not a setting" in result.stderr
+    assert "DICOM_NODE_LISTENNER__PORT is not a setting; did you mean DICOM_NODE_LISTENER__PORT?" in result.stderr
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://node:hush@db/node", "postgresql://node:hush@db:port/node", "postgres://node:hush@db/node", "hush"]
+    "url", ["mysql://node:hush@db/node", "postgresql://node:hush@db:port/node", "postgre://node:hush@db/node", "hush"]
 )
 @pytest.mark.parametrize("command", [("config", "check"), ("status",), ("doctor",)])
 def test_what_is_no_url_of_postgresql_is_said_in_one_line_without_what_stood_there(
@@ -233,4 +245,4 @@ def test_up_with_wrong_settings_names_all_of_them_and_starts_nothing(tmp_path: P
 
 
 def test_a_folder_without_packages_lists_none(tmp_path: Path) -> None:
-    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": []}
+    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": [], "broken": []}

@@ -40,6 +40,16 @@ def test_a_role_says_what_it_waits_for_in_the_order_of_the_waits() -> None:
     assert health.report() == Report(ready=False, waiting_for=("Kafka",))
 
 
+def test_a_wait_is_told_with_its_cause_and_ends_whatever_that_was_last() -> None:
+    health = Health()
+    health.beat()
+    health.waiting("PostgreSQL", "no connection")
+    health.waiting("PostgreSQL", "the password is wrong")
+    assert health.report().waiting_for == ("PostgreSQL: the password is wrong",)
+    health.ready("PostgreSQL")
+    assert health.report() == Report(ready=True)
+
+
 def test_published_facts_stand_in_the_report() -> None:
     health = Health()
     health.publish(dicom_port=104, aet="NODE")
@@ -104,7 +114,7 @@ def test_the_door_answers_by_the_health_and_leaves_its_address(tmp_path: Path) -
         health.beat()
         assert fetch(f"{address}/health/ready")[0] == 200
         assert fetch(f"{address}/health/live") == (200, b'{"alive": true}')
-        assert b"dicom_node_instances" in fetch(f"{address}/metrics")[1]
+        assert b"dicom_node_role_ready" in fetch(f"{address}/metrics")[1]
         assert fetch(f"{address}/elsewhere")[0] == 404
     assert not run_file(tmp_path, "work").exists()
     assert running(tmp_path, "work") is None

@@ -1,6 +1,7 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
 from collections.abc import Callable
+from functools import partial
 
 import typer
 
@@ -16,6 +17,7 @@ from console.cli.options import (
     HttpPort,
     Index,
     Kafka,
+    LogFile,
     ModelFolder,
     Port,
     Rules,
@@ -41,6 +43,7 @@ def listen(
     host: Host = None,
     config: Config = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
@@ -48,10 +51,17 @@ def listen(
 
     Example:  dicom-node listen --data /srv/node --aet MYNODE --port 11112 --host 0.0.0.0
     """
-    settings = settings_from(
-        config, data=data, listener__aet=aet, listener__port=port, listener__host=host, http__port=http_port
+    read = partial(
+        settings_from,
+        config,
+        data=data,
+        listener__aet=aet,
+        listener__port=port,
+        listener__host=host,
+        http__port=http_port,
+        logging__file=log_file,
     )
-    _become("listen", settings, index, supervisor)
+    _become("listen", read, index, supervisor)
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
@@ -62,6 +72,7 @@ def work(
     models: ModelFolder = None,
     device: Device = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
@@ -69,15 +80,17 @@ def work(
 
     Example:  dicom-node work --database URL --data /srv/node --device cuda:1
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         database__url=database,
         models__folder=models,
         models__device=device,
         http__port=http_port,
+        logging__file=log_file,
     )
-    _become("work", settings, index, supervisor)
+    _become("work", read, index, supervisor)
 
 
 @app.command(hidden=True)
@@ -100,9 +113,11 @@ def _role_command(role: str) -> Callable[..., None]:
         rules: Rules = None,
         destination: Destinations = None,
         http_port: HttpPort = None,
+        log_file: LogFile = None,
         supervisor: Supervisor = None,
     ) -> None:
-        settings = settings_from(
+        read = partial(
+            settings_from,
             config,
             data=data,
             database__url=database,
@@ -111,17 +126,19 @@ def _role_command(role: str) -> Callable[..., None]:
             models__rules=rules,
             destinations=destination,
             http__port=http_port,
+            logging__file=log_file,
         )
-        _become(role, settings, 0, supervisor)
+        _become(role, read, 0, supervisor)
 
     return command
 
 
-def _become(role: str, settings: Settings, index: int, supervisor: int | None) -> None:
+def _become(role: str, read: Callable[[], Settings], index: int, supervisor: int | None) -> None:
+    settings = read()
     conceal()
     if supervisor is not None:
         die_with(supervisor)
-    raise typer.Exit(run_role(role, ROLES[role], settings, index))
+    raise typer.Exit(run_role(role, ROLES[role], settings, index, read))
 
 
 for _role in _ALIKE:

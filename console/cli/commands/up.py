@@ -1,14 +1,14 @@
 """`up`: the whole node on one machine."""
 
 import os
-import socket
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from shlex import quote
 
 import typer
 
-from config import logs
+from config import logs, reach
 from config.settings import Settings
 from console.cli.options import (
     Aet,
@@ -20,6 +20,7 @@ from console.cli.options import (
     Host,
     HttpPort,
     Kafka,
+    LogFile,
     ModelFolder,
     Port,
     Rules,
@@ -28,13 +29,18 @@ from console.cli.options import (
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
-from roles.health import Report, ask
+from roles.door import DOOR
+from roles.health import Report, ask, ask_metric
+from roles.ports import closed
 from roles.process import conceal, stopped_by_signals
-from roles.run_files import all_running
-from roles.supervisor import Supervisor, http_port, role_processes
+from roles.reload import asked_by_hangup
+from roles.supervisor import Supervisor
 from roles.systemd import notify
 
 app = typer.Typer()
+
+_FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
+_LOOK = 0.1
 
 
 @app.command()
@@ -51,6 +57,7 @@ def up(
     settle: Settle = None,
     device: Device = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     config: Config = None,
 ) -> None:
     """Run the whole node on this machine until Ctrl-C.
@@ -59,7 +66,8 @@ def up(
 
     Example:  dicom-node up --data trial --aet MYNODE --port 11112 --destination ORTHANC@127.0.0.1:4242
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         listener__aet=aet,
@@ -73,14 +81,19 @@ def up(
         database__url=database,
         assembly__settle=settle,
         http__port=http_port,
+        logging__file=log_file,
     )
+    settings = read()
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
+    asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
         _check_ports(settings)
         embedded.refuse_unusable(settings)
-        Supervisor(settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings)).run()
+        Supervisor(
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+        ).run()
 
 
 def _begun(settings: Settings) -> None:
@@ -92,6 +105,7 @@ def _begun(settings: Settings) -> None:
 def _ready(settings: Settings, reports: Mapping[str, Report]) -> None:
     notify("STATUS=all roles are ready")
     _banner(settings, reports)
+    _say_what_does_not_work(settings)
 
 
 def _say(line: str) -> None:
@@ -117,6 +131,7 @@ def _warnings(settings: Settings) -> list[str]:
     if not found:
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
     warnings += [f"model package {name} does not run:\n{said}" for name, said in packages.broken(settings).items()]
+    warnings += [fault.said for fault in reach.callers(settings)]
     if not settings.destinations:
         warnings.append("no --destination: results stay in the data folder")
     if settings.models.rules:
@@ -129,36 +144,33 @@ def _warnings(settings: Settings) -> list[str]:
     return warnings
 
 
+def _say_what_does_not_work(settings: Settings) -> None:
+    """The last words of a start: an administrator reads them, and what came before has scrolled away."""
+    from console.cli.output import complain  # noqa: PLC0415 - as above
+
+    if faults := [*_warnings(settings), *_away(settings)]:
+        complain("Does not work yet:", *(f"  - {one.splitlines()[0].removesuffix(':')}" for one in faults), "")
+
+
+def _away(settings: Settings) -> Iterator[str]:
+    """The destinations that take no association. They are asked as the roles start, and one that is there answers."""
+    found: Mapping[str, float] = {}
+    until = time.monotonic() + _FIRST_ANSWERS
+    while len(found) < len(settings.destinations) and time.monotonic() < until:
+        time.sleep(_LOOK)
+        found = ask_metric(settings.data, "deliver", "dicom_node_destination_reachable")
+    for one in settings.destinations:
+        if not found.get(one.name):
+            yield (
+                f"{one.name} takes no association at {one.aet}@{one.host}:{one.port}: results wait until it does"
+                f" (dicom-node destinations probe {one.name})"
+            )
+
+
 def _check_ports(settings: Settings) -> None:
     """A port that somebody has would otherwise show as a role that dies again and again."""
-    held = partial(_holder, settings)
-    _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}", held)
-    for at, name in enumerate(role_processes(settings) if settings.http.port else ()):
-        said = f"http.port: {{where}}, of {name} (http.port + {at}),"
-        _check_port(settings.http.host, http_port(settings, name), said)
-
-
-def _check_port(host: str, port: int, said: str, holder: Callable[[], str] = str) -> None:
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
-        where = said.format(where=f"{host}:{port}")
-        raise ConfigurationError(f"{where} cannot be opened: {error.strerror or error}{holder()}") from error
-
-
-def _holder(settings: Settings) -> str:
-    """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
-    for name, said in all_running(settings.data).items():
-        if name.partition("-")[0] == "listen" and _serves(settings, name):
-            return f". {name} of this data folder runs without a node: stop it (kill {said.pid}), then start again"
-    return ""
-
-
-def _serves(settings: Settings, name: str) -> bool:
-    """Whether that listener has the port, or does not say which it has."""
-    return ask(settings.data, name).dicom_port in {None, settings.listener.port}
+    if faults := list(closed(settings)):
+        raise ConfigurationError(*(one.said for one in faults))
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
@@ -168,6 +180,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     listener = reports.get("listen")
     port = (listener and listener.dicom_port) or settings.listener.port
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
+    door = ask(settings.data, DOOR).address
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
         "send studies to": here,
@@ -175,7 +188,8 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
-        "health at": [f"{name:<9}{one.address}/health/ready" for name, one in reports.items()],
+        "health at": f"{door}/health/ready",
+        "figures at": f"{door}/metrics",
         "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
