@@ -4,10 +4,15 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.encaps import encapsulate
+from typer.testing import CliRunner
 
+from console.cli.app import app
+from dicom_node.intake import filing
+from dicom_node.intake.header import Header
 from dicom_node.spool import Kind
 from store.queries.path import study_path
 from tests.support.bench import Bench, open_bench
@@ -29,7 +34,7 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
 
 
 def test_an_image_cut_in_its_pixels_is_set_aside_until_it_comes_whole(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    bench: Bench, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = good(1)
     cut = entry(9, whole[0].data()[:-100], sop_instance=whole[0].sop_instance)
@@ -43,6 +48,8 @@ def test_an_image_cut_in_its_pixels_is_set_aside_until_it_comes_whole(
     ((count, why),) = [(one.count, one.reason) for one in caplog.records if "quarantine" in one.message]  # type: ignore[attr-defined]
     assert (count, why) == (1, "cut short")
     assert whole[0].sop_instance not in caplog.text
+    words = ["explain", str(study_id(bench)), "--data", str(bench.root), "--database", database_url]
+    assert "1 of its instances cannot be read, and no model sees" in CliRunner().invoke(app, words).stdout
     run(bench, [whole[0]])
     path = study_path(bench.database, study_id(bench))
     assert (path.unreadable, path.whole, len(path.conflicts)) == (0, 3, 0)
@@ -85,6 +92,24 @@ def test_frames_that_no_byte_bears_out_are_not_counted(bench: Bench) -> None:
     stream = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + encapsulate([bytes(100)], has_bot=False) + _ITEMS_END
     run(bench, [entry(1, encoded(report)), entry(2, encoded(video) + stream, transfer_syntax=MPEG)])
     assert bench.ask("SELECT frames FROM dicom_node.instances") == [(1,), (1,)]
+
+
+def test_a_defect_in_the_judging_of_a_long_instance_costs_that_instance_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(GOOD.datasets()[0]) + b"\xf1\x7f\x10\x10OB\0\0" + LONG.to_bytes(4, "little") + bytes(LONG)
+    original = filing.read_header
+
+    def broken(*given: Any, **more: Any) -> Header:
+        if more.get("begins"):
+            raise ZeroDivisionError("Doe^Jane")
+        return original(*given, **more)
+
+    monkeypatch.setattr(filing, "read_header", broken)
+    run(bench, [entry(1, data), *good(2)[1:]])
+    ((reason,),) = bench.ask("SELECT reason FROM dicom_node.quarantine")
+    assert reason.startswith("it cannot be judged: ZeroDivisionError in test_index_whole.py:")
+    assert bench.count("instances") == 2
 
 
 @pytest.mark.parametrize(
