@@ -28,11 +28,11 @@ from store.database import Database
 from store.pauses import all_paused
 from store.queries.current import current_work
 from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
-from store.queries.quarantine import quarantine_size, quarantined
+from store.queries.quarantine import quarantine_size, quarantined, unreadable_of
 from store.queries.studies import StudyFilter, find_study, how_many_studies, latest_studies
 
 app = typer.Typer()
-quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
+quarantine = typer.Typer(help="Instances that came and cannot be read.", no_args_is_help=True)
 
 app.add_typer(quarantine, name="quarantine")
 
@@ -196,12 +196,18 @@ def explain(
         series = some_series(source, known, {one for decision in decisions for one in decision.series})
         found = study_record(source, known)
         waiting = current_work(source, known).other_bytes if found.state is StudyState.STUCK else ()
+        unreadable = unreadable_of(source, known)
     if as_json:
         print_json(json_views.explanation(found, series, decisions))
         return
     out = screen()
     for renderable in study_view.explanation(found, series, decisions):
         out.print(renderable)
+    if unreadable:
+        said = (
+            f"{unreadable} of its instances cannot be read, and no model sees them: dicom-node status {str(known)[:8]}"
+        )
+        out.print(said, style="red", markup=False)
     for sentence in bytes_that_wait(waiting):
         out.print(sentence, style="red", markup=False)
 
