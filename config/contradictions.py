@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _EVERYWHERE = {"0.0.0.0", "::"}
 _HIGHEST_PORT = 65_535
 # Health doors of `up` beside those of the listeners and of further workers, the relay's and the database's included.
-_SINGLE_ROLES = 7
+_SINGLE_ROLES = 8
 
 
 def contradictions(settings: "Settings") -> Iterator[str]:
@@ -23,6 +23,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     yield from _names(settings)
     yield from _delays(settings)
     yield from _spool(settings)
+    yield from _retention(settings)
     yield from _nobody(settings)
     yield from _broker_access(settings)
 
@@ -113,6 +114,21 @@ def _spool(settings: "Settings") -> Iterator[str]:
             f" ({listener.max_instance}) may take {large} of them, which three quarters must hold,"
             f" listener.max_associations ({listener.max_associations}) one each, and one is kept in reserve:"
             f" spool.capacity = {wanted * spool.segment} would fit"
+        )
+
+
+def _retention(settings: "Settings") -> Iterator[str]:
+    """A disk that is short has to be found short before senders are refused for it, and freed by more than nothing."""
+    retention, floor = settings.retention, settings.spool.disk_floor
+    if 0 < retention.keep_free <= floor:
+        yield (
+            f"retention.keep_free ({retention.keep_free}) is not above spool.disk_floor ({floor}): senders would be"
+            f" refused before anything is removed; {2 * floor or 1} would fit"
+        )
+    if 0 < retention.until_free <= retention.keep_free:
+        yield (
+            f"retention.until_free ({retention.until_free}) is not above retention.keep_free ({retention.keep_free}):"
+            f" {retention.keep_free * 5 // 4} would fit"
         )
 
 

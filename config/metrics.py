@@ -43,6 +43,7 @@ inference_seconds = Histogram(
 )
 deliveries = Counter("dicom_node_deliveries", "Attempts to deliver", ["destination", "outcome"], registry=REGISTRY)
 audit_entries = Counter("dicom_node_audit_entries", "Entries appended to the trail", ["action"], registry=REGISTRY)
+removed = Counter("dicom_node_removed", "Objects and rows that retention removed", ["what", "cause"], registry=REGISTRY)
 events_handled = Counter("dicom_node_events", "Events handled", ["group", "outcome"], registry=REGISTRY)
 
 Exposition = Callable[[], bytes]

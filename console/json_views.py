@@ -14,6 +14,7 @@ from domain.json_records import Json, JsonObject
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
 from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from domain.retention import Candidate, Removal, What
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from consumers.destinations import ProfiledDestination
@@ -68,6 +69,14 @@ def disk(
         "arrived": plain(came),
         "floor": floor,
     }
+
+
+def plan(
+    removals: Sequence[Removal], kept: Sequence[Candidate], rows: Mapping[What, int], free_bytes: int
+) -> JsonObject:
+    """What retention would remove, with the cause of each, what stays and why, and rows by their table."""
+    goes: list[Json] = [{**_fields(one.candidate, "kept"), "cause": one.cause.value} for one in removals]
+    return {"free": free_bytes, "goes": goes, "stays": plain(kept), "rows": plain(rows)}
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

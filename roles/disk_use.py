@@ -23,7 +23,8 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     WORK: ("work", False),
     ENGINES: ("engines", False),
 }
-_MEASURED = ("spool", "objects", DATABASE)
+# Of the metric: each may lie on a disk of its own.
+_MEASURED: Mapping[str, str] = {"spool": SPOOL, "objects": IMAGES, "database": DATABASE}
 
 
 def uses(settings: Settings) -> list[Use]:
@@ -37,11 +38,17 @@ def space(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def objects_space(settings: Settings) -> int:
+    """Bytes that may still be written where images lie; raises OSError where there is no such folder."""
+    folder = settings.data / IMAGES
+    return space(folder if folder.is_dir() else settings.data)[0]
+
+
 def publish_space(settings: Settings) -> None:
     """The metric of what is free: of each folder that this process can see."""
-    for name in _MEASURED:
+    for name, folder in _MEASURED.items():
         with suppress(OSError):
-            metrics.disk_free.labels(name).set(space(settings.data / name)[0])
+            metrics.disk_free.labels(name).set(space(settings.data / folder)[0])
 
 
 def _use(data: Path, folder: str) -> Use | None:

@@ -29,6 +29,7 @@ from store import studies
 from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
+from store.retention import writing
 
 _log = logging.getLogger(__name__)
 # How long a durable checkpoint may lag behind the rows (s): what a restart has to look at again.
@@ -120,9 +121,10 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
-        for start in range(0, len(records), _MOST):
-            self._commit(records[start : start + _MOST])
+        with writing(self._ledger.database):
+            records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
+            for start in range(0, len(records), _MOST):
+                self._commit(records[start : start + _MOST])
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:

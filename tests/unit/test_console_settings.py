@@ -38,13 +38,13 @@ def test_a_role_gets_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch:
 
 def test_no_role_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
     own = settings(data=tmp_path, database__url="postgresql://a@b/c", database__owner_url="postgresql://owner:x@b/c")
-    assert [role_settings(own, name).database.owner_url for name in role_processes(own)] == [None] * 6
+    assert [role_settings(own, name).database.owner_url for name in role_processes(own)] == [None] * 7
 
 
 def test_health_doors_follow_one_another_from_a_chosen_port() -> None:
     own = settings(http__port=9000)
     ports = [role_settings(own, name).http.port for name in [*role_processes(own), "database"]]
-    assert ports == list(range(9000, 9007))
+    assert ports == list(range(9000, 9008))
     assert role_settings(settings(), "deliver").http.port == settings().http.port == 0
 
 
