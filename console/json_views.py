@@ -61,7 +61,7 @@ def disk(
     found: Sequence[Use], tables: Sequence[TableUse], came: Arrived, systems: Sequence[Free], floor: int
 ) -> JsonObject:
     """What takes room, with the bytes a day that each kind grows by, and how long each file system lasts."""
-    kinds: list[Json] = [{**_fields(one, "system", "grows"), "growth": growth(one, came)} for one in found]
+    kinds: list[Json] = [{**_fields(one, "system", "growing"), "growth": growth(one, came)} for one in found]
     return {
         "kinds": kinds,
         "systems": plain(systems),

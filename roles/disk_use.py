@@ -58,7 +58,7 @@ def _use(data: Path, folder: str) -> Use | None:
         found = [one.st_blocks * _BLOCK for one in _files(data / folder)]
     except OSError:
         return None
-    return Use(kind, sum(found), len(found), system, grows)
+    return Use(kind, sum(found), len(found), system, sum(found) if grows else 0)
 
 
 def _files(folder: Path) -> Iterator[os.stat_result]:

@@ -77,7 +77,8 @@ class Retention:
         return objects_space(self._context.settings)
 
     def _say_that_it_stays_short(self) -> None:
-        _log.warning("the disk is below retention.keep_free, and nothing may go: dicom-node retention plan says why")
+        why = "dicom-node retention plan says why, unless a backup is made"
+        _log.warning("the disk is below retention.keep_free, and nothing may go: %s", why)
 
     def _remove(self, lacking: int) -> int:
         """One turn's removals, and their files; how many objects."""

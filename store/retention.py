@@ -22,6 +22,7 @@ from store.studies import note_images_removed
 from store.tables import conflicts, holds, instances, jobs, quarantine, rejections, removals, results, studies
 
 _FILES_LOCK = 0x66696C65  # "file": shared by who writes a file before its row, taken whole by who removes files
+_BACKUP_LOCK = 0x6B656570  # "keep": shared by backups; what goes waits until they are through
 _TOGETHER = 500  # files that go while nobody writes one
 
 # Why nothing of a study goes. An event that nobody has handled yet is a step that is to come: none is known besides.
@@ -192,9 +193,24 @@ def keep_files(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _FILES_LOCK})
 
 
+@contextmanager
+def nothing_removed(database: Database) -> Iterator[None]:
+    """For as long as a backup is made: rows that it has keep their files."""
+    with database.transaction() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _BACKUP_LOCK})
+        yield
+
+
+def may_remove(connection: Connection) -> bool:
+    """Whether no backup is made at present; none begins until this transaction ends."""
+    return bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _BACKUP_LOCK}))
+
+
 def sweep(database: Database, remove: Callable[[str], None]) -> int:
     """Remove some of the files that are to go and that no row names; how many were looked at, 0 where none is left."""
     with database.transaction() as connection:
+        if not may_remove(connection):
+            return 0
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _FILES_LOCK})
         order = select(removals.c.object_key, removals.c.sop_uid).order_by(removals.c.removed_at, removals.c.object_key)
         found = [(row.object_key, row.sop_uid) for row in connection.execute(order.limit(_TOGETHER))]

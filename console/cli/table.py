@@ -56,6 +56,8 @@ COMMANDS: Mapping[str, Command] = {
     "hold": Command("retention", "Keep a study: nothing of it is removed. Without STUDY: what is kept so."),
     "release": Command("retention", "End a hold: what is done and delivered of the study may be removed again."),
     "retention": Command("retention", "What is removed by age and for want of room."),
+    "backup": Command("backup", "Back up the node in a folder: database, objects, settings, key."),
+    "restore": Command("backup", "Make a data folder and a database out of a backup."),
     "disk": Command(
         "disk", "What takes room: images, results, spool, database; how fast it grows, and how long it lasts."
     ),

@@ -86,6 +86,8 @@ def remove(ledger: Ledger, removal: Removal, groups: Groups) -> int:
     study, what = removal.candidate.study, removal.candidate.what
     with ledger.transaction() as transaction:
         connection = transaction.connection
+        if not retention.may_remove(connection):  # nothing goes from under a backup
+            return 0
         retention.lock(connection, study)
         found = retention.candidates(connection, what, groups.handled, study=study, kept=False)
         if not found:

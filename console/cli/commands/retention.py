@@ -173,4 +173,4 @@ def _sum(removals: Sequence[Removal]) -> str:
 
 def _counted(what: What, gone: Sequence[Candidate]) -> str:
     takes = sum(one.bytes for one in gone)
-    return f"{what} of {len(gone)} studies" + (f" ({size(takes)})" if takes else "")
+    return f"{what} of {len(gone)} stud{'y' if len(gone) == 1 else 'ies'}" + (f" ({size(takes)})" if takes else "")
