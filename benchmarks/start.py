@@ -30,6 +30,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _SAID = """From the start of `dicom-node up` with a PostgreSQL of its own: medians of {rounds} round(s) in which the
 sides take turns. A first start makes the database. "Processor" holds every process of the node until all is ready,
 PostgreSQL's too; it does not hold what other work on the machine took, which seconds by the clock do."""
+_MEMORY_SAID = """Memory when all is ready and nothing has come yet, no model among it: proportional shares (PSS,
+proc_pid_smaps(5)), for the roles are forks of one process and share most of what each shows as resident."""
 _COMMANDS_SAID = "Seconds of the processor of a command, the median of five, beside a node that runs."
 
 Measured = dict[str, float]
@@ -46,11 +48,13 @@ def run(arguments: Sequence[str]) -> None:
         folder.chmod(0o755)  # PostgreSQL runs as another user
         starts = [_round(folder / str(number), sides) for number in range(rounds)]
         with Node(folder / "0" / "node", models=folder / "0" / "models") as node:
+            memory = _memory(node.data)
             commands = _commands(sides, node.data)
         text = "\n\n".join(
             [
                 f"{machine.describe(folder)}.",
                 f"{_SAID.format(rounds=rounds)}\n\n{_table('until', starts)}",
+                f"{_MEMORY_SAID}\n\n{table.table(('process', 'memory'), memory)}",
                 f"{_COMMANDS_SAID}\n\n{_table('command', commands)}",
             ]
         )
@@ -134,6 +138,22 @@ def _used_by(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
         return sum(map(int, fields)) / _TICKS
     return 0.0
+
+
+def _memory(data: Path) -> Sequence[tuple[str, str]]:
+    """A line each role, one for all of them, one for PostgreSQL."""
+    server = {pid for root in postmasters(data) for pid in (root, *children(root))}
+    roles = {pid: Path(f"/proc/{pid}/comm").read_text().strip() for pid in tagged(f"TEST_NODE={data}")}
+    held = {pid: _share(pid) for pid in {*roles, *server}}
+    lines = sorted((roles[pid], held[pid]) for pid in set(roles) - server)
+    of_server = sum(held[pid] for pid in server)
+    lines += [("all of these", sum(size for _, size in lines)), ("PostgreSQL", of_server)]
+    return [(name, table.megabytes(size)) for name, size in lines]
+
+
+def _share(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def _commands(sides: Sides, data: Path) -> Sequence[Mapping[str, Measured]]:

@@ -3,22 +3,21 @@
 import itertools
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from config.settings import PAGE, Settings
+from config.sources import Fault
+from config.toml_lines import KeyPath
 from config.values import split_brokers
-
-if TYPE_CHECKING:
-    from config.settings import Settings
+from domain.nearest import did_you_mean
+from domain.profiles import BUILT_IN
 
 _EVERYWHERE = {"0.0.0.0", "::"}
-_HIGHEST_PORT = 65_535
-# Health doors of `up` beside those of the listeners and of further workers, the relay's and the database's included.
-_SINGLE_ROLES = 8
 
 
-def contradictions(settings: "Settings") -> Iterator[str]:
-    """A sentence for each."""
+def contradictions(settings: Settings) -> Iterator[Fault]:
+    """All of them. What is said of a setting that has its default because the one given is wrong is the caller's."""
+    yield from _profiles(settings)
     yield from _ports(settings)
     yield from _names(settings)
     yield from _delays(settings)
@@ -28,36 +27,27 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     yield from _broker_access(settings)
 
 
-def _ports(settings: "Settings") -> Iterator[str]:
+def _ports(settings: Settings) -> Iterator[Fault]:
     listener, http = settings.listener, settings.http
-    last = http.port + _doors(settings) - 1
-    if http.port and last > _HIGHEST_PORT:
-        most = _HIGHEST_PORT - _doors(settings) + 1
-        yield f"http.port ({http.port}) leaves no port for each role up to {_HIGHEST_PORT}: {most} would fit"
-    if http.port and http.port <= listener.port <= last and _same_machine(listener.host, http.host):
-        yield (
-            f"http.port ({http.port}) and the ports behind it, one a role, hold listener.port ({listener.port}):"
-            f" {listener.port + 1} would fit"
+    if http.port and http.port == listener.port and same_machine(listener.host, http.host):
+        yield _between(
+            f"http.port ({http.port}) is listener.port: {listener.port + 1} would fit", "http.port", "listener.port"
         )
-    for name, host, port in _servers(settings):
-        if port and port == listener.port and _same_machine(listener.host, host):
-            yield f"{name} is at the node's own listener.port ({port})"
+    for name, path, host, port in servers(settings):
+        if port and port == listener.port and same_machine(listener.host, host):
+            yield Fault(f"{name} is at the node's own listener.port ({port})", (path, ("listener", "port")))
 
 
-def _doors(settings: "Settings") -> int:
-    return settings.listener.processes + settings.models.device.count(",") + _SINGLE_ROLES
-
-
-def _servers(settings: "Settings") -> Iterator[tuple[str, str, int]]:
-    """Whatever others listen on, by the settings' word."""
+def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
+    """Whatever others listen on, by the settings' word: the setting as it is called, its path, host and port."""
     for number, one in enumerate(settings.destinations):
-        yield f"destinations.{number}", one.host, one.port
+        yield f"destinations.{one.name}", ("destinations", number), one.host, one.port
     if settings.bus.kafka:
-        yield from (("bus.kafka", host, port) for host, port in split_brokers(settings.bus.kafka))
+        yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):
         secret = getattr(settings.database, name)
         if secret is not None:
-            yield f"database.{name}", *_host_and_port(secret.get_secret_value())
+            yield f"database.{name}", ("database", name), *_host_and_port(secret.get_secret_value())
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
@@ -69,75 +59,100 @@ def _host_and_port(url: str) -> tuple[str, int]:
         return "", 0
 
 
-def _same_machine(ours: str, other: str) -> bool:
+def same_machine(ours: str, other: str) -> bool:
     """Whether `other` reaches what listens on `ours`, as far as names tell."""
     if other in _EVERYWHERE or ours == other:
         return True
-    return _is_loopback(other) and (ours in _EVERYWHERE or _is_loopback(ours))
+    return is_loopback(other) and (ours in _EVERYWHERE or is_loopback(ours))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this machine alone can reach it, as far as names tell."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
 
 
-def _names(settings: "Settings") -> Iterator[str]:
+def _names(settings: Settings) -> Iterator[Fault]:
     names = [destination.name for destination in settings.destinations]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        yield f"two destinations have the same name: {', '.join(map(repr, twice))}"
+        again = len(names) - 1 - names[::-1].index(twice[0])
+        yield Fault(
+            f"two destinations have the same name: {', '.join(map(repr, twice))}; give each a `name` of its own",
+            (("destinations", again),),
+        )
     if settings.bus.topic == settings.bus.dead_letters:
-        yield f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}"
+        yield _between(
+            f"bus.topic and bus.dead_letters are the same: {settings.bus.topic!r}", "bus.dead_letters", "bus.topic"
+        )
 
 
-def _delays(settings: "Settings") -> Iterator[str]:
+def _delays(settings: Settings) -> Iterator[Fault]:
     order = ("first_delay", "longest_delay", "give_up_after")
     for lesser, greater in itertools.pairwise(order):
         least, most = getattr(settings.delivery, lesser), getattr(settings.delivery, greater)
         if least > most:
-            yield f"delivery.{lesser} ({least:g}) is longer than delivery.{greater} ({most:g})"
+            names = f"delivery.{lesser}", f"delivery.{greater}"
+            yield _between(f"{names[0]} ({least:g}) is longer than {names[1]} ({most:g})", *names)
 
 
-def _spool(settings: "Settings") -> Iterator[str]:
+def _spool(settings: Settings) -> Iterator[Fault]:
     """The largest instance must fit and leave a segment to each association, and one in reserve.
 
     That those which stall at once would fit is not asked: what is not whole gets three quarters of the spool at most.
     """
     spool, listener = settings.spool, settings.listener
+    if spool.segment % PAGE:
+        fitting = max(1, round(spool.segment / PAGE)) * PAGE
+        said = f"spool.segment ({spool.segment}) must be a multiple of {PAGE} bytes, the alignment of a record"
+        yield _between(f"{said}: {fitting} would fit", "spool.segment")
+        return
+    if spool.capacity < 2 * spool.segment:
+        said = f"spool.capacity ({spool.capacity}) must hold two of spool.segment ({spool.segment}) at least"
+        yield _between(f"{said}: {2 * spool.segment} would", "spool.capacity", "spool.segment")
+        return
     large, segments = spool.segments_of(listener.max_instance), spool.capacity // spool.segment
     wanted = max(large + listener.max_associations + 1, -(-4 * large // 3))
     if segments < wanted:
-        yield (
+        yield _between(
             f"spool.capacity ({spool.capacity}) is {segments} segments; listener.max_instance"
             f" ({listener.max_instance}) may take {large} of them, which three quarters must hold,"
             f" listener.max_associations ({listener.max_associations}) one each, and one is kept in reserve:"
-            f" spool.capacity = {wanted * spool.segment} would fit"
+            f" spool.capacity = {wanted * spool.segment} would fit",
+            "spool.capacity",
+            "listener.max_instance",
+            "listener.max_associations",
+            "spool.segment",
         )
 
 
-def _retention(settings: "Settings") -> Iterator[str]:
+def _retention(settings: Settings) -> Iterator[Fault]:
     """A disk that is short has to be found short before senders are refused for it, and freed by more than nothing."""
     retention, floor = settings.retention, settings.spool.disk_floor
     if 0 < retention.keep_free <= floor:
-        yield (
+        said = (
             f"retention.keep_free ({retention.keep_free}) is not above spool.disk_floor ({floor}): senders would be"
             f" refused before anything is removed; {2 * floor or 1} would fit"
         )
+        yield _between(said, "retention.keep_free", "spool.disk_floor")
     if 0 < retention.until_free <= retention.keep_free:
-        yield (
+        said = (
             f"retention.until_free ({retention.until_free}) is not above retention.keep_free ({retention.keep_free}):"
             f" {retention.keep_free * 5 // 4} would fit"
         )
+        yield _between(said, "retention.until_free", "retention.keep_free")
 
 
-def _nobody(settings: "Settings") -> Iterator[str]:
+def _nobody(settings: Settings) -> Iterator[Fault]:
     """Switches that let nobody and nothing through."""
     if not settings.listener.trust_loopback and not settings.listener.callers:
-        yield "listener.trust_loopback is false and listener.callers is empty: nobody may send"
+        said = "listener.trust_loopback is false and listener.callers is empty: nobody may send"
+        yield _between(said, "listener.trust_loopback", "listener.callers")
     if settings.models.require_signature and not settings.models.trusted_keys:
-        yield "models.require_signature is true and models.trusted_keys is empty: no package may run"
+        said = "models.require_signature is true and models.trusted_keys is empty: no package may run"
+        yield _between(said, "models.require_signature", "models.trusted_keys")
 
 
 # What each way of proving oneself to a broker needs; nothing else may be set beside it.
@@ -149,16 +164,33 @@ _PROOFS = {
 }
 
 
-def _broker_access(settings: "Settings") -> Iterator[str]:
+def _broker_access(settings: Settings) -> Iterator[Fault]:
     bus = settings.bus
     if bus.sasl and not bus.tls:
-        yield f"bus.sasl is {bus.sasl} and bus.tls is false: whoever listens would learn enough to pass for the node"
+        said = f"bus.sasl is {bus.sasl} and bus.tls is false: whoever listens would learn enough to pass for the node"
+        yield _between(said, "bus.tls", "bus.sasl")
     if bus.ca and not bus.tls:
-        yield "bus.ca is set and bus.tls is false: nothing would be proven by it"
+        yield _between("bus.ca is set and bus.tls is false: nothing would be proven by it", "bus.ca", "bus.tls")
     needed = _PROOFS[bus.sasl]
     for name in ("user", "password_file", "token_file"):
         given = getattr(bus, name) is not None
         if name in needed and not given:
-            yield f"bus.sasl is {bus.sasl} and bus.{name} is not set"
+            yield _between(f"bus.sasl is {bus.sasl} and bus.{name} is not set", "bus.sasl", f"bus.{name}")
         if given and name not in needed:
-            yield f"bus.{name} is set and bus.sasl is {bus.sasl or 'not'}: nothing would use it"
+            said = f"bus.{name} is set and bus.sasl is {bus.sasl or 'not'}: nothing would use it"
+            yield _between(said, f"bus.{name}", "bus.sasl")
+
+
+def _profiles(settings: Settings) -> Iterator[Fault]:
+    known = [*BUILT_IN, *settings.profiles]
+    for number, one in enumerate(settings.destinations):
+        if one.profile not in known:
+            yield Fault(
+                f"destinations.{one.name}.profile: there is no profile {one.profile!r}; known are {', '.join(known)}"
+                f"{did_you_mean(one.profile, known)}",
+                (("destinations", number, "profile"), ("profiles",)),
+            )
+
+
+def _between(said: str, *names: str) -> Fault:
+    return Fault(said, tuple(tuple(name.split(".")) for name in names))

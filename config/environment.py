@@ -8,9 +8,11 @@ from typing import TypeGuard, get_args, get_origin
 from pydantic import BaseModel
 
 from config.settings import Settings
+from config.sources import PREFIX
+from config.wording import setting_names
 from domain.errors import ConfigurationError
+from domain.nearest import did_you_mean
 
-PREFIX = "DICOM_NODE_"
 # Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
 _NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
 
@@ -34,8 +36,9 @@ def environment() -> list[Mapping[str, object]]:
 
 def unknown_variables() -> list[str]:
     """One line for each `DICOM_NODE_*` variable that sets nothing: most likely a typing error."""
+    known = [PREFIX + one.replace(".", "__").upper() for one in setting_names()]
     return [
-        f"environment: {name} is not a setting"
+        f"environment: {name} is not a setting{did_you_mean(name, known)}"
         for name in sorted(os.environ)
         if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not _is_known(name)
     ]

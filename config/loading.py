@@ -3,24 +3,42 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import get_args
 
-from pydantic import BaseModel, Secret, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.environment import PREFIX, environment, unknown_variables
-from config.masking import shown
-from config.secret_files import read_in
+from config.contradictions import contradictions
+from config.environment import environment, unknown_variables
+from config.secret_files import SUFFIX, read_in
 from config.settings import Settings
-from config.toml_lines import load, locate, read
+from config.sources import Fault, Sources
+from config.toml_lines import KeyPath, load, read
+from config.wording import said
 from domain.errors import ConfigurationError
 
-# Errors that say all there is to say.
-_WHOLE = {"contradiction", "unknown_profile", "missing", "extra_forbidden"}
-_SHOWN = 100  # letters of a value that a complaint shows
-_NUMBER = re.compile(r"[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
+_ROUNDS = 8  # a table that is wrong is left out as a whole once what is wrong in it was
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings as far as they are right, with defaults for the others; a line for each that is wrong; `sources`."""
+
+    settings: Settings
+    sources: Sources
+    wrong: tuple[KeyPath, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    def line(self, fault: Fault) -> str:
+        """The complaint, with its place in front."""
+        return self.sources.line(fault)
+
+    def founded(self, faults: Iterable[Fault]) -> list[Fault]:
+        """Those that do not come of a setting that is wrong and has its default here."""
+        return [one for one in faults if not any(_overlap(path, wrong) for path in one.paths for wrong in self.wrong)]
 
 
 def load_settings(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
@@ -28,24 +46,58 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, object] | No
 
     `file` defaults to the variable DICOM_NODE_CONFIG; `overrides` is nested as the file is.
     """
+    loaded = load_sound(file, overrides)
+    if loaded.complaints:
+        raise ConfigurationError(*loaded.complaints, *unknown_variables())
+    return loaded.settings
+
+
+def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Loaded:
+    """As load_settings, without what is wrong; raises ConfigurationError where the file or a variable is unreadable."""
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
-    above = dict(overrides or {})
-    layers = (beneath, _merged(environment()), above)
-    merged = read_in(_merged(layers), layers)
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        lines = [_complaint(problem, text, chosen, beneath, above) for problem in error.errors()]
-        raise ConfigurationError(*lines, *unknown_variables()) from error
-    return settings
+    sources = Sources(chosen, text, beneath, dict(overrides or {}))
+    layers = (beneath, _merged(environment()), sources.above)
+    secrets, merged = _with_secrets(_merged(layers), layers)
+    settings, problems = _validated(merged)
+    wrong = (*(_blamed(one) for one in problems), *(path for one in secrets for path in one.paths))
+    loaded = Loaded(settings, sources, wrong)
+    faults = [*secrets, *loaded.founded(contradictions(settings))]
+    complaints = [*(_complaint(one, sources) for one in problems), *map(sources.line, faults)]
+    return Loaded(settings, sources, wrong, tuple(sorted(complaints, key=sources.order)))
 
 
 def _read(file: Path | None) -> tuple[str, dict[str, object]]:
     if file is None:
         return "", {}
     text = read(file)
-    return text, load(text, file)
+    return text, _beside(load(text, file), Settings, file.absolute().parent)
+
+
+def _beside(table: Mapping[str, object], kind: type[BaseModel], folder: Path) -> dict[str, object]:
+    """`table` with the paths in it that are relative taken from `folder`, in which the file lies."""
+    return {key: _path_beside(value, kind, key, folder) for key, value in table.items()}
+
+
+def _path_beside(value: object, kind: type[BaseModel], key: str, folder: Path) -> object:
+    annotation = kind.model_fields[key].annotation if key in kind.model_fields else None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and isinstance(value, Mapping):
+        return _beside(value, annotation, folder)
+    if Path not in _parts(annotation):
+        return value
+    if isinstance(value, list):
+        return [_joined(one, folder) for one in value]
+    return _joined(value, folder)
+
+
+def _joined(value: object, folder: Path) -> object:
+    return str(folder / value) if isinstance(value, str) and value and not value.startswith("~") else value
+
+
+def _parts(annotation: object) -> Iterator[object]:
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _parts(inner)
 
 
 def _merged(layers: Iterable[Mapping[str, object]]) -> dict[str, object]:
@@ -61,74 +113,61 @@ def _merge(lower: Mapping[str, object], upper: Mapping[str, object]) -> dict[str
     return merged
 
 
-def _complaint(
-    problem: ErrorDetails, text: str, file: Path | None, beneath: Mapping[str, object], above: Mapping[str, object]
-) -> str:
-    path = tuple(problem["loc"])
-    name = ".".join(str(part) for part in path)
-    said = "is not a setting" if problem["type"] == "extra_forbidden" else _said(problem, path)
-    # A field that is missing is blamed on the table that lacks it.
-    where = path[:-1] if problem["type"] == "missing" else path
-    if _holds(above, where):
-        return f"command line: {name}: {said}"
-    if variable := next(_variables(where), None):
-        return f"environment: {variable}: {said}"
-    if file and _holds(beneath, where):
-        return f"{file}:{locate(text, where)}: {name}: {said}"
-    # What is wrong between several settings stands at none of them, and names them itself.
-    return f"{file or 'settings'}: {name}: {said}" if name else f"{file or 'settings'}: {said}"
+def _with_secrets(
+    merged: dict[str, object], layers: tuple[Mapping[str, object], ...]
+) -> tuple[list[Fault], dict[str, object]]:
+    """What is wrong with the files of secrets, and the settings with what these hold."""
+    try:
+        return [], read_in(merged, layers)
+    except ConfigurationError as error:
+        return [_of_secret(line) for line in error.lines], merged
 
 
-def _said(problem: ErrorDetails, path: tuple[str | int, ...]) -> str:
-    """What is wrong, with the value where that may be shown: before our own words, behind those of pydantic."""
-    words, value = str(problem["msg"]).removeprefix("Value error, "), problem["input"]
-    if problem["type"] in _WHOLE or not _may_be_shown(value, path):
-        return words
-    if problem["type"] != "value_error":
-        return f"{words}, not {value!r}"
-    return words if repr(value) in words else f"{value!r} {words}"
+def _of_secret(line: str) -> Fault:
+    """Of a complaint that begins with the setting's name."""
+    section, _, name = re.split(r"[: ]", line, maxsplit=1)[0].partition(".")
+    return Fault(line, ((section, name), (section, name.removesuffix(SUFFIX))))
 
 
-def _may_be_shown(value: object, path: tuple[str | int, ...]) -> bool:
-    """Whether a value is a number, or words in the place of words, and neither secret nor a URL with a user."""
-    kinds = _kinds(path)
-    if any(isinstance(kind, type) and issubclass(kind, BaseModel | Secret) for kind in kinds):
-        return False
-    if isinstance(value, str):
-        plain = len(value) <= _SHOWN and "@" not in value and shown(value) == value
-        return plain and (not kinds & {int, float} or bool(_NUMBER.match(value)))
-    return isinstance(value, int | float) and len(repr(value)) <= _SHOWN
+def _validated(tree: Mapping[str, object]) -> tuple[Settings, list[ErrorDetails]]:
+    """The settings without what is wrong, and all that is."""
+    problems: list[ErrorDetails] = []
+    for _ in range(_ROUNDS):
+        try:
+            return Settings.model_validate(tree), problems
+        except ValidationError as error:
+            found, known = error.errors(), [_blamed(one) for one in problems]
+            # What is left of a table that lacks what was wrong in it may be wrong for that alone.
+            problems += [one for one in found if not any(_overlap(tuple(one["loc"]), path) for path in known)]
+        for one in sorted({_blamed(one) for one in found}, key=str, reverse=True):
+            tree = _without(tree, one)
+    raise ConfigurationError("the settings are wrong in more ways than can be told at once: begin with a smaller file")
 
 
-def _kinds(path: tuple[str | int, ...]) -> set[object]:
-    """What the setting at `path` may hold; sections where it is none, for a section may hold what is secret."""
-    kinds: set[object] = {Settings}
-    for part in path:
-        sections = {kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)}
-        fields = [kind.model_fields[str(part)] for kind in sections if part in kind.model_fields]
-        # An index or a name of a table leads to what the list or table holds.
-        kinds = {inner for field in fields for inner in _within(field.annotation)} if fields else kinds
-    return kinds
+def _blamed(problem: ErrorDetails) -> KeyPath:
+    """The setting that is wrong: of one that is missing the table that lacks it."""
+    path: KeyPath = tuple(problem["loc"])
+    return path[:-1] if problem["type"] == "missing" else path
 
 
-def _within(annotation: object) -> Iterator[object]:
-    yield annotation
-    for inner in get_args(annotation):
-        yield from _within(inner)
+def _without(tree: object, path: KeyPath) -> dict[str, object]:
+    """`tree` without what is at `path`; a list is left out whole, for its other elements have their numbers."""
+    first, rest = str(path[0]), path[1:]
+    assert isinstance(tree, Mapping)
+    left = {key: value for key, value in tree.items() if key != first}
+    held = tree.get(first)
+    return {**left, first: _without(held, rest)} if rest and isinstance(held, Mapping) else left
 
 
-def _holds(tree: object, path: tuple[str | int, ...]) -> bool:
-    for part in path:
-        # Of a list, the index is the key.
-        held = dict(enumerate(tree)) if isinstance(tree, list | tuple) else tree
-        if not isinstance(held, Mapping) or part not in held:
-            return False
-        tree = held[part]
-    return bool(path)
+def _overlap(one: KeyPath, other: KeyPath) -> bool:
+    """Whether one of them lies in the other, or both in one list."""
+    depth = min(len(one), len(other))
+    numbered = next((at for at in range(depth) if isinstance(one[at], int)), depth)
+    return one[:numbered] == other[:numbered]
 
 
-def _variables(path: tuple[str | int, ...]) -> Iterator[str]:
-    for depth in range(len(path), 0, -1):
-        name = PREFIX + "__".join(str(part) for part in path[:depth]).upper()
-        if name in os.environ:
-            yield name
+def _complaint(problem: ErrorDetails, sources: Sources) -> str:
+    path: KeyPath = tuple(problem["loc"])
+    place = sources.place(_blamed(problem)) or sources.file or "settings"
+    words = said(problem)
+    return f"{place}: {sources.named(path)}: {words}"

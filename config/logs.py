@@ -35,6 +35,11 @@ def set_up(settings: "Logging", role: str, stream: TextIO = sys.stderr) -> None:
     log_to(stream, role, readable, settings.level)
 
 
+def set_level(settings: "Logging") -> None:
+    """Write from another level on."""
+    logging.getLogger().setLevel(settings.level)
+
+
 def log_to(stream: TextIO, role: str, readable: bool, level: str = "WARNING") -> None:
     """Send every log record, warning and defect of this process to `stream`, marked with its role."""
     handler = _Handler(stream)

@@ -1,12 +1,14 @@
 """The figures that every role serves, in one place so that dashboards and roles agree on their names.
 
-Labels are AE titles, destinations, models and outcomes, never anything about a patient.
+Labels are AE titles, destinations, models and outcomes, never anything about a patient. What a process does not know is
+not served as 0 by it: a figure without labels has a role that knows it (`OF_ROLE`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
 
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -30,10 +32,16 @@ spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the spool that a
 spool_damaged = Counter(
     "dicom_node_spool_damaged", "Records of the spool that are damaged or missing", registry=REGISTRY
 )
-disk_free = Gauge("dicom_node_disk_free_bytes", "Bytes free where a folder lies", ["folder"], registry=REGISTRY)
 studies = Gauge("dicom_node_studies", "Studies by state", ["state"], registry=REGISTRY)
-queue_depth = Gauge("dicom_node_queue_depth", "Work that waits", ["queue"], registry=REGISTRY)
-queue_age = Gauge("dicom_node_queue_age_seconds", "Age of the oldest work that waits", ["queue"], registry=REGISTRY)
+queue_depth = Gauge(
+    "dicom_node_queue_depth", "Work that is not done, what is at work included", ["queue"], registry=REGISTRY
+)
+queue_age = Gauge(
+    "dicom_node_queue_age_seconds",
+    "Seconds since the oldest work that is not done was asked for, whatever was tried since",
+    ["queue"],
+    registry=REGISTRY,
+)
 inference_seconds = Histogram(
     "dicom_node_inference_seconds",
     "Seconds of one inference, reading and postprocessing included",
@@ -41,14 +49,70 @@ inference_seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
     registry=REGISTRY,
 )
-deliveries = Counter("dicom_node_deliveries", "Attempts to deliver", ["destination", "outcome"], registry=REGISTRY)
+deliveries = Counter(
+    "dicom_node_deliveries",
+    "Attempts to deliver the results of a model or a rejection note",
+    ["destination", "outcome"],
+    registry=REGISTRY,
+)
+delivery_objects = Counter(
+    "dicom_node_delivery_objects", "Objects sent, by what became of each", ["destination", "outcome"], registry=REGISTRY
+)
+delivery_depth = Gauge(
+    "dicom_node_delivery_depth", "Deliveries that have not arrived", ["destination"], registry=REGISTRY
+)
+delivery_age = Gauge(
+    "dicom_node_delivery_age_seconds",
+    "Seconds since the oldest delivery that has not arrived was planned",
+    ["destination"],
+    registry=REGISTRY,
+)
+destination_reachable = Gauge(
+    "dicom_node_destination_reachable",
+    "1 while a destination answers, 0 while it does not",
+    ["destination"],
+    registry=REGISTRY,
+)
 audit_entries = Counter("dicom_node_audit_entries", "Entries appended to the trail", ["action"], registry=REGISTRY)
 removed = Counter("dicom_node_removed", "Objects and rows that retention removed", ["what", "cause"], registry=REGISTRY)
 events_handled = Counter("dicom_node_events", "Events handled", ["group", "outcome"], registry=REGISTRY)
+disk_free = Gauge(
+    "dicom_node_disk_free_bytes", "Bytes that are free on the disk of a folder", ["folder"], registry=REGISTRY
+)
+certificate_expiry = Gauge(
+    "dicom_node_certificate_expiry_timestamp_seconds",
+    "When the first of a setting's certificates expires, in seconds since 1970",
+    ["setting"],
+    registry=REGISTRY,
+)
+role_ready = Gauge(
+    "dicom_node_role_ready", "1 while a role can work, 0 while it waits for something", ["role"], registry=REGISTRY
+)
+build = Gauge("dicom_node_build_info", "1, with the version that runs", ["version"], registry=REGISTRY)
+
+# Who knows a figure that has no labels; any other process would serve a 0 that looks like knowledge.
+OF_ROLE: Mapping[str, str] = {
+    "dicom_node_associations_open": "listen",
+    "dicom_node_spool_backlog_bytes": "index",
+    "dicom_node_spool_damaged": "index",
+}
 
 Exposition = Callable[[], bytes]
 
 
-def exposition() -> bytes:
-    """All figures in the text format of Prometheus."""
-    return generate_latest(REGISTRY)
+class _Of:
+    """The figures that the process `name` (`work`, `work-1`) knows."""
+
+    def __init__(self, name: str) -> None:
+        self._role = name.partition("-")[0]
+
+    def collect(self) -> Iterator[Metric]:
+        """Families with at least one series."""
+        for family in REGISTRY.collect():
+            if family.samples and OF_ROLE.get(family.name, self._role) == self._role:
+                yield family
+
+
+def exposition(name: str) -> bytes:
+    """What the process `name` knows, in the text format of Prometheus."""
+    return generate_latest(_Of(name))

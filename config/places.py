@@ -1,16 +1,23 @@
-"""Files and folders that settings name: are they there, what they must be, and large enough? Looks at the disk."""
+"""Files and folders that settings name: are they there, can they be written, large enough? Looks at the disk."""
 
+import errno
+import os
+import pwd
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from config.settings import Settings
+from config.sources import Fault
 
 
-def missing_places(settings: Settings) -> Iterator[str]:
-    """A line for each that no role could use, with the setting's name; what the node makes itself may be absent."""
-    yield from _data(settings.data.absolute())
-    yield from _disk(settings)
+def missing_places(settings: Settings) -> Iterator[Fault]:
+    """One for each that no role could use, with the setting's name; what the node makes itself may be absent."""
+    if said := unusable(settings.data.absolute()):
+        yield Fault(f"data: {said}", (("data",),))
+    else:
+        yield from _disk(settings)
     if settings.models.folder is not None:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
     if settings.models.rules is not None:
@@ -20,32 +27,87 @@ def missing_places(settings: Settings) -> Iterator[str]:
             yield from _wrong(f"bus.{name}", file, folder=False)
 
 
-def _data(folder: Path) -> Iterator[str]:
-    nearest = _nearest(folder)
-    if nearest == folder and not folder.is_dir():
-        yield f"data: {folder} is a file, and a folder is needed"
-    elif not nearest.is_dir():
-        yield f"data: {folder} cannot be a folder: {nearest} is a file"
+def unusable(folder: Path) -> str:
+    """Why the data folder cannot be made or written, and what to do; "" where it can: that is tried."""
+    try:
+        nearest = _nearest(folder)
+    except OSError as error:
+        return f"{folder} cannot be a folder: {error.strerror}"
+    if not nearest.is_dir():
+        return (
+            f"{folder} is a file, and a folder is needed"
+            if nearest == folder
+            else f"{folder} cannot be a folder: {nearest} is a file"
+        )
+    probe = nearest / f".dicom-node-{os.getpid()}"
+    try:
+        probe.mkdir(mode=0o700)
+        probe.rmdir()
+    except OSError as error:
+        done = "written" if nearest == folder else "made"
+        return f"{folder} cannot be {done}: {_why(nearest, folder, error)}"
+    return ""
+
+
+def _why(nearest: Path, folder: Path, error: OSError) -> str:
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        user = user_name()
+        return (
+            f"the user {user} may not write in {nearest}; give it a folder:"
+            f" sudo install -d -o {quote(user)} -m 700 {quote(str(folder))}"
+        )
+    if error.errno == errno.EROFS:
+        return f"{nearest} is on a file system that is read-only"
+    if error.errno == errno.ENOENT:  # of what is there, as /proc answers
+        return f"the file system of {nearest} takes no folders"
+    return f"{nearest}: {error.strerror}"
+
+
+def user_name() -> str:
+    """Whom this process runs as."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _nearest(folder: Path) -> Path:
-    """What is there of it: itself, or the folder in which it is still to be made."""
-    return next(place for place in (folder, *folder.parents) if place.exists())
+    """What is there of it: itself, or the folder in which it is still to be made; raises OSError for no path at all."""
+    for place in (folder, *folder.parents):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError:
+            continue
+        return place
+    return folder
 
 
-def _disk(settings: Settings) -> Iterator[str]:
+def _disk(settings: Settings) -> Iterator[Fault]:
     """A spool that can fill only while its floor stays free has no room on a disk that is smaller than both."""
     spool, processes, place = settings.spool, settings.listener.processes, _nearest(settings.data.absolute())
-    wanted, total = spool.disk_floor + spool.capacity * processes, shutil.disk_usage(place).total
-    if wanted > total:
-        yield (
+    wanted, disk = spool.disk_floor + spool.capacity * processes, shutil.disk_usage(place)
+    paths = (("spool", "disk_floor"), ("spool", "capacity"), ("listener", "processes"), ("data",))
+    if wanted > disk.total:
+        yield Fault(
             f"spool.disk_floor ({spool.disk_floor}) and spool.capacity ({spool.capacity}) of each of"
-            f" listener.processes ({processes}) are {wanted} bytes, and the whole disk of {place} has {total}"
+            f" listener.processes ({processes}) are {wanted} bytes, and the whole disk of {place} has {disk.total}",
+            paths,
+        )
+    elif disk.free < spool.disk_floor:
+        yield Fault(
+            f"spool.disk_floor ({spool.disk_floor}): the disk of {place} has {disk.free} bytes free, and every image"
+            " would be refused (0xA700): free some, or choose another data folder",
+            paths,
         )
 
 
-def _wrong(name: str, place: Path, *, folder: bool) -> Iterator[str]:
+def _wrong(name: str, place: Path, *, folder: bool) -> Iterator[Fault]:
+    path = tuple(name.split("."))
     if not place.exists():
-        yield f"{name}: {place} is not there"
+        yield Fault(f"{name}: {place} is not there", (path,))
     elif place.is_dir() is not folder:
-        yield f"{name}: {place} is no {'folder' if folder else 'file'}"
+        yield Fault(f"{name}: {place} is no {'folder' if folder else 'file'}", (path,))
+    elif not os.access(place, os.R_OK | (os.X_OK if folder else 0)):
+        yield Fault(f"{name}: {place} cannot be read by the user {user_name()}", (path,))

@@ -37,7 +37,7 @@ class _RulesFile:
 
 def load_rules(file: Path) -> tuple[Rule, ...]:
     """The rules of `file`; raises ConfigurationError with one `file:line: what is wrong` for each mistake."""
-    document = Document(read(file), file)
+    document = Document(read(file), file, named=True)
     rules = document.build(_RulesFile).rule
     document.refuse(
         (("rule", at, "when", key), said) for at, rule in enumerate(rules) for key, said in faults(rule.when)

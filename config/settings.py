@@ -3,14 +3,11 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from config.contradictions import contradictions
 from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
     AETitle,
@@ -24,7 +21,9 @@ from config.values import (
     Modality,
     Name,
     Network,
+    PeerHost,
     PeerPort,
+    Place,
     Port,
     Seconds,
     Timeout,
@@ -96,14 +95,6 @@ class Spool(Section):
     )
     disk_floor: Bytes = Field(1 << 30, description="bytes that must stay free on the spool's disk; below it 0xA700")
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.segment % PAGE:
-            raise ValueError("segment must be a multiple of 4096 bytes, the alignment of a record")
-        if self.capacity < 2 * self.segment:
-            raise ValueError("capacity must hold two segments at least")
-        return self
-
     @property
     def segments_for_parts(self) -> int:
         """Segments that hold parts of instances which are not whole yet, at most: some always take whole ones."""
@@ -132,9 +123,9 @@ class Database(Section):
     """PostgreSQL. Without a URL the node keeps an embedded one under its data folder."""
 
     url: SecretUrl | None = Field(None, description="SQLAlchemy URL of the node's own role, which owns nothing")
-    url_file: Path | None = Field(None, description="file that holds `url`; nobody else may read it")
+    url_file: Place | None = Field(None, description="file that holds `url`; nobody else may read it")
     owner_url: SecretUrl | None = Field(None, description="URL of the role that owns the schema, for migrations alone")
-    owner_url_file: Path | None = Field(None, description="file that holds `owner_url`; nobody else may read it")
+    owner_url_file: Place | None = Field(None, description="file that holds `owner_url`; nobody else may read it")
     user: Name | None = Field(
         None,
         description="system user that the embedded one runs as where the node is run by root; "
@@ -150,7 +141,7 @@ class Identity(Section):
         description="key of the digests by which the index tells patients apart, 32 letters at least; the same "
         "on all hosts of one database; by default the one in DATA/identity.key, which the role index makes",
     )
-    key_file: Path | None = Field(None, description="file that holds `key`; nobody else may read it")
+    key_file: Place | None = Field(None, description="file that holds `key`; nobody else may read it")
 
 
 class Privacy(Section):
@@ -198,13 +189,13 @@ class Bus(Section):
     dead_letters: Topic = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
     partitions: Count = Field(12, description="partitions of a topic that the node creates itself")
     tls: bool = Field(False, description="speak TLS with the broker, 1.2 at least; without it anybody may listen")
-    ca: Path | None = Field(None, description="certificates (PEM) that prove the broker's; the system's by default")
+    ca: Place | None = Field(None, description="certificates (PEM) that prove the broker's; the system's by default")
     sasl: Mechanism | None = Field(
         None, description="how this process proves who it is: SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
     )
     user: BrokerUser | None = Field(None, description="whom SCRAM names; each role may have one of its own")
-    password_file: Path | None = Field(None, description="file with the user's password; read again for each client")
-    token_file: Path | None = Field(
+    password_file: Place | None = Field(None, description="file with the user's password; read again for each client")
+    token_file: Place | None = Field(
         None, description="file with a token for OAUTHBEARER; whoever renews it writes it there, and it is read again"
     )
 
@@ -212,8 +203,8 @@ class Bus(Section):
 class Models(Section):
     """Where model packages lie and how they run."""
 
-    folder: Path | None = Field(None, description="folder of model packages; the shipped ones by default")
-    rules: Path | None = Field(None, description="routing rules; by default each package's own intended use decides")
+    folder: Place | None = Field(None, description="folder of model packages; the shipped ones by default")
+    rules: Place | None = Field(None, description="routing rules; by default each package's own intended use decides")
     engine: EngineName = Field("auto", description="what runs networks: auto, openvino, onnxruntime, torch or tensorrt")
     threads: Whole = Field(0, ge=0, le=4096, description="CPU threads of the engine; 0 takes every core")
     device: Annotated[str, AfterValidator(devices)] = Field(
@@ -238,7 +229,7 @@ class Models(Section):
     timeout: Timeout = Field(600.0, description="s that one inference may take before its process is killed")
     lease: Timeout = Field(30.0, description="s that a job stays with a worker that no longer renews it")
     attempts: Whole = Field(3, ge=1, le=1000, description="tries of a job whose failure may pass")
-    trusted_keys: tuple[Path, ...] = Field(
+    trusted_keys: tuple[Place, ...] = Field(
         (), description="public keys (PEM, Ed25519) that packages may be signed with"
     )
     require_signature: bool = Field(False, description="refuse packages that none of the trusted keys has signed")
@@ -284,7 +275,7 @@ class Destination(Section):
 
     name: Name = Field(description="name in `status`, metrics and the trail; the AE title if left out")
     aet: AETitle = Field(description="its AE title")
-    host: Host = Field(description="its address")
+    host: PeerHost = Field(description="its address")
     port: PeerPort = Field(description="its DICOM port")
     profile: str = Field("default", description="which results it gets: a profile's name")
 
@@ -298,8 +289,9 @@ class Destination(Section):
     def _parse(cls, value: object) -> object:
         if isinstance(value, str):
             return parse_destination(value)
-        if isinstance(value, dict) and "name" not in value and "aet" in value:
-            return {**value, "name": value["aet"]}
+        if isinstance(value, dict) and "name" not in value:
+            # One without either lacks its AE title, and no name.
+            return {**value, "name": value.get("aet", "?")}
         return value
 
 
@@ -311,16 +303,19 @@ class Delivery(Section):
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
+    echo: Seconds = Field(
+        60.0, description="s between two C-ECHOs that find out whether a destination is there; 0 sends none"
+    )
 
 
 class Http(Section):
-    """The door for health and figures of each role."""
+    """The door for health and figures."""
 
     host: Host = Field("127.0.0.1", description="address of /metrics and /health")
     port: Port = Field(
         0,
-        description="port of a role that runs alone; under up of the first role, each further one has the next; "
-        "0 takes a free one and writes it to run/ROLE.json",
+        description="port of a role that runs alone, and of the one door of up for all its roles; 0 takes a free one "
+        "and writes it to run/ROLE.json, or run/door.json",
     )
     names: tuple[Host, ...] = Field(
         (),
@@ -346,11 +341,6 @@ def parse_destination(text: str) -> dict[str, object]:
     return {"name": name or aet, "aet": aet, "host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
 
 
-def _unknown_profile(name: str, known: Iterable[str]) -> PydanticCustomError:
-    facts = {"name": repr(name), "known": ", ".join(known)}
-    return PydanticCustomError("unknown_profile", "there is no profile {name}; known are {known}", facts)
-
-
 def _defaults() -> Any:
     """A table that the file does not have; it is made as all the others are checked."""
     return Field(default_factory=dict, validate_default=True)
@@ -361,7 +351,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
-    data: Path = Field(
+    data: Place = Field(
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
     )
     listener: Listener = _defaults()
@@ -380,33 +370,6 @@ class Settings(BaseModel):
     delivery: Delivery = _defaults()
     http: Http = _defaults()
     logging: Logging = _defaults()
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        said = [
-            InitErrorDetails(type=PydanticCustomError("contradiction", "{said}", {"said": one}), loc=(), input=None)
-            for one in contradictions(self)
-        ]
-        if said:
-            raise ValidationError.from_exception_data(type(self).__name__, said)
-        return self
-
-    @model_validator(mode="after")
-    def _known_profiles(self) -> Self:
-        known = {**BUILT_IN, **self.profiles}
-        wrong = [
-            InitErrorDetails(
-                type=_unknown_profile(one.profile, known),
-                loc=("destinations", number, "profile"),
-                input=one.profile,
-            )
-            for number, one in enumerate(self.destinations)
-            if one.profile not in known
-        ]
-        if wrong:
-            # An error of its own keeps the place of the wrong name, and with it the line in the file.
-            raise ValidationError.from_exception_data(type(self).__name__, wrong)
-        return self
 
     def profile(self, name: str) -> Profile:
         """The profile of this name: the site's own, else the built-in one."""

@@ -19,8 +19,9 @@ from typing import (
     get_type_hints,
 )
 
-from config.toml_lines import KeyPath, load, locate
+from config.toml_lines import KeyPath, dotted, load, locate
 from domain.errors import ConfigurationError
+from domain.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -40,13 +41,15 @@ class _Worded(Protocol):
 class Document:
     """One TOML file. What is wrong in it raises ConfigurationError with a `file:line: key: what is wrong` for each."""
 
-    def __init__(self, text: str, file: Path) -> None:
-        self.text, self.file = text, file
+    def __init__(self, text: str, file: Path, *, named: bool = False) -> None:
+        """Elements of lists are called by their number from 0, or, where they are `named`, by their names."""
+        self.text, self.file, self._named = text, file, named
         self.values = load(text, file)
 
     def wrong(self, path: KeyPath, said: str) -> NoReturn:
         """Raise for the key at `path`."""
-        raise ConfigurationError(f"{self.file}:{locate(self.text, path)}: {'.'.join(map(str, path))}: {said}")
+        name = dotted(self.values, path) if self._named else ".".join(map(str, path))
+        raise ConfigurationError(f"{self.file}:{locate(self.text, path)}: {name}: {said}")
 
     def refuse(self, faults: Iterable[tuple[KeyPath, str]]) -> None:
         """Raise for all of `faults`, keys and what is wrong with each, if there are any."""
@@ -85,7 +88,7 @@ class Document:
 
     def _entry(self, hints: Mapping[str, object], value: object, path: KeyPath) -> object:
         if path[-1] not in hints:
-            self.wrong(path, f"is not a key here; known are {', '.join(hints)}")
+            self.wrong(path, f"is not a key here; known are {', '.join(hints)}{did_you_mean(str(path[-1]), hints)}")
         return self._value(hints[str(path[-1])], value, path)
 
     def _value(self, hint: object, value: object, path: KeyPath) -> object:

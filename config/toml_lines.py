@@ -10,6 +10,9 @@ from domain.errors import ConfigurationError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+_PLAIN = re.compile(r"[\w-]+")
+_WRITTEN = re.compile(r"(?:([^=@]+)=)?([^=@]+)@")
+
 
 def read(file: Path) -> str:
     """The text of `file`; raises ConfigurationError naming it where there is none to be had."""
@@ -94,3 +97,41 @@ def _paths(value: object) -> Iterator[KeyPath]:
     for key, inner in pairs:
         yield (key,)
         yield from ((key, *rest) for rest in _paths(inner))
+
+
+def within(tree: object, path: KeyPath) -> object:
+    """What `tree` holds at `path`; raises LookupError where there is nothing."""
+    for part in path:
+        if not isinstance(tree, dict | list | tuple) or isinstance(tree, dict) is isinstance(part, int):
+            raise LookupError(part)
+        tree = tree[part]  # type: ignore[index]
+    return tree
+
+
+def dotted(tree: object, path: KeyPath) -> str:
+    """The path as people read it: an element of a list by its name or AE title, by its number from 1 where it has none.
+
+    Of a list of plain values, it is the list.
+    """
+    shown: list[str] = []
+    for depth, part in enumerate(path, start=1):
+        try:
+            held = within(tree, path[:depth])
+        except LookupError:
+            held = None
+        if not isinstance(part, int):
+            shown.append(str(part))
+        elif name := _name(held):
+            shown.append(name if _PLAIN.fullmatch(name) else f'"{name}"')
+        elif isinstance(held, dict):
+            shown.append(f"#{part + 1}")
+    return ".".join(shown)
+
+
+def _name(element: object) -> str:
+    if isinstance(element, dict):
+        names = (element.get(key) for key in ("name", "aet"))
+        return next((one for one in names if isinstance(one, str) and one), "")
+    # As NAME=AET@HOST:PORT.
+    written = _WRITTEN.match(element) if isinstance(element, str) else None
+    return (written[1] or written[2]) if written else ""

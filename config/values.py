@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -45,7 +46,26 @@ def is_host(text: str) -> bool:
 
 def _host(text: str) -> str:
     if not is_host(text):
-        raise ValueError("is neither a host's name nor an IP address")
+        raise ValueError(f"is neither a host's name nor an IP address{_of_host(text)}")
+    return text
+
+
+def _of_host(text: str) -> str:
+    """What to write instead, where that can be told."""
+    bare = re.sub(r"^[a-z]+://", "", text, flags=re.IGNORECASE)
+    host, colon, port = bare.rpartition(":")
+    if colon and port.isdecimal() and is_host(host.strip("[]")):
+        return f": write {host.strip('[]')}, and the port as a setting of its own"
+    return f": write {bare}" if bare != text and is_host(bare) else ""
+
+
+def _peer(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return _host(text)
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError("is no address that anything can be sent to: write the machine's own")
     return text
 
 
@@ -53,12 +73,22 @@ def _network(text: str) -> str:
     try:
         ip_network(text, strict=False)
     except ValueError as error:
-        raise ValueError("is neither an IP address nor a network such as 10.1.0.0/16") from error
+        raise ValueError(f"is neither an IP address nor a network such as 10.1.0.0/16{_of_network(text)}") from error
+    if text in {"0.0.0.0", "::"}:
+        raise ValueError(f"is an address that nobody calls from; {text}/0 stands for everybody")
     return text
+
+
+def _of_network(text: str) -> str:
+    if "*" in text or re.fullmatch(r"[0-9.]+\s*-\s*[0-9.]+", text):
+        return ": a range is written as a network"
+    return f": write the address that {text} has (getent hosts {text})" if is_host(text) else ""
 
 
 def split_brokers(text: str) -> list[tuple[str, int]]:
     """Host and port of each broker; raises ValueError where one is no HOST:PORT."""
+    if "://" in text:
+        raise ValueError("is not of the form HOST:PORT, several separated by commas: leave out what ends in ://")
     pairs = [broker.strip().rpartition(":") for broker in text.split(",")]
     if not all(is_host(host.strip("[]")) and port.isdecimal() and 0 < int(port) < 1 << 16 for host, _, port in pairs):
         raise ValueError("is not of the form HOST:PORT, several separated by commas")
@@ -101,9 +131,20 @@ def _modality(text: str) -> str:
     return text
 
 
+def _place(value: object) -> object:
+    """An empty path is the current folder, which nobody means by it; what a shell makes of ~ is not made here."""
+    if value == "":
+        raise ValueError("is empty: write the path, or . for the current folder")
+    if isinstance(value, str) and value.startswith("~"):
+        raise ValueError("begins with ~, which a shell alone understands: write the whole path")
+    return value
+
+
+Place = Annotated[Path, BeforeValidator(_place)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
+PeerHost = Annotated[str, AfterValidator(_peer)]
 Network = Annotated[str, AfterValidator(_network)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 BrokerUser = Annotated[str, AfterValidator(_user)]

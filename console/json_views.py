@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from domain.disk import Arrived, Free, TableUse, Use, growth
 from domain.json_records import Json, JsonObject
+from domain.pauses import Held, Pause
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
-from domain.records import BoundedDecision, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 from domain.retention import Candidate, Removal, What
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
@@ -23,12 +24,17 @@ if TYPE_CHECKING:  # a command that shows studies need not load what speaks to d
 
 
 def studies(
-    found: Sequence[StudySummary], places: Sequence[Progress], more: int, aside: tuple[int, int], index_trouble: str
+    found: Sequence[StudySummary],
+    places: Sequence[Progress],
+    more: int,
+    aside: tuple[int, int],
+    index_trouble: str,
+    paused: Sequence[Pause] = (),
 ) -> JsonObject:
     """The overview: each study's own fields, what it waits for, and its place; `more` studies are not shown.
 
     `aside` is how many instances are in quarantine, and how many corrections wait; `index_trouble` why nothing that
-    comes in is indexed at present, "" where it is.
+    comes in is indexed at present, "" where it is; `paused` what a person holds back.
     """
     listed: list[Json] = [
         {**_fields(one.study), **_fields(one, "study"), **_fields(place)}
@@ -36,7 +42,7 @@ def studies(
     ]
     quarantined, corrections = aside
     counts: JsonObject = {"more": more, "quarantined": quarantined, "corrections": corrections}
-    return {"studies": listed, **counts, "index_trouble": index_trouble}
+    return {"studies": listed, **counts, "index_trouble": index_trouble, "paused": plain(paused)}
 
 
 def path(study: StudyPath, place: Progress, index_trouble: str) -> JsonObject:
@@ -50,6 +56,11 @@ def explanation(study: StudyRecord, series: Sequence[SeriesRecord], decisions: S
         {**_fields(one.decision), "images_of": list(one.images_of), "more": one.more} for one in decisions
     ]
     return {"study": plain(study), "series": plain(series), "models": models}
+
+
+def caller(one: CallerRecord, let_in_by: str) -> JsonObject:
+    """Who called, and the lines of the settings that would let it in; "" where there are none to give."""
+    return {**_fields(one), "let_in_by": let_in_by}
 
 
 def listed(name: str, found: Listed[object]) -> JsonObject:
@@ -84,15 +95,21 @@ def profiles(found: Sequence[Profile]) -> JsonObject:
     return {"profiles": plain(found)}
 
 
-def destination(one: "ProfiledDestination", seen: "SeenDestination | None") -> JsonObject:
-    """A destination, what it was last seen to take, and what it is sent."""
+def record(one: object) -> JsonObject:
+    """A record by itself."""
+    return _fields(one)
+
+
+def destination(one: "ProfiledDestination", seen: "SeenDestination | None", paused: Sequence[Pause] = ()) -> JsonObject:
+    """A destination, what it was last seen to take, what it is sent, and the pause where it is paused."""
     known: JsonObject = {
         "implementation": seen.implementation if seen else "",
         "seen_at": plain(seen.seen_at) if seen else None,
         "tried_at": plain(seen.tried_at) if seen else None,
         "error": seen.error if seen else "",
     }
-    return {**_described(one, seen.accepted if seen else None), **known}
+    pause = next((each for each in paused if (each.kind, each.name) == (Held.DESTINATION, one.name)), None)
+    return {**_described(one, seen.accepted if seen else None), **known, "paused": plain(pause)}
 
 
 def answer(one: "ProfiledDestination", seen: "ProbeResult", not_kept: str) -> JsonObject:

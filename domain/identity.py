@@ -10,6 +10,8 @@ from enum import StrEnum
 
 PATIENT_ID, ISSUER, NAME, BIRTH_DATE = "Patient ID", "Issuer of Patient ID", "Patient's Name", "Patient's Birth Date"
 _ATTRIBUTES = (PATIENT_ID, ISSUER, NAME, BIRTH_DATE)
+# Says what was ordered and not who it is: studies are found by it, and two of them are no two patients.
+ACCESSION = "Accession Number"
 # Between a name and the script that it is written in: names in two scripts are compared with each other by nobody.
 SCRIPT = " in "
 _DIGEST = ":"
@@ -33,6 +35,11 @@ class ConflictEnd(StrEnum):
 def mark(attribute: str, digest: str) -> str:
     """The mark of an attribute's value."""
     return f"{attribute}{_DIGEST}{digest}"
+
+
+def of_patient(marks: Iterable[str]) -> frozenset[str]:
+    """Those that say who the patient is."""
+    return frozenset(one for one in marks if not one.startswith(f"{ACCESSION}{_DIGEST}"))
 
 
 def disagreeing(marks: Iterable[str], same: Collection[str] = ()) -> tuple[str, ...]:

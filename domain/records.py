@@ -139,6 +139,23 @@ class PatientGroup:
 
 
 @dataclass(frozen=True)
+class CallerRecord:
+    """Who called from an address, and why the last association was refused where one was.
+
+    `refusal` is result, source and code of the A-ASSOCIATE-RJ (PS3.8 table 9-21) as "1-1-3", empty without one.
+    """
+
+    calling_ae: str
+    address: str
+    accepted: int = 0
+    refused: int = 0
+    last_accepted: datetime | None = None
+    last_refused: datetime | None = None
+    refusal: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class QuarantineRecord:
     """An instance that came and cannot be read; of no study where its UIDs could not be read either."""
 
@@ -406,7 +423,8 @@ class CurrentWork:
 class StudySummary:
     """A study among others, with what its results wait for; the counts are None before anything of it is indexed.
 
-    `unreadable` instances came besides.
+    `unreadable` instances came besides. `senders` are the AE titles of those who sent it, `description` what its
+    senders wrote of it, "" where that is not kept.
     """
 
     study: StudyRecord
@@ -418,6 +436,9 @@ class StudySummary:
     unreadable: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
     other_bytes: tuple[CorrectionRecord, ...] = ()
+    senders: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Child:
         self._started = 0.0
         self._failures = 0
         self._due = 0.0
+        self._renewed_by = 0.0  # when it is killed that was told to begin anew and has not ended; 0: it was not told
 
     @property
     def pid(self) -> int | None:
@@ -43,8 +44,11 @@ class Child:
 
     def look_after(self) -> None:
         """Start the process when it is due; called often."""
-        if self._process is not None and _ended(self._process):
-            self._note_death(self._bury(self._process))
+        if self._process is not None and self._is_over(self._process):
+            code, renewed = self._bury(self._process), bool(self._renewed_by)
+            self._renewed_by = 0.0
+            if not renewed:
+                self._note_death(code)
         if self._process is None and self._now() >= self._due:
             self._start()
 
@@ -53,6 +57,17 @@ class Child:
         if self._process is not None:
             # By its number, which stays its own until it is waited for.
             os.kill(self._process.pid, signal.SIGTERM)
+
+    def renew(self, grace: float) -> None:
+        """End the process within `grace` s and start another, which is no death of it."""
+        if self._process is not None:
+            self._renewed_by = self._now() + grace
+            self.ask_to_stop()
+
+    def hang_up(self) -> None:
+        """Send SIGHUP."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGHUP)
 
     def await_end(self, deadline: float) -> None:
         """Wait until `deadline` (time.monotonic), then kill what is left of its whole group."""
@@ -63,6 +78,10 @@ class Child:
         if not _ended(self._process):
             _log.warning("%s did not stop in time and is killed", self.name)
         self._bury(self._process)
+
+    def _is_over(self, process: Process) -> bool:
+        """Whether it has ended, or is to be ended by force."""
+        return _ended(process) or 0 < self._renewed_by <= self._now()
 
     def _start(self) -> None:
         self._process = self._make()

@@ -1,10 +1,11 @@
 """The roles' consumers on whichever bus is configured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from config import metrics
 from config.retries import EVENTS
-from consumers.bus.loop import Consumer, Handler
+from consumers.bus.loop import DEAD_LETTER, Consumer, Handler
 from consumers.bus.postgres import PostgresBus
 from consumers.bus.protocol import Bus
 from domain.clock import SystemClock
@@ -23,6 +24,7 @@ def consume(context: Context, group: str, *steps: Handler) -> Iterator[Backgroun
     """
     made = {f"{type(step).__module__}:{type(step).__qualname__}": step for step in steps}
     handlers = {event: made[step] for event, step in GROUPS[group].steps.items()}
+    metrics.events_handled.labels(group, DEAD_LETTER)  # at 0, so that the first one is an increase
     alive = context.health.expect(group)
     consumer = Consumer(
         _bus(context), context.ledger, group, handlers, EVENTS, SystemClock(), context.stop, alive=alive
@@ -44,12 +46,13 @@ def _bus(context: Context) -> Bus:
     return KafkaBus(context.settings.bus)
 
 
-def watch(context: Context, task: BackgroundTask) -> None:
-    """The loop of a role whose work is all done by a task in the background."""
+def watch(context: Context, task: BackgroundTask, besides: Callable[[], None] = lambda: None) -> None:
+    """The loop of a role whose work is all done by a task in the background; `besides` is called each turn."""
     waits = at_once_then(_POLL)
 
     def turn() -> None:
         task.check()
+        besides()
         context.stop.wait(next(waits))
 
     run_loop(context, turn)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from config.places import unusable
 from config.private import OTHERS, readable_by_others
 from domain.errors import ConfigurationError
 
@@ -32,7 +33,8 @@ def prepare(data: Path) -> None:
         data.mkdir(mode=0o700, exist_ok=True)
         inside = list(data.iterdir())
     except OSError as error:
-        raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
+        said = unusable(data.absolute()) or f"{data} cannot be used as data folder: {error.strerror}"
+        raise ConfigurationError(f"data: {said}") from error
     if all(_OWN.fullmatch(one.name) for one in inside):
         _close(data, _allowed(data))
     for one in inside:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config.places import unusable
 from config.settings import Settings
 from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
@@ -132,7 +133,8 @@ def locked(data: Path, *, wait: bool, name: str = "database.lock") -> Iterator[N
         (data / "run").mkdir(exist_ok=True)
         descriptor = os.open(data / "run" / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigurationError(f"{data} cannot be used as data folder: {error.strerror}") from error
+        said = unusable(data.absolute()) or f"{data} cannot be used as data folder: {error.strerror}"
+        raise ConfigurationError(f"data: {said}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield

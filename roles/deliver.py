@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from config import retries
+from config import metrics, retries
 from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.leased import LeasedLoop
+from consumers.reachability import Reachability
 from consumers.steps.deliver import DeliveryTo, DeliveryToNobody, Sent
 from consumers.steps.deliver_note import NotesTo, NotesToNobody
 from consumers.steps.plan import DeliveryPlanner
@@ -21,7 +22,8 @@ from roles.process import Context
 from roles.tasks import BackgroundTask, Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.deliveries import DELIVERIES, DELIVERIES_CHANNEL, Delivery
 from store.holders import Holder, Life
-from store.rejections import Rejection
+from store.leases import Backlog
+from store.rejections import REJECTIONS, Rejection
 
 # Seconds that a delivery stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -40,9 +42,10 @@ def deliver(context: Context) -> None:
     life = Life(context.database, [one.name for one in destinations])
     to_nobody = _to_nobody(context, [one.name for one in destinations], life)
     notifications = context.database.listener(DELIVERIES_CHANNEL)
-    senders = [_Sender(context, one, life) for one in destinations]
-    tasks = [*(sender.task for sender in senders), *(_probing(context, one) for one in destinations)]
-    measure = Throttled(_FIGURES, lambda: _measure(context))
+    measure = Throttled(_FIGURES, _DeliveryMetrics(context, [one.name for one in destinations]).measure)
+    found = {one.name: Reachability(one.name) for one in destinations}
+    senders = [_Sender(context, one, life, found[one.name]) for one in destinations]
+    tasks = [*(sender.task for sender in senders), *(_probing(context, one, found[one.name]) for one in destinations)]
 
     with consume(context, "delivery", DeliveryPlanner(destinations)) as planning:
 
@@ -67,11 +70,13 @@ def deliver(context: Context) -> None:
 class _Sender:
     """Delivers to one destination from a thread; `wake` tells it that there may be something new."""
 
-    def __init__(self, context: Context, destination: ProfiledDestination, life: Life) -> None:
+    def __init__(
+        self, context: Context, destination: ProfiledDestination, life: Life, reachability: Reachability
+    ) -> None:
         self.wake = threading.Event()
         name = f"delivery to {destination.name}"
         alive = context.health.expect(name)
-        self._loops = _loops(context, destination, life, alive)
+        self._loops = _loops(context, destination, life, alive, reachability)
         self._available = RetryUntilAvailable(SystemClock(), context.stop, Retryable, alive=alive)
         run = partial(until_stopped, context.stop, self._turn)
         self.task = BackgroundTask(context, name, run, lambda: self._available.waiting_for)
@@ -82,12 +87,19 @@ class _Sender:
             self.wake.wait(wait_at_most(self._available.call(lambda: _soonest(self._loops))))
 
 
-def _loops(context: Context, destination: ProfiledDestination, life: Life, alive: Callable[[], None]) -> _Loops:
+def _loops(
+    context: Context,
+    destination: ProfiledDestination,
+    life: Life,
+    alive: Callable[[], None],
+    reachability: Reachability,
+) -> _Loops:
     """What goes to a destination: notes on what it has before, then results."""
     settings = context.settings
     policy, timeout = retries.deliveries(settings.delivery), settings.delivery.timeout
-    notes = NotesTo(context.objects, destination, settings.listener.aet, policy, timeout)
-    work = DeliveryTo(context.ledger, context.objects, destination, settings.listener.aet, policy, timeout)
+    aet, objects = settings.listener.aet, context.objects
+    notes = NotesTo(objects, destination, aet, policy, timeout, reachability=reachability)
+    work = DeliveryTo(context.ledger, objects, destination, aet, policy, timeout, reachability=reachability)
     holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
     return LeasedLoop(context.ledger, notes, holder, _LEASE, alive), LeasedLoop(
         context.ledger, work, holder, _LEASE, alive
@@ -112,7 +124,7 @@ def _soonest(loops: _Loops) -> float | None:
     return min(waits, default=None)
 
 
-def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTask:
+def _probing(context: Context, destination: ProfiledDestination, reachability: Reachability) -> BackgroundTask:
     """Asks a destination what it takes, in a thread that is not waited for at the end: the peer may be silent."""
     settings, name = context.settings, f"probes of {destination.name}"
     probing = PeriodicProbe(
@@ -123,10 +135,30 @@ def _probing(context: Context, destination: ProfiledDestination) -> BackgroundTa
         settings.delivery.ask_again,
         settings.delivery.longest_delay,
         alive=context.health.expect(name),
+        every=settings.delivery.echo,
+        reachability=reachability,
     )
     return BackgroundTask(context, name, lambda: probing.run(context.stop), str)
 
 
-def _measure(context: Context) -> None:
-    with context.database.transaction() as connection:
-        publish_backlog("deliveries", *DELIVERIES.backlog(connection))
+class _DeliveryMetrics:
+    """How much is under way to whom: a destination whose last delivery has arrived falls back to 0."""
+
+    def __init__(self, context: Context, destinations: Sequence[str]) -> None:
+        self._database = context.database
+        self._names = set(destinations)
+        # What an earlier life of this process said of destinations that are none any more.
+        for one in (metrics.destination_reachable, metrics.delivery_depth, metrics.delivery_age):
+            one.clear()
+
+    def measure(self) -> None:
+        """Publish it."""
+        with self._database.transaction() as connection:
+            publish_backlog("deliveries", DELIVERIES.backlog(connection))
+            publish_backlog("rejection notes", REJECTIONS.backlog(connection))
+            found = DELIVERIES.backlogs(connection, DELIVERIES.table.c.destination)
+        self._names |= found.keys()
+        for name in self._names:
+            backlog = found.get(name, Backlog(0, 0.0))
+            metrics.delivery_depth.labels(name).set(backlog.count)
+            metrics.delivery_age.labels(name).set(backlog.age)

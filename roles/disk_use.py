@@ -23,8 +23,7 @@ KINDS: Mapping[str, tuple[str, bool]] = {
     WORK: ("work", False),
     ENGINES: ("engines", False),
 }
-# Of the metric: each may lie on a disk of its own.
-_MEASURED: Mapping[str, str] = {"spool": SPOOL, "objects": IMAGES, "database": DATABASE}
+_MEASURED = {"objects": IMAGES, "database": DATABASE}  # of the spool, the listener says it
 
 
 def uses(settings: Settings) -> list[Use]:
@@ -45,7 +44,7 @@ def objects_space(settings: Settings) -> int:
 
 
 def publish_space(settings: Settings) -> None:
-    """The metric of what is free: of each folder that this process can see."""
+    """The metric of what is free: of each folder that the index fills and that this process can see."""
     for name, folder in _MEASURED.items():
         with suppress(OSError):
             metrics.disk_free.labels(name).set(space(settings.data / folder)[0])

@@ -1,4 +1,4 @@
-"""The door for health and figures that every role has: /metrics, /health/live, /health/ready, and run/ROLE.json.
+"""The door for health and figures that every process has: /metrics, /health/live, /health/ready, and run/ROLE.json.
 
 `live` answers 200 while the role's main loop beats and every thread that does its work gives signs of life, `ready`
 while nothing that the role needs is missing; otherwise 503, with what hangs or what is waited for.
@@ -32,6 +32,9 @@ HEARTBEAT_LIMIT = 60.0
 THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
 _ANSWER = 5.0  # s for a process to say how it is
+
+#: Status, content type and body.
+Answer = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,21 @@ class Health:
 class HealthServer:
     """Serves a role's health while its `with` block lasts, and says in DATA/run/NAME.json where, beside `facts`.
 
+    With `answer` that is what a path gets, in place of the role's own health and figures.
     Raises ConfigurationError where the address cannot be bound.
     """
 
-    def __init__(self, health: Health, settings: Http, data: Path, name: str, facts: Facts | None = None) -> None:
+    def __init__(
+        self,
+        health: Health,
+        settings: Http,
+        data: Path,
+        name: str,
+        facts: Facts | None = None,
+        answer: Callable[[str], Answer] | None = None,
+    ) -> None:
         names = {one.lower().removesuffix(".") for one in (settings.host, *settings.names)}
-        self._respond = partial(_respond, health, names)
+        self._respond = partial(_respond, answer or partial(_answer_to, health, name), names)
         self._facts = facts or Facts()
         self._settings = settings
         self._name = name
@@ -214,19 +226,19 @@ def _asked(host: str, port: int) -> Report:
     return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 
-def _respond(health: Health, names: Collection[str], head: bytes | None) -> bytes:
+def _respond(answer: Callable[[str], Answer], names: Collection[str], head: bytes | None) -> bytes:
     """The answer to a request's line and fields."""
     try:
-        status, kind, body = _answer_to(health, read_path(head, names))
+        status, kind, body = answer(read_path(head, names))
     except Refused as refused:
         status, kind, body = _json(refused.status, {"error": refused.reason})
     return response(status, kind, body, with_body=not asks_for_no_body(head))
 
 
-def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
-    """Status, content type and body."""
+def _answer_to(health: Health, name: str, path: str) -> Answer:
     if path == "/metrics":
-        return 200, metrics.CONTENT_TYPE, metrics.exposition()
+        metrics.role_ready.labels(name).set(health.report().ready)
+        return 200, metrics.CONTENT_TYPE, metrics.exposition(name)
     if path == "/health/live":
         hanging = health.hanging()
         return _json(503 if hanging else 200, {"alive": False, "hanging": hanging} if hanging else {"alive": True})
@@ -236,5 +248,5 @@ def _answer_to(health: Health, path: str) -> tuple[int, str, bytes]:
     raise Refused(404, "there are /metrics, /health/live and /health/ready")
 
 
-def _json(status: int, body: JsonObject) -> tuple[int, str, bytes]:
+def _json(status: int, body: JsonObject) -> Answer:
     return status, "application/json", json.dumps(body).encode()

@@ -35,7 +35,10 @@ Respond = Callable[[bytes | None], bytes]
 
 
 class HttpDoor:
-    """Listens at `host` and `port` until it is closed; raises OSError where it cannot. `respond` must not block."""
+    """Listens at `host` and `port` until it is closed; raises OSError where it cannot.
+
+    `respond` is called by the one thread, so that everybody waits while it is at it.
+    """
 
     def __init__(self, host: str, port: int, respond: Respond, places: int = PLACES, seconds: float = TIME) -> None:
         self._listening = _bound(host, port)

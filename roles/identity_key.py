@@ -10,6 +10,7 @@ from dicom_node.intake.identity import PatientMarks
 from domain.errors import ConfigurationError
 from store.database import Database
 from store.identity_key import is_the_one
+from store.identity_key import known as known_value
 
 _MISSING = (
     "{file} is missing, and the database knows a key: put that back, or set identity.key; if it is lost: dicom-node "
@@ -30,6 +31,18 @@ def patient_marks(settings: Settings, database: Database) -> PatientMarks:
         if not is_the_one(connection, marks.check_value):
             raise ConfigurationError(_OTHER.format(file=file))
     return marks
+
+
+def known_marks(settings: Settings, database: Database) -> PatientMarks:
+    """What digests patients with the node's key, for a search; makes no key. Raises ConfigurationError without it."""
+    with database.transaction() as connection:
+        check_value = known_value(connection)
+    if check_value is None:
+        raise ConfigurationError("nothing that is indexed has digests yet: nothing can be found by them")
+    if fault := key_fault(settings, check_value):
+        raise ConfigurationError(f"patients and accession numbers are known by digests alone: {fault}")
+    given = settings.identity.key
+    return PatientMarks(given.get_secret_value().encode() if given else _read(settings.data / "identity.key"))
 
 
 def key_fault(settings: Settings, known: str | None) -> str:

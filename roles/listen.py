@@ -3,9 +3,11 @@
 import logging
 import threading
 from collections.abc import Iterable
+from shutil import disk_usage
 
 from config import metrics
-from config.settings import Caller
+from config.settings import Caller, Settings
+from dicom_node.dimse import Status
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
 from domain.stopping import loop_until
@@ -19,13 +21,27 @@ _CONNECTIONS = "the thread that accepts connections"
 
 # Whoever is not among the settings' callers: peers choose their names, and each would be a series of figures for good.
 UNLISTED = "(unlisted)"
+# Unknown called and calling AE titles, too many associations (PS3.8 table 9-21), and what is no DICOM.
+_WORTH_AN_ALERT = ("rejected-1-1-7", "rejected-1-1-3", "rejected-2-3-2", "no-context", "protocol", "busy")
 
 
 class ListenerMetrics:
     """Counts what the listener tells: each of the settings' callers by its AE title, all others as one."""
 
     def __init__(self, callers: Iterable[Caller]) -> None:
+        self.name_callers(callers)
+
+    def name_callers(self, callers: Iterable[Caller]) -> None:
+        """Count these by name from now on."""
         self._listed = frozenset(caller.aet for caller in callers)
+        self._begin()
+
+    def _begin(self) -> None:
+        """At 0: what a counter does that first appears as 1 is no increase to whoever asks for one."""
+        for outcome in _WORTH_AN_ALERT:
+            metrics.associations.labels(outcome)
+        for caller in (*self._listed, UNLISTED):
+            metrics.instances.labels(caller, Status.OUT_OF_RESOURCES.name.lower())
 
     def _told(self, caller: str) -> str:
         return caller if caller in self._listed else UNLISTED
@@ -54,8 +70,11 @@ def listen(context: Context) -> None:
     """Serve the port until told to stop."""
     settings = context.settings
     watching: list[threading.Thread] = []
+    counted = ListenerMetrics(settings.listener.callers)
 
     def ready(listener: Listener, writer: SpoolWriter) -> None:
+        if context.reloading is not None:
+            context.reloading.taken_by(lambda new: _let_in(new, listener, counted))
         context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
         watching.append(threading.Thread(target=_watch, args=(context, listener, writer), name="health", daemon=True))
         watching[0].start()
@@ -66,20 +85,53 @@ def listen(context: Context) -> None:
         settings.data / "spool",
         context.index,
         stop=context.stop,
-        events=ListenerMetrics(settings.listener.callers),
+        events=counted,
         ready=ready,
     )
+
+
+def _let_in(settings: Settings, listener: Listener, counted: ListenerMetrics) -> None:
+    """Whom the settings name now may call; whoever has an association keeps it."""
+    listener.let_in(settings.listener)
+    counted.name_callers(settings.listener.callers)
 
 
 def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
     """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
     was_accepting = True
+    room = _Room(context)
     for _ in loop_until(context.stop, _LOOK):
         if listener.is_accepting:
-            (context.health.waiting if writer.trouble else context.health.ready)(_ROOM)
+            room.look(writer.trouble)
             context.health.ready(_CONNECTIONS)
             context.health.beat()
         elif was_accepting:
             log.error("no connection is accepted any more")
             context.health.waiting(_CONNECTIONS)
         was_accepting = listener.is_accepting
+
+
+class _Room:
+    """Says when the spool has no room and when it has again, and by which cause."""
+
+    def __init__(self, context: Context) -> None:
+        self._health = context.health
+        self._folder = context.settings.data / "spool"
+        self._floor = context.settings.spool.disk_floor
+        self._trouble = ""
+
+    def look(self, trouble: str) -> None:
+        """`trouble` is why instances are refused or soon will be, "" where they are not."""
+        free = disk_usage(self._folder).free
+        metrics.disk_free.labels("spool").set(free)
+        if trouble == self._trouble:
+            return
+        numbers = {"folder": str(self._folder), "free_bytes": free, "floor_bytes": self._floor}
+        if self._trouble:
+            self._health.ready(f"{_ROOM}: {self._trouble}")
+        if trouble:
+            self._health.waiting(f"{_ROOM}: {trouble}")
+            log.warning("instances are refused: %s", trouble, extra=numbers)
+        else:
+            log.warning("there is room in the spool again", extra=numbers)
+        self._trouble = trouble

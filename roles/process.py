@@ -12,18 +12,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from config import logs, masking
+from config import logs, masking, metrics
 from config.environment import forget_secrets
 from config.secret_files import secret_settings
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, exit_code
 from roles.data_folder import prepare
 from roles.health import Health, HealthServer
+from roles.reload import Reloading, asked_by_hangup, handed_over
 from roles.run_files import Facts
 from store.objects import DirectoryStore, ObjectStore
 
@@ -55,6 +56,7 @@ class Context:
     health: Health
     index: int = 0
     trail: "Ledger | None" = None
+    reloading: Reloading | None = None
 
     @property
     def ledger(self) -> "Ledger":
@@ -86,32 +88,96 @@ def known_by_commands(name: str, settings: Settings) -> Facts:
     return Facts()
 
 
-def run_role(name: str, role: Role, settings: Settings, index: int = 0) -> int:
-    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, else 2 (a wrong setting) or 1."""
+class _Lives:
+    """The lives of a role in one process: it ends with the last of them, or where a signal asks for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stop = threading.Event()
+        self._goes_on = False
+        self._ended = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+
+    def begin_anew(self, settings: Settings) -> None:
+        """End this life for another one by these settings."""
+        self.settings, self._goes_on = settings, True
+        self.stop.set()
+
+    def goes_on(self) -> bool:
+        """Whether another life begins."""
+        if not self._goes_on or self._ended:
+            return False
+        self.stop, self._goes_on = threading.Event(), False
+        if self._ended:  # since the line above
+            self.stop.set()
+        return True
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        self._ended = True
+        self.stop.set()
+
+
+def run_role(
+    name: str, role: Role, settings: Settings, index: int = 0, read: Callable[[], Settings] | None = None
+) -> int:
+    """Live as `role` until SIGTERM or SIGINT; the exit code: 0 after a stop, else 2 (a wrong setting) or 1.
+
+    SIGHUP has it go by what `read` gives then; without, by what its supervisor hands over.
+    """
     logs.set_up(settings.logging, process_name(name, index))
     allow_all_descriptors()
-    stop = stopped_by_signals()
-    health = Health()
+    metrics.build.labels(version("dicom-node")).set(1)
+    lives = _Lives(settings)
+    while True:
+        code = _live(name, role, lives, index, read)
+        if code or not lives.goes_on():
+            return code
+        _log.info("the role begins anew")
+
+
+def _live(name: str, role: Role, lives: _Lives, index: int, read: Callable[[], Settings] | None) -> int:
+    settings, stop, health = lives.settings, lives.stop, Health()
     try:
         prepare(settings.data)
         with HealthServer(
             health, settings.http, settings.data, process_name(name, index), known_by_commands(name, settings)
         ):
-            objects = _object_store(settings)
+            reloading = _reloading(name, lives, index, read)
+            context = Context(settings, _object_store(settings), stop, health, index, reloading=reloading)
             if name in WITHOUT_DATABASE:
-                _run_alone(role, Context(settings, objects, stop, health, index))
+                _run_alone(role, context)
             else:
                 # The listener is not to wait for what talks to a database.
                 from roles.recorded import ledger, run_recorded  # noqa: PLC0415
 
-                run_recorded(role, Context(settings, objects, stop, health, index, ledger(name, settings)))
+                run_recorded(role, replace(context, trail=ledger(name, settings)))
     except NodeError as error:
-        _log.error("%s", error, extra={"error": type(error).__name__})
+        log_end(error)
         return exit_code(error)
     except Exception:  # the process boundary: a defect must reach the log in the log's own format
         _log.critical("a defect ended this process", exc_info=True)
         return 1
     return 0
+
+
+def _reloading(name: str, lives: _Lives, index: int, read: Callable[[], Settings] | None) -> Reloading:
+    settings = lives.settings
+    asked = asked_by_hangup(lives.stop, terminal=read is not None)
+    reloading = Reloading(
+        process_name(name, index),
+        settings,
+        (lambda _: read()) if read else (lambda force: handed_over(settings.data, force)),
+        lives.begin_anew,
+        answers=read is not None,
+    )
+    reloading.watch(lives.stop, asked)
+    return reloading
+
+
+def log_end(error: NodeError) -> None:
+    """Say what ends this process."""
+    _log.error("%s", error, extra={"error": type(error).__name__})
 
 
 def allow_all_descriptors() -> None:

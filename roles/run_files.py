@@ -76,7 +76,7 @@ def running(data: Path, name: str) -> RunFile | None:
     """
     try:
         with run_file(data, name).open() as file:
-            return decode(file.read()) if _is_held(file.fileno()) else None
+            return decode(file.read()) if is_held(file.fileno()) else None
     except (OSError, ValueError, KeyError, OverflowError):
         return None
 
@@ -87,7 +87,8 @@ def all_running(data: Path) -> dict[str, RunFile]:
     return {name: said for name in names if (said := running(data, name)) is not None}
 
 
-def _is_held(descriptor: int) -> bool:
+def is_held(descriptor: int) -> bool:
+    """Whether a process holds the file's lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

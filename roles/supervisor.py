@@ -1,6 +1,7 @@
 """`dicom-node up`: every role as a child process on one machine, started again when it dies, stopped in order.
 
 The listeners come first: they need a disk and nothing else, so a scanner is answered while the database still starts.
+After them comes the door of health and metrics, which tells what the others wait for.
 The others are copies of this process (roles.fork), each made once it has imported what that role needs (roles.shared).
 """
 
@@ -10,19 +11,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from config import logs
+from config.reloading import AS_IT_STANDS, taken_over
 from config.secret_urls import SecretUrl
-from config.settings import Settings
+from config.settings import Http, Settings
 from dicom_node.listener import LONGEST_STOP
-from domain.errors import Unavailable
+from domain.errors import NodeError, Unavailable
 from domain.stopping import loop_until
 from roles.children import Child
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
+from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
+from roles.patience import Patience
 from roles.process import die_with, process_name, run_role
+from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
@@ -32,8 +39,7 @@ _TICK = 0.05  # s between two looks at the children
 # s that the roles have to stop. The listener takes the longest: it lets associations end, then aborts them.
 _GRACE = LONGEST_STOP + 3.0
 _DATABASE_GRACE = 20.0  # s for PostgreSQL's checkpoint
-_DATABASE_PAUSE = 2.0  # s between two attempts to reach a database
-_REPORT_EVERY = 15.0  # s after which somebody who waits for the start is told what it waits for
+_DATABASE_PAUSE = 1.5  # s between two attempts to reach a database
 
 
 @dataclass
@@ -41,6 +47,7 @@ class Supervisor:
     """Runs roles until `stop`. `say` gets a line while something holds up the start, then `ready` all reports.
 
     `begun` is called once the listeners have been started: what takes time and is no reason to let a scanner wait.
+    Whenever `asked` is set, what `read` gives is taken over as far as it needs no restart.
     """
 
     settings: Settings
@@ -48,55 +55,69 @@ class Supervisor:
     ready: Callable[[Mapping[str, Report]], None]
     say: Callable[[str], None]
     begun: Callable[[], None]
+    asked: threading.Event = field(default_factory=threading.Event)
+    read: Callable[[], Settings] | None = None
+    _in_force: Settings = field(init=False)
+    _answer: Answer = field(default_factory=lambda: Answer(os.getpid()), init=False)
     _listeners: list[Child] = field(default_factory=list, init=False)
+    _door: Child | None = field(default=None, init=False)
     _keeper: Child | None = field(default=None, init=False)
     _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._in_force = self.settings
 
     def run(self) -> None:
         """The listeners, the database, its schema, the roles; at the end all in reverse.
 
         Raises NodeError where it cannot start.
         """
+        publish(self.settings.data, UP, self._answer)
         try:
             self._start_listeners()
-            settings = spread(self.settings, usable_asked_elsewhere)
-            self._start_keeper(settings)
+            self._in_force = spread(self.settings, usable_asked_elsewhere)
+            self._start_door(self._in_force)
+            self._start_keeper(self._in_force)
             self.begun()
-            connected = self._with_database(settings)
-            if connected is not None:
-                self._start_roles(connected)
+            if self._reach_database():
+                self._start_roles(self._in_force)
                 self._look_after()
         finally:
             self._wind_down()
 
     def _start_listeners(self) -> None:
-        self._listeners = [self._role(name, self.settings) for name in _listeners(self.settings)]
+        self._listeners = [self._role(name) for name in _listeners(self.settings)]
+        self._start_what_is_due()
+
+    def _start_door(self, settings: Settings) -> None:
+        names = role_processes(settings)
+        own = settings.model_copy(update={"data": settings.data.absolute()})
+        self._door = self._child(DOOR, lambda: serve_door(own, names))
         self._start_what_is_due()
 
     def _start_keeper(self, settings: Settings) -> None:
         if settings.database.url is None:
             self._imports = load(_others(settings), first_start=not has_database(settings))
-            own = role_settings(settings, KEEPER)
+            own = role_settings(settings)
             self._keeper = self._child(KEEPER, lambda: keep(own))
             self._start_what_is_due()
 
-    def _with_database(self, settings: Settings) -> Settings | None:
-        """The settings with a URL of a database whose schema is up to date; None when asked to stop before that."""
-        owner_url = _revealed(settings.database.owner_url)
+    def _reach_database(self) -> bool:
+        """Go by the URL of a database whose schema is up to date; False when asked to stop before that."""
+        owner_url = _revealed(self._in_force.database.owner_url)
         if self._keeper is not None:
             kept = self._await_keeper(self._keeper)
             if kept is None:
-                return None
+                return False
             owner_url = kept.facts.owner_url
-            settings = settings.model_copy(
-                update={"database": settings.database.model_copy(update={"url": SecretUrl(kept.facts.url)})}
-            )
-        return settings if self._bring_up_to_date(settings, owner_url) else None
+            database = self._in_force.database.model_copy(update={"url": SecretUrl(kept.facts.url)})
+            self._in_force = self._in_force.model_copy(update={"database": database})
+        return self._bring_up_to_date(self._in_force, owner_url)
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        report_at = time.monotonic() + _REPORT_EVERY
+        patience = Patience(self.say)
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
@@ -105,19 +126,18 @@ class Supervisor:
                 self._tick()
             else:
                 self._start_what_is_due()
-            if time.monotonic() > report_at:
-                report_at = time.monotonic() + _REPORT_EVERY
-                self.say("waiting: the data folder's own PostgreSQL starts")
+            patience.waits(lambda: "waiting: the data folder's own PostgreSQL starts")
         return None
 
     def _start_roles(self, settings: Settings) -> None:
         """Each begins while what the next one needs is imported."""
-        names = _others(settings)
+        names, patience = _others(settings), Patience(self.say)
         for name in least_first(names):
             if self.stop.is_set():
                 return
+            patience.waits(partial("waiting: {} is loaded".format, name))
             load_role(role_of(name))
-            self._roles.append(self._role(name, settings))
+            self._roles.append(self._role(name))
             self._start_what_is_due()
         self._roles.sort(key=lambda child: names.index(child.name))
 
@@ -127,7 +147,7 @@ class Supervisor:
         A schema that fits is left alone, and so is every one where no owner's URL is given: the node's own role may
         not touch it.
         """
-        url = _revealed(settings.database.url) or ""
+        url, patience = _revealed(settings.database.url) or "", Patience(self.say, at_once=True)
         for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
@@ -136,14 +156,14 @@ class Supervisor:
                     _upgrade(url)
                 return True
             except Unavailable as error:
-                self.say(f"waiting: {error}")
+                patience.waits(partial("waiting: {}".format, error))
                 self._tick_for(_DATABASE_PAUSE)
         return False
 
-    def _role(self, name: str, settings: Settings) -> Child:
+    def _role(self, name: str) -> Child:
+        """By the settings that are in force whenever it begins."""
         role, _, index = name.partition("-")
-        own = role_settings(settings, name)
-        return self._child(name, lambda: run_role(role, ROLES[role], own, int(index or 0)))
+        return self._child(name, lambda: run_role(role, ROLES[role], role_settings(self._in_force), int(index or 0)))
 
     def _child(self, name: str, main: Callable[[], int]) -> Child:
         supervisor = os.getpid()
@@ -155,15 +175,14 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        report_at = time.monotonic() + _REPORT_EVERY
+        patience = Patience(self.say)
         awaited = self._processes()
         for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
-                if awaited and time.monotonic() > report_at:
-                    report_at = time.monotonic() + _REPORT_EVERY
-                    self.say(missing(self._reports()))
+                if awaited:
+                    patience.waits(lambda: missing(self._reports()))
 
     def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
         """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.
@@ -192,8 +211,32 @@ class Supervisor:
 
     def _tick(self) -> None:
         """Start what is due, and wait a moment."""
+        if self.asked.is_set():
+            self.asked.clear()
+            self._reload()
         self._start_what_is_due()
         self.stop.wait(_TICK)
+
+    def _reload(self) -> None:
+        """Take over what needs no restart: all of it, or nothing where anything is wrong."""
+        try:
+            change = reread(self.settings, self.read or (lambda: self.settings))
+        except NodeError as error:
+            self._answer = refused(self._answer, error)
+            publish(self.settings.data, UP, self._answer)
+            return
+        self.settings = change.settings
+        self._in_force = taken_over(self._in_force, change.settings, change.taken)
+        logs.set_level(self.settings.logging)
+        hand_over(self.settings.data, self.settings)
+        for child in self._processes():
+            if role_of(child.name) in change.anew:
+                child.renew(_GRACE)
+            elif AS_IT_STANDS & set(change.taken):
+                child.hang_up()
+        say(change)
+        self._answer = answered(self._answer, change)
+        publish(self.settings.data, UP, self._answer)
 
     def _start_what_is_due(self) -> None:
         for child in self._children():
@@ -203,12 +246,13 @@ class Supervisor:
         return [*self._listeners, *self._roles]
 
     def _children(self) -> Sequence[Child]:
-        return [*self._processes(), *([self._keeper] if self._keeper else [])]
+        return [*self._processes(), *(child for child in (self._door, self._keeper) if child)]
 
     def _wind_down(self) -> None:
         """Roles first, so that each can still record its stop; then the database."""
+        roles = [*self._processes(), *([self._door] if self._door else [])]
         keeper = [self._keeper] if self._keeper else []
-        for group, grace in ((self._processes(), _GRACE), (keeper, _DATABASE_GRACE)):
+        for group, grace in ((roles, _GRACE), (keeper, _DATABASE_GRACE)):
             for child in group:
                 child.ask_to_stop()
             deadline = time.monotonic() + grace
@@ -228,8 +272,8 @@ def _others(settings: Settings) -> list[str]:
     return role_processes(settings)[settings.listener.processes :]
 
 
-def role_settings(settings: Settings, name: str) -> Settings:
-    """What the process `name` is to go by.
+def role_settings(settings: Settings) -> Settings:
+    """What the processes of `up` are to go by.
 
     No role uses the owner's URL, for none needs the right to change the schema. What the supervisor was given in its
     environment or has in its memory is not taken from its copies: roles that are to be apart run by themselves.
@@ -238,14 +282,9 @@ def role_settings(settings: Settings, name: str) -> Settings:
         update={
             "data": settings.data.absolute(),
             "database": settings.database.model_copy(update={"owner_url": None}),
-            "http": settings.http.model_copy(update={"port": http_port(settings, name)}),
+            "http": Http(),  # on loopback, at a port that is free: what is asked from outside is asked at the one door
         }
     )
-
-
-def http_port(settings: Settings, name: str) -> int:
-    """The port of /metrics and /health of the process `name`; 0 takes a free one."""
-    return settings.http.port and settings.http.port + _position(settings, name)
 
 
 def missing(reports: Mapping[str, Report]) -> str:
@@ -256,12 +295,6 @@ def missing(reports: Mapping[str, Report]) -> str:
 
 def _listeners(settings: Settings) -> list[str]:
     return [process_name("listen", index) for index in range(settings.listener.processes)]
-
-
-def _position(settings: Settings, name: str) -> int:
-    """The roles' health doors follow one another; the database's keeper comes last."""
-    names = role_processes(settings)
-    return names.index(name) if name in names else len(names)
 
 
 def _revealed(url: SecretUrl | None) -> str | None:

@@ -14,6 +14,7 @@ from domain.clock import SystemClock
 from domain.errors import Retryable, Unavailable
 from domain.stopping import loop_until, until_stopped
 from roles.process import Context, process_name
+from store.leases import Backlog
 
 T = TypeVar("T")
 
@@ -112,10 +113,10 @@ def holder_name(role: str, context: Context) -> str:
     return f"{process_name(role, context.index)}@{socket.gethostname()}"
 
 
-def publish_backlog(queue: str, count: int, age: float) -> None:
-    """Publish how much waits and for how many seconds the oldest has."""
-    metrics.queue_depth.labels(queue).set(count)
-    metrics.queue_age.labels(queue).set(age)
+def publish_backlog(queue: str, backlog: Backlog) -> None:
+    """Publish how much is not done and how old the oldest of it is."""
+    metrics.queue_depth.labels(queue).set(backlog.count)
+    metrics.queue_age.labels(queue).set(backlog.age)
 
 
 class BackgroundTask:

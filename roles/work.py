@@ -85,7 +85,7 @@ def _alongside(settings: Settings, packages: Sequence[Package], model: str) -> i
 
 def _measure(context: Context) -> None:
     with context.database.transaction() as connection:
-        publish_backlog("jobs", *JOBS.backlog(connection))
+        publish_backlog("jobs", JOBS.backlog(connection))
 
 
 class WarmModels:

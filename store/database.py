@@ -20,7 +20,8 @@ from store.grants import APPLICATION_ROLE
 
 __all__ = ["APPLICATION_ROLE", "Connection", "Database", "MissingRight", "Notifications", "server_at"]
 
-_DRIVERS = {"postgresql", "postgresql+psycopg"}
+_DRIVER = "postgresql+psycopg"
+_DRIVERS = {"postgres", "postgresql", _DRIVER}
 
 # What stands for a moment or a span that Python has none for; so far from the ends that zones can be applied.
 _EARLIEST, _LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
@@ -66,7 +67,7 @@ def server_at(url: str) -> URL:
     """The parts of a URL of PostgreSQL; raises ConfigurationError, without what stood there, where it is none."""
     with suppress(ArgumentError, ValueError):
         if (parts := make_url(url)).drivername in _DRIVERS:
-            return parts
+            return parts.set(drivername=_DRIVER)
     raise ConfigurationError(
         "the database's URL is not of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
     )

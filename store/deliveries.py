@@ -34,6 +34,8 @@ DELIVERIES = LeaseTable(
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
     give_up=DeliveryEvent.REFUSE,
+    # A plan that is made anew moves `planned_at`, and the first attempt was before that.
+    asked_at=func.least(deliveries.c.planned_at, deliveries.c.first_attempt, deliveries.c.since),
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 
@@ -110,6 +112,22 @@ def plan_delivery(
     return Planned(row.id, row.rewritten)
 
 
+def make(connection: Connection, job: Job, destination: str) -> Delivery | None:
+    """A delivery of which nothing is planned; None where there is one."""
+    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
+    if connection.scalar(select(exists().where(of_job))):
+        return None
+    _new_delivery(connection, job, destination)
+    return _delivery(connection.execute(_DELIVERY.where(of_job)).one())
+
+
+def why_cancelled(connection: Connection, job: Job) -> str:
+    """Why a job's results go nowhere any more, "" where none was cancelled."""
+    ended = (deliveries.c.job_id == job.id, deliveries.c.state == DeliveryState.CANCELLED)
+    newest = select(deliveries.c.reason).where(*ended).order_by(deliveries.c.since.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none() or ""
+
+
 def hold_back(connection: Connection, planned: Planned, written_for: datetime, seconds: float) -> None:
     """Let a delivery that was just planned wait for results that are written anew, `seconds` at the most.
 
@@ -149,10 +167,22 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Delivery]:
     return [_delivery(row) for row in connection.execute(ended.order_by(deliveries.c.id))]
 
 
-def reopen(connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None) -> int:
-    """Have the study's deliveries that ended badly tried anew, those of `revision` where one is given; how many."""
+def reopen(
+    connection: Connection, study: uuid.UUID, reason: str, revision: int | None = None, destination: str | None = None
+) -> int:
+    """Have the study's deliveries that ended badly tried anew; how many.
+
+    Those of `revision` where one is given, and those to `destination` where one is.
+    """
     ended = [one for one in ended_badly(connection, study) if revision in (None, one.revision)]
-    return try_anew(connection, ended, reason)
+    return try_anew(connection, [one for one in ended if destination in (None, one.destination)], reason)
+
+
+def studies_without(connection: Connection, destination: str) -> list[StudyId]:
+    """The studies with a delivery that the destination refused, that was given up, or that waits."""
+    missing = deliveries.c.state.in_((*_ENDED_BADLY, DeliveryState.PENDING))
+    found = select(deliveries.c.study_id).where(bound_for(destination), missing).distinct()
+    return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
 def without_objects(connection: Connection, job: Job) -> list[Delivery]:
@@ -217,9 +247,13 @@ def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
     return bool(connection.scalar(select(newer)))
 
 
-def hurry(connection: Connection, study: uuid.UUID) -> int:
-    """Let the study's pending deliveries be tried now instead of at the end of their pause; how many there are."""
-    pending = and_(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.PENDING)
+def hurry(connection: Connection, study: uuid.UUID, destination: str | None = None) -> int:
+    """Let the study's pending deliveries be tried now instead of at the end of their pause; how many there are.
+
+    Those to `destination` alone where one is given.
+    """
+    there = bound_for(destination) if destination is not None else true()
+    pending = and_(deliveries.c.study_id == study, deliveries.c.state == DeliveryState.PENDING, there)
     return connection.execute(update(deliveries).where(pending).values(not_before=NOW)).rowcount
 
 

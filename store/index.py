@@ -51,10 +51,13 @@ def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bo
     return connection.execute(statement).one_or_none() is not None
 
 
-def open_associations(connection: Connection, rows: Sequence[AssociationRow]) -> None:
-    """Note associations; a second time changes nothing."""
+def open_associations(connection: Connection, rows: Sequence[AssociationRow]) -> set[uuid.UUID]:
+    """Note associations; a second time changes nothing. Those that were not noted before."""
+    new: set[uuid.UUID] = set()
     for some in _in_parts(rows):
-        connection.execute(upsert(associations).values(some).on_conflict_do_nothing())
+        made = upsert(associations).values(some).on_conflict_do_nothing().returning(associations.c.id)
+        new.update(connection.scalars(made))
+    return new
 
 
 def close_association(connection: Connection, association: uuid.UUID, outcome: str) -> bool:

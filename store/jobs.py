@@ -28,6 +28,7 @@ JOBS = LeaseTable(
     retry=JobEvent.RETRY,
     cancel=JobEvent.CANCEL,
     give_up=JobEvent.FAIL,
+    asked_at=jobs.c.requested_at,
 )
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
@@ -131,14 +132,30 @@ def withdraw(
     connection: Connection, study: uuid.UUID, reason: str, now: datetime, user: str
 ) -> tuple[list[Job], list[Job]]:
     """Take back what the study's models found and stop those that were asked and have not: the ones and the others."""
-    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
-    stopped = [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
+    stopped = going(connection, study)
     for one in stopped:
         JOBS.move(connection, one.id, JOBS.cancel, reason=reason)
     done = and_(jobs.c.study_id == study, jobs.c.state == JobState.SUCCEEDED, jobs.c.withdrawn_at.is_(None))
     values = {"withdrawn_at": now, "withdrawn_for": reason, "withdrawn_by": user}
     taken = update(jobs).where(done).values(values).returning(jobs)
     return [_job(row) for row in connection.execute(taken)], stopped
+
+
+def going(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The study's jobs that wait or run, of whatever revision."""
+    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
+    return [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
+
+
+def have_done_anew(connection: Connection, study: uuid.UUID, model: str) -> int:
+    """Let no run of a model on a study be the answer of a later revision, which makes its own; how many they are."""
+    its_own = and_(jobs.c.study_id == study, jobs.c.model == model)
+    return connection.execute(update(jobs).where(its_own).values(done_anew=True)).rowcount
+
+
+def is_known_model(connection: Connection, model: str) -> bool:
+    """Was a model of this name ever asked?"""
+    return bool(connection.scalar(select(exists(jobs.c.id).where(jobs.c.model == model))))
 
 
 def get(connection: Connection, job: uuid.UUID) -> Job:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Generic, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, DateTime, Table, and_, extract, func, literal, or_, select, update
 
 from domain.ids import StudyId
 from domain.states import advance
@@ -44,12 +44,23 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Backlog:
+    """How many rows are not done, and how many seconds ago the oldest of them was asked for.
+
+    That does not fall while a row is worked on or tried again.
+    """
+
+    count: int
+    age: float
+
+
+@dataclass(frozen=True)
 class LeaseTable(Generic[S, E]):
     """A table of leased rows and the part of its state machine that leases need.
 
     `waits` is the state in which a row may be claimed, `claimed` the events that lead from there to the last of `held`,
     `give_up` ends one for good.
-    `at_claim` are columns that a claim sets besides.
+    `asked_at` is when the work of a row was first wanted; `at_claim` are columns that a claim sets besides.
     """
 
     table: Table
@@ -62,6 +73,7 @@ class LeaseTable(Generic[S, E]):
     retry: E
     cancel: E
     give_up: E
+    asked_at: ColumnElement[datetime]
     at_claim: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
@@ -159,12 +171,16 @@ class LeaseTable(Generic[S, E]):
         seconds = connection.execute(select(soonest).where(columns.state == self.waits, *conditions)).scalar_one()
         return None if seconds is None else max(0.0, float(seconds))
 
-    def backlog(self, connection: Connection) -> tuple[int, float]:
-        """How many rows wait, and for how many seconds the oldest has."""
-        columns = self.table.c
-        oldest = extract("epoch", NOW - func.min(columns.since))
-        count, seconds = connection.execute(select(func.count(), oldest).where(columns.state == self.waits)).one()
-        return count, max(0.0, float(seconds or 0.0))
+    def backlog(self, connection: Connection) -> Backlog:
+        """The rows that are not done."""
+        return self.backlogs(connection, literal("all")).get("all", Backlog(0, 0.0))
+
+    def backlogs(self, connection: Connection, by: ColumnElement[str]) -> Mapping[str, Backlog]:
+        """The rows that are not done, for each value of `by` that one has."""
+        undone = self.table.c.state.in_((self.waits, *self.held))
+        oldest = extract("epoch", NOW - func.min(self.asked_at))
+        found = connection.execute(select(by, func.count(), oldest).where(undone).group_by(by))
+        return {key: Backlog(count, max(0.0, float(seconds or 0.0))) for key, count, seconds in found}
 
     def _due(self) -> Condition:
         return and_(self.table.c.state == self.waits, self.table.c.not_before <= NOW)

@@ -5,14 +5,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select, update
 
-from domain.identity import disagreeing
+from domain.identity import ACCESSION, disagreeing, of_patient
 from domain.ids import StudyId
 from domain.records import PatientGroup
 from store.locks import locked
 from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies
+
+# The marks that say who the patient is: what was ordered parts nobody's images.
+_WHO: ColumnElement[Sequence[str] | None] = literal_column(
+    "(SELECT array_agg(mark ORDER BY mark) FROM unnest(instances.identity) mark "
+    f"WHERE NOT starts_with(mark, '{ACCESSION}:'))"
+).label("who")
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def groups(connection: Connection, study: StudyId) -> tuple[NamedImages, ...]:
     began = func.min(instances.c.received_at)
     query = (
         select(
-            instances.c.identity,
+            _WHO,
             func.count().label("instances"),
             func.array_agg(series.c.series_uid.distinct()).label("series"),
             func.array_agg(associations.c.calling_ae.distinct()).label("callers"),
@@ -52,11 +58,11 @@ def groups(connection: Connection, study: StudyId) -> tuple[NamedImages, ...]:
         .join(series, series.c.id == instances.c.series_id)
         .outerjoin(associations, associations.c.id == instances.c.association_id)
         .where(instances.c.study_id == study)
-        .group_by(instances.c.identity)
-        .order_by(began, instances.c.identity)
+        .group_by(_WHO)
+        .order_by(began, _WHO)
     )
     rows = connection.execute(query).all()
-    marks = [frozenset(row.identity or ()) for row in rows]
+    marks = [frozenset(row.who or ()) for row in rows]
     return tuple(
         NamedImages(
             own,
@@ -86,7 +92,11 @@ def take_out(connection: Connection, study: StudyId, sets: Collection[frozenset[
     mine = select(*columns, series.c.series_uid, instances.c.identity).join(series)
     found = connection.execute(locked(mine.where(instances.c.study_id == study), instances)).mappings()
     fields = TakenOut.__dataclass_fields__
-    taken = [TakenOut(**{name: row[name] for name in fields}) for row in found if row["identity"] in wanted]
+    taken = [
+        TakenOut(**{name: row[name] for name in fields})
+        for row in found
+        if sorted(of_patient(row["identity"] or ())) in wanted
+    ]
     connection.execute(delete(instances).where(instances.c.sop_uid.in_([one.sop_uid for one in taken])))
     return taken
 

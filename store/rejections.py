@@ -28,6 +28,7 @@ REJECTIONS = LeaseTable(
     retry=DeliveryEvent.RETRY,
     cancel=DeliveryEvent.CANCEL,
     give_up=DeliveryEvent.REFUSE,
+    asked_at=rejections.c.requested_at,
     at_claim={"first_attempt": func.coalesce(rejections.c.first_attempt, NOW)},
 )
 
@@ -142,12 +143,23 @@ def ended_badly(connection: Connection, study: uuid.UUID) -> list[Rejection]:
     return [_rejection(row) for row in connection.execute(ended.order_by(rejections.c.id))]
 
 
-def try_anew(connection: Connection, study: uuid.UUID, reason: str) -> int:
-    """Have the study's notes that ended badly tried again, and those that wait now; how many."""
-    ended = ended_badly(connection, study)
+def studies_without(connection: Connection, destination: str) -> list[StudyId]:
+    """The studies with a note that the destination refused, that was given up, or that waits."""
+    missing = rejections.c.state.in_((*_ENDED_BADLY, DeliveryState.PENDING))
+    found = select(rejections.c.study_id).where(bound_for(destination), missing).distinct()
+    return [StudyId(one) for one in connection.execute(found).scalars()]
+
+
+def try_anew(connection: Connection, study: uuid.UUID, reason: str, destination: str | None = None) -> int:
+    """Have the study's notes that ended badly tried again, and those that wait now; how many.
+
+    Those to `destination` alone where one is given.
+    """
+    ended = [one for one in ended_badly(connection, study) if destination in (None, one.destination)]
     for one in ended:
         _try_anew(connection, one, reason)
-    pending = and_(rejections.c.study_id == study, rejections.c.state == DeliveryState.PENDING)
+    there = bound_for(destination) if destination is not None else true()
+    pending = and_(rejections.c.study_id == study, rejections.c.state == DeliveryState.PENDING, there)
     return connection.execute(update(rejections).where(pending).values(not_before=NOW)).rowcount
 
 

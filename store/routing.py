@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, select, text, update
+from sqlalchemy import Connection, and_, exists, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, new_id, set_digest
@@ -84,6 +84,12 @@ def note_decision(connection: Connection, decision: Decision) -> None:
     connection.execute(noted.on_conflict_do_update(index_elements=key, set_=changed))
 
 
+def was_decided(connection: Connection, study: StudyId, revision: int) -> bool:
+    """Whether it was decided of any model if it runs on this revision."""
+    decided = and_(decisions.c.study_id == study, decisions.c.revision == revision)
+    return bool(connection.scalar(select(exists(decisions.c.model).where(decided))))
+
+
 @dataclass(frozen=True)
 class RequestedJob:
     """The job of an input: `opened` where it is requested now, `waits` where it has no answer yet.
@@ -129,9 +135,11 @@ def _input_set(connection: Connection, wanted: WantedJob) -> str:
 def _is_taken_back(connection: Connection, wanted: WantedJob, input_set: str) -> bool:
     """Whether an earlier revision's results of this very input were withdrawn, and not because a person saw them.
 
-    Archives were told to hide them, by their UIDs, which derive from the input: what is made anew needs others.
+    Archives were told to hide them, by their UIDs, which derive from the input: what is made anew needs others. So does
+    what a person asked for once more.
     """
-    taken = (jobs.c.withdrawn_at.is_not(None), jobs.c.withdrawn_by == "", jobs.c.revision < wanted.revision)
+    withdrawn = and_(jobs.c.withdrawn_at.is_not(None), jobs.c.withdrawn_by == "")
+    taken = (or_(withdrawn, jobs.c.done_anew), jobs.c.revision < wanted.revision)
     found = select(jobs.c.id).filter_by(**_same(wanted), input_set=input_set).where(*taken)
     return connection.execute(found).first() is not None
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.identity import disagreeing
+from domain.identity import ACCESSION, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
 from store.leases import NOW
@@ -154,6 +155,30 @@ def patient_of(connection: Connection, study: StudyRow) -> Patient:
     """Whom the instances of a study name that it has now."""
     marks = select(func.unnest(instances.c.identity)).where(instances.c.study_id == study.id).distinct()
     return patient(connection.execute(marks).scalars().all(), study.patient.same)
+
+
+def without_accession(connection: Connection) -> list[StudyId]:
+    """The studies of which no digest of an Accession Number is known, the newest first."""
+    named = func.array_to_string(studies.c.named, "\n").contains(f"{ACCESSION}:")
+    found = select(studies.c.id).where(~named).order_by(studies.c.last_received.desc())
+    return [StudyId(one) for one in connection.execute(found).scalars()]
+
+
+def one_image_of_each_series(connection: Connection, study: StudyId) -> list[str]:
+    """The keys of their objects."""
+    mine = select(instances.c.object_key).where(instances.c.study_id == study)
+    first = mine.ext(distinct_on(instances.c.series_id)).order_by(instances.c.series_id, instances.c.sop_uid)
+    return list(connection.execute(first).scalars())
+
+
+def name_more(connection: Connection, study: StudyId, marks: Collection[str]) -> bool:
+    """Keep that the study's images bear these marks besides; whether any is new."""
+    row = lock(connection, {study}).get(study)
+    if row is None or row.patient.named.issuperset(marks):
+        return False
+    named = sorted(row.patient.named.union(marks))
+    connection.execute(update(studies).where(studies.c.id == study).values(named=named))
+    return True
 
 
 def names_two_patients(connection: Connection, study: StudyId) -> bool:

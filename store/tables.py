@@ -66,6 +66,7 @@ studies = Table(
     _moment("images_removed_at", nullable=True),
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
+    Index(None, "named", postgresql_using="gin"),
 )
 
 associations = Table(
@@ -89,6 +90,21 @@ study_associations = Table(
     Column("last_sequence", BigInteger),  # number of the association's last record that brought something of the study
     PrimaryKeyConstraint("study_id", "association_id"),
     Index(None, "association_id"),
+)
+
+# Who called, by AE title and address, however often.
+callers = Table(
+    "callers",
+    metadata,
+    Column("calling_ae", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("accepted", BigInteger, nullable=False),  # associations
+    Column("refused", BigInteger, nullable=False),
+    _moment("last_accepted", nullable=True),
+    _moment("last_refused", nullable=True),
+    Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
+    Column("reason", Text, nullable=False),  # the last one's, in words
+    PrimaryKeyConstraint("calling_ae", "address"),
 )
 
 series = Table(
@@ -252,6 +268,7 @@ jobs = Table(
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     _moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
+    Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
@@ -296,7 +313,7 @@ deliveries = Table(
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
-    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
+    Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -353,6 +370,17 @@ destinations_seen = Table(
     _moment("changed_at", nullable=True),  # when it first answered as it last did
     _moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+)
+
+paused = Table(
+    "paused",
+    metadata,
+    Column("kind", Text, nullable=False),  # domain.pauses.Held
+    Column("name", Text, nullable=False),
+    _moment("since"),
+    Column("reason", Text, nullable=False),
+    Column("paused_by", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "name"),
 )
 
 model_packages = Table(

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
@@ -28,6 +28,7 @@ from store.embedded_cluster import is_installed
 from store.granting import excess
 from store.grants import WHOEVER
 from store.identity_key import known
+from store.pauses import all_paused
 from store.queries.schema import schema_is_ready
 
 # Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
@@ -54,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _engines()
     yield from _walls(settings)
     yield from _models(settings)
+    yield from _paused(settings)
 
 
 def _port(settings: Settings) -> Iterator[Look]:
@@ -139,6 +141,15 @@ def _known_key(settings: Settings) -> str | None:
             return known(connection)
     except NodeError:
         return None
+
+
+def _paused(settings: Settings) -> Iterator[Look]:
+    """What a person holds back; of a database that does not run, nothing is known."""
+    if settings.database.url is None and running(settings.data, KEEPER) is None:
+        return
+    with suppress(NodeError), reading(settings) as database, database.transaction() as connection:
+        for one in all_paused(connection):
+            yield Look(f"{one.kind} {one.name}", Mark.NOTED, one.said)
 
 
 def _extras() -> Iterator[Look]:

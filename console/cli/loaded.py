@@ -6,6 +6,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from config.imports import importing
+from console.cli.help_text import flowing
 from console.cli.table import COMMANDS
 
 
@@ -15,7 +16,15 @@ def command(name: str) -> TyperCommand | TyperGroup:
         module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
     found = get_group(module.app).commands[name]
     assert isinstance(found, TyperCommand | TyperGroup)
+    _let_help_flow(found)
     return found
+
+
+def _let_help_flow(one: TyperCommand | TyperGroup) -> None:
+    one.help = flowing(one.help or "")
+    for below in one.commands.values() if isinstance(one, TyperGroup) else ():
+        assert isinstance(below, TyperCommand | TyperGroup)
+        _let_help_flow(below)
 
 
 def named_command(name: str, below: str | None) -> tuple[TyperCommand | None, int]:

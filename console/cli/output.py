@@ -13,7 +13,8 @@ from typing import Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,8 @@ from rich.text import Text
 from console.cli.hints import completed
 from domain.visible import visible
 
+_BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
+_READABLE = 20  # a text of several words is not squeezed below this; a moment has 19
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
 _BAD = {"stuck", "failed", "timed_out", "refused", "broken"}
@@ -85,16 +88,58 @@ def stacked(lines: Iterable[str], style: str = "") -> Text:
     return Text("\n".join(map(_line, lines)), style)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+class Tabulated:
+    """Rows beneath their columns where each word has room, else each row as lines of its own: no word is broken.
+
+    A word that is longer than the screen is.
+    """
+
+    def __init__(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+        self._title = styled(title, "bold") if title else None
+        self._columns = [styled(column) for column in columns]
+        self._rows = rows
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Drawn for the width that there is."""
+        least = [_least_width(cells) for cells in zip(self._columns, *self._rows, strict=True)]
+        if sum(least) + _BETWEEN * (len(least) - 1) + _EDGES <= options.max_width:
+            yield self._table(least)
+        else:
+            yield from self._lines(options.max_width)
+
+    def _table(self, least: Sequence[int]) -> Table:
+        made = Table(title=self._title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        made.header_style = "dim"
+        for column, width in zip(self._columns, least, strict=True):
+            made.add_column(column, overflow="fold", min_width=width)
+        for row in self._rows:
+            made.add_row(*row)
+        return made
+
+    def _lines(self, width: int) -> Iterator[RenderableType]:
+        if self._title:
+            yield self._title
+        for row in self._rows:
+            made = Table(box=None, show_header=False, pad_edge=False, padding=(0, _BETWEEN, 0, 0))
+            made.add_column(overflow="fold", style="dim", width=min(max(map(len, self._columns)), width // 3))
+            made.add_column(overflow="fold")
+            for column, cell in zip(self._columns, row, strict=True):
+                if cell.plain.strip():
+                    made.add_row(column, cell)
+            yield made
+            yield Text()
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Tabulated:
     """A table of plain text; nothing in a cell is markup. A cell of several lines is a list of them."""
-    heading = styled(title, "bold") if title else None
-    made = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    made.header_style = "dim"
-    for column in columns:
-        made.add_column(styled(column), overflow="fold")
-    for row in rows:
-        made.add_row(*map(_cell, row))
-    return made
+    return Tabulated(title, columns, [list(map(_cell, row)) for row in rows])
+
+
+def _least_width(cells: Iterable[Text]) -> int:
+    """What breaks no word, and leaves a text readable."""
+    lines = [line for cell in cells for line in cell.plain.splitlines()]
+    words = max((cell_len(word) for line in lines for word in line.split()), default=1)
+    return max(words, min(_READABLE, max(map(cell_len, lines), default=1)))
 
 
 def _line(text: object) -> str:

@@ -17,7 +17,7 @@ _HIGHEST_OF_ROOT = 1023  # ports that an ordinary user may not open
 
 _FIRST_SETTINGS = """\
 # The settings of the service dicom-node. All that there are: dicom-node config show --config {config}
-# After a change: dicom-node config check {config} && systemctl restart dicom-node
+# After a change: systemctl reload dicom-node. It says which settings it has taken over, and which wait for a restart.
 data = "{data}"
 
 [listener]
@@ -46,6 +46,7 @@ User={user}
 Group={user}
 WorkingDirectory={data}
 ExecStart={program} {command} --config {config}
+ExecReload={program} reload --config {config}
 Restart=always
 RestartSec=2
 # A wrong setting stays wrong: systemctl status shows it, and nothing is tried again until somebody has mended it.

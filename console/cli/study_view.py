@@ -24,6 +24,7 @@ from domain.records import (
     StudyRecord,
     StudySummary,
 )
+from domain.states import StudyState
 from domain.statuses import outcome
 
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -38,22 +39,48 @@ class Section:
     rows: Sequence[Sequence[object]]
 
 
-def overview(studies: Sequence[StudySummary], places: Sequence[Progress], now: datetime) -> RenderableType:
-    """One line a study."""
-    rows = [
-        (
-            str(one.study.id)[:_ID],
-            state(one.study.state),
-            place.where,
-            ago(place.since, now),
-            place.why,
-            one.series or 0,
-            _instances(one),
-            moment(one.study.last_received),
-        )
-        for one, place in zip(studies, places, strict=True)
-    ]
-    return table("", ("study", "state", "where", "since", "why", "series", "instances", "last received"), rows)
+_WIDE = 140  # columns of a screen on which a study has one line
+
+
+def overview(
+    studies: Sequence[StudySummary], places: Sequence[Progress], now: datetime, width: int = 200
+) -> RenderableType:
+    """One line a study; on a narrow screen what belongs together is below one another."""
+    each = list(zip(studies, places, strict=True))
+    if width < _WIDE:
+        return table("", ("study", "images", "from", "where, since when and why"), [_narrow(*one, now) for one in each])
+    columns = ("study", "state", "where", "since", "why", "modality", "from", "description", "images", "last received")
+    return table("", columns, [_wide(*one, now) for one in each])
+
+
+def _wide(one: StudySummary, place: Progress, now: datetime) -> Sequence[object]:
+    return (
+        str(one.study.id)[:_ID],
+        state(one.study.state),
+        place.where,
+        ago(place.since, now),
+        place.why,
+        ", ".join(one.modalities),
+        list(one.senders),
+        one.description,
+        f"{_instances(one)} in {one.series or 0} series",
+        moment(one.study.last_received),
+    )
+
+
+def _narrow(one: StudySummary, place: Progress, now: datetime) -> Sequence[object]:
+    where = styled(f"{place.where}, {ago(place.since, now)}: ", "bold").append_text(styled(place.why, "not bold"))
+    if one.study.state is StudyState.STUCK:
+        where = state(one.study.state).append_text(styled(f", {ago(place.since, now)}: {place.why}", "not bold"))
+    if one.description:
+        where.append("\n").append_text(styled(one.description, "dim"))
+    images = [", ".join(one.modalities), f"{_instances(one)} in {one.series or 0} series"]
+    return str(one.study.id)[:_ID], [line for line in images if line], [*one.senders, _short(one)], where
+
+
+def _short(one: StudySummary) -> str:
+    """When something of it last came, without the year: the newest are shown."""
+    return moment(one.study.last_received)[5:16]
 
 
 def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:

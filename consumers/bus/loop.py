@@ -31,6 +31,7 @@ from store.outbox import mark_handled
 Handler = Callable[[Transaction, Event], None]
 
 _POLL = 1.0  # s
+DEAD_LETTER = "dead letter"  # the outcome of an event that no attempt could handle
 _log = logging.getLogger(__name__)
 
 
@@ -148,8 +149,9 @@ class Consumer:
             number = self._certain.call(write)
         except Unfounded:
             return "unfounded"
-        _log.error("event set aside", extra={"group": self._group, "dead_letter": number, "kind": type(error).__name__})
-        return "dead letter"
+        extra = {"group": self._group, "dead_letter": number, "reason": error.sentence}
+        _log.error("an event became a dead letter (dicom-node dead-letters list)", extra=extra)
+        return DEAD_LETTER
 
     def _count(self, outcome: str) -> None:
         metrics.events_handled.labels(self._group, outcome).inc()

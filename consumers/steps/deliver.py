@@ -12,6 +12,7 @@ from config import metrics
 from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, LeaseLost
+from consumers.reachability import Reachability
 from consumers.steps import stuck, supersede
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
@@ -28,6 +29,7 @@ from store.database import Connection
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import DELIVERIES_GO_ON
 from store.results import Result
 from store.studies import note_progress
 
@@ -54,7 +56,7 @@ class _Deliveries:
     """What becomes of a delivery, whoever it is for."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = DELIVERIES
-    due: Sequence[Condition] = (OF_ONE_PATIENT,)
+    due: Sequence[Condition] = (OF_ONE_PATIENT, DELIVERIES_GO_ON)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None, supersede: TakenBack = TakenBack.NONE) -> None:
         self.policy = policy
@@ -162,7 +164,8 @@ class _Deliveries:
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
     def settled(self, item: Delivery, state: str, seconds: float) -> None:
-        """Each object was counted when its answer came."""
+        """Count the attempt; each object was counted when its answer came."""
+        metrics.deliveries.labels(item.destination, state).inc()
 
 
 class DeliveryTo(_Deliveries):
@@ -177,8 +180,10 @@ class DeliveryTo(_Deliveries):
         policy: RetryPolicy,
         timeout: float,
         clock: Clock | None = None,
+        reachability: Reachability | None = None,
     ) -> None:
         super().__init__(policy, clock, destination.profile.supersede)
+        self._reachability = reachability or Reachability(destination.name)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._ledger = ledger
         self._objects = objects
@@ -215,7 +220,8 @@ class DeliveryTo(_Deliveries):
                 raise LeaseLost(f"delivery {one.item.id} is somebody else's by now")
             uid, stored = outcome.sent.sop_instance, outcome.verdict is Verdict.STORED
             deliveries.note_object(connection, one.item.id, uid, stored, outcome.status, outcome.unanswered)
-        metrics.deliveries.labels(one.item.destination, outcome.verdict.value).inc()
+        metrics.delivery_objects.labels(one.item.destination, outcome.verdict.value).inc()
+        self._reachability.note(outcome)
         return outcome
 
     def _ask_anew(self, delivery: Delivery, refused: str) -> Sent | NodeError:

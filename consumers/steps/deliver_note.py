@@ -7,6 +7,7 @@ from audit.trail import Action, Transaction
 from config import metrics
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed
+from consumers.reachability import Reachability
 from consumers.steps import stuck
 from dicom_node.scu.store import Outgoing, Verdict, send
 from domain.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from store import rejections
 from store.database import Connection
 from store.leases import Condition, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import NOTES_GO_ON
 from store.rejections import IS_WRITTEN, REJECTIONS, Rejection, bound_elsewhere, bound_for
 from store.studies import note_progress
 
@@ -31,7 +33,7 @@ class _Notes:
     """What becomes of a note, whoever it is for. What is handed over is the peer's C-STORE status."""
 
     rows: LeaseTable[DeliveryState, DeliveryEvent] = REJECTIONS
-    due: Sequence[Condition] = (IS_WRITTEN,)
+    due: Sequence[Condition] = (IS_WRITTEN, NOTES_GO_ON)
 
     def __init__(self, policy: RetryPolicy, clock: Clock | None) -> None:
         self.policy = policy
@@ -105,7 +107,8 @@ class _Notes:
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
     def settled(self, item: Rejection, state: str, seconds: float) -> None:
-        """It was counted when its answer came."""
+        """Count the attempt; the object was counted when its answer came."""
+        metrics.deliveries.labels(item.destination, state).inc()
 
 
 class NotesTo(_Notes):
@@ -119,8 +122,10 @@ class NotesTo(_Notes):
         policy: RetryPolicy,
         timeout: float,
         clock: Clock | None = None,
+        reachability: Reachability | None = None,
     ) -> None:
         super().__init__(policy, clock)
+        self._reachability = reachability or Reachability(destination.name)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._objects = objects
         self._destination = destination
@@ -141,7 +146,8 @@ class NotesTo(_Notes):
         path = self._objects.path(item.object_key)
         note = Outgoing(path, KEY_OBJECT_SELECTION, item.sop_uid, item.transfer_syntax)
         (outcome,) = send([note], self._destination.destination, self._our_aet, self._timeout)
-        metrics.deliveries.labels(item.destination, outcome.verdict.value).inc()
+        metrics.delivery_objects.labels(item.destination, outcome.verdict.value).inc()
+        self._reachability.note(outcome)
         if outcome.verdict is Verdict.STORED:
             return outcome.status or 0
         return Retryable(outcome.reason) if outcome.verdict is Verdict.RETRY else Permanent(outcome.reason)

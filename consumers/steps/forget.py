@@ -8,7 +8,8 @@ from consumers.steps import stuck
 from consumers.steps.deliver import about
 from consumers.steps.deliver_note import about as about_note
 from domain.errors import Permanent
-from store import deliveries, rejections
+from domain.pauses import Held
+from store import deliveries, pauses, rejections
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
 from store.rejections import REJECTIONS
@@ -48,6 +49,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
         for note in untold:
             REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, note.study_id, **about_note(note), reason=reason)
+        pauses.resume(transaction.connection, Held.DESTINATION, destination)
         released = []
         of = {*(one.study_id for one in dropped), *(note.study_id for note in untold)}
         for study in sorted(of):

@@ -179,6 +179,7 @@ class Indexer:
             batch.quarantine(unreadable)
             batch.note(entries)
             batch.close_associations(entries)
+            batch.note_callers()
             transaction.wake(STUDIES_CHANNEL)
         self._unsynced |= batch.studies
         _tell(batch)
@@ -192,6 +193,7 @@ class Indexer:
             batch.lock_studies([], unreadable)
             batch.quarantine(unreadable)
             batch.close_associations([record.entry])
+            batch.note_callers()
         _tell(batch)
 
     def _checkpoint(self) -> None:

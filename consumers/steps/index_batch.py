@@ -14,6 +14,7 @@ from domain.identity import kind_of_conflict
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
+from store.callers import Caller, Calls, note_calls
 from store.index import Known
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
@@ -54,12 +55,22 @@ class IndexBatch:
         self.counts: dict[str, int] = defaultdict(int)
         self.reasons: list[str] = []
         self.studies: set[StudyId] = set()
+        self._calls: dict[Caller, Calls] = defaultdict(Calls)
 
     def open_associations(self, entries: Sequence[Entry]) -> None:
         """Every association that is spoken of gets its row, also when its opening is long checkpointed."""
         spoken_of = {entry.association: entry for entry in reversed(entries) if entry.kind in _OF_ASSOCIATIONS}
         if spoken_of:
-            index.open_associations(self._connection, [_association_row(entry) for entry in spoken_of.values()])
+            rows = [_association_row(entry) for entry in spoken_of.values()]
+            for new in index.open_associations(self._connection, rows):
+                entry = spoken_of[new]
+                calls = self._calls[entry.calling, entry.address]
+                calls.accepted += 1
+                calls.last_accepted = max(filter(None, (calls.last_accepted, entry.received)))
+
+    def note_callers(self) -> None:
+        """Who called, at the end: these rows hang on nothing."""
+        note_calls(self._connection, self._calls)
 
     def lock_studies(self, filed: Sequence[Filed], unreadable: Sequence[Unreadable]) -> None:
         """Make and lock every study that the batch says something of: once, or two batches wait for each other."""
@@ -142,10 +153,21 @@ class IndexBatch:
             action = _NOTED.get(entry.kind)
             mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
             if action and index.first_time(self._connection, mark, self._now):
+                if entry.kind is Kind.ASSOCIATION_REFUSED:
+                    self._count_refused(entry)
                 details = {key: value for key, value in entry.details.items() if value is not None}
                 self._transaction.record(
                     action, None, **_who(entry), instance=entry.sop_instance, sop_class=entry.sop_class, **details
                 )
+
+    def _count_refused(self, entry: Entry) -> None:
+        calls, details = self._calls[entry.calling, entry.address], entry.details
+        count = details.get("count", 1)
+        calls.refused += count if isinstance(count, int) else 1
+        calls.last_refused = max(filter(None, (calls.last_refused, entry.received)))
+        codes = [details.get(name) for name in ("result", "source", "code")]
+        calls.refusal = "" if None in codes else "-".join(map(str, codes))
+        calls.reason = str(details.get("reason", ""))
 
     def close_associations(self, entries: Iterable[Entry]) -> None:
         """An end by the book needs no entry; every other one gets one, but those that are told by number."""

@@ -28,6 +28,7 @@ from store.database import Connection, Database
 from store.jobs import JOBS, STUDY_IS_COMPLETE, Job
 from store.leases import Condition, Lease, LeaseTable
 from store.objects import ObjectStore
+from store.pauses import MODEL_GOES_ON
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Inference:
 
     rows: LeaseTable[JobState, JobEvent] = JOBS
     scope: Sequence[Condition] = ()
-    due: Sequence[Condition] = (STUDY_IS_COMPLETE,)
+    due: Sequence[Condition] = (STUDY_IS_COMPLETE, MODEL_GOES_ON)
 
     def __init__(
         self,

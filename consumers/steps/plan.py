@@ -58,6 +58,9 @@ class DeliveryPlanner:
         reason = self._reason(late)
         if late:
             request_results(transaction, job, now)
+        if self._destinations and not late and not choices:
+            # Where all of it was cancelled before it was planned, that is what the study goes on saying.
+            reason = deliveries.why_cancelled(connection, job) or reason
         note_progress(connection, job.study_id, reason, now)
         details = {"destinations": list(choices), "choices": choices, "reason": reason}
         transaction.record(Action.DELIVERY_PLANNED, job.study_id, job=str(job.id), **details)

@@ -1,4 +1,4 @@
-"""Asks a destination now and then what it takes, beside the deliveries."""
+"""Asks a destination now and then what it takes, and in between whether it is there, beside the deliveries."""
 
 import logging
 import threading
@@ -7,7 +7,9 @@ from collections.abc import Callable
 from config.settings import Destination
 from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination
+from consumers.reachability import Reachability
 from dicom_node.scu.probe import ProbeResult, asked, probe
+from dicom_node.scu.store import Echo, echo
 from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped
@@ -17,11 +19,13 @@ _log = logging.getLogger(__name__)
 _LOOK = 1.0  # s between two looks at the clock
 
 Probe = Callable[[Destination, str, float], ProbeResult]
+EchoCall = Callable[[Destination, str, float], Echo]
 
 
 class PeriodicProbe:
     """Asks `destination` at once, then `again` s after an answer and `retry` s after none.
 
+    Each `every` s (0: never) a C-ECHO asks whether it is there; one that is back is asked at once what it takes.
     `timeout` (s) is for each of its answers. `alive` is called at each look at the clock.
     """
 
@@ -36,6 +40,9 @@ class PeriodicProbe:
         clock: Clock | None = None,
         ask: Probe = probe,
         alive: Callable[[], None] = lambda: None,
+        every: float = 0.0,
+        reachability: Reachability | None = None,
+        ask_echo: EchoCall = echo,
     ) -> None:
         self._database = database
         self._destination = destination
@@ -46,6 +53,11 @@ class PeriodicProbe:
         self._ask = ask
         self._alive = alive
         self._due: float | None = None
+        self._every = every
+        self._echo_due = 0.0
+        self._reachability = reachability or Reachability(destination.name)
+        self._ask_echo = ask_echo
+        self._was_away = False
 
     def run(self, stop: threading.Event) -> None:
         """Ask until `stop` is set; outlives the database's absence."""
@@ -59,15 +71,37 @@ class PeriodicProbe:
 
     def step(self) -> bool:
         """Ask, if it is time; whether it was. Raises Unavailable where the database does not answer."""
-        if self._due is not None and self._clock.monotonic() < self._due:
+        if self._due is not None and self._clock.monotonic() < self._due and not self._is_back():
             return False
         seen = self._answer()
+        self._note_reached(seen.error)
         with self._database.transaction() as connection:
             self._destination.note(connection, seen)
         self._due = self._clock.monotonic() + (self._retry if seen.error else self._again)
         said = {"error": seen.error} if seen.error else {"accepted": len(seen.accepted), "of": len(asked())}
         _log.info("asked what it takes", extra={"destination": self._destination.name, **said})
         return True
+
+    def _is_back(self) -> bool:
+        """Whether it is there by a C-ECHO, where one is due, and was not when it was last asked anything."""
+        if not self._every or self._clock.monotonic() < self._echo_due:
+            return False
+        was_away = self._was_away
+        try:
+            self._ask_echo(self._destination.destination, self._our_aet, self._timeout)
+        except Retryable as error:
+            self._note_reached(str(error))
+        else:
+            self._note_reached("")
+        return was_away and not self._was_away
+
+    def _note_reached(self, error: str) -> None:
+        self._was_away = bool(error)
+        self._echo_due = self._clock.monotonic() + self._every
+        if error:
+            self._reachability.failed(error)
+        else:
+            self._reachability.answered()
 
     def _answer(self) -> ProbeResult:
         try:

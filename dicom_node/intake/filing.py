@@ -82,8 +82,8 @@ class Reread:
     size: int
 
 
-def reread(path: Path) -> Reread:
-    """The instance in the Part 10 file at `path`; raises Retryable or UnusableInput."""
+def reread(path: Path, marks: PatientMarks | None = None) -> Reread:
+    """The instance in the Part 10 file at `path`, whom it names by `marks`; raises Retryable or UnusableInput."""
     try:
         with path.open("rb") as file:
             start = file.read(LONGEST_HEAD)
@@ -93,7 +93,7 @@ def reread(path: Path) -> Reread:
     meta, begins = elements.file_meta(start)
     sop_class, syntax = (outside.ascii_words(meta.get(number, b"")) for number in (0x02, 0x10))
     return Reread(
-        _laid_out(read_header(start[begins:], syntax), start[begins:], syntax), sop_class, syntax, size - begins
+        _laid_out(read_header(start[begins:], syntax, marks), start[begins:], syntax), sop_class, syntax, size - begins
     )
 
 

@@ -1,5 +1,7 @@
 """Whom an image names, as keyed digests: the one place where a patient's name, id and birth date are looked at.
 
+The Accession Number is digested beside them: studies are found by it, and it says nothing of who the patient is.
+
 Values become what they mean before they are digested, so that two ways to write one name are one name: PS3.5 6.2.1
 says that trailing separators, empty components and spaces around one say nothing, and PS3.4 C.2.2.2.1 lets names be
 matched whatever their case, accents and the position of their words. A name has up to three component groups; each is
@@ -17,11 +19,12 @@ from functools import lru_cache
 from domain import identity
 
 NAME, PATIENT_ID, ISSUER, BIRTH_DATE = 0x0010_0010, 0x0010_0020, 0x0010_0021, 0x0010_0030
-TAGS = (NAME, PATIENT_ID, ISSUER, BIRTH_DATE)
+ACCESSION = 0x0008_0050
+TAGS = (NAME, PATIENT_ID, ISSUER, BIRTH_DATE, ACCESSION)
 
 Marks = tuple[str, ...]
-# Name, Patient ID, its issuer and Birth Date as the data set has them, then how to decode them.
-_Values = tuple[bytes, bytes, bytes, bytes]
+# Name, Patient ID, its issuer, Birth Date and Accession Number as the data set has them.
+_Values = tuple[bytes, bytes, bytes, bytes, bytes]
 Decode = Callable[[bytes, str], str]
 
 # Of a digest that is compared within a study: 64 bits tell any patients apart, and say less of each.
@@ -60,14 +63,23 @@ class PatientMarks:
 
     def of(self, found: Mapping[int, bytes], character_set: str, decode: Decode) -> Marks:
         """The marks of the elements `found`, sorted; `decode` makes a text of bytes and Specific Character Set."""
-        name, ident, issuer, born = (found.get(tag, b"") for tag in TAGS)
-        return self._made((name, ident, issuer, born), character_set, decode)
+        name, ident, issuer, born, accession = (found.get(tag, b"") for tag in TAGS)
+        return self._made((name, ident, issuer, born, accession), character_set, decode)
+
+    def of_patient_id(self, typed: str) -> str:
+        """The mark of a Patient ID that a person typed."""
+        return identity.mark(identity.PATIENT_ID, self._digest(identity.PATIENT_ID, _word(typed)))
+
+    def of_accession(self, typed: str) -> str:
+        """The mark of an Accession Number that a person typed."""
+        return identity.mark(identity.ACCESSION, self._digest(identity.ACCESSION, _folded(_word(typed))))
 
     def _make(self, values: _Values, character_set: str, decode: Decode) -> Marks:
-        name, ident, issuer, born = (decode(value, character_set) for value in values)
+        name, ident, issuer, born, accession = (decode(value, character_set) for value in values)
         meant = {
             identity.PATIENT_ID: _word(ident),
             identity.ISSUER: _folded(_word(issuer)),
+            identity.ACCESSION: _folded(_word(accession)),
             identity.BIRTH_DATE: "".join(found.groups()) if (found := _BORN.fullmatch(born.strip("\0 "))) else "",
             **{f"{identity.NAME}{identity.SCRIPT}{script}": text for script, text in _names(name).items()},
         }

@@ -66,6 +66,10 @@ class Listener:
         """Associations that are open now."""
         return self._acceptor.running
 
+    def let_in(self, settings: Settings) -> None:
+        """Go by the callers of these settings from the next association on."""
+        self._acceptor.policy = AssociationPolicy(settings)
+
     def start(self) -> None:
         """Listen, and return."""
         self._socket = _listening_socket(self._settings)

@@ -67,7 +67,8 @@ class Outcome:
     """What became of `sent`; `status` is the peer's C-STORE status where it gave one.
 
     `unaccepted` says that the peer did not accept the presentation context, so that another form of it may go;
-    `unanswered` that it was under way when the association ended, so that it may be there.
+    `unanswered` that it was under way when the association ended, so that it may be there; `unreached` that no
+    association could be had.
     """
 
     sent: Outgoing
@@ -76,6 +77,7 @@ class Outcome:
     status: int | None = None
     unaccepted: bool = False
     unanswered: bool = False
+    unreached: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def send(
                     yield outcome
         except Retryable as error:
             for number, one in enumerate(waiting):
-                yield Outcome(one, Verdict.RETRY, str(error), unanswered=opened and number == 0)
+                under_way = opened and number == 0
+                yield Outcome(one, Verdict.RETRY, str(error), unanswered=under_way, unreached=not opened)
 
 
 def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:

@@ -1,18 +1,50 @@
 """Studies: how many are in which state, the latest ones, and which one is meant."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, Text, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Text, cast, exists, func, or_, select
 
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.records import StudyRecord, StudySummary
-from domain.states import StudyState
+from domain.states import DeliveryState, JobState, StudyState
 from store.database import Database
+from store.leases import Condition
 from store.quarantine import unreadable_by_study
 from store.queries.current import work_of
 from store.queries.records import read, rows_of
-from store.tables import instances, studies
+from store.tables import (
+    associations,
+    dead_letters,
+    deliveries,
+    instances,
+    jobs,
+    series,
+    studies,
+    study_associations,
+)
+
+
+@dataclass(frozen=True)
+class StudyFilter:
+    """What is true of the studies that are asked for; None and nothing ask for no more.
+
+    `marks` are digests of whom their images name (domain.identity), `sender` is an AE title, `destination` one that
+    results of them go or went to; `since` and `until` are of the last instance that came.
+    """
+
+    states: Collection[StudyState] = ()
+    marks: Collection[str] = ()
+    modality: str | None = None
+    sender: str | None = None
+    destination: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ANY = StudyFilter()
 
 
 def studies_by_state(database: Database) -> dict[str, int]:
@@ -22,30 +54,54 @@ def studies_by_state(database: Database) -> dict[str, int]:
         return {state.value: 0 for state in StudyState} | {row[0]: int(row[1]) for row in found}
 
 
-def latest_studies(database: Database, limit: int, *states: StudyState) -> tuple[StudySummary, ...]:
-    """The studies that last received something, newest first, with what holds up their results where anything does.
-
-    Those in one of `states` alone, where any is given.
-    """
-    among = rows_of(StudyRecord, studies).where(studies.c.state.in_(states or StudyState))
+def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) -> tuple[StudySummary, ...]:
+    """The studies that last received something, newest first, with what holds up their results where anything does."""
+    among = rows_of(StudyRecord, studies).where(*_conditions(wanted))
     newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
         found = read(connection, newest, StudyRecord)
         ids = [one.id for one in found]
         counts, work = _counts(connection, ids), work_of(connection, ids)
         unreadable = unreadable_by_study(connection, ids)
+        senders, told = _senders(connection, ids), _told(connection, ids)
     return tuple(
-        StudySummary(one, images, series, **vars(work[one.id]), unreadable=unreadable.get(one.id, 0))
+        StudySummary(
+            one,
+            images,
+            series,
+            **vars(work[one.id]),
+            unreadable=unreadable.get(one.id, 0),
+            senders=senders.get(one.id, ()),
+            modalities=told.get(one.id, ((), ""))[0],
+            description=told.get(one.id, ((), ""))[1],
+        )
         for one in found
         for images, series in (counts.get(one.id, (None, None)),)
     )
 
 
-def how_many_studies(database: Database, *states: StudyState) -> int:
-    """All there are, or those in one of `states`."""
-    among = select(func.count()).select_from(studies).where(studies.c.state.in_(states or StudyState))
+def how_many_studies(database: Database, wanted: StudyFilter = ANY) -> int:
+    """How many there are of these."""
+    among = select(func.count()).select_from(studies).where(*_conditions(wanted))
     with database.transaction() as connection:
         return connection.scalar(among) or 0
+
+
+def studies_in_trouble(database: Database, *, stuck_alone: bool) -> list[StudyId]:
+    """The studies that are stuck, the oldest first, and those of which anything failed, was refused or set aside."""
+    bad = [studies.c.state == StudyState.STUCK]
+    if not stuck_alone:
+        its = studies.c.id
+        refused = deliveries.c.state.in_((DeliveryState.FAILED, DeliveryState.REFUSED))
+        failed = jobs.c.state.in_((JobState.FAILED, JobState.TIMED_OUT))
+        bad += [
+            exists().where(deliveries.c.study_id == its, refused),
+            exists().where(jobs.c.study_id == its, jobs.c.revision == studies.c.revision, failed),
+            exists().where(dead_letters.c.study_id == its, dead_letters.c.replayed_at.is_(None)),
+        ]
+    found = select(studies.c.id).where(or_(*bad)).order_by(studies.c.last_received)
+    with database.transaction() as connection:
+        return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
 def find_study(database: Database, wanted: str) -> StudyId:
@@ -73,3 +129,46 @@ def _counts(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, t
     counted = select(instances.c.study_id, func.count(), func.count(instances.c.series_id.distinct()))
     query = counted.where(instances.c.study_id.in_(ids)).group_by(instances.c.study_id)
     return {study: (images, series) for study, images, series in connection.execute(query)}
+
+
+def _conditions(wanted: StudyFilter) -> Iterator[Condition]:
+    its = studies.c.id
+    if wanted.states:
+        yield studies.c.state.in_(wanted.states)
+    if wanted.marks:
+        yield studies.c.named.op("@>")(cast(list(wanted.marks), ARRAY(Text)))
+    if wanted.modality:
+        yield exists(series.c.id).where(series.c.study_id == its, series.c.modality == wanted.modality)
+    if wanted.sender:
+        yield _sent_by(wanted.sender)
+    if wanted.destination:
+        yield exists().where(deliveries.c.study_id == its, deliveries.c.destination == wanted.destination)
+    if wanted.since:
+        yield studies.c.last_received >= wanted.since
+    if wanted.until:
+        yield studies.c.last_received < wanted.until
+
+
+def _sent_by(sender: str) -> Condition:
+    of = (study_associations.c.study_id == studies.c.id, associations.c.id == study_associations.c.association_id)
+    return exists().where(*of, associations.c.calling_ae == sender)
+
+
+def _senders(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, tuple[str, ...]]:
+    """The AE titles of those who sent something of each study."""
+    named = func.array_agg(associations.c.calling_ae.distinct())
+    query = (
+        select(study_associations.c.study_id, named)
+        .join(associations, associations.c.id == study_associations.c.association_id)
+        .where(study_associations.c.study_id.in_(ids))
+        .group_by(study_associations.c.study_id)
+    )
+    return {study: tuple(sorted(found)) for study, found in connection.execute(query)}
+
+
+def _told(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, tuple[tuple[str, ...], str]]:
+    """Of each study its modalities, and what was written of it: of several the first in the alphabet."""
+    kinds: ColumnElement[Sequence[str]] = func.array_agg(series.c.modality.distinct())
+    query = select(series.c.study_id, kinds, func.min(func.nullif(series.c.study_description, "")))
+    found = connection.execute(query.where(series.c.study_id.in_(ids)).group_by(series.c.study_id))
+    return {study: (tuple(sorted(filter(None, kinds))), told or "") for study, kinds, told in found}

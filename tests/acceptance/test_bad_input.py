@@ -197,7 +197,7 @@ def test_a_wrong_key_in_the_rules_stops_studies_with_its_line_until_it_is_mended
     _send(trial, study.instances)
     trial.wait_for(lambda: trial.study(study.uid).get("state") == "stuck", "the study to be stuck")
     line = 1 + RULES.splitlines().index("min_slices = 3")
-    assert f"{rules}:{line}: rule.0.when.least_slices: is not a key here" in trial.status(study.uid)["why"]
+    assert f'{rules}:{line}: rule."every CT".when.least_slices: is not a key here' in trial.status(study.uid)["why"]
 
     rules.write_text(RULES)
     (letter,) = trial.node.cli("dead-letters", "list")["dead_letters"]

@@ -1,5 +1,6 @@
 """`dicom-node up` as a user runs it: it starts again what dies, shares its database, and leaves nothing behind."""
 
+import json
 import os
 import pty
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from roles.run_files import running
 from tests.support.counterparts import ROOT
@@ -40,6 +42,28 @@ def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
         assert fact in banner
 
 
+def test_one_door_has_the_health_and_the_figures_of_all_roles(node: Node) -> None:
+    ready = json.loads(node.get("door", "/health/ready"))
+    assert ready == {"ready": True, "waiting_for": [], "dicom_port": node.port, "aet": node.aet}
+    assert json.loads(node.get("door", "/health/live")) == {"alive": True}
+    families = {one.name: one for one in text_string_to_metric_families(node.get("door", "/metrics"))}
+    roles = {sample.labels["role"] for sample in families["dicom_node_role_ready"].samples if sample.value == 1}
+    assert roles == set(node.roles)
+    (backlog,) = families["dicom_node_spool_backlog_bytes"].samples
+    assert backlog.labels == {"role": "index"}
+
+
+def test_the_one_door_names_the_role_that_does_not_answer_and_goes_on(node: Node) -> None:
+    node.pause("write")
+    try:
+        said = str(node.wait_for(lambda: node.unready("door").get("door"), 60, "the door to miss a role"))
+        assert json.loads(said.partition(": ")[2])["waiting_for"] == ["write: its health door"]
+        assert 'dicom_node_role_ready{role="write"} 0.0' in node.get("door", "/metrics")
+    finally:
+        node.resume("write")
+    node.wait_ready("door")
+
+
 def test_status_asks_the_running_nodes_database(node: Node) -> None:
     assert node.cli("status") == NO_STUDY
 
@@ -64,13 +88,13 @@ def test_a_port_that_somebody_has_is_said_before_anything_starts(node: Node, tmp
     assert f"{node.port} cannot be opened" in second.stderr
 
 
-def test_a_port_of_a_role_that_somebody_has_is_said_with_the_role_and_the_setting(tmp_path: Path) -> None:
+def test_a_port_of_health_that_somebody_has_is_said_with_the_setting(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         ports = ("--port", str(free_port()), "--http-port", str(taken))
         refused = dicom_node("up", "--data", str(tmp_path / "data"), *ports)
     assert refused.returncode == 2
-    assert f"http.port: 127.0.0.1:{taken}, of listen (http.port + 0), cannot be opened" in refused.stderr
+    assert f"http.port: 127.0.0.1:{taken} cannot be opened" in refused.stderr
 
 
 @pytest.mark.parametrize("role", ["listen", "assemble", "database"])

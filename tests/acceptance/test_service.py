@@ -58,6 +58,19 @@ def test_a_study_that_is_sent_to_it_has_its_results_behind_all_walls(service: Ma
     wait_for(lambda: "results" in status(service), 180, "results", lambda: f"{status(service)}\n{service.said()}")
 
 
+def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_nothing(service: Machine) -> None:
+    before, right = shown(service, "MainPID"), printed(service, "cat", SETTINGS)
+    change(service, lambda text: text.replace("# callers = [", "callers = ["))
+    assert service.run("systemctl", "reload", UNIT).returncode == 0
+    change(service, lambda text: text.replace("port = 11112", 'port = "none"'))
+    assert service.run("systemctl", "reload", UNIT).returncode != 0
+    said = printed(service, "journalctl", "--no-pager", f"--unit={UNIT}", "--lines=40")
+    assert "up: taken over: listener.callers" in said
+    assert f"{SETTINGS}:7: listener.port" in said
+    assert (shown(service, "MainPID"), shown(service, "ActiveState")) == (before, "active")
+    change(service, lambda _: right)
+
+
 def test_a_node_that_was_killed_is_started_again(service: Machine) -> None:
     before = shown(service, "MainPID")
     service.run("kill", "-KILL", before)

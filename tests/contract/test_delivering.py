@@ -23,8 +23,9 @@ from domain.events import DeliveryFailed
 from domain.profiles import ResultKind
 from domain.retry import RetryPolicy
 from models.registry import Registry
-from store.deliveries import Delivery
+from store.deliveries import DELIVERIES, Delivery
 from store.holders import Holder, Life
+from store.leases import Backlog
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.result_files import usual
@@ -293,3 +294,29 @@ def test_a_corrected_header_that_is_adopted_gives_results_of_their_own(
     every = {row[0] for row in written.ask("SELECT sop_uid FROM dicom_node.results")}
     assert len(every) == 2 * len(first)
     assert len(deliver(written, monkeypatch, [Verdict.STORED, Verdict.STORED])) == len(first)
+
+
+def test_the_age_of_what_is_to_be_delivered_is_counted_from_its_plan_through_every_attempt(
+    written: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.as_owner(
+        "UPDATE dicom_node.deliveries SET planned_at = planned_at - interval '1 hour'",
+        "UPDATE dicom_node.deliveries SET since = since - interval '1 hour'",
+    )
+
+    def backlog() -> Backlog:
+        with written.database.transaction() as connection:
+            return DELIVERIES.backlogs(connection, DELIVERIES.table.c.destination)[ARCHIVE.name]
+
+    before = backlog()
+    during: list[Backlog] = []
+
+    def send(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator[Outcome]:
+        during.append(backlog())
+        yield from (Outcome(one, Verdict.RETRY, "no connection", unreached=True) for one in objects)
+
+    monkeypatch.setattr(delivery_module, "send", send)
+    sender(written).step()
+    assert delivery(written)[0] == "pending"
+    assert [one.count for one in (before, *during, backlog())] == [1, 1, 1]
+    assert backlog().age >= during[0].age >= before.age >= 3600

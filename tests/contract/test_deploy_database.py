@@ -10,9 +10,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 from sqlalchemy import create_engine
+from typer.testing import CliRunner
 
 from audit.trail import Action, Ledger
+from console.cli.app import app
 from domain.errors import ConfigurationError
 from store.database import Database
 from store.granting import excess, held, wanted
@@ -22,7 +25,7 @@ from store.schema import grant, head, upgrade
 from tests.support.counterparts import ROOT
 from tests.support.servers import Postgres
 
-LOGINS = ("owner", *(one for one in PARTS if one != READER))
+LOGINS = ("owner", *PARTS)
 
 
 def _set_up(server: Postgres, secrets: Path) -> None:
@@ -56,7 +59,7 @@ def test_each_login_has_a_password_and_none_is_a_superuser(composed: Postgres) -
     with composed.connect() as superuser:
         roles = {name: tuple(facts) for name, *facts in superuser.execute(query.encode()).fetchall()}
     expected = {role_of(name): (True, True, False) for name in LOGINS}
-    assert roles == {**expected, role_of(READER): (False, False, False), role_of("app"): (False, False, False)}
+    assert roles == {**expected, role_of("app"): (False, False, False)}
 
 
 def test_a_password_is_the_one_of_its_url(composed: Postgres) -> None:
@@ -89,6 +92,20 @@ def test_each_login_works_as_its_own_role_and_as_no_other(composed: Postgres, pr
                 login.execute(f"SET ROLE {role_of(other)}".encode())
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             login.execute("CREATE TABLE dicom_node.mine ()")
+
+
+@pytest.mark.parametrize("words", ["status", "status --json", "quarantine list", "dead-letters list", "conflicts list"])
+def test_a_command_that_looks_works_in_the_place_of_the_index(
+    composed: Postgres, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["index"]
+    (tmp_path / READER).write_text(composed.url(role_of(READER), "dicom_node"))
+    (tmp_path / READER).chmod(0o600)
+    assert index["environment"]["DICOM_NODE_DATABASE__URL_FILE"] == f"/run/secrets/database_{READER}"
+    monkeypatch.setenv("DICOM_NODE_DATABASE__URL_FILE", str(tmp_path / READER))
+    monkeypatch.setenv("DICOM_NODE_DATA", str(tmp_path / "data"))
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 0, done.output
 
 
 def test_a_server_with_the_logins_of_before_is_told_what_to_run_once_and_goes_on_with_one_login() -> None:

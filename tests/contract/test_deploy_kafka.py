@@ -36,6 +36,7 @@ class ComposedKafka(Server):
         for name in ("scripts", "deploy"):
             (folder / name).mkdir()
         shutil.copy(ROOT / "scripts" / "compose-secrets", folder / "scripts")
+        shutil.copytree(ROOT / "deploy" / "compose", folder / "deploy" / "compose")
         subprocess.run([str(folder / "scripts" / "compose-secrets")], check=True, timeout=60)
         self.secrets = folder / "deploy" / "secrets"
         places = {

@@ -152,6 +152,7 @@ def test_the_check_of_the_settings_names_each_package_and_rule_that_contradicts_
     rules.write_text('[[rule]]\nname = "thorax"\nmodel = "body_and_bone"\nwhen = { series_description = "thorax" }\n')
     file.write_text(
         f'data = "{tmp_path / "data"}"\n[models]\nfolder = "{packages}"\nrules = "{rules}"\n[spool]\ndisk_floor = 0\n'
+        '[database]\nurl = "postgresql://node@127.0.0.1:1/node"\n'
     )
     assert CliRunner().invoke(app, ["config", "check", str(file)]).exit_code == 0
     with file.open("a") as more:

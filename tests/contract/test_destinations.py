@@ -187,6 +187,28 @@ def test_a_destination_is_asked_at_once_and_then_seldom_and_sooner_while_it_is_a
     assert bench.ask("SELECT accepted FROM dicom_node.destinations_seen") == [([[SEGMENTATION, EXPLICIT]],)]
 
 
+def test_a_destination_that_went_away_is_noticed_by_a_c_echo_and_asked_at_once_what_it_takes_when_it_is_back(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver("ECHOED", {SEGMENTATION: BOTH})
+    with receiver:
+        one = recipient(receiver.port, name="ECHOED")
+        probing = PeriodicProbe(bench.database, one, "NODE", 5, 86400, 86400, bench.clock, every=60)
+        assert probing.step()
+    bench.clock.sleep(60)
+    assert not probing.step()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "destination ECHOED does not answer"
+    ]
+    bench.clock.sleep(60)
+    receiver.accept({SEGMENTATION: BOTH, ENHANCED_SR: BOTH})
+    with receiver:
+        assert probing.step()
+    assert "destination ECHOED answers again" in caplog.text
+    (accepted,) = bench.ask("SELECT accepted FROM dicom_node.destinations_seen")
+    assert ENHANCED_SR in {sop_class for sop_class, _ in accepted[0]}
+
+
 def test_asking_ends_when_it_is_told_to(bench: Bench) -> None:
     stop = threading.Event()
 

@@ -97,7 +97,7 @@ def test_the_answer_of_a_destination_is_kept_and_outlives_its_absence(configured
         (["probe", "NOBODY@a..b:104"], "is neither a host's name nor an IP address"),
         (["probe", "ward"], "there is no destination 'ward'; known are none; or give AET@HOST:PORT"),
         (["probe", "nonsense@"], "'nonsense@' is not of the form AET@HOST:PORT"),
-        (["probe", "A@b:70000"], "A@b:70000: Input should be less than or equal to 65535"),
+        (["probe", "A@b:70000"], "A@b:70000: must be 65535 or less, not 70000"),
         (["probe", "A@b:104", "--profile", "x"], "there is no profile 'x'; known are default, ohif"),
         (["show", "ward"], "no node has run there"),
     ],

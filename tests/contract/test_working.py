@@ -26,7 +26,7 @@ from models.registry import Registry
 from roles.health import Health, HealthServer
 from roles.run_files import Facts
 from store.queries.path import study_path
-from store.queries.studies import how_many_studies, latest_studies
+from store.queries.studies import StudyFilter, how_many_studies, latest_studies
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.working import (
@@ -43,6 +43,8 @@ from tests.support.working import (
     write_and_plan,
 )
 
+STUCK = StudyFilter((StudyState.STUCK,))
+
 
 def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, registry: Registry) -> None:
     bench.receive(SMALL.datasets())
@@ -50,7 +52,7 @@ def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, re
     worker(bench, FakeChild(registry, [UnusableInput("slices are missing: 2 in all")])).step()
     assert job(bench) == ("failed", "slices are missing: 2 in all")
     assert study(bench) == ("stuck", "body_and_bone: slices are missing: 2 in all")
-    assert [one.study.id for one in latest_studies(bench.database, 9, StudyState.STUCK)] == [study_id(bench)]
+    assert [one.study.id for one in latest_studies(bench.database, 9, STUCK)] == [study_id(bench)]
     assert events(bench, "inference.failed")[0].of(InferenceFailed).state == "failed"
 
 
@@ -67,8 +69,8 @@ def test_images_that_a_guard_refuses_are_an_answer_and_no_failure(bench: Bench, 
     path = study_path(bench.database, study_id(bench))
     place = progress(path.study, path.jobs, path.results, path.deliveries)
     assert (place.where, place.why) == ("body_and_bone: not suitable", "the volume is a phantom")
-    assert latest_studies(bench.database, 9, StudyState.STUCK) == ()
-    assert how_many_studies(bench.database, StudyState.STUCK) == 0 != how_many_studies(bench.database)
+    assert latest_studies(bench.database, 9, STUCK) == ()
+    assert how_many_studies(bench.database, STUCK) == 0 != how_many_studies(bench.database)
 
 
 def test_what_is_not_suitable_is_not_run_again_on_the_same_images(bench: Bench, registry: Registry) -> None:

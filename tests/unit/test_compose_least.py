@@ -20,6 +20,8 @@ def mounted(service: str) -> dict[str, Need]:
     """The parts of the data folder that a service has, and how."""
     found = {}
     for one in SERVICES[service].get("volumes", ()):
+        if isinstance(one, dict):
+            continue  # the site's folder, below
         _, place, *mode = one.split(":")
         found[place.removeprefix("/data/")] = Need.READS if mode == ["ro"] else Need.WRITES
     return found
@@ -35,8 +37,18 @@ def test_what_runs_once_has_nothing_of_the_data_folder(service: str) -> None:
     assert mounted(service) == {}
 
 
+@pytest.mark.parametrize("service", [*PARTS, "migrate", "rights", "console", "auditor"])
+def test_what_the_site_says_is_read_by_each_service_and_changed_by_none(service: str) -> None:
+    (site,) = (one for one in SERVICES[service]["volumes"] if isinstance(one, dict))
+    assert site["read_only"] is True
+    # An empty folder in its place would be a node without callers and destinations.
+    assert site["bind"] == {"create_host_path": False}
+    assert SERVICES[service]["environment"]["DICOM_NODE_CONFIG"] == f"{site['target']}/node.toml"
+
+
 def test_a_part_is_one_volume_wherever_it_is_mounted() -> None:
-    mounts = {tuple(one.split(":")[:2]) for role in PARTS for one in SERVICES[role].get("volumes", ())}
+    volumes = [one for role in PARTS for one in SERVICES[role]["volumes"] if isinstance(one, str)]
+    mounts = {tuple(one.split(":")[:2]) for one in volumes}
     assert len({name for name, _ in mounts}) == len({place for _, place in mounts}) == len(all_parts())
 
 
@@ -82,15 +94,23 @@ def test_a_counterpart_may_do_no_more_than_a_role_of_ours(name: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_that_grows_without_end_takes_no_other_with_it(service: str) -> None:
     assert 64 <= SERVICES[service]["pids_limit"] <= 1024
-    assert re.fullmatch(r"\d+[mg]", SERVICES[service]["mem_limit"])
+    assert re.fullmatch(r"\d+[mg]", _default(SERVICES[service]["mem_limit"]))
+    log = SERVICES[service]["logging"]
+    assert log["driver"] == "json-file"
+    assert _bytes(log["options"]["max-size"]) * int(log["options"]["max-file"]) <= 100 << 20
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_room_in_memory_for_files_is_bounded_and_within_the_services_own(service: str) -> None:
-    limit = _bytes(SERVICES[service]["mem_limit"])
+    limit = _bytes(_default(SERVICES[service]["mem_limit"]))
     sizes = [found[1] for one in SERVICES[service]["tmpfs"] if (found := re.search(r"size=(\w+)", one))]
     assert len(sizes) == len(SERVICES[service]["tmpfs"])
     assert sum(map(_bytes, sizes)) < limit
+
+
+def _default(text: str) -> str:
+    """What a text with variables is where none is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
 def _bytes(text: str) -> int:

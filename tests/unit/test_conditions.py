@@ -103,10 +103,11 @@ def test_a_condition_that_is_left_out_asks_nothing() -> None:
 
 def test_every_mistake_of_form_is_named_with_its_file_and_line(tmp_path: Path) -> None:
     file = rule(tmp_path, 'modalty = ["CT"]', 'min_slices = "three"', "modality = [1]")
+    known = ", ".join(CONDITIONS)
     assert mistakes(file) == [
-        f"{file}:5: rule.0.when.modalty: is not a key here; known are {', '.join(CONDITIONS)}",
-        f"{file}:6: rule.0.when.min_slices: must be a whole number",
-        f"{file}:7: rule.0.when.modality.0: must be a text",
+        f"{file}:5: rule.one.when.modalty: is not a key here; known are {known}; did you mean modality?",
+        f"{file}:6: rule.one.when.min_slices: must be a whole number",
+        f"{file}:7: rule.one.when.modality: must be a text",
     ]
 
 
@@ -116,7 +117,7 @@ def test_every_mistake_of_sense_is_named_with_its_file_and_line(tmp_path: Path) 
     )
     said = mistakes(file)
     assert [line.split(": ")[0] for line in said] == [f"{file}:{line}" for line in (5, 6, 7, 9)]
-    assert said[1].startswith(f"{file}:6: rule.0.when.not_series_description: is not a regular expression")
+    assert said[1].startswith(f"{file}:6: rule.one.when.not_series_description: is not a regular expression")
     assert said[3].endswith("max_age: must be min_age or more")
 
 
@@ -124,6 +125,6 @@ def test_what_no_rule_is_is_named_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text('[[rule]]\nname = "one"\n[[rules]]\n')
     assert mistakes(file) == [
-        f"{file}:1: rule.0.model: is missing",
-        f"{file}:3: rules: is not a key here; known are rule",
+        f"{file}:1: rule.one.model: is missing",
+        f"{file}:3: rules: is not a key here; known are rule; did you mean rule?",
     ]

@@ -81,7 +81,7 @@ def test_a_switch_is_no_number(name: str) -> None:
 @pytest.mark.parametrize("name", ["assembly.settle", "delivery.first_delay"])
 @pytest.mark.parametrize("value", [0, 1e-9])
 def test_no_time_is_so_short_that_it_is_none(name: str, value: float) -> None:
-    assert f"{name}: Input should be greater than or equal to 0.001, not {value}" in refusal(name, value)
+    assert f"{name}: must be 0.001 or more, not {value}" in refusal(name, value)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_no_time_is_so_short_that_it_is_none(name: str, value: float) -> None:
 )
 @pytest.mark.parametrize("value", [0.001, 0.999])
 def test_no_time_in_which_others_must_act_is_one_in_which_nobody_can(name: str, value: float) -> None:
-    assert f"{name}: Input should be greater than or equal to 1, not {value}" in refusal(name, value)
+    assert f"{name}: must be 1 or more, not {value}" in refusal(name, value)
 
 
 @pytest.mark.parametrize("name", ["listener.host", "http.host", "destinations.host"])
@@ -115,7 +115,7 @@ def test_no_ae_title_is_what_ps3_5_rules_out(name: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["A\x1b[31m", "", "n" * 65, "a\nb"])
 def test_no_name_of_a_destination_upsets_who_shows_it(value: str) -> None:
-    assert "destinations.0.name: " in refusal("destinations.name", value)
+    assert ".name: " in refusal("destinations.name", value)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_the_value_is_shown_beside_what_would_fit_unless_it_is_secret(tmp_path: 
     with pytest.raises(ConfigurationError) as caught:
         load_settings(file)
     said = str(caught.value).splitlines()
-    assert f"{file}:2: listener.port: Input should be less than or equal to 65535, not 99999" in said
+    assert f"{file}:2: listener.port: must be 65535 or less, not 99999" in said
     engine = next(line for line in said if line.startswith(f"{file}:7: models.engine: "))
-    assert engine.endswith(" or 'tensorrt', not 'x'")
+    assert engine.endswith("'x' is none of auto, openvino, onnxruntime, torch, tensorrt")
     assert not [line for line in said if "12345" in line or "hush" in line]
 
 

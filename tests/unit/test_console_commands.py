@@ -188,22 +188,22 @@ def test_rules_and_models_are_checked_with_the_settings(tmp_path: Path) -> None:
     file.write_text(f'[models]\nfolder = "{models}"\nrules = "{rules}"\n')
     result = run("config", "check", file, "--json")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["complaints"] == [f"{rules}: rule 'a': there is no model package 'unknown'"]
+    assert json.loads(result.stdout)["complaints"] == [f"{rules}:3: rule.a.model: there is no model package 'unknown'"]
     rules.write_text('[[rule]]\nname = "a"\nmodel = "unknown"\n[rule.when]\nmodalities = ["CT"]\n')
     assert f"{rules}:5: " in run("config", "check", file).stderr
     file.write_text(f'[models]\nfolder = "{tmp_path / "gone"}"\n')
-    assert "is not a folder of model packages" in run("config", "check", file).stderr
+    assert f"{file}:2: models.folder: {tmp_path / 'gone'} is not there" in run("config", "check", file).stderr
 
 
 def test_a_variable_that_sets_nothing_is_most_likely_a_typing_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DICOM_NODE_LISTENNER__PORT", "104")
     result = run("config", "check")
     assert result.exit_code == 1
-    assert "DICOM_NODE_LISTENNER__PORT is not a setting" in result.stderr
+    assert "DICOM_NODE_LISTENNER__PORT is not a setting; did you mean DICOM_NODE_LISTENER__PORT?" in result.stderr
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://node:hush@db/node", "postgresql://node:hush@db:port/node", "postgres://node:hush@db/node", "hush"]
+    "url", ["mysql://node:hush@db/node", "postgresql://node:hush@db:port/node", "postgre://node:hush@db/node", "hush"]
 )
 @pytest.mark.parametrize("command", [("config", "check"), ("status",), ("doctor",)])
 def test_what_is_no_url_of_postgresql_is_said_in_one_line_without_what_stood_there(

@@ -104,7 +104,7 @@ def test_the_door_answers_by_the_health_and_leaves_its_address(tmp_path: Path) -
         health.beat()
         assert fetch(f"{address}/health/ready")[0] == 200
         assert fetch(f"{address}/health/live") == (200, b'{"alive": true}')
-        assert b"dicom_node_instances" in fetch(f"{address}/metrics")[1]
+        assert b"dicom_node_role_ready" in fetch(f"{address}/metrics")[1]
         assert fetch(f"{address}/elsewhere")[0] == 404
     assert not run_file(tmp_path, "work").exists()
     assert running(tmp_path, "work") is None

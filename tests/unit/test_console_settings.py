@@ -33,19 +33,17 @@ def test_a_role_gets_the_settings_of_its_supervisor(tmp_path: Path, monkeypatch:
         destinations=["A@10.0.0.1:104", "second=B@[::1]:105"],
         database__url="postgresql+psycopg://node:secret@db/node",
     )
-    assert role_settings(own, "index") == own.model_copy(update={"data": tmp_path / "data"})
+    assert role_settings(own) == own.model_copy(update={"data": tmp_path / "data"})
 
 
 def test_no_role_gets_the_right_to_change_the_schema(tmp_path: Path) -> None:
     own = settings(data=tmp_path, database__url="postgresql://a@b/c", database__owner_url="postgresql://owner:x@b/c")
-    assert [role_settings(own, name).database.owner_url for name in role_processes(own)] == [None] * 7
+    assert [role_settings(own).database.owner_url] == [None]
 
 
-def test_health_doors_follow_one_another_from_a_chosen_port() -> None:
-    own = settings(http__port=9000)
-    ports = [role_settings(own, name).http.port for name in [*role_processes(own), "database"]]
-    assert ports == list(range(9000, 9008))
-    assert role_settings(settings(), "deliver").http.port == settings().http.port == 0
+def test_a_role_under_up_has_a_door_of_its_own_on_loopback_alone_for_all_are_asked_at_one() -> None:
+    own = role_settings(settings(http__port=9000, http__host="0.0.0.0"))
+    assert (own.http.host, own.http.port) == ("127.0.0.1", 0)
 
 
 def test_the_relay_runs_only_where_there_is_a_broker() -> None:
@@ -133,5 +131,5 @@ def test_an_option_that_was_not_given_leaves_the_default() -> None:
 
 
 def test_a_wrong_option_is_blamed_on_the_command_line() -> None:
-    with pytest.raises(ConfigurationError, match=r"command line: destinations.0: 'nonsense' is not of the form"):
+    with pytest.raises(ConfigurationError, match=r"command line: destinations: 'nonsense' is not of the form"):
         settings(destinations=["nonsense"])

@@ -70,6 +70,7 @@ def test_the_list_of_counterparts_names_each_one_and_its_state() -> None:
         "chromium",
         "ohif 3",
         "kafka 4",
+        "compose 2",
         "java",
     ):
         assert counterpart in names

@@ -11,6 +11,7 @@ from tests.support.sources import Module, modules
 EDGES: Mapping[str, str] = {
     "config/settings.py": "pydantic",
     "console/cli/app.py": "typer",
+    "console/cli/man_pages.py": "typer",
     "console/cli/options.py": "typer",
     "console/cli/output.py": "rich",
     "console/viewer/server.py": "socketserver",

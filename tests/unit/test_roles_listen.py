@@ -14,7 +14,7 @@ def counting(*callers: str) -> ListenerMetrics:
 
 def series_of_callers() -> list[str]:
     """Lines of /metrics that a caller's name is in."""
-    return [line for line in metrics.exposition().decode().splitlines() if 'caller="' in line]
+    return [line for line in metrics.exposition("listen").decode().splitlines() if 'caller="' in line]
 
 
 def named(lines: Iterable[str]) -> set[str]:

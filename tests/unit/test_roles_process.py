@@ -1,5 +1,6 @@
 """What a role's process is given before its role begins."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,3 +21,37 @@ sys.exit(run_role("listen", lambda _: print(resource.getrlimit(resource.RLIMIT_N
 def test_a_role_may_open_as_many_descriptors_as_the_machine_allows(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", _RUN, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+_LIVES = """
+import sys
+from pathlib import Path
+from config.loading import load_settings
+from roles.process import run_role
+
+file = Path(sys.argv[1])
+
+def role(context):
+    print(*(one.name for one in context.settings.destinations), flush=True)
+    context.stop.wait()
+
+def read():
+    return load_settings(file)
+
+import roles.process
+roles.process.WITHOUT_DATABASE = frozenset({"deliver"})
+sys.exit(run_role("deliver", role, read(), 0, read))
+"""
+
+
+def test_a_role_by_itself_begins_anew_with_what_it_goes_by_and_ends_when_asked(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path}/data"\ndestinations = ["OLD@10.1.0.10:104"]\n')
+    with subprocess.Popen([sys.executable, "-c", _LIVES, file], stdout=subprocess.PIPE, text=True) as role:
+        assert role.stdout is not None
+        assert role.stdout.readline() == "OLD\n"
+        file.write_text(file.read_text().replace("OLD@", "NEW@"))
+        role.send_signal(signal.SIGHUP)
+        assert role.stdout.readline() == "NEW\n"
+        role.terminate()
+        assert role.wait() == 0

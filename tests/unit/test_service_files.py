@@ -111,6 +111,6 @@ def test_what_is_shown_is_the_unit_line_by_line(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_data_folder_without_its_whole_path_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
-    file.write_text('data = "here"\n')
+    file.write_text('[listener]\naet = "NODE"\n')
     with pytest.raises(ConfigurationError, match="a service has no current folder"):
         list(command._services(file, "dicom-node", None))

@@ -7,19 +7,12 @@ from typing import Annotated
 
 import typer
 
-from config.environment import unknown_variables
 from config.loading import load_settings
 from config.masking import public
-from config.places import missing_places
-from config.rules import load_rules
 from config.settings import Section, Settings
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, say, screen, table
-from domain.errors import ConfigurationError
 from domain.json_records import JsonObject
-from models import installed as packages
-from models.signing import trusted_keys
-from store.database import server_at
 
 app = typer.Typer()
 group = typer.Typer(help="The settings: check them, show them.", no_args_is_help=True)
@@ -34,21 +27,31 @@ File = Annotated[
 def check(file: File = None, as_json: Json = False) -> None:
     """Name everything that is wrong with file and line, in the settings, the routing rules and the model packages.
 
-    Exit code 1 where anything is. Otherwise print the settings that are in effect.
+    This machine is looked at as well: ports, folders, the names of hosts. Exit code 1 where anything is wrong; lines
+    with NOTE are of what was most likely not meant. Otherwise print the settings that are in effect.
 
     Example:  dicom-node config check node.toml
     """
-    complaints = _complaints(file)
+    # What it looks with takes longer to import than most commands take.
+    from console.cli import settings_check  # noqa: PLC0415
+
+    checked = settings_check.check(file)
     if as_json:
-        print_json({"ok": not complaints, "complaints": complaints})
-    elif complaints:
-        for line in complaints:
-            complain(line)
-    else:
+        print_json({"ok": not checked.complaints, "complaints": checked.complaints, "notes": checked.remarks})
+    elif not checked.complaints:
         _print(load_settings(file))
-        say("OK")
-    if complaints:
+    if not as_json:
+        complain(*checked.complaints, *(f"NOTE: {line}" for line in checked.remarks))
+        _tell(len(checked.complaints))
+    if checked.complaints:
         raise typer.Exit(1)
+
+
+def _tell(wrong: int) -> None:
+    if wrong:
+        complain(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong")
+    else:
+        say("OK")
 
 
 @group.command()
@@ -59,58 +62,6 @@ def show(config: Config = None, as_json: Json = False) -> None:
         print_json(public(settings))
     else:
         _print(settings)
-
-
-def _complaints(file: Path | None) -> list[str]:
-    try:
-        settings = load_settings(file)
-    except ConfigurationError as error:
-        return list(error.lines)
-    return [
-        *unknown_variables(),
-        *missing_places(settings),
-        *_of_database(settings),
-        *_of_keys(settings),
-        *_of_models(settings),
-    ]
-
-
-def _of_database(settings: Settings) -> Iterator[str]:
-    for name in ("url", "owner_url"):
-        if (url := getattr(settings.database, name)) is None:
-            continue
-        try:
-            server_at(url.get_secret_value())
-        except ConfigurationError as error:
-            yield f"database.{name}: {error}"
-
-
-def _of_keys(settings: Settings) -> Iterator[str]:
-    for number, place in enumerate(settings.models.trusted_keys):
-        try:
-            trusted_keys([place])
-        except ConfigurationError as error:
-            yield f"models.trusted_keys.{number}: {error}"
-
-
-def _of_models(settings: Settings) -> Iterator[str]:
-    known, found = None, []
-    try:
-        found = packages.installed(settings)
-        known = {package.name for package in found}
-    except ConfigurationError as error:
-        yield from error.lines
-    try:
-        rules = load_rules(settings.models.rules) if settings.models.rules else None
-    except ConfigurationError as error:
-        yield from error.lines
-        return
-    for package in found:
-        if said := packages.descriptionless(package, settings, rules):
-            yield f"model package {package.name} does not run: {said}"
-    for rule in rules or ():
-        if known is not None and rule.model not in known:
-            yield f"{settings.models.rules}: rule {rule.name!r}: there is no model package {rule.model!r}"
 
 
 def _print(settings: Settings) -> None:

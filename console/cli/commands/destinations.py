@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from audit.trail import Ledger
-from config.settings import Destination, Settings
+from config.settings import Settings
+from config.wording import destination
 from console import json_views
 from console.cli import destination_view
+from console.cli.commands import pausing
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
 from console.cli.served import certainly_served
@@ -19,6 +21,7 @@ from consumers.steps import forget as forgetting
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
+from domain.pauses import Held, Pause
 from domain.profiles import BUILT_IN, Profile
 from roles.database import reading
 from store import destinations as kept
@@ -26,6 +29,7 @@ from store.database import Database
 from store.deliveries import is_known
 from store.destinations import SeenDestination
 from store.grants import OPERATOR, READER
+from store.pauses import all_paused
 
 app = typer.Typer()
 group = typer.Typer(help="Who gets results: what each takes, and what it is sent.", no_args_is_help=True)
@@ -46,12 +50,14 @@ def list_destinations(
     """Every destination: its profile, when it last answered, how much it takes."""
     settings = settings_from(config, data=data, database__url=database)
     with _database(settings) as (source, without):
-        seen = _seen(source)
+        seen, paused = _seen(source), _paused(source)
     pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
     if as_json:
-        print_json({"destinations": [json_views.destination(*pair) for pair in pairs]})
+        print_json({"destinations": [json_views.destination(*pair, paused) for pair in pairs]})
         return
-    screen().print(destination_view.overview(pairs, datetime.now(UTC)) if pairs else "no destination is configured")
+    now = datetime.now(UTC)
+    screen().print(destination_view.overview(pairs, now) if pairs else "no destination is configured")
+    _say_paused(paused)
     if without:
         complain(f"what was seen is not known: {without}")
 
@@ -102,12 +108,13 @@ def show(
     """What a destination was last seen to take, what it is sent, and why; asks nobody."""
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
-        answers = _seen(source)
+        answers, paused = _seen(source), _paused(source)
     one, _ = _recipient(settings, name, profile, answers)
     seen = answers.get(one.destination.address)
     if as_json:
-        print_json(json_views.destination(one, seen))
+        print_json(json_views.destination(one, seen, paused))
         return
+    _say_paused([each for each in paused if each.name == one.name])
     out = screen()
     out.print(destination_view.overview([(one, seen)], datetime.now(UTC)))
     out.print(destination_view.kinds(one.profile, seen.accepted if seen else None))
@@ -144,6 +151,10 @@ def _refuse_unknown(source: Database, name: str) -> None:
             raise ConfigurationError(f"nothing was ever to go to {name}: dicom-node destinations list, or status STUDY")
 
 
+group.command("pause")(pausing.pause_destination)
+group.command("resume")(pausing.resume_destination)
+
+
 @group.command()
 def profiles(config: Config = None, as_json: Json = False) -> None:
     """The profiles: which kinds of results each sends, and in which form it prefers them."""
@@ -172,6 +183,19 @@ def _seen(source: Database | None) -> dict[str, SeenDestination]:
         return {}
     with source.transaction() as connection:
         return {one.address: one for one in kept.all_seen(connection)}
+
+
+def _paused(source: Database | None) -> Sequence[Pause]:
+    """The destinations that a person holds back."""
+    if source is None:
+        return ()
+    with source.transaction() as connection:
+        return [one for one in all_paused(connection) if one.kind == Held.DESTINATION]
+
+
+def _say_paused(paused: Iterable[Pause]) -> None:
+    for one in paused:
+        say(one.said)
 
 
 def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:
@@ -209,11 +233,9 @@ def _profile(settings: Settings, name: str) -> Profile:
 
 def _peer(text: str, profile: Profile) -> ProfiledDestination:
     try:
-        return ProfiledDestination(Destination.model_validate(text), profile)
+        return ProfiledDestination(destination(text), profile)
     except ValueError as error:
-        problems: list[dict[str, str]] = getattr(error, "errors", list)()
-        said = "; ".join(one["msg"].removeprefix("Value error, ") for one in problems)
-        raise ConfigurationError(f"{text}: {said}") from error
+        raise ConfigurationError(f"{text}: {error}") from error
 
 
 def _print_answer(one: ProfiledDestination, seen: ProbeResult, not_kept: str) -> None:

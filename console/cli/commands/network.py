@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from config.settings import Destination
+from config.wording import destination
 from console.cli.options import Json, Timeout
 from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
@@ -29,10 +30,9 @@ _SKIPPED = 3  # files that were skipped: folders of studies hold viewers and not
 
 def _peer(text: str) -> Destination:
     try:
-        return Destination.model_validate(text)
+        return destination(text)
     except ValueError as error:
-        problems: list[dict[str, str]] = getattr(error, "errors", list)()
-        raise typer.BadParameter("; ".join(one["msg"].removeprefix("Value error, ") for one in problems)) from error
+        raise typer.BadParameter(str(error)) from error
 
 
 def _title(text: str) -> str:

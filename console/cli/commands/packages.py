@@ -10,7 +10,7 @@ import typer
 from config.private import readable_by_others
 from config.settings import Settings
 from console.cli import package_text as text
-from console.cli.commands import packages_get, packages_make, packages_run
+from console.cli.commands import packages_get, packages_make, packages_run, pausing
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, stacked, state, table
 from inference_worker.trial_process import dry_run
@@ -167,6 +167,8 @@ def _facts(package: Package, settings: Settings) -> dict[str, object]:
 
 group.command("test")(packages_run.test)
 group.command("bench")(packages_run.bench)
+group.command("pause")(pausing.pause_model)
+group.command("resume")(pausing.resume_model)
 
 # Packages are no secret, and the node that runs them may be another user.
 _MAKING: Mapping[str, Callable[..., None]] = {

@@ -7,12 +7,15 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
-from console.cli.output import moment, print_json, print_list, say
+from console.cli.output import complain, moment, print_json, print_list, say
 from consumers.steps import patients as deciding
+from consumers.steps.catch_up import catch_up as catching_up
 from domain.records import Listed
 from roles.database import reading
+from roles.identity_key import known_marks
 from store import conflicts, patients
 from store.grants import OPERATOR
+from store.objects import DirectoryStore
 from store.queries.studies import find_study
 
 app = typer.Typer()
@@ -97,3 +100,24 @@ def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl =
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         deciding.forget_key(Ledger(source, "console"))
     say("the next key that the role index is given is the node's")
+
+
+@group.command("catch-up")
+def catch_up(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
+    """Make what an earlier release indexed findable: `status --accession` and `--patient-id` ask for digests.
+
+    Reads an image of each series of every study that has no digest of an Accession Number; needs the node's key and its
+    images, and may run while the node does. Safe to run again.
+
+    Example:  dicom-node patients catch-up --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    with reading(settings, OPERATOR) as source:
+        marks = known_marks(settings, source)
+        done = catching_up(Ledger(source, "console"), DirectoryStore(settings.data / "objects"), marks)
+    if as_json:
+        print_json(vars(done))
+        return
+    say(f"{done.found} of {done.studies} study(ies) can be found by more than before")
+    if done.unreadable:
+        complain(f"{done.unreadable} image(s) could not be read: dicom-node quarantine list, or their files are gone")

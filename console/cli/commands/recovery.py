@@ -1,4 +1,4 @@
-"""`retry`: another chance for a study, when its cause was mended. `accept`: it goes on without."""
+"""`retry`: another chance for a study, or for many. `accept`: it goes on without. `cancel`, `reprocess`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,17 +15,43 @@ from console.cli.served import served
 from console.cli.user import user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
+from consumers.steps.cancel import cancel as cancelling
+from consumers.steps.reprocess import reprocess as reprocessing
+from consumers.steps.retry_destination import retry_destination, studies_that_wait
+from consumers.steps.retry_many import intended_of_many, retry_many
+from domain.errors import ConfigurationError
+from domain.pauses import Held
 from models.installed import folder, installed
 from roles.database import reading
+from store.database import Database
+from store.deliveries import is_known
 from store.grants import OPERATOR
-from store.queries.studies import find_study
+from store.pauses import all_paused
+from store.queries.studies import find_study, studies_in_trouble
 
 app = typer.Typer()
+
+MaybeStudy = Annotated[
+    str | None, typer.Argument(metavar="[STUDY]", help="Internal id or StudyInstanceUID, or the start of either.")
+]
+Stuck = Annotated[bool, typer.Option("--stuck", help="Every study that cannot go on by itself.")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="Those, and every other of which anything failed, was refused or set aside.")
+]
+Destination = Annotated[
+    str | None,
+    typer.Option("--destination", metavar="NAME", help="All that this destination did not get, nothing else."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @app.command()
 def retry(
-    study: Study,
+    study: MaybeStudy = None,
+    stuck: Stuck = False,
+    everything: Everything = False,
+    destination: Destination = None,
+    dry_run: DryRun = False,
     data: Data = None,
     models: ModelFolder = None,
     config: Config = None,
@@ -34,19 +60,36 @@ def retry(
 ) -> None:
     """Try a study again: its events that were set aside, its models, and what was refused or waits to be sent.
 
-    What it will do is said before it does it. Exit code 1 where a model failed whose package is not known here, in the
-    running node's folder of packages or the one that is given: the study stays stuck.
+    What it will do is said before it does it; --dry-run says it alone. Of many, what stands in the way of one stops no
+    other. Exit code 1 where a model failed whose package is not known here, in the running node's folder of packages or
+    the one that is given: the study stays stuck.
 
-    Example:  dicom-node retry 3f2a --data trial
+    Examples:  dicom-node retry 3f2a --data trial     dicom-node retry --stuck --dry-run --data trial
+    dicom-node retry --destination PACS --data trial
     """
+    if sum((study is not None, stuck, everything, destination is not None)) != 1:
+        raise ConfigurationError("say what to try again: STUDY, --stuck, --all, or --destination NAME")
     settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
-    packages = installed(settings)
     with reading(settings, OPERATOR) as source:
-        found = find_study(source, study)
-        if not as_json:
-            for sentence in retrying.intended(source, found, packages):
-                say(f"will {sentence}" if ": " not in sentence else sentence)
-        done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
+        if study is not None:
+            _retry_one(source, settings, study, dry_run, as_json)
+        elif destination is not None:
+            _retry_destination(source, destination, dry_run, as_json)
+        else:
+            _retry_many(source, settings, stuck, dry_run, as_json)
+
+
+def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, as_json: bool) -> None:
+    packages, found = installed(settings), find_study(source, study)
+    if dry_run or not as_json:
+        sentences = retrying.intended(source, found, packages)
+        if as_json:
+            print_json({"intended": {str(found): sentences}})
+        for sentence in () if as_json else sentences:
+            say(f"will {sentence}" if ": " not in sentence else sentence)
+    if dry_run:
+        return
+    done = retrying.retry(Ledger(source, "console"), found, packages, datetime.now(UTC), served(settings))
     if as_json:
         print_json(vars(done))
     else:
@@ -55,6 +98,52 @@ def retry(
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
         raise typer.Exit(1)
+
+
+def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
+    packages, wanted = installed(settings), studies_in_trouble(source, stuck_alone=stuck_alone)
+    ledger = Ledger(source, "console")
+    if dry_run:
+        intended = intended_of_many(ledger, wanted, packages)
+        if as_json:
+            print_json({"intended": intended})
+            return
+        for one, sentences in intended.items():
+            say(f"{one[:8]}: {'; '.join(sentences)}")
+        say(f"{len(wanted)} study(ies); nothing was done")
+        return
+    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings))
+    if as_json:
+        print_json(vars(done))
+    else:
+        for one, reason in done.not_retried.items():
+            complain(f"{one[:8]} stays as it is: {reason}")
+        counts = f"{done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)"
+        say(f"set going again of {done.studies} study(ies): {counts}")
+    if done.not_retried:
+        raise typer.Exit(1)
+
+
+def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool) -> None:
+    with source.transaction() as connection:
+        if not is_known(connection, name):
+            raise ConfigurationError(f"nothing was ever to go to {name}: dicom-node destinations list")
+        paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.DESTINATION, name)]
+    if dry_run:
+        found = [str(one) for one in studies_that_wait(source, name)]
+        if as_json:
+            print_json({"intended": found})
+        else:
+            say(f"will send at once what {name} did not get of {len(found)} study(ies); nothing was done")
+        return
+    done = retry_destination(Ledger(source, "console"), name, datetime.now(UTC))
+    if as_json:
+        print_json(vars(done))
+        return
+    notes = f" and {done.notes} rejection note(s)" if done.notes else ""
+    say(f"{done.deliveries} delivery(ies){notes} of {done.studies} study(ies) go to {name} at once")
+    for one in paused:
+        complain(f"they wait all the same: {one.said}")
 
 
 @app.command()
@@ -86,6 +175,71 @@ def accept(
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY, then dicom-node retry STUDY")
         raise typer.Exit(1)
+
+
+@app.command()
+def cancel(
+    study: Study,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """End what is not yet done of a study: no model runs on it any more, and nothing further of it goes out.
+
+    What has arrived at a destination stays there. `retry STUDY` sets going again what was ended.
+
+    Example:  dicom-node cancel 3f2a --reason "a test of the scanner" --data trial
+    """
+    settings = settings_from(config, data=data, database__url=database)
+    said = why(reason, "why the study is cancelled")
+    with reading(settings, OPERATOR) as source:
+        found = find_study(source, study)
+        done = cancelling(Ledger(source, "console"), found, said, user(), datetime.now(UTC), served(settings))
+    if as_json:
+        print_json(vars(done))
+    else:
+        say(f"ended: {done.jobs} inference(s), {done.deliveries} delivery(ies)")
+    if not done.goes_on:
+        complain("the study stays stuck for another reason: dicom-node status STUDY")
+        raise typer.Exit(1)
+
+
+@app.command()
+def reprocess(
+    study: Study,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model that is to run again.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    data: Data = None,
+    models: ModelFolder = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Run a model once more on the images that it has had: its new result supersedes the earlier one.
+
+    The study is complete anew after its settle time. A destination whose profile wants that is told by a rejection note
+    of what it has. What other models found on the same images stays; those that failed are asked again as well.
+
+    Example:  dicom-node reprocess 3f2a --model ct_lung --reason "the GPU was faulty" --data trial
+    """
+    settings = of_node(settings_from(config, data=data, models__folder=models, database__url=database))
+    said = why(reason, "why the model is to run again")
+    known = sorted({one.name for one in installed(settings)})
+    if model not in known:
+        raise ConfigurationError(f"there is no model {model!r} in {folder(settings)}; known are {', '.join(known)}")
+    with reading(settings, OPERATOR) as source:
+        found = find_study(source, study)
+        runs = reprocessing(Ledger(source, "console"), found, model, said, user(), datetime.now(UTC))
+        with source.transaction() as connection:
+            paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.MODEL, model)]
+    if as_json:
+        print_json({"model": model, "runs": runs})
+        return
+    say(f"{model} runs again when the study is complete anew; {runs} earlier run(s) count no more then")
+    for one in paused:
+        complain(f"it waits until then: {one.said}")
 
 
 def _unknown(models: Sequence[str], settings: Settings) -> str:

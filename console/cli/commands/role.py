@@ -1,6 +1,7 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
 from collections.abc import Callable
+from functools import partial
 
 import typer
 
@@ -48,10 +49,16 @@ def listen(
 
     Example:  dicom-node listen --data /srv/node --aet MYNODE --port 11112 --host 0.0.0.0
     """
-    settings = settings_from(
-        config, data=data, listener__aet=aet, listener__port=port, listener__host=host, http__port=http_port
+    read = partial(
+        settings_from,
+        config,
+        data=data,
+        listener__aet=aet,
+        listener__port=port,
+        listener__host=host,
+        http__port=http_port,
     )
-    _become("listen", settings, index, supervisor)
+    _become("listen", read, index, supervisor)
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
@@ -69,7 +76,8 @@ def work(
 
     Example:  dicom-node work --database URL --data /srv/node --device cuda:1
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         database__url=database,
@@ -77,7 +85,7 @@ def work(
         models__device=device,
         http__port=http_port,
     )
-    _become("work", settings, index, supervisor)
+    _become("work", read, index, supervisor)
 
 
 @app.command(hidden=True)
@@ -102,7 +110,8 @@ def _role_command(role: str) -> Callable[..., None]:
         http_port: HttpPort = None,
         supervisor: Supervisor = None,
     ) -> None:
-        settings = settings_from(
+        read = partial(
+            settings_from,
             config,
             data=data,
             database__url=database,
@@ -112,16 +121,17 @@ def _role_command(role: str) -> Callable[..., None]:
             destinations=destination,
             http__port=http_port,
         )
-        _become(role, settings, 0, supervisor)
+        _become(role, read, 0, supervisor)
 
     return command
 
 
-def _become(role: str, settings: Settings, index: int, supervisor: int | None) -> None:
+def _become(role: str, read: Callable[[], Settings], index: int, supervisor: int | None) -> None:
+    settings = read()
     conceal()
     if supervisor is not None:
         die_with(supervisor)
-    raise typer.Exit(run_role(role, ROLES[role], settings, index))
+    raise typer.Exit(run_role(role, ROLES[role], settings, index, read))
 
 
 for _role in _ALIKE:

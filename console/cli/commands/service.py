@@ -239,5 +239,5 @@ def _tell(services: Sequence[Service], started: bool) -> None:
         f"  its state  systemctl status {names}",
         f"  its log    journalctl --follow --unit {one.name}",
         f"  studies    {one.program} status --config {one.config}",
-        f"  a change   edit the settings, then: systemctl restart {names}",
+        f"  a change   edit the settings, then: systemctl reload {names}",
     )

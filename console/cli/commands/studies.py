@@ -1,24 +1,34 @@
 """`status`, `explain` and `quarantine`: where studies are, and why."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from config.settings import Settings
 from console import json_views
 from console.cli import index_state, study_view
+from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
-from console.cli.output import and_more, moment, print_json, print_list, screen
+from console.cli.output import and_more, moment, print_json, print_list, say, screen
+from domain.errors import ConfigurationError
 from domain.progress import Progress, bytes_that_wait, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
+from domain.stopping import loop_until
 from roles.database import reading
+from roles.identity_key import known_marks
 from store.conflicts import corrections_that_wait
+from store.database import Database
+from store.pauses import all_paused
 from store.queries.current import current_work
 from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined
-from store.queries.studies import find_study, how_many_studies, latest_studies
+from store.queries.studies import StudyFilter, find_study, how_many_studies, latest_studies
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
@@ -30,14 +40,37 @@ MaybeStudy = Annotated[
     str | None, typer.Argument(metavar="[STUDY]", help="Internal id or StudyInstanceUID, or the start of either.")
 ]
 Stuck = Annotated[bool, typer.Option("--stuck", help="Those alone that cannot go on by themselves.")]
+State = Annotated[list[StudyState] | None, typer.Option("--state", help="Those in this state; may be repeated.")]
+Accession = Annotated[
+    str | None, typer.Option("--accession", metavar="NUMBER", help="Those whose images bear this Accession Number.")
+]
+PatientId = Annotated[
+    str | None, typer.Option("--patient-id", metavar="ID", help="Those whose images bear this Patient ID.")
+]
+Modality = Annotated[str | None, typer.Option("--modality", metavar="CODE", help="Those with a series of it: CT, MR.")]
+Sender = Annotated[str | None, typer.Option("--sender", metavar="AET", help="Those that this AE title sent.")]
+Destination = Annotated[
+    str | None, typer.Option("--destination", metavar="NAME", help="Those with results for this destination.")
+]
+Watch = Annotated[bool, typer.Option("--watch", help="Go on showing it until Ctrl-C.")]
+_EVERY = 2.0  # s between two looks of --watch
 
 
 @app.command()
 def status(
     study: MaybeStudy = None,
     stuck: Stuck = False,
+    state: State = None,
+    accession: Accession = None,
+    patient_id: PatientId = None,
+    modality: Modality = None,
+    sender: Sender = None,
+    destination: Destination = None,
+    since: Since = None,
+    until: Until = None,
     last: Last = 20,
     everything: All = False,
+    watch: Watch = False,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -45,28 +78,90 @@ def status(
 ) -> None:
     """Where is a study, since when, and why? Without STUDY: the latest ones.
 
+    Accession Number and Patient ID are found by digests with the node's key; the database holds neither.
     Of what a study has much of, the newest are shown; --all shows the rest.
 
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
+    dicom-node status --accession 4711 --data trial     dicom-node status --since 12h --destination PACS --watch
     """
     settings = settings_from(config, data=data, database__url=database)
-    trouble = index_state.trouble(settings)
-    with reading(settings) as source:
-        if study is None:
-            states = (StudyState.STUCK,) if stuck else ()
-            found = latest_studies(source, last, *states)
-            more = how_many_studies(source, *states) - len(found)
-            aside = quarantine_size(source), corrections_that_wait(source)
-            if as_json:
-                print_json(json_views.studies(found, _places(found), more, aside, trouble))
+    states = (*(state or ()), *([StudyState.STUCK] if stuck else []))
+    kind = modality.strip().upper() if modality else None
+    wanted = StudyFilter(states, (), kind, sender, destination, since, until)
+    typed = (accession or "", patient_id or "")
+    if study is not None and (wanted != StudyFilter() or any(typed)):
+        raise ConfigurationError("STUDY names one study: leave it out to look for several")
+    if watch and as_json:
+        raise ConfigurationError("--watch is for people: ask again and again for --json")
+
+    def show() -> None:
+        with reading(settings) as source:
+            if study is not None:
+                _show_one(source, settings, study, everything, as_json)
             else:
-                _print_list(found, more, aside, "no study is stuck" if stuck else "no study has arrived yet")
-        else:
-            known = find_study(source, study)
-            most = None if everything else SHOWN
-            _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
+                marked = replace(wanted, marks=_marks(source, settings, *typed))
+                _show_list(source, settings, marked, last, as_json)
+
+    if watch:
+        _watch(show)
+    else:
+        show()
+
+
+def _marks(source: Database, settings: Settings, accession: str, patient_id: str) -> tuple[str, ...]:
+    """The digests that the images of the studies bear that are looked for."""
+    if not accession.strip() and not patient_id.strip():
+        return ()
+    by = known_marks(settings, source)
+    asked = ((accession, by.of_accession), (patient_id, by.of_patient_id))
+    return tuple(digest(typed) for typed, digest in asked if typed.strip())
+
+
+def _show_one(source: Database, settings: Settings, study: str, everything: bool, as_json: bool) -> None:
+    known, trouble = find_study(source, study), index_state.trouble(settings)
+    most = None if everything else SHOWN
+    _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
+    _print_trouble(trouble, as_json)
+
+
+def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: int, as_json: bool) -> None:
+    found, trouble = latest_studies(source, last, wanted), index_state.trouble(settings)
+    more = how_many_studies(source, wanted) - len(found)
+    aside = quarantine_size(source), corrections_that_wait(source)
+    with source.transaction() as connection:
+        paused = all_paused(connection)
+    if as_json:
+        print_json(json_views.studies(found, _places(found), more, aside, trouble, paused))
+        return
+    _print_list(found, more, aside, _none(wanted))
+    for one in paused:
+        say(f"{one.kind} {one.said}")
+    _print_trouble(trouble, as_json)
+
+
+def _none(wanted: StudyFilter) -> str:
+    if wanted == StudyFilter():
+        return "no study has arrived yet"
+    if wanted == StudyFilter((StudyState.STUCK,)):
+        return "no study is stuck"
+    if wanted.marks:
+        return "no such study; what an earlier release indexed is found after: dicom-node patients catch-up"
+    return "no such study"
+
+
+def _print_trouble(trouble: str, as_json: bool) -> None:
     if trouble and not as_json:
         screen().print(trouble)
+
+
+def _watch(show: Callable[[], None]) -> None:
+    """Show it anew every two seconds, on a terminal in the place of what it was."""
+    with suppress(KeyboardInterrupt):
+        for _ in loop_until(threading.Event(), _EVERY):
+            out = screen()
+            out.clear()
+            show()
+            out.print(f"at {moment(datetime.now(UTC))}; Ctrl-C ends it")
 
 
 @app.command()
@@ -128,7 +223,7 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
     """`aside` is how many instances are in quarantine, and how many corrections wait."""
     quarantined, corrections = aside
     out = screen()
-    out.print(study_view.overview(found, _places(found), datetime.now(UTC)) if found else none)
+    out.print(study_view.overview(found, _places(found), datetime.now(UTC), out.width) if found else none)
     if more:
         out.print(and_more(more, "--last N"))
     if quarantined:

@@ -1,14 +1,13 @@
 """`up`: the whole node on one machine."""
 
 import os
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from shlex import quote
 
 import typer
 
-from config import logs
+from config import logs, reach
 from config.settings import Settings
 from console.cli.options import (
     Aet,
@@ -28,10 +27,12 @@ from console.cli.options import (
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
+from roles.door import DOOR
 from roles.health import Report, ask
+from roles.ports import closed
 from roles.process import conceal, stopped_by_signals
-from roles.run_files import all_running
-from roles.supervisor import Supervisor, http_port, role_processes
+from roles.reload import asked_by_hangup
+from roles.supervisor import Supervisor
 from roles.systemd import notify
 
 app = typer.Typer()
@@ -59,7 +60,8 @@ def up(
 
     Example:  dicom-node up --data trial --aet MYNODE --port 11112 --destination ORTHANC@127.0.0.1:4242
     """
-    settings = settings_from(
+    read = partial(
+        settings_from,
         config,
         data=data,
         listener__aet=aet,
@@ -74,13 +76,17 @@ def up(
         assembly__settle=settle,
         http__port=http_port,
     )
+    settings = read()
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
+    asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
         _check_ports(settings)
         embedded.refuse_unusable(settings)
-        Supervisor(settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings)).run()
+        Supervisor(
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+        ).run()
 
 
 def _begun(settings: Settings) -> None:
@@ -117,6 +123,7 @@ def _warnings(settings: Settings) -> list[str]:
     if not found:
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
     warnings += [f"model package {name} does not run:\n{said}" for name, said in packages.broken(settings).items()]
+    warnings += [fault.said for fault in reach.callers(settings)]
     if not settings.destinations:
         warnings.append("no --destination: results stay in the data folder")
     if settings.models.rules:
@@ -131,34 +138,8 @@ def _warnings(settings: Settings) -> list[str]:
 
 def _check_ports(settings: Settings) -> None:
     """A port that somebody has would otherwise show as a role that dies again and again."""
-    held = partial(_holder, settings)
-    _check_port(settings.listener.host, settings.listener.port, "listener.port: {where}", held)
-    for at, name in enumerate(role_processes(settings) if settings.http.port else ()):
-        said = f"http.port: {{where}}, of {name} (http.port + {at}),"
-        _check_port(settings.http.host, http_port(settings, name), said)
-
-
-def _check_port(host: str, port: int, said: str, holder: Callable[[], str] = str) -> None:
-    try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-    except OSError as error:
-        where = said.format(where=f"{host}:{port}")
-        raise ConfigurationError(f"{where} cannot be opened: {error.strerror or error}{holder()}") from error
-
-
-def _holder(settings: Settings) -> str:
-    """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
-    for name, said in all_running(settings.data).items():
-        if name.partition("-")[0] == "listen" and _serves(settings, name):
-            return f". {name} of this data folder runs without a node: stop it (kill {said.pid}), then start again"
-    return ""
-
-
-def _serves(settings: Settings, name: str) -> bool:
-    """Whether that listener has the port, or does not say which it has."""
-    return ask(settings.data, name).dicom_port in {None, settings.listener.port}
+    if faults := list(closed(settings)):
+        raise ConfigurationError(*(one.said for one in faults))
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
@@ -168,6 +149,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     listener = reports.get("listen")
     port = (listener and listener.dicom_port) or settings.listener.port
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
+    door = ask(settings.data, DOOR).address
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
         "send studies to": here,
@@ -175,7 +157,8 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
-        "health at": [f"{name:<9}{one.address}/health/ready" for name, one in reports.items()],
+        "health at": f"{door}/health/ready",
+        "figures at": f"{door}/metrics",
         "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()

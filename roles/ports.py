@@ -1,0 +1,78 @@
+"""The ports that `up` opens: can each be opened here, and if not, who has it or what forbids it?"""
+
+import errno
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from config.places import user_name
+from config.settings import Settings
+from config.sources import Fault
+from roles.health import ask
+from roles.run_files import all_running
+
+
+@dataclass(frozen=True)
+class _Endpoint:
+    """What is opened, by the section of its settings."""
+
+    section: str
+    host: str
+    port: int
+
+    def refusal(self) -> OSError | None:
+        """Why it cannot be opened; None where it can."""
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.host, self.port))
+        except OSError as error:
+            return error
+        return None
+
+    def fault(self, error: OSError, holder: str = "") -> Fault:
+        """The complaint about whichever of host and port it is, with what to do."""
+        paths = ((self.section, "port"), (self.section, "host"))
+        if isinstance(error, socket.gaierror):
+            return Fault(f"{self.section}.host: no address is known of the host {self.host!r}", paths[::-1])
+        if error.errno == errno.EADDRNOTAVAIL:
+            said = f"{self.host} is no address of this machine: 0.0.0.0 stands for all that it has"
+            return Fault(f"{self.section}.host: {said}", paths[::-1])
+        where = f"{self.section}.port: {self.host}:{self.port} cannot be opened"
+        return Fault(f"{where}: {error.strerror or error}{holder or self._remedy(error)}", paths)
+
+    def _remedy(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return f". Another program has it: `ss -ltnp sport = :{self.port}` names it to root; or choose another port"
+        if error.errno == errno.EACCES:
+            return (
+                f". Ports below 1024 are not for the user {user_name()}: take another (11112 is registered for DICOM),"
+                " or let `dicom-node service install` make a service, which may open this one"
+            )
+        return ""
+
+
+def closed(settings: Settings, *, beside_itself: bool = False) -> Iterator[Fault]:
+    """One for each that cannot be opened; `beside_itself`, what this data folder's own processes have is none."""
+    listener, http = _Endpoint("listener", settings.listener.host, settings.listener.port), settings.http
+    if error := listener.refusal():
+        holder = _own_listener(settings)
+        if not (holder and beside_itself):
+            yield listener.fault(error, holder)
+    own = {said.port for said in all_running(settings.data).values()} if beside_itself else set()
+    health = _Endpoint("http", http.host, http.port)
+    if http.port and http.port not in own and (error := health.refusal()):
+        yield health.fault(error)
+
+
+def _own_listener(settings: Settings) -> str:
+    """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
+    for name, said in all_running(settings.data).items():
+        if name.partition("-")[0] == "listen" and _serves(settings, name):
+            return f". {name} of this data folder runs without a node: stop it (kill {said.pid}), then start again"
+    return ""
+
+
+def _serves(settings: Settings, name: str) -> bool:
+    """Whether that listener has the port, or does not say which it has."""
+    return ask(settings.data, name).dicom_port in {None, settings.listener.port}

@@ -1,0 +1,94 @@
+"""A node that runs takes over its settings, whoever is connected; what is wrong changes nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification
+
+from roles.reload import last_answer
+from tests.support.node import Node, own_folder
+
+pytestmark = pytest.mark.slow
+
+FIRST = """
+[listener]
+trust_loopback = false
+callers = [{ aet = "CT", address = "127.0.0.1" }]
+"""
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Path]:
+    with own_folder() as folder:
+        file = folder / "node.toml"
+        file.write_text(FIRST)
+        yield file
+
+
+@pytest.fixture(scope="module")
+def node(settings: Path) -> Iterator[Node]:
+    variables = {"DICOM_NODE_CONFIG": str(settings)}
+    with Node(settings.parent / "data", models=settings.parent / "models", env=variables) as node:
+        yield node
+
+
+def call(node: Node, name: str) -> Association:
+    entity = ApplicationEntity(name)
+    entity.add_requested_context(Verification)
+    return entity.associate("127.0.0.1", node.port, ae_title=node.aet)
+
+
+def test_a_caller_is_added_and_whoever_is_connected_stays_so(node: Node, settings: Path) -> None:
+    assert not call(node, "MR").is_established
+    open_one, listener = call(node, "CT"), node.pid("listen")
+    settings.write_text(FIRST.replace("}]\n", '}, { aet = "MR", address = "127.0.0.0/8" }]\n'))
+    assert "taken over: listener.callers" in node.run("reload")
+    node.wait_for(lambda: _is_let_in(node, "MR"), 30, "the new caller to be let in")
+    assert open_one.send_c_echo().Status == 0
+    open_one.release()
+    assert node.pid("listen") == listener
+
+
+def test_a_wrong_file_changes_nothing_and_names_its_line_whoever_asks(node: Node, settings: Path) -> None:
+    right = settings.read_text()
+    settings.write_text(FIRST.replace("127.0.0.1", "nowhere at all") + '[logging]\nlevel = "ERROR"\n')
+    node.run("reload", code=1)
+    before = last_answer(node.data, "up")
+    os.kill(node.pid("up"), signal.SIGHUP)  # as `systemctl` of a unit that somebody wrote himself may do
+    node.wait_for(lambda: last_answer(node.data, "up") != before, 30, "an answer")
+    answer = last_answer(node.data, "up")
+    assert answer is not None
+    assert [line.split(": ")[0] for line in answer.wrong] == [f"{settings}:4"]
+    assert _is_let_in(node, "MR")
+    settings.write_text(right)
+
+
+def test_destinations_are_those_of_the_file_and_what_waits_for_a_restart_is_named(node: Node, settings: Path) -> None:
+    before = {role: node.pid(role) for role in node.roles}
+    other = (
+        settings.read_text() + '[spool]\ndisk_floor = 1\n[[destinations]]\naet = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
+    )
+    settings.write_text(other)
+    said = node.run("reload")
+    assert "taken over: destinations" in said
+    answer = last_answer(node.data, "up")
+    assert answer is not None
+    assert answer.waiting == ("spool.disk_floor",)
+    for role in ("write", "deliver"):
+        node.wait_restarted(role, before[role])
+    assert {role for role in node.roles if node.pid(role) != before[role]} == {"write", "deliver"}
+    assert [entry["name"] for entry in node.cli("destinations", "list")["destinations"]] == ["PACS"]
+    assert "started again" not in node.log.read_text()
+
+
+def _is_let_in(node: Node, name: str) -> bool:
+    association = call(node, name)
+    if association.is_established:
+        association.release()
+        return True
+    return False

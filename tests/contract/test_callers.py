@@ -1,0 +1,76 @@
+"""Who called: counted once by the index, bounded, and shown with the lines that let in who was refused."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from console.cli.app import app
+from dicom_node.spool import Close, Peer
+from store import callers
+from store.queries.callers import known_callers
+from tests.support.bench import Bench, open_bench
+from tests.support.ingest import SCANNER
+from tests.support.spool import writing
+
+CALLER = '[[listener.callers]]\naet = "MR1"\naddress = "10.1.0.9"'
+
+
+@pytest.fixture
+def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
+    with open_bench(tmp_path, database_url) as made:
+        yield made
+
+
+def test_who_called_is_counted_once_however_often_a_record_is_read_and_strangers_are_bounded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted() -> dict[str, tuple[int, int, str]]:
+        return {one.calling_ae: (one.accepted, one.refused, one.refusal) for one in known_callers(bench.database)}
+
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.close_association(writer.open_association(SCANNER, {}), Close.RELEASED, "")
+        for _ in range(3):
+            writer.refuse_association(Peer("MR1", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title is not known")
+    bench.index()
+    assert counted() == {SCANNER.calling: (1, 0, ""), "MR1": (0, 3, "1-1-3")}
+    monkeypatch.setattr(callers, "MOST", 2)
+    with writing(bench.root / "spool", index=2) as writer:
+        writer.close_association(writer.open_association(SCANNER, {}), Close.RELEASED, "")
+        for number in range(4):
+            writer.refuse_association(Peer(f"X{number}", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title is not known")
+    bench.index()
+    known = counted()
+    assert known.pop(SCANNER.calling) == (2, 0, "")
+    assert len(known) == 2
+    assert set(known) <= {"X0", "X1", "X2", "X3"}
+    assert bench.chain_holds()
+
+
+def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_called_too(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.close_association(writer.open_association(SCANNER, {}), Close.RELEASED, "")
+        writer.refuse_association(Peer("MR1", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR1' is not known")
+        writer.refuse_association(Peer("a\\b\x1b", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title is not known")
+        writer.refuse_association(Peer("CT2", "N0DE", "10.1.0.7"), 1, 1, 7, "called AE title 'N0DE' is not ours")
+    bench.index()
+    file = tmp_path / "node.toml"
+    file.write_text('[listener]\nhost = "0.0.0.0"\n[[listener.callers]]\naet = "XR2"\naddress = "10.1.0.0/24"\n')
+    asked = ["callers", "--config", str(file), "--database", database_url]
+    shown = CliRunner().invoke(app, asked).stdout
+    assert shown.count("[[listener.callers]]") == 1
+    assert CALLER in shown
+    assert "CT2 calls another AE title than DICOM_NODE" in shown
+    assert "never" in next(line for line in shown.splitlines() if "XR2" in line)
+    assert "\x1b" not in shown
+    told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
+    assert {one["calling_ae"]: one["let_in_by"] for one in told["callers"] if one["let_in_by"]} == {"MR1": CALLER}
+    assert told["silent"] == [{"aet": "XR2", "address": "10.1.0.0/24"}]
+    file.write_text(file.read_text() + CALLER)
+    shown = CliRunner().invoke(app, asked).stdout
+    assert "[[listener.callers]]" not in shown
+    assert "MR1 is in the settings" in shown

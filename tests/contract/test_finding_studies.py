@@ -1,0 +1,132 @@
+"""A study is found by what a person knows of it, and nothing that names a patient is kept for that in clear."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from audit.trail import Action, newest_entries
+from console.cli.app import app
+from dicom_node.spool import Peer
+from store.identity_key import is_the_one
+from tests.support.bench import KEY, MARKS, Bench, open_bench
+from tests.support.ingest import send
+from tests.support.phantoms import Phantom
+from tests.support.servers import Postgres
+
+FIRST = Phantom(size=(8, 8), slices=2, study="1", patient_id="P-1", accession_number="A 4711")
+SECOND = Phantom(size=(8, 8), slices=3, study="2", patient_id="P-2", accession_number="", study_description="MR HEAD")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Bench]:
+    """Two studies of two patients by two senders, the second of MR and without an Accession Number."""
+    url = postgres.url(dbname=postgres.fresh_database())
+    with open_bench(tmp_path_factory.mktemp("finding"), url) as made:
+        with made.as_process("index").transaction() as transaction:
+            assert is_the_one(transaction.connection, MARKS.check_value)
+        for phantom, peer, modality in ((FIRST, "CT_ER", "CT"), (SECOND, "MR_2", "MR")):
+            datasets = phantom.datasets()
+            for one in datasets:
+                one.Modality = modality
+            send(made.writer, datasets, Peer(peer, "NODE", "127.0.0.1"))
+        made.index()
+        yield made
+
+
+def run(bench: Bench, *words: str, key: str = KEY) -> Result:
+    url = bench.database._engine.url.render_as_string(hide_password=False)
+    environment = {"DICOM_NODE_IDENTITY__KEY": key, "DICOM_NODE_DATABASE__URL": url}
+    return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment)
+
+
+def found(bench: Bench, *words: str) -> list[str]:
+    """The descriptions of the studies that are found."""
+    result = run(bench, "status", *words, "--json")
+    assert result.exit_code == 0, result.output
+    answer: dict[str, Any] = json.loads(result.stdout)
+    assert answer["more"] == 0
+    return sorted(one["description"] for one in answer["studies"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("--accession", " a 4711 "), ["CT CHEST"]),
+        (("--accession", "4711"), []),
+        (("--patient-id", "P-2"), ["MR HEAD"]),
+        (("--patient-id", "P-1", "--accession", "A 4711"), ["CT CHEST"]),
+        (("--patient-id", "P-2", "--accession", "A 4711"), []),
+        (("--modality", "mr"), ["MR HEAD"]),
+        (("--sender", "CT_ER"), ["CT CHEST"]),
+        (("--state", "receiving"), ["CT CHEST", "MR HEAD"]),
+        (("--state", "complete", "--state", "stuck"), []),
+        (("--since", "1h"), ["CT CHEST", "MR HEAD"]),
+        (("--until", "1h"), []),
+        (("--since", "2026-01-01", "--until", "2026-01-02 14:00"), []),
+        (("--destination", "PACS"), []),
+    ],
+    ids=" ".join,
+)
+def test_a_study_is_found_by_what_a_person_knows_of_it(bench: Bench, asked: Any, expected: list[str]) -> None:
+    assert found(bench, *asked) == expected
+
+
+def test_no_number_of_a_patient_is_anywhere_in_the_database(bench: Bench) -> None:
+    tables = [row[0] for row in bench.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'dicom_node'")]
+    kept = "\n".join(str(row) for name in tables for row in bench.ask(f"SELECT t::text FROM dicom_node.{name} t"))
+    assert "CT CHEST" in kept
+    assert [word for word in ("4711", "P-1", "P-2") if word in kept] == []
+
+
+def test_two_accession_numbers_in_one_study_are_not_two_patients(bench: Bench) -> None:
+    ((two,),) = bench.ask("SELECT bool_or(two_patients) FROM dicom_node.studies")
+    assert not two
+
+
+def test_a_search_by_another_key_says_so_instead_of_finding_nothing(bench: Bench) -> None:
+    said = run(bench, "status", "--accession", "A 4711", key="another key that is long enough for one")
+    assert said.exit_code == 1
+    assert "made with another key" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--since", "yesterday"), "how long ago (90min, 12h, 3d)"),
+        (("abc", "--sender", "CT_ER"), "STUDY names one study"),
+        (("--watch", "--json"), "--watch is for people"),
+        (("--state", "lost"), "receiving"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_asked_is_said(bench: Bench, words: Any, complaint: str) -> None:
+    said = run(bench, "status", *words)
+    assert said.exit_code in (1, 2)
+    assert complaint in said.stderr
+
+
+def test_what_an_earlier_release_indexed_is_found_after_it_was_read_again(bench: Bench) -> None:
+    kept = bench.ask("SELECT id, named FROM dicom_node.studies ORDER BY id")
+    bench.as_owner("UPDATE dicom_node.studies SET named = '{}'")
+    try:
+        assert found(bench, "--accession", "A 4711") == found(bench, "--patient-id", "P-2") == []
+        assert "patients catch-up" in run(bench, "status", "--accession", "A 4711").stdout
+        done = json.loads(run(bench, "patients", "catch-up", "--json").stdout)
+        assert done == {"studies": 2, "found": 2, "unreadable": 0}
+        assert found(bench, "--accession", "A 4711") == ["CT CHEST"]
+        assert found(bench, "--patient-id", "P-2") == ["MR HEAD"]
+        assert bench.ask("SELECT id, named FROM dicom_node.studies ORDER BY id") == kept
+        again = run(bench, "patients", "catch-up").stdout
+        assert again == "0 of 1 study(ies) can be found by more than before\n"
+        actions = [one.action for one in newest_entries(bench.database, 100).rows]
+        assert actions.count(Action.CAUGHT_UP) == 2
+    finally:
+        bench.as_owner(*(_put_back(*one) for one in kept))
+
+
+def _put_back(study: object, named: list[str]) -> str:
+    marks = ", ".join("'" + one.replace("'", "''") + "'" for one in named)
+    return f"UPDATE dicom_node.studies SET named = ARRAY[{marks}] WHERE id = '{study}'"
