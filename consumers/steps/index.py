@@ -121,10 +121,27 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
+        records: list[_Record] = []
         with writing(self._ledger.database):
-            records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
-            for start in range(0, len(records), _MOST):
-                self._commit(records[start : start + _MOST])
+            try:
+                for entry in entries:
+                    records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
+            except Retryable:
+                self._give_way(records)
+                raise
+            self._commit_all(records)
+
+    def _commit_all(self, records: Sequence[_Record]) -> None:
+        for start in range(0, len(records), _MOST):
+            self._commit(records[start : start + _MOST])
+
+    def _give_way(self, records: Sequence[_Record]) -> None:
+        """Have done with what was stored before the store took no more: a full disk gets room from what is done."""
+        if records:
+            self._commit_all(records)
+            self._committed += [_Committed(one.entry.marks) for one in records]
+            self._held = self._held[len(records) :]
+        self._checkpoint()
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:
@@ -210,7 +227,7 @@ class Indexer:
         except Retryable:
             # The kernel may have dropped the pages of anything since the last success: all of it is put again.
             self._reader.rewind()
-            self._committed = []
+            self._committed, self._held = [], []
             raise
 
     def _release(self, of: Collection[StudyId] | None) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +15,14 @@ from config.contradictions import contradictions
 from config.settings import Retention, Settings
 from console.cli.app import app
 from consumers.steps.hold import hold, release
+from consumers.steps.index import Indexer
 from consumers.steps.remove import Plan, plan, remove, remove_rows, sweep
-from domain.errors import Permanent
+from dicom_node.spool import SpoolReader
+from domain.errors import Permanent, Retryable
 from domain.retention import Policy, What
 from models.registry import Registry
 from roles.retention import groups, policy
+from store.objects import Buffer, DirectoryStore
 from store.retention import writing
 from tests.support.bench import Bench
 from tests.support.ingest import send
@@ -256,6 +259,33 @@ def test_a_file_that_is_written_before_its_row_is_not_removed_between_the_two(de
             delivered.index()
     sweeper.join()
     assert looked and len(files(delivered, "instances")) == delivered.count("instances") > 0
+
+
+def test_a_full_disk_holds_up_what_has_no_room_and_nothing_that_was_stored_before(bench: Bench) -> None:
+    """A batch that is larger than the disk would otherwise wait for room that only its own studies can give."""
+    room = [2]
+
+    class Full(DirectoryStore):
+        def put(self, key: str, parts: Iterable[Buffer]) -> None:
+            if not room[0]:
+                raise Retryable("object store: No space left on device")
+            room[0] -= 1
+            super().put(key, parts)
+
+    send(bench.writer, SMALL.datasets())
+    with SpoolReader(bench.root / "spool") as reader:
+        store = Full(bench.root / "objects")
+        indexer = Indexer(reader, bench.as_process("index"), store, bench.clock)
+        for _ in range(2):
+            with pytest.raises(Retryable):
+                indexer.step(0.05)
+        assert bench.count("instances") == len(files(bench, "instances")) == 2
+        assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [([],)]
+        room[0] = 100
+        while indexer.step(0.05):
+            pass
+        indexer.close()
+    assert bench.count("instances") == len(SMALL.datasets()) == len(files(bench, "instances"))
 
 
 def _wait_for_lock(bench: Bench) -> None:
