@@ -10,7 +10,7 @@ PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 DIST ?= dist
 
 .DEFAULT_GOAL := help
-.PHONY: help setup everything counterparts demo viewer test unit check bench faults sbom dist clean
+.PHONY: help setup everything counterparts demo viewer test unit check bench faults sbom dist bundle clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ faults: counterparts everything ## 200,000 mutated data sets and 30,000 mutated 
 dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
 	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)
 	@$$(scripts/setup --uv) export --frozen --quiet --no-dev --no-emit-project --extra node -o $(DIST)/requirements.txt
+
+bundle: setup ## one file to install from without a network, in dist/; EXTRAS="node monai", MODELS=FOLDER for more
+	@scripts/bundle $(DIST)
 
 sbom: ## what each image holds, as CycloneDX, in build/sbom
 	@scripts/sbom

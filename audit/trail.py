@@ -21,9 +21,10 @@ from domain.json_records import JsonObject, json_object, record
 from domain.records import Listed
 from store import trail
 from store.database import Connection, Database
-from store.trail import TrailRow
+from store.trail import EntryFilter, TrailRow
 from store.unit_of_work import UnitOfWork
 
+EVERY = EntryFilter()
 #: Stands for the action of what is no entry, as somebody wrote it past the node.
 NO_ENTRY = "(no entry of the node)"
 
@@ -176,11 +177,11 @@ def rows(database: Database, batch: int = 5000) -> Iterator[Row]:
         last = found[-1].number
 
 
-def newest_entries(database: Database, count: int, study: StudyId | None = None) -> Listed[Entry]:
-    """The newest entries of the trail, or of one study, oldest first, and how many are older."""
+def newest_entries(database: Database, count: int, wanted: EntryFilter = EVERY) -> Listed[Entry]:
+    """The newest of the entries that are wanted, oldest first, and how many are older."""
     with database.transaction() as connection:
-        found = trail.newest_of_study(connection, study, count) if study else trail.newest(connection, count)
-        more = trail.size(connection, study) - len(found) if len(found) == count else 0
+        found = trail.newest(connection, count, wanted)
+        more = trail.size(connection, wanted) - len(found) if len(found) == count else 0
     return Listed(tuple(map(_entry, found)), more)
 
 

@@ -25,6 +25,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _retention(settings)
     yield from _nobody(settings)
     yield from _broker_access(settings)
+    yield from _releases(settings)
 
 
 def _ports(settings: Settings) -> Iterator[Fault]:
@@ -179,6 +180,13 @@ def _broker_access(settings: Settings) -> Iterator[Fault]:
         if given and name not in needed:
             said = f"bus.{name} is set and bus.sasl is {bus.sasl or 'not'}: nothing would use it"
             yield _between(said, f"bus.{name}", "bus.sasl")
+
+
+def _releases(settings: Settings) -> Iterator[Fault]:
+    for number, one in enumerate(settings.models.allow_older):
+        if len(one.split(" ")) != 2:
+            said = f"models.allow_older: {one!r} is not of the form NAME VERSION, such as 'ct_lung 1.0.0'"
+            yield Fault(said, (("models", "allow_older", number),))
 
 
 def _profiles(settings: Settings) -> Iterator[Fault]:

@@ -26,6 +26,12 @@ def trace(error: BaseException) -> str:
     return "\n".join(map(visible, told.split("\n")))
 
 
+def in_short(error: BaseException) -> str:
+    """Its type and its place, for whoever can do nothing about it but report it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{named(error)} at {place(frames[-1].filename, frames[-1].lineno or 0)}" if frames else named(error)
+
+
 def named(error: BaseException) -> str:
     """An exception's type, and what may be said of it."""
     kind = type(error)

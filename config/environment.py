@@ -9,29 +9,28 @@ from pydantic import BaseModel
 
 from config.settings import Settings
 from config.sources import PREFIX
+from config.toml_lines import KeyPath
 from config.wording import setting_names
-from domain.errors import ConfigurationError
 from domain.nearest import did_you_mean
 
 # Variables of this prefix that are not settings: where the file is, and where the tests' data lie.
 _NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
 
 
-def environment() -> list[Mapping[str, object]]:
-    """What each variable sets, nested as the file is, the wider ones first; raises ConfigurationError.
+_EXAMPLE = """a list is written as '["PACS@10.1.0.10:104"]', a table as '{"port": 104}'"""
 
-    It names each that should be JSON and is none.
-    """
-    set_, wrong = [], []
+
+def environment() -> tuple[list[Mapping[str, object]], list[tuple[KeyPath, str]]]:
+    """What each variable sets, nested as the file is, the wider ones first; and which should be JSON and are none."""
+    set_: list[Mapping[str, object]] = []
+    wrong: list[tuple[KeyPath, str]] = []
     for name in sorted(_own(), key=lambda name: name.count("__")):
         path = name.removeprefix(PREFIX).lower().split("__")
         try:
             set_.append(_nested(path, _value(path, os.environ[name])))
         except ValueError:
-            wrong.append(f"environment: {name}: is not JSON")
-    if wrong:
-        raise ConfigurationError(*wrong, *unknown_variables())
-    return set_
+            wrong.append((tuple(path), f"environment: {name}: is not JSON: {_EXAMPLE}"))
+    return set_, wrong
 
 
 def unknown_variables() -> list[str]:

@@ -53,17 +53,26 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, object] | No
 
 
 def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Loaded:
-    """As load_settings, without what is wrong; raises ConfigurationError where the file or a variable is unreadable."""
+    """As load_settings, without what is wrong; raises ConfigurationError where the file is unreadable."""
     chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
     text, beneath = _read(chosen)
     sources = Sources(chosen, text, beneath, dict(overrides or {}))
-    layers = (beneath, _merged(environment()), sources.above)
+    variables, no_json = environment()
+    layers = (beneath, _merged(variables), sources.above)
     secrets, merged = _with_secrets(_merged(layers), layers)
     settings, problems = _validated(merged)
-    wrong = (*(_blamed(one) for one in problems), *(path for one in secrets for path in one.paths))
+    wrong = (
+        *(_blamed(one) for one in problems),
+        *(path for one in secrets for path in one.paths),
+        *(path for path, _ in no_json),
+    )
     loaded = Loaded(settings, sources, wrong)
     faults = [*secrets, *loaded.founded(contradictions(settings))]
-    complaints = [*(_complaint(one, sources) for one in problems), *map(sources.line, faults)]
+    complaints = [
+        *(line for _, line in no_json),
+        *(_complaint(one, sources) for one in problems),
+        *map(sources.line, faults),
+    ]
     return Loaded(settings, sources, wrong, tuple(sorted(complaints, key=sources.order)))
 
 

@@ -1,4 +1,4 @@
-"""How the node logs: one JSON object a line, or readable lines on a terminal. Study and job ids ride along.
+"""How the node logs: one JSON object a line, readable lines on a terminal, fields in the journal. Ids ride along.
 
 Identity has no place in a log, so nothing here formats a data set, and messages are fixed texts with ids beside them.
 What libraries say may quote what they were given: only that they said something, and where, is logged, once a place.
@@ -8,10 +8,14 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from config import defects
+from config.journal import JournalHandler, is_journal
+from config.log_files import SharedFileHandler
+from domain.errors import ConfigurationError
 from domain.visible import visible
 
 if TYPE_CHECKING:  # the model process and the command line log without settings, which take long to import
@@ -30,9 +34,25 @@ _log = logging.getLogger(__name__)
 
 
 def set_up(settings: "Logging", role: str, stream: TextIO = sys.stderr) -> None:
-    """Send every log record of this process to `stream`, marked with its role, as the settings want it."""
-    readable = settings.format == "text" or (settings.format == "auto" and stream.isatty())
-    log_to(stream, role, readable, settings.level)
+    """Send every log record of this process where the settings want it, marked with its role, `stream` by default.
+
+    Raises ConfigurationError where `logging.file` cannot be written.
+    """
+    if settings.file is not None:
+        _log_by(_to_file(settings, settings.file), _Readable(role) if settings.format == "text" else _Json(role))
+    elif settings.format == "auto" and is_journal(stream):
+        _log_by(JournalHandler(role, _extras), _Told(role))
+    else:
+        readable = settings.format == "text" or (settings.format == "auto" and stream.isatty())
+        _log_by(_Handler(stream), _Readable(role) if readable else _Json(role))
+    logging.getLogger().setLevel(settings.level)
+
+
+def _to_file(settings: "Logging", file: Path) -> logging.Handler:
+    try:
+        return SharedFileHandler(file, settings.file_bytes, settings.file_kept)
+    except OSError as error:
+        raise ConfigurationError(f"logging.file: {file} cannot be written: {error.strerror}") from error
 
 
 def set_level(settings: "Logging") -> None:
@@ -42,12 +62,15 @@ def set_level(settings: "Logging") -> None:
 
 def log_to(stream: TextIO, role: str, readable: bool, level: str = "WARNING") -> None:
     """Send every log record, warning and defect of this process to `stream`, marked with its role."""
-    handler = _Handler(stream)
-    handler.setFormatter(_Readable(role) if readable else _Json(role))
+    _log_by(_Handler(stream), _Readable(role) if readable else _Json(role))
+    logging.getLogger().setLevel(level)
+
+
+def _log_by(handler: logging.Handler, form: logging.Formatter) -> None:
+    handler.setFormatter(form)
     handler.addFilter(_OncePerPlace())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
     # It tells of each attempt to reach an absent broker, which the loops tell once.
     logging.getLogger("kafka").setLevel("CRITICAL")
     logging.captureWarnings(False)
@@ -126,12 +149,22 @@ class _Json(_Formatter):
 class _Readable(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        return self._told(f"{moment} {self._role:<8} {record.levelname:<7} ", record)
+
+    def _told(self, start: str, record: logging.LogRecord) -> str:
         extras = " ".join(f"{key}={_quoted(str(value))}" for key, value in _extras(record).items())
         said, *further = _words(record).split("\n")
-        line = f"{moment} {self._role:<8} {record.levelname:<7} {said} {extras}".rstrip()
+        line = f"{start}{said} {extras}".rstrip()
         trace = self.formatException(record.exc_info).split("\n") if record.exc_info else []
         # A record begins at the margin and nothing else does, whatever it quotes.
         return "\n    ".join(map(visible, (line, *further, *trace)))
+
+
+class _Told(_Readable):
+    """For the journal, which knows when and how grave."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._told(f"{self._role}: ", record)
 
 
 def _quoted(value: str) -> str:

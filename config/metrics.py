@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 REGISTRY = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -69,7 +70,7 @@ delivery_age = Gauge(
 )
 destination_reachable = Gauge(
     "dicom_node_destination_reachable",
-    "1 while a destination answers, 0 while it does not",
+    "1 while a destination takes associations, 0 while it does not",
     ["destination"],
     registry=REGISTRY,
 )
@@ -98,6 +99,12 @@ OF_ROLE: Mapping[str, str] = {
 }
 
 Exposition = Callable[[], bytes]
+
+
+def read_values(text: str, name: str) -> Mapping[str, float]:
+    """Of an exposition, the values of the metric `name` that has one label, by that label."""
+    found = (family for family in text_string_to_metric_families(text) if family.name == name)
+    return {next(iter(one.labels.values())): one.value for family in found for one in family.samples}
 
 
 class _Of:

@@ -11,11 +11,15 @@ from shlex import quote
 from config.settings import Settings
 from config.sources import Fault
 
+_READ_ONLY = "a file system that is read-only"
+
 
 def missing_places(settings: Settings) -> Iterator[Fault]:
     """One for each that no role could use, with the setting's name; what the node makes itself may be absent."""
     if said := unusable(settings.data.absolute()):
-        yield Fault(f"data: {said}", (("data",),))
+        # Of a container each sees its part: what checks the settings is none of those that write.
+        part = said.endswith(_READ_ONLY) and in_container()
+        yield Fault(f"data: {said}", (("data",),), certain=not part)
     else:
         yield from _disk(settings)
     if settings.models.folder is not None:
@@ -57,10 +61,15 @@ def _why(nearest: Path, folder: Path, error: OSError) -> str:
             f" sudo install -d -o {quote(user)} -m 700 {quote(str(folder))}"
         )
     if error.errno == errno.EROFS:
-        return f"{nearest} is on a file system that is read-only"
+        return f"{nearest} is on {_READ_ONLY}"
     if error.errno == errno.ENOENT:  # of what is there, as /proc answers
         return f"the file system of {nearest} takes no folders"
     return f"{nearest}: {error.strerror}"
+
+
+def in_container() -> bool:
+    """Whether this is one, as Docker and Podman mark theirs: it sees a part of the machine and of its networks."""
+    return any(Path(one).exists() for one in ("/.dockerenv", "/run/.containerenv"))
 
 
 def user_name() -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 from config.contradictions import is_loopback, same_machine, servers
+from config.places import in_container
 from config.settings import Caller, Settings
 from config.sources import Fault
 from domain.modalities import MODALITIES
@@ -72,7 +73,9 @@ def hosts(settings: Settings) -> Iterator[Fault]:
     for name, path, host, port in others:
         known = found.get(host, [])
         if isinstance(known, str):
-            yield Fault(f"{name}: no address is known of the host {host!r}: {known}", ((*path, "host"), path))
+            # Names without a dot are other containers', in one: known on the networks that both have, while they run.
+            certain = "." in host or not in_container()
+            yield Fault(f"{name}: no address is known of the host {host!r}: {known}", ((*path, "host"), path), certain)
         elif port == settings.listener.port and _is_itself(settings.listener.host, host, known):
             said = f"{name} ({host}:{port}) is the node itself: its own listener.port is {port}"
             yield Fault(said, (path, ("listener", "port")))

@@ -6,7 +6,7 @@ Nothing here reads a file or the environment; `config.loading` does, and names t
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from config.secret_urls import SecretKey, SecretUrl
 from config.values import (
@@ -52,6 +52,14 @@ class Caller(Section):
 
     aet: AETitle = Field(description="calling AE title")
     address: Network = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+
+
+def as_caller(aet: str, address: str) -> Caller | None:
+    """What may stand among `listener.callers`; None where these words, which a peer chose, may not."""
+    try:
+        return Caller(aet=aet, address=address)
+    except ValidationError:
+        return None
 
 
 # Layout of the spool: it writes in pages, and a large instance in parts.
@@ -328,7 +336,14 @@ class Logging(Section):
     """What the log looks like."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is written")
-    format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, JSON elsewhere")
+    format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, fields in the journal of systemd, JSON elsewhere"
+    )
+    file: Path | None = Field(None, description="file to log to in place of standard error")
+    file_bytes: Bytes = Field(
+        50_000_000, ge=10_000, description="bytes of that file at most; then it becomes FILE.1, and FILE.1 FILE.2"
+    )
+    file_kept: Whole = Field(9, ge=0, le=1000, description="files of before that are kept beside it")
 
 
 def parse_destination(text: str) -> dict[str, object]:

@@ -18,6 +18,8 @@ def read(file: Path) -> str:
     """The text of `file`; raises ConfigurationError naming it where there is none to be had."""
     try:
         return file.read_text(encoding="utf-8")
+    except IsADirectoryError as error:
+        raise ConfigurationError(f"{file}: is a folder, and a file is needed") from error
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

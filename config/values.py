@@ -106,9 +106,14 @@ def _topic(text: str) -> str:
     return text
 
 
-def _user(text: str) -> str:
+def broker_user(text: str) -> str:
+    """Whom a broker knows by this name alone; raises ValueError for what is none, or stands for everybody there."""
     if not _USER.fullmatch(text):
         raise ValueError("is no user of a broker: 1 to 128 letters of ASCII without space, comma and equals sign")
+    if text == "*":
+        raise ValueError("is everybody, to a broker: name a user")
+    if text.startswith("User:"):
+        raise ValueError(f"is a user with the broker's own mark: write {text.removeprefix('User:')}")
     return text
 
 
@@ -147,7 +152,7 @@ Host = Annotated[str, AfterValidator(_host)]
 PeerHost = Annotated[str, AfterValidator(_peer)]
 Network = Annotated[str, AfterValidator(_network)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
-BrokerUser = Annotated[str, AfterValidator(_user)]
+BrokerUser = Annotated[str, AfterValidator(broker_user)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Name = Annotated[str, AfterValidator(_name)]
 Modality = Annotated[str, AfterValidator(_modality)]

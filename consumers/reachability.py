@@ -27,6 +27,11 @@ class Reachability:
         self._told = 0.0
         self._tries = 0
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last that was asked of it found it away."""
+        return self._since is not None
+
     def note(self, outcome: Outcome) -> None:
         """What an object's outcome says: a peer that broke off in the middle is neither there nor away."""
         if outcome.unreached:
@@ -39,7 +44,7 @@ class Reachability:
         with self._lock:
             metrics.destination_reachable.labels(self._name).set(1)
             if self._since is not None:
-                _log.warning("destination %s answers again", self._name, extra=self._outage())
+                _log.warning("destination %s takes associations again", self._name, extra=self._outage())
             self._since = None
 
     def failed(self, reason: str) -> None:
@@ -49,12 +54,12 @@ class Reachability:
             now = self._now()
             if self._since is None:
                 self._since, self._told, self._tries = now, now, 0
-                _log.warning("destination %s does not answer", self._name, extra={"reason": reason})
+                _log.warning("destination %s takes no association", self._name, extra={"reason": reason})
             self._tries += 1
             if now - self._told >= _EVERY:
                 self._told = now
                 _log.warning(
-                    "destination %s still does not answer", self._name, extra={**self._outage(), "reason": reason}
+                    "destination %s still takes no association", self._name, extra={**self._outage(), "reason": reason}
                 )
 
     def _outage(self) -> dict[str, object]:

@@ -105,7 +105,7 @@ def manifest_of(name: str, metadata: Metadata, codes: Codes, licence: str) -> st
     """`manifest.toml` without its digests, for the package `name`."""
     values = _values(metadata, codes)
     parts = [
-        "# A MONAI bundle. What each table means: models/manifest.py. How it is run: the bundle's own configs.",
+        "# A MONAI bundle. What each table means: docs/models.md. How it is run: the bundle's own configs.",
         *_table("[identity]", _identity(name, metadata, licence)),
     ]
     for channel in metadata.channels:

@@ -68,7 +68,8 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         yield settings.database.url.get_secret_value(), owner_url.get_secret_value()
         return
     if not has_database(settings):
-        raise ConfigurationError(f"no database in {settings.data}: no node has run there; give --data or --database")
+        why = "it is a file" if settings.data.is_file() else "no node has run there"
+        raise ConfigurationError(f"no database in {settings.data}: {why}; give --data or --database")
     ends = time.monotonic() + _TAKING_TURNS
     while time.monotonic() < ends:
         if kept := running(settings.data, KEEPER):

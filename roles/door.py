@@ -19,7 +19,7 @@ from domain.errors import NodeError, exit_code
 from domain.json_records import Json, JsonObject, json_object, record
 from roles.exposition import merged
 from roles.health import Answer, Health, HealthServer, Report
-from roles.http_messages import Refused
+from roles.http_heads import Refused
 from roles.process import log_end, stopped_by_signals
 from roles.run_files import running
 

@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,8 @@ from config.settings import Http
 from domain.errors import ConfigurationError
 from domain.json_records import JsonObject, json_object, record
 from roles.http_door import HttpDoor
-from roles.http_messages import Refused, asks_for_no_body, read_path, response
+from roles.http_heads import Refused
+from roles.http_messages import asks_for_no_body, read_path, response
 from roles.run_files import Facts, RunFile, all_running, publish, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
@@ -71,15 +72,15 @@ class Health:
     def __init__(self, limit: float = HEARTBEAT_LIMIT, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._waiting: dict[str, None] = {_MAIN_LOOP: None}  # a dict keeps the order in which waits began
+        self._waiting = {_MAIN_LOOP: ""}  # why, by what is waited for; a dict keeps the order in which waits began
         self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
         self._dicom_port: int | None = None
         self._aet: str | None = None
 
-    def waiting(self, what: str) -> None:
-        """The role cannot work until it has `what` ("PostgreSQL"). Counts as a sign of life."""
+    def waiting(self, what: str, why: str = "") -> None:
+        """The role cannot work until it has `what` ("PostgreSQL"), `why` says why not. Counts as a sign of life."""
         with self._lock:
-            self._waiting[what] = None
+            self._waiting[what] = why
             self._signs[_MAIN_LOOP].last = self._now()
 
     def ready(self, what: str) -> None:
@@ -125,7 +126,11 @@ class Health:
     def report(self) -> Report:
         """The answer of /health/ready."""
         with self._lock:
-            return Report(not self._waiting, tuple(self._waiting), self._dicom_port, self._aet)
+            waits = tuple(why if why.startswith(what) else f"{what}: {why}" for what, why in self._named())
+            return Report(not waits, waits, self._dicom_port, self._aet)
+
+    def _named(self) -> Iterable[tuple[str, str]]:
+        return ((what, why or what) for what, why in self._waiting.items())
 
     def hanging(self) -> list[str]:
         """The threads whose last sign of life is not recent enough."""
@@ -219,10 +224,24 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
         return Report(ready=False, waiting_for=("its health door",))
 
 
-def _asked(host: str, port: int) -> Report:
+def ask_metric(data: Path, name: str, metric: str) -> Mapping[str, float]:
+    """The values of a metric of one label that the process `name` serves, by that label; none where it says nothing."""
+    said = running(data, name)
+    try:
+        text = _got(said.host, said.port, "/metrics").decode() if said else ""
+        return metrics.read_values(text, metric)
+    except (OSError, HTTPException, ValueError):
+        return {}
+
+
+def _got(host: str, port: int, path: str) -> bytes:
     with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
-        connection.request("GET", "/health/ready")
-        said = json_object(connection.getresponse().read())
+        connection.request("GET", path)
+        return connection.getresponse().read()
+
+
+def _asked(host: str, port: int) -> Report:
+    said = json_object(_got(host, port, "/health/ready"))
     return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 

@@ -5,27 +5,18 @@ whose name was made to point here (DNS rebinding), would otherwise read what the
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from ipaddress import ip_address
 
+from roles.http_heads import Refused, read_head
+
 # Bytes of the request line and all fields. A scraper sends half a thousand; a browser adds what cookies it has.
 LONGEST_HEAD = 8192
 END = b"\r\n\r\n"
-_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([01])")
-_FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::[0-9]{0,5})?")
 _LOOPBACK_NAME = "localhost"
-
-
-class Refused(Exception):
-    """A request that is not answered: the status, and why."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
 
 
 def read_path(head: bytes | None, names: Collection[str]) -> str:
@@ -36,18 +27,15 @@ def read_path(head: bytes | None, names: Collection[str]) -> str:
     """
     if head is None:
         raise Refused(431, f"a request has {LONGEST_HEAD} bytes at most")
-    line, *fields = head.decode("latin-1").split("\r\n")
-    found = _LINE.fullmatch(line)
-    if found is None:
+    asked = read_head(head)
+    if asked.version not in ("1.0", "1.1"):
         raise Refused(400, "this is no request of HTTP/1.1")
-    method, target, minor = found.groups()
-    told = _fields(fields)
-    _check_host(told.get("host", []), names, needed=minor == "1")
-    if method not in ("GET", "HEAD"):
+    _check_host(asked.fields.get("host", ()), names, needed=asked.version == "1.1")
+    if asked.method not in ("GET", "HEAD"):
         raise Refused(405, "there are GET and HEAD")
-    if "transfer-encoding" in told or any(one.strip() != "0" for one in told.get("content-length", [])):
+    if asked.announces_body:
         raise Refused(413, "a request has no body here")
-    return target.partition("?")[0]
+    return asked.target.partition("?")[0]
 
 
 def asks_for_no_body(head: bytes | None) -> bool:
@@ -55,21 +43,11 @@ def asks_for_no_body(head: bytes | None) -> bool:
     return head is not None and head.startswith(b"HEAD ")
 
 
-def _fields(lines: list[str]) -> dict[str, list[str]]:
-    told: dict[str, list[str]] = {}
-    for line in lines:
-        found = _FIELD.fullmatch(line)
-        if found is None:
-            raise Refused(400, "a field of the request is none")
-        told.setdefault(found[1].lower(), []).append(found[2])
-    return told
-
-
-def _check_host(told: list[str], names: Collection[str], *, needed: bool) -> None:
+def _check_host(told: Sequence[str], names: Collection[str], *, needed: bool) -> None:
     """RFC 9112 3.2: one Host; probes that speak HTTP/1.0, which no browser does, have none."""
     if not told and not needed:
         return
-    found = _HOST.fullmatch(told[0].strip()) if len(told) == 1 else None
+    found = _HOST.fullmatch(told[0]) if len(told) == 1 else None
     if found is None:
         raise Refused(400, "a request names one host")
     if not _is_ours(found[1].lower().removesuffix("."), names):

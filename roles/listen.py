@@ -127,11 +127,10 @@ class _Room:
         if trouble == self._trouble:
             return
         numbers = {"folder": str(self._folder), "free_bytes": free, "floor_bytes": self._floor}
-        if self._trouble:
-            self._health.ready(f"{_ROOM}: {self._trouble}")
         if trouble:
-            self._health.waiting(f"{_ROOM}: {trouble}")
+            self._health.waiting(_ROOM, trouble)
             log.warning("instances are refused: %s", trouble, extra=numbers)
         else:
+            self._health.ready(_ROOM)
             log.warning("there is room in the spool again", extra=numbers)
         self._trouble = trouble

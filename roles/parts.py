@@ -1,7 +1,7 @@
 """Which parts of the data folder each role needs, and how: the one place, for Compose, the documents and tests.
 
 What a role has for itself alone is none of them: DATA/run, where a process says that it runs. The key of the patients'
-digests (DATA/identity.key, where no setting gives it) is the index's.
+digests (DATA/identity.key, where no setting gives it) is the index's, and of commands that look for a study by it.
 """
 
 import threading

@@ -58,7 +58,7 @@ def _begin(context: Context) -> bool:
             if isinstance(error, MissingRight) and str(error) != said:
                 said = str(error)
                 _log.error("%s", said)
-            context.health.waiting("PostgreSQL")
+            context.health.waiting("PostgreSQL", error.sentence)
     return False
 
 

@@ -57,7 +57,7 @@ class _Missing:
         if self._what not in ("", what):
             self._health.ready(self._what)
         self._what = what
-        self._health.waiting(what)
+        self._health.waiting(what, error.sentence)
 
     def back(self) -> None:
         self._health.ready(self._what)
@@ -136,10 +136,12 @@ class BackgroundTask:
         """Report its health; raise the error that ended it."""
         if self._error:
             raise self._error
-        waiting = bool(self._waiting_for())
-        if waiting != self._waiting:
-            (self._context.health.waiting if waiting else self._context.health.ready)(f"a server, for {self._name}")
-            self._waiting = waiting
+        why, what = self._waiting_for(), f"a server, for {self._name}"
+        if why:
+            self._context.health.waiting(what, why)
+        elif self._waiting:
+            self._context.health.ready(what)
+        self._waiting = bool(why)
 
     def join(self, seconds: float | None = None) -> None:
         """Wait until it has stopped, `seconds` at most; raise the error that ended it."""

@@ -1,7 +1,8 @@
 """The rows of the trail: added at its end, read in order. What an entry says is `audit`'s matter."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, TextClause, func, select, text
 
@@ -48,26 +49,54 @@ def after(connection: Connection, number: int, limit: int) -> list[TrailRow]:
     return [_row(row) for row in connection.execute(behind)]
 
 
-def newest(connection: Connection, count: int) -> list[TrailRow]:
-    """The last `count` rows, in order."""
-    found = connection.execute(select(audit_entries).order_by(audit_entries.c.number.desc()).limit(count)).all()
-    return [_row(row) for row in reversed(found)]
+@dataclass(frozen=True)
+class EntryFilter:
+    """What is true of the entries that are asked for; None and "" ask for no more.
+
+    `action` is the words of one, or their beginning; `actor` a role, a host, or part of a user's name; `since` and
+    `until` are of the entry's own moment.
+    """
+
+    study: StudyId | None = None
+    action: str = ""
+    actor: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
 
 
-def newest_of_study(connection: Connection, study: StudyId, count: int) -> list[TrailRow]:
-    """The last `count` rows of one study, in order."""
-    its_own = select(audit_entries).where(_of(study)).order_by(audit_entries.c.number.desc()).limit(count)
+def newest(connection: Connection, count: int, wanted: EntryFilter) -> list[TrailRow]:
+    """The last `count` rows of these, in order."""
+    its_own = select(audit_entries).where(*_conditions(wanted)).order_by(audit_entries.c.number.desc()).limit(count)
     return [_row(row) for row in reversed(connection.execute(its_own).all())]
 
 
-def size(connection: Connection, study: StudyId | None) -> int:
-    """How many rows there are, of one study or of all."""
-    counted = select(func.count()).select_from(audit_entries)
-    return connection.scalar(counted.where(_of(study)) if study else counted) or 0
+def size(connection: Connection, wanted: EntryFilter) -> int:
+    """How many rows there are of these."""
+    counted = select(func.count()).select_from(audit_entries).where(*_conditions(wanted))
+    return connection.scalar(counted) or 0
 
 
-def _of(study: StudyId) -> TextClause:
-    return text("((entry::jsonb) ->> 'study') = :study").bindparams(study=str(study))  # as the index has it
+_MOMENT = "(entry::jsonb) ->> 'at'"
+
+
+def _conditions(wanted: EntryFilter) -> Iterator[TextClause]:
+    """In UTC with microseconds, as each entry has its moment, the order of texts is that of time."""
+    if wanted.study:
+        yield text("((entry::jsonb) ->> 'study') = :study").bindparams(study=str(wanted.study))  # as the index has it
+    if wanted.action:
+        yield text("starts_with((entry::jsonb) ->> 'action', :action)").bindparams(action=wanted.action)
+    if wanted.actor:
+        whole = "(entry::jsonb) -> 'by' ->> 'role' = :actor OR (entry::jsonb) -> 'by' ->> 'host' = :actor"
+        user = "strpos(lower((entry::jsonb) -> 'details' ->> 'user'), lower(:actor)) > 0"
+        yield text(f"({whole} OR {user})").bindparams(actor=wanted.actor)
+    if wanted.since:
+        yield text(f"{_MOMENT} >= :since").bindparams(since=_as_entries_have_it(wanted.since))
+    if wanted.until:
+        yield text(f"{_MOMENT} < :until").bindparams(until=_as_entries_have_it(wanted.until))
+
+
+def _as_entries_have_it(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _row(row: Row[tuple[int, str, bytes]]) -> TrailRow:

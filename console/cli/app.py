@@ -3,7 +3,10 @@
 console.cli.table has the list.
 """
 
-from itertools import groupby
+import re
+from collections.abc import Sequence
+from functools import reduce
+from itertools import groupby, pairwise
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +18,7 @@ from console.cli.loaded import command
 from console.cli.table import COMMANDS, ROLE_PANEL
 from console.cli.version import version_line
 from domain.errors import NodeError, exit_code
+from domain.nearest import did_you_mean
 from domain.visible import visible
 
 # What a service manager starts again when it ended, unless it says that this would change nothing.
@@ -25,10 +29,28 @@ A trial on this machine:  dicom-node up --data trial --destination ORTHANC@127.0
 then  dicom-node send STUDY-FOLDER --to DICOM_NODE@127.0.0.1:11112  and  dicom-node status --data trial"""
 
 
+def is_serving(words: Sequence[str]) -> bool:
+    """Whether the command runs until it is told to stop: its output is a log, in which a defect keeps its places."""
+    return bool(_SERVING & {*words[:1]})
+
+
+# What the library says of a value, in words of Python, and what is said of it here.
+_WORDS = [
+    (re.compile(wrong), said)
+    for wrong, said in (
+        (r"Input should be a valid integer.*", "must be a whole number"),
+        (r"Input should be a (valid|finite) number.*", "must be a number"),
+        (r"Input should be greater than or equal to (\S+)", r"must be \1 or more"),
+        (r"Input should be less than or equal to (\S+)", r"must be \1 or less"),
+        (r"Input should be a valid \w+.*", "cannot be this"),
+    )
+]
+
+
 class _Commands(TyperGroup):
     """Finds commands in their modules, and prints the node's own errors as a line.
 
-    Whatever else is raised is a defect and keeps its traceback.
+    Whatever else is raised is a defect: console.cli.main says it.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -47,7 +69,11 @@ class _Commands(TyperGroup):
                 formatter.write_dl([(name, one.about) for name, one in commands])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, shown, rest = super().resolve_command(ctx, args)
+        try:
+            name, shown, rest = super().resolve_command(ctx, args)
+        except TyperException as error:
+            error.message += did_you_mean(args[0], list(COMMANDS)).replace("; d", " D", 1)
+            raise
         return name, shown and command(shown.name or ""), rest
 
     def invoke(self, ctx: Any) -> Any:
@@ -67,15 +93,26 @@ class _Commands(TyperGroup):
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         begin()
         try:
+            _refuse_empty(arguments[1])
             return super().make_context(*arguments, **extra)
         except TyperException as error:
             _make_visible(error)
             raise
 
 
+def _refuse_empty(words: Sequence[str]) -> None:
+    """An empty word is a variable of a shell that holds nothing: as a path it would be the current folder."""
+    for before, word in pairwise(["", *words]):
+        option = word.removesuffix("=") if word.startswith("--") and word.endswith("=") else ""
+        if option or not word:
+            named = option or (before if before.startswith("-") else "")
+            raise typer.BadParameter(f"{named or 'an argument'} is given nothing ('')")
+
+
 def _make_visible(error: TyperException) -> None:
     """Of a complaint about the arguments: it quotes them, and a shell may have filled in names of files."""
-    error.message = "\n".join(map(visible, completed(error.message).split("\n")))
+    words = reduce(lambda said, known: known[0].sub(known[1], said), _WORDS, error.message)
+    error.message = "\n".join(map(visible, completed(words).split("\n")))
 
 
 app = typer.Typer(

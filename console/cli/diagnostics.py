@@ -13,7 +13,7 @@ from config.settings import Settings
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
 from console.cli.looks import Look, Mark
-from console.cli.output import size
+from console.cli.output import moment, size
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
@@ -149,7 +149,7 @@ def _paused(settings: Settings) -> Iterator[Look]:
         return
     with suppress(NodeError), reading(settings) as database, database.transaction() as connection:
         for one in all_paused(connection):
-            yield Look(f"{one.kind} {one.name}", Mark.NOTED, one.said)
+            yield Look(f"{one.kind} {one.name}", Mark.NOTED, f"{one.said}, since {moment(one.since)}")
 
 
 def _extras() -> Iterator[Look]:

@@ -6,7 +6,7 @@ from console.cli.version import version_line
 
 
 def main() -> None:
-    """Run the command that the arguments name; a defect ends it with its places, and no words but the node's own."""
+    """Run the command that the arguments name; a defect ends it with its place, and no words but the node's own."""
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"{version_line()}\n")
         return
@@ -15,14 +15,16 @@ def main() -> None:
     with importing():
         from config import defects, logs  # noqa: PLC0415 - as above
         from config.private import keep_to_owner  # noqa: PLC0415 - as above
-        from console.cli.app import app  # noqa: PLC0415 - as above
+        from console.cli.app import app, is_serving  # noqa: PLC0415 - as above
 
     keep_to_owner()
     logs.log_to(sys.stderr, "dicom-node", readable=True)
     try:
         app()
     except Exception as error:  # a defect; Python itself would print what libraries say of their arguments
-        sys.stderr.write(defects.trace(error) + "\n")
+        shown = is_serving(sys.argv[1:]) or "--debug" in sys.argv
+        said = f"a defect of the node: {defects.in_short(error)}; dicom-node --debug COMMAND ... says more"
+        sys.stderr.write((defects.trace(error) if shown else said) + "\n")
         raise SystemExit(1) from None
 
 

@@ -99,6 +99,9 @@ All = Annotated[bool, typer.Option("--all", help="Everything, however much there
 HttpPort = Annotated[
     int | None, typer.Option("--http-port", metavar="N", help="Port of /metrics and /health; 0 takes a free one.")
 ]
+LogFile = Annotated[
+    Path | None, typer.Option("--log-file", metavar="FILE", help="Log there, in files of 50 MB, the last ten kept.")
+]
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="Internal id or StudyInstanceUID, or the start of either.")]
 Aet = Annotated[str | None, typer.Option("--aet", metavar="NAME", help="Our AE title. (default: DICOM_NODE)")]
 Host = Annotated[

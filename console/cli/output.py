@@ -15,14 +15,17 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from console.cli.hints import completed
+from console.cli.installation import advised
 from domain.visible import visible
 
 _BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
+_INDENT = 2  # of the lines behind the first of a row
 _READABLE = 20  # a text of several words is not squeezed below this; a moment has 19
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
@@ -72,6 +75,14 @@ def say(*lines: object, err: bool = False) -> None:
         typer.echo(_line(line), err=err)
 
 
+def tell(as_json: bool, document: object, *lines: object) -> None:
+    """What a command did: a JSON document where that was asked for, else lines."""
+    if as_json:
+        print_json(document)
+    else:
+        say(*lines)
+
+
 def complain(*lines: str) -> None:
     """What went wrong, on standard error."""
     for line in map(_line, lines):
@@ -117,17 +128,30 @@ class Tabulated:
         return made
 
     def _lines(self, width: int) -> Iterator[RenderableType]:
+        """Each cell behind the name of its column, as many of a row on a line as have room."""
         if self._title:
             yield self._title
         for row in self._rows:
-            made = Table(box=None, show_header=False, pad_edge=False, padding=(0, _BETWEEN, 0, 0))
-            made.add_column(overflow="fold", style="dim", width=min(max(map(len, self._columns)), width // 3))
-            made.add_column(overflow="fold")
-            for column, cell in zip(self._columns, row, strict=True):
-                if cell.plain.strip():
-                    made.add_row(column, cell)
-            yield made
-            yield Text()
+            for number, line in enumerate(self._filled(row, width - _INDENT)):
+                yield Padding(line, (0, 0, 0, _INDENT if number else 0))
+        yield Text()
+
+    def _filled(self, row: Sequence[Text], width: int) -> Iterator[Text]:
+        filled = Text()
+        for name, cell in zip(self._columns, row, strict=True):
+            piece = Text.assemble((name.plain, "dim"), " ", cell) if cell.plain.strip() else Text()
+            alone = "\n" in piece.plain or cell_len(piece.plain) > width
+            if filled and piece and (alone or cell_len(filled.plain) + _BETWEEN + cell_len(piece.plain) > width):
+                yield filled
+                filled = Text()
+            if alone:
+                yield Text.assemble(
+                    (name.plain, "dim"), "\n" if _least_width([cell]) + len(name) > width else " ", cell
+                )
+            elif piece:
+                filled = Text.assemble(filled, " " * _BETWEEN, piece) if filled else piece
+        if filled:
+            yield filled
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Tabulated:
@@ -144,7 +168,7 @@ def _least_width(cells: Iterable[Text]) -> int:
 
 def _line(text: object) -> str:
     """One line as it is shown, the commands that it names as they have to be typed."""
-    return visible(completed(str(text)))
+    return visible(advised(completed(str(text))))
 
 
 def _cell(value: object) -> Text:

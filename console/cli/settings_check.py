@@ -16,6 +16,7 @@ from config.settings import Settings
 from config.sources import Fault
 from config.toml_lines import dotted, load, locate, read
 from domain.errors import ConfigurationError
+from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
 from models.registry import Package
 from models.rule_faults import RuleFault, rule_faults
@@ -62,6 +63,23 @@ def _faults(settings: Settings) -> Iterator[Fault]:
     yield from reach.hosts(settings)
     yield from _of_database(settings)
     yield from _of_keys(settings)
+    yield from _of_worker(settings)
+
+
+def _of_worker(settings: Settings) -> Iterator[Fault]:
+    """An engine and cards that the worker of this installation would look for in vain."""
+    here, wanted = {name for name in LIBRARIES if is_installed(name)}, settings.models.engine
+    if here and wanted != "auto" and wanted not in here:
+        said = (
+            f"models.engine: {wanted} is not installed: {LIBRARIES[wanted].install}; here are {', '.join(sorted(here))}"
+        )
+        yield Fault(said, (("models", "engine"),))
+    cards = len(list(Path("/dev").glob("nvidia[0-9]*")))
+    for one in settings.models.device.split(","):
+        number = one.partition(":")[2]
+        if number and int(number) >= cards and not Path("/dev/dxg").exists():
+            said = f"models.device: {one}: this machine has {cards or 'no'} NVIDIA GPU{'' if cards == 1 else 's'}"
+            yield Fault(f"{said}{', numbered from 0' if cards else ''}", (("models", "device"),))
 
 
 def _of_own_database(settings: Settings) -> Iterator[Fault]:

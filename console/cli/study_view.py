@@ -10,6 +10,7 @@ from rich.text import Text
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
 from domain.identity import ConflictKind
 from domain.ids import JobId
+from domain.pauses import Pause
 from domain.profiles import SOP_CLASSES, TRANSFER_SYNTAXES
 from domain.progress import Progress
 from domain.records import (
@@ -81,6 +82,11 @@ def _narrow(one: StudySummary, place: Progress, now: datetime) -> Sequence[objec
 def _short(one: StudySummary) -> str:
     """When something of it last came, without the year: the newest are shown."""
     return moment(one.study.last_received)[5:16]
+
+
+def paused(one: Pause) -> str:
+    """What a person holds back, since when, by whom and why."""
+    return f"{one.kind} {one.said}, since {moment(one.since)}"
 
 
 def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:

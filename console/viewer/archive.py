@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import Self
 
 from console.viewer import services
-from console.viewer.requests import Refused
-from domain.errors import ConfigurationError, Unavailable
+from console.viewer.address import authorization, parse
+from domain.errors import Unavailable
 from domain.json_records import JsonObject
+from roles.http_heads import Refused
 
 _CONNECTING = 10.0  # s
 _SILENCE = 120.0  # s without a byte: metadata of a long study are gathered before the first of them is sent
@@ -32,6 +33,9 @@ _PART = 1 << 18
 _JSON = "application/dicom+json"
 _WANTED = ("StudyDescription", "ModalitiesInStudy")
 _GIVEN = (HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT)
+_UNKNOWN_ASKER = "the archive asks who is there: give its USER:PASSWORD in a file (--credentials FILE)"
+_REFUSED_ASKER = "the archive does not take these credentials"
+_NO_RIGHT = "the archive lets who asks not read that"
 # Refusals that a viewer can make something of, in our words: those of an archive are a page as like as not.
 _REFUSALS: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "the archive does not understand what was asked",
@@ -98,22 +102,19 @@ class _Clock:
 
 
 class Archive:
-    """The archive whose DICOMweb services are under `root`; raises ConfigurationError where that is no address."""
+    """The archive whose DICOMweb services are under `root`, which `credentials` (USER:PASSWORD) open where it asks.
 
-    def __init__(self, root: str) -> None:
-        try:
-            parts = urllib.parse.urlsplit(root)
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host = None
-        if not host or parts.scheme not in {"http", "https"} or not root.isascii() or not root.isprintable():
-            raise ConfigurationError(f"{root} is not the root of DICOMweb services: http://HOST:PORT/PATH")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            # Not repeated: what stands there may be a password.
-            raise ConfigurationError("the root of DICOMweb services is http://HOST:PORT/PATH, and nothing more")
-        self._tls = parts.scheme == "https"
-        self._host, self._port, self._path = host, port, parts.path.rstrip("/")
-        self._root = root.rstrip("/")
+    Raises ConfigurationError where the one is no address, or the others are none.
+    """
+
+    def __init__(self, root: str, credentials: str = "") -> None:
+        self.root = parse(root)
+        self._authorization = authorization(credentials)
+
+    @property
+    def is_told_who_asks(self) -> bool:
+        """Whether credentials go with each question."""
+        return bool(self._authorization)
 
     def ask(self, path: str, query: str, accept: str, forwarded: str) -> Reply:
         """Its answer to GET of `path`, which services.reads lets pass; `forwarded` is where answers lead (RFC 7239).
@@ -121,19 +122,18 @@ class Archive:
         Raises Refused, with a sentence, for every answer that is not passed on and where there is none.
         """
         # Asked directly, and not by a proxy: it is on this machine or in its network.
-        kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
-        asked = f"{self._path}{path}{'?' if query else ''}{query}"
+        kind = http.client.HTTPSConnection if self.root.tls else http.client.HTTPConnection
+        asked = f"{self.root.path}{path}{'?' if query else ''}{query}"
+        fields = {"Accept": accept, "Forwarded": forwarded, "Authorization": self._authorization}
         with ExitStack() as stack:
             try:
-                connection = kind(self._host, self._port, timeout=_CONNECTING)
+                connection = kind(self.root.host, self.root.port, timeout=_CONNECTING)
                 stack.callback(connection.close)
                 connection.connect()
                 clock = stack.enter_context(_Clock(connection.sock))
-                connection.request(
-                    "GET", asked, headers={"Accept": accept, **({"Forwarded": forwarded} if forwarded else {})}
-                )
+                connection.request("GET", asked, headers={name: value for name, value in fields.items() if value})
                 answer = stack.enter_context(connection.getresponse())
-                _judge(answer)
+                _judge(answer, bool(self._authorization))
                 return Reply(answer, clock, stack.pop_all())
             except (OSError, http.client.HTTPException, ValueError) as error:
                 raise Refused(HTTPStatus.BAD_GATEWAY, _why(error)) from error
@@ -147,16 +147,20 @@ class Archive:
         try:
             found = _listed(self.ask("/studies", query, _JSON, ""))
         except (Refused, OSError) as error:
-            raise Unavailable(f"no DICOMweb answers at {self._root}: {error}") from error
+            raise Unavailable(f"no DICOMweb answers at {self.root}: {error}{_advice(error)}") from error
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise Unavailable(f"no DICOMweb answers at {self._root}: that is no list of studies") from error
+            raise Unavailable(f"no DICOMweb answers at {self.root}: that is no list of studies{_ELSEWHERE}") from error
         newest = sorted(found, key=lambda one: _value(one, "00080020"), reverse=True)
         return [(_value(one, "0020000D"), _described(one)) for one in newest if _UID.fullmatch(_value(one, "0020000D"))]
 
 
-def _judge(answer: http.client.HTTPResponse) -> None:
-    """Raise Refused unless what comes is what a viewer asks for."""
+def _judge(answer: http.client.HTTPResponse, introduced: bool) -> None:
+    """Raise Refused unless what comes is what a viewer asks for; `introduced`: it was told who asks."""
     status = HTTPStatus(answer.status)
+    if status is HTTPStatus.UNAUTHORIZED:
+        raise Refused(HTTPStatus.BAD_GATEWAY, _REFUSED_ASKER if introduced else _UNKNOWN_ASKER)
+    if status is HTTPStatus.FORBIDDEN:
+        raise Refused(HTTPStatus.BAD_GATEWAY, _NO_RIGHT)
     if status not in _GIVEN:
         known = status in _REFUSALS
         said = _REFUSALS.get(status, f"the archive answers {status.value}, which is not passed on")
@@ -169,15 +173,23 @@ def _judge(answer: http.client.HTTPResponse) -> None:
         raise Refused(HTTPStatus.BAD_GATEWAY, f"the archive answers with more than {_MOST} bytes")
 
 
+_ELSEWHERE = ". Orthanc has its services under /dicom-web, dcm4chee under /dcm4chee-arc/aets/NAME/rs"
+
+
+def _advice(error: Exception) -> str:
+    """Where else the services may be, for who typed an address at which something answers."""
+    return _ELSEWHERE if isinstance(error, Refused) and error.status is HTTPStatus.NOT_FOUND else ""
+
+
 def _why(error: Exception) -> str:
     """Why there is no answer that could be judged. What the archive itself said is not repeated."""
     if isinstance(error, TimeoutError):
-        return "the archive does not answer in time"
+        return "the archive does not answer in time: is that the port of its web server, and not of DICOM?"
     if isinstance(error, ssl.SSLError):
         return "the archive does not answer: its certificate is not trusted, or it speaks no TLS"
     if isinstance(error, OSError) and error.strerror:
         return f"the archive does not answer: {error.strerror}"
-    return "the archive answers with what is no HTTP"
+    return "the archive answers with what is no HTTP: is that its web server, and does it want https://?"
 
 
 def _listed(reply: Reply) -> list[JsonObject]:

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 from console.viewer.answers import Answer
-from console.viewer.requests import Refused, Request
+from console.viewer.requests import Request
+from roles.http_heads import Refused
 
 _KEY = "key"
 _HOW = (

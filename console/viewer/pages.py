@@ -20,9 +20,10 @@ from console.viewer import answers, services
 from console.viewer.answers import Answer
 from console.viewer.archive import Archive
 from console.viewer.door import Entrance
-from console.viewer.requests import Refused, Request
+from console.viewer.requests import Request
 from console.viewer.server import Server
 from domain.errors import ConfigurationError
+from roles.http_heads import Refused
 
 HOST = "127.0.0.1"
 _DICOMWEB = "/dicom-web"
@@ -80,13 +81,13 @@ _CONFIGURATION: Mapping[str, object] = {
 class Viewer:
     """Serves the pages in the folder `pages` over the archive whose DICOMweb root is `archive`, in its `with` block.
 
-    Port 0 takes a free one. Raises ConfigurationError for a folder without pages, a root that is no address, and a port
-    that cannot be had.
+    Port 0 takes a free one; `credentials` are those of `Archive`. Raises ConfigurationError for a folder without pages,
+    a root that is no address, and a port that cannot be had.
     """
 
-    def __init__(self, pages: Path, archive: str, port: int = 0) -> None:
+    def __init__(self, pages: Path, archive: str, port: int = 0, credentials: str = "") -> None:
+        self.archive = Archive(archive, credentials)
         self._pages, self._port = _Pages(pages), port
-        self.archive = Archive(archive)
 
     def __enter__(self) -> Self:
         try:
@@ -126,7 +127,7 @@ class Viewer:
                 return self._read(request)
             return self._pages.answer(request.path)
         except Refused as refused:
-            return answers.said(refused.status, refused.said, known=True)
+            return answers.said(refused.status, refused.reason, known=True)
 
     def _read(self, request: Request) -> Answer:
         """What the archive has; never as a page of its own, whatever it is."""

@@ -16,7 +16,8 @@ from typing import Any
 
 from console.viewer import peers, requests
 from console.viewer.answers import Answer, said
-from console.viewer.requests import Refused, Request
+from console.viewer.requests import Request
+from roles.http_heads import Refused
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class _Connection(socketserver.BaseRequestHandler):
             method = request.method
             answer = self._judged(request, owner)
         except Refused as refusal:
-            answer = said(refusal.status, refusal.said)
+            answer = said(refusal.status, refusal.reason)
         try:
             self._send(answer, method == "HEAD")
         finally:

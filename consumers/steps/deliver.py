@@ -3,6 +3,7 @@
 Each destination has a holder of its own, so that a silent archive holds up its own results and nobody else's.
 """
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from consumers.steps import stuck, supersede
 from consumers.steps.request_results import request_results
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
+from dicom_node.tally import CountedLog
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.events import DeliveryFailed, Event, ResultsDelivered
@@ -33,6 +35,7 @@ from store.pauses import DELIVERIES_GO_ON
 from store.results import Result
 from store.studies import note_progress
 
+_log = logging.getLogger(__name__)
 _LONGEST = 3600.0  # s
 _NOTHING = "the findings give nothing that its profile shows"
 
@@ -62,6 +65,7 @@ class _Deliveries:
         self.policy = policy
         self._clock = clock or SystemClock()
         self._supersede = supersede
+        self._undelivered = CountedLog(_log)
 
     def load(self, connection: Connection, row: uuid.UUID) -> Delivery:
         """The delivery as it stands."""
@@ -122,6 +126,8 @@ class _Deliveries:
 
     def retried(self, transaction: Transaction, item: Delivery, reason: str, said: str) -> None:
         """Say why and when."""
+        if not self._is_away():
+            self._tell(item, reason)
         note_progress(transaction.connection, item.study_id, f"{item.destination}: {said}", self._clock.now())
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
 
@@ -144,6 +150,7 @@ class _Deliveries:
         """The study is stuck until a person has looked."""
         connection, now = transaction.connection, self._clock.now()
         reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
+        self._tell(item, reason)
         state = DELIVERIES.move(connection, item.id, self.failure(error), reason=reason)
         data = DeliveryFailed(item.job_id, item.id, item.destination, state.value)
         transaction.emit(Event(data, item.study_id, now))
@@ -166,6 +173,14 @@ class _Deliveries:
     def settled(self, item: Delivery, state: str, seconds: float) -> None:
         """Count the attempt; each object was counted when its answer came."""
         metrics.deliveries.labels(item.destination, state).inc()
+        self._undelivered.tell()
+
+    def _tell(self, item: Delivery, reason: str) -> None:
+        self._undelivered.warn(f"results were not delivered to {item.destination}: {reason}")
+
+    def _is_away(self) -> bool:
+        """Whether it was said already that nothing gets there."""
+        return False
 
 
 class DeliveryTo(_Deliveries):
@@ -190,6 +205,9 @@ class DeliveryTo(_Deliveries):
         self._destination = destination
         self._our_aet = our_aet
         self._timeout = timeout
+
+    def _is_away(self) -> bool:
+        return self._reachability.is_away
 
     def run(self, claimed: Sequence[Claimed[Delivery]], sign: Callable[[], None]) -> Sequence[Sent | NodeError]:
         """Send what the destination has not stored yet."""

@@ -10,6 +10,7 @@ from consumers.steps.deliver_note import about as about_note
 from domain.errors import Permanent
 from domain.pauses import Held
 from store import deliveries, pauses, rejections
+from store.database import Database
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
 from store.rejections import REJECTIONS
@@ -28,6 +29,15 @@ class Forgotten:
     deliveries: int
     notes: int
     studies: int
+
+
+def intended(database: Database, destination: str) -> Forgotten:
+    """What `forget` would cancel, and of how many studies; nothing is done."""
+    with database.transaction() as connection:
+        results = deliveries.unfinished(connection, destination)
+        notes = rejections.unfinished(connection, destination)
+    studies = {*(one.study_id for one in results), *(one.study_id for one in notes)}
+    return Forgotten(len(results), len(notes), len(studies))
 
 
 def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:

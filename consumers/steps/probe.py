@@ -9,7 +9,7 @@ from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination
 from consumers.reachability import Reachability
 from dicom_node.scu.probe import ProbeResult, asked, probe
-from dicom_node.scu.store import Echo, echo
+from dicom_node.scu.store import Echo, TakesNoEcho, echo
 from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped
@@ -89,6 +89,8 @@ class PeriodicProbe:
         was_away = self._was_away
         try:
             self._ask_echo(self._destination.destination, self._our_aet, self._timeout)
+        except TakesNoEcho:
+            self._note_reached("")
         except Retryable as error:
             self._note_reached(str(error))
         else:

@@ -20,6 +20,11 @@ from dicom_node.scu.requestor import MOST_CONTEXTS, Association, Context, associ
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import SUCCESS, described, is_warning, outcome
 
+
+class TakesNoEcho(Retryable):
+    """A destination that takes associations, and no Verification in them."""
+
+
 _VERIFICATION: Context = ("1.2.840.10008.1.1", "1.2.840.10008.1.2")
 # Bytes of a file meta: a few UIDs, but private information may be added to it (PS3.10 7.1).
 _USUAL_META, _LARGEST_META = 4 << 10, 1 << 20
@@ -127,7 +132,7 @@ def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `destination` whether it is there (PS3.4 annex A); raises Retryable with the reason where it is not."""
     with associate(destination, our_aet, [_VERIFICATION], timeout) as association:
         if _VERIFICATION not in association.negotiated.accepted:
-            raise Retryable("the destination takes no C-ECHO")
+            raise TakesNoEcho("the destination takes no C-ECHO")
         begun = time.perf_counter()
         status = _status(association.request(_VERIFICATION, encode_request(Operation.C_ECHO, 1, _VERIFICATION[0])))
         return Echo((time.perf_counter() - begun) * 1000, association.negotiated.implementation, status)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from domain.errors import ConfigurationError
@@ -35,6 +36,11 @@ LIBRARIES: Mapping[str, Library] = {
 
 # What makes Torch's networks of ONNX files; no engine by itself.
 _CONVERTER = Library(("onnx2torch",), ("onnx2torch",), "pip install 'dicom-node[torch]'")
+
+
+def is_installed(name: str) -> bool:
+    """Whether the library of the engine `name` lies here; nothing is imported."""
+    return any(find_spec(module) for module in LIBRARIES[name].modules)
 
 
 def imported(name: str) -> ModuleType:

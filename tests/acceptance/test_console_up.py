@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from roles.door import DOOR
 from roles.run_files import running
 from tests.support.counterparts import ROOT
 from tests.support.node import PROGRAM, Node, own_folder
@@ -40,6 +41,12 @@ def test_the_banner_says_where_to_send_and_how_to_look(node: Node) -> None:
     banner = node.log.read_text().partition("The node is up")[2]
     for fact in (node.address, str(node.data), "results go to", "/health/ready"):
         assert fact in banner
+
+
+def test_a_start_ends_with_what_does_not_work_yet(node: Node) -> None:
+    end = node.wait_for(lambda: node.log.read_text().partition("Does not work yet:\n")[2], 60, "the last words")
+    assert end.startswith("  - ")
+    assert "results stay in the data folder" in end.partition("\n\n")[0]
 
 
 def test_one_door_has_the_health_and_the_figures_of_all_roles(node: Node) -> None:
@@ -181,3 +188,16 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 65536)
     except OSError:  # Linux says so when the last process of a terminal has ended
         return b""
+
+
+def test_what_a_running_node_has_itself_is_no_fault_of_its_settings(node: Node, tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    said_of_door = running(node.data, DOOR)
+    assert said_of_door is not None
+    door = said_of_door.port
+    file.write_text(f'data = "{node.data}"\n[listener]\nport = {node.port}\n[http]\nport = {door}\n')
+    assert dicom_node("config", "check", str(file)).stdout.endswith("OK\n")
+    file.write_text(f'data = "{tmp_path / "data"}"\n[listener]\nport = {node.port}\n[http]\nport = {door}\n')
+    said = dicom_node("config", "check", str(file)).stderr
+    assert f"{file}:3: listener.port: 127.0.0.1:{node.port} cannot be opened: Address already in use. Another" in said
+    assert f"{file}:5: http.port: 127.0.0.1:{door} cannot be opened" in said

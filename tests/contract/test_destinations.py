@@ -198,13 +198,13 @@ def test_a_destination_that_went_away_is_noticed_by_a_c_echo_and_asked_at_once_w
     bench.clock.sleep(60)
     assert not probing.step()
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "destination ECHOED does not answer"
+        "destination ECHOED takes no association"
     ]
     bench.clock.sleep(60)
     receiver.accept({SEGMENTATION: BOTH, ENHANCED_SR: BOTH})
     with receiver:
         assert probing.step()
-    assert "destination ECHOED answers again" in caplog.text
+    assert "destination ECHOED takes associations again" in caplog.text
     (accepted,) = bench.ask("SELECT accepted FROM dicom_node.destinations_seen")
     assert ENHANCED_SR in {sop_class for sop_class, _ in accepted[0]}
 

@@ -148,6 +148,9 @@ def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
     bench: Bench, registry: Registry, database_url: str
 ) -> None:
     refused(bench, registry, "OLDPACS")
+    planned = run("forget", "OLDPACS", "--dry-run", "--database", database_url).stdout
+    assert planned == "would cancel 1 delivery(ies) and 0 rejection note(s) of 1 study(ies); nothing was done\n"
+    assert study(bench)[0] == "stuck"
     said = json.loads(run("forget", "OLDPACS", "--database", database_url, "--json").stdout)
     assert said == {"deliveries": 1, "notes": 0, "studies": 1}
     assert study(bench) == ("complete", "OLDPACS is no destination any more")

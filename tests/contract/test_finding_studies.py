@@ -130,3 +130,28 @@ def test_what_an_earlier_release_indexed_is_found_after_it_was_read_again(bench:
 def _put_back(study: object, named: list[str]) -> str:
     marks = ", ".join("'" + one.replace("'", "''") + "'" for one in named)
     return f"UPDATE dicom_node.studies SET named = ARRAY[{marks}] WHERE id = '{study}'"
+
+
+def entries(bench: Bench, *words: str) -> list[str]:
+    """What the entries say that are found."""
+    shown = run(bench, "audit", "show", *words, "--json")
+    assert shown.exit_code == 0, shown.output
+    return [one["action"] for one in json.loads(shown.stdout)["entries"]]
+
+
+def test_an_entry_is_found_by_what_it_says_by_whom_and_when(bench: Bench) -> None:
+    bench.ledger.record(Action.DESCRIPTIONS_CLEARED, user="Alice (uid 1000)")
+    bench.ledger.record(Action.STARTED)
+    assert entries(bench, "--action", "instances received") == ["instances received"] * 2
+    assert entries(bench, "--by", "alice") == ["descriptions cleared"]
+    assert entries(bench, "--by", "alice", "--action", "started") == []
+    assert set(entries(bench, "--by", "test", "--action", "started")) == {"started"}
+    ((study,),) = bench.ask("SELECT id FROM dicom_node.studies WHERE array_to_string(named, ' ') LIKE '%Accession%'")
+    assert entries(bench, "--study", str(study), "--action", "instances received") == ["instances received"]
+    at = bench.clock.now().isoformat()
+    assert entries(bench, "--until", at, "--action", "descriptions") == []
+    assert entries(bench, "--since", at, "--action", "descriptions") == ["descriptions cleared"]
+    assert entries(bench, "--last", "1", "--action", "instances") == ["instances received"]
+    last = json.loads(run(bench, "audit", "show", "--action", "audit log", "--json").stdout)["entries"][-1]
+    assert last["details"]["what"] == "entries that say 'instances'"
+    assert "no entry says 'delivred'" in run(bench, "audit", "show", "--action", "delivred").stderr

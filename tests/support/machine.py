@@ -7,6 +7,8 @@ and services are the new machine's own.
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,8 @@ from uuid import uuid4
 
 import pydantic
 
+from store.queries.schema import known_revisions
+from store.tables import SCHEMA
 from tests.support import wheel
 from tests.support.counterparts import require
 from tests.support.processes import wait_for
@@ -21,6 +25,7 @@ from tests.support.processes import wait_for
 PYTHON = Path("/opt/python")
 LIBRARIES = Path("/opt/libraries/site-packages")
 NODE = Path("/opt/dicom-node")
+NEWER = "99.0.0"  # the version that is laid beside it where one is wanted
 # The third line of mounts is for Python's library, which the loader's list is made from; the machine mounts it anew.
 # What an empty machine does not have lies beneath empty folders. `exec`: the signal to stop reaches systemd-nspawn.
 _BOOT = """
@@ -38,12 +43,37 @@ exec systemd-nspawn --quiet --directory={root} --boot --private-network --regist
 """
 
 
-class Machine:
-    """Started as a context, with the wheel in /opt/dicom-node. `brought` are folders to be laid in its /srv."""
+_MIGRATION = """
+from alembic import op
+from sqlalchemy import Column, Text
 
-    def __init__(self, place: Path, *brought: Path) -> None:
+revision = "9999"
+down_revision = "{before}"
+
+
+def upgrade() -> None:
+    op.add_column("studies", Column("of_later", Text), schema="{schema}")
+"""
+
+
+def _made_newer(packages: Path) -> None:
+    """The same release under another number, with a migration more."""
+    (stated,) = packages.glob("dicom_node-*.dist-info/METADATA")
+    stated.write_text(stated.read_text().replace(f"\nVersion: {version('dicom-node')}\n", f"\nVersion: {NEWER}\n"))
+    place = packages / "dicom_node_rooms/store/migrations/versions/9999_of_later.py"
+    place.write_text(_MIGRATION.format(before=known_revisions()[-1], schema=SCHEMA))
+
+
+class Machine:
+    """Started as a context, with the wheel in /opt/dicom-node. `brought` are folders to be laid in its /srv.
+
+    It lies as the bundle's `install` lays it; where `newer`, a version beside it that changes the schema.
+    """
+
+    def __init__(self, place: Path, *brought: Path, newer: bool = False) -> None:
         self._place = place
         self._brought = brought
+        self._newer = newer
         self._installed = place / "installed"
         self._log = place / "console.log"
         self._container: subprocess.Popen[bytes] | None = None
@@ -88,21 +118,14 @@ class Machine:
 
     def _install_node(self) -> None:
         """The wheel in an environment of its own; what it depends on, and Python, are this environment's, read-only."""
-        environment = self._inside(NODE)
-        packages = environment / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-        packages.parent.mkdir(parents=True)
-        built = self._place / "built"
-        site = wheel.install(built)
-        shutil.copytree(site, packages)
-        (packages / "libraries.pth").write_text(f"{LIBRARIES}\n")
-        programs = environment / "bin"
-        programs.mkdir()
-        interpreter = PYTHON / "bin" / Path(sys.executable).resolve().name
-        (programs / "python").symlink_to(interpreter)
-        (environment / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
-        command = programs / "dicom-node"
-        command.write_text(f"#!{NODE}/bin/python\n{wheel.command(site).read_text()}")
-        command.chmod(0o755)
+        site = wheel.install(self._place / "built")
+        self._lay(site, version("dicom-node"))
+        if self._newer:
+            self._lay(site, NEWER, _made_newer)
+        self._inside(NODE).symlink_to(f"dicom-node-{version('dicom-node')}")
+        command = self._inside("/usr/local/bin/dicom-node")
+        command.parent.mkdir(parents=True)
+        command.symlink_to(NODE / "bin/dicom-node")
         for folder in (PYTHON, LIBRARIES):
             self._inside(folder).mkdir(parents=True)
         for folder in self._brought:
@@ -111,6 +134,23 @@ class Machine:
         loader = self._inside("/etc/ld.so.conf.d/00-python.conf")
         loader.parent.mkdir(parents=True)
         loader.write_text(f"{PYTHON}/lib\n")
+
+    def _lay(self, site: Path, number: str, change: Callable[[Path], None] = lambda _: None) -> None:
+        place = NODE.with_name(f"dicom-node-{number}")
+        environment = self._inside(place)
+        packages = environment / f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+        packages.parent.mkdir(parents=True)
+        shutil.copytree(site, packages)
+        change(packages)
+        (packages / "libraries.pth").write_text(f"{LIBRARIES}\n")
+        programs = environment / "bin"
+        programs.mkdir()
+        interpreter = PYTHON / "bin" / Path(sys.executable).resolve().name
+        (programs / "python").symlink_to(interpreter)
+        (environment / "pyvenv.cfg").write_text(f"home = {interpreter.parent}\ninclude-system-site-packages = false\n")
+        command = programs / "dicom-node"
+        command.write_text(f"#!{place}/bin/python\n{wheel.command(site).read_text()}")
+        command.chmod(0o755)
 
     def _boot(self) -> None:
         """In a namespace of mounts, which goes with its last process: nothing of the machine is seen from here."""

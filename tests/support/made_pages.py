@@ -1,6 +1,6 @@
-"""Tables of the conformance pages, made from the code between marks of the pages.
+"""Tables of pages that are made from the code, between marks of the pages.
 
-    .venv/bin/python -m tests.support.made_pages             renews the tables of both pages
+    .venv/bin/python -m tests.support.made_pages             renews the tables of all pages
     .venv/bin/python -m tests.support.made_pages --judge     asks the judges about the sample files first
 
 A part that is made begins with `<!-- made: NAME -->` and ends with `<!-- end -->`.
@@ -10,11 +10,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.support import air, conformance
+from tests.support import air, conformance, friday
 from tests.support.counterparts import ROOT
 
-PAGES = (ROOT / "docs" / "conformance.md", ROOT / "docs" / "ihe-air.md")
-TABLES: Mapping[str, Callable[[], str]] = {**conformance.TABLES, **air.TABLES}
+PAGES = (ROOT / "docs" / "conformance.md", ROOT / "docs" / "ihe-air.md", ROOT / "docs" / "friday.md")
+TABLES: Mapping[str, Callable[[], str]] = {**conformance.TABLES, **air.TABLES, **friday.TABLES}
 _MADE = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

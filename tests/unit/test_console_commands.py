@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -154,9 +155,20 @@ def test_the_first_files_that_are_skipped_are_named_with_the_reason(tmp_path: Pa
     for number in range(5):
         (tmp_path / f"{number}.txt").write_text("hello")
     said = run("send", tmp_path, "--to", "X@127.0.0.1:104").output
-    assert "skipped 5 that" in said
+    assert said.startswith("nothing to send: there is no DICOM file; 5 files left out")
     assert "0.txt: it is not a DICOM Part 10 file: it has no file meta information" in " ".join(said.split())
-    assert "3.txt" not in said and "and 2 more were skipped" in said
+    assert "3.txt" not in said and "and 2 more were left out" in said
+
+
+def test_what_was_not_sent_is_told_once_for_each_reason_and_without_a_rate(tmp_path: Path) -> None:
+    for number in range(5):
+        shutil.copy(ROOT / "docs" / "samples" / "report-as-text.dcm", tmp_path / f"{number}.dcm")
+    result = run("send", tmp_path, "--to", f"X@127.0.0.1:{free_port()}")
+    assert result.stdout == "stored 0 of 5 instances\n"
+    first, *files, rest = result.stderr.splitlines()
+    assert first.startswith("5 instances not stored, to be sent again: no connection to 127.0.0.1:")
+    assert [one.strip() for one in files] == [str(tmp_path / f"{number}.dcm") for number in range(3)]
+    assert rest == "  and 2 more; --json names them all"
 
 
 def test_a_right_configuration_shows_each_setting_with_its_meaning(tmp_path: Path) -> None:
@@ -233,4 +245,4 @@ def test_up_with_wrong_settings_names_all_of_them_and_starts_nothing(tmp_path: P
 
 
 def test_a_folder_without_packages_lists_none(tmp_path: Path) -> None:
-    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": []}
+    assert json.loads(run("models", "list", "--models", tmp_path, "--json").stdout) == {"models": [], "broken": []}

@@ -40,6 +40,16 @@ def test_a_role_says_what_it_waits_for_in_the_order_of_the_waits() -> None:
     assert health.report() == Report(ready=False, waiting_for=("Kafka",))
 
 
+def test_a_wait_is_told_with_its_cause_and_ends_whatever_that_was_last() -> None:
+    health = Health()
+    health.beat()
+    health.waiting("PostgreSQL", "no connection")
+    health.waiting("PostgreSQL", "the password is wrong")
+    assert health.report().waiting_for == ("PostgreSQL: the password is wrong",)
+    health.ready("PostgreSQL")
+    assert health.report() == Report(ready=True)
+
+
 def test_published_facts_stand_in_the_report() -> None:
     health = Health()
     health.publish(dicom_port=104, aet="NODE")

@@ -126,7 +126,7 @@ def test_a_package_that_is_wrong_does_not_hide_what_is_said_of_the_others(folder
     sound, wrong = read("verify", "--files", "--models", folder, code=1)["models"]
     assert sound["name"] == "body_and_bone" and sound["intact"]
     assert wrong["name"] == "toy" and "inputs.0.missing_slices: must be 0 or more" in wrong["faults"][0]
-    assert [one["name"] for one in read("list", "--models", folder)["models"]] == ["body_and_bone"]
+    assert [one["name"] for one in read("list", "--models", folder, code=1)["models"]] == ["body_and_bone"]
 
 
 def test_a_folder_that_is_no_package_has_no_digest(tmp_path: Path) -> None:

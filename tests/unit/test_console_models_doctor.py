@@ -141,4 +141,4 @@ def test_an_extra_that_is_missing_says_how_to_get_it(config: Path, monkeypatch: 
     found = looks(config, 1)
     assert found["extra explain"]["mark"] == "noted"
     assert found["extra results"]["mark"] == "lacking"
-    assert "pip install 'dicom-node[results]'" in found["extra results"]["said"]
+    assert "make setup" in found["extra results"]["said"]

@@ -1,9 +1,11 @@
 """The viewer's door gives pages and studies to this machine's browser, and nothing else to anybody."""
 
 import json
+import socket
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -124,6 +126,86 @@ def test_studies_are_listed_the_latest_first_and_without_a_name(archive: tuple[s
 )
 def test_what_a_viewer_reads_is_reading(path: str) -> None:
     assert reads(path)
+
+
+def asked_who(right: str) -> Any:
+    """An archive that knows one user."""
+
+    def answer(head: bytes, door: socket.socket) -> None:
+        known = f"authorization: {right}\r\n".encode().lower() in head.lower()
+        answering(b"[]", status="200 OK" if known else "401 Unauthorized")(head, door)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("secret", "field"), [("operator:a b:c", "Basic b3BlcmF0b3I6YSBiOmM="), ("Bearer abc.def", "Bearer abc.def")]
+)
+def test_an_archive_that_asks_who_is_there_is_told_and_the_browser_is_not(secret: str, field: str, pages: Path) -> None:
+    with archive_that(asked_who(field)) as (root, _), Viewer(pages, root, credentials=secret) as viewer:
+        assert viewer.archive.studies() == []
+        status, headers, body = Caller(viewer.address).ask("/dicom-web/studies")
+    assert status == 200
+    assert field not in f"{headers}{body!r}"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "said"),
+    [("", r"asks who is there: give its USER:PASSWORD in a file"), ("a:b", "does not take these credentials")],
+)
+def test_whoever_is_not_let_in_is_told_what_to_give(credentials: str, said: str) -> None:
+    with archive_that(asked_who("Basic x")) as (root, _), pytest.raises(Unavailable, match=said):
+        Archive(root, credentials).studies()
+
+
+@pytest.mark.parametrize("secret", ["pw-alone", "a:b\nc", "Bearer \n"])
+def test_credentials_that_are_none_are_refused_and_not_repeated(secret: str) -> None:
+    with pytest.raises(ConfigurationError, match="credentials") as error:
+        Archive("http://127.0.0.1/x", secret)
+    assert secret not in str(error.value)
+
+
+def test_credentials_come_from_a_file_of_its_owners_or_a_variable_and_from_no_argument(
+    pages: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "archive.secret"
+    file.write_text("operator:secret")
+    file.chmod(0o644)
+    words = ["viewer", "--pages", str(pages), "--archive", f"http://127.0.0.1:{free_port()}/x", "--credentials"]
+    refused = CliRunner().invoke(app, [*words, str(file)])
+    assert f"chmod 600 {file}" in refused.stderr
+    file.chmod(0o600)
+    for result in (
+        CliRunner().invoke(app, [*words, str(file)]),
+        CliRunner().invoke(app, words[:-1], env={"DICOMWEB_CREDENTIALS": "operator:secret"}),
+    ):
+        assert "Connection refused" in result.stderr
+        assert "secret" not in result.output.replace(str(file), "")
+    inside = CliRunner().invoke(app, ["viewer", "--archive", "http://operator:secret@pacs/x"])
+    assert "--credentials FILE" in inside.stderr
+    assert "secret" not in inside.output
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("localhost:8042/dicom-web", "http:// or https:// is missing"),
+        ("dicom://pacs:104", "neither http nor https"),
+        ("http://pacs:99999/x", "port"),
+        ("http:///x", "names no host"),
+        ("http://påcs/x", "letters that no address has"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said_with_one_that_is_right(root: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as error:
+        Archive(root)
+    assert "such as http://127.0.0.1:8042/dicom-web" in str(error.value)
+
+
+@pytest.mark.parametrize("answers", [answering(b"", status="404 Not Found"), answering(b'["1.2"]')])
+def test_a_path_at_which_there_is_something_else_is_told_where_it_usually_is(answers: Any) -> None:
+    with archive_that(answers) as (root, _), pytest.raises(Unavailable, match="Orthanc has its services under"):
+        Archive(root).studies()
 
 
 def test_a_folder_without_pages_is_named(tmp_path: Path) -> None:

@@ -79,8 +79,7 @@ def test_the_table_of_figures_is_complete_and_true() -> None:
 def test_every_kind_is_explained_and_every_built_in_profile_is_told_as_it_is() -> None:
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table("Destinations and profiles")]
     kinds, profiles = [row for row in rows if len(row) == 2], [row for row in rows if "`" in row[0]]
-    # "SR" stands for both of its kinds.
-    assert [row[0] for row in kinds] == [kind for kind in ResultKind if kind is not ResultKind.SR_LIKELIHOODS]
+    assert [row[0] for row in kinds] == list(ResultKind)
     names = "|".join(sorted(ResultKind, key=len, reverse=True))
     said = {name.strip("`"): re.findall(rf"\b(?:{names})\b", sends.partition(":")[0]) for name, _, sends in profiles}
     assert said == {name: list(profile.objects) for name, profile in BUILT_IN.items()}

@@ -16,10 +16,8 @@ from domain import states
 from domain.states import DELIVERY, JOB, STUDY
 from roles.table import ROLES
 from tests.support.counterparts import ROOT
+from tests.support.documented import DOCUMENTS
 
-DOCUMENTS = sorted(
-    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-)
 # Outside of the project, nothing of the place where it is made belongs into it.
 FOREIGN = re.compile(r"(?<![\w.])/(work|tmp|root|home)/|\bsession\b|\bissues? #?\d", re.IGNORECASE)
 
@@ -34,7 +32,7 @@ def commands(document: str) -> Iterator[str]:
     code += re.findall(r"^    (.+)$", document, re.MULTILINE)
     for piece in code:
         for line in piece.splitlines():
-            yield from (found.strip() for found in re.findall(r"(?:^|/|\s)dicom-node (\S[^|;&#`]*)", line))
+            yield from (found.strip() for found in re.findall(r"(?:^|/|\s)dicom-node ([a-z-][^|;&#`]*)", line))
 
 
 def parsed(words: list[str]) -> None:
@@ -121,6 +119,22 @@ def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", text(folder / "README.md"))
     assert listed == sorted(path.name for path in folder.glob("0*.md"))
+
+
+def test_every_page_has_one_place_by_its_kind() -> None:
+    folder = ROOT / "docs"
+    index = text(folder / "README.md")
+    kinds = re.findall(r"^## (\w[\w-]*): ", index, re.MULTILINE)
+    assert kinds == ["Tutorial", "How-to", "Reference", "Explanation"]
+    # The first cell of a row is a page's own place; elsewhere others may speak of it.
+    placed = [name for row in re.findall(r"^\| (.+?) \|", index, re.MULTILINE) for name in links(row)]
+    pages = [one.name for one in folder.glob("*.md") if one.name != "README.md"]
+    assert sorted(placed) == sorted([*pages, "decisions/README.md"])
+
+
+def links(cell: str) -> list[str]:
+    """The pages that a cell leads to, but for parts of them."""
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", cell) if target.endswith(".md")]
 
 
 def test_every_kind_of_entry_is_in_the_document_on_the_trail() -> None:

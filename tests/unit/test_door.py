@@ -12,7 +12,7 @@ from config.settings import Http
 from roles.door import Gathered, Said, _ask_all
 from roles.exposition import merged
 from roles.health import Health, HealthServer
-from roles.http_messages import Refused
+from roles.http_heads import Refused
 
 INDEX = """# HELP x_total What?
 # TYPE x_total counter

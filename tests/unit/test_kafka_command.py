@@ -63,3 +63,20 @@ def test_the_table_of_rights_in_the_documents_is_what_the_roles_need() -> None:
         row = " | ".join([f"`{role}`", *cells, *(groups or ["-"])])
         assert f"| {row} |" in page
     assert len(SPEAKING) == len({*SPEAKING}) == 1 + len({group.role for group in GROUPS.values()})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["*"], "everybody"),
+        (["User:x"], "write x"),
+        (["relay=a\nb"], "no user of a broker"),
+        (["=x"], "[ROLE=]NAME"),
+        (["relay=a", "relay=b"], "names the role relay twice"),
+        (["a", "b"], "names all roles twice"),
+    ],
+)
+def test_a_user_who_is_everybody_none_or_named_twice_is_refused(wrong: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["kafka", "acls", *(word for one in wrong for word in ("--user", one))])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.split())

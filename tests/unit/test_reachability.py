@@ -25,8 +25,15 @@ def test_an_outage_is_a_warning_once_a_summary_now_and_then_and_a_line_at_its_en
         pacs.answered()
         pacs.answered()
     said = [record.getMessage() for record in caplog.records]
-    again = "destination PACS still does not answer"
-    assert said == ["destination PACS does not answer", again, again, again, again, "destination PACS answers again"]
+    again = "destination PACS still takes no association"
+    assert said == [
+        "destination PACS takes no association",
+        again,
+        again,
+        again,
+        again,
+        "destination PACS takes associations again",
+    ]
     assert vars(caplog.records[0])["reason"] == "connection refused"
     assert (vars(caplog.records[-1])["away_s"], vars(caplog.records[-1])["tries"]) == (3600, 61)
     assert reachable("PACS") == 1
@@ -39,6 +46,6 @@ def test_a_second_outage_is_told_like_the_first(caplog: pytest.LogCaptureFixture
             pacs.failed("timed out")
             pacs.answered()
     assert [record.getMessage() for record in caplog.records] == [
-        "destination PACS2 does not answer",
-        "destination PACS2 answers again",
+        "destination PACS2 takes no association",
+        "destination PACS2 takes associations again",
     ] * 2

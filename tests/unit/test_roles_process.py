@@ -1,5 +1,7 @@
 """What a role's process is given before its role begins."""
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -54,4 +56,23 @@ def test_a_role_by_itself_begins_anew_with_what_it_goes_by_and_ends_when_asked(t
         role.send_signal(signal.SIGHUP)
         assert role.stdout.readline() == "NEW\n"
         role.terminate()
+        assert role.wait() == 0
+
+
+def test_a_terminal_that_is_closed_ends_a_process_that_otherwise_reloads_when_it_is_hung_up(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path}/data"\ndestinations = ["OLD@10.1.0.10:104"]\n')
+    ours, theirs = pty.openpty()
+    begin = f"import fcntl, termios\nfcntl.ioctl({theirs}, termios.TIOCSCTTY, 0)\n{_LIVES}"
+    command = [sys.executable, "-c", begin, str(file)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, pass_fds=[theirs], start_new_session=True
+    ) as role:
+        os.close(theirs)
+        assert role.stdout is not None
+        assert role.stdout.readline() == "OLD\n"
+        file.write_text(file.read_text().replace("OLD@", "NEW@"))
+        role.send_signal(signal.SIGHUP)
+        assert role.stdout.readline() == "NEW\n"
+        os.close(ours)  # the kernel hangs up whoever has it for a terminal
         assert role.wait() == 0

@@ -10,7 +10,8 @@ import pytest
 
 from console.viewer import requests, server
 from console.viewer.pages import Viewer
-from console.viewer.requests import LONGEST_HEAD, Refused
+from console.viewer.requests import LONGEST_HEAD
+from roles.http_heads import Refused
 from tests.support.door import Caller, answering, archive_that, connected, say
 from tests.support.users import become, python_for, system_user
 
@@ -241,7 +242,7 @@ def test_pages_talk_to_nobody_else_and_what_is_no_page_runs_nothing(viewer: View
         ("GET / HTTP/1.0", [], 505),
         ("GET / HTTP/2.0", [], 505),
         ("GET  / HTTP/1.1", [], 400),
-        ("get / HTTP/1.1", [], 400),
+        ("get / HTTP/1.1", [], 405),
         ("GET /\x80 HTTP/1.1", [], 400),
         ("GET /#x HTTP/1.1", [], 400),
         ("GET * HTTP/1.1", [], 400),

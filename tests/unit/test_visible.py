@@ -91,6 +91,8 @@ WRITES = {
     "roles/fork.py": "defects, which config.defects makes visible",
     "roles/devices.py": "a number, to the parent",
     "models/schema.py": "JSON",
+    "config/journal.py": "a record as its formatter made it visible",
+    "config/log_files.py": "a record as its formatter made it visible",
 }
 PRINTING = {"print", "typer.echo", "typer.secho", "rich.print", "rich.console.Console", "Text"}
 PRINTING |= {f"{stream}.write" for stream in ("stdout", "stderr")}

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 
 import typer
-from pydantic import ValidationError
 
-from config.settings import Caller, Settings
+from config.settings import Caller, Settings, as_caller
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list, say
@@ -55,18 +54,13 @@ def _is_refused_at_last(one: CallerRecord) -> bool:
 
 
 def _is_kept_out(one: CallerRecord, settings: Settings) -> bool:
-    """Whether it is refused as a stranger, and the settings do not name it."""
-    stranger = _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER and _is_caller(one)
-    return stranger and not any(_is(named, one) for named in settings.listener.callers)
-
-
-def _is_caller(one: CallerRecord) -> bool:
-    """Whether its words could stand in the settings: peers choose what they call themselves."""
-    try:
-        Caller(aet=one.calling_ae, address=one.address)
-    except ValidationError:
-        return False
-    return True
+    """Whether it is refused as a stranger, and the settings do not name it, and could."""
+    stranger = _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER
+    return (
+        stranger
+        and as_caller(one.calling_ae, one.address) is not None
+        and not any(_is(named, one) for named in settings.listener.callers)
+    )
 
 
 def _is(named: Caller, one: CallerRecord) -> bool:

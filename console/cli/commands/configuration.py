@@ -24,7 +24,7 @@ File = Annotated[
 
 
 @group.command()
-def check(file: File = None, as_json: Json = False) -> None:
+def check(file: File = None, config: Config = None, as_json: Json = False) -> None:
     """Name everything that is wrong with file and line, in the settings, the routing rules and the model packages.
 
     This machine is looked at as well: ports, folders, the names of hosts. Exit code 1 where anything is wrong; lines
@@ -35,6 +35,7 @@ def check(file: File = None, as_json: Json = False) -> None:
     # What it looks with takes longer to import than most commands take.
     from console.cli import settings_check  # noqa: PLC0415
 
+    file = file or config  # as other commands take it
     checked = settings_check.check(file)
     if as_json:
         print_json({"ok": not checked.complaints, "complaints": checked.complaints, "notes": checked.remarks})

@@ -9,7 +9,7 @@ from audit.trail import Ledger
 from console import json_views
 from console.cli import study_view
 from console.cli.options import Config, Conflict, Data, DatabaseUrl, Json, Last, settings_from
-from console.cli.output import moment, print_json, print_list, say
+from console.cli.output import moment, print_json, print_list, tell
 from consumers.steps import adopt as adopting
 from consumers.steps import set_aside as setting_aside
 from roles.database import reading
@@ -50,6 +50,7 @@ def adopt(
     database: DatabaseUrl = None,
     whole: Whole = False,
     part: Annotated[bool, typer.Option(help="Also where the former study keeps some of its images.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Let the bytes that wait be the instance's, as after a patient merge; models are asked anew.
 
@@ -71,10 +72,12 @@ def adopt(
     came = moment(max(one.received_at for one in adopted.conflicts))
     many = len(adopted.conflicts)
     said = f"{many} instances are" if many > 1 else f"{adopted.conflicts[0].sop_uid} is"
-    say(f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew")
+    lines = [f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew"]
     if adopted.study != adopted.sent:
         has = f"{left} other image(s)" if left else "no images any more"
-        say(f"study {str(adopted.study)[:8]} has {has}")
+        lines.append(f"study {str(adopted.study)[:8]} has {has}")
+    document = {"instances": many, "study": adopted.sent, "former_study": adopted.study, "former_study_keeps": left}
+    tell(as_json, json_views.plain(document), *lines)
 
 
 @group.command("set-aside")
@@ -84,6 +87,7 @@ def set_aside(
     config: Config = None,
     database: DatabaseUrl = None,
     whole: Whole = False,
+    as_json: Json = False,
 ) -> None:
     """The bytes that wait are no correction: they go into quarantine, and the study that they name goes on without.
 
@@ -93,4 +97,6 @@ def set_aside(
     with reading(settings, OPERATOR) as source:
         objects = DirectoryStore(settings.data / "objects")
         done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC), whole=whole)
-    say(f"{len(done.conflicts)} image(s) set aside; study {str(done.sent)[:8]} goes on without them")
+    many = len(done.conflicts)
+    document = {"instances": many, "study": str(done.sent)}
+    tell(as_json, document, f"{many} image(s) set aside; study {str(done.sent)[:8]} goes on without them")

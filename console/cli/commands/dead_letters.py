@@ -7,7 +7,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, Letter, settings_from
-from console.cli.output import moment, print_json, print_list, say
+from console.cli.output import moment, print_json, print_list, tell
 from consumers.bus import dead_letters
 from roles.database import reading
 from store.grants import OPERATOR
@@ -53,6 +53,7 @@ def replay(
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Give one dead letter another chance, after its cause was mended.
 
@@ -60,4 +61,4 @@ def replay(
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         letter = dead_letters.replay(Ledger(source, "console"), number, datetime.now(UTC))
-    say(f"dead letter {number} goes to {letter.reader} again")
+    tell(as_json, {"id": number, "reader": letter.reader}, f"dead letter {number} goes to {letter.reader} again")

@@ -11,7 +11,7 @@ from audit.trail import Ledger
 from config.settings import Settings
 from config.wording import destination
 from console import json_views
-from console.cli import destination_view
+from console.cli import destination_view, study_view
 from console.cli.commands import pausing
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
@@ -122,7 +122,12 @@ def show(
 
 @group.command()
 def forget(
-    name: Name, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+    name: Name,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be cancelled, and do nothing.")] = False,
+    data: Data = None,
+    config: Config = None,
+    database: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """Cancel what was still to go to a destination that is no longer configured, so that no study waits for it.
 
@@ -136,6 +141,9 @@ def forget(
         raise ConfigurationError(f"{name} is configured: take it out of the settings first, and restart the node")
     with reading(settings, OPERATOR) as source:
         _refuse_unknown(source, name)
+        if dry_run:
+            _print_intended(forgetting.intended(source, name), as_json)
+            return
         done = forgetting.forget(Ledger(source, "console"), name, datetime.now(UTC))
     if as_json:
         print_json(vars(done))
@@ -143,6 +151,14 @@ def forget(
     say(f"{done.deliveries} delivery(ies) cancelled, {done.studies} study(ies) stuck no longer")
     if done.notes:
         say(f"{done.notes} rejection note(s) cancelled: {name} keeps results that count no more")
+
+
+def _print_intended(planned: forgetting.Forgotten, as_json: bool) -> None:
+    if as_json:
+        print_json({"intended": vars(planned)})
+        return
+    what = f"{planned.deliveries} delivery(ies) and {planned.notes} rejection note(s) of {planned.studies} study(ies)"
+    say(f"would cancel {what}; nothing was done")
 
 
 def _refuse_unknown(source: Database, name: str) -> None:
@@ -195,7 +211,7 @@ def _paused(source: Database | None) -> Sequence[Pause]:
 
 def _say_paused(paused: Iterable[Pause]) -> None:
     for one in paused:
-        say(one.said)
+        say(study_view.paused(one))
 
 
 def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) -> Sequence[ProfiledDestination]:

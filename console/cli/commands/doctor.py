@@ -1,10 +1,11 @@
 """`doctor`: what this machine has and lacks for the node, and how to get it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import typer
 
 from console.cli.diagnostics import examine, lacking
+from console.cli.installation import advised
 from console.cli.looks import Mark
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, styled, table
@@ -29,7 +30,7 @@ def doctor(
     Example:  dicom-node doctor --config node.toml
     """
     settings = settings_from(config, data=data, database__url=database, models__folder=models)
-    looks = list(examine(settings))
+    looks = [replace(one, said=advised(one.said)) for one in examine(settings)]
     if as_json:
         print_json({"ok": not lacking(looks), "looks": [asdict(one) for one in looks]})
     else:

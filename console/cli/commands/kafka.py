@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from config.settings import Bus
-from console.cli.options import Config, Data, settings_from
-from console.cli.output import say
+from config.values import broker_user
+from console import json_views
+from console.cli.options import Config, Data, Json, settings_from
+from console.cli.output import tell
 from consumers.bus.rights import Right, commands, users
 from roles.rights import SPEAKING, rights, user_of
 
@@ -26,18 +28,18 @@ Users = Annotated[
 
 
 @group.command()
-def acls(user: Users = None, data: Data = None, config: Config = None) -> None:
+def acls(user: Users = None, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Print what each role must be allowed, as commands for the broker's administrator; nothing is done.
 
     Example:  dicom-node kafka acls --user relay=pacs-ai-relay
     """
     bus = settings_from(config, data=data).bus
-    for line in commands(_rights(bus, user), bus.kafka or "BROKER:9093"):
-        say(line)
+    wanted = _rights(bus, user)
+    tell(as_json, {"rights": json_views.plain(wanted)}, *commands(wanted, bus.kafka or "BROKER:9093"))
 
 
 @group.command()
-def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
+def grant(user: Users = None, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Give the rights that `acls` prints, logged in as the broker's administrator; what is given already stays.
 
     Example:  DICOM_NODE_BUS__USER=admin dicom-node kafka grant
@@ -48,14 +50,24 @@ def grant(user: Users = None, data: Data = None, config: Config = None) -> None:
     bus = settings_from(config, data=data).bus
     given = _rights(bus, user)
     allow(bus, given)
-    say(f"{len(given)} rights given to {', '.join(users(given))}")
+    line = f"{len(given)} rights given to {', '.join(users(given))}"
+    tell(as_json, {"rights": json_views.plain(given)}, line)
+
+
+def _user(name: str) -> str:
+    try:
+        return broker_user(name)
+    except ValueError as error:
+        raise typer.BadParameter(f"{name!r} {error}") from error
 
 
 def _rights(bus: Bus, named: Iterable[str] | None) -> list[Right]:
     names: dict[str, str] = {}
     for one in named or ():
-        role, _, name = one.rpartition("=")
-        if role not in {"", *SPEAKING} or not name:
+        role, equals, name = one.rpartition("=")
+        if role not in ({*SPEAKING} if equals else {""}) or not name:
             raise typer.BadParameter(f"{one!r} is not of the form [ROLE=]NAME; roles are {', '.join(SPEAKING)}")
-        names[role] = name
+        if role in names:
+            raise typer.BadParameter(f"--user names {f'the role {role}' if role else 'all roles'} twice: {one!r}")
+        names[role] = _user(name)
     return list(rights(bus, lambda role: names.get(role) or names.get("") or user_of(role)))

@@ -7,7 +7,8 @@ import typer
 
 from config.private import readable_by_others
 from console.cli.man_pages import completions, pages
-from console.cli.output import say
+from console.cli.options import Json
+from console.cli.output import tell
 from domain.errors import ConfigurationError
 
 app = typer.Typer()
@@ -19,6 +20,7 @@ def man(
         Path,
         typer.Option("--to", metavar="DIR", help="Folder of shared data: /usr/local/share, or ~/.local/share."),
     ],
+    as_json: Json = False,
 ) -> None:
     """Write the manual pages, and the completions for bash, zsh and fish.
 
@@ -32,7 +34,9 @@ def man(
     with readable_by_others():
         for place, text in made.items():
             _write(to / place, text)
-    say(
+    tell(
+        as_json,
+        {"files": [str(to / place) for place in made]},
         f"{len(made) - len(completions())} pages in {to / 'man/man1'}: man dicom-node, man dicom-node-status, ...",
         f"completions for bash, zsh and fish below {to}: they count in a new shell",
     )

@@ -24,7 +24,9 @@ from domain.statuses import described
 
 app = typer.Typer()
 
-_SHOWN = 10  # failures that are listed one by one
+_SHOWN = 3  # files that are named of those that failed for one reason
+# What a person reads of a verdict: `send` itself tries nothing again.
+_SAID = {Verdict.REFUSED: "refused", Verdict.RETRY: "not stored, to be sent again"}
 _SKIPPED = 3  # files that were skipped: folders of studies hold viewers and notes as well
 
 
@@ -108,14 +110,22 @@ class _Summary:
 
     def line(self) -> str:
         stored = [one for one in self.outcomes if one.verdict is Verdict.STORED]
-        amount = sum(one.sent.size for one in stored)
-        rate = f"{len(stored) / self.seconds:.0f} instances/s, {size(amount / self.seconds)}/s" if self.seconds else ""
-        parts = [
-            f"stored {len(stored)} of {len(self.outcomes)} instances, {size(amount)} in {self.seconds:.1f} s ({rate})"
-        ]
+        parts = [f"stored {len(stored)} of {_many(len(self.outcomes), 'instance')}{self._amount(stored)}"]
+        if not self.outcomes:
+            parts = ["nothing to send: there is no DICOM file"]
         if self.skipped:
-            parts.append(f"skipped {len(self.skipped)} that cannot be sent as DICOM")
+            parts.append(f"{_many(len(self.skipped), 'file')} left out, as no DICOM that can be sent")
         return "; ".join(parts)
+
+    def _amount(self, stored: Sequence[Outcome]) -> str:
+        """Bytes and time of what was stored; a rate only where it went on long enough to have one."""
+        amount = sum(one.sent.size for one in stored)
+        if not stored:
+            return ""
+        if self.seconds < 1:
+            return f", {size(amount)}, in less than a second"
+        rate = f"{len(stored) / self.seconds:.0f} instances/s, {size(amount / self.seconds)}/s"
+        return f", {size(amount)}, in {self.seconds:.1f} s ({rate})"
 
     def as_json(self) -> dict[str, object]:
         failed = [
@@ -174,14 +184,20 @@ def _progress(objects: Sequence[Outgoing], quiet: bool) -> Iterator[Callable[[Ou
 
 def _list_skipped(skipped: Sequence[_Skipped]) -> None:
     for one in skipped[:_SKIPPED]:
-        complain(f"skipped: {one.file!s}: {one.reason}")
+        complain(f"left out: {one.file!s}: {one.reason}")
     if (rest := len(skipped) - _SKIPPED) > 0:
-        complain(f"and {rest} more were skipped; --json names them all")
+        complain(f"and {rest} more were left out; --json names them all")
 
 
 def _list_failures(failures: Sequence[Outcome]) -> None:
-    for one in failures[:_SHOWN]:
-        complain(f"{one.verdict}: {one.sent.file!s}: {one.reason}")
-    rest = Counter(one.reason for one in failures[_SHOWN:])
-    for reason, count in rest.most_common():
-        complain(f"and {count} more: {reason}")
+    """A line for each reason, however many files met it, and under it the first of them."""
+    for (verdict, reason), count in Counter((one.verdict, one.reason) for one in failures).most_common():
+        complain(f"{_many(count, 'instance')} {_SAID[verdict]}: {reason}")
+        of_it = [one for one in failures if (one.verdict, one.reason) == (verdict, reason)]
+        complain(*(f"  {one.sent.file!s}" for one in of_it[:_SHOWN]))
+        if count > _SHOWN:
+            complain(f"  and {count - _SHOWN} more; --json names them all")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

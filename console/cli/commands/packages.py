@@ -12,7 +12,7 @@ from config.settings import Settings
 from console.cli import package_text as text
 from console.cli.commands import packages_get, packages_make, packages_run, pausing
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
-from console.cli.output import print_json, screen, stacked, state, table
+from console.cli.output import complain, print_json, screen, stacked, state, table
 from inference_worker.trial_process import dry_run
 from inference_worker.verdicts import DryRun
 from models import installed as packages
@@ -39,12 +39,21 @@ Strict = Annotated[
 
 @group.command("list")
 def list_packages(models: ModelFolder = None, config: Config = None, as_json: Json = False) -> None:
-    """The packages with version, title, signature and digest."""
+    """The packages with version, title, signature and digest. Exit code 1 where the manifest of one is wrong."""
     settings = settings_from(config, models__folder=models)
-    found = packages.installed(settings)
+    found, broken = packages.readable(settings, [])
     if as_json:
-        print_json({"models": [_facts(one, settings) for one in found]})
-        return
+        told = [{"name": name, "faults": said.split("\n")} for name, said in broken.items()]
+        print_json({"models": [_facts(one, settings) for one in found], "broken": told})
+    elif found or not broken:
+        _print_listed(found, settings)
+    if broken and not as_json:
+        complain(*(line for said in broken.values() for line in said.split("\n")))
+    if broken:
+        raise typer.Exit(1)
+
+
+def _print_listed(found: Sequence[Package], settings: Settings) -> None:
     rows = [
         (
             one.name, one.identity.version, one.identity.title, "yes" if one.identity.demonstration else "no",
@@ -53,7 +62,11 @@ def list_packages(models: ModelFolder = None, config: Config = None, as_json: Js
         for one in found
     ]  # fmt: skip
     columns = ("model", "version", "title", "demonstration", "signature", "digest")
-    screen().print(table("", columns, rows) if rows else "no packages")
+    screen().print(table("", columns, rows) if rows else _none(settings))
+
+
+def _none(settings: Settings) -> str:
+    return f"no packages in {packages.folder(settings)}"
 
 
 @group.command()
@@ -118,11 +131,11 @@ def verify(
     checked += [_unreadable(name, said) for name, said in broken.items()]
     if as_json:
         print_json({"models": [one.as_json() for one in checked]})
-    elif not checked:
-        screen().print("no packages")
-    else:
+    elif checked:
         _print_checked(checked)
-    if any(one.faults for one in checked):
+    if not checked:
+        complain(f"{_none(settings)}: nothing was verified")
+    if not checked or any(one.faults for one in checked):
         raise typer.Exit(1)
 
 

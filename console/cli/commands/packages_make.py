@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from console.cli.options import Config, ModelFolder, settings_from
-from console.cli.output import say
+from console.cli.options import Config, Json, ModelFolder, settings_from
+from console.cli.output import tell
 from domain.errors import ConfigurationError
 from inference_worker import trial_process
 from inference_worker.verdicts import EXPECTED, INPUT
@@ -16,6 +16,7 @@ from models import signing
 from models.digests import replace_text, write_digests
 from models.drafts import write_draft
 from models.manifest import MANIFEST
+from models.registry import Package as Installed
 from models.registry import load_package
 from roles.devices import setup
 
@@ -36,7 +37,7 @@ Thin = Annotated[
 ]
 
 
-def new(package: Package, onnx: Onnx) -> None:
+def new(package: Package, onnx: Onnx, as_json: Json = False) -> None:
     """Make a package of a network: its manifest and card to fill in, as far as the network tells.
 
     Fill in what is asked for; `dicom-node models verify DIR` names what is missing or wrong, by its line. Then
@@ -44,10 +45,12 @@ def new(package: Package, onnx: Onnx) -> None:
     """
     ports = trial_process.describe(onnx.absolute(), setup(settings_from(None)))
     write_draft(package.absolute(), onnx.read_bytes(), ports)
-    say(f"{package / MANIFEST}: fill it in, then: dicom-node models verify {package}")
+    manifest = package / MANIFEST
+    hint = "docs/models.md tells what each line means; then: dicom-node models verify"
+    tell(as_json, {"manifest": str(manifest.absolute())}, f"{manifest}: fill it in; {hint} {package}")
 
 
-def digest(package: Package) -> None:
+def digest(package: Package, as_json: Json = False) -> None:
     """Write the SHA-256 of every file of a package into its manifest; the last thing that making it does.
 
     A signature is taken away, for it was given to other bytes.
@@ -55,7 +58,7 @@ def digest(package: Package) -> None:
     if not (package / MANIFEST).is_file():
         raise ConfigurationError(f"{package}: has no {MANIFEST}")
     write_digests(package)
-    say(load_package(package.resolve()).digest)
+    _say_digest(load_package(package.resolve()), as_json)
 
 
 def golden(
@@ -64,6 +67,7 @@ def golden(
     every: Thin = 1,
     models: ModelFolder = None,
     config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Keep what the model makes of a series as its golden sample, to prove other engines and installations with.
 
@@ -78,21 +82,28 @@ def golden(
         stated = f'\n[golden]\ninput = "{INPUT}"\nexpected = "{EXPECTED}"\n'
         replace_text(manifest, manifest.read_text("utf-8").rstrip("\n") + "\n" + stated)
     write_digests(package.folder)
-    say(load_package(package.folder).digest)
+    _say_digest(load_package(package.folder), as_json)
 
 
-def keygen(key: KeyFile, passphrase: Locked = False) -> None:
+def keygen(key: KeyFile, passphrase: Locked = False, as_json: Json = False) -> None:
     """Make a key to sign packages with: FILE is the private one, and FILE's name with .pub.pem the public one."""
     secret = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if passphrase else ""
     made = signing.generate_key(key, secret.encode() or None)
-    say(f"{key.with_name(key.stem + signing.PUBLIC)}: {made.fingerprint}")
+    public = key.with_name(key.stem + signing.PUBLIC)
+    document = {"key": str(key), "public_key": str(public), "fingerprint": made.fingerprint}
+    tell(as_json, document, f"{public}: {made.fingerprint}")
 
 
-def sign(package: Package, key: Key) -> None:
+def sign(package: Package, key: Key, as_json: Json = False) -> None:
     """Vouch for a package: sign its manifest, which lists the digest of every file."""
     found = load_package(package.resolve())
     if complaint := packages.changed(found):
         raise ConfigurationError(*complaint.split("\n"), "only a whole package is signed")
     secret = typer.prompt("Passphrase", hide_input=True) if signing.is_locked(key) else ""
     made = signing.sign(found, key, secret.encode() or None)
-    say(f"{found.name} {found.digest} signed by {made.name} ({made.fingerprint[:16]})")
+    document = {"model": found.name, "digest": found.digest, "key": made.name, "fingerprint": made.fingerprint}
+    tell(as_json, document, f"{found.name} {found.digest} signed by {made.name} ({made.fingerprint[:16]})")
+
+
+def _say_digest(package: Installed, as_json: bool) -> None:
+    tell(as_json, {"model": package.name, "digest": package.digest}, package.digest)

@@ -42,20 +42,24 @@ def test(
 ) -> None:
     """Run the golden sample of each package and compare what comes out with what is expected.
 
-    Each runs behind the walls of a worker's model process (`models.walls`). Exit code 1 where one differs, fails or has
-    no golden sample.
+    Each runs behind the walls of a worker's model process (`models.walls`). Exit code 1 where one differs, fails,
+    cannot be read or has no golden sample, or where there is none.
     """
     settings = settings_from(config, models__folder=models, models__engine=engine, data=data)
-    rows = [_tested(package, settings) for package in packages.some(settings, model or [])]
+    found, broken = packages.readable(settings, model or [])
+    rows = [_tested(package, settings) for package in found]
+    rows += [{**_untested(name), "said": said} for name, said in broken.items()]
     if as_json:
         print_json({"models": rows})
-    else:
+    elif rows:
         cells = [
             (row["model"], state("intact" if row["agrees"] else "failed"), row["engine"], str(row["said"]).split("\n"))
             for row in rows
         ]
         screen().print(table("", ("model", "golden sample", "engine", "figures or reason"), cells))
-    if not all(row["agrees"] for row in rows):
+    if not rows:
+        complain(f"no packages in {packages.folder(settings)}: nothing was tested")
+    if not rows or not all(row["agrees"] for row in rows):
         raise typer.Exit(1)
 
 
@@ -97,12 +101,16 @@ def bench(
 
 
 def _tested(package: Package, settings: Settings) -> dict[str, object]:
-    row: dict[str, object] = {"model": package.name, "agrees": False, "engine": "", "dice": None, "difference": None}
+    row = _untested(package.name)
     try:
         tested = trial_process.test(package.folder, _setup(settings))
     except NodeError as error:
         return {**row, "said": str(error)}
     return {**row, "engine": tested.engine, **asdict(tested.verdict), "said": str(tested.verdict)}
+
+
+def _untested(name: str) -> dict[str, object]:
+    return {"model": name, "agrees": False, "engine": "", "dice": None, "difference": None}
 
 
 def _setup(settings: Settings) -> ModelProcessConfig:

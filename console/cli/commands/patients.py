@@ -7,7 +7,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
-from console.cli.output import complain, moment, print_json, print_list, say
+from console.cli.output import complain, moment, print_json, print_list, say, tell
 from consumers.steps import patients as deciding
 from consumers.steps.catch_up import catch_up as catching_up
 from domain.records import Listed
@@ -68,6 +68,7 @@ def keep(
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
+    as_json: Json = False,
 ) -> None:
     """These images are the study's: those that disagree with them go into quarantine, and models are asked.
 
@@ -77,29 +78,35 @@ def keep(
         found = find_study(source, study)
         done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
     withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
-    say(f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them")
+    document = {"study": str(found), "set_aside": done.set_aside, "withdrawn": done.withdrawn}
+    line = f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them"
+    tell(as_json, document, line)
 
 
 @group.command()
-def same(study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+def same(
+    study: Study, data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False
+) -> None:
     """All its images are one patient's, however they spell that: models are asked.
 
     Example:  dicom-node patients same 3f2a --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
-        deciding.accept(Ledger(source, "console"), find_study(source, study), datetime.now(UTC))
-    say("its images are taken for one patient's; the study will be complete anew")
+        found = find_study(source, study)
+        deciding.accept(Ledger(source, "console"), found, datetime.now(UTC))
+    line = "its images are taken for one patient's; the study will be complete anew"
+    tell(as_json, {"study": str(found)}, line)
 
 
 @group.command("forget-key")
-def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
     """The key of patients' digests is lost: take another one. Of all images until now it is unknown whom they name.
 
     Example:  dicom-node patients forget-key --data trial
     """
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         deciding.forget_key(Ledger(source, "console"))
-    say("the next key that the role index is given is the node's")
+    tell(as_json, {"forgotten": True}, "the next key that the role index is given is the node's")
 
 
 @group.command("catch-up")

@@ -3,8 +3,8 @@
 import typer
 
 from audit.trail import Ledger
-from console.cli.options import Config, Data, DatabaseUrl, settings_from
-from console.cli.output import say
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.output import tell
 from console.cli.user import user
 from consumers.steps.clear_descriptions import clear_descriptions
 from domain.errors import ConfigurationError
@@ -22,7 +22,7 @@ def _group() -> None:
 
 
 @group.command("clear-descriptions")
-def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None) -> None:
+def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
     """Take the descriptions of studies and series that the database has out of it, where none are kept any more.
 
     With privacy.descriptions = false alone, or the index would bring them again. docs/privacy.md says what stays.
@@ -30,8 +30,13 @@ def clear(data: Data = None, config: Config = None, database: DatabaseUrl = None
     Example:  dicom-node privacy clear-descriptions --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
-    if settings.privacy.descriptions:
-        raise ConfigurationError("the index keeps descriptions: set privacy.descriptions = false, for all roles, first")
     with reading(settings, OPERATOR) as source:
+        if settings.privacy.descriptions:
+            said = "the index keeps descriptions: set privacy.descriptions = false, for all roles, first"
+            raise ConfigurationError(said)
         done = clear_descriptions(Ledger(source, "console"), user())
-    say(f"descriptions of {done.studies} studies cleared: {done.series} series, {done.instances} instances")
+    tell(
+        as_json,
+        vars(done),
+        f"descriptions of {done.studies} studies cleared: {done.series} series, {done.instances} instances",
+    )

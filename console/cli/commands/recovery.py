@@ -140,6 +140,9 @@ def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool
     if as_json:
         print_json(vars(done))
         return
+    if not done.studies:
+        say(f"{name} got all that was to go there, or it was cancelled")
+        return
     notes = f" and {done.notes} rejection note(s)" if done.notes else ""
     say(f"{done.deliveries} delivery(ies){notes} of {done.studies} study(ies) go to {name} at once")
     for one in paused:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
-from console.cli.options import Config, Data, settings_from
-from console.cli.output import complain, say
+from console import json_views
+from console.cli.options import Config, Data, Json, settings_from
+from console.cli.output import complain, print_json, say
 from domain.errors import ConfigurationError
 from roles.reload import Answer, last_answer, reloadable
 
@@ -19,7 +20,7 @@ _LOOK = 0.1
 
 
 @app.command()
-def reload(data: Data = None, config: Config = None) -> None:
+def reload(data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Have a node that runs take over its settings, as far as that needs no restart.
 
     Callers, destinations, profiles, deliveries, rules, models, silence of studies and the level of the log are taken
@@ -37,8 +38,11 @@ def reload(data: Data = None, config: Config = None) -> None:
     for name, before in asked.items():
         _signal(name, before)
     answers = {name: _answer(settings.data, name, before) for name, before in asked.items()}
-    for name, answer in answers.items():
-        _tell(name, answer)
+    if as_json:
+        print_json({"processes": json_views.plain(answers)})
+    else:
+        for name, answer in answers.items():
+            _tell(name, answer)
     if any(answer.wrong for answer in answers.values()):
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from console.cli.options import (
     HttpPort,
     Index,
     Kafka,
+    LogFile,
     ModelFolder,
     Port,
     Rules,
@@ -42,6 +43,7 @@ def listen(
     host: Host = None,
     config: Config = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
@@ -57,6 +59,7 @@ def listen(
         listener__port=port,
         listener__host=host,
         http__port=http_port,
+        logging__file=log_file,
     )
     _become("listen", read, index, supervisor)
 
@@ -69,6 +72,7 @@ def work(
     models: ModelFolder = None,
     device: Device = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     index: Index = 0,
     supervisor: Supervisor = None,
 ) -> None:
@@ -84,6 +88,7 @@ def work(
         models__folder=models,
         models__device=device,
         http__port=http_port,
+        logging__file=log_file,
     )
     _become("work", read, index, supervisor)
 
@@ -108,6 +113,7 @@ def _role_command(role: str) -> Callable[..., None]:
         rules: Rules = None,
         destination: Destinations = None,
         http_port: HttpPort = None,
+        log_file: LogFile = None,
         supervisor: Supervisor = None,
     ) -> None:
         read = partial(
@@ -120,6 +126,7 @@ def _role_command(role: str) -> Callable[..., None]:
             models__rules=rules,
             destinations=destination,
             http__port=http_port,
+            logging__file=log_file,
         )
         _become(role, read, 0, supervisor)
 

@@ -17,7 +17,8 @@ import typer
 from config.loading import load_settings
 from config.private import readable_by_others
 from config.settings import Settings
-from console.cli.output import say
+from console.cli.options import Json
+from console.cli.output import tell
 from console.cli.service_files import DATA, SETTINGS, UNITS, USER, USERS, Service, first_settings, user_line
 from domain.errors import ConfigurationError
 from roles.table import ROLES
@@ -51,6 +52,7 @@ def install(
     user: User = USER,
     role: RoleNames = None,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start it now, and at each boot.")] = True,
+    as_json: Json = False,
 ) -> None:
     """Make the user, the settings file and the unit that are not there, and start the service. Needs root.
 
@@ -60,7 +62,7 @@ def install(
     Example:  dicom-node service install
     """
     _refuse_what_cannot_be(user)
-    _make_settings(config, data or DATA)
+    made = _make_settings(config, data or DATA)
     services = list(_services(config, user, role))
     with readable_by_others():
         _write(USERS, user_line(user, services[0].data))
@@ -74,21 +76,22 @@ def install(
     if start:
         _run("systemctl", "enable", "--quiet", *names)
         _run("systemctl", "restart", *names)
-    _tell(services, start)
+    _tell(services, start, made, as_json)
 
 
 @group.command()
-def show(config: ConfigFile = SETTINGS, user: User = USER, role: RoleNames = None) -> None:
+def show(config: ConfigFile = SETTINGS, user: User = USER, role: RoleNames = None, as_json: Json = False) -> None:
     """Print the units that `install` would write; nothing is done.
 
     Example:  dicom-node service show --role listen
     """
-    for one in _services(config, user, role):
-        say(f"# {UNITS / one.name}", *one.unit().splitlines())
+    units = {str(UNITS / one.name): one.unit() for one in _services(config, user, role)}
+    lines = [line for file, text in units.items() for line in (f"# {file}", *text.splitlines())]
+    tell(as_json, {"units": units}, *lines)
 
 
 @group.command()
-def remove() -> None:
+def remove(as_json: Json = False) -> None:
     """Stop the service and take its units away. Settings, data and the user stay. Needs root.
 
     Example:  dicom-node service remove
@@ -96,23 +99,26 @@ def remove() -> None:
     _need_root()
     units = sorted(UNITS.glob("dicom-node*.service"))
     if not units:
-        say(f"there is no service: nothing in {UNITS} is called dicom-node")
+        tell(as_json, {"removed": []}, f"there is no service: nothing in {UNITS} is called dicom-node")
         return
     _run("systemctl", "disable", "--now", "--quiet", *(one.name for one in units))
     for one in units:
         one.unlink()
     _run("systemctl", "daemon-reload")
-    say(f"removed: {', '.join(one.name for one in units)}. Settings and data are left where they are.")
+    names = [one.name for one in units]
+    tell(as_json, {"removed": names}, f"removed: {', '.join(names)}. Settings and data are left where they are.")
 
 
 def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[Service]:
     _refuse_user(user)
     settings = load_settings(config) if config.exists() else Settings(data=DATA)
     if not settings.data.is_absolute():
-        raise ConfigurationError(f"{config}: data: a service has no current folder; write the whole path of the folder")
+        raise ConfigurationError(
+            f'{config}: data: a service has no current folder; write the whole path of the folder: data = "{DATA}"'
+        )
     for place in (config.absolute(), settings.data):
         _refuse_hidden(place)
-    for role in roles or (None,):
+    for role in dict.fromkeys(roles or (None,)):
         if role is not None and role not in ROLES:
             raise ConfigurationError(f"there is no role {role}; roles are {', '.join(ROLES)}")
         yield Service(
@@ -136,11 +142,9 @@ def _program() -> Path:
         if any(needed.is_relative_to(one) for one in _HIDDEN) or not _open_to_all(needed):
             raise ConfigurationError(
                 f"a service has a user of its own, who cannot read {needed}: install where everybody may read, such as",
-                "  python3 -m venv /opt/dicom-node",
-                "  /opt/dicom-node/bin/pip install --require-hashes -r dist/requirements.txt",
-                "  /opt/dicom-node/bin/pip install --no-deps dist/dicom_node-*.whl",
-                "  /opt/dicom-node/bin/dicom-node service install",
-                "(`make dist` in the repository makes both files)",
+                "  tar -xf dicom-node-*.tar && sudo dicom-node-*/install",
+                "  sudo /opt/dicom-node/bin/dicom-node service install",
+                "(`make bundle` in the repository makes that file)",
             )
     return program
 
@@ -182,13 +186,14 @@ def _need_root() -> None:
         raise ConfigurationError("units and users of a machine are root's: sudo dicom-node service ...")
 
 
-def _make_settings(config: Path, data: Path) -> None:
+def _make_settings(config: Path, data: Path) -> bool:
+    """Whether the file was not there, and was made."""
     if config.exists():
-        return
+        return False
     with readable_by_others():
         config.parent.mkdir(parents=True, exist_ok=True)
     _write(config, first_settings(config, data.absolute()))
-    say(f"made {config}: whom the node answers, and who gets results, is written there")
+    return True
 
 
 def _refuse_hidden(place: Path) -> None:
@@ -230,9 +235,13 @@ def _run(*command: str) -> None:
         raise ConfigurationError(f"{' '.join(command)}:", *(f"  {line}" for line in said))
 
 
-def _tell(services: Sequence[Service], started: bool) -> None:
+def _tell(services: Sequence[Service], started: bool, made: bool, as_json: bool) -> None:
     names, one = " ".join(service.name.removesuffix(".service") for service in services), services[0]
-    say(
+    settings = {"config": str(one.config), "config_made": made, "data": str(one.data)}
+    tell(
+        as_json,
+        {"units": [service.name for service in services], "started": started, **settings},
+        *([f"made {one.config}: whom the node answers, and who gets results, is written there"] if made else []),
         f"{'started' if started else 'installed'}: {names}",
         f"  settings   {one.config}",
         f"  data       {one.data}",

@@ -14,8 +14,8 @@ from console import json_views
 from console.cli import index_state, study_view
 from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
-from console.cli.output import and_more, moment, print_json, print_list, say, screen
-from domain.errors import ConfigurationError
+from console.cli.output import and_more, complain, moment, print_json, print_list, say, screen
+from domain.errors import ConfigurationError, Retryable
 from domain.progress import Progress, bytes_that_wait, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
@@ -135,7 +135,7 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
         return
     _print_list(found, more, aside, _none(wanted))
     for one in paused:
-        say(f"{one.kind} {one.said}")
+        say(study_view.paused(one))
     _print_trouble(trouble, as_json)
 
 
@@ -160,7 +160,10 @@ def _watch(show: Callable[[], None]) -> None:
         for _ in loop_until(threading.Event(), _EVERY):
             out = screen()
             out.clear()
-            show()
+            try:
+                show()
+            except Retryable as error:  # a node that starts again
+                complain(error.sentence)
             out.print(f"at {moment(datetime.now(UTC))}; Ctrl-C ends it")
 
 

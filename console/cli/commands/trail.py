@@ -10,14 +10,17 @@ from audit.chain import Verdict
 from audit.chain import verify as follow
 from audit.trail import Action, Entry, Ledger, newest_entries, rows
 from console import json_views
+from console.cli.moments import Since, Until
 from console.cli.options import Config, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say
 from console.cli.user import user
+from domain.errors import ConfigurationError
 from domain.records import Listed
 from roles.database import reading
 from store.database import Database
 from store.grants import AUDITOR
 from store.queries.studies import find_study
+from store.trail import EntryFilter
 
 app = typer.Typer()
 _LISTED = 3  # members of a list that the table shows
@@ -25,6 +28,12 @@ _LISTED = 3  # members of a list that the table shows
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
 app.add_typer(group, name="audit")
 
+OfAction = Annotated[
+    str, typer.Option("--action", metavar="WORDS", help="Entries that say this, or begin so: 'results withdrawn'.")
+]
+ByActor = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Entries by this role or host, or with this in the user's name.")
+]
 OfStudy = Annotated[
     str | None,
     typer.Option("--study", metavar="STUDY", help="Entries of one study: id or UID, or the start of one."),
@@ -65,6 +74,10 @@ def verify(data: Data = None, config: Config = None, database: DatabaseUrl = Non
 @group.command()
 def show(
     study: OfStudy = None,
+    action: OfAction = "",
+    actor: ByActor = "",
+    since: Since = None,
+    until: Until = None,
     last: Last = 200,
     data: Data = None,
     config: Config = None,
@@ -73,10 +86,16 @@ def show(
 ) -> None:
     """Who did what, when, with what outcome: for one study, or lately.
 
-    Example:  dicom-node audit show --study 3f2a --data trial
+    What is given together is asked together. Of a trail of years, give a time or a study: the rest is read through.
+
+    Examples:  dicom-node audit show --study 3f2a --data trial
+    dicom-node audit show --action "results withdrawn" --by alice --since 30d --data trial
     """
+    if action and not any(one.value.startswith(action) for one in Action):
+        raise ConfigurationError(f"no entry says {action!r}; there are: {', '.join(sorted(Action))}")
     with reading(settings_from(config, data=data, database__url=database), AUDITOR) as source:
-        found = _entries(source, study, last)
+        known = find_study(source, study) if study else None
+        found = _entries(source, EntryFilter(known, action, actor.strip(), since, until), last)
     if as_json:
         print_json(json_views.listed("entries", found))
         return
@@ -84,11 +103,23 @@ def show(
     print_list(("number", "at", "by", "what", "study", "details"), rows, found.more, none="no entries")
 
 
-def _entries(source: Database, study: str | None, last: int) -> Listed[Entry]:
-    known = find_study(source, study) if study else None
-    found = newest_entries(source, last, known)
-    _record(source, what=f"entries of study {known}" if known else "newest entries", entries=len(found.rows))
+def _entries(source: Database, wanted: EntryFilter, last: int) -> Listed[Entry]:
+    found = newest_entries(source, last, wanted)
+    _record(source, what=_asked(wanted), entries=len(found.rows))
     return found
+
+
+def _asked(wanted: EntryFilter) -> str:
+    """What was read, in words."""
+    given = (
+        (f"of study {wanted.study}", wanted.study),
+        (f"that say {wanted.action!r}", wanted.action),
+        (f"by {wanted.actor}", wanted.actor),
+        (f"since {wanted.since}", wanted.since),
+        (f"before {wanted.until}", wanted.until),
+    )
+    asked = [words for words, value in given if value]
+    return " ".join(["entries", *asked]) if asked else "newest entries"
 
 
 def _record(source: Database, **details: object) -> None:

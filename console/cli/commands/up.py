@@ -1,7 +1,8 @@
 """`up`: the whole node on one machine."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from functools import partial
 from shlex import quote
 
@@ -19,6 +20,7 @@ from console.cli.options import (
     Host,
     HttpPort,
     Kafka,
+    LogFile,
     ModelFolder,
     Port,
     Rules,
@@ -28,7 +30,7 @@ from console.cli.options import (
 from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.door import DOOR
-from roles.health import Report, ask
+from roles.health import Report, ask, ask_metric
 from roles.ports import closed
 from roles.process import conceal, stopped_by_signals
 from roles.reload import asked_by_hangup
@@ -36,6 +38,9 @@ from roles.supervisor import Supervisor
 from roles.systemd import notify
 
 app = typer.Typer()
+
+_FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
+_LOOK = 0.1
 
 
 @app.command()
@@ -52,6 +57,7 @@ def up(
     settle: Settle = None,
     device: Device = None,
     http_port: HttpPort = None,
+    log_file: LogFile = None,
     config: Config = None,
 ) -> None:
     """Run the whole node on this machine until Ctrl-C.
@@ -75,6 +81,7 @@ def up(
         database__url=database,
         assembly__settle=settle,
         http__port=http_port,
+        logging__file=log_file,
     )
     settings = read()
     logs.set_up(settings.logging, "up")
@@ -98,6 +105,7 @@ def _begun(settings: Settings) -> None:
 def _ready(settings: Settings, reports: Mapping[str, Report]) -> None:
     notify("STATUS=all roles are ready")
     _banner(settings, reports)
+    _say_what_does_not_work(settings)
 
 
 def _say(line: str) -> None:
@@ -134,6 +142,29 @@ def _warnings(settings: Settings) -> list[str]:
     unasked = {one.name: packages.descriptionless(one, settings, rules) for one in found}
     warnings += [f"model package {name} does not run: {said}" for name, said in unasked.items() if said]
     return warnings
+
+
+def _say_what_does_not_work(settings: Settings) -> None:
+    """The last words of a start: an administrator reads them, and what came before has scrolled away."""
+    from console.cli.output import complain  # noqa: PLC0415 - as above
+
+    if faults := [*_warnings(settings), *_away(settings)]:
+        complain("Does not work yet:", *(f"  - {one.splitlines()[0].removesuffix(':')}" for one in faults), "")
+
+
+def _away(settings: Settings) -> Iterator[str]:
+    """The destinations that take no association. They are asked as the roles start, and one that is there answers."""
+    found: Mapping[str, float] = {}
+    until = time.monotonic() + _FIRST_ANSWERS
+    while len(found) < len(settings.destinations) and time.monotonic() < until:
+        time.sleep(_LOOK)
+        found = ask_metric(settings.data, "deliver", "dicom_node_destination_reachable")
+    for one in settings.destinations:
+        if not found.get(one.name):
+            yield (
+                f"{one.name} takes no association at {one.aet}@{one.host}:{one.port}: results wait until it does"
+                f" (dicom-node destinations probe {one.name})"
+            )
 
 
 def _check_ports(settings: Settings) -> None:

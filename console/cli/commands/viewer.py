@@ -1,5 +1,6 @@
 """`viewer`: the images and results of an archive in OHIF, as a radiologist sees them."""
 
+import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,16 +8,20 @@ from typing import Annotated
 
 import typer
 
-from console.cli.output import complain, screen, stacked, styled
+from config.secret_files import secret_in
+from console.cli.options import Json
+from console.cli.output import complain, print_json, screen, stacked, styled
 from console.demo import archive as demo_archive
 from console.demo import folder as demo_folder
 from console.demo.servers import Interrupted, Program
 from console.demo.stall import START, StallWatch
+from console.viewer.archive import Archive
 from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
 from roles.process import stopped_by_signals
 
 _FETCHED = Path(__file__).resolve().parents[2] / ".counterparts" / "ohif"
+_VARIABLE = "DICOMWEB_CREDENTIALS"
 _LISTED = 20  # studies with their addresses; the first page lists all
 
 app = typer.Typer()
@@ -38,6 +43,16 @@ def viewer(
     data: Annotated[
         Path, typer.Option("--data", metavar="DIR", help="Folder of the demonstration whose archive is shown.")
     ] = Path("demo-data"),
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            "--credentials",
+            metavar="FILE",
+            help="File of yours alone with the archive's USER:PASSWORD, or Bearer TOKEN; also DICOMWEB_CREDENTIALS, "
+            "which holds them itself.",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left.
 
@@ -46,15 +61,31 @@ def viewer(
 
     Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
     """
+    if archive is not None:
+        Archive(archive)  # what is wrong with its address is said before anything is fetched
     stop = stopped_by_signals()
+    secret = _secret(credentials)
+    if archive:
+        _check(Archive(archive, secret))
     found = pages or _fetched()
     with ExitStack() as servers:
         try:
             root = archive or _demonstration(data.absolute(), stop, servers)
         except Interrupted:
             return
-        _show(servers.enter_context(Viewer(found, root, port)))
+        _show(servers.enter_context(Viewer(found, root, port, secret if archive else "")), as_json)
         stop.wait()
+
+
+def _secret(file: Path | None) -> str:
+    """The archive's credentials: never of the command line, which every user of the machine can read."""
+    return secret_in(file, "--credentials") if file else os.environ.pop(_VARIABLE, "")
+
+
+def _check(archive: Archive) -> None:
+    """Say what a person should know before a secret goes out."""
+    if archive.is_told_who_asks and archive.root.is_overheard:
+        complain(f"the credentials go to {archive.root} unencrypted, and can be read on the way; https:// hides them")
 
 
 def _fetched() -> Path:
@@ -81,8 +112,12 @@ def _demonstration(data: Path, stop: threading.Event, servers: ExitStack) -> str
     return archive.dicomweb()
 
 
-def _show(served: Viewer) -> None:
+def _show(served: Viewer, as_json: bool) -> None:
     studies = served.archive.studies()
+    if as_json:
+        listed = [{"study_uid": uid, "about": about, "address": served.study(uid)} for uid, about in studies]
+        print_json({"address": served.address, "studies": listed})
+        return
     out = screen()
     out.print()
     # Not folded, for an address is opened as it stands.

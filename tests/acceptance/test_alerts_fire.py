@@ -1,0 +1,171 @@
+"""Alerts by a real Prometheus and Alertmanager: each comes from the fault that it is for, and goes when that is over.
+
+Ages are made by setting back a moment in the database, since no test waits for a quarter of an hour; the expressions
+are those that a site has, `for` is nothing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from config.settings import Destination
+from dicom_node.scu.store import echo
+from domain.errors import Retryable
+from tests.support.counterparts import ROOT
+from tests.support.monitoring import Alertmanager, Pager, Prometheus
+from tests.support.node import Node
+from tests.support.processes import free_port, wait_for
+from tests.support.senders import scan
+from tests.support.servers import StorageScp
+from tests.support.trial import QUICK, small
+
+pytestmark = pytest.mark.slow
+
+DASHBOARD = ROOT / "deploy" / "prometheus" / "dicom-node.dashboard.json"
+NAMED = json.dumps([{"aet": one, "address": "127.0.0.1"} for one in ("SCANNER", "STORESCU")])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A node with the options that it was made with, its archive, who watches them and who is told."""
+
+    node: Node
+    archive: StorageScp
+    prometheus: Prometheus
+    pager: Pager
+    options: Mapping[str, Any]
+
+    def await_alert(self, alert: str, **labels: str) -> None:
+        """Wait until somebody is told of it."""
+        wait_for(lambda: self.pager.told(alert, **labels), 90, alert, lambda: str(self.prometheus.ask("ALERTS")))
+
+    def await_end(self, alert: str, **labels: str) -> None:
+        """Wait until somebody is told that it is over."""
+        wait_for(lambda: self.pager.told(alert, "resolved", **labels), 90, f"the end of {alert}")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, thresholds: Path) -> Iterator[Watched]:
+    """One that has delivered the results of a study."""
+    folder, port = tmp_path_factory.mktemp("watched"), free_port()
+    places = [folder / name for name in ("archive", "alertmanager", "prometheus")]
+    for place in places:
+        place.mkdir()
+    own = {
+        "DICOM_NODE_HTTP__PORT": str(port),
+        "DICOM_NODE_DELIVERY__ECHO": "0.5",
+        "DICOM_NODE_DELIVERY__TIMEOUT": "5",
+        "DICOM_NODE_LISTENER__TRUST_LOOPBACK": "false",
+        "DICOM_NODE_LISTENER__CALLERS": NAMED,
+    }
+    archive, pager = StorageScp(places[0]), Pager()
+    options: Mapping[str, Any] = {"destinations": [archive.destination], "models": thresholds, "env": QUICK | own}
+    node = Node(folder / "node", **options)
+    alertmanager = Alertmanager(places[1], pager)
+    prometheus = Prometheus(places[2], f"127.0.0.1:{port}", alertmanager)
+    with archive, pager, alertmanager, prometheus, node:
+        scan(node, small("watched").datasets(), folder / "study")
+        stored = 'dicom_node_deliveries_total{outcome="stored"}'
+        node.wait_for(lambda: prometheus.ask(stored), 150, "results to be delivered")
+        yield Watched(node, archive, prometheus, pager, options)
+
+
+@pytest.fixture(autouse=True)
+def _anew(watched: Watched) -> None:
+    """What an earlier test has brought about is no answer to this one."""
+    watched.pager.forget()
+
+
+def test_every_expression_of_the_dashboard_has_data_after_a_study(watched: Watched) -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    asked = {target["expr"] for panel in panels for target in panel["targets"]}
+    assert len(asked) >= 20
+
+    def empty() -> list[str]:
+        return sorted(one for one in asked if not watched.prometheus.ask(one))
+
+    wait_for(lambda: not empty(), 30, "every expression to have data", lambda: "\n".join(empty()))
+
+
+def test_nobody_is_told_anything_while_all_is_well(watched: Watched) -> None:
+    firing = [one["metric"]["alertname"] for one in watched.prometheus.ask('ALERTS{alertstate="firing"}')]
+    # Free disk is what the machine has.
+    assert [one for one in firing if one != "DicomNodeDiskLow"] == []
+
+
+def test_a_destination_that_goes_away_is_told_and_that_it_is_back(watched: Watched) -> None:
+    watched.archive.stop()
+    watched.await_alert("DicomNodeDestinationAway", destination="STORESCP")
+    watched.archive.start()
+    watched.await_end("DicomNodeDestinationAway", destination="STORESCP")
+    log = watched.node.log.read_text()
+    assert (
+        log.count("destination STORESCP takes no association")
+        == log.count("destination STORESCP takes associations again")
+        == 1
+    )
+
+
+def test_results_that_do_not_arrive_are_told(watched: Watched, tmp_path: Path) -> None:
+    watched.archive.stop()
+    try:
+        scan(watched.node, small("late").datasets(), tmp_path / "study")
+        waits = 'dicom_node_delivery_depth{destination="STORESCP"} > 0'
+        wait_for(lambda: watched.prometheus.ask(waits), 90, "results to wait")
+        set_back = "UPDATE dicom_node.deliveries SET planned_at = now() - interval '1 hour' WHERE state = 'pending'"
+        with psycopg.connect(watched.node.superuser_url.replace("+psycopg", ""), autocommit=True) as connection:
+            wait_for(lambda: connection.execute(set_back).rowcount, 30, "an attempt to be over")
+        watched.await_alert("DicomNodeDeliveriesLate", destination="STORESCP")
+    finally:
+        watched.archive.start()
+    watched.await_end("DicomNodeDeliveriesLate", destination="STORESCP")
+
+
+def test_a_role_that_does_not_answer_is_told(watched: Watched) -> None:
+    watched.node.pause("write")
+    try:
+        watched.await_alert("DicomNodeRoleNotReady", role="write")
+    finally:
+        watched.node.resume("write")
+    watched.await_end("DicomNodeRoleNotReady", role="write")
+
+
+def test_a_sender_that_is_refused_is_told_and_listed_with_what_lets_it_in(watched: Watched) -> None:
+    door = Destination(name="node", aet=watched.node.aet, host="127.0.0.1", port=watched.node.port)
+    with pytest.raises(Retryable):
+        echo(door, "STRANGER", 30)
+    watched.await_alert("DicomNodeCallerRefused")
+
+    def listed() -> dict[str, str]:
+        return {one["calling_ae"]: one["let_in_by"] for one in watched.node.cli("callers")["callers"]}
+
+    said = watched.node.wait_for(lambda: listed().get("STRANGER", ""), 60, "the caller to be listed")
+    assert said == '[[listener.callers]]\naet = "STRANGER"\naddress = "127.0.0.1"'
+
+
+def test_a_node_that_ends_is_told(watched: Watched) -> None:
+    watched.node.terminate()
+    watched.await_alert("DicomNodeDown")
+
+
+def test_a_disk_below_its_floor_is_told_by_the_readiness_the_log_and_the_images_that_are_refused(
+    watched: Watched, tmp_path: Path
+) -> None:
+    env = watched.options["env"] | {"DICOM_NODE_SPOOL__DISK_FLOOR": str(1 << 46)}
+    node = Node(watched.node.data, **{**watched.options, "env": env})
+    node.begin()
+    try:
+        (said,) = node.wait_for(lambda: [one for one in node.unready("listen").values() if "floor" in one], 90, "it")
+        assert "room in the spool: free space of the spool's disk is below its floor" in said
+        with pytest.raises(AssertionError, match="storescu"):
+            scan(node, small("full").datasets(), tmp_path / "study")
+        watched.await_alert("DicomNodeInstancesRefused")
+        watched.await_alert("DicomNodeRoleNotReady", role="listen")
+        assert node.log.read_text().count("instances are refused: free space of the spool's disk") == 1
+    finally:
+        node.terminate()

@@ -1,0 +1,118 @@
+"""Slips of whoever types: what is empty, the wrong kind of thing or there twice is refused with what would be right."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from console.cli import main as entry
+from console.cli.app import app
+from console.cli.commands import service as command
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["status", "--data", ""], "--data"),
+        (["status", "--data="], "--data"),
+        (["config", "check", ""], "an argument"),
+        (["config", "show", "--config", ""], "--config"),
+        (["up", "--models", "", "--port", "0"], "--models"),
+        (["models", "verify", ""], "an argument"),
+    ],
+)
+def test_a_word_that_is_empty_is_no_current_folder(words: Sequence[str], named: str) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert f"{named} is given nothing" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("status --last abc", "must be a whole number"),
+        ("status --last 0", "must be 1 or more"),
+        ("viewer --port 99999", "must be 65535 or less"),
+        ("echo A@b:104 --timeout x", "must be a number"),
+        ("echo A@b:99999", "must be 65535 or less, not 99999"),
+        ("statsu", "No such command 'statsu'. Did you mean status?"),
+        ("config chek", "Did you mean 'check'?"),
+    ],
+)
+def test_what_is_wrong_with_an_argument_is_said_in_words_of_commands(words: str, said: str) -> None:
+    done = run(*words.split())
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Input should" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["config check", "service show --config", "config show --config"])
+def test_a_folder_in_the_place_of_a_settings_file_is_called_one(words: str, tmp_path: Path) -> None:
+    done = run(*words.split(), tmp_path)
+    assert done.exit_code == 1
+    assert f"{tmp_path}: is a folder, and a file is needed" in done.stderr
+
+
+def test_a_file_in_the_place_of_a_data_folder_is_called_one(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert f"no database in {file}: it is a file" in run("status", "--data", file).stderr
+    refused = {file / "sub": f"{file} is a file", Path("/proc/x"): "the file system of /proc takes no folders"}
+    for data, said in refused.items():
+        done = run("up", "--data", data, "--port", "0")
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+        assert said in done.stderr
+
+
+@pytest.mark.parametrize("words", ["models list", "models test", "models verify --files", "config check"])
+def test_a_package_whose_manifest_is_none_is_never_passed_over(words: str, tmp_path: Path) -> None:
+    manifest = tmp_path / "models" / "broken" / "manifest.toml"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("[identity\n")
+    settings = tmp_path / "node.toml"
+    settings.write_text('[models]\nfolder = "models"\n')
+    option = "" if words.startswith("config") else " --config"
+    done = run(*f"{words}{option}".split(), settings)
+    assert done.exit_code == 1
+    assert "manifest.toml:1:notTOML" in "".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["test", "verify"])
+def test_what_finds_no_package_proves_nothing(command: str, tmp_path: Path) -> None:
+    done = run("models", command, "--models", tmp_path)
+    assert done.exit_code == 1
+    assert f"no packages in {tmp_path}: nothing was" in done.stderr
+
+
+def test_a_role_that_is_named_twice_is_one_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_program", lambda: Path("/usr/bin/true"))
+    done = run("service", "show", "--role", "listen", "--role", "listen", "--config", tmp_path / "none.toml")
+    assert done.stdout.count("[Unit]") == 1
+
+
+def test_a_wrong_address_of_an_archive_is_said_before_its_pages_are_looked_for() -> None:
+    assert "foo is not the root of DICOMweb services: http://HOST:PORT/PATH" in run("viewer", "--archive", "foo").stderr
+
+
+@pytest.mark.parametrize(("words", "traced"), [(["status"], False), (["--debug", "status"], True), (["up"], True)])
+def test_a_defect_is_a_line_to_report_and_a_traceback_where_it_was_asked_for(
+    words: list[str], traced: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words_of_a_library = "a patient's name"
+
+    def failing() -> None:
+        raise ZeroDivisionError(words_of_a_library)
+
+    monkeypatch.setattr("sys.argv", ["dicom-node", *words])
+    monkeypatch.setattr("console.cli.app.app", failing)
+    monkeypatch.setattr("config.logs.log_to", lambda *_a, **_k: None)
+    with pytest.raises(SystemExit):
+        entry.main()
+    said = capsys.readouterr().err
+    assert ("Traceback" in said) is traced
+    assert "ZeroDivisionError" in said and "patient's" not in said
