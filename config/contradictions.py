@@ -25,6 +25,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _names(settings)
     yield from _delays(settings)
     yield from _spool(settings)
+    yield from _retention(settings)
     yield from _nobody(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
@@ -128,6 +129,23 @@ def _spool(settings: Settings) -> Iterator[Fault]:
             "listener.max_associations",
             "spool.segment",
         )
+
+
+def _retention(settings: Settings) -> Iterator[Fault]:
+    """A disk that is short has to be found short before senders are refused for it, and freed by more than nothing."""
+    retention, floor = settings.retention, settings.spool.disk_floor
+    if 0 < retention.keep_free <= floor:
+        said = (
+            f"retention.keep_free ({retention.keep_free}) is not above spool.disk_floor ({floor}): senders would be"
+            f" refused before anything is removed; {2 * floor or 1} would fit"
+        )
+        yield _between(said, "retention.keep_free", "spool.disk_floor")
+    if 0 < retention.until_free <= retention.keep_free:
+        said = (
+            f"retention.until_free ({retention.until_free}) is not above retention.keep_free ({retention.keep_free}):"
+            f" {retention.keep_free * 5 // 4} would fit"
+        )
+        yield _between(said, "retention.until_free", "retention.keep_free")
 
 
 def _nobody(settings: Settings) -> Iterator[Fault]:

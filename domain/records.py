@@ -29,6 +29,18 @@ class StudyRecord:
     revision: int
     first_received: datetime
     last_received: datetime
+    images_removed: int = 0
+    images_removed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class HoldRecord:
+    """A hold: nothing of the study is removed."""
+
+    study_id: StudyId
+    since: datetime
+    reason: str
+    held_by: str
 
 
 @dataclass(frozen=True)
@@ -453,4 +465,5 @@ class StudyPath:
     unreadable: int = 0
     whole: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
+    hold: HoldRecord | None = None
     more: Mapping[str, int] = field(default_factory=dict)

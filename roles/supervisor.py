@@ -264,7 +264,7 @@ def role_processes(settings: Settings) -> list[str]:
     """The names of the processes that `up` runs, in the order of a study's way."""
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
-    return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver"]
+    return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver", "retain"]
 
 
 def _others(settings: Settings) -> list[str]:

@@ -30,6 +30,7 @@ from store import studies
 from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
+from store.retention import writing
 
 _log = logging.getLogger(__name__)
 # How long a durable checkpoint may lag behind the rows (s): what a restart has to look at again.
@@ -121,9 +122,27 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
+        records: list[_Record] = []
+        with writing(self._ledger.database):
+            try:
+                for entry in entries:
+                    records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
+            except Retryable:
+                self._give_way(records)
+                raise
+            self._commit_all(records)
+
+    def _commit_all(self, records: Sequence[_Record]) -> None:
         for start in range(0, len(records), _MOST):
             self._commit(records[start : start + _MOST])
+
+    def _give_way(self, records: Sequence[_Record]) -> None:
+        """Have done with what was stored before the store took no more: a full disk gets room from what is done."""
+        if records:
+            self._commit_all(records)
+            self._committed += [_Committed(one.entry.marks) for one in records]
+            self._held = self._held[len(records) :]
+        self._checkpoint()
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:
@@ -212,7 +231,7 @@ class Indexer:
         except Retryable:
             # The kernel may have dropped the pages of anything since the last success: all of it is put again.
             self._reader.rewind()
-            self._committed = []
+            self._committed, self._held = [], []
             raise
 
     def _release(self, of: Collection[StudyId] | None) -> None:
