@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate
 from typer.testing import CliRunner
 
 from console.cli.app import app
-from dicom_node.intake import filing
+from dicom_node.intake import filing, header
 from dicom_node.intake.header import Header
 from dicom_node.spool import Kind
 from store.queries.path import study_path
@@ -98,7 +98,7 @@ def test_a_defect_in_the_judging_of_a_long_instance_costs_that_instance_alone(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = encoded(GOOD.datasets()[0]) + b"\xf1\x7f\x10\x10OB\0\0" + LONG.to_bytes(4, "little") + bytes(LONG)
-    original = filing.read_header
+    original = header.read_header
 
     def broken(*given: Any, **more: Any) -> Header:
         if more.get("begins"):
