@@ -61,8 +61,6 @@ def viewer(
 
     Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
     """
-    if archive is not None:
-        Archive(archive)  # what is wrong with its address is said before anything is fetched
     stop = stopped_by_signals()
     secret = _secret(credentials)
     if archive:
