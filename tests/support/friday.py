@@ -340,7 +340,7 @@ def waits() -> set[str]:
             if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(one.value, ast.Dict):
                 begun = ast.unparse(one).startswith("self._waiting")
                 found |= {_resolved(key, named) for key in one.value.keys if begun and key is not None}
-    return {re.split(r":? NAME$| \(", one)[0] for one in found - {"what"}}
+    return {re.split(r":? NAME$| \(", one)[0] for one in found - {"what", ""}}
 
 
 def _named(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -110,13 +110,13 @@ def test_the_sites_folder_is_laid_once_and_what_stands_in_it_survives(tmp_path: 
     # The containers' user is another one, and has to read it.
     assert all(one.stat().st_mode & 0o005 for one in (site, *site.iterdir()))
     (site / "node.toml").write_text("[listener]\n")
-    (tmp_path / "deploy" / "secrets" / "database_reader").unlink()
+    (tmp_path / "deploy" / "secrets" / "database_write").unlink()  # as one that came with an upgrade
     before = {one.name: one.read_text() for one in (tmp_path / "deploy" / "secrets").iterdir()}
     assert "nothing changed" in subprocess.run(lays, check=True, capture_output=True, text=True).stdout
     assert (site / "node.toml").read_text() == "[listener]\n"
     after = {one.name: one.read_text() for one in (tmp_path / "deploy" / "secrets").iterdir()}
     assert {**after, **before} == after, "a password that was there is another one"
-    assert set(after) - set(before) == {"database_reader"}
+    assert set(after) - set(before) == {"database_write"}
 
 
 def test_who_had_settings_in_variables_is_told_where_they_go_before_anything_starts_without_them(
