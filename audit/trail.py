@@ -81,6 +81,9 @@ class Action(StrEnum):
     HOST_FORGOTTEN = "host forgotten"
     ACCEPTED = "study accepted without a result"
     DESCRIPTIONS_CLEARED = "descriptions cleared"
+    HELD = "study held"
+    HOLD_RELEASED = "hold released"
+    REMOVED = "removed by retention"
     READ = "audit log used"
 
 

@@ -75,6 +75,7 @@ destination_reachable = Gauge(
     registry=REGISTRY,
 )
 audit_entries = Counter("dicom_node_audit_entries", "Entries appended to the trail", ["action"], registry=REGISTRY)
+removed = Counter("dicom_node_removed", "Objects and rows that retention removed", ["what", "cause"], registry=REGISTRY)
 events_handled = Counter("dicom_node_events", "Events handled", ["group", "outcome"], registry=REGISTRY)
 disk_free = Gauge(
     "dicom_node_disk_free_bytes", "Bytes that are free on the disk of a folder", ["folder"], registry=REGISTRY

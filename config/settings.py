@@ -15,6 +15,7 @@ from config.values import (
     BrokerUser,
     Bytes,
     Count,
+    Days,
     Gigabytes,
     Host,
     Modality,
@@ -159,6 +160,33 @@ class Privacy(Section):
         description="keep descriptions of studies and series in the database, for models and rules to choose by; false "
         "leaves them out from then on, and what asks for them does not run",
     )
+
+
+class Retention(Section):
+    """What is removed, and when. Nothing that is undelivered, unprocessed or under a hold ever is."""
+
+    images_days: Days | None = Field(
+        None, description="days after which a study's images go that is done and delivered; never by default"
+    )
+    maps_days: Days | None = Field(
+        None, description="days after which masks and maps go; they go with the images in any case"
+    )
+    results_days: Days | None = Field(
+        None, description="days after which the files of results go that every destination has"
+    )
+    quarantine_days: Days | None = Field(None, description="days after which what cannot be read goes")
+    keep_free: Bytes = Field(
+        0,
+        description="bytes that stay free on the objects' disk: below them images, masks and maps of studies that are "
+        "done and delivered go, the oldest first, and then files of results; 0: nothing goes for want of room",
+    )
+    until_free: Bytes = Field(0, description="bytes free at which that ends; 0: a quarter more than `keep_free`")
+    outbox_days: Days | None = Field(30.0, description="days after which events go that every group has handled")
+    inbox_days: Days | None = Field(30.0, description="days after which the marks of events go that are gone")
+    associations_days: Days | None = Field(
+        365.0, description="days after which associations go of which no study with images tells"
+    )
+    dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
 
 
 class Bus(Section):
@@ -311,7 +339,7 @@ class Logging(Section):
     format: Literal["auto", "json", "text"] = Field(
         "auto", description="auto: text on a terminal, fields in the journal of systemd, JSON elsewhere"
     )
-    file: Path | None = Field(None, description="file to log to in place of standard error")
+    file: Place | None = Field(None, description="file to log to in place of standard error")
     file_bytes: Bytes = Field(
         50_000_000, ge=10_000, description="bytes of that file at most; then it becomes FILE.1, and FILE.1 FILE.2"
     )
@@ -347,6 +375,7 @@ class Settings(BaseModel):
     database: Database = _defaults()
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
+    retention: Retention = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

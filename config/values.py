@@ -161,6 +161,8 @@ Port = Annotated[Whole, Field(ge=0, le=65_535)]
 PeerPort = Annotated[Whole, Field(ge=1, le=65_535)]
 Count = Annotated[Whole, Field(ge=1, le=4096)]
 Bytes = Annotated[Whole, Field(ge=0, le=1 << 46)]
+# In which something is kept: a hundred years are for ever.
+Days = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=36_525, allow_inf_nan=False)]
 # A time-out of no length or of an endless one is none.
 Seconds = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.001, le=_YEAR, allow_inf_nan=False)]
 # In which somebody else must act: one that no machine and no network can keep refuses everything.

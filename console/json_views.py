@@ -15,6 +15,7 @@ from domain.pauses import Held, Pause
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
 from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
+from domain.retention import Candidate, Removal, What
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from consumers.destinations import ProfiledDestination
@@ -71,7 +72,7 @@ def disk(
     found: Sequence[Use], tables: Sequence[TableUse], came: Arrived, systems: Sequence[Free], floor: int
 ) -> JsonObject:
     """What takes room, with the bytes a day that each kind grows by, and how long each file system lasts."""
-    kinds: list[Json] = [{**_fields(one, "system", "grows"), "growth": growth(one, came)} for one in found]
+    kinds: list[Json] = [{**_fields(one, "system", "growing"), "growth": growth(one, came)} for one in found]
     return {
         "kinds": kinds,
         "systems": plain(systems),
@@ -79,6 +80,14 @@ def disk(
         "arrived": plain(came),
         "floor": floor,
     }
+
+
+def plan(
+    removals: Sequence[Removal], kept: Sequence[Candidate], rows: Mapping[What, int], free_bytes: int
+) -> JsonObject:
+    """What retention would remove, with the cause of each, what stays and why, and rows by their table."""
+    goes: list[Json] = [{**_fields(one.candidate, "kept"), "cause": one.cause.value} for one in removals]
+    return {"free": free_bytes, "goes": goes, "stays": plain(kept), "rows": plain(rows)}
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

@@ -19,7 +19,7 @@ class Use:
     bytes: int
     files: int
     system: int
-    grows: bool  # for ever, with the images that come; what is bounded does not
+    growing: int  # bytes of it that came with the images; 0 for what is bounded
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Free:
 
 def growth(use: Use, arrived: Arrived) -> float:
     """Bytes a day that `use` grows by, if it goes on growing with the images as so far; 0 for what is bounded."""
-    if not use.grows or not arrived.bytes:
+    if not arrived.bytes:
         return 0.0
-    return use.bytes * (arrived.recent_bytes / arrived.bytes) / max(arrived.days, _SHORTEST)
+    return use.growing * (arrived.recent_bytes / arrived.bytes) / max(arrived.days, _SHORTEST)
 
 
 def free(kinds: Sequence[Use], free_bytes: int, whole: int, floor: int, arrived: Arrived) -> Free:

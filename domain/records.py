@@ -29,6 +29,18 @@ class StudyRecord:
     revision: int
     first_received: datetime
     last_received: datetime
+    images_removed: int = 0
+    images_removed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class HoldRecord:
+    """A hold: nothing of the study is removed."""
+
+    study_id: StudyId
+    since: datetime
+    reason: str
+    held_by: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,8 @@ class CorrectionRecord:
 class ConflictGroup:
     """Conflicts that can be decided at once, by the number of the newest of them.
 
-    `received_at` is when the last of them came. `sop_uid` and `object_key` are "" where several images are among them.
+    `received_at` is when the last of them came. `contents` are other bytes, of which an image may have several: the
+    newest of each counts. `sop_uid` and `object_key` are "" where several images are among them.
     """
 
     id: int
@@ -105,6 +118,7 @@ class ConflictGroup:
     sent_study_id: StudyId | None
     adopted_at: datetime | None
     images: int
+    contents: int
     received_at: datetime
     sop_uid: str
     object_key: str
@@ -451,4 +465,5 @@ class StudyPath:
     unreadable: int = 0
     whole: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
+    hold: HoldRecord | None = None
     more: Mapping[str, int] = field(default_factory=dict)

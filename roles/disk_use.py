@@ -37,6 +37,12 @@ def space(folder: Path) -> tuple[int, int]:
     return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
 
 
+def objects_space(settings: Settings) -> int:
+    """Bytes that may still be written where images lie; raises OSError where there is no such folder."""
+    folder = settings.data / IMAGES
+    return space(folder if folder.is_dir() else settings.data)[0]
+
+
 def publish_space(settings: Settings) -> None:
     """The metric of what is free: of each folder that the index fills and that this process can see."""
     for name, folder in _MEASURED.items():
@@ -51,7 +57,7 @@ def _use(data: Path, folder: str) -> Use | None:
         found = [one.st_blocks * _BLOCK for one in _files(data / folder)]
     except OSError:
         return None
-    return Use(kind, sum(found), len(found), system, grows)
+    return Use(kind, sum(found), len(found), system, sum(found) if grows else 0)
 
 
 def _files(folder: Path) -> Iterator[os.stat_result]:

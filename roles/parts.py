@@ -36,6 +36,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "write": {IMAGES: Need.READS, MASKS: Need.READS, MAPS: Need.READS, RESULTS: Need.WRITES},
     "deliver": {RESULTS: Need.READS},
     "relay": {},
+    "retain": {IMAGES: Need.WRITES, MASKS: Need.WRITES, MAPS: Need.WRITES, RESULTS: Need.WRITES},
 }
 
 

@@ -27,12 +27,12 @@ from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
-from roles.patience import Patience
 from roles.process import die_with, process_name, run_role
 from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
+from roles.told_waits import Wait
 
 _log = logging.getLogger(__name__)
 _TICK = 0.05  # s between two looks at the children
@@ -117,7 +117,7 @@ class Supervisor:
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        patience = Patience(self.say)
+        wait = Wait(self.say)
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
@@ -126,16 +126,16 @@ class Supervisor:
                 self._tick()
             else:
                 self._start_what_is_due()
-            patience.waits(lambda: "waiting: the data folder's own PostgreSQL starts")
+            wait.goes_on(lambda: "waiting: the data folder's own PostgreSQL starts")
         return None
 
     def _start_roles(self, settings: Settings) -> None:
         """Each begins while what the next one needs is imported."""
-        names, patience = _others(settings), Patience(self.say)
+        names, wait = _others(settings), Wait(self.say)
         for name in least_first(names):
             if self.stop.is_set():
                 return
-            patience.waits(partial("waiting: {} is loaded".format, name))
+            wait.goes_on(partial("waiting: {} is loaded".format, name))
             load_role(role_of(name))
             self._roles.append(self._role(name))
             self._start_what_is_due()
@@ -147,7 +147,7 @@ class Supervisor:
         A schema that fits is left alone, and so is every one where no owner's URL is given: the node's own role may
         not touch it.
         """
-        url, patience = _revealed(settings.database.url) or "", Patience(self.say, at_once=True)
+        url, wait = _revealed(settings.database.url) or "", Wait(self.say, at_once=True)
         for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
@@ -156,7 +156,7 @@ class Supervisor:
                     _upgrade(url)
                 return True
             except Unavailable as error:
-                patience.waits(partial("waiting: {}".format, error))
+                wait.goes_on(partial("waiting: {}".format, error))
                 self._tick_for(_DATABASE_PAUSE)
         return False
 
@@ -175,14 +175,14 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        patience = Patience(self.say)
+        wait = Wait(self.say)
         awaited = self._processes()
         for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
                 if awaited:
-                    patience.waits(lambda: missing(self._reports()))
+                    wait.goes_on(lambda: missing(self._reports()))
 
     def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
         """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.
@@ -264,7 +264,7 @@ def role_processes(settings: Settings) -> list[str]:
     """The names of the processes that `up` runs, in the order of a study's way."""
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
-    return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver"]
+    return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver", "retain"]
 
 
 def _others(settings: Settings) -> list[str]:

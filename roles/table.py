@@ -21,6 +21,7 @@ _WHERE: Mapping[str, str] = {
     "write": "roles.write",
     "deliver": "roles.deliver",
     "relay": "roles.relay",
+    "retain": "roles.retain",
 }
 
 

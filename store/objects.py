@@ -18,6 +18,8 @@ from store.drafts import draft_of
 
 Buffer = bytes | bytearray | memoryview
 
+# Keys of more parts have a folder of their study's own, which would be left with nothing in it.
+_OF_STUDY = 3
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,7 +43,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Remove what is under `key`, if anything is."""
+        """Remove what is under `key`, if anything is, while nobody puts one beside it; Retryable where it cannot."""
         ...
 
     def sync(self) -> None:
@@ -91,7 +93,14 @@ class DirectoryStore:
         return self.path(key).is_file()
 
     def delete(self, key: str) -> None:
-        self.path(key).unlink(missing_ok=True)
+        file = self.path(key)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise Retryable(f"object store: {error.strerror} while removing {key}") from error
+        if len(file.relative_to(self._root).parts) > _OF_STUDY:
+            with suppress(OSError):  # others of the study are in it
+                file.parent.rmdir()
 
     def sync(self) -> None:
         """One syncfs(2) for all files: an fsync each costs more than the instance itself.

@@ -57,9 +57,13 @@ class Result:
 
 
 def add_results(connection: Connection, rows: Sequence[ResultRecord]) -> None:
-    """Note what was written; the same again changes nothing."""
+    """Note what was written; the same again changes nothing, but that a file which was removed is there again."""
     if rows:
-        connection.execute(upsert(results).values([vars(row) for row in rows]).on_conflict_do_nothing())
+        written = upsert(results).values([vars(row) for row in rows])
+        again = written.on_conflict_do_update(
+            index_elements=["sop_uid"], set_={"removed_at": None}, where=results.c.removed_at.is_not(None)
+        )
+        connection.execute(again)
 
 
 def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:

@@ -30,15 +30,18 @@ _HOLDERS = text(
 )
 
 
-def upgrade(owner_url: str) -> str:
-    """Apply every migration that is missing, grant each role its rights, and return the schema's revision.
+def upgrade(owner_url: str, revision: str = "head") -> str:
+    """Apply every migration that is missing, grant each role its rights, and return the newest revision.
+
+    An earlier `revision` is what a backup is restored into; its rights come with the newest.
 
     Raises Unavailable where the server does not answer, ConfigurationError where the role lacks a right.
     """
     with _owner(owner_url) as connection:
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-        command.upgrade(alembic_config(connection), "head")
-        granting.grant(connection)
+        command.upgrade(alembic_config(connection), revision)
+        if revision == "head":
+            granting.grant(connection)
     return head()
 
 
@@ -81,6 +84,11 @@ def head() -> str:
     revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert revision is not None
     return revision
+
+
+def known() -> frozenset[str]:
+    """Every revision that this release can bring up to date."""
+    return frozenset(one.revision for one in ScriptDirectory.from_config(alembic_config()).walk_revisions())
 
 
 def alembic_config(connection: Connection | None = None) -> Config:

@@ -279,6 +279,17 @@ def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def note_images_removed(connection: Connection, study: StudyId, number: int) -> None:
+    """Count images that retention removed of a study that this transaction has locked."""
+    counted = {"images_removed": studies.c.images_removed + number, "images_removed_at": NOW}
+    connection.execute(update(studies).where(studies.c.id == study).values(counted))
+
+
+def images_removed(connection: Connection, study: StudyId) -> int:
+    """How many of its images retention removed."""
+    return connection.scalar(select(studies.c.images_removed).where(studies.c.id == study)) or 0
+
+
 def stop(connection: Connection, study: StudyRow, reason: str, now: datetime) -> None:
     """Say that a study that this transaction has locked cannot go on, in whatever state it is."""
     state = advance(STUDY, study.state, StudyEvent.FAILED)

@@ -62,6 +62,8 @@ studies = Table(
     Column("named", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("same_patient", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("two_patients", Boolean, nullable=False, server_default=text("false")),
+    Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
+    _moment("images_removed_at", nullable=True),
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),
@@ -177,6 +179,24 @@ conflicts = Table(
     Index(None, "sent_study_id"),
 )
 
+holds = Table(
+    "holds",
+    metadata,
+    Column("study_id", ForeignKey(studies.c.id), primary_key=True),
+    _moment("since"),
+    Column("reason", Text, nullable=False),
+    Column("held_by", Text, nullable=False),
+)
+
+# Files whose rows are gone and that are still to go: the one row of each that could name the same bytes is looked for.
+removals = Table(
+    "removals",
+    metadata,
+    Column("object_key", Text, primary_key=True),
+    Column("sop_uid", Text, nullable=False),  # of the object; empty for a mask or a map, which no other row can name
+    _moment("removed_at"),
+)
+
 identity_key = Table(
     "identity_key",
     metadata,
@@ -247,6 +267,7 @@ jobs = Table(
     _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
+    _moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
@@ -268,6 +289,7 @@ results = Table(
     Column("digest", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     _moment("written_at"),
+    _moment("removed_at", nullable=True),  # when retention removed its file
     Index(None, "study_id"),
     Index(None, "job_id"),
 )
@@ -380,6 +402,7 @@ outbox = Table(
     Column("topic", Text, nullable=False),
     Column("envelope", JSONB, nullable=False),
     Index(None, "event_id"),
+    Index(None, "key"),
 )
 
 offsets = Table(

@@ -96,6 +96,10 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
     yield styled(place.where, "bold").append_text(since)
     yield styled(f"study {study.id}, {study.state}, revision {study.revision}")
     yield styled(f"StudyInstanceUID {study.study_uid}")
+    if study.images_removed:
+        yield styled(images_gone(study), "yellow")
+    if path.hold:
+        yield styled(f"held since {moment(path.hold.since)} by {path.hold.held_by}: {path.hold.reason}", "yellow")
     if path.unreadable:
         yield styled(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", "red")
     yield from _corrections(path)
@@ -119,6 +123,13 @@ def _corrections(path: StudyPath) -> Iterator[Text]:
         yield styled(said, "red")
 
 
+def images_gone(study: StudyRecord) -> str:
+    """That retention removed images of a study, and what that means."""
+    number = f"{study.images_removed} image{'s' * (study.images_removed > 1)}"
+    said = f"{number} of it were removed by retention, the last at {moment(study.images_removed_at)}"
+    return f"{said}: what comes again is taken as new"
+
+
 def explanation(
     study: StudyRecord, series: Sequence[SeriesRecord], decisions: Sequence[BoundedDecision]
 ) -> Iterator[RenderableType]:
@@ -126,6 +137,8 @@ def explanation(
 
     A series is named as in the reasons, by its number, and by the end of its UID where numbers repeat or are not known.
     """
+    if study.images_removed:
+        yield styled(images_gone(study), "yellow")
     if not decisions:
         yield styled(f"No model has been asked: the study is {study.state} ({study.reason}).")
     names = {str(one.id): _series_name(one) for one in series}
@@ -203,10 +216,15 @@ CONFLICT = ("id", "received", "what", "images", "instance in study", "names stud
 
 def conflict(one: ConflictRecord | ConflictGroup) -> tuple[object, ...]:
     """A row of `CONFLICT`."""
-    images = one.images if isinstance(one, ConflictGroup) else 1
+    images = _images(one) if isinstance(one, ConflictGroup) else "1"
     what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
     studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
     return one.id, moment(one.received_at), what, images, *studies, one.sop_uid, one.object_key
+
+
+def _images(one: ConflictGroup) -> str:
+    """How many, and where some have several contents, how many of these there are (`conflicts list --each`)."""
+    return str(one.images) if one.contents == one.images else f"{one.images} ({one.contents} contents: --each)"
 
 
 def _decisions(path: StudyPath) -> Section:
@@ -316,6 +334,8 @@ _SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
 def _instances(one: StudySummary) -> str:
     """How many came and, where some of them cannot be read, how many those are."""
     readable = one.instances or 0
+    if one.study.images_removed and not readable:
+        return f"0 ({one.study.images_removed} removed)"
     return f"{readable + one.unreadable} ({one.unreadable} unreadable)" if one.unreadable else str(readable)
 
 

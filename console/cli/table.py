@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, Command] = {
         "recovery", "Run a model once more on the images that it has had: its new result supersedes the earlier one."
     ),
     "results": Command("results", "Results that are wrong: take them back."),
-    "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),
@@ -61,6 +61,11 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
+    "hold": Command("retention", "Keep a study: nothing of it is removed. Without STUDY: what is kept so."),
+    "release": Command("retention", "End a hold: what is done and delivered of the study may be removed again."),
+    "retention": Command("retention", "What is removed by age and for want of room."),
+    "backup": Command("backup", "Back up the node in a folder: database, objects, settings, key."),
+    "restore": Command("backup", "Make a data folder and a database out of a backup."),
     "disk": Command(
         "disk", "What takes room: images, results, spool, database; how fast it grows, and how long it lasts."
     ),
@@ -77,5 +82,6 @@ COMMANDS: Mapping[str, Command] = {
     "write": _role("Write findings as DICOM objects."),
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),
+    "retain": _role("Remove what is old, or what the disk has no room for."),
     "keep-database": Command("role", "Run the data folder's own PostgreSQL, for `up`.", hidden=True),
 }

@@ -18,8 +18,9 @@ from functools import partial
 
 from audit.trail import Ledger
 from config import metrics
+from config.logs import at_work_on
 from consumers.steps.index_batch import IndexBatch
-from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unfiled, where
+from dicom_node.intake.filing import Filed, Unreadable, damaged, file, judged, safe, unfiled, where
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import DamagedRecord, Entry, Kind, Mark, SpoolReader
 from domain.clock import Clock, SystemClock
@@ -29,6 +30,7 @@ from store import studies
 from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
+from store.retention import writing
 
 _log = logging.getLogger(__name__)
 # How long a durable checkpoint may lag behind the rows (s): what a restart has to look at again.
@@ -120,9 +122,27 @@ class Indexer:
         return entries
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        records = [self._keep(safe(entry, partial(self._streamed, entry.read))) for entry in entries]
+        records: list[_Record] = []
+        with writing(self._ledger.database):
+            try:
+                for entry in entries:
+                    records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
+            except Retryable:
+                self._give_way(records)
+                raise
+            self._commit_all(records)
+
+    def _commit_all(self, records: Sequence[_Record]) -> None:
         for start in range(0, len(records), _MOST):
             self._commit(records[start : start + _MOST])
+
+    def _give_way(self, records: Sequence[_Record]) -> None:
+        """Have done with what was stored before the store took no more: a full disk gets room from what is done."""
+        if records:
+            self._commit_all(records)
+            self._committed += [_Committed(one.entry.marks) for one in records]
+            self._held = self._held[len(records) :]
+        self._checkpoint()
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:
@@ -130,8 +150,11 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(entry, self._marks)
+            with at_work_on(association=entry.association, record=entry.sequence):
+                filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
+            if isinstance(filing, Filed):
+                filing = judged(filing, self._objects.path(filing.key))
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
@@ -208,7 +231,7 @@ class Indexer:
         except Retryable:
             # The kernel may have dropped the pages of anything since the last success: all of it is put again.
             self._reader.rewind()
-            self._committed = []
+            self._committed, self._held = [], []
             raise
 
     def _release(self, of: Collection[StudyId] | None) -> None:
@@ -221,10 +244,12 @@ class Indexer:
 def _tell(batch: IndexBatch) -> None:
     for outcome, count in batch.counts.items():
         metrics.indexed.labels(outcome).inc(count)
-    if batch.reasons:
-        # One line a batch: thousands may come at once, and each is in the table and on the trail.
-        extra = {"count": len(batch.reasons), "reason": batch.reasons[0]}
+    # A line a batch for each kind: thousands may come at once, and each is in the table and on the trail.
+    for fault, count in batch.faults.items():
+        extra = {"count": count, "reason": fault.value}
         _log.error("instances went into quarantine (dicom-node quarantine list)", extra=extra)
+    for why, count in batch.refused.items():
+        _log.warning("the listener refused (dicom-node audit show)", extra={"count": count, "reason": why})
 
 
 def _taken() -> Iterator[bytes]:

@@ -183,6 +183,10 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
             "or conflicts set-aside"
         )
     if revision and not studies.size(connection, study)[1]:
+        if removed := studies.images_removed(connection, study):
+            raise Permanent(
+                f"its {removed} images were removed by retention: have it sent again, and it is taken as new"
+            )
         raise Permanent("it has no images any more, for they were corrected: dicom-node conflicts list")
     if not revision:
         raise Permanent("nothing that came of the study can be read: dicom-node quarantine list; have it sent again")

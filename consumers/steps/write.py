@@ -20,6 +20,7 @@ from store.database import Connection
 from store.jobs import Job
 from store.leases import moment
 from store.objects import ObjectStore
+from store.retention import keep_files
 
 # Two readers of one header may differ; results go to the study that the images were filed under, or nowhere.
 _OTHER_STUDY = "its images bear another Study Instance UID than the one that they were filed under"
@@ -42,6 +43,7 @@ class ResultsWriter:
         answers have theirs from other hosts. Raises Unfounded where the job has no findings or is another's.
         """
         connection, begun = transaction.connection, moment(transaction.connection)
+        keep_files(connection)  # their rows come after them
         job = finished_job(connection, event)
         assert job.findings is not None and job.finished_at is not None
         if job.withdrawn_at:

@@ -21,6 +21,7 @@ from store.jobs import Job
 from store.objects import ObjectStore
 from store.rejections import Rejection
 from store.results import Result
+from store.retention import keep_files
 
 
 class NoteWriter:
@@ -39,6 +40,7 @@ class NoteWriter:
         Raises Unfounded where the job has no findings or is another's.
         """
         job = finished_job(transaction.connection, event)
+        keep_files(transaction.connection)  # their rows come after them
         for one in rejections.unwritten(transaction.connection, job.id):
             self._write(transaction, job, one)
         transaction.wake(DELIVERIES_CHANNEL)

@@ -27,6 +27,7 @@ from domain.records import (
 )
 from store.conflicts import concerning, corrections
 from store.database import Database
+from store.holds import hold_of
 from store.quarantine import unreadable_by_study
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
 from store.tables import (
@@ -67,6 +68,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
             corrections=corrections(connection, concerning(study)),
             unreadable=unreadable_by_study(connection, [study]).get(study, 0),
             whole=tables.instances(series),
+            hold=hold_of(connection, study),
             more=tables.more,
         )
 

@@ -21,7 +21,7 @@ from tests.support.processes import alive, children, free_port, postmasters
 pytestmark = pytest.mark.slow
 
 # What `status` says of a node that has received nothing.
-NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": ""}
+NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": "", "paused": []}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_status_asks_the_running_nodes_database(node: Node) -> None:
 
 def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> None:
     entries = node.cli("audit", "show")["entries"]
-    for role in ("index", "assemble", "work", "write", "deliver"):
+    for role in ("index", "assemble", "work", "write", "deliver", "retain"):
         assert {one["action"] for one in entries if one["by"]["role"] == role} >= {"started", "configuration loaded"}
     assert node.cli("audit", "verify")["intact"]
 
@@ -134,7 +134,7 @@ def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
     assert node.terminate() == 0
     # Six: the index records the listener's stop beside its own.
     stopped = [one for one in node.cli("audit", "show")["entries"] if one["action"] == "stopped"]
-    assert {one["by"]["role"] for one in stopped[-6:]} == {"index", "assemble", "work", "write", "deliver"}
+    assert {one["by"]["role"] for one in stopped[-6:]} == {"index", "assemble", "work", "write", "deliver", "retain"}
     assert "Traceback" not in node.log.read_text()
     node.start()
 

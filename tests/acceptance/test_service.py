@@ -1,5 +1,6 @@
 """Installed as a service on a machine of its own: by its commands, with systemd, under a user of its own."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,6 +76,13 @@ def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_
     assert f"{SETTINGS}:7: listener.port" in said
     assert (shown(service, "MainPID"), shown(service, "ActiveState")) == (before, "active")
     change(service, lambda _: right)
+
+
+def test_the_journal_has_each_line_by_its_role_and_how_grave_it_is(service: Machine) -> None:
+    asked = ("--output=json", f"--unit={UNIT}", "DICOM_NODE_ROLE=index", "PRIORITY=6", "--lines=1")
+    told = json.loads(printed(service, "journalctl", "--no-pager", *asked))
+    assert told["SYSLOG_IDENTIFIER"] == "dicom-node"
+    assert told["MESSAGE"].startswith("index: ")
 
 
 def test_a_node_that_was_killed_is_started_again(service: Machine) -> None:

@@ -57,7 +57,7 @@ def test_a_consumers_place_is_that_of_its_own_group() -> None:
         groups = {name for name, group in GROUPS.items() if group.role == process}
         own = groups or ({process} if process in ("index", "relay") else set())
         assert part.reads_as is None or set(part.reads_as) == own
-        assert part.reads_as is not None or process == OPERATOR
+        assert part.reads_as is not None or process in (OPERATOR, "retain")
 
 
 def test_the_rights_are_those_of_the_table_and_no_others(postgres: Postgres, house: str) -> None:
@@ -157,6 +157,12 @@ def test_whatever_a_role_has_no_right_to_it_is_refused(postgres: Postgres, house
         ("relay", "INSERT INTO dicom_node.outbox (topic) VALUES ('')"),
         ("index", "INSERT INTO dicom_node.outbox (topic) VALUES ('')"),
         ("index", "UPDATE dicom_node.instances SET identity = NULL"),
+        ("retain", "UPDATE dicom_node.offsets SET seq = 0"),
+        ("retain", "SELECT identity FROM dicom_node.instances"),
+        ("retain", "SELECT study_uid FROM dicom_node.studies"),
+        ("retain", "DELETE FROM dicom_node.studies"),
+        ("retain", "DELETE FROM dicom_node.holds"),
+        ("retain", "UPDATE dicom_node.deliveries SET state = 'stored'"),
         (READER, "SELECT entry FROM dicom_node.audit_entries"),
         (READER, "SELECT dicom_node.append_to_trail('{}', '{}', '{}')"),
         (OPERATOR, "SELECT entry FROM dicom_node.audit_entries"),

@@ -52,6 +52,7 @@ def test_a_node_without_a_study_says_that_nothing_grows(bench: Bench, database_u
 
 
 def test_what_is_free_is_a_metric_of_each_folder(bench: Bench) -> None:
+    bench.receive(SMALL.datasets())
     publish_space(Settings(data=bench.root))
     free, _ = space(bench.root)
     told = metrics.REGISTRY.get_sample_value("dicom_node_disk_free_bytes", {"folder": "objects"})

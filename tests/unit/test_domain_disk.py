@@ -5,8 +5,8 @@ from dataclasses import replace
 from domain.disk import Arrived, Use, free, growth
 
 GB = 1_000_000_000
-IMAGES = Use("images", 100 * GB, 200_000, 1, True)
-SPOOL = Use("spool", 4 * GB, 128, 1, False)
+IMAGES = Use("images", 100 * GB, 200_000, 1, 100 * GB)
+SPOOL = Use("spool", 4 * GB, 128, 1, 0)
 CAME = Arrived(200_000, 90 * GB, 20_000, 9 * GB, 5.0)
 
 

@@ -1,6 +1,7 @@
 """`disk`: what the data folder and the database take, how fast that grows, and how long the disk lasts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import typer
@@ -30,7 +31,9 @@ def disk(data: Data = None, config: Config = None, database: DatabaseUrl = None,
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
         tables, came = table_sizes(source), arrived(source)
-    found = uses(settings)
+    # An empty database takes its room already: what grows is its tables.
+    grown = sum(one.bytes for one in tables)
+    found = [replace(one, growing=grown) if one.kind == "database" else one for one in uses(settings)]
     systems = _systems(settings, found, came)
     if as_json:
         print_json(json_views.disk(found, tables, came, systems, settings.spool.disk_floor))
@@ -53,7 +56,7 @@ def _show(
 ) -> None:
     out = screen()
     rows = [
-        (one.kind, size(one.bytes), one.files, f"{size(rule.growth(one, came))} a day" if one.grows else "bounded")
+        (one.kind, size(one.bytes), one.files, f"{size(rule.growth(one, came))} a day" if one.growing else "bounded")
         for one in found
     ]
     out.print(table("", ("what", "takes", "files", "grows by"), rows))
