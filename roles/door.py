@@ -18,9 +18,10 @@ from config.settings import Settings
 from domain.errors import NodeError, exit_code
 from domain.json_records import Json, JsonObject, json_object, record
 from roles.exposition import merged
-from roles.health import Answer, Health, HealthServer, Report
+from roles.health import Answer, Health, HealthServer
 from roles.http_heads import Refused
 from roles.process import log_end, stopped_by_signals
+from roles.reports import Report
 from roles.run_files import running
 
 DOOR = "door"

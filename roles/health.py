@@ -9,11 +9,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,10 +20,11 @@ from typing import Self
 from config import metrics
 from config.settings import Http
 from domain.errors import ConfigurationError
-from domain.json_records import JsonObject, json_object, record
+from domain.json_records import JsonObject
 from roles.http_door import HttpDoor
 from roles.http_heads import Refused
 from roles.http_messages import asks_for_no_body, read_path, response
+from roles.reports import Report, got
 from roles.run_files import Facts, RunFile, all_running, publish, run_file, running
 
 # A main loop that has not come round for this long (s) hangs; the longest wait of any loop is far below it.
@@ -32,30 +32,9 @@ HEARTBEAT_LIMIT = 60.0
 # A thread whose turns may be long (a report of many pictures is written in one) and that gives no sign for this long.
 THREAD_LIMIT = 600.0
 _MAIN_LOOP = "its main loop"
-_ANSWER = 5.0  # s for a process to say how it is
 
 #: Status, content type and body.
 Answer = tuple[int, str, bytes]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What /health/ready of a process says: whether it is ready, and else what it waits for, the oldest wait first.
-
-    The listener adds its port and its AE title. `address` is the door's URL, where it answered.
-    """
-
-    ready: bool
-    waiting_for: tuple[str, ...] = ()
-    dicom_port: int | None = None
-    aet: str | None = None
-    address: str = ""
-
-    def as_json(self) -> JsonObject:
-        """The body of the answer."""
-        told = {"dicom_port": self.dicom_port, "aet": self.aet}
-        known = {name: value for name, value in told.items() if value is not None}
-        return {"ready": self.ready, "waiting_for": self.waiting_for, **known}
 
 
 @dataclass
@@ -211,39 +190,14 @@ class HealthServer:
             raise ConfigurationError(f"{self._data / 'run'} cannot be written: {error.strerror}") from error
 
 
-def ask(data: Path, name: str, pid: int | None = None) -> Report:
-    """What the process `name` says of itself; until it answers, it is itself what is waited for.
-
-    With `pid`, what another process of that name says does not count: it may be the one before.
-    """
-    said = running(data, name)
-    if said is None or pid not in {None, said.pid}:
-        return Report(ready=False, waiting_for=("its process",))
-    try:
-        return _asked(said.host, said.port)
-    except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
-        return Report(ready=False, waiting_for=("its health door",))
-
-
 def ask_metric(data: Path, name: str, metric: str) -> Mapping[str, float]:
     """The values of a metric of one label that the process `name` serves, by that label; none where it says nothing."""
     said = running(data, name)
     try:
-        text = _got(said.host, said.port, "/metrics").decode() if said else ""
+        text = got(said.host, said.port, "/metrics").decode() if said else ""
         return metrics.read_values(text, metric)
     except (OSError, HTTPException, ValueError):
         return {}
-
-
-def _got(host: str, port: int, path: str) -> bytes:
-    with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
-        connection.request("GET", path)
-        return connection.getresponse().read()
-
-
-def _asked(host: str, port: int) -> Report:
-    said = json_object(_got(host, port, "/health/ready"))
-    return record(Report, {**said, "address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
 
 
 def _respond(answer: Callable[[str], Answer], names: Collection[str], head: bytes | None) -> bytes:

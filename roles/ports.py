@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from config.places import user_name
 from config.settings import Settings
 from config.sources import Fault
-from roles.health import ask
+from roles.reports import ask
 from roles.run_files import all_running
 
 

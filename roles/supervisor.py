@@ -25,10 +25,10 @@ from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
 from roles.door import DOOR, serve_door
 from roles.fork import Fork
-from roles.health import Report, ask
 from roles.keeper import keep
 from roles.process import die_with, process_name, run_role
 from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
+from roles.reports import Report, ask
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES

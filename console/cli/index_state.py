@@ -1,7 +1,7 @@
 """Whether what arrives at a data folder is indexed, as far as a command can know of it."""
 
 from config.settings import Settings
-from roles.health import ask
+from roles.reports import ask
 from roles.run_files import running
 
 

@@ -21,7 +21,7 @@ from console.demo.stall import StallWatch
 from domain.errors import NodeError, Unavailable
 from models import installed
 from roles.database import KEEPER
-from roles.health import ask
+from roles.reports import ask
 from roles.run_files import running
 from roles.supervisor import missing, role_processes
 

@@ -9,7 +9,8 @@ import pytest
 
 from config.settings import Http
 from domain.errors import ConfigurationError
-from roles.health import Health, HealthServer, Report
+from roles.health import Health, HealthServer
+from roles.reports import Report
 from roles.run_files import Facts, run_file, running
 from tests.support.http import fetch
 from tests.support.processes import wait_for

@@ -31,9 +31,9 @@ SPOOL = {"crc32c"}
 
 STARTED = LINE | SETTINGS | METRICS
 MAY_IMPORT = {
-    "status": LINE | SETTINGS | TABLES | METRICS | DATABASE,
-    "explain": LINE | SETTINGS | TABLES | METRICS | DATABASE,
-    "quarantine": LINE | SETTINGS | TABLES | METRICS | DATABASE,
+    "status": LINE | SETTINGS | TABLES | DATABASE,
+    "explain": LINE | SETTINGS | TABLES | DATABASE,
+    "quarantine": LINE | SETTINGS | TABLES | DATABASE,
     "up": STARTED | SPOOL,
     **dict.fromkeys((*ROLES, "keep-database"), STARTED),
 }

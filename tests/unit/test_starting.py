@@ -10,8 +10,9 @@ from config.settings import Settings
 from roles import consume, supervisor
 from roles.children import Child
 from roles.consume import watch
-from roles.health import Health, Report
+from roles.health import Health
 from roles.process import Context
+from roles.reports import Report
 from roles.supervisor import Supervisor
 from roles.tasks import BackgroundTask
 from store.objects import DirectoryStore

@@ -33,10 +33,11 @@ from console.cli.options import (
 from domain.errors import ConfigurationError
 from roles import database as embedded
 from roles.door import DOOR
-from roles.health import Report, ask, ask_metric
+from roles.health import ask_metric
 from roles.ports import closed
 from roles.process import conceal, stopped_by_signals
 from roles.reload import asked_by_hangup
+from roles.reports import Report, ask
 from roles.supervisor import Supervisor
 from roles.systemd import notify
 from roles.unusable import unusable
