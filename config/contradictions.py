@@ -1,17 +1,20 @@
 """What is wrong between settings that are right each by itself: pure, and said with both names and what would fit."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
+from config.masking import shown
 from config.settings import PAGE, Settings
 from config.sources import Fault
-from config.toml_lines import KeyPath
+from config.toml_lines import KeyPath, element
 from config.values import split_brokers
 from domain.nearest import did_you_mean
 from domain.profiles import BUILT_IN
 
+_HIGHEST_PORT = 65_535
+_URL = re.compile(r"[\w+.-]+://(?:[^@/?#]*@)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,9}))?(?:[/?#][^@]*)?")
 _EVERYWHERE = {"0.0.0.0", "::"}
 
 
@@ -42,7 +45,7 @@ def _ports(settings: Settings) -> Iterator[Fault]:
 def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
     """Whatever others listen on, by the settings' word: the setting as it is called, its path, host and port."""
     for number, one in enumerate(settings.destinations):
-        yield f"destinations.{one.name}", ("destinations", number), one.host, one.port
+        yield f"destinations.{element(one.name, number)}", ("destinations", number), one.host, one.port
     if settings.bus.kafka:
         yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):
@@ -52,12 +55,10 @@ def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
 
 
 def _host_and_port(url: str) -> tuple[str, int]:
-    """Of a URL that is one; what is none is told by whoever connects."""
-    try:
-        parts = urlsplit(url)
-        return parts.hostname or "", parts.port or 0
-    except ValueError:
-        return "", 0
+    """Of a URL in which nothing of a password can be taken for them; what is none is told by whoever connects."""
+    found = _URL.fullmatch(url)
+    port = int(found[2] or 0) if found else 0
+    return (found[1].strip("[]"), port) if found and port <= _HIGHEST_PORT else ("", 0)
 
 
 def same_machine(ours: str, other: str) -> bool:
@@ -80,8 +81,9 @@ def _names(settings: Settings) -> Iterator[Fault]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         again = len(names) - 1 - names[::-1].index(twice[0])
+        called = ", ".join(repr(shown(name)) for name in twice)
         yield Fault(
-            f"two destinations have the same name: {', '.join(map(repr, twice))}; give each a `name` of its own",
+            f"two destinations have the same name: {called}; give each a `name` of its own",
             (("destinations", again),),
         )
     if settings.bus.topic == settings.bus.dead_letters:
@@ -185,7 +187,7 @@ def _broker_access(settings: Settings) -> Iterator[Fault]:
 def _releases(settings: Settings) -> Iterator[Fault]:
     for number, one in enumerate(settings.models.allow_older):
         if len(one.split(" ")) != 2:
-            said = f"models.allow_older: {one!r} is not of the form NAME VERSION, such as 'ct_lung 1.0.0'"
+            said = f"models.allow_older: {shown(one)!r} is not of the form NAME VERSION, such as 'ct_lung 1.0.0'"
             yield Fault(said, (("models", "allow_older", number),))
 
 
@@ -193,9 +195,9 @@ def _profiles(settings: Settings) -> Iterator[Fault]:
     known = [*BUILT_IN, *settings.profiles]
     for number, one in enumerate(settings.destinations):
         if one.profile not in known:
+            said = f"there is no profile {shown(one.profile)!r}; known are {', '.join(map(shown, known))}"
             yield Fault(
-                f"destinations.{one.name}.profile: there is no profile {one.profile!r}; known are {', '.join(known)}"
-                f"{did_you_mean(one.profile, known)}",
+                f"destinations.{element(one.name, number)}.profile: {said}{did_you_mean(one.profile, known)}",
                 (("destinations", number, "profile"), ("profiles",)),
             )
 

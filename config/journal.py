@@ -45,7 +45,6 @@ class JournalHandler(logging.Handler):
         self._role = role
         self._fields = fields
         self._path = str(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand over a record; never raises."""
@@ -56,15 +55,12 @@ class JournalHandler(logging.Handler):
         more = {f"{_PREFIX}{name.upper()}"[:64]: value for name, value in told.items()}
         data = b"".join(_field(name, str(value)[:_LONGEST]) for name, value in {**more, **own}.items())
         try:
-            self._socket.sendto(data, self._path)
+            # One a record: a copy of this process would close a kept one's number, which is another's by then.
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sending:
+                sending.sendto(data, self._path)
         except OSError:
             with suppress(OSError, ValueError):
                 sys.stderr.write("".join(f"<{priority}>{line}\n" for line in message.split("\n")))
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._socket.close()
-        super().close()
 
 
 def _field(name: str, value: str) -> bytes:

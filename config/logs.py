@@ -1,15 +1,19 @@
 """How the node logs: one JSON object a line, readable lines on a terminal, fields in the journal. Ids ride along.
 
 Identity has no place in a log, so nothing here formats a data set, and messages are fixed texts with ids beside them.
-What libraries say may quote what they were given: only that they said something, and where, is logged, once a place.
+What libraries say may quote what they were given: only that they said something, where, and at work on what, is logged,
+once a place.
 """
 
 import json
 import logging
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from config import defects
@@ -31,6 +35,17 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 _log = logging.getLogger(__name__)
+_at_work_on: ContextVar[Mapping[str, object]] = ContextVar("at_work_on", default=MappingProxyType({}))
+
+
+@contextmanager
+def at_work_on(**ids: object) -> Iterator[None]:
+    """What a library says in here is of what these ids of the node name; they are its own, and no UIDs."""
+    token = _at_work_on.set(ids)
+    try:
+        yield
+    finally:
+        _at_work_on.reset(token)
 
 
 def set_up(settings: "Logging", role: str, stream: TextIO = sys.stderr) -> None:
@@ -83,7 +98,7 @@ def _defect(error: BaseException) -> None:
 
 
 def _warned(category: type[Warning], place: str) -> None:
-    _log.warning("a library warned", extra={"category": category.__name__, "place": place})
+    _log.warning("a library warned", extra={"category": category.__name__, "place": place, **_at_work_on.get()})
 
 
 def _is_own(record: logging.LogRecord) -> bool:
@@ -96,7 +111,8 @@ def _words(record: logging.LogRecord) -> str:
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
     if not _is_own(record):
-        return {"library": record.name, "place": defects.place(record.pathname, record.lineno)}
+        place = defects.place(record.pathname, record.lineno)
+        return {"library": record.name, "place": place, **_at_work_on.get()}
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 

@@ -16,19 +16,35 @@ _READ_ONLY = "a file system that is read-only"
 
 def missing_places(settings: Settings) -> Iterator[Fault]:
     """One for each that no role could use, with the setting's name; what the node makes itself may be absent."""
+    needed = list(needed_places(settings))
+    yield from needed
+    if not any(("data",) in one.paths for one in needed):
+        yield from _disk(settings)
+    if settings.models.rules is not None:
+        yield from _wrong("models.rules", settings.models.rules, folder=False)
+    if settings.bus.token_file is not None:
+        yield from _wrong("bus.token_file", settings.bus.token_file, folder=False)
+
+
+def needed_places(settings: Settings) -> Iterator[Fault]:
+    """Those without which nothing starts. Rules are mended, and a token is written, while the node runs."""
     if said := unusable(settings.data.absolute()):
         # Of a container each sees its part: what checks the settings is none of those that write.
         part = said.endswith(_READ_ONLY) and in_container()
         yield Fault(f"data: {said}", (("data",),), certain=not part)
-    else:
-        yield from _disk(settings)
     if settings.models.folder is not None:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
-    if settings.models.rules is not None:
-        yield from _wrong("models.rules", settings.models.rules, folder=False)
-    for name in ("ca", "password_file", "token_file"):
+    if settings.logging.file is not None:
+        yield from _unwritable("logging.file", settings.logging.file.absolute())
+    for name in ("ca", "password_file"):
         if (file := getattr(settings.bus, name)) is not None:
             yield from _wrong(f"bus.{name}", file, folder=False)
+
+
+def _unwritable(name: str, file: Path) -> Iterator[Fault]:
+    said = f"{file} is a folder, and a file is needed" if file.is_dir() else unusable(file.parent)
+    if said:
+        yield Fault(f"{name}: {said}", (tuple(name.split(".")),))
 
 
 def unusable(folder: Path) -> str:
@@ -95,7 +111,7 @@ def _nearest(folder: Path) -> Path:
 
 def _disk(settings: Settings) -> Iterator[Fault]:
     """A spool that can fill only while its floor stays free has no room on a disk that is smaller than both."""
-    spool, processes, place = settings.spool, settings.listener.processes, _nearest(settings.data.absolute())
+    spool, processes, place = settings.spool, settings.listener.processes, _nearest(settings.data.absolute() / "spool")
     wanted, disk = spool.disk_floor + spool.capacity * processes, shutil.disk_usage(place)
     paths = (("spool", "disk_floor"), ("spool", "capacity"), ("listener", "processes"), ("data",))
     if wanted > disk.total:

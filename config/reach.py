@@ -11,6 +11,7 @@ from config.contradictions import is_loopback, same_machine, servers
 from config.places import in_container
 from config.settings import Caller, Settings
 from config.sources import Fault
+from config.toml_lines import element
 from domain.modalities import MODALITIES
 from domain.nearest import did_you_mean
 
@@ -53,8 +54,10 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
     """Settings that nothing proves wrong, and that most likely are not what was meant."""
     archives: dict[str, str] = {}
     for at, one in enumerate(settings.destinations):
-        if (first := archives.setdefault(one.address, one.name)) != one.name:
-            said = f"destinations.{one.name} is {first} once more ({one.address}): it gets all results twice"
+        if (first := archives.setdefault(one.address, element(one.name, at))) != element(one.name, at):
+            said = (
+                f"destinations.{element(one.name, at)} is {first} once more ({one.address}): it gets all results twice"
+            )
             yield Fault(said, (("destinations", at),), certain=False)
     for modality in settings.assembly.settle_by_modality:
         if modality not in MODALITIES:

@@ -51,7 +51,7 @@ def compared(force: Settings, read: Settings) -> Change:
     taken = tuple(name for name in names if name in AS_IT_STANDS or _who(name))
     settings = taken_over(force, read, taken)
     if said := list(contradictions(settings)):
-        raise ConfigurationError(*(f"with what waits for a restart: {one}" for one in said))
+        raise ConfigurationError(*(f"with what waits for a restart: {one.said}" for one in said))
     waiting = tuple(name for name in names if name not in taken)
     return Change(settings, taken, waiting, frozenset(role for name in taken for role in _who(name)))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from config.tables import Document
 from config.toml_lines import read
+from domain.errors import ConfigurationError
 from domain.routing import Conditions, faults
 
 
@@ -37,9 +38,27 @@ class _RulesFile:
 
 def load_rules(file: Path) -> tuple[Rule, ...]:
     """The rules of `file`; raises ConfigurationError with one `file:line: what is wrong` for each mistake."""
+    rules, lines = sound_rules(file)
+    if lines:
+        raise ConfigurationError(*lines)
+    return tuple(rules.values())
+
+
+def sound_rules(file: Path) -> tuple[dict[int, Rule], list[str]]:
+    """The rules that are right, by their number in `file`, and a line for each mistake in the others.
+
+    Raises ConfigurationError where it is no TOML.
+    """
     document = Document(read(file), file, named=True)
-    rules = document.build(_RulesFile).rule
-    document.refuse(
-        (("rule", at, "when", key), said) for at, rule in enumerate(rules) for key, said in faults(rule.when)
-    )
-    return rules
+    try:
+        document.build(_RulesFile)
+        lines: list[str] = []
+    except ConfigurationError as error:
+        lines = [*error.lines]
+    rules = document.sound_elements("rule", Rule)
+    wrong = {at: list(faults(rule.when)) for at, rule in rules.items()}
+    try:
+        document.refuse((("rule", at, "when", key), said) for at, found in wrong.items() for key, said in found)
+    except ConfigurationError as error:
+        lines += error.lines
+    return {at: rule for at, rule in rules.items() if not wrong[at]}, lines

@@ -339,7 +339,7 @@ class Logging(Section):
     format: Literal["auto", "json", "text"] = Field(
         "auto", description="auto: text on a terminal, fields in the journal of systemd, JSON elsewhere"
     )
-    file: Path | None = Field(None, description="file to log to in place of standard error")
+    file: Place | None = Field(None, description="file to log to in place of standard error")
     file_bytes: Bytes = Field(
         50_000_000, ge=10_000, description="bytes of that file at most; then it becomes FILE.1, and FILE.1 FILE.2"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from config.toml_lines import KeyPath, dotted, locate, within
 
 PREFIX = "DICOM_NODE_"
+_PLACED = re.compile(r"(.+?):(\d+): ")
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Sources:
             return f"{self.file}:{locate(self.text, path)}"
         return ""
 
-    def order(self, line: str) -> int:
-        """The number of the line that a complaint is about, 0 where it is about none of the file."""
-        found = re.match(rf"{re.escape(str(self.file))}:(\d+): ", line)
-        return int(found[1]) if found else 0
+    def order(self, line: str) -> tuple[bool, str, int]:
+        """What complaints are sorted by: those about no line, those about the file by its lines, then other files'."""
+        found = _PLACED.match(line)
+        file, number = (found[1], int(found[2])) if found else ("", 0)
+        return file not in {"", str(self.file)}, file, number
 
     def line(self, fault: Fault) -> str:
         """The complaint, with its place in front."""

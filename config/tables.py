@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from math import isfinite
@@ -58,6 +59,14 @@ class Document:
     def build(self, wanted: type[T]) -> T:
         """The whole document as a `wanted`, which is a dataclass."""
         return cast(T, self._table(wanted, self.values, ()))
+
+    def sound_elements(self, key: str, wanted: type[T]) -> dict[int, T]:
+        """The elements of the array of tables `key` that are right, by their number."""
+        given, sound = self.values.get(key), dict[int, T]()
+        for at, one in enumerate(given if isinstance(given, list) else []):
+            with suppress(ConfigurationError):
+                sound[at] = cast(T, self._table(wanted, one, (key, at)))
+        return sound
 
     def sound_parts(self, wanted: type[T]) -> tuple[T | None, frozenset[str]]:
         """The document without the top-level keys that are wrong, and those keys; None where it needs one of them."""

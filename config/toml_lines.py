@@ -10,7 +10,9 @@ from domain.errors import ConfigurationError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
+# A name that needs no quotes, and one that is no URL and has no word that a secret follows.
 _PLAIN = re.compile(r"[\w-]+")
+_OPEN = re.compile(r"[\w .,()+-]+")
 _WRITTEN = re.compile(r"(?:([^=@]+)=)?([^=@]+)@")
 
 
@@ -20,6 +22,10 @@ def read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except IsADirectoryError as error:
         raise ConfigurationError(f"{file}: is a folder, and a file is needed") from error
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{file}: cannot be read: it is not this user's; run this with sudo, or as whom it is for"
+        ) from error
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -59,10 +65,42 @@ def _key_lines(text: str) -> dict[KeyPath, int]:
             prefix = _enter(tree, tables)
             paths: Iterator[KeyPath] = (prefix[:depth] for depth in range(1, len(prefix) + 1))
         else:
+            for path, line in _elements(statement, tree):
+                lines[prefix + path] = number + line
             paths = (prefix + path for path in _paths(tree))
         for path in paths:
-            lines.setdefault(path, number)
+            # What is in an element of an array stands where that does.
+            above = (path[:depth] for depth in range(len(path), len(prefix), -1))
+            lines.setdefault(path, next((lines[one] for one in above if one in lines), number))
     return lines
+
+
+def _elements(statement: str, tree: dict[str, object]) -> Iterator[tuple[KeyPath, int]]:
+    """The elements of an array that is written over several lines, each with its line in `statement`, from 0."""
+    path: KeyPath = ()
+    node: object = tree
+    while isinstance(node, dict) and len(node) == 1:
+        key, node = next(iter(node.items()))
+        path = (*path, key)
+    rows = statement.split("\n")
+    if not isinstance(node, list) or len(rows) == 1:
+        return
+    known = 0
+    for line in range(len(rows)):
+        begun = _begun("\n".join(rows[: line + 1]), path)
+        yield from (((*path, number), line) for number in range(known, begun))
+        known = max(known, begun)
+
+
+def _begun(text: str, path: KeyPath) -> int:
+    """How many elements the array has that `text` begins and does not end."""
+    for end in ("\n]", ""):
+        try:
+            held = within(tomllib.loads(text + end), path)
+        except (tomllib.TOMLDecodeError, LookupError):
+            continue
+        return len(held) if isinstance(held, list) else 0
+    return 0
 
 
 def _statements(text: str) -> Iterator[tuple[int, str, dict[str, object]]]:
@@ -123,17 +161,22 @@ def dotted(tree: object, path: KeyPath) -> str:
             held = None
         if not isinstance(part, int):
             shown.append(str(part))
-        elif name := _name(held):
-            shown.append(name if _PLAIN.fullmatch(name) else f'"{name}"')
-        elif isinstance(held, dict):
-            shown.append(f"#{part + 1}")
+        elif (name := _name(held)) or isinstance(held, dict):
+            shown.append(element(name, part))
     return ".".join(shown)
 
 
-def _name(element: object) -> str:
-    if isinstance(element, dict):
-        names = (element.get(key) for key in ("name", "aet"))
+def element(name: str, number: int) -> str:
+    """What an element of a list is called: by its name, or by its number from 1 where that may hold a secret."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return f'"{name}"' if _OPEN.fullmatch(name) else f"#{number + 1}"
+
+
+def _name(held: object) -> str:
+    if isinstance(held, dict):
+        names = (held.get(key) for key in ("name", "aet"))
         return next((one for one in names if isinstance(one, str) and one), "")
     # As NAME=AET@HOST:PORT.
-    written = _WRITTEN.match(element) if isinstance(element, str) else None
+    written = _WRITTEN.match(held) if isinstance(held, str) else None
     return (written[1] or written[2]) if written else ""

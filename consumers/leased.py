@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 from audit.trail import Ledger, Transaction
+from config.logs import at_work_on
 from consumers.bus.loop import Defect
 from consumers.leased_work import Claimed, LeasedWork, R, T
 from consumers.renewal import Renewal
@@ -156,8 +157,10 @@ class LeasedLoop(Generic[T, R]):
         )
 
     def _outcomes(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:
+        studies = ", ".join(sorted({str(one.item.study_id) for one in claimed}))
         try:
-            return self._work.run(claimed, sign)
+            with at_work_on(study=studies, row=", ".join(str(one.item.id) for one in claimed)):
+                return self._work.run(claimed, sign)
         except Unavailable:
             raise
         except NodeError as error:
@@ -174,7 +177,8 @@ class LeasedLoop(Generic[T, R]):
             state = self._settle_or_end(one.lease, outcome)
             if state == LOST:
                 _log.warning("a lease was lost and its outcome dropped", extra={"row": one.item.id})
-            self._work.settled(one.item, state, time.monotonic() - begun)
+            error = outcome if isinstance(outcome, NodeError) else None
+            self._work.settled(one.item, state, time.monotonic() - begun, error)
 
     def _settle_or_end(self, lease: Lease, outcome: R | NodeError) -> str:
         """As `_settle`; an outcome that cannot be written ends the row, and a row that cannot be ended is set aside."""

@@ -127,6 +127,6 @@ class LeasedWork(Protocol[T, R]):
         """It has ended though it could not be loaded, or its end not be written by `ended`."""
         ...
 
-    def settled(self, item: T, state: str, seconds: float) -> None:
-        """It has this state after so many seconds: for metrics and logs."""
+    def settled(self, item: T, state: str, seconds: float, error: NodeError | None = None) -> None:
+        """It has this state after so many seconds, of this error where there was one: for metrics and logs."""
         ...

@@ -5,6 +5,7 @@ next element can still be told: a VR that it does not know, tags out of order, p
 due, a second file meta before the data set. Where it cannot, it names the element.
 """
 
+import mmap
 import struct
 import zlib
 from collections.abc import Collection, Iterator
@@ -12,8 +13,12 @@ from collections.abc import Collection, Iterator
 from domain.errors import UnusableInput
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
+# Bytes that deflate makes of one at the most (RFC 1951: 258 of two bits).
+MOST_INFLATED = 1032
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
+# Bytes that are at hand, or those of a file that need not all be read.
+Data = bytes | mmap.mmap
 Path = tuple[int, ...]
 # The sequences that lead to it, its tag, and where its value begins and ends.
 Element = tuple[Path, int, int, int]
@@ -31,6 +36,8 @@ _DEEPEST = 32
 # An end that no data set reaches: of sequences and items of undefined length, which their delimiters end.
 _OPEN = 1 << 62
 _PADDING = bytes(8)
+_HEAD = 8
+_PIECE = 1 << 20
 _META = b"\x02\x00"
 _META_MOST = 64
 
@@ -48,16 +55,17 @@ class OutOfData(UnusableInput):
 
 
 def walk(
-    data: bytes, transfer_syntax: str, last: int = _HIGHEST, into: Collection[int] = frozenset()
+    data: Data, transfer_syntax: str, last: int = _HIGHEST, into: Collection[int] = frozenset(), begins: int = 0
 ) -> Iterator[Element]:
-    """Every element of the data set that `data` begins with; nested ones of sequences of undefined length too.
+    """Every element of the data set that `data` has from `begins` on; nested ones of sequences of undefined length too.
 
-    Sequences whose tag is in `into` are always walked through, and give an ITEM for each of their items. An element
-    above `last` is given even where `data` ends within its value. Inflate a deflated data set first. Raises OutOfData
-    where `data` ends too early, UnusableInput where the next element cannot be told.
+    Sequences whose tag is in `into` are always walked through, and give an ITEM for each of their items, as compressed
+    pixels do for each of their fragments, the offset table first. An element above `last` is given even where `data`
+    ends within its value. Inflate a deflated data set first. Raises OutOfData where `data` ends too early,
+    UnusableInput where the next element cannot be told.
     """
     order = ">" if transfer_syntax == EXPLICIT_BIG else "<"
-    at = _behind_meta(data)
+    at = _behind_meta(data, begins)
     # Senders exist whose data set is implicit whatever they agreed on; the bytes decide, as in every reader.
     explicit = data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper()
     return _Walk(data, order, last, into).elements(at, explicit)
@@ -88,6 +96,22 @@ def inflated(data: bytes, most: int) -> bytes:
         raise UnusableInput(f"not a deflated data set: {error}") from error
 
 
+def inflated_size(data: Data, begins: int, most: int) -> int:
+    """How long a deflated data set is, counted up to about `most` bytes; raises OutOfData where it has no end."""
+    stream, size, at = zlib.decompressobj(-zlib.MAX_WBITS), 0, begins
+    try:
+        while size < most and not stream.eof:
+            rest = stream.unconsumed_tail or data[at : at + _PIECE]
+            at += 0 if stream.unconsumed_tail else len(rest)
+            piece = stream.decompress(rest, _PIECE)
+            if not (rest or piece):
+                raise OutOfData("the deflated data set has no end")
+            size += len(piece)
+    except zlib.error as error:
+        raise UnusableInput(f"not a deflated data set: {error}") from error
+    return size
+
+
 def tag_name(tag: int) -> str:
     """A tag as the standard writes it: (0020,000D)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -101,7 +125,7 @@ _Level = tuple[Path, int, bool, str, bool]
 class _Walk:
     """One walk over `data`."""
 
-    def __init__(self, data: bytes, order: str, last: int, into: Collection[int]) -> None:
+    def __init__(self, data: Data, order: str, last: int, into: Collection[int]) -> None:
         self._data = data
         self._last = last
         self._into = into
@@ -145,6 +169,8 @@ class _Walk:
                     level = levels.pop()
                     continue
                 if items and tag == ITEM:
+                    if path[-1] in _PIXELS and length != undefined:
+                        yield path, ITEM, start, start + length
                     wanted = path[-1] in into
                     if wanted:
                         yield path, ITEM, start, start
@@ -159,12 +185,13 @@ class _Walk:
                 elif items:
                     # An element where an item or the end is due: it belongs to what encloses the sequence.
                     level, tag = levels.pop(), before
-                elif tag in _PIXELS and tag > last:
-                    yield path, tag, start, size
-                    return
                 else:
+                    if tag in _PIXELS and tag > last:
+                        yield path, tag, start, size
                     level, at = self._sequence(level, tag, vr, start, length), start
         except struct.error:
+            if not levels and not any(data[at : at + _HEAD]):
+                return  # padding of a few bytes, as behind a value of odd length
             raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
 
     def _delimited(self, level: _Level, tag: int) -> _Level:
@@ -192,7 +219,7 @@ class _Walk:
         return (*path, tag), (_OPEN if length == _UNDEFINED else start + length), True, order, explicit
 
 
-def _length(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
+def _length(data: Data, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
     """Length and start of a value that is no short one: of an item or delimiter, a long VR, or one that is none."""
     if tag >> 16 == 0xFFFE:
         return _LENGTH[order].unpack_from(data, at + 4)[0], at + 8
@@ -201,9 +228,8 @@ def _length(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int,
     return (0, at + 8) if data[at : at + 8] == _PADDING else _odd_vr(data, at, tag, vr, order)
 
 
-def _behind_meta(data: bytes) -> int:
+def _behind_meta(data: Data, at: int) -> int:
     """Where the data set begins: group 0002 does not belong to it (PS3.5 7.1), and some senders put it there."""
-    at = 0
     for _ in range(_META_MOST):
         if data[at : at + 2] != _META or not data[at + 4 : at + 6].isupper():
             break
@@ -211,7 +237,7 @@ def _behind_meta(data: bytes) -> int:
     return at
 
 
-def _meta_element(data: bytes, at: int) -> tuple[int, int, int]:
+def _meta_element(data: Data, at: int) -> tuple[int, int, int]:
     """Number, start and end of a file meta element, which is explicit VR little endian (PS3.10 7.1)."""
     try:
         _, number, vr, length = _EXPLICIT["<"].unpack_from(data, at)
@@ -222,7 +248,7 @@ def _meta_element(data: bytes, at: int) -> tuple[int, int, int]:
         raise OutOfData("its file meta is damaged: it has no end") from None
 
 
-def _odd_vr(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
+def _odd_vr(data: Data, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
     """Length and start of the value of an element whose VR is none of PS3.5 6.2: the reading that an element follows.
 
     Two capitals are a VR of the future, which has the long form, or a slip in the short one; anything else is a VR left
@@ -240,12 +266,12 @@ def _odd_vr(data: bytes, at: int, tag: int, vr: bytes, order: str) -> tuple[int,
     raise UnusableInput(f"{tag_name(tag)} has no value representation that is known, and its length cannot be told")
 
 
-def _a_known_element_follows(data: bytes, at: int, tag: int, order: str) -> bool:
+def _a_known_element_follows(data: Data, at: int, tag: int, order: str) -> bool:
     known = data[at + 4 : at + 6] in _SHORT | _LONG
     return at == len(data) or (known and _an_element_follows(data, at, tag, order))
 
 
-def _an_element_follows(data: bytes, at: int, tag: int, order: str) -> bool:
+def _an_element_follows(data: Data, at: int, tag: int, order: str) -> bool:
     if at + 8 > len(data):
         return at == len(data)
     group, number = struct.unpack_from(f"{order}HH", data, at)

@@ -16,6 +16,8 @@ Exceptions of libraries are translated where they enter, with `from`.
 A message quotes what came from outside: names of files, a peer's words. So it is made visible as it is made.
 """
 
+from collections.abc import Mapping
+
 from domain.visible import visible
 
 
@@ -66,6 +68,22 @@ class IntegrityError(NodeError):
 
 class IllegalTransition(NodeError):
     """A state table has no entry for this pair of state and event."""
+
+
+# The nearest type of an error that has a word here.
+_WORDS: Mapping[type[NodeError], str] = {
+    Unavailable: "a server is away",
+    Retryable: "it may pass",
+    NotSuitable: "not suitable",
+    UnusableInput: "the images cannot be used",
+    ConfigurationError: "a setting, rule or package is wrong",
+    IntegrityError: "something was changed, lost or forged",
+}
+
+
+def word(error: NodeError) -> str:
+    """Of which kind it is, in words of a list: for logs, since a message may quote what came from outside."""
+    return next((_WORDS[kind] for kind in type(error).__mro__ if kind in _WORDS), "it cannot succeed")
 
 
 def exit_code(error: NodeError) -> int:

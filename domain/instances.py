@@ -13,7 +13,7 @@ from itertools import groupby
 from domain.layout import Gap, Layout, Plane, crowding, lay_out, nearest_axis
 from domain.routing import InstanceFacts, SeriesFacts, SliceGap
 
-_NO_PLACE = "its images state no position in the patient"
+_NO_PLACE = "its images state no position in the patient that can be read"
 # Words of Image Type (PS3.3 C.7.6.1.1.2, C.8.16.1.4) by which an image says that it shows many slices in one.
 _PROJECTIONS = frozenset({"MIP", "MINIP", "MAXIMUM", "MINIMUM", "PROJECTION", "VOLREN", "VRT", "SSD"})
 

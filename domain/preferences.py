@@ -153,7 +153,7 @@ def _said_thickness(_preferences: Preferences, better: SeriesFacts, other: Serie
 
 
 def _mm(length: float | None) -> str:
-    return f"{length:g} mm" if length is not None else "of a thickness that is not stated"
+    return f"{length:g} mm" if length is not None else "of a thickness that is not known"
 
 
 def _said_spacing(_preferences: Preferences, better: SeriesFacts, other: SeriesFacts) -> str:

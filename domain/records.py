@@ -108,7 +108,8 @@ class CorrectionRecord:
 class ConflictGroup:
     """Conflicts that can be decided at once, by the number of the newest of them.
 
-    `received_at` is when the last of them came. `sop_uid` and `object_key` are "" where several images are among them.
+    `received_at` is when the last of them came. `contents` are other bytes, of which an image may have several: the
+    newest of each counts. `sop_uid` and `object_key` are "" where several images are among them.
     """
 
     id: int
@@ -117,6 +118,7 @@ class ConflictGroup:
     sent_study_id: StudyId | None
     adopted_at: datetime | None
     images: int
+    contents: int
     received_at: datetime
     sop_uid: str
     object_key: str

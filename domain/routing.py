@@ -238,7 +238,7 @@ def _age(conditions: Conditions, ages: frozenset[float]) -> list[str]:
     if low is None and high is None:
         return []
     if not ages:
-        return ["the patient's age is not stated"]
+        return ["neither the patient's age (as 045Y) nor a birth date is stated that can be read"]
     if low is not None and COMPUTED.below(min(ages), low):
         return [f"the patient is younger than {low:g} years"]
     if high is not None and COMPUTED.above(max(ages), high):

@@ -56,8 +56,11 @@ def decoded(dataset: Dataset, index: int, size: tuple[int, int], name: str) -> N
     `index` is the frame, `size` its rows and columns, `name` what errors call it.
     """
     uid = text_of(dataset, "SOPInstanceUID")
-    damaged = f"the pixels of {name} cannot be decoded (SOP Instance UID {uid})"
-    decoder = by_pydicom(lambda: get_decoder(dataset.file_meta.TransferSyntaxUID), damaged)
+    unknown = f"the pixels of {name} cannot be decoded (SOP Instance UID {uid})"
+    damaged = (
+        f"the pixels of {name} cannot be decoded (cut short or damaged: have it sent again; SOP Instance UID {uid})"
+    )
+    decoder = by_pydicom(lambda: get_decoder(dataset.file_meta.TransferSyntaxUID), unknown)
     stored, _ = by_pydicom(lambda: decoder.as_array(dataset, index=index, raw=True), damaged)
     if stored.shape != size:
         raise UnusableInput(f"the pixels of {name} have another shape than stated (SOP Instance UID {uid})")

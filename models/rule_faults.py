@@ -26,11 +26,11 @@ class RuleFault:
 
 
 def rule_faults(
-    rules: Sequence[Rule], packages: Mapping[str, Package], broken: Iterable[str], listener: Listener
+    rules: Mapping[int, Rule], packages: Mapping[str, Package], broken: Iterable[str], listener: Listener
 ) -> Iterator[RuleFault]:
-    """All of them, in the order of the file; `broken` are packages of which nothing is known."""
+    """All of them, in the order of the file; `rules` by their number in it; of `broken` packages nothing is known."""
     known = {*packages, *broken}
-    for at, rule in enumerate(rules):
+    for at, rule in rules.items():
         if rule.model not in known:
             said = f"there is no model package {rule.model!r}{did_you_mean(rule.model, known)}"
             yield RuleFault(("rule", at, "model"), said)
@@ -41,7 +41,7 @@ def rule_faults(
             for key, said, certain in (*_modalities(rule.when), *_callers(rule.when, listener))
             if key not in dict(never)
         )
-    if unnamed := sorted(set(packages) - {rule.model for rule in rules}):
+    if unnamed := sorted(set(packages) - {rule.model for rule in rules.values()}):
         said = f"no rule names {', '.join(unnamed)}: {'they never run' if unnamed[1:] else 'it never runs'}"
         yield RuleFault((), said, certain=False)
 

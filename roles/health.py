@@ -72,7 +72,8 @@ class Health:
     def __init__(self, limit: float = HEARTBEAT_LIMIT, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._waiting = {_MAIN_LOOP: ""}  # why, by what is waited for; a dict keeps the order in which waits began
+        # Why, by what is waited for; a dict keeps the order in which waits began.
+        self._waiting: dict[str, str] = {_MAIN_LOOP: ""}
         self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
         self._dicom_port: int | None = None
         self._aet: str | None = None

@@ -203,7 +203,8 @@ class Reloading:
         self._settings = change.settings
         for take in self._as_it_stands:
             take(change.settings)
-        say(change)
+        if self._answers:  # else the supervisor has said it for all
+            say(change)
         self._publish(answered(self._answer, change))
         if self._name.partition("-")[0] in change.anew:
             self._anew(change.settings)

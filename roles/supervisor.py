@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from config import logs
-from config.reloading import AS_IT_STANDS, taken_over
+from config.reloading import taken_over
 from config.secret_urls import SecretUrl
 from config.settings import Http, Settings
 from dicom_node.listener import LONGEST_STOP
@@ -27,12 +27,12 @@ from roles.door import DOOR, serve_door
 from roles.fork import Fork
 from roles.health import Report, ask
 from roles.keeper import keep
-from roles.patience import Patience
 from roles.process import die_with, process_name, run_role
 from roles.reload import UP, Answer, answered, hand_over, publish, refused, reread, say
 from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
+from roles.told_waits import Wait
 
 _log = logging.getLogger(__name__)
 _TICK = 0.05  # s between two looks at the children
@@ -117,7 +117,7 @@ class Supervisor:
 
     def _await_keeper(self, keeper: Child) -> RunFile | None:
         """What the keeper says once its server runs; None when asked to stop before that. Imports meanwhile."""
-        patience = Patience(self.say)
+        wait = Wait(self.say)
         for _ in loop_until(self.stop):
             kept = running(self.settings.data, KEEPER)
             if kept is not None and kept.pid == keeper.pid:
@@ -126,16 +126,16 @@ class Supervisor:
                 self._tick()
             else:
                 self._start_what_is_due()
-            patience.waits(lambda: "waiting: the data folder's own PostgreSQL starts")
+            wait.goes_on(lambda: "waiting: the data folder's own PostgreSQL starts")
         return None
 
     def _start_roles(self, settings: Settings) -> None:
         """Each begins while what the next one needs is imported."""
-        names, patience = _others(settings), Patience(self.say)
+        names, wait = _others(settings), Wait(self.say)
         for name in least_first(names):
             if self.stop.is_set():
                 return
-            patience.waits(partial("waiting: {} is loaded".format, name))
+            wait.goes_on(partial("waiting: {} is loaded".format, name))
             load_role(role_of(name))
             self._roles.append(self._role(name))
             self._start_what_is_due()
@@ -147,7 +147,7 @@ class Supervisor:
         A schema that fits is left alone, and so is every one where no owner's URL is given: the node's own role may
         not touch it.
         """
-        url, patience = _revealed(settings.database.url) or "", Patience(self.say, at_once=True)
+        url, wait = _revealed(settings.database.url) or "", Wait(self.say, at_once=True)
         for _ in loop_until(self.stop):
             try:
                 if owner_url and not _owner_finds_it_fit(owner_url):
@@ -156,7 +156,7 @@ class Supervisor:
                     _upgrade(url)
                 return True
             except Unavailable as error:
-                patience.waits(partial("waiting: {}".format, error))
+                wait.goes_on(partial("waiting: {}".format, error))
                 self._tick_for(_DATABASE_PAUSE)
         return False
 
@@ -175,14 +175,14 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        patience = Patience(self.say)
+        wait = Wait(self.say)
         awaited = self._processes()
         for _ in loop_until(self.stop):
             self._tick()
             if awaited:
                 awaited = self._still_awaited(awaited)
                 if awaited:
-                    patience.waits(lambda: missing(self._reports()))
+                    wait.goes_on(lambda: missing(self._reports()))
 
     def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
         """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.
@@ -232,7 +232,7 @@ class Supervisor:
         for child in self._processes():
             if role_of(child.name) in change.anew:
                 child.renew(_GRACE)
-            elif AS_IT_STANDS & set(change.taken):
+            elif child in self._listeners or "logging.level" in change.taken:
                 child.hang_up()
         say(change)
         self._answer = answered(self._answer, change)

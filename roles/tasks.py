@@ -136,11 +136,11 @@ class BackgroundTask:
         """Report its health; raise the error that ended it."""
         if self._error:
             raise self._error
-        why, what = self._waiting_for(), f"a server, for {self._name}"
+        missing, why = f"a server, for {self._name}", self._waiting_for()
         if why:
-            self._context.health.waiting(what, why)
+            self._context.health.waiting(missing, why)
         elif self._waiting:
-            self._context.health.ready(what)
+            self._context.health.ready(missing)
         self._waiting = bool(why)
 
     def join(self, seconds: float | None = None) -> None:

@@ -61,15 +61,22 @@ def latest(database: Database, limit: int) -> Listed[ConflictRecord]:
 
 
 def groups(database: Database, limit: int) -> Listed[ConflictGroup]:
-    """What can be decided at once, a line each, the newest first."""
-    alike = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id, conflicts.c.adopted_at)
-    images = func.count(conflicts.c.sop_uid.distinct())
-    order = (func.max(conflicts.c.received_at).label("received_at"), func.max(conflicts.c.id).label("id"))
+    """What can be decided at once, a line each, the newest first; of one image alone a line for each content."""
+    its = (conflicts.c.kind, conflicts.c.study_id, conflicts.c.sent_study_id, conflicts.c.adopted_at)
+    uid = conflicts.c.sop_uid
+    first, last = (end(uid).over(partition_by=its) for end in (func.min, func.max))
+    content = case((first == last, conflicts.c.id)).label("content")
+    each = select(*its, uid, conflicts.c.id, conflicts.c.received_at, conflicts.c.object_key, content)
+    of = each.where(_OPEN).subquery().c
+    alike = (of.kind, of.study_id, of.sent_study_id, of.adopted_at)
+    images = func.count(of.sop_uid.distinct())
+    order = (func.max(of.received_at).label("received_at"), func.max(of.id).label("id"))
     single = (
-        case((images == 1, func.max(conflicts.c.sop_uid)), else_="").label("sop_uid"),
-        case((func.count() == 1, func.max(conflicts.c.object_key)), else_="").label("object_key"),
+        case((images == 1, func.max(of.sop_uid)), else_="").label("sop_uid"),
+        case((func.count() == 1, func.max(of.object_key)), else_="").label("object_key"),
     )
-    query = select(*alike, *order, images.label("images"), *single).where(_OPEN).group_by(*alike)
+    counted = (images.label("images"), func.count().label("contents"))
+    query = select(*alike, *order, *counted, *single).group_by(*alike, of.content)
     with database.transaction() as connection:
         return first_of(connection, query, ConflictGroup, order, limit)
 

@@ -200,6 +200,10 @@ WORK = Part(
         _read(decisions, "study_id", "revision"),
         _read(paused),
         _FILES,
+        _read(instances, "study_id"),
+        # Whether all that came of a series could be read.
+        _read(series, "id", "series_uid"),
+        _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
         _read(studies, "id", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),

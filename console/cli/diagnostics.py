@@ -75,7 +75,8 @@ def _port(settings: Settings) -> Iterator[Look]:
 
 def _disk(settings: Settings) -> Iterator[Look]:
     """Room for the log at its full size, above the floor that must stay free."""
-    folder = next(place for place in (settings.data.absolute(), *settings.data.absolute().parents) if place.is_dir())
+    spool = settings.data.absolute() / "spool"
+    folder = next(place for place in (spool, *spool.parents) if place.is_dir())
     free = shutil.disk_usage(folder).free
     wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
     said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"

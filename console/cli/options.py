@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from config.loading import load_settings
+from config.loading import load_settings, load_sound
 from config.secret_urls import has_password
 from config.settings import Settings
+from config.sources import Sources
 from console.cli.hints import typed
 from domain.errors import Permanent
 
@@ -57,6 +58,7 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         help="TOML settings file; also DICOM_NODE_CONFIG.",
+        readable=False,  # whoever reads it says what to do
         callback=typed("--config"),
         is_eager=True,
     ),
@@ -136,12 +138,21 @@ def settings_from(config: Path | None, **given: object) -> Settings:
 
     Keys are dotted paths with `__` for the dot (`listener__port=104`); None stands for an option that was not given.
     """
+    return load_settings(config, _absolute(_nested(given)))
+
+
+def sources_of(config: Path | None, **given: object) -> Sources:
+    """Where settings_from found each setting, for a complaint about one."""
+    return load_sound(config, _absolute(_nested(given))).sources
+
+
+def _nested(given: Mapping[str, object]) -> dict[str, object]:
     overrides: dict[str, object] = {}
     for path, value in given.items():
         if value is None or value == []:
             continue
         _put(overrides, path.split("__"), value)
-    return load_settings(config, _absolute(overrides))
+    return overrides
 
 
 def _put(table: dict[str, object], path: list[str], value: object) -> None:

@@ -3,7 +3,7 @@
 What `up` would stop at, what would keep it from its work, and, as remarks, what was most likely not meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from config import reach
 from config.environment import unknown_variables
 from config.loading import Loaded, load_sound
 from config.places import missing_places
-from config.rules import Rule, load_rules
+from config.rules import Rule, sound_rules
 from config.settings import Settings
 from config.sources import Fault
 from config.toml_lines import dotted, load, locate, read
@@ -20,10 +20,9 @@ from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
 from models.registry import Package
 from models.rule_faults import RuleFault, rule_faults
-from models.signing import trusted_keys
 from roles.database import refuse_unusable
 from roles.ports import closed
-from store.database import server_at
+from roles.unusable import unusable
 
 _RULES = (("models", "rules"),)
 _DATA = (("data",), ("database", "url"), ("database", "url_file"))
@@ -61,8 +60,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
     yield from reach.callers(settings)
     yield from reach.doubtful(settings)
     yield from reach.hosts(settings)
-    yield from _of_database(settings)
-    yield from _of_keys(settings)
+    yield from unusable(settings)
     yield from _of_worker(settings)
 
 
@@ -89,24 +87,6 @@ def _of_own_database(settings: Settings) -> Iterator[Fault]:
         yield Fault(f"data: {error.sentence}", _DATA)
 
 
-def _of_database(settings: Settings) -> Iterator[Fault]:
-    for name in ("url", "owner_url"):
-        if (url := getattr(settings.database, name)) is None:
-            continue
-        try:
-            server_at(url.get_secret_value())
-        except ConfigurationError as error:
-            yield Fault(f"database.{name}: {error}", (("database", name), ("database", f"{name}_file")))
-
-
-def _of_keys(settings: Settings) -> Iterator[Fault]:
-    for number, place in enumerate(settings.models.trusted_keys):
-        try:
-            trusted_keys([place])
-        except ConfigurationError as error:
-            yield Fault(f"models.trusted_keys: {error}", (("models", "trusted_keys", number),))
-
-
 def _of_packages(loaded: Loaded, checked: Checked) -> None:
     """Packages and rules, where the settings that name them are right."""
     settings = loaded.settings
@@ -116,13 +96,15 @@ def _of_packages(loaded: Loaded, checked: Checked) -> None:
     found, broken = packages.installed(settings), packages.broken(settings)
     for said in broken.values():
         checked.complaints += said.split("\n")
-    rules, file = None, settings.models.rules
+    rules: dict[int, Rule] | None = None
+    file = settings.models.rules
     if file is not None and file.is_file():
         try:
-            rules = load_rules(file)
+            rules, lines = sound_rules(file)
         except ConfigurationError as error:
-            checked.complaints += error.lines
-    for fault in _unrun(settings, found, rules):
+            rules, lines = None, [*error.lines]
+        checked.complaints += lines
+    for fault in _unrun(settings, found, None if rules is None else rules.values()):
         (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
     if rules is not None and file is not None:
         _of_rules(file, rule_faults(rules, {one.name: one for one in found}, broken, settings.listener), checked)
@@ -136,7 +118,7 @@ def _of_rules(file: Path, faults: Iterator[RuleFault], checked: Checked) -> None
         (checked.complaints if one.certain else checked.remarks).append(line)
 
 
-def _unrun(settings: Settings, found: list[Package], rules: tuple[Rule, ...] | None) -> Iterator[Fault]:
+def _unrun(settings: Settings, found: list[Package], rules: Iterable[Rule] | None) -> Iterator[Fault]:
     """Packages that the settings keep from running. The shipped ones are there whatever the site wants of them."""
     own = settings.models.folder is not None
     for package in found:

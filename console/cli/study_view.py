@@ -216,10 +216,15 @@ CONFLICT = ("id", "received", "what", "images", "instance in study", "names stud
 
 def conflict(one: ConflictRecord | ConflictGroup) -> tuple[object, ...]:
     """A row of `CONFLICT`."""
-    images = one.images if isinstance(one, ConflictGroup) else 1
+    images = _images(one) if isinstance(one, ConflictGroup) else "1"
     what = one.kind if one.adopted_at is None else f"{one.kind}, replaced {moment(one.adopted_at)}"
     studies = (str(one.study_id)[:_ID], str(one.sent_study_id or "-")[:_ID])
     return one.id, moment(one.received_at), what, images, *studies, one.sop_uid, one.object_key
+
+
+def _images(one: ConflictGroup) -> str:
+    """How many, and where some have several contents, how many of these there are (`conflicts list --each`)."""
+    return str(one.images) if one.contents == one.images else f"{one.images} ({one.contents} contents: --each)"
 
 
 def _decisions(path: StudyPath) -> Section:

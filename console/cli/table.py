@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, Command] = {
         "recovery", "Run a model once more on the images that it has had: its new result supersedes the earlier one."
     ),
     "results": Command("results", "Results that are wrong: take them back."),
-    "quarantine": Command("studies", "Instances that arrived whole but could not be read."),
+    "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
     "conflicts": Command("conflicts", "Instances that came with other bytes under a known UID."),
     "patients": Command("patients", "Studies whose images name two patients: whose are they?"),

@@ -17,6 +17,7 @@ from functools import partial
 
 from audit.trail import Ledger, Transaction
 from config import metrics
+from config.logs import at_work_on
 from consumers.bus.announced import announced
 from consumers.bus.dead_letters import DEAD_LETTER_LIMIT, DeadLetterLimit, set_aside
 from consumers.bus.outage import RetryUntilAvailable
@@ -139,7 +140,8 @@ class Consumer:
             return "passed over"
         if not mark_handled(transaction.connection, self._group, event.id, self._clock.now()):
             return "duplicate"
-        handler(transaction, event)
+        with at_work_on(study=event.study_id):
+            handler(transaction, event)
         return "handled"
 
     def _give_up(self, message: Message, error: NodeError, attempts: int) -> str:

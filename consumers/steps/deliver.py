@@ -170,7 +170,7 @@ class _Deliveries:
         transaction.record(Action.DELIVERY_FAILED, study, **said)
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
-    def settled(self, item: Delivery, state: str, seconds: float) -> None:
+    def settled(self, item: Delivery, state: str, seconds: float, error: NodeError | None = None) -> None:
         """Count the attempt; each object was counted when its answer came."""
         metrics.deliveries.labels(item.destination, state).inc()
         self._undelivered.tell()

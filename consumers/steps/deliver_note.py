@@ -106,7 +106,7 @@ class _Notes:
         transaction.record(Action.DELIVERY_FAILED, study, **said)
         stuck.stop(transaction, study, stuck.Cause.DELIVERY, str(error), self._clock.now())
 
-    def settled(self, item: Rejection, state: str, seconds: float) -> None:
+    def settled(self, item: Rejection, state: str, seconds: float, error: NodeError | None = None) -> None:
         """Count the attempt; the object was counted when its answer came."""
         metrics.deliveries.labels(item.destination, state).inc()
 

@@ -18,8 +18,9 @@ from functools import partial
 
 from audit.trail import Ledger
 from config import metrics
+from config.logs import at_work_on
 from consumers.steps.index_batch import IndexBatch
-from dicom_node.intake.filing import Filed, Unreadable, damaged, file, safe, unfiled, where
+from dicom_node.intake.filing import Filed, Unreadable, damaged, file, judged, safe, unfiled, where
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import DamagedRecord, Entry, Kind, Mark, SpoolReader
 from domain.clock import Clock, SystemClock
@@ -145,8 +146,11 @@ class Indexer:
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
-            filing = file(entry, self._marks)
+            with at_work_on(association=entry.association, record=entry.sequence):
+                filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
+            if isinstance(filing, Filed):
+                filing = judged(filing, self._objects.path(filing.key))
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
@@ -236,10 +240,12 @@ class Indexer:
 def _tell(batch: IndexBatch) -> None:
     for outcome, count in batch.counts.items():
         metrics.indexed.labels(outcome).inc(count)
-    if batch.reasons:
-        # One line a batch: thousands may come at once, and each is in the table and on the trail.
-        extra = {"count": len(batch.reasons), "reason": batch.reasons[0]}
+    # A line a batch for each kind: thousands may come at once, and each is in the table and on the trail.
+    for fault, count in batch.faults.items():
+        extra = {"count": count, "reason": fault.value}
         _log.error("instances went into quarantine (dicom-node quarantine list)", extra=extra)
+    for why, count in batch.refused.items():
+        _log.warning("the listener refused (dicom-node audit show)", extra={"count": count, "reason": why})
 
 
 def _taken() -> Iterator[bytes]:

@@ -1,14 +1,16 @@
 """What one batch of records changes in the database; every step is one that changes nothing when it is done again."""
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audit.trail import Action, Transaction
+from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
+from dicom_node.intake.refusals import refusals
 from dicom_node.spool import Close, Entry, Kind
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
@@ -42,8 +44,9 @@ class _Placed:
 class IndexBatch:
     """One transaction's worth of records. `lock_studies` comes before what is filed or put into quarantine.
 
-    `counts` says how many instances had which outcome, `reasons` why those that went into quarantine did, `studies`
-    whose objects must be synced before anybody may rely on them; `spool` is the identity of the one that holds them.
+    `counts` says how many instances had which outcome, `faults` how many went into quarantine for which, `refused` how
+    many of what the listener refused it for what, `studies` whose objects must be synced before anybody may rely on
+    them; `spool` is the identity of the one that holds them.
     """
 
     def __init__(self, transaction: Transaction, now: datetime, spool: str) -> None:
@@ -53,7 +56,8 @@ class IndexBatch:
         self._spool = spool
         self._rows: dict[str, StudyRow] = {}
         self.counts: dict[str, int] = defaultdict(int)
-        self.reasons: list[str] = []
+        self.faults: Counter[Fault] = Counter()
+        self.refused: Counter[str] = Counter()
         self.studies: set[StudyId] = set()
         self._calls: dict[Caller, Calls] = defaultdict(Calls)
 
@@ -137,8 +141,8 @@ class IndexBatch:
     def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
         lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
         self.counts["damaged" if lost else "quarantined"] += 1
-        self.reasons.append(one.fault)
-        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.fault}
+        self.faults[one.fault] += 1
+        details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.reason}
         self._transaction.record(Action.QUARANTINED, study.id if study else None, **_who(one.entry), **details)
 
     def _link(self, brought: Iterable[tuple[uuid.UUID, Entry]]) -> None:
@@ -148,11 +152,12 @@ class IndexBatch:
         index.link_associations(self._connection, last)
 
     def note(self, entries: Iterable[Entry]) -> None:
-        """What has no row of its own goes to the trail, once."""
+        """What has no row of its own goes to the trail, once; what was refused is counted by why it was."""
         for entry in entries:
             action = _NOTED.get(entry.kind)
             mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
             if action and index.first_time(self._connection, mark, self._now):
+                self.refused.update(refusals(entry))
                 if entry.kind is Kind.ASSOCIATION_REFUSED:
                     self._count_refused(entry)
                 details = {key: value for key, value in entry.details.items() if value is not None}
@@ -292,7 +297,7 @@ def _quarantine_row(one: Unreadable, study: StudyRow | None) -> QuarantineRow:
         digest=one.digest,
         association_id=one.entry.association,
         object_key=one.key,
-        reason=one.fault,
+        reason=one.reason,
         received_at=one.entry.received,
         study_id=study.id if study else None,
         series_uid=one.uids.series,

@@ -16,7 +16,16 @@ from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import stuck
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, IntegrityError, NodeError, NotSuitable, Permanent, Retryable
+from domain.errors import (
+    ConfigurationError,
+    IntegrityError,
+    NodeError,
+    NotSuitable,
+    Permanent,
+    Retryable,
+    UnusableInput,
+    word,
+)
 from domain.events import Event, InferenceCompleted, InferenceFailed, InferenceNotSuitable
 from domain.findings import Findings
 from domain.ids import StudyId
@@ -29,6 +38,7 @@ from store.jobs import JOBS, STUDY_IS_COMPLETE, Job
 from store.leases import Condition, Lease, LeaseTable
 from store.objects import ObjectStore
 from store.pauses import MODEL_GOES_ON
+from store.quarantine import unreadable_of_series
 from store.studies import note_progress
 
 _log = logging.getLogger(__name__)
@@ -115,12 +125,14 @@ class Inference:
     def run(self, claimed: Sequence[Claimed[Job]], sign: Callable[[], None]) -> Sequence[Inferred | NodeError]:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
+            refusals = [_refusal(connection, one.item) for one in claimed]
             tasks = [self._task(connection, one.item, one.lease) for one in claimed]
+        whole = [task for task, refusal in zip(tasks, refusals, strict=True) if not refusal]
         upcoming = self._upcoming()
         self._scratch.mkdir(parents=True, exist_ok=True)
-        outcomes = self._infer(claimed[0].item, tasks, upcoming)
-        triples = zip(claimed, tasks, outcomes, strict=True)
-        return [self._kept(one.item, task, outcome) for one, task, outcome in triples]
+        answers = iter(self._infer(claimed[0].item, whole, upcoming) if whole else ())
+        triples = zip(claimed, tasks, refusals, strict=True)
+        return [self._kept(one.item, task, refusal or next(answers)) for one, task, refusal in triples]
 
     def _infer(self, first: Job, tasks: Sequence[Task], upcoming: Task | None) -> Sequence[Answer | NodeError]:
         try:
@@ -261,12 +273,27 @@ class Inference:
         transaction.record(Action.JOB_FAILED, study, job=str(row), reason=error.sentence, state=JobState.FAILED.value)
         stuck.stop(transaction, study, stuck.Cause.INFERENCE, error.sentence, self._clock.now())
 
-    def settled(self, item: Job, state: str, seconds: float) -> None:
-        """Count and log it."""
+    def settled(self, item: Job, state: str, seconds: float, error: NodeError | None = None) -> None:
+        """Count and log it: what failed with a word of why, for the reason itself may quote what an image says."""
         metrics.inference_seconds.labels(item.model, state).observe(seconds)
-        _log.info(
-            "inference ended", extra={"study": item.study_id, "job": item.id, "model": item.model, "outcome": state}
-        )
+        extra = {"study": item.study_id, "job": item.id, "model": item.model, "outcome": state}
+        if error is None or isinstance(error, NotSuitable):
+            _log.info("inference ended", extra=extra)
+        else:
+            _log.warning("inference failed", extra={**extra, "reason": word(error)})
+
+
+def _refusal(connection: Connection, job: Job) -> UnusableInput | None:
+    """Of a series of which something came and cannot be read a model would see a part, and nobody be told."""
+    ids = {job.series_id, *map(uuid.UUID, job.inputs.values())}
+    count = unreadable_of_series(connection, job.study_id, ids)
+    if not count:
+        return None
+    them = "it" if count == 1 else "them"
+    return UnusableInput(
+        f"{count} image{'s' * (count > 1)} of the series came and cannot be read: have {them} sent again "
+        f"(dicom-node status {str(job.study_id)[:8]} says which and why)"
+    )
 
 
 def _about(job: Job) -> dict[str, str | int]:

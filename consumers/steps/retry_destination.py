@@ -1,5 +1,6 @@
 """Another chance for all that a destination did not get, when it was mended; what failed for other reasons stays so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,12 +31,17 @@ def studies_that_wait(database: Database, destination: str) -> list[StudyId]:
         )
 
 
-def retry_destination(ledger: Ledger, destination: str, now: datetime) -> RetriedDestination:
-    """Send it at once, a transaction a study; a study that was stuck for this alone goes on."""
+def retry_destination(
+    ledger: Ledger, destination: str, now: datetime, tell: Callable[[int, int], None] = lambda done, of: None
+) -> RetriedDestination:
+    """Send it at once, a transaction a study; a study that was stuck for this alone goes on.
+
+    `tell` hears of how many studies of how many are done.
+    """
     reason = _REASON.format(destination)
     sent = notes = 0
     waiting = studies_that_wait(ledger.database, destination)
-    for study in waiting:
+    for number, study in enumerate(waiting, 1):
         with ledger.transaction() as transaction:
             connection = transaction.connection
             jobs.lock(connection, study)
@@ -49,4 +55,5 @@ def retry_destination(ledger: Ledger, destination: str, now: datetime) -> Retrie
             transaction.record(Action.RETRIED, study, **done)
             transaction.wake(DELIVERIES_CHANNEL)
         sent, notes = sent + tried, notes + told
+        tell(number, len(waiting))
     return RetriedDestination(sent, notes, len(waiting))

@@ -53,7 +53,7 @@ def opened(path: Source, name: str, tags: Sequence[str | int], pixels: bool = Fa
     except OSError as error:
         raise Retryable(f"{name} cannot be opened: {error.strerror}") from error
     except DAMAGED as error:
-        raise UnusableInput(f"{name} is truncated or damaged") from error
+        raise UnusableInput(f"{name} is cut short or damaged: have it sent again") from error
     return dataset
 
 

@@ -121,7 +121,8 @@ class Attributes:
     def _needed(self, keyword: str, macro: str) -> str:
         text = self.text(keyword, macro)
         if not text:
-            raise UnusableInput(f"{self.name} states no {title(keyword)}")
+            broken = any(is_there(one, keyword) for one in self._holders(macro))
+            raise UnusableInput(f"{self.name} states no {title(keyword)}{' that can be read' if broken else ''}")
         return text
 
     def _no_numbers(self, keyword: str, count: int, macro: str) -> UnusableInput:
@@ -143,7 +144,7 @@ def opened_image(path: Source, file: str, tags: Sequence[str | int], pixels: boo
     dataset = opened(path, file, tags, pixels)
     uid = text_of(dataset, "SOPInstanceUID")
     if not uid:
-        raise UnusableInput(f"{file} is truncated or damaged: it names no instance")
+        raise UnusableInput(f"{file} is cut short or damaged, for it names no instance: have it sent again")
     number = numbers_of(text_of(dataset, "InstanceNumber")) or ()
     named = len(number) == 1 and number[0].is_integer()
     return Attributes(dataset, f"image {int(number[0])}" if named else f"instance {shown(uid)}")
@@ -182,6 +183,15 @@ def text_of(dataset: Dataset, key: str | int) -> str:
     if code:
         return _unpacked(value, ("<" if element.is_little_endian else ">") + code)
     return value.decode("ascii", "replace").partition("\0")[0].strip(" ")
+
+
+def is_there(dataset: Dataset, key: str | int) -> bool:
+    """Whether the element has a value, whatever that is."""
+    tag = _tag(key)
+    if tag not in dataset:
+        return False
+    value = dataset.get_item(tag).value
+    return bool(value.strip(b"\0 ") if isinstance(value, bytes) else value)
 
 
 def items_of(dataset: Dataset, key: str | int) -> Sequence[Dataset]:

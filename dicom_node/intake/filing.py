@@ -1,12 +1,14 @@
 """One instance on its way from the spool into the object store: header, digest, Part 10 file. Stores nothing itself."""
 
 import hashlib
+import mmap
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dicom_node import elements, outside
+from dicom_node.intake.faults import Fault
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
 from dicom_node.intake.identity import PatientMarks
@@ -31,7 +33,7 @@ class Filed:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An instance to be stored under `key` for inspection; `fault` says why it cannot be filed.
+    """An instance to be stored under `key` for inspection; `reason` says why it cannot be filed, `fault` of which kind.
 
     `uids` say where it belongs, as far as that could be read.
     """
@@ -39,7 +41,8 @@ class Unreadable:
     entry: Entry
     digest: str
     key: str
-    fault: str
+    reason: str
+    fault: Fault
     uids: Uids
     pieces: Callable[[], Iterator[bytes]] = field(repr=False)
 
@@ -99,17 +102,37 @@ def reread(path: Path, marks: PatientMarks | None = None) -> Reread:
 
 def damaged(entry: Entry, reason: str) -> Unreadable:
     """In the place of an instance whose bytes the disk lost; there is no object."""
-    return Unreadable(entry, _digest_of_place(entry, reason), "", reason, Uids(sop=entry.sop_instance), _nothing)
+    uids = Uids(sop=entry.sop_instance)
+    return Unreadable(entry, _digest_of_place(entry, reason), "", reason, Fault.LOST, uids, _nothing)
 
 
 def unfiled(entry: Entry, filing: Filed | Unreadable | None, reason: str) -> Unreadable:
     """In the place of a record that no table takes; its object, where it has one, stays under its key."""
     if filing is None:
-        return replace(damaged(entry, reason), uids=Uids())
+        return replace(damaged(entry, reason), uids=Uids(), fault=Fault.DEFECT)
     if isinstance(filing, Unreadable):
-        return replace(filing, fault=reason)
-    uids = Uids(filing.header.study_uid, filing.header.series_uid, filing.header.sop_uid)
-    return Unreadable(entry, filing.digest, filing.key, reason, uids, _nothing)
+        return replace(filing, reason=reason, fault=Fault.DEFECT)
+    return Unreadable(entry, filing.digest, filing.key, reason, Fault.DEFECT, _uids(filing.header), _nothing)
+
+
+def judged(filing: Filed, path: Path) -> Filed | Unreadable:
+    """What was too long to be held whole when it was read, by its object at `path`, which has room for that.
+
+    Raises Retryable where that cannot be read.
+    """
+    if filing.entry.size <= _WHOLE:
+        return filing
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            syntax = filing.entry.transfer_syntax
+            read_header(data, syntax, whole=True, begins=len(data) - filing.entry.size)
+    except OSError as error:
+        raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
+    except UnreadableHeader as error:
+        return Unreadable(filing.entry, filing.digest, filing.key, str(error), error.fault, error.uids, _nothing)
+    except Exception as error:  # the same wall as in _read
+        return unfiled(filing.entry, filing, f"it cannot be judged: {where(error)}")
+    return filing
 
 
 def where(error: BaseException) -> str:
@@ -134,7 +157,7 @@ def _file(entry: Entry, marks: PatientMarks | None) -> Filed | Unreadable:
 
     if isinstance(read, Header):
         return Filed(entry, digest.hexdigest(), key, read, pieces)
-    return Unreadable(entry, digest.hexdigest(), key, str(read), read.uids, pieces)
+    return Unreadable(entry, digest.hexdigest(), key, str(read), read.fault, read.uids, pieces)
 
 
 def _digest_of_place(entry: Entry, reason: str) -> str:
@@ -170,7 +193,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
     try:
         header = _header(entry, chunks, marks)
         if header.frames > 1:
-            return _laid_out(header, _longer(chunks), entry.transfer_syntax)
+            header = _laid_out(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
         return error
     except (OSError, MemoryError, DamagedRecord):
@@ -178,8 +201,29 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
     except Exception as error:
         # The wall between bytes from outside and the index: whatever they bring a reader to, the next instance goes
         # on. A list of what may be raised would always be one name short.
-        return UnreadableHeader(f"its header cannot be read: {where(error)}", Uids())
-    return header
+        return UnreadableHeader(f"its header cannot be read: {where(error)}", Uids(), fault=Fault.DEFECT)
+    return _as_announced(_believed(header, entry), entry)
+
+
+def _believed(header: Header, entry: Entry) -> Header:
+    """A frame has a bit at least: where there are more than that, as in what has no pixels, nothing is said of them."""
+    most = 8 * entry.size * (elements.MOST_INFLATED if entry.transfer_syntax == elements.DEFLATED else 1)
+    return header if header.frames <= most else replace(header, frames=1)
+
+
+def _as_announced(header: Header, entry: Entry) -> Header | UnreadableHeader:
+    """The header, where the command that brought the data set spoke of this instance (PS3.4 B.2.3, status A900H)."""
+    what = "class" if header.sop_class and header.sop_class != entry.sop_class else ""
+    if entry.sop_instance and header.sop_uid != entry.sop_instance:
+        what = f"{what} and instance" if what else "instance"
+    if not what:
+        return header
+    said = f"the command that sent it names another SOP {what} than its data set (PS3.4 B.2.3, A900H)"
+    return UnreadableHeader(said, _uids(header), fault=Fault.OTHER_INSTANCE)
+
+
+def _uids(header: Header) -> Uids:
+    return Uids(header.study_uid, header.series_uid, header.sop_uid)
 
 
 def _laid_out(header: Header, data: bytes, transfer_syntax: str) -> Header:
@@ -195,11 +239,12 @@ def _laid_out(header: Header, data: bytes, transfer_syntax: str) -> Header:
 def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMarks | None) -> Header:
     start = next(chunks(), b"")
     try:
-        return read_header(start, entry.transfer_syntax, marks)
+        return read_header(start, entry.transfer_syntax, marks, whole=len(start) >= entry.size)
     except UnreadableHeader as error:
         if not error.more or len(start) >= entry.size:
             raise
-        return read_header(_longer(chunks), entry.transfer_syntax, marks)
+        start = _longer(chunks)
+        return read_header(start, entry.transfer_syntax, marks, whole=len(start) >= entry.size)
 
 
 def _longer(chunks: Callable[[], Iterator[bytes]]) -> bytes:

@@ -6,16 +6,18 @@ needs the difference. Tests hold it to pydicom over every readable file of the t
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from dicom_node import elements, outside
-from dicom_node.elements import DEFLATED, OutOfData, tag_name
-from dicom_node.intake import identity
+from dicom_node.elements import DEFLATED, Data, OutOfData, tag_name
+from dicom_node.intake import identity, wholeness
+from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
+from dicom_node.intake.wholeness import Extent
 from domain.errors import UnusableInput
 
 CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018
@@ -32,7 +34,7 @@ _WANTED = frozenset(
         *(CHARACTER_SET, SOP_CLASS, SOP_INSTANCE, MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION, BODY_PART),
         *(SPACING_BETWEEN_SLICES, STUDY, SERIES, POSITION, ORIENTATION, FRAMES),
         *(IMAGE_TYPE, STUDY_DATE, BIRTH_DATE, AGE, CONTRAST, VIEW, PHOTOMETRIC, BURNED_IN),
-        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE, *identity.TAGS),
+        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE, *identity.TAGS, *wholeness.TAGS),
     )
 )
 _LAST = max(_WANTED)
@@ -48,6 +50,9 @@ _ONCE = {
 }
 # An inflated head of this size holds the wanted elements of anything but a hostile file.
 _INFLATED = 4 << 20
+# Of what is deflated so much is counted to see whether it ends: a file may be made to inflate to a thousand times that.
+_COUNTED = 128 << 20
+_PIXEL_PATH = (wholeness.PIXELS,)
 # More frames than Number of Frames can say (IS, PS3.5 6.2), and than the index can hold.
 _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
@@ -74,12 +79,17 @@ class Uids:
 
 
 class UnreadableHeader(UnusableInput):
-    """The head of a data set cannot be used; `uids` are those that it gave all the same."""
+    """The head of a data set cannot be used; `uids` are those that it gave all the same, `fault` is of which kind."""
 
-    def __init__(self, reason: str, uids: Uids, more: bool = False) -> None:
+    def __init__(self, reason: str, uids: Uids, more: bool = False, fault: Fault = Fault.ENCODING) -> None:
         super().__init__(reason)
         self.uids = uids
+        self.fault = fault
         self.more = more  # whether a longer head of the same data set may be readable
+
+
+class _Twice(UnusableInput):
+    """What says whose an instance is stands there twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +133,75 @@ class Header:
         return replace(self, study_description="", series_description="")
 
 
-def read_header(data: bytes, transfer_syntax: str, marks: PatientMarks | None = None) -> Header:
-    """The header at the start of `data`, a data set in `transfer_syntax`; whom it names by `marks`.
+def read_header(
+    data: Data, transfer_syntax: str, marks: PatientMarks | None = None, *, whole: bool = False, begins: int = 0
+) -> Header:
+    """The header of the data set that `data` has from `begins` on, in `transfer_syntax`; whom it names by `marks`.
 
     Raises UnreadableHeader where `data` ends too early, is no data set or lacks one of the UIDs that an instance cannot
-    be filed without.
+    be filed without. With `whole` there is no more of it than `data`: then also where it was cut short anywhere.
     """
     found: dict[int, bytes] = {}
     try:
-        _collect(elements.inflated(data, _INFLATED) if transfer_syntax == DEFLATED else data, transfer_syntax, found)
+        plain = elements.inflated(data[begins:], _INFLATED) if transfer_syntax == DEFLATED else data
+        extent = _collect(plain, transfer_syntax, found, 0 if transfer_syntax == DEFLATED else begins)
     except UnusableInput as error:
-        raise UnreadableHeader(str(error), _uids(found), isinstance(error, OutOfData)) from error
+        raise _unreadable(found, error, whole) from error
     uids = _uids(found)
     for tag, uid in ((STUDY, uids.study), (SERIES, uids.series), (SOP_INSTANCE, uids.sop)):
         if not uid:
-            raise UnreadableHeader(f"{_IDENTITY[tag]} is {'not a UID' if found.get(tag) else 'missing'}", uids)
-    return _header(found, uids, marks)
+            said = f"{_IDENTITY[tag]} is {'not a UID' if found.get(tag) else 'missing'}"
+            raise _strange(found, said) or UnreadableHeader(said, uids, fault=Fault.NO_IDENTITY)
+    header = _header(found, uids, marks)
+    if not whole:
+        return header
+    if said := _shortage(extent, data, begins, len(plain), found, header.frames, transfer_syntax):
+        raise _cut_short(found, said)
+    if said := wholeness.contradiction(extent, transfer_syntax):
+        raise UnreadableHeader(f"{_image(found)} cannot be decoded: {said} (PS3.5 A.4)", uids)
+    return header if extent.has_pixels else replace(header, frames=1)
+
+
+def _shortage(
+    extent: Extent, data: Data, begins: int, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str
+) -> str:
+    if transfer_syntax == DEFLATED:
+        try:
+            inflated = elements.inflated_size(data, begins, _COUNTED)
+        except UnusableInput as error:
+            return str(error)
+        if inflated >= _COUNTED:
+            return ""
+        if inflated > size:  # what is behind the part that was walked through is known by its length alone
+            extent.broke_off = ""
+        size = inflated
+    return wholeness.shortage(extent, size, found, frames, transfer_syntax)
+
+
+def _unreadable(found: Mapping[int, bytes], error: UnusableInput, whole: bool) -> UnreadableHeader:
+    if strange := _strange(found, str(error), isinstance(error, OutOfData) and not whole):
+        return strange
+    if not isinstance(error, OutOfData):
+        fault = Fault.CONTRADICTION if isinstance(error, _Twice) else Fault.ENCODING
+        return UnreadableHeader(str(error), _uids(found), fault=fault)
+    return _cut_short(found, str(error)) if whole else UnreadableHeader(str(error), _uids(found), more=True)
+
+
+def _strange(found: Mapping[int, bytes], said: str, more: bool = False) -> UnreadableHeader | None:
+    """Of bytes among which nothing is that is looked for, what a reader stumbled over first says little."""
+    if found:
+        return None
+    return UnreadableHeader(f"it is no DICOM data set in its transfer syntax ({said})", Uids(), more, Fault.NO_DATA_SET)
+
+
+def _cut_short(found: Mapping[int, bytes], said: str) -> UnreadableHeader:
+    said = f"{_image(found)} is {Fault.CUT_SHORT}: {said}; have it sent again"
+    return UnreadableHeader(said, _uids(found), fault=Fault.CUT_SHORT)
+
+
+def _image(found: Mapping[int, bytes]) -> str:
+    number = _whole(found, INSTANCE_NUMBER, -_MOST_NUMBER, _MOST_NUMBER)
+    return "it" if number is None else f"image {number}"
 
 
 def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) -> Header:
@@ -185,33 +248,45 @@ def age(stated: str, born: str, studied: str) -> float | None:
     return float(int(studied[:4]) - int(born[:4]) - before)
 
 
-def _collect(data: bytes, transfer_syntax: str, found: dict[int, bytes]) -> None:
-    """Add the wanted elements to `found`, so that those before a fault are known in spite of it.
+def _collect(data: Data, transfer_syntax: str, found: dict[int, bytes], begins: int = 0) -> Extent:
+    """Add the wanted elements to `found`, so that those before a fault are known in spite of it; how far it came.
 
     All that is at hand is walked through: where tags are out of order, another reader finds what stands further behind.
-    What is wrong behind all that is wanted costs the instance nothing.
+    What is wrong behind all that is wanted is no reason to know none of it.
     """
+    extent = Extent()
     twice = 0
-    behind = False
     try:
-        for path, tag, start, end in elements.walk(data, transfer_syntax, _LAST):
-            if path:
-                continue
-            if tag in _WANTED:
-                value = data[start:end]
-                if tag in _ONCE and found.setdefault(tag, value) != value:
-                    twice = tag
-                    break
-                found[tag] = value
-            elif tag > _LAST:
-                behind = True
-    except UnusableInput:
-        if not (behind and _IDENTITY.keys() <= found.keys()):
+        twice = _gather(elements.walk(data, transfer_syntax, _LAST, begins=begins), data, found, extent)
+    except UnusableInput as error:
+        if not (extent.last and _IDENTITY.keys() <= found.keys()):
             raise
+        if isinstance(error, OutOfData):
+            extent.broke_off = str(error)
     if twice:
         # Where tags are out of order too, nobody can tell which of the two is the instance's own.
         del found[twice]
-        raise UnusableInput(f"{_ONCE[twice]} {tag_name(twice)} is there twice, with different values")
+        raise _Twice(f"{_ONCE[twice]} {tag_name(twice)} is there twice, with different values")
+    return extent
+
+
+def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes], extent: Extent) -> int:
+    """The walk itself; it ends early at a tag that is there twice with different values, which it returns."""
+    for path, tag, start, end in walk:
+        if path:
+            # The first is the offset table, which may be empty (PS3.5 A.4).
+            extent.fragments += path == _PIXEL_PATH and (end > start or not extent.fragments)
+        elif tag in _WANTED:
+            value = data[start:end]
+            if tag in _ONCE and found.setdefault(tag, value) != value:
+                return tag
+            found[tag] = value
+        elif tag > _LAST:
+            extent.last, extent.end = tag, end
+            extent.has_pixels |= tag in wholeness.KINDS_OF_PIXELS
+            if tag == wholeness.PIXELS:
+                extent.pixels = end - start
+    return 0
 
 
 def _uids(found: Mapping[int, bytes]) -> Uids:

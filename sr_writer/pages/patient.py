@@ -5,23 +5,31 @@ Names are as the source wrote them, in its own character set; nothing of this re
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 from pydicom.valuerep import PersonName
 
 from dicom_node.attributes.files import opened
+from dicom_node.attributes.reader import title
 from sr_writer.encoding.elements import read
 from sr_writer.source import Source
 
 # What pydicom raises on the first use of a value that is not what its VR says.
 _WRONG = (AttributeError, IndexError, KeyError, LookupError, NotImplementedError, OverflowError, TypeError, ValueError)
 _UNSTATED, _UNREADABLE, _NO_LETTERS = "not stated", "cannot be read", "in letters that this page has not"
+_TAKEN_FROM = {
+    "name": "PatientName",
+    "patient_id": "PatientID",
+    "birth_date": "PatientBirthDate",
+    "study_date": "StudyDate",
+    "accession": "AccessionNumber",
+}
 
 
 @dataclass(frozen=True)
 class Head:
-    """Values in words; "not stated" where the source says nothing that can be read."""
+    """Values in words; "not stated" where the source says nothing, "cannot be read" where what it says is broken."""
 
     name: str
     patient_id: str
@@ -46,7 +54,7 @@ def head(source: Source, printable: Callable[[str], bool]) -> Head:
     """
     header = read(source.identity)
     image = opened(source.instances[0].file, "a file of the source", ["SpecificCharacterSet", "InstitutionName"])
-    return Head(
+    said = Head(
         name=_name(header, printable),
         patient_id=_text(header, "PatientID", printable),
         birth_date=_date(header, "PatientBirthDate"),
@@ -54,6 +62,13 @@ def head(source: Source, printable: Callable[[str], bool]) -> Head:
         accession=_text(header, "AccessionNumber", printable),
         institution=_institution(image, printable),
     )
+    return replace(said, **{field: getattr(said, field).replace(_UNSTATED, _UNREADABLE) for field in _broken(source)})
+
+
+def _broken(source: Source) -> list[str]:
+    """What was left out of every result because it is broken, which is not as if it had never been stated."""
+    left_out = [remark.partition(" of the source ")[0] for remark in source.remarks]
+    return [field for field, keyword in _TAKEN_FROM.items() if title(keyword) in left_out]
 
 
 def _institution(header: Dataset, printable: Callable[[str], bool]) -> str:

@@ -2,8 +2,10 @@
 
 from sqlalchemy import func, select
 
+from domain.ids import StudyId
 from domain.records import Listed, QuarantineRecord
 from store.database import Database
+from store.quarantine import unreadable_by_study
 from store.queries.records import first_of, rows_of
 from store.tables import quarantine
 
@@ -13,6 +15,12 @@ def quarantined(database: Database, limit: int) -> Listed[QuarantineRecord]:
     order = (quarantine.c.received_at, quarantine.c.id)
     with database.transaction() as connection:
         return first_of(connection, rows_of(QuarantineRecord, quarantine), QuarantineRecord, order, limit)
+
+
+def unreadable_of(database: Database, study: StudyId) -> int:
+    """How many instances of the study are unreadable."""
+    with database.transaction() as connection:
+        return unreadable_by_study(connection, [study]).get(study, 0)
 
 
 def quarantine_size(database: Database) -> int:

@@ -34,6 +34,7 @@ min_slices = 3
 
 # How bytes are cut off the end of a slice of 64 x 64: into the pixels, and (from the front) into the header.
 INTO_PIXELS, INTO_HEADER = -1000, 402
+_CUT = ("cut in the pixels", "cut in the header")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,12 @@ def test_an_enhanced_multi_frame_ct_of_sound_geometry_comes_home(trial: Trial, s
 @pytest.mark.parametrize(
     ("name", "state", "reason"),
     [
-        ("cut in the pixels", "stuck", r"body_and_bone: .*(truncated|pixel|decod)"),
+        (
+            "cut in the pixels",
+            "stuck",
+            r"body_and_bone: 1 image of the series came and cannot be read: have it sent again",
+        ),
+        # Cut before it names its study.
         ("cut in the header", "stuck", r"body_and_bone: slices are missing: 1 in all"),
         ("no image", "complete", r"no model wants it"),
         ("two slices", "complete", r"no model wants it"),
@@ -116,13 +122,16 @@ def test_a_study_that_cannot_be_used_ends_in_a_state_with_a_reason(
     assert trial.home(sent[name].uid) == {}
 
 
-def test_an_instance_cut_in_its_header_is_in_quarantine_with_the_reason(trial: Trial, sent: Mapping[str, Sent]) -> None:
-    cut = sent["cut in the header"].instances[10]
-    assert trial.node.cli("status")["quarantined"] == 1
-    (kept,) = trial.node.cli("quarantine", "list")["quarantine"]
-    assert kept["sop_uid"] == cut.sop_instance
-    assert "ends within" in kept["reason"]
-    assert (trial.node.data / "objects" / kept["object_key"]).read_bytes() == cut.file
+def test_an_instance_cut_short_is_in_quarantine_with_the_reason_wherever_it_ends(
+    trial: Trial, sent: Mapping[str, Sent]
+) -> None:
+    cut = {sent[name].instances[10].sop_instance: sent[name].instances[10] for name in _CUT}
+    assert trial.node.cli("status")["quarantined"] == len(cut)
+    kept = {one["sop_uid"]: one for one in trial.node.cli("quarantine", "list")["quarantine"]}
+    assert kept.keys() == cut.keys()
+    for uid, one in kept.items():
+        assert re.search("cut short: .* ends within .*; have it sent again", one["reason"])
+        assert (trial.node.data / "objects" / one["object_key"]).read_bytes() == cut[uid].file
 
 
 def test_unevenly_spaced_slices_of_a_real_scanner_are_refused_with_the_place_of_the_gap(

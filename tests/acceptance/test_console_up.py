@@ -21,7 +21,7 @@ from tests.support.processes import alive, children, free_port, postmasters
 pytestmark = pytest.mark.slow
 
 # What `status` says of a node that has received nothing.
-NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": ""}
+NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index_trouble": "", "paused": []}
 
 
 @pytest.fixture(scope="module")

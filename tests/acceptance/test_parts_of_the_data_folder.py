@@ -1,6 +1,8 @@
 """Each role has its parts of the data folder alone, read-only where it reads, and a study goes home all the same."""
 
 import errno
+import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +17,7 @@ from dicom_node.scu.store import send
 from roles.parts import IMAGES, MASKS, PARTS, RESULTS, Need, all_parts
 from store.schema import upgrade
 from tests.support import packages
-from tests.support.counterparts import missing
+from tests.support.counterparts import ROOT, missing
 from tests.support.node import PROGRAM, own_folder
 from tests.support.processes import Process, answers, free_port, tail, wait_for
 from tests.support.senders import acknowledged, instance
@@ -64,9 +66,8 @@ class Apart:
             **QUICK,
             "DICOM_NODE_DATA": str(self.data),
             "DICOM_NODE_DATABASE__URL": database,
-            "DICOM_NODE_DESTINATIONS": f'["{destination}"]',
             "DICOM_NODE_LISTENER__PORT": str(self.port),
-            "DICOM_NODE_MODELS__FOLDER": str(folder / "models"),
+            "DICOM_NODE_CONFIG": str(_site(folder, destination)),
         }
         self.roles: dict[str, Process] = {}
 
@@ -75,6 +76,12 @@ class Apart:
             env = {**self._env, "DICOM_NODE_HTTP__PORT": str(free_port())}
             self.roles[role] = Process(apart(role, self.data, self.parts), self._folder / f"{role}.log", env=env)
             stack.callback(self.roles[role].stop)
+
+    def run_beside(self, role: str, *words: str) -> str:
+        """What a command says in the place of a role, as `docker compose exec` has it."""
+        inside = ["nsenter", "--mount", "--target", str(self.roles[role].pid), *PROGRAM, *words]
+        environment = {**os.environ, **self._env}
+        return subprocess.run(inside, env=environment, check=True, capture_output=True, text=True).stdout
 
     def seen_by(self, role: str) -> Path:
         """The data folder as a role sees it, for one who is root."""
@@ -90,6 +97,24 @@ class Apart:
             return bool(predicate())
 
         wait_for(reached, 180, what, self.report)
+
+
+def _site(folder: Path, destination: str) -> Path:
+    """The settings file that Compose mounts, with this archive and these packages written into it."""
+    text = (ROOT / "deploy" / "compose" / "node.toml").read_text()
+    aet, _, place = destination.partition("@")
+    host, _, port = place.partition(":")
+    said = {
+        'aet = "ORTHANC"\nhost = "orthanc"\nport = 4242': f'aet = "{aet}"\nhost = "{host}"\nport = {port}',
+        '# folder = "/etc/dicom-node/models"': f'folder = "{folder / "models"}"',
+    }
+    for as_laid, here in said.items():
+        assert as_laid in text
+        text = text.replace(as_laid, here)
+    file = folder / "site" / "node.toml"
+    file.parent.mkdir()
+    file.write_text(text)
+    return file
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +149,14 @@ def test_a_study_goes_home_though_each_role_has_its_parts_alone(node: tuple[Apar
     assert len(archive.files()) >= 2
     for part in (IMAGES, MASKS, RESULTS):
         assert any(path.is_file() for path in (apart.parts / part).rglob("*")), part
+
+
+def test_a_command_in_the_place_of_the_index_says_where_the_study_is(node: tuple[Apart, StorageScp]) -> None:
+    apart, archive = node
+    said = json.loads(apart.run_beside("index", "status", "--json"))
+    assert [one["where"] for one in said["studies"]] == [f"results stored at {archive.destination.partition('@')[0]}"]
+    assert said["index_trouble"] == ""
+    assert "SCANNER" in apart.run_beside("index", "callers")
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,5 +1,6 @@
 """Installed as a service on a machine of its own: by its commands, with systemd, under a user of its own."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +9,7 @@ import pytest
 
 from console.cli.service_files import DATA, SETTINGS, UNITS
 from tests.support import packages
-from tests.support.machine import Machine
+from tests.support.machine import NODE, Machine
 from tests.support.phantoms import write
 from tests.support.processes import wait_for
 from tests.support.trial import small
@@ -50,6 +51,12 @@ def test_it_runs_as_a_user_of_its_own_whose_data_nobody_else_may_read(service: M
     assert set(users.split()) == {"dicom-node"}
 
 
+def test_who_may_not_read_the_settings_is_told_how_to_go_on(service: Machine) -> None:
+    done = service.run("runuser", "-u", "games", "--", NODE / "bin/dicom-node", "status", "--config", SETTINGS)
+    assert done.returncode == 1
+    assert f"{SETTINGS}: cannot be read: it is not this user's; run this with sudo" in done.stderr
+
+
 def test_a_study_that_is_sent_to_it_has_its_results_behind_all_walls(service: Machine) -> None:
     change(service, lambda text: text + MODELS)
     restart(service)
@@ -69,6 +76,13 @@ def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_
     assert f"{SETTINGS}:7: listener.port" in said
     assert (shown(service, "MainPID"), shown(service, "ActiveState")) == (before, "active")
     change(service, lambda _: right)
+
+
+def test_the_journal_has_each_line_by_its_role_and_how_grave_it_is(service: Machine) -> None:
+    asked = ("--output=json", f"--unit={UNIT}", "DICOM_NODE_ROLE=index", "PRIORITY=6", "--lines=1")
+    told = json.loads(printed(service, "journalctl", "--no-pager", *asked))
+    assert told["SYSLOG_IDENTIFIER"] == "dicom-node"
+    assert told["MESSAGE"].startswith("index: ")
 
 
 def test_a_node_that_was_killed_is_started_again(service: Machine) -> None:

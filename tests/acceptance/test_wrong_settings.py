@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from console.cli.app import app
 from inference_worker.engines.libraries import is_installed
+from tests.support.node import PROGRAM, own_folder
 from tests.support.processes import free_port
 
 # What stands in the file, and the line that is expected: @ is the file with the line's number behind it, {here} the
@@ -21,6 +23,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a table that is none": ("[listner]\nport = 104\n", "@1: listner: is not a setting; did you mean listener?"),
     "a key outside its table": ("aet = 'X'\n", "@1: aet: is not a setting here; did you mean listener.aet?"),
     "a key of another program": ("[delivery]\nretries = 3\n", "@2: delivery.retries: is not a setting; known here are"),
+    "a log that is a folder": ('[logging]\nfile = "."\n', "@2: logging.file: {here} is a folder, and a file is needed"),
     "no TOML": ("[listener]\nport = \n", "@2: not TOML: "),
     "a port beyond all": ("[listener]\nport = 70000\n", "@2: listener.port: must be 65535 or less, not 70000"),
     "a port in words": ("[listener]\nport = 'dicom'\n", "@2: listener.port: must be a whole number"),
@@ -229,3 +232,28 @@ def test_everything_that_is_wrong_is_told_at_once_and_in_the_order_of_the_file(t
         *(1, 3, 4, 7, 9, 11, 12, 13)
     ]
     assert (answer["ok"], done.exit_code) == (False, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[database]\nurl = "mysql://db/node"\n', "2: database.url: the database's URL is not of the form"),
+        ('[models]\ntrusted_keys = ["node.toml"]\n', "2: models.trusted_keys: {here}/node.toml"),
+        ('[logging]\nfile = "/proc/x/log"\n', "2: logging.file: /proc/x cannot be made"),
+        ('[models]\nfolder = "gone"\n', "2: models.folder: {here}/gone is not there"),
+        ('[bus]\nkafka = "127.0.0.1:1"\ntls = true\nca = "gone.pem"\n', "4: bus.ca: {here}/gone.pem is not there"),
+        ("[listener]\nport = {taken}\n", "2: listener.port: 127.0.0.1:{taken} cannot be opened"),
+    ],
+)
+def test_up_ends_with_code_2_and_the_line_where_a_setting_lets_no_role_do_its_work(
+    text: str, expected: str, words: dict[str, str]
+) -> None:
+    with own_folder() as folder:
+        file = folder / "node.toml"
+        own = "" if "[listener]" in text else "[listener]\nport = 0\n"
+        file.write_text(text.format(**words) + own)
+        command = [*PROGRAM, "up", "--config", str(file), "--data", str(folder / "data")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert f"{file}:{expected.format(**words, here=folder)}" in done.stderr

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.support import packages
 from tests.support.counterparts import ROOT, require
 from tests.support.processes import Process, free_port, wait_for
 
@@ -21,10 +22,12 @@ _UNREACHED = ("No matching distribution", "Could not find a version", "Connectio
 def bundle() -> Iterator[Path]:
     """The unpacked bundle of the least that can be installed."""
     with TemporaryDirectory(dir="/var/tmp") as place:
+        models = Path(place) / "models"
+        packages.write_package(models)
         made = subprocess.run(
             ["make", "bundle", f"DIST={place}"],
             cwd=ROOT,
-            env={**os.environ, "EXTRAS": ""},
+            env={**os.environ, "EXTRAS": "", "MODELS": str(models)},
             capture_output=True,
             text=True,
             check=False,
@@ -48,6 +51,7 @@ def test_it_installs_without_a_network_and_the_listener_answers_without_an_engin
     done = install(bundle, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("installed: dicom-node ")
+    assert list((tmp_path / "dicom-node/models").glob("*/manifest.toml"))
     program, port = tmp_path / "dicom-node/bin/dicom-node", free_port()
     listener = Process(
         [str(program), "listen", "--data", str(tmp_path / "data"), "--port", str(port)], tmp_path / "log"

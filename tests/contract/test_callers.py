@@ -57,6 +57,9 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
         writer.refuse_association(Peer("MR1", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR1' is not known")
         writer.refuse_association(Peer("a\\b\x1b", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title is not known")
         writer.refuse_association(Peer("CT2", "N0DE", "10.1.0.7"), 1, 1, 7, "called AE title 'N0DE' is not ours")
+        writer.refuse_association(Peer("MR9", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR9' is not known")
+        writer.close_association(writer.open_association(Peer("MR9", "NODE", "10.1.0.9"), {}), Close.RELEASED, "")
+        writer.refuse_association(Peer("MR9", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR9' is not known")
     bench.index()
     file = tmp_path / "node.toml"
     file.write_text('[listener]\nhost = "0.0.0.0"\n[[listener.callers]]\naet = "XR2"\naddress = "10.1.0.0/24"\n')

@@ -48,6 +48,9 @@ def test_the_keys_of_an_answer_and_the_sorts_of_its_values_stay(command: str, de
 SERVING = {"up", "viewer", "keep-database", *ROLES}
 # What a person decides, on rows that a test of its own makes; `--json` is held below.
 DECIDING = {
+    "hold",
+    "release",
+    "restore",
     "accept",
     "cancel",
     "conflicts adopt",
@@ -73,6 +76,7 @@ DECIDING = {
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
+    "backup",
     "destinations probe",
     "echo",
     "kafka grant",
@@ -110,6 +114,7 @@ LOOKING = {
     "models verify": "--files",
     "patients list": "STUDY",
     "quarantine list": "",
+    "retention plan": "",
     "send": "FOLDER --to A@127.0.0.1:104",
     "service show": "--config FOLDER/none.toml",
     "status": "",

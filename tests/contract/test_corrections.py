@@ -229,6 +229,27 @@ def test_other_bytes_of_a_whole_study_are_one_line_one_decision_and_one_entry_an
     assert bench.chain_holds()
 
 
+def test_each_of_several_contents_under_one_uid_is_listed_and_can_be_decided(bench: Bench, database_url: str) -> None:
+    bench.receive(SMALL.datasets())
+    for words in ("first", "second", "third"):
+        (again, *_) = SMALL.datasets()
+        again.SeriesDescription = words
+        came(bench, [again])
+    found = json.loads(console(bench, database_url, "conflicts", "list", "--json"))["conflicts"]
+    assert len({one["id"] for one in found}) == len({one["object_key"] for one in found}) == 3
+    assert [(one["images"], one["contents"], bool(one["sop_uid"])) for one in found] == [(1, 1, True)] * 3
+    came(bench, _described(SMALL.datasets()[1:2], "another image"))
+    (line,) = json.loads(console(bench, database_url, "conflicts", "list", "--json"))["conflicts"]
+    assert (line["images"], line["contents"]) == (2, 4)
+    assert "2 (4 contents: --each)" in console(bench, database_url, "conflicts", "list")
+
+
+def _described(datasets: list[Dataset], words: str) -> list[Dataset]:
+    for one in datasets:
+        one.SeriesDescription = words
+    return datasets
+
+
 def test_what_goes_back_is_what_was_adopted_by_one_decision(bench: Bench) -> None:
     bench.receive(SMALL.datasets())
     mended(bench)
@@ -251,11 +272,11 @@ def test_other_bytes_of_a_whole_study_are_set_aside_by_one_decision(bench: Bench
 def test_a_study_that_failed_says_that_other_bytes_wait_and_by_which_command_they_count(
     bench: Bench, registry: Registry, database_url: str, again: int
 ) -> None:
-    """A slice came cut short, was acknowledged, and comes whole: good bytes wait beside those that cannot be read."""
+    """A slice came damaged, was acknowledged, and comes as it is: good bytes wait beside those that cannot be read."""
     whole = SMALL.datasets()
     cut = SMALL.datasets()
     for one in cut[:again]:
-        one.PixelData = one.PixelData[:-64]
+        one.PixelData = bytes(len(one.PixelData))
     bench.receive(cut)
     route(bench, registry)
     worker(bench, FakeChild(registry, [UnusableInput("the pixels of image 1 cannot be decoded")])).step()

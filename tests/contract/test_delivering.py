@@ -1,6 +1,7 @@
 """Delivery on a real PostgreSQL: what is sent, again and to whom, and what ends it."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -94,6 +95,21 @@ def test_a_refusal_for_good_ends_the_delivery_and_says_so(written: Bench, monkey
     assert delivery(written) == ("refused", "SOP class not supported")
     assert study(written) == ("stuck", "PACS: SOP class not supported")
     assert events(written, "delivery.failed")[0].of(DeliveryFailed).state == "refused"
+
+
+def test_results_that_are_not_taken_are_told_once_with_the_reason(
+    written: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def send(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator[Outcome]:
+        yield from (Outcome(one, Verdict.RETRY, "out of resources", 0xA700) for one in objects)
+
+    monkeypatch.setattr(delivery_module, "send", send)
+    sending = sender(written)
+    for _ in range(2):
+        assert sending.step()
+        written.pass_time(1000)
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == [f"results were not delivered to {ARCHIVE.name}: out of resources"]
 
 
 def test_delivery_goes_on_for_days_and_then_asks_for_a_person(written: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

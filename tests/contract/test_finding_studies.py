@@ -11,6 +11,7 @@ from audit.trail import Action, newest_entries
 from console.cli.app import app
 from dicom_node.spool import Peer
 from store.identity_key import is_the_one
+from store.patients import groups
 from tests.support.bench import KEY, MARKS, Bench, open_bench
 from tests.support.ingest import send
 from tests.support.phantoms import Phantom
@@ -31,15 +32,18 @@ def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
             datasets = phantom.datasets()
             for one in datasets:
                 one.Modality = modality
+            if phantom is FIRST:
+                datasets[1].AccessionNumber = "B 99"  # ordered twice, examined once
+                datasets[1].SeriesInstanceUID = "1.2.3.99"
             send(made.writer, datasets, Peer(peer, "NODE", "127.0.0.1"))
         made.index()
         yield made
 
 
-def run(bench: Bench, *words: str, key: str = KEY) -> Result:
+def run(bench: Bench, *words: str, key: str = KEY, typed: str = "") -> Result:
     url = bench.database._engine.url.render_as_string(hide_password=False)
     environment = {"DICOM_NODE_IDENTITY__KEY": key, "DICOM_NODE_DATABASE__URL": url}
-    return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment)
+    return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment, input=typed)
 
 
 def found(bench: Bench, *words: str) -> list[str]:
@@ -56,6 +60,7 @@ def found(bench: Bench, *words: str) -> list[str]:
     [
         (("--accession", " a 4711 "), ["CT CHEST"]),
         (("--accession", "4711"), []),
+        (("--accession", "b 99"), ["CT CHEST"]),
         (("--patient-id", "P-2"), ["MR HEAD"]),
         (("--patient-id", "P-1", "--accession", "A 4711"), ["CT CHEST"]),
         (("--patient-id", "P-2", "--accession", "A 4711"), []),
@@ -74,16 +79,25 @@ def test_a_study_is_found_by_what_a_person_knows_of_it(bench: Bench, asked: Any,
     assert found(bench, *asked) == expected
 
 
+def test_a_number_may_be_typed_where_nobody_else_sees_it(bench: Bench) -> None:
+    result = run(bench, "status", "--patient-id", "-", "--json", typed="P-2\n")
+    assert [one["description"] for one in json.loads(result.stdout)["studies"]] == ["MR HEAD"]
+
+
 def test_no_number_of_a_patient_is_anywhere_in_the_database(bench: Bench) -> None:
     tables = [row[0] for row in bench.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'dicom_node'")]
     kept = "\n".join(str(row) for name in tables for row in bench.ask(f"SELECT t::text FROM dicom_node.{name} t"))
     assert "CT CHEST" in kept
-    assert [word for word in ("4711", "P-1", "P-2") if word in kept] == []
+    assert [word for word in ("4711", "B 99", "P-1", "P-2") if word in kept] == []
 
 
 def test_two_accession_numbers_in_one_study_are_not_two_patients(bench: Bench) -> None:
     ((two,),) = bench.ask("SELECT bool_or(two_patients) FROM dicom_node.studies")
     assert not two
+    ((study,),) = bench.ask("SELECT id FROM dicom_node.studies WHERE array_to_string(named, ' ') LIKE '%Accession%'")
+    with bench.database.transaction() as connection:
+        (group,) = groups(connection, study)
+    assert group.shown.instances == 2
 
 
 def test_a_search_by_another_key_says_so_instead_of_finding_nothing(bench: Bench) -> None:

@@ -177,7 +177,7 @@ def test_a_missing_table_or_right_is_a_defect_and_puts_nothing_into_quarantine(
 def test_a_defect_of_a_reader_of_headers_is_one_unreadable_instance(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> Header:
+    def broken(*_: object, **__: object) -> Header:
         raise ZeroDivisionError("Doe^Jane")
 
     with monkeypatch.context() as patch:

@@ -14,8 +14,9 @@ from cyclonedx.validation.json import JsonStrictValidator
 from models.registry import load_package
 from tests.support.counterparts import ROOT
 
-_IMAGE = re.compile(r"image: dicom-node:(\w+)\n\s*build: .*EXTRAS: \"?([^}\"]*)\"? }")
-IMAGES = dict(_IMAGE.findall((ROOT / "docker-compose.yml").read_text()))
+_IMAGE = re.compile(r"image: dicom-node:([\w-]+)\n\s*build: .*EXTRAS: \"?([^}\"]*)\"? }")
+_FILES = [ROOT / "docker-compose.yml", *(ROOT / "deploy" / "compose").glob("*.yml")]
+IMAGES = dict(_IMAGE.findall("\n".join(file.read_text() for file in _FILES)))
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ def test_each_image_has_a_list_of_all_that_it_holds(files: dict[str, Path]) -> N
     assert all({"pydicom", "psycopg", "sqlalchemy", "python", "ct_lung"} <= names for names in held.values())
     assert "openvino" in held["worker"] - held["results"]
     assert "highdicom" in held["results"] - held["worker"]
+    assert "torch" in held["worker-gpu"] - held["worker"]
     assert not held["node"] & {"openvino", "highdicom", "numpy", "torch", "pytest", "mypy"}
 
 

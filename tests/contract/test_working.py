@@ -1,6 +1,8 @@
 """The worker on a real PostgreSQL: jobs, retries, and reasons that a person can read."""
 
+import copy
 import json
+import logging
 import shutil
 import zlib
 from dataclasses import replace
@@ -54,6 +56,28 @@ def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, re
     assert study(bench) == ("stuck", "body_and_bone: slices are missing: 2 in all")
     assert [one.study.id for one in latest_studies(bench.database, 9, STUCK)] == [study_id(bench)]
     assert events(bench, "inference.failed")[0].of(InferenceFailed).state == "failed"
+
+
+def test_a_series_of_which_an_image_came_cut_short_is_not_read_without_it_until_it_comes_whole(
+    bench: Bench, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    *others, last = SMALL.datasets()
+    cut = copy.deepcopy(last)
+    cut.PixelData = last.PixelData[:100]
+    bench.receive([*others, cut])
+    route(bench, registry)
+    child = FakeChild(registry)
+    with caplog.at_level(logging.INFO):
+        worker(bench, child).step()
+    assert job(bench)[1].startswith("1 image of the series came and cannot be read: have it sent again")
+    assert study(bench)[0] == "stuck" and not child.tasks
+    (told,) = [one for one in caplog.records if "inference" in one.message]
+    assert (told.levelname, vars(told)["reason"]) == ("WARNING", "the images cannot be used")
+    bench.receive([last])
+    route(bench, registry)
+    worker(bench, child).step()
+    assert len(child.tasks) == 1
+    assert study(bench)[0] == "complete"
 
 
 def test_images_that_a_guard_refuses_are_an_answer_and_no_failure(bench: Bench, registry: Registry) -> None:

@@ -11,7 +11,7 @@ DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
 )
 # As a person types it: by its path, with sudo before it, or in a container.
-_TYPED = re.compile(r"(?:^|[/\s])dicom-node (?!-)(\S.*)$|docker compose run --rm (?:console|auditor) (\S.*)$")
+_TYPED = re.compile(r"(?:^|[/\s])dicom-node (?![-/])(\S.*)$|docker compose run --rm (?:console|auditor) (\S.*)$")
 
 
 def typed(path: Path) -> Iterator[list[str]]:

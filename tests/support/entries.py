@@ -2,9 +2,12 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
+from dicom_node.intake.header import read_header
 from dicom_node.spool import PART, Entry, Kind, Marked
+from domain.errors import UnusableInput
 
 CT, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
 
@@ -26,7 +29,8 @@ class Given:
 
 
 def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
-    """A record of the spool with texts as a peer may choose them."""
+    """A record of the spool with texts as a peer may choose them; without them the command names what `data` does."""
+    syntax = fields.get("transfer_syntax", EXPLICIT)
     given: dict[str, Any] = {
         "kind": Kind.INSTANCE,
         "association": uuid.UUID(int=1),
@@ -35,8 +39,9 @@ def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
         "address": "127.0.0.1",
         "sop_class": CT,
         "sop_instance": f"1.2.3.{number}",
-        "transfer_syntax": EXPLICIT,
+        "transfer_syntax": syntax,
         "details": {},
+        **_named(data, syntax),
     }
     pieces = [data[start : start + PART] for start in range(0, len(data), PART)]
     return Entry(
@@ -49,6 +54,13 @@ def entry(number: int, data: bytes = b"", **fields: Any) -> Entry:
         read=lambda: iter(pieces),
         **(given | fields),
     )
+
+
+def _named(data: bytes, syntax: str) -> dict[str, str]:
+    with suppress(UnusableInput):
+        header = read_header(data, syntax)
+        return {"sop_instance": header.sop_uid, **({"sop_class": header.sop_class} if header.sop_class else {})}
+    return {}
 
 
 def cut(data: bytes) -> bytes:

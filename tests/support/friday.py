@@ -189,7 +189,7 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     (1, 1, 3): (
         "calling AE title not recognized",
         "the pair of AE title and address is not in `listener.callers`",
-        'add the line with what the log shows, `callers = [{ aet = "CT", address = "10.1.2.3" }]`, and let it count',
+        '`dicom-node callers` prints the line to add: `{ aet = "CT", address = "10.1.2.3" }`; then `dicom-node reload`',
     ),
     (2, 3, 2): (
         "local limit exceeded",
@@ -329,15 +329,18 @@ def waits() -> set[str]:
     found = set()
     for file in (ROOT / "roles").glob("*.py"):
         tree = ast.parse(file.read_text())
-        named = dict(_named(tree))
+        named: dict[str, str] = {}
+        for name, said in _named(tree):
+            named[name] = f"{named[name]}|{said}" if name in named else said
         for one in ast.walk(tree):
             if isinstance(one, ast.Call) and one.args and "attr='waiting'" in ast.dump(one.func):
                 found |= set(_resolved(one.args[0], named).split("|"))
             if isinstance(one, ast.keyword) and one.arg == "waiting_for" and isinstance(one.value, ast.Tuple):
                 found |= {_resolved(part, named) for part in one.value.elts}
-            if isinstance(one, ast.AnnAssign) and "waiting" in ast.dump(one.target) and isinstance(one.value, ast.Dict):
-                found |= {named[key.id] for key in one.value.keys if isinstance(key, ast.Name)}
-    return {re.split(r":? NAME$| \(", one)[0] for one in found - {"what"}}
+            if isinstance(one, ast.Assign | ast.AnnAssign) and isinstance(one.value, ast.Dict):
+                begun = ast.unparse(one).startswith("self._waiting")
+                found |= {_resolved(key, named) for key in one.value.keys if begun and key is not None}
+    return {re.split(r":? NAME$| \(", one)[0] for one in found - {"what", ""}}
 
 
 def _named(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,11 @@
 import re
 import subprocess
 
+import pytest
 import yaml
 
 from config import metrics
+from roles.table import ROLES
 from tests.support.counterparts import ROOT, require
 
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -25,6 +27,25 @@ def served() -> set[str]:
         ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         names |= {f"{family.name}{end}" for end in ends}
     return names
+
+
+@pytest.mark.parametrize("sample", ["scrape.yml", "scrape-compose.yml"])
+def test_a_sample_of_settings_is_one_that_prometheus_takes(sample: str) -> None:
+    command = [require("promtool"), "check", "config", sample]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_of_compose_every_role_is_scraped_where_it_listens() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    (job,) = yaml.safe_load((FOLDER / "scrape-compose.yml").read_text())["scrape_configs"]
+    scraped = {one["labels"]["role"]: one["targets"] for one in job["static_configs"]}
+    doors = {
+        name: [f"{one['environment']['DICOM_NODE_HTTP__HOST']}:{one['environment']['DICOM_NODE_HTTP__PORT']}"]
+        for name, one in services.items()
+        if name in ROLES
+    }
+    assert scraped == doors
 
 
 def test_every_alert_fires_by_its_figure_and_none_while_all_is_well() -> None:

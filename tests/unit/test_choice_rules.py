@@ -129,7 +129,7 @@ def test_a_gap_is_told_apart_from_a_spacing_and_where_it_is(up: int) -> None:
         ({"kernel": ("B9",)}, {"kernel": ""}, {}, "it states no kernel, and that of this one is none that"),
         ({"orientation": ("axial",)}, {}, {"orientation": "coronal"}, "it is axial, this one coronal"),
         ({"thickness_mm": 1.0}, {}, {"thickness_mm": 5.0}, "its slices are 2 mm thick, those of this one 5 mm"),
-        ({"thickness_mm": 1.0}, {}, {"thickness_mm": None, "spacing_mm": None}, "a thickness that is not stated"),
+        ({"thickness_mm": 1.0}, {}, {"thickness_mm": None, "spacing_mm": None}, "a thickness that is not known"),
         ({}, {"slices": 11}, {}, "it has 11 slices, this one 10"),
         ({}, {"spacing_mm": 1.0}, {}, "its slices lie 1 mm apart, those of this one 2 mm"),
         ({}, {}, {"frame_of_reference": "1\\2"}, "it lies in one frame of reference, this one in several"),

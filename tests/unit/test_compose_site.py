@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from config.loading import load_settings
+from console.cli.app import app
 from roles.table import ROLES
 from tests.support.counterparts import ROOT, compose_program
+from tests.support.processes import free_port
 
 VARIANTS = sorted(path.stem for path in (ROOT / "deploy" / "compose").glob("*.yml"))
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -106,13 +110,13 @@ def test_the_sites_folder_is_laid_once_and_what_stands_in_it_survives(tmp_path: 
     # The containers' user is another one, and has to read it.
     assert all(one.stat().st_mode & 0o005 for one in (site, *site.iterdir()))
     (site / "node.toml").write_text("[listener]\n")
-    (tmp_path / "deploy" / "secrets" / "database_reader").unlink()
+    (tmp_path / "deploy" / "secrets" / "database_write").unlink()  # as one that came with an upgrade
     before = {one.name: one.read_text() for one in (tmp_path / "deploy" / "secrets").iterdir()}
     assert "nothing changed" in subprocess.run(lays, check=True, capture_output=True, text=True).stdout
     assert (site / "node.toml").read_text() == "[listener]\n"
     after = {one.name: one.read_text() for one in (tmp_path / "deploy" / "secrets").iterdir()}
     assert {**after, **before} == after, "a password that was there is another one"
-    assert set(after) - set(before) == {"database_reader"}
+    assert set(after) - set(before) == {"database_write"}
 
 
 def test_who_had_settings_in_variables_is_told_where_they_go_before_anything_starts_without_them(
@@ -143,6 +147,32 @@ def test_the_sites_settings_are_sound_as_they_are_laid_and_with_every_mark_taken
     assert [one.aet for one in whole.listener.callers] == ["CT_SCANNER", "MR_1"]
     assert [one.name for one in whole.destinations] == ["ORTHANC", "PACS"]
     assert str(whole.models.rules) == "/etc/dicom-node/rules.toml"
+
+
+def test_the_sites_settings_are_checked_in_the_place_of_a_command_as_the_listener_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is of a profile, and left out where nobody names it.
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    console = environment(services["console"])
+    listener = environment(rendered()["listen"])
+    assert {name: one for name, one in listener.items() if "LISTENER" in name}.items() <= console.items()
+    text = (ROOT / "deploy" / "compose" / "node.toml").read_text().replace('"orthanc"', '"127.0.0.1"')
+    (tmp_path / "node.toml").write_text(text.replace("    # { aet", "    { aet"))
+    # A container's own part of the data folder is small; the spool is a volume.
+    (tmp_path / "data" / "spool").mkdir(parents=True)
+    small = shutil.disk_usage(tmp_path)._replace(total=4 << 20, free=4 << 20)
+    whole = shutil.disk_usage(tmp_path)._replace(total=1 << 40, free=1 << 40)
+    monkeypatch.setattr("shutil.disk_usage", lambda place: whole if Path(place).name == "spool" else small)
+    given = {**console, "DICOM_NODE_DATA": str(tmp_path / "data"), "DICOM_NODE_LISTENER__PORT": str(free_port())}
+    given |= {"DICOM_NODE_CONFIG": str(tmp_path / "node.toml"), "DICOM_NODE_HTTP__PORT": str(free_port())}
+    # As the entry script hands it over.
+    url = tmp_path / "url"
+    url.write_text("postgresql+psycopg://dicom_node_operator:secret@127.0.0.1:5432/dicom_node")
+    url.chmod(0o600)
+    given["DICOM_NODE_DATABASE__URL_FILE"] = str(url)
+    result = CliRunner().invoke(app, ["config", "check"], env=given)
+    assert result.exit_code == 0, result.output
 
 
 def test_what_the_site_decides_no_variable_of_compose_decides_for_it() -> None:

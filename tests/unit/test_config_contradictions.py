@@ -92,9 +92,9 @@ def test_a_place_that_is_a_file_or_is_not_there_is_named_with_its_setting(tmp_pa
     assert [one.said for one in missing_places(settings)] == [
         f"data: {file / 'beneath'} cannot be a folder: {file} is a file",
         f"models.folder: {file} is no folder",
-        f"models.rules: {tmp_path} is no file",
         f"bus.ca: {tmp_path / 'gone'} is not there",
         f"bus.password_file: {tmp_path} is no file",
+        f"models.rules: {tmp_path} is no file",
     ]
 
 

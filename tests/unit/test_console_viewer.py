@@ -1,6 +1,7 @@
 """The viewer's door gives pages and studies to this machine's browser, and nothing else to anybody."""
 
 import json
+import re
 import socket
 import urllib.parse
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
+from console.cli.commands import viewer as viewer_command
 from console.demo import folder as demo_folder
 from console.viewer.archive import Archive
 from console.viewer.pages import Viewer
 from console.viewer.services import reads
 from domain.errors import ConfigurationError, Unavailable
+from tests.support.counterparts import ROOT
 from tests.support.door import Caller, answering, archive_that
 from tests.support.processes import free_port
 
@@ -206,6 +209,13 @@ def test_what_is_wrong_with_an_address_is_said_with_one_that_is_right(root: str,
 def test_a_path_at_which_there_is_something_else_is_told_where_it_usually_is(answers: Any) -> None:
     with archive_that(answers) as (root, _), pytest.raises(Unavailable, match="Orthanc has its services under"):
         Archive(root).studies()
+
+
+def test_pages_are_looked_for_where_they_are_fetched_to() -> None:
+    assert viewer_command._FETCHED == ROOT / ".counterparts" / "ohif"
+    fetched = re.search(r"^OHIF_HOME=(.+)$", (ROOT / "scripts" / "counterparts").read_text(), re.MULTILINE)
+    assert fetched is not None
+    assert ROOT / fetched[1] == viewer_command._FETCHED
 
 
 def test_a_folder_without_pages_is_named(tmp_path: Path) -> None:

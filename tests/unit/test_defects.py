@@ -135,6 +135,18 @@ def test_what_a_library_logs_is_told_by_its_name_and_place_once(written: io.Stri
     assert not any("Quuxworth" in line for line in lines)
 
 
+def test_what_a_library_says_is_told_with_what_it_was_at_work_on_and_no_longer(written: io.StringIO) -> None:
+    library = logging.getLogger("pydicom")
+    with logs.at_work_on(study="0193", record=7):
+        library.warning("a value of %s", NAME)
+        warnings.showwarning(NAME, UserWarning, "/library/one.py", 1)
+    library.error("another of %s", NAME)
+    told = written.getvalue().splitlines()
+    assert len(told) == 3
+    assert ["0193" in line and "record" in line for line in told] == [True, True, False]
+    assert NAME not in written.getvalue()
+
+
 def test_a_record_that_cannot_be_formatted_is_told_without_its_arguments(
     written: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -183,7 +183,9 @@ def test_in_short_what_stands_against_the_series_that_came_nearest_is_said() -> 
 
 
 def test_an_age_that_is_not_stated_meets_no_limit() -> None:
-    assert unmet(Conditions(max_age=18), replace(CHEST, ages=frozenset())) == ("the patient's age is not stated",)
+    assert unmet(Conditions(max_age=18), replace(CHEST, ages=frozenset())) == (
+        "neither the patient's age (as 045Y) nor a birth date is stated that can be read",
+    )
 
 
 def test_retries_grow_to_a_ceiling_and_end() -> None:

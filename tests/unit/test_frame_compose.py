@@ -113,7 +113,7 @@ def test_the_server_and_the_secrets_are_made_with_the_logins_that_services_have(
 ) -> None:
     wanted = {name.removeprefix("database_") for name in _database_secrets(services["postgres"])}
     made = re.search(r'^LOGINS="(.+)"$', (ROOT / "deploy/postgres/10-roles.sh").read_text(), re.MULTILINE)
-    secrets = re.search(r"for role in (.+); do", (ROOT / "scripts/compose-secrets").read_text())
+    secrets = re.search(r'^LOGINS="(.+)"$', (ROOT / "scripts/compose-secrets").read_text(), re.MULTILINE)
     assert made is not None
     assert secrets is not None
     assert set(made[1].split()) == set(secrets[1].split()) == wanted

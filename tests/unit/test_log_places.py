@@ -17,6 +17,7 @@ from config.journal import JournalHandler, is_journal
 from config.log_files import SharedFileHandler
 from config.settings import Logging
 from domain.errors import ConfigurationError
+from roles.fork import Fork
 from tests.support.counterparts import ROOT
 from tests.support.logged import hooks_kept
 
@@ -94,6 +95,24 @@ def test_the_journal_gets_priority_role_and_every_field_and_a_trace_in_one_recor
     }
     start, text = b"MESSAGE\n", b"deliver: one study=3f2a\n    two"
     assert start + struct.pack("<Q", len(text)) + text + b"\nPRIORITY=3\n" in raised
+
+
+def test_a_copy_of_a_process_that_logs_to_the_journal_does_so_too(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+
+    def log_as(role: str) -> int:
+        logs._log_by(JournalHandler(role, logs._extras, path), logs._Told(role))
+        logging.getLogger("roles.test").warning("begins")
+        return 0
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(path))
+        journal.settimeout(60)
+        log_as("up")
+        assert Fork("work", lambda: log_as("work")).wait() == 0
+        assert [b"DICOM_NODE_ROLE=up" in journal.recv(4096), b"DICOM_NODE_ROLE=work" in journal.recv(4096)] == [
+            True
+        ] * 2
 
 
 def test_where_no_journal_answers_standard_error_has_each_line_with_its_priority(

@@ -55,7 +55,7 @@ x = 2
         (("name",), 'name = "x"'),
         (("inline", "b", "c"), "inline = { a = 1, b = { c = 2 } }"),
         (("quoted key",), '"quoted key" = 3'),
-        (("many", 1), "many = ["),
+        (("many", 1), '    "two",'),
         (("prose",), 'prose = """'),
         (("table",), "[table]"),
         (("table", "dotted", "deep"), "dotted.deep = 2"),
@@ -104,3 +104,16 @@ def test_what_is_not_toml_is_named_with_file_and_line(text: str, line: int) -> N
 def test_what_is_toml_is_read() -> None:
     values: dict[str, Any] = load(TEXT, Path("rules.toml"))
     assert values["rule"][1]["part"] == [{"x": 1}, {"x": 2}]
+
+
+def test_an_element_of_an_array_over_several_lines_has_its_own_line() -> None:
+    text = '[a]\ncallers = [\n  { x = 1, y = 2 },\n  # one more\n  { x = 3 }, { x = 4 },\n  "a",\n]\nb = [1,\n2]\n'
+    paths = [
+        ("a", "callers", 0, "y"),
+        ("a", "callers", 1, "x"),
+        ("a", "callers", 2),
+        ("a", "callers", 3),
+        ("a", "b", 1),
+    ]
+    assert [locate(text, path) for path in paths] == [3, 5, 5, 6, 9]
+    assert locate(text, ("a", "callers")) == 2

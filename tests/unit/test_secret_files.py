@@ -147,6 +147,7 @@ PLANTED = (
 def test_no_view_of_the_settings_shows_a_password_in_whatever_setting_it_stands(text: str, tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     other = f'[[destinations]]\nname = "{text}"\naet = "A"\nhost = "h"\nport = 104\n'
+    other += f'profile = "{text}"\n[models]\nallow_older = ["{text}"]\n'
     file.write_text(f'[database]\nurl = "{text}"\nowner_url = "{text}"\n[listener]\nhost = "{text}"\n{other}')
     for right in (False, True):
         if right:

@@ -158,7 +158,7 @@ def test_a_page_says_of_whom_it_is_what_its_header_says(tmp_path: Path) -> None:
     changed(paths, b"SH\x06\x00ACC-1 ", b"SH\x06\x00AC\x01\x02-1")
     source = read_source(paths, findings_on(paths).frames, volumetric=True)
     assert {raw(one, "AccessionNumber") for one in results_of(paths, tmp_path)} == {b""}
-    assert head(source, lambda _: True).accession == "not stated"
+    assert head(source, lambda _: True).accession == "cannot be read"
 
 
 def _even(value: bytes) -> bytes:

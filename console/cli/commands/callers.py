@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import typer
@@ -10,6 +11,7 @@ from config.settings import Caller, Settings, as_caller
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list, say
+from dicom_node.tally import EVERY
 from domain.records import CallerRecord
 from roles.database import reading
 from store.queries.callers import known_callers
@@ -47,10 +49,13 @@ def _row(one: CallerRecord) -> tuple[object, ...]:
 
 
 def _is_refused_at_last(one: CallerRecord) -> bool:
-    """Whether the last that is known of it is a refusal: one that was let in meanwhile needs no advice."""
+    """Whether the last that is known of it is a refusal: one that was let in meanwhile needs no advice.
+
+    Refusals of the minute before an association are told after it, by their number.
+    """
     if one.last_refused is None:
         return False
-    return one.last_accepted is None or one.last_refused > one.last_accepted
+    return one.last_accepted is None or one.last_refused > one.last_accepted + timedelta(seconds=EVERY)
 
 
 def _is_kept_out(one: CallerRecord, settings: Settings) -> bool:

@@ -8,6 +8,7 @@ from audit.trail import Ledger
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say, tell
+from console.cli.telling import telling
 from consumers.steps import patients as deciding
 from consumers.steps.catch_up import catch_up as catching_up
 from domain.records import Listed
@@ -121,7 +122,8 @@ def catch_up(data: Data = None, config: Config = None, database: DatabaseUrl = N
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings, OPERATOR) as source:
         marks = known_marks(settings, source)
-        done = catching_up(Ledger(source, "console"), DirectoryStore(settings.data / "objects"), marks)
+        objects = DirectoryStore(settings.data / "objects")
+        done = catching_up(Ledger(source, "console"), objects, marks, telling("studies read again"))
     if as_json:
         print_json(vars(done))
         return

@@ -12,6 +12,7 @@ from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
 from console.cli.output import complain, print_json, say
 from console.cli.served import served
+from console.cli.telling import telling
 from console.cli.user import user, why
 from consumers.steps import accept as accepting
 from consumers.steps import retry as retrying
@@ -112,7 +113,8 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
             say(f"{one[:8]}: {'; '.join(sentences)}")
         say(f"{len(wanted)} study(ies); nothing was done")
         return
-    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings))
+    tell = telling("studies tried again")
+    done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
     if as_json:
         print_json(vars(done))
     else:
@@ -136,7 +138,7 @@ def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool
         else:
             say(f"will send at once what {name} did not get of {len(found)} study(ies); nothing was done")
         return
-    done = retry_destination(Ledger(source, "console"), name, datetime.now(UTC))
+    done = retry_destination(Ledger(source, "console"), name, datetime.now(UTC), telling("studies tried again"))
     if as_json:
         print_json(vars(done))
         return

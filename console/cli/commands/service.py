@@ -33,7 +33,10 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
 _PLAIN = re.compile(r"[\w./+@:=-]+")
 
 ConfigFile = Annotated[
-    Path, typer.Option("--config", metavar="FILE", help="Its TOML settings file; made where it is not there.")
+    Path,
+    typer.Option(
+        "--config", metavar="FILE", help="Its TOML settings file; made where it is not there.", readable=False
+    ),
 ]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help=f"Data folder of a new settings file. (default: {DATA})")

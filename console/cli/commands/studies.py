@@ -1,5 +1,6 @@
 """`status`, `explain` and `quarantine`: where studies are, and why."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,11 +28,11 @@ from store.database import Database
 from store.pauses import all_paused
 from store.queries.current import current_work
 from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
-from store.queries.quarantine import quarantine_size, quarantined
+from store.queries.quarantine import quarantine_size, quarantined, unreadable_of
 from store.queries.studies import StudyFilter, find_study, how_many_studies, latest_studies
 
 app = typer.Typer()
-quarantine = typer.Typer(help="Instances that arrived whole but could not be read.", no_args_is_help=True)
+quarantine = typer.Typer(help="Instances that came and cannot be read.", no_args_is_help=True)
 
 app.add_typer(quarantine, name="quarantine")
 
@@ -42,10 +43,11 @@ MaybeStudy = Annotated[
 Stuck = Annotated[bool, typer.Option("--stuck", help="Those alone that cannot go on by themselves.")]
 State = Annotated[list[StudyState] | None, typer.Option("--state", help="Those in this state; may be repeated.")]
 Accession = Annotated[
-    str | None, typer.Option("--accession", metavar="NUMBER", help="Those whose images bear this Accession Number.")
+    str | None,
+    typer.Option("--accession", metavar="NUMBER", help="Those with this Accession Number; - reads it."),
 ]
 PatientId = Annotated[
-    str | None, typer.Option("--patient-id", metavar="ID", help="Those whose images bear this Patient ID.")
+    str | None, typer.Option("--patient-id", metavar="ID", help="Those with this Patient ID; - reads it.")
 ]
 Modality = Annotated[str | None, typer.Option("--modality", metavar="CODE", help="Those with a series of it: CT, MR.")]
 Sender = Annotated[str | None, typer.Option("--sender", metavar="AET", help="Those that this AE title sent.")]
@@ -78,7 +80,8 @@ def status(
 ) -> None:
     """Where is a study, since when, and why? Without STUDY: the latest ones.
 
-    Accession Number and Patient ID are found by digests with the node's key; the database holds neither.
+    Accession Number and Patient ID are found by digests with the node's key; the database holds neither. A command line
+    is shown to every user of the machine, and kept by the shell: `-` reads the number from standard input instead.
     Of what a study has much of, the newest are shown; --all shows the rest.
 
     Examples:  dicom-node status --data trial     dicom-node status 3f2a --data trial
@@ -88,7 +91,7 @@ def status(
     states = (*(state or ()), *([StudyState.STUCK] if stuck else []))
     kind = modality.strip().upper() if modality else None
     wanted = StudyFilter(states, (), kind, sender, destination, since, until)
-    typed = (accession or "", patient_id or "")
+    typed = (_read(accession), _read(patient_id))
     if study is not None and (wanted != StudyFilter() or any(typed)):
         raise ConfigurationError("STUDY names one study: leave it out to look for several")
     if watch and as_json:
@@ -106,6 +109,11 @@ def status(
         _watch(show)
     else:
         show()
+
+
+def _read(typed: str | None) -> str:
+    """What was typed; `-` stands for a line of standard input, for a command line is shown to everybody."""
+    return sys.stdin.readline() if typed == "-" else typed or ""
 
 
 def _marks(source: Database, settings: Settings, accession: str, patient_id: str) -> tuple[str, ...]:
@@ -188,12 +196,18 @@ def explain(
         series = some_series(source, known, {one for decision in decisions for one in decision.series})
         found = study_record(source, known)
         waiting = current_work(source, known).other_bytes if found.state is StudyState.STUCK else ()
+        unreadable = unreadable_of(source, known)
     if as_json:
         print_json(json_views.explanation(found, series, decisions))
         return
     out = screen()
     for renderable in study_view.explanation(found, series, decisions):
         out.print(renderable)
+    if unreadable:
+        said = (
+            f"{unreadable} of its instances cannot be read, and no model sees them: dicom-node status {str(known)[:8]}"
+        )
+        out.print(said, style="red", markup=False)
     for sentence in bytes_that_wait(waiting):
         out.print(sentence, style="red", markup=False)
 

@@ -2,14 +2,16 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from shlex import quote
 
 import typer
 
 from config import logs, reach
+from config.places import needed_places
 from config.settings import Settings
+from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -26,6 +28,7 @@ from console.cli.options import (
     Rules,
     Settle,
     settings_from,
+    sources_of,
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
@@ -36,6 +39,7 @@ from roles.process import conceal, stopped_by_signals
 from roles.reload import asked_by_hangup
 from roles.supervisor import Supervisor
 from roles.systemd import notify
+from roles.unusable import unusable
 
 app = typer.Typer()
 
@@ -84,20 +88,22 @@ def up(
         logging__file=log_file,
     )
     settings = read()
+    _refuse(needed_places(settings), read)
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
     asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
-        _check_ports(settings)
+        _refuse(closed(settings), read)
         embedded.refuse_unusable(settings)
         Supervisor(
-            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings), asked, read
+            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings, read), asked, read
         ).run()
 
 
-def _begun(settings: Settings) -> None:
+def _begun(settings: Settings, read: "partial[Settings]") -> None:
     """The listeners have been started: for whoever manages services the node is there, whatever else it waits for."""
+    _refuse(unusable(settings), read)
     notify("READY=1\nSTATUS=scanners are answered; the other roles start")
     _warn(settings)
 
@@ -144,6 +150,13 @@ def _warnings(settings: Settings) -> list[str]:
     return warnings
 
 
+def _refuse(faults: Iterable[Fault], read: "partial[Settings]") -> None:
+    """What would otherwise show as roles that die again and again; raises ConfigurationError with each one's place."""
+    if found := list(faults):
+        sources = sources_of(*read.args, **read.keywords)
+        raise ConfigurationError(*map(sources.line, found))
+
+
 def _say_what_does_not_work(settings: Settings) -> None:
     """The last words of a start: an administrator reads them, and what came before has scrolled away."""
     from console.cli.output import complain  # noqa: PLC0415 - as above
@@ -165,12 +178,6 @@ def _away(settings: Settings) -> Iterator[str]:
                 f"{one.name} takes no association at {one.aet}@{one.host}:{one.port}: results wait until it does"
                 f" (dicom-node destinations probe {one.name})"
             )
-
-
-def _check_ports(settings: Settings) -> None:
-    """A port that somebody has would otherwise show as a role that dies again and again."""
-    if faults := list(closed(settings)):
-        raise ConfigurationError(*(one.said for one in faults))
 
 
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:

@@ -20,7 +20,7 @@ from console.viewer.pages import Viewer
 from domain.errors import ConfigurationError
 from roles.process import stopped_by_signals
 
-_FETCHED = Path(__file__).resolve().parents[2] / ".counterparts" / "ohif"
+_FETCHED = Path(__file__).resolve().parents[3] / ".counterparts" / "ohif"
 _VARIABLE = "DICOMWEB_CREDENTIALS"
 _LISTED = 20  # studies with their addresses; the first page lists all
 
@@ -61,8 +61,6 @@ def viewer(
 
     Example:  dicom-node viewer --archive http://127.0.0.1:8042/dicom-web
     """
-    if archive is not None:
-        Archive(archive)  # what is wrong with its address is said before anything is fetched
     stop = stopped_by_signals()
     secret = _secret(credentials)
     if archive:

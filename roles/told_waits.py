@@ -9,8 +9,8 @@ _SHORT = 60.0  # s for which a wait is watched; a longer one is read in a log, w
 _LONG_SILENCE = 15.0  # s
 
 
-class Patience:
-    """One wait, from now on. `waits` may be called as often as its loop turns; `at_once` the first call is said."""
+class Wait:
+    """One wait, from now on. `goes_on` may be called as often as its loop turns; `at_once` the first call is said."""
 
     def __init__(
         self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic, *, at_once: bool = False
@@ -19,7 +19,7 @@ class Patience:
         self._begun = clock()
         self._heard = -math.inf if at_once else self._begun
 
-    def waits(self, for_what: Callable[[], str]) -> None:
+    def goes_on(self, for_what: Callable[[], str]) -> None:
         """Say so, where nothing was said for long enough."""
         now = self._clock()
         if now - self._heard >= (_SILENCE if now - self._begun < _SHORT else _LONG_SILENCE):

@@ -2,17 +2,17 @@
 
 from itertools import pairwise
 
-from roles.patience import Patience
+from roles.told_waits import Wait
 
 
 def heard(seconds: int) -> list[float]:
     """The moments of the lines that a wait of so many seconds says, its loop turning ten times a second."""
     moments: list[float] = []
     now = [0.0]
-    patience = Patience(lambda _line: moments.append(now[0]), lambda: now[0])
+    wait = Wait(lambda _line: moments.append(now[0]), lambda: now[0])
     for tenth in range(seconds * 10):
         now[0] = tenth / 10
-        patience.waits(lambda: "the database")
+        wait.goes_on(lambda: "the database")
     return moments
 
 
@@ -29,11 +29,11 @@ def test_a_wait_that_nobody_watches_says_less() -> None:
 
 def test_what_is_waited_for_is_asked_when_it_is_said_and_not_before() -> None:
     asked: list[str] = []
-    Patience(asked.append, lambda: 0.0).waits(lambda: "asked")
+    Wait(asked.append, lambda: 0.0).goes_on(lambda: "asked")
     assert asked == []
 
 
 def test_a_server_that_does_not_answer_is_named_at_once() -> None:
     said: list[str] = []
-    Patience(said.append, lambda: 0.0, at_once=True).waits(lambda: "the database")
+    Wait(said.append, lambda: 0.0, at_once=True).goes_on(lambda: "the database")
     assert said == ["the database"]

@@ -1,0 +1,16 @@
+"""Why an instance goes into quarantine, in a word of a list that a log may show."""
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """The kind of what is wrong with an instance that was acknowledged and cannot be filed."""
+
+    CUT_SHORT = "cut short"
+    NO_DATA_SET = "no DICOM data set"
+    NO_IDENTITY = "a UID is missing, or is none"
+    CONTRADICTION = "whose it is stands there twice, and differently"
+    OTHER_INSTANCE = "the command names another instance"
+    ENCODING = "its encoding cannot be read"
+    LOST = "its bytes were lost on disk"
+    DEFECT = "the node could not file it"

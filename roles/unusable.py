@@ -1,0 +1,36 @@
+"""Settings with which no role could do its work, found by looking at what they name: before `up` is ready it ends."""
+
+from collections.abc import Iterator
+
+from config.settings import Settings
+from config.sources import Fault
+from domain.errors import ConfigurationError
+
+
+def unusable(settings: Settings) -> Iterator[Fault]:
+    """URLs that are none, and keys that are none."""
+    yield from _urls(settings)
+    yield from _keys(settings)
+
+
+def _urls(settings: Settings) -> Iterator[Fault]:
+    for name in ("url", "owner_url"):
+        if (url := getattr(settings.database, name)) is None:
+            continue
+        # The database's libraries take longer to import than a scanner should wait.
+        from store.database import server_at  # noqa: PLC0415
+
+        try:
+            server_at(url.get_secret_value())
+        except ConfigurationError as error:
+            yield Fault(f"database.{name}: {error}", (("database", name), ("database", f"{name}_file")))
+
+
+def _keys(settings: Settings) -> Iterator[Fault]:
+    for number, place in enumerate(settings.models.trusted_keys):
+        from models.signing import trusted_keys  # noqa: PLC0415 - as above
+
+        try:
+            trusted_keys([place])
+        except ConfigurationError as error:
+            yield Fault(f"models.trusted_keys: {error}", (("models", "trusted_keys", number),))

@@ -1,0 +1,170 @@
+"""What is not whole is told from what is, wherever it ends, in every encoding; what only looks odd is whole."""
+
+import struct
+import zlib
+
+import pytest
+from pydicom import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG
+from dicom_node.intake.faults import Fault
+from dicom_node.intake.header import Uids, UnreadableHeader, read_header
+from tests.support.ingest import encoded
+from tests.support.phantoms import Phantom
+
+EXPLICIT, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+JPEG_LS, MPEG = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.102"
+SIDE = 16
+PIXELS = SIDE * SIDE * 2
+SQ_END, ITEM_END = b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0\0\0\0\0"
+ITEM_OPEN = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+INNER = b"\x08\x00\x50\x11UI\x04\x001.9\0"
+
+
+def image(**values: object) -> Dataset:
+    dataset = Phantom(size=(SIDE, SIDE), slices=3, study="whole").datasets()[0]
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def written(dataset: Dataset, syntax: str = EXPLICIT) -> bytes:
+    file = DicomBytesIO()
+    file.is_implicit_VR, file.is_little_endian = syntax == IMPLICIT, syntax != EXPLICIT_BIG
+    write_dataset(file, dataset)
+    return file.getvalue()
+
+
+def compressed(frames: int, fragments: int) -> bytes:
+    dataset = image(NumberOfFrames=frames)
+    del dataset.PixelData
+    value = encapsulate([bytes(20)] * fragments, has_bot=False)
+    return written(dataset) + b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + value + SQ_END
+
+
+def deflated(data: bytes) -> bytes:
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflate.compress(data) + deflate.flush()
+
+
+def behind(vr: bytes, content: bytes) -> bytes:
+    """A whole image, then a private element of undefined length."""
+    return written(image()) + b"\xf1\x7f\x10\x10" + vr + b"\0\0\xff\xff\xff\xff" + content
+
+
+WHOLE = {
+    "native": (written(image()), EXPLICIT),
+    "implicit": (written(image(), IMPLICIT), IMPLICIT),
+    "big endian": (written(image(), EXPLICIT_BIG), EXPLICIT_BIG),
+    "deflated": (deflated(written(image())), DEFLATED),
+    "deflated, padded": (deflated(written(image())) + b"\0", DEFLATED),
+    "more pixels than asked for": (written(image(PixelData=bytes(PIXELS + 2))), EXPLICIT),
+    "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
+    "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
+    "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),
+    "what is odd behind the pixels": (written(image()) + b"\xfe\xff\x00\xe0\x04\0\0\0abcd", EXPLICIT),
+    "colours for every second pixel": (
+        written(
+            image(
+                SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", BitsAllocated=8,
+                PixelData=bytes(SIDE * SIDE * 2),
+            )
+        ),
+        EXPLICIT,
+    ),
+    "bits": (written(image(BitsAllocated=1, PixelData=bytes(SIDE * SIDE // 8))), EXPLICIT),
+    "a fragment a frame": (compressed(3, 3), JPEG_LS),
+    "several fragments a frame": (compressed(1, 4), JPEG_LS),
+    "a video in one fragment": (compressed(300, 1), MPEG),
+    "a sequence with its end": (behind(b"SQ", ITEM_OPEN + INNER + ITEM_END + SQ_END), EXPLICIT),
+    "a sequence whose item has no end": (behind(b"SQ", ITEM_OPEN + INNER + SQ_END), EXPLICIT),
+    "what is no image": (
+        written(image()).partition(b"\x28\x00\x02\x00")[0].replace(b"1.1.2\0", b"1.66\0\0"), EXPLICIT
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_whole_is_filed_however_odd_it_looks(name: str) -> None:
+    data, syntax = WHOLE[name]
+    assert read_header(data, syntax, whole=True) == read_header(data, syntax)
+
+
+CUT: dict[str, tuple[bytes, str, str]] = {
+    "native pixels that end early": (written(image())[:-100], EXPLICIT, r"ends within \(7FE0,0010\)"),
+    "implicit pixels that end early": (written(image(), IMPLICIT)[:-1], IMPLICIT, r"ends within \(7FE0,0010\)"),
+    "big endian pixels that end early": (written(image(), EXPLICIT_BIG)[:-1], EXPLICIT_BIG, "ends within"),
+    "pixels shorter than rows and columns": (written(image(PixelData=bytes(PIXELS - 2))), EXPLICIT, "510 bytes of 512"),
+    "pixels of big endian shorter": (written(image(PixelData=b"\0\0"), EXPLICIT_BIG), EXPLICIT_BIG, "2 bytes of 512"),
+    "pixels of no bytes": (written(image(PixelData=b"")), EXPLICIT, "0 bytes of 512"),
+    "no pixels": (written(image()).partition(b"\xe0\x7f\x10\x00")[0], EXPLICIT, "an image without Pixel Data"),
+    "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
+    "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
+    "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
+    "deflated pixels that end early": (deflated(written(image())[:-100]), DEFLATED, r"ends within \(7FE0,0010\)"),
+    "a deflated stream without its end": (deflated(written(image()))[:-2], DEFLATED, "no end|ends within"),
+    "a fragment that ends early": (compressed(1, 1)[:-12], JPEG_LS, "ends within"),
+    "fragments without their end": (compressed(1, 1)[:-8], JPEG_LS, r"ends within what follows \(FFFE,E000\)"),
+    "fewer fragments than frames": (compressed(9, 3), JPEG_LS, "3 fragments for 9 frames"),
+    "a fragment of nothing": (compressed(1, 1).replace(b"\x14\0\0\0" + bytes(20), bytes(4)), JPEG_LS, "0 fragments"),
+    "no fragments": (compressed(1, 0), JPEG_LS, "0 fragments for 1 frames"),
+    "an UN without an end": (behind(b"UN", ITEM_OPEN + b"\x08\0\0\x01\4\0\0\0X-17"), EXPLICIT, "ends within"),
+    "a sequence without an end": (behind(b"SQ", ITEM_OPEN + INNER + ITEM_END), EXPLICIT, "ends within"),
+    "an item without an end": (behind(b"SQ", ITEM_OPEN + INNER), EXPLICIT, "ends within"),
+    "an item longer than all": (behind(b"SQ", b"\xfe\xff\x00\xe0\0\1\0\0" + INNER), EXPLICIT, "ends within"),
+    "a deep item without an end": (
+        behind(b"SQ", (ITEM_OPEN + b"\x08\x00\x11\x11SQ\0\0\xff\xff\xff\xff") * 5 + ITEM_OPEN + INNER + SQ_END),
+        EXPLICIT,
+        "ends within",
+    ),
+    "a private element that ends early": (
+        written(image()) + b"\xf1\x7f\x10\x10OB\0\0\x10\0\0\0" + bytes(3), EXPLICIT, r"ends within \(7FF1,1010\)"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_what_is_cut_short_anywhere_is_not_filed_and_says_which_image_and_what_to_do(name: str) -> None:
+    data, syntax, said = CUT[name]
+    with pytest.raises(UnreadableHeader, match=said) as raised:
+        read_header(data, syntax, whole=True)
+    assert raised.value.fault is Fault.CUT_SHORT
+    assert str(raised.value).startswith("image 1 is cut short: ")
+    assert str(raised.value).endswith("; have it sent again")
+    assert raised.value.uids == Uids(*(str(image()[key].value) for key in _UIDS))
+
+
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, EXPLICIT_BIG])
+def test_every_cut_of_an_image_is_seen(syntax: str) -> None:
+    data = written(image(), syntax)
+    for length in range(8, len(data), 5):
+        with pytest.raises(UnreadableHeader, match=r"cut short|missing|not a UID|no DICOM data set"):
+            read_header(data[:length], syntax, whole=True)
+    assert read_header(data, syntax, whole=True).instance_number == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "syntax"), [(written(image()), JPEG_LS), (compressed(1, 1), EXPLICIT), (compressed(2, 2), IMPLICIT)]
+)
+def test_whole_pixels_in_another_transfer_syntax_than_the_stated_are_not_filed(data: bytes, syntax: str) -> None:
+    with pytest.raises(UnreadableHeader, match="image 1 cannot be decoded: its Pixel Data is") as raised:
+        read_header(data, syntax, whole=True)
+    assert raised.value.fault is Fault.ENCODING
+
+
+def test_bytes_among_which_nothing_of_an_instance_stands_are_no_data_set() -> None:
+    for data in (b"\x93\x11" * 200, b"GIF89a" + bytes(300), struct.pack("<HH2sHI", 0x7777, 1, b"UN", 0, 4) + b"abcd"):
+        with pytest.raises(UnreadableHeader, match="it is no DICOM data set") as raised:
+            read_header(data, EXPLICIT, whole=True)
+        assert raised.value.fault is Fault.NO_DATA_SET
+
+
+def test_an_enhanced_image_and_its_kin_are_whole() -> None:
+    for one in (Phantom(size=(16, 16), slices=4).enhanced(), *Phantom(size=(8, 8), slices=2).datasets()):
+        assert read_header(encoded(one), EXPLICIT, whole=True).sop_uid == one.SOPInstanceUID
