@@ -99,10 +99,11 @@ class Indexer:
             self._held = self._poll(timeout)
         taken = len(self._held)
         if taken:
-            self._take(self._held)
-            self._committed += [_Committed(entry.marks) for entry in self._held]
-            self._held = []
-        if not taken or time.monotonic() > self._next_checkpoint:
+            done = self._take(self._held)
+            self._committed += [_Committed(entry.marks) for entry in self._held[:done]]
+            self._held = self._held[done:]
+        # A full disk gets room from what is done with, and that is nothing whose objects are not synced.
+        if not taken or self._held or time.monotonic() > self._next_checkpoint:
             self._checkpoint()
         if not taken and self._earlier:
             self._release(None)
@@ -121,28 +122,23 @@ class Indexer:
             entries += self._reader.poll(0.0)
         return entries
 
-    def _take(self, entries: Sequence[Entry]) -> None:
+    def _take(self, entries: Sequence[Entry]) -> int:
+        """How many of the entries are stored and committed: not all where the store takes no more.
+
+        Raises Retryable where it took none.
+        """
         records: list[_Record] = []
         with writing(self._ledger.database):
             try:
                 for entry in entries:
                     records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
             except Retryable:
-                self._give_way(records)
-                raise
-            self._commit_all(records)
-
-    def _commit_all(self, records: Sequence[_Record]) -> None:
-        for start in range(0, len(records), _MOST):
-            self._commit(records[start : start + _MOST])
-
-    def _give_way(self, records: Sequence[_Record]) -> None:
-        """Have done with what was stored before the store took no more: a full disk gets room from what is done."""
-        if records:
-            self._commit_all(records)
-            self._committed += [_Committed(one.entry.marks) for one in records]
-            self._held = self._held[len(records) :]
-        self._checkpoint()
+                if not records:
+                    self._checkpoint()
+                    raise
+            for start in range(0, len(records), _MOST):
+                self._commit(records[start : start + _MOST])
+        return len(records)
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:

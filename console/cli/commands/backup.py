@@ -74,7 +74,7 @@ def restore(
         return
     say(f"restored into {settings.data}: {_sum(said)}")
     if said.has("settings.toml"):
-        say(f"the settings that the node had are {folder / 'settings.toml'}: put them where yours are")
+        say(f"the settings that the node had are in {folder / 'settings.toml'}")
     say("what came after that is not there: have senders send it again; nothing is doubled by it")
 
 
