@@ -37,8 +37,9 @@ check: setup ## lint, format, types and the contracts between rooms
 bench: counterparts everything ## the benchmarks, beside other receivers and senders; takes minutes
 	@$(PYTHON) -m benchmarks
 
-faults: counterparts everything ## 200,000 mutated data sets and 30,000 mutated associations through the node; takes half an hour
-	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 $(PYTHON) -m pytest -s -n 0 tests/acceptance/test_mutations.py
+faults: counterparts everything ## 200,000 mutated data sets, 30,000 mutated associations, 50 disks through one; takes half an hour
+	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 DICOM_NODE_FAULTS_DISKS=50 \
+	  $(PYTHON) -m pytest -s -n 0 tests/acceptance/test_mutations.py tests/acceptance/test_small_disk.py
 
 dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
 	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)

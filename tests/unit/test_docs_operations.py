@@ -1,4 +1,4 @@
-"""docs/operations.md says of every setting, figure and health door what the code says, and nothing else."""
+"""docs/reference.md and docs/operations.md say of settings, figures and doors what the code says, and no more."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from config.settings import Section, Settings
 from domain.profiles import BUILT_IN, ResultKind
 from tests.support.counterparts import ROOT
 
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
+OPERATIONS = "\n".join((ROOT / "docs" / name).read_text("utf-8") for name in ("reference.md", "operations.md"))
 
 
 def settings_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""docs/operations.md says of every wait between two tries what the code says, and nothing else."""
+"""docs/reference.md says of every wait between two tries what the code says, and nothing else."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from config.settings import Delivery, Models
 from domain.retry import RetryPolicy
 from tests.support.counterparts import ROOT
 
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs" / "reference.md").read_text("utf-8")
 
 
 def policies() -> Iterator[tuple[str, RetryPolicy]]:
