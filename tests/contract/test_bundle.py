@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.support import packages
-from tests.support.counterparts import ROOT, require
+from tests.support.counterparts import ROOT, missing, require
 from tests.support.processes import Process, free_port, wait_for
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def bundle() -> Iterator[Path]:
             check=False,
         )
         if made.returncode and any(said in made.stderr for said in _UNREACHED):
-            pytest.skip("no index of packages is reached")
+            missing("an index of Python packages", "let pip reach one")
         assert made.returncode == 0, made.stderr
         (packed,) = Path(place).glob("*.tar")
         with tarfile.open(packed) as opened:
