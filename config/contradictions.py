@@ -198,7 +198,7 @@ def _profiles(settings: Settings) -> Iterator[Fault]:
             said = f"there is no profile {shown(one.profile)!r}; known are {', '.join(map(shown, known))}"
             yield Fault(
                 f"destinations.{element(one.name, number)}.profile: {said}{did_you_mean(one.profile, known)}",
-                (("destinations", number, "profile"), ("profiles",)),
+                (("destinations", number, "profile"), ("profiles", one.profile)),
             )
 
 

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import TypeGuard, get_args, get_origin
 
 from pydantic import BaseModel
@@ -17,6 +18,11 @@ from domain.nearest import did_you_mean
 _NOT_SETTINGS = {"DICOM_NODE_CONFIG", "DICOM_NODE_TEST_DATA"}
 
 
+_SWITCH = {
+    **dict.fromkeys(("true", "yes", "on", "1", "t", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "0", "f", "n"), False),
+}
+_READ: Mapping[type, Callable[[str], object]] = {bool: lambda text: _SWITCH[text.lower()], int: int, float: float}
 _EXAMPLE = """a list is written as '["PACS@10.1.0.10:104"]', a table as '{"port": 104}'"""
 
 
@@ -69,7 +75,23 @@ def _value(path: list[str], text: str) -> object:
     kind: object = Settings
     for key in path:
         kind = _within(kind, key)
-    return json.loads(text) if _is_model(kind) or get_origin(kind) in {tuple, dict} else text
+    return json.loads(text) if _is_model(kind) or get_origin(kind) in {tuple, dict} else _plain(kind, text)
+
+
+def _plain(kind: object, text: str) -> object:
+    """A variable is a text; where a number or a switch is wanted it is one, or is left to be refused as it stands."""
+    kinds = {*_leaves(kind)}
+    for one, read in _READ.items():
+        if one in kinds and str not in kinds:
+            with suppress(ValueError, LookupError):
+                return read(text.strip())
+    return text
+
+
+def _leaves(kind: object) -> Iterator[object]:
+    yield kind
+    for inner in get_args(kind):
+        yield from _leaves(inner)
 
 
 def _within(kind: object, key: str) -> object:

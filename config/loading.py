@@ -145,12 +145,22 @@ def _validated(tree: Mapping[str, object]) -> tuple[Settings, list[ErrorDetails]
         try:
             return Settings.model_validate(tree), problems
         except ValidationError as error:
-            found, known = error.errors(), [_blamed(one) for one in problems]
+            found, known = _without_echoes(error.errors()), [_blamed(one) for one in problems]
             # What is left of a table that lacks what was wrong in it may be wrong for that alone.
             problems += [one for one in found if not any(_overlap(tuple(one["loc"]), path) for path in known)]
         for one in sorted({_blamed(one) for one in found}, key=str, reverse=True):
             tree = _without(tree, one)
     raise ConfigurationError("the settings are wrong in more ways than can be told at once: begin with a smaller file")
+
+
+def _without_echoes(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short for an element alone that is wrong and told by itself."""
+    return [
+        one
+        for one in found
+        if one["type"] != "too_short"
+        or not any(len(other["loc"]) > len(one["loc"]) and _overlap(other["loc"], one["loc"]) for other in found)
+    ]
 
 
 def _blamed(problem: ErrorDetails) -> KeyPath:

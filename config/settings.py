@@ -16,6 +16,7 @@ from config.values import (
     Bytes,
     Count,
     Days,
+    Flag,
     Gigabytes,
     Host,
     Modality,
@@ -75,7 +76,7 @@ class Listener(Section):
     port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
     processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
-    trust_loopback: bool = Field(True, description="any AE title may call from this machine")
+    trust_loopback: Flag = Field(True, description="any AE title may call from this machine")
     max_associations: Count = Field(32, description="associations at once in one process; further ones are rejected")
     max_pdu: Whole = Field(262_144, ge=4096, le=4_194_304, description="bytes of a P-DATA-TF that we take at most")
     max_instance: Bytes = Field(2 << 30, ge=1 << 20, description="bytes of one data set at most; beyond it 0xA700")
@@ -155,7 +156,7 @@ class Identity(Section):
 class Privacy(Section):
     """What of that which people wrote freely the database keeps (docs/privacy.md)."""
 
-    descriptions: bool = Field(
+    descriptions: Flag = Field(
         True,
         description="keep descriptions of studies and series in the database, for models and rules to choose by; false "
         "leaves them out from then on, and what asks for them does not run",
@@ -196,7 +197,7 @@ class Bus(Section):
     topic: Topic = Field("dicom-node.events", description="topic of all events; its key is the internal study id")
     dead_letters: Topic = Field("dicom-node.dead-letters", description="topic of events that no attempt could handle")
     partitions: Count = Field(12, description="partitions of a topic that the node creates itself")
-    tls: bool = Field(False, description="speak TLS with the broker, 1.2 at least; without it anybody may listen")
+    tls: Flag = Field(False, description="speak TLS with the broker, 1.2 at least; without it anybody may listen")
     ca: Place | None = Field(None, description="certificates (PEM) that prove the broker's; the system's by default")
     sasl: Mechanism | None = Field(
         None, description="how this process proves who it is: SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
@@ -225,7 +226,7 @@ class Models(Section):
     gpu_memory_gb: Gigabytes = Field(
         0.0, description="GB of its GPU's memory that a network may take (by Torch: all of them); 0: all there is"
     )
-    own_frames_of_reference: bool = Field(
+    own_frames_of_reference: Flag = Field(
         False,
         description="read images as one volume each of which has a Frame of Reference UID of its own, as some "
         "anonymisers leave them; every result then says so",
@@ -240,7 +241,7 @@ class Models(Section):
     trusted_keys: tuple[Place, ...] = Field(
         (), description="public keys (PEM, Ed25519) that packages may be signed with"
     )
-    require_signature: bool = Field(False, description="refuse packages that none of the trusted keys has signed")
+    require_signature: Flag = Field(False, description="refuse packages that none of the trusted keys has signed")
     allow_older: tuple[str, ...] = Field(
         (),
         description="signed packages that may run though the node has known a newer version of them: NAME VERSION",
@@ -268,7 +269,7 @@ class OwnProfile(Section):
     segmentations: tuple[Segmentation, ...] = Field(
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
     )
-    compress: bool = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
+    compress: Flag = Field(False, description="send pixels deflated, or label maps in RLE, where it takes that")
     supersede: TakenBack = Field(
         TakenBack.NONE, description="of results that newer ones replace: none, or iocm for a rejection note (113039)"
     )

@@ -1,5 +1,6 @@
 """TOML text to values, and a key's path back to the line that a person has to look at."""
 
+import ast
 import re
 import tomllib
 from collections.abc import Iterator
@@ -42,7 +43,28 @@ def load(text: str, file: Path) -> dict[str, object]:
         named = re.match(r"line (\d+)", place)
         # The parser names no line for what it misses at the end of the document.
         line = int(named[1]) if named else max(1, len(text.splitlines()))
-        raise ConfigurationError(f"{file}:{line}: not TOML: {said}") from error
+        raise ConfigurationError(f"{file}:{line}: not TOML: {_in_words(said, text, line)}") from error
+
+
+def _in_words(said: str, text: str, line: int) -> str:
+    """What the parser said of `line`, in words of the file; as it stands where it speaks of no matter of Python's."""
+    rows = text.splitlines()
+    if found := re.match(r"Cannot (declare|mutate immutable namespace) (\(.*\))", said):
+        path: KeyPath = ast.literal_eval(found[2])
+        name, above = ".".join(map(str, path)), locate("\n".join(rows[: line - 1]), path)
+        if found[1] == "declare":
+            return f"{name} is written at line {above} already: put its keys there, for a table is opened once"
+        return f"{name} is written whole at line {above}, in [ ] or {{ }}: what is to be added to it stands in there"
+    if said == "Cannot overwrite a value":
+        row = rows[line - 1].strip() if line <= len(rows) else ""
+        key = row.strip("[] ") if row.startswith("[") else row.partition("=")[0].strip()
+        shown = f"{key} is" if re.fullmatch(r"[\w.\s\"'-]+", key) else "this key is"
+        return f"{shown} given a second time: above it stands already, as a key or as a table; keep one of them"
+    if found := re.fullmatch(r"Duplicate inline table key '([\w-]+)'", said):
+        return f"{found[1]} is given twice in one {{ }}: keep one of them"
+    if said == "Invalid value":
+        return "what stands here is no value: a text is in quotes, a list in [ ], true and false are in small letters"
+    return said
 
 
 def locate(text: str, path: KeyPath) -> int:

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
 _AE_TITLE = re.compile(r"(?=.*[!-~])[ -\[\]-~]{1,16}")
 # RFC 1123 section 2.1, and the underscore that names in container networks have.
@@ -17,13 +17,6 @@ _USER = re.compile(r"[!-+\--<>-~]{1,128}")
 _MODALITY = re.compile(r"[A-Z0-9 _]{1,16}")
 _YEAR = 366 * 86_400
 _LONGEST_HOST = 253
-
-
-def _no_flag(value: object) -> object:
-    """Python counts true as 1; a settings file that has it for a number is wrong."""
-    if isinstance(value, bool):
-        raise ValueError("is no number")
-    return value
 
 
 def _ae_title(text: str) -> str:
@@ -71,9 +64,12 @@ def _peer(text: str) -> str:
 
 def _network(text: str) -> str:
     try:
-        ip_network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError as error:
         raise ValueError(f"is neither an IP address nor a network such as 10.1.0.0/16{_of_network(text)}") from error
+    host = text.partition("/")[0]
+    if ip_address(host) != network.network_address:
+        raise ValueError(f"is an address and a network in one: write {host} for that address alone, {network} for all")
     if text in {"0.0.0.0", "::"}:
         raise ValueError(f"is an address that nobody calls from; {text}/0 stands for everybody")
     return text
@@ -146,7 +142,9 @@ def _place(value: object) -> object:
 
 
 Place = Annotated[Path, BeforeValidator(_place)]
-Whole = Annotated[int, BeforeValidator(_no_flag)]
+# A text is no number and no switch in a file, and Python counts true as 1; variables are read before (environment).
+Whole = Annotated[int, Strict()]
+Flag = Annotated[bool, Strict()]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 PeerHost = Annotated[str, AfterValidator(_peer)]
@@ -162,9 +160,9 @@ PeerPort = Annotated[Whole, Field(ge=1, le=65_535)]
 Count = Annotated[Whole, Field(ge=1, le=4096)]
 Bytes = Annotated[Whole, Field(ge=0, le=1 << 46)]
 # In which something is kept: a hundred years are for ever.
-Days = Annotated[float, BeforeValidator(_no_flag), Field(gt=0, le=36_525, allow_inf_nan=False)]
+Days = Annotated[float, Strict(), Field(gt=0, le=36_525, allow_inf_nan=False)]
 # A time-out of no length or of an endless one is none.
-Seconds = Annotated[float, BeforeValidator(_no_flag), Field(ge=0.001, le=_YEAR, allow_inf_nan=False)]
+Seconds = Annotated[float, Strict(), Field(ge=0.001, le=_YEAR, allow_inf_nan=False)]
 # In which somebody else must act: one that no machine and no network can keep refuses everything.
 Timeout = Annotated[Seconds, Field(ge=1)]
-Gigabytes = Annotated[float, BeforeValidator(_no_flag), Field(ge=0, le=65_536, allow_inf_nan=False)]
+Gigabytes = Annotated[float, Strict(), Field(ge=0, le=65_536, allow_inf_nan=False)]

@@ -14,7 +14,12 @@ from config.toml_lines import KeyPath
 from domain.nearest import did_you_mean
 
 _SHOWN = 100  # letters of a value that a complaint shows
-_NUMBER = re.compile(r"[+-]?(\d|\.\d|inf|nan)", re.IGNORECASE)
+# What looks like a number, or is a word that stands for one: any other may be a secret in the wrong place.
+_NUMBER = re.compile(
+    r"[+-]?(\d|\.\d|inf|nan)"
+    r"|(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|none|never|auto|all|unlimited|yes|no|on|off)\Z",
+    re.IGNORECASE,
+)
 _CHOICE = re.compile(r"'([^']*)'")
 
 _TEXT, _WHOLE, _NUMBERS = "must be a text, in quotes", "must be a whole number", "must be a number"
@@ -31,8 +36,27 @@ _WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     **dict.fromkeys(("tuple_type", "list_type", "iterable_type"), lambda _: _LIST),
     **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), lambda _: _TABLE),
     **dict.fromkeys(("too_short", "too_long"), lambda said: f"must have {said.get('min_length', 1)} at least"),
-    "greater_than_equal": lambda said: f"must be {said['ge']} or more",
-    "less_than_equal": lambda said: f"must be {said['le']} or less",
+    "greater_than_equal": lambda said: f"must be {_plain(said['ge'])} or more",
+    "less_than_equal": lambda said: f"must be {_plain(said['le'])} or less",
+}
+# The errors of a text in the place of a number or a switch.
+_UNQUOTED = {"int_type", "float_type", "bool_type"}
+_DIGITS = re.compile(r"[+-]?\d[\d_]*(\.\d+)?")
+_MEASURE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_UNITS = {"s": "seconds", "bytes": "bytes", "days": "days", "GB": "GB"}
+_SECONDS = {"s": 1, "sec": 1, "seconds": 1, "m": 60, "min": 60, "minutes": 60, "h": 3600, "hours": 3600, "d": 86_400}
+_TIMES = {**_SECONDS, "day": 86_400, "days": 86_400, "w": 604_800, "week": 604_800, "weeks": 604_800}
+_BYTES = {
+    "b": 1, "bytes": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "tb": 10**12,
+    "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40,
+    "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+}  # fmt: skip
+# What a text may have meant, by the first letter of the setting's unit.
+_FACTORS: Mapping[str, Mapping[str, float]] = {
+    "s": _TIMES,
+    "b": _BYTES,
+    "d": {name: seconds / 86_400 for name, seconds in _TIMES.items() if seconds >= 86_400},
+    "G": {name: size / 10**9 for name, size in _BYTES.items()},
 }
 # The errors that say all there is to say.
 _WITHOUT_VALUE = {"missing", "extra_forbidden"}
@@ -51,7 +75,41 @@ def said(problem: ErrorDetails) -> str:
         words = str(problem["msg"]).removeprefix("Value error, ")
         return f"{value!r} {words}" if may and repr(value) not in words else words
     words = _WORDS[kind](facts) if kind in _WORDS else "cannot be this"
-    return f"{words}, not {value!r}" if may else words
+    if kind in _UNQUOTED and isinstance(value, str):
+        words += _unquoted(value, path)
+    return f"{words}, not {_as_written(value)}" if may else words
+
+
+def _plain(limit: object) -> object:
+    return int(limit) if isinstance(limit, float) and limit.is_integer() else limit
+
+
+def _as_written(value: object) -> str:
+    """As a settings file has it: TOML's switches are no words of Python."""
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _unquoted(value: str, path: KeyPath) -> str:
+    """How a number or a switch that was given as a text is written: without quotes, and in its unit."""
+    text, unit = value.strip(), _unit(path)
+    if unit is not None and (found := _MEASURE.fullmatch(text)):
+        factor = _FACTORS[unit[0]].get(found[2].lower())
+        if factor:
+            return f", in {unit}: {float(found[1]) * factor:.15g}"
+    kinds = _kinds(path)
+    written = text.lower() in {"true", "false"} if bool in kinds else bool(_DIGITS.fullmatch(text))
+    return ", without quotes" if written else f", in {unit}" if unit else ""
+
+
+def _unit(path: KeyPath) -> str | None:
+    """The unit of the setting, which its description begins with."""
+    fields = [
+        kind.model_fields[str(path[-1])] for kind in _sections(_kinds(path[:-1])) if path[-1] in kind.model_fields
+    ]
+    if not fields and len(path) > 1:  # in a table of the site's own keys
+        return _unit(path[:-1])
+    first = (fields[0].description or "").partition(" ")[0] if fields else ""
+    return _UNITS.get(first)
 
 
 def destination(text: str) -> Destination:

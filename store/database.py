@@ -68,9 +68,7 @@ def server_at(url: str) -> URL:
     with suppress(ArgumentError, ValueError):
         if (parts := make_url(url)).drivername in _DRIVERS:
             return parts.set(drivername=_DRIVER)
-    raise ConfigurationError(
-        "the database's URL is not of the form postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"
-    )
+    raise ConfigurationError("the database's URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
 
 
 class GivenUp(Retryable):

@@ -96,8 +96,12 @@ WRONG: dict[str, tuple[str, str]] = {
         '[[destinations]]\naet = "A"\nhost = "127.0.0.1"\nport = 1\nprofile = "clasic"\n',
         "@5: destinations.A.profile: there is no profile 'clasic'; known are default, ohif, weasis, classic, reporting",
     ),
+    "a profile that is none, where another is wrong": (
+        'destinations = [{{ aet = "A", host = "127.0.0.1", port = 1, profile = "Ward" }}]\n[profiles.x]\n',
+        "@1: destinations.A.profile: there is no profile 'Ward'; known are ",
+    ),
     "another database's scheme": (
-        '[database]\nurl = "mysql://db/node"\n', "@2: database.url: the database's URL is not of the form postgresql+ps"
+        '[database]\nurl = "mysql://db/node"\n', "@2: database.url: the database's URL is not of the form postgresql://"
     ),
     "a database on an unknown host": (
         '[database]\nurl = "postgres://db.invalid/node"\n', "@2: database.url: no address is known of the host 'db.inva"
@@ -125,7 +129,38 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a segment that no record fits": ("[spool]\nsegment = 9000001\n", "@2: spool.segment (9000001) must be a multiple"),
     "times in the wrong order": ("[delivery]\nfirst_delay = 901\n", "@2: delivery.first_delay (901) is longer than de"),
-    "a unit in a number": ('[assembly]\nsettle = "5 s"\n', "@2: assembly.settle: must be a number, not '5 s'"),
+    "a port in quotes": ('[listener]\nport = "11112"\n', "@2: listener.port: must be a whole number, without quotes"),
+    "a switch in quotes": ('[bus]\ntls = "true"\n', "@2: bus.tls: must be true or false, without quotes, not"),
+    "a switch in words": (
+        '[listener]\ntrust_loopback = "no"\n', "@2: listener.trust_loopback: must be true or false, no"
+    ),
+    "a switch for a number": (
+        "[listener]\nmax_associations = true\n", "@2: listener.max_associations: must be a whole number, not tr"
+    ),
+    "a number in words": (
+        '[listener]\nidle = "eleven"\n', "@2: listener.idle: must be a number, in seconds, not 'eleven'"
+    ),
+    "days for seconds": (
+        '[delivery]\ngive_up_after = "7 days"\n', "@2: delivery.give_up_after: must be a number, in seconds: 604800"
+    ),
+    "a size in its own unit": (
+        '[listener]\nmax_pdu = "256 KiB"\n', "@2: listener.max_pdu: must be a whole number, in bytes: 262144"
+    ),
+    "an address and its network in one": (
+        '[listener]\nhost = "0.0.0.0"\ncallers = [{{ aet = "CT", address = "10.1.2.3/8" }}]\n',
+        "@3: listener.callers.CT.address: '10.1.2.3/8' is an address and a network in one: write 10.1.2.3 for that",
+    ),
+    "a table that is opened twice": (
+        '[listener]\naet = "A"\n[listener]\n', "@3: not TOML: listener is written at line 1 already: put its keys t"
+    ),
+    "a key that is given twice": ("[listener]\nport = 1\nport = 2\n", "@3: not TOML: port is given a second time"),
+    "a list that is written in two ways": (
+        '[listener]\ncallers = []\n[[listener.callers]]\naet = "A"\n',
+        "@3: not TOML: listener.callers is written whole at line 2, in [ ] or {{ }}: what is to be added to it stands",
+    ),
+    "a unit in a number": (
+        '[assembly]\nsettle = "5 s"\n', "@2: assembly.settle: must be a number, in seconds: 5, not '5 s'"
+    ),
     "an engine that is none": (
         '[models]\nengine = "opnvino"\n',
         "@2: models.engine: 'opnvino' is none of auto, openvino, onnxruntime, torch, tensorrt; did you mean openvino?",

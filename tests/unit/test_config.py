@@ -95,6 +95,31 @@ def test_a_table_and_what_is_in_it_may_each_be_set_by_a_variable(monkeypatch: py
     assert settings.profile("ours").objects == (ResultKind.SR,)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "setting", "value"),
+    [
+        ("PRIVACY__DESCRIPTIONS", "no", ("privacy", "descriptions"), False),
+        ("MODELS__REQUIRE_SIGNATURE", "False", ("models", "require_signature"), False),
+        ("LISTENER__PORT", " 104", ("listener", "port"), 104),
+        ("ASSEMBLY__SETTLE", "2.5", ("assembly", "settle"), 2.5),
+        ("RETENTION__IMAGES_DAYS", "30", ("retention", "images_days"), 30),
+        ("LISTENER__AET", "104", ("listener", "aet"), "104"),
+    ],
+)
+def test_a_variable_is_a_text_and_gives_numbers_and_switches_all_the_same(
+    name: str, text: str, setting: tuple[str, str], value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"DICOM_NODE_{name}", text)
+    assert getattr(getattr(load_settings(), setting[0]), setting[1]) == value
+
+
+@pytest.mark.parametrize("name", ["LISTENER__TRUST_LOOPBACK", "LISTENER__PORT", "ASSEMBLY__SETTLE"])
+def test_a_variable_that_is_no_number_or_switch_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DICOM_NODE_{name}", "perhaps")
+    with pytest.raises(ConfigurationError, match=f"^environment: DICOM_NODE_{name}: .* must be "):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", ["DICOM_NODE_DESTINATIONS", "DICOM_NODE_LISTENER__CALLERS", "DICOM_NODE_LISTENER"])
 def test_a_variable_that_is_no_json_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "[PACS@10.1.0.10:104")

@@ -1,6 +1,7 @@
 """No setting takes a value that its own kind rules out: each number is finite and bounded, each name is one."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -75,7 +76,7 @@ def test_no_number_is_without_end_or_below_its_least_and_the_refusal_names_key_a
 
 @pytest.mark.parametrize("name", ["assembly.settle", "listener.max_associations", "destinations.port"])
 def test_a_switch_is_no_number(name: str) -> None:
-    assert "True is no number" in refusal(name, True)
+    assert re.search(r"must be a (whole )?number, not true", refusal(name, True))
 
 
 @pytest.mark.parametrize("name", ["assembly.settle", "delivery.first_delay"])

@@ -226,7 +226,7 @@ def test_what_is_no_url_of_postgresql_is_said_in_one_line_without_what_stood_the
     result = run(*command)
     assert result.exit_code == 1
     said = " ".join(result.output.split())
-    assert "is not of the form postgresql+psycopg://" in said
+    assert "is not of the form postgresql://" in said
     assert "hush" not in said
 
 
