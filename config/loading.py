@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from config.contradictions import contradictions
 from config.environment import environment, unknown_variables
-from config.secret_files import SUFFIX, read_in
+from config.secret_files import SUFFIX, read_in, shown_by
 from config.settings import Settings
 from config.sources import Fault, Sources
 from config.toml_lines import KeyPath, load, read
@@ -67,7 +67,8 @@ def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None 
         *(path for path, _ in no_json),
     )
     loaded = Loaded(settings, sources, wrong)
-    faults = [*secrets, *loaded.founded(contradictions(settings))]
+    shown = [Fault(line, (path,)) for path, line in shown_by(chosen, beneath)] if chosen else []
+    faults = [*secrets, *shown, *loaded.founded(contradictions(settings))]
     complaints = [
         *(line for _, line in no_json),
         *(_complaint(one, sources) for one in problems),

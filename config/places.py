@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
+from config.private import is_for_the_node
 from config.settings import Settings
 from config.sources import Fault
 
@@ -72,15 +73,24 @@ def unusable(folder: Path) -> str:
 def _why(nearest: Path, folder: Path, error: OSError) -> str:
     if error.errno in {errno.EACCES, errno.EPERM}:
         user = user_name()
-        return (
-            f"the user {user} may not write in {nearest}; give it a folder:"
-            f" sudo install -d -o {quote(user)} -m 700 {quote(str(folder))}"
-        )
+        return f"the user {user} may not write in {nearest}; {_given(nearest, folder, quote(user))}"
     if error.errno == errno.EROFS:
         return f"{nearest} is on {_READ_ONLY}"
     if error.errno == errno.ENOENT:  # of what is there, as /proc answers
         return f"the file system of {nearest} takes no folders"
     return f"{nearest}: {error.strerror}"
+
+
+def _given(nearest: Path, folder: Path, user: str) -> str:
+    """How the user gets it. A folder that is there and not the node's alone stays whose it is."""
+    if nearest != folder:
+        return f"give it a folder: sudo install -d -o {user} -m 700 {quote(str(folder))}"
+    if not os.access(folder, os.R_OK):
+        return "run this as whom the folder belongs to, or name another one"
+    if is_for_the_node(folder):
+        return f"give it the folder: sudo chown -R {user} {quote(str(folder))}"
+    below = quote(str(folder / "dicom-node"))
+    return f"give it one of its own: sudo install -d -o {user} -m 700 {below}, and name that"
 
 
 def in_container() -> bool:

@@ -7,11 +7,15 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import get_args
 
 from pydantic import BaseModel, Secret
 
+from config.private import is_for_a_secret
+from config.secret_urls import has_password
 from config.settings import Settings
+from config.toml_lines import KeyPath
 from domain.errors import ConfigurationError
 
 SUFFIX = "_file"
@@ -49,6 +53,19 @@ def read_in(merged: Mapping[str, object], layers: Sequence[Mapping[str, object]]
     if wrong:
         raise ConfigurationError(*wrong)
     return result
+
+
+def shown_by(file: Path, table: Mapping[str, object]) -> Iterator[tuple[KeyPath, str]]:
+    """Each secret that stands in the settings file itself, where others may read or change that, and what to do."""
+    status = file.stat()
+    if not status.st_mode & _FOR_OTHERS or os.statvfs(file).f_flag & os.ST_RDONLY:
+        return
+    for section, name in secret_settings():
+        held = table.get(section)
+        value = held.get(name) if isinstance(held, Mapping) else None
+        if isinstance(value, str) and not (":/" in value and not has_password(value)):
+            said = f"{section}.{name}: it is a secret, and {file} may be read or changed by others"
+            yield (section, name), f"{said}: chmod o=,g-w {quote(str(file))}, or write it into {section}.{name}{SUFFIX}"
 
 
 def _with_secret(given: Mapping[str, object], table: object, setting: str, name: str) -> object:
@@ -95,10 +112,17 @@ def _exposed(file: Path, status: os.stat_result) -> str:
     if os.statvfs(file).f_flag & os.ST_RDONLY:
         return ""
     if status.st_uid not in (0, os.geteuid()):
-        return f"{file} belongs to another user: sudo chown {os.geteuid()} {file}"
+        return f"{file} belongs to another user: {_closed(file, f'sudo chown {os.geteuid()}')}"
     if status.st_mode & _FOR_OTHERS:
-        return f"{file} may be read or changed by others: chmod 600 {file}"
+        return f"{file} may be read or changed by others: {_closed(file, 'chmod 600')}"
     return ""
+
+
+def _closed(file: Path, command: str) -> str:
+    """What to do: for a file of the system's, or one that holds other things, that is to write one of its own."""
+    if is_for_a_secret(file):
+        return f"{command} {quote(str(file))}"
+    return "it is no file of this secret alone; write the secret into one of its own, that nobody else may read"
 
 
 def _is_secret(annotation: object) -> bool:

@@ -4,20 +4,17 @@ Two levels are looked at: what protects an object is the folder above it, and of
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from config.places import unusable
-from config.private import OTHERS, readable_by_others
+from config.private import OTHERS, OWN, readable_by_others
 from domain.errors import ConfigurationError
 
 DATABASE = "database"
 
-# What the node makes in it. Other names are somebody else's, and are left as they are.
-_OWN = re.compile(r"(run|spool|objects|work|engines|identity\.(key|\d+)|database(\.(keys|new))?|postgresql-[\w.-]+)")
 _PASS = 0o011
 
 
@@ -35,10 +32,10 @@ def prepare(data: Path) -> None:
     except OSError as error:
         said = unusable(data.absolute()) or f"{data} cannot be used as data folder: {error.strerror}"
         raise ConfigurationError(f"data: {said}") from error
-    if all(_OWN.fullmatch(one.name) for one in inside):
+    if all(OWN.fullmatch(one.name) for one in inside):
         _close(data, _allowed(data))
     for one in inside:
-        if _OWN.fullmatch(one.name):
+        if OWN.fullmatch(one.name):
             _close(one)
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from domain.errors import ConfigurationError
@@ -42,10 +43,10 @@ def server_user(folder: Path, wanted: str | None) -> ServerUser | None:
         return None
     if owner:
         if wanted and _known(wanted).pw_uid != owner:
-            raise ConfigurationError(
-                f"{folder} belongs to {_name(owner)}, and database.user is {wanted}: stop the node and "
-                f"chown -R {wanted} {folder}, or leave the setting out"
-            )
+            said = f"{folder} belongs to {_name(owner)}, and database.user is {wanted}: "
+            ours = (folder / "PG_VERSION").exists()
+            give = f"stop the node and chown -R {wanted} {quote(str(folder))}, or leave the setting out"
+            raise ConfigurationError(said + (give if ours else "leave the setting out, or choose another data folder"))
         return _user(_by_number(owner))
     if wanted is None and (above := _owner(folder.parent)):
         return _user(_by_number(above))

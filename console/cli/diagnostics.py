@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
+from config.private import is_for_the_node
 from config.settings import Settings
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
@@ -86,7 +87,10 @@ def _disk(settings: Settings) -> Iterator[Look]:
 def _data_folder(settings: Settings) -> Look:
     """For its owner alone: the images and the names of patients are in it."""
     data = settings.data.absolute()
-    if found := list(open_to_others(data)):
+    if (found := list(open_to_others(data))) and data in found and not is_for_the_node(data):
+        said = f"{data} is open to other users and is not the node's alone: give it a folder of its own (data)"
+        return Look("data folder", Mark.LACKING, said)
+    if found:
         places = " ".join(shlex.quote(str(one)) for one in found)
         return Look("data folder", Mark.LACKING, f"open to other users of this machine; chmod go= {places}")
     return Look("data folder", Mark.OK, "for its owner alone" if data.exists() else "made at the first start")

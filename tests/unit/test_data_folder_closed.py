@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli.app import app
+from console.cli.commands import service
 from roles.data_folder import open_to_others, prepare
 
 # Whom root's database runs as must pass.
@@ -71,6 +72,19 @@ def test_another_users_folder_is_left_as_it_is(tmp_path: Path) -> None:
     prepare(data)
     assert mode(data) == 0o755
     assert data in open_to_others(data)
+
+
+@pytest.mark.parametrize("place", ["/etc", "/srv", "/usr/share", "kept"])
+def test_no_command_is_told_for_a_folder_that_is_not_the_nodes_alone(place: str, tmp_path: Path) -> None:
+    (tmp_path / "kept" / "letters").mkdir(parents=True)
+    (tmp_path / "kept").chmod(0o755)
+    folder = tmp_path / place
+    said = CliRunner().invoke(app, ["doctor", "--json", "--data", str(folder)]).stdout
+    assert f"{folder} is open to other users and is not the node's alone" in said and "chmod" not in said
+    assert "chown" not in service._of_somebody_else(folder, "dicom-node")
+    for made in ("spool", "identity.key", "database"):
+        (tmp_path / "own" / made).mkdir(parents=True)
+    assert f"chown -R dicom-node: {tmp_path}/own" in service._of_somebody_else(tmp_path / "own", "dicom-node")
 
 
 def test_doctor_names_what_is_open_and_the_command_that_closes_it(tmp_path: Path) -> None:

@@ -94,6 +94,42 @@ def test_a_file_that_others_may_read_or_that_holds_no_secret_is_refused(
     assert "hush" not in str(raised.value)
 
 
+@pytest.mark.parametrize("text", [f'[database]\nurl = "{URL}"\n', f'[identity]\nkey = "{"hush" * 9}"\n'])
+@pytest.mark.parametrize(("mode", "kept"), [(0o644, False), (0o660, False), (0o600, True), (0o640, True)])
+def test_a_secret_in_a_settings_file_that_others_may_read_is_refused_and_not_shown(
+    text: str, mode: int, kept: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    if kept:
+        load_settings(file)
+        return
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(file)
+    assert str(raised.value).startswith(f"{file}:2: ") and f"chmod o=,g-w {file}, or write it into" in str(raised.value)
+    assert "hush" not in str(raised.value)
+
+
+def test_a_url_without_a_password_is_no_secret_of_a_settings_file(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('[database]\nurl = "postgresql://node@db/node"\n')
+    file.chmod(0o644)
+    assert _url(load_settings(file)) == "postgresql://node@db/node"
+
+
+@pytest.mark.parametrize("setting", [("identity", "key_file"), ("database", "url_file")])
+@pytest.mark.parametrize("file", ["/etc/passwd", "/etc/hostname", "/usr/bin/env", "lines"])
+def test_no_command_is_told_for_a_file_that_is_the_systems_or_holds_other_things(
+    setting: tuple[str, str], file: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lines").write_text("one\ntwo\n")
+    (tmp_path / "lines").chmod(0o644)
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(None, {setting[0]: {setting[1]: str(tmp_path / file)}})
+    assert "chmod" not in str(raised.value) and "write the secret into one of its own" in str(raised.value)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file of another user is root's to make")
 def test_a_file_of_another_user_is_refused(secret: Path) -> None:
     os.chown(secret, NOBODY, NOBODY)

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from config.loading import load_settings
-from config.private import readable_by_others
+from config.private import is_for_the_node, readable_by_others
 from config.settings import Settings
 from console.cli.options import Json
 from console.cli.output import tell
@@ -223,7 +223,15 @@ def _hand_over(config: Path, data: Path, user: str) -> None:
         os.chown(data, known.pw_uid, known.pw_gid)
         data.chmod(0o700)
     elif data.stat().st_uid != known.pw_uid:
-        raise ConfigurationError(f"{data} belongs to another user than {user}: chown -R {user}: {quote(str(data))}")
+        raise ConfigurationError(_of_somebody_else(data, user))
+
+
+def _of_somebody_else(data: Path, user: str) -> str:
+    """What to do, which for a folder that is not the node's alone is to choose another one."""
+    said = f"{data} belongs to another user than {user}"
+    if is_for_the_node(data):
+        return f"{said}: chown -R {user}: {quote(str(data))}"
+    return f"{said}, and is not the node's alone: give it a folder of its own, such as {DATA}"
 
 
 def _write(file: Path, text: str) -> None:
