@@ -112,3 +112,30 @@ def test_a_data_folder_without_its_whole_path_is_refused(tmp_path: Path) -> None
     file.write_text('[listener]\naet = "NODE"\n')
     with pytest.raises(ConfigurationError, match="a service has no current folder"):
         list(command._services(file, "dicom-node", None))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--role", "lissten"], "there is no role lissten"),
+        (["--data", "relative"], "--data relative: a service has no current folder"),
+        (["--data", "/home/me/data"], "a service sees no home"),
+        (["--data", "/etc"], "/etc belongs to another user than nobody, and is not the node's alone"),
+    ],
+)
+def test_an_install_that_is_refused_has_made_nothing(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_refuse_what_cannot_be", lambda user: None)
+    monkeypatch.setattr(command, "_program", lambda: Path("/usr/bin/true"))
+    file = tmp_path / "etc" / "node.toml"
+    done = CliRunner().invoke(app, ["service", "install", "--config", str(file), "--user", "nobody", *options])
+    assert (done.exit_code, file.parent.exists()) == (1, False)
+    assert said in done.stderr and "chown" not in done.stderr
+
+
+def test_a_data_folder_beside_settings_that_name_another_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('data = "/srv/one"\n')
+    with pytest.raises(ConfigurationError, match=f"--data /srv/two: `data` in {file} says /srv/one; change it there"):
+        list(command._services(file, "dicom-node", None, Path("/srv/two")))

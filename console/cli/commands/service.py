@@ -65,8 +65,9 @@ def install(
     Example:  dicom-node service install
     """
     _refuse_what_cannot_be(user)
-    made = _make_settings(config, data or DATA)
-    services = list(_services(config, user, role))
+    services = list(_services(config, user, role, data))
+    _refuse_of_somebody_else(services[0].data, user)
+    made = _make_settings(config, services[0].data)
     with readable_by_others():
         _write(USERS, user_line(user, services[0].data))
     _run("systemd-sysusers", str(USERS))
@@ -112,9 +113,16 @@ def remove(as_json: Json = False) -> None:
     tell(as_json, {"removed": names}, f"removed: {', '.join(names)}. Settings and data are left where they are.")
 
 
-def _services(config: Path, user: str, roles: Sequence[str] | None) -> Iterator[Service]:
+def _services(config: Path, user: str, roles: Sequence[str] | None, data: Path | None = None) -> Iterator[Service]:
+    """Those of the settings in `config`, or of the ones that are to be made there with `data`."""
     _refuse_user(user)
-    settings = load_settings(config) if config.exists() else Settings(data=DATA)
+    if data is not None and not data.is_absolute():
+        raise ConfigurationError(
+            f"--data {data}: a service has no current folder; write the whole path, such as {DATA}"
+        )
+    settings = load_settings(config) if config.exists() else Settings(data=data or DATA)
+    if data not in {None, settings.data}:
+        raise ConfigurationError(f"--data {data}: `data` in {config} says {settings.data}; change it there")
     if not settings.data.is_absolute():
         raise ConfigurationError(
             f'{config}: data: a service has no current folder; write the whole path of the folder: data = "{DATA}"'
@@ -195,7 +203,7 @@ def _make_settings(config: Path, data: Path) -> bool:
         return False
     with readable_by_others():
         config.parent.mkdir(parents=True, exist_ok=True)
-    _write(config, first_settings(config, data.absolute()))
+    _write(config, first_settings(config, data))
     return True
 
 
@@ -222,7 +230,15 @@ def _hand_over(config: Path, data: Path, user: str) -> None:
             data.mkdir(parents=True)
         os.chown(data, known.pw_uid, known.pw_gid)
         data.chmod(0o700)
-    elif data.stat().st_uid != known.pw_uid:
+
+
+def _refuse_of_somebody_else(data: Path, user: str) -> None:
+    """Raises ConfigurationError where the folder is there and another user's; systemd sees to the usual one."""
+    try:
+        known = pwd.getpwnam(user).pw_uid
+    except KeyError:
+        known = None
+    if data != DATA and data.exists() and data.stat().st_uid != known:
         raise ConfigurationError(_of_somebody_else(data, user))
 
 
