@@ -192,7 +192,7 @@ def _releases(settings: Settings) -> Iterator[Fault]:
 
 
 def _profiles(settings: Settings) -> Iterator[Fault]:
-    known = [*BUILT_IN, *settings.profiles]
+    known = [*{**BUILT_IN, **settings.profiles}]
     for number, one in enumerate(settings.destinations):
         if one.profile not in known:
             said = f"there is no profile {shown(one.profile)!r}; known are {', '.join(map(shown, known))}"

@@ -54,7 +54,7 @@ def load_settings(file: Path | None = None, overrides: Mapping[str, object] | No
 
 def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None = None) -> Loaded:
     """As load_settings, without what is wrong; raises ConfigurationError where the file is unreadable."""
-    chosen = file or (Path(os.environ["DICOM_NODE_CONFIG"]) if os.environ.get("DICOM_NODE_CONFIG") else None)
+    chosen = settings_file(file)
     text, beneath = _read(chosen)
     sources = Sources(chosen, text, beneath, dict(overrides or {}))
     variables, no_json = environment()
@@ -75,6 +75,12 @@ def load_sound(file: Path | None = None, overrides: Mapping[str, object] | None 
         *map(sources.line, faults),
     ]
     return Loaded(settings, sources, wrong, tuple(sorted(complaints, key=sources.order)))
+
+
+def settings_file(file: Path | None) -> Path | None:
+    """`file`, else the one that the variable DICOM_NODE_CONFIG names; None where there is neither."""
+    named = os.environ.get("DICOM_NODE_CONFIG")
+    return file or (Path(named) if named else None)
 
 
 def _read(file: Path | None) -> tuple[str, dict[str, object]]:

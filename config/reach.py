@@ -1,5 +1,6 @@
 """Who can reach the node by its settings, and whom it can reach: pure, but for the names that a machine looks up."""
 
+import os
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from config.sources import Fault
 from config.toml_lines import element
 from domain.modalities import MODALITIES
 from domain.nearest import did_you_mean
+from domain.profiles import BUILT_IN
 
 _PATIENCE = 5.0  # s for all names together
 _EVERYWHERE = {"0.0.0.0", "::"}
@@ -59,6 +61,7 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
                 f"destinations.{element(one.name, at)} is {first} once more ({one.address}): it gets all results twice"
             )
             yield Fault(said, (("destinations", at),), certain=False)
+    yield from _unlikely(settings)
     for modality in settings.assembly.settle_by_modality:
         if modality not in MODALITIES:
             yield Fault(
@@ -67,6 +70,27 @@ def doubtful(settings: Settings) -> Iterator[Fault]:
                 (("assembly", "settle_by_modality", modality),),
                 certain=False,
             )
+
+
+def _unlikely(settings: Settings) -> Iterator[Fault]:
+    for name in settings.profiles:
+        if name in BUILT_IN:
+            said = (
+                f"profiles.{name} takes the place of the built-in profile of this name for every destination that has it; give"
+                " it a name of its own if that is not meant"
+            )
+            yield Fault(said, (("profiles", name),), certain=False)
+    assembly, memory = settings.assembly, settings.models.memory_gb
+    if assembly.hold < assembly.settle:
+        said = (
+            f"assembly.hold ({assembly.hold:g}) is shorter than assembly.settle ({assembly.settle:g}): a study whose"
+            " association is open is complete before one that is closed"
+        )
+        yield Fault(said, (("assembly", "hold"), ("assembly", "settle")), certain=False)
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    if memory > here:
+        said = f"models.memory_gb ({memory:g}) is more than this machine has ({here:.0f} GB): it bounds nothing"
+        yield Fault(said, (("models", "memory_gb"),), certain=False)
 
 
 def hosts(settings: Settings) -> Iterator[Fault]:

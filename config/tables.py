@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What others call the slices of a series.
+_SLICES = ("images", "instances", "frames")
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -68,6 +70,14 @@ class Document:
                 sound[at] = cast(T, self._table(wanted, one, (key, at)))
         return sound
 
+    def sound_table(self, wanted: type[T], given: Mapping[str, object], path: KeyPath) -> T:
+        """The table at `path` with those keys alone that are right; `wanted` needs none."""
+        sound = dict[str, object]()
+        for key, one in given.items():
+            with suppress(ConfigurationError):
+                sound[key] = self._entry(get_type_hints(wanted), one, (*path, key))
+        return wanted(**sound)
+
     def sound_parts(self, wanted: type[T]) -> tuple[T | None, frozenset[str]]:
         """The document without the top-level keys that are wrong, and those keys; None where it needs one of them."""
         hints = get_type_hints(wanted)
@@ -97,7 +107,7 @@ class Document:
 
     def _entry(self, hints: Mapping[str, object], value: object, path: KeyPath) -> object:
         if path[-1] not in hints:
-            self.wrong(path, f"is not a key here; known are {', '.join(hints)}{did_you_mean(str(path[-1]), hints)}")
+            self.wrong(path, f"is not a key here; known are {', '.join(hints)}{_meant(str(path[-1]), hints)}")
         return self._value(hints[str(path[-1])], value, path)
 
     def _value(self, hint: object, value: object, path: KeyPath) -> object:
@@ -158,6 +168,13 @@ def _gathered(parts: Sequence[Callable[[], object]]) -> list[object]:
     if mistakes:
         raise ConfigurationError(*mistakes)
     return values
+
+
+def _meant(key: str, known: Iterable[str]) -> str:
+    """What was meant by a key that is none; also by one in other words than these."""
+    own = [*known]
+    other = "slices".join(key.lower().rsplit(next((one for one in _SLICES if one in key.lower()), "slices"), 1))
+    return f"; did you mean {other}?" if other in own else did_you_mean(key, own)
 
 
 def _required(field: Field[object]) -> bool:

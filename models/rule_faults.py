@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 
 from config.rules import Rule
 from config.settings import Listener
-from config.toml_lines import KeyPath
+from config.toml_lines import KeyPath, dotted, load, locate, read
 from domain.modalities import MODALITIES
 from domain.nearest import did_you_mean
 from domain.routing import Conditions
@@ -26,9 +28,16 @@ class RuleFault:
 
 
 def rule_faults(
-    rules: Mapping[int, Rule], packages: Mapping[str, Package], broken: Iterable[str], listener: Listener
+    rules: Mapping[int, Rule],
+    packages: Mapping[str, Package],
+    broken: Iterable[str],
+    listener: Listener,
+    others: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[RuleFault]:
-    """All of them, in the order of the file; `rules` by their number in it; of `broken` packages nothing is known."""
+    """All of them; `rules` by their number in the file; of `broken` packages nothing is known.
+
+    `others` are the models that rules name which are wrong otherwise.
+    """
     known = {*packages, *broken}
     for at, rule in rules.items():
         if rule.model not in known:
@@ -41,9 +50,21 @@ def rule_faults(
             for key, said, certain in (*_modalities(rule.when), *_callers(rule.when, listener))
             if key not in dict(never)
         )
-    if unnamed := sorted(set(packages) - {rule.model for rule in rules.values()}):
+    for at, model in others.items():
+        if model not in known:
+            said = f"there is no model package {model!r}{did_you_mean(model, known)}"
+            yield RuleFault(("rule", at, "model"), said)
+    if unnamed := sorted(set(packages) - {rule.model for rule in rules.values()} - {*others.values()}):
         said = f"no rule names {', '.join(unnamed)}: {'they never run' if unnamed[1:] else 'it never runs'}"
         yield RuleFault((), said, certain=False)
+
+
+def with_places(file: Path, faults: Iterable[RuleFault]) -> Iterator[tuple[str, bool]]:
+    """Each as a line with its place in `file`, and whether it is certain."""
+    text = read(file)
+    for one in faults:
+        name = f"{dotted(load(text, file), one.path)}: " if one.path else ""
+        yield f"{file}:{locate(text, one.path)}: {name}{one.said}", one.certain
 
 
 def _never(when: Conditions, package: Package) -> Iterator[tuple[str, str]]:

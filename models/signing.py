@@ -122,7 +122,7 @@ def _private(file: Path, passphrase: bytes | None) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(_read(file), passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(f"{file}: holds no private key that this passphrase opens: {error}") from error
+        raise ConfigurationError(f"{file}: holds no private key that this passphrase opens") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigurationError(f"{file}: is not an Ed25519 key")
     return key
@@ -132,7 +132,7 @@ def _trusted(file: Path) -> TrustedKey:
     try:
         key = serialization.load_pem_public_key(_read(file))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError(f"{file}: holds no public key: {error}") from error
+        raise ConfigurationError(f"{file}: holds no public key (PEM, Ed25519)") from error
     if not isinstance(key, Ed25519PublicKey):
         raise ConfigurationError(f"{file}: is not an Ed25519 key")
     return _described(file.name.removesuffix(".pem").removesuffix(".pub"), key)

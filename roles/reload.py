@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from types import FrameType
 from config import logs
 from config.reloading import AS_IT_STANDS, Change, compared, taken_over
 from config.settings import Listener, Logging, Settings
+from config.sources import Fault
 from domain.errors import ConfigurationError, NodeError
 from domain.json_records import json_object, record
 from domain.stopping import loop_until
@@ -60,9 +61,17 @@ def _has_terminal() -> bool:
     return True
 
 
-def reread(force: Settings, read: Callable[[], Settings]) -> Change:
-    """What to take over. Raises ConfigurationError where anything is wrong, also in a file that the settings name."""
-    change = compared(force, read())
+def reread(
+    force: Settings, read: Callable[[], Settings], faults: Callable[[Settings], Iterable[Fault]] = lambda _: ()
+) -> Change:
+    """What to take over. Raises ConfigurationError where anything is wrong, also in a file that the settings name.
+
+    `faults` are those that whoever asks would not have started with.
+    """
+    new = read()
+    if said := [one.said for one in faults(new)]:
+        raise ConfigurationError(*said)
+    change = compared(force, new)
     if change.settings.models.rules:
         from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from config import logs
+from config.places import needed_places
 from config.reloading import taken_over
 from config.secret_urls import SecretUrl
 from config.settings import Http, Settings
+from config.sources import Fault
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import NodeError, Unavailable
 from domain.stopping import loop_until
@@ -33,6 +35,7 @@ from roles.run_files import RunFile, running
 from roles.shared import least_first, load, load_role, role_of
 from roles.table import ROLES
 from roles.told_waits import Wait
+from roles.unusable import unusable
 
 _log = logging.getLogger(__name__)
 _TICK = 0.05  # s between two looks at the children
@@ -220,7 +223,7 @@ class Supervisor:
     def _reload(self) -> None:
         """Take over what needs no restart: all of it, or nothing where anything is wrong."""
         try:
-            change = reread(self.settings, self.read or (lambda: self.settings))
+            change = reread(self.settings, self.read or (lambda: self.settings), _unusable)
         except NodeError as error:
             self._answer = refused(self._answer, error)
             publish(self.settings.data, UP, self._answer)
@@ -285,6 +288,12 @@ def role_settings(settings: Settings) -> Settings:
             "http": Http(),  # on loopback, at a port that is free: what is asked from outside is asked at the one door
         }
     )
+
+
+def _unusable(settings: Settings) -> Iterator[Fault]:
+    """What `up` would not start with, asked of settings that it is to take over."""
+    yield from (one for one in needed_places(settings) if one.certain)
+    yield from unusable(settings)
 
 
 def missing(reports: Mapping[str, Report]) -> str:

@@ -3,7 +3,7 @@
 What `up` would stop at, what would keep it from its work, and, as remarks, what was most likely not meant.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,20 +11,19 @@ from config import reach
 from config.environment import unknown_variables
 from config.loading import Loaded, load_sound
 from config.places import missing_places
-from config.rules import Rule, sound_rules
+from config.rules import Rule, named_models, names_twice, sound_rules
 from config.settings import Settings
 from config.sources import Fault
-from config.toml_lines import dotted, load, locate, read
 from domain.errors import ConfigurationError
 from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
 from models.registry import Package
-from models.rule_faults import RuleFault, rule_faults
+from models.rule_faults import RuleFault, rule_faults, with_places
 from roles.database import refuse_unusable
 from roles.ports import closed
 from roles.unusable import unusable
 
-_RULES = (("models", "rules"),)
+_FOLDER = Fault("", (("models", "folder"),))
 _DATA = (("data",), ("database", "url"), ("database", "url_file"))
 
 
@@ -43,12 +42,25 @@ def check(file: Path | None) -> Checked:
     except ConfigurationError as error:
         return Checked([*error.lines])
     checked = Checked([*loaded.complaints, *unknown_variables()])
-    for fault in loaded.founded(_faults(loaded.settings)):
-        (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
+    _add(loaded, checked, _faults(loaded.settings))
     _of_packages(loaded, checked)
     for lines in (checked.complaints, checked.remarks):
         lines.sort(key=loaded.sources.order)
     return checked
+
+
+def unrefused(file: Path | None, overrides: Mapping[str, object] | None = None) -> list[str]:
+    """What a node runs with, and a person has to know of all the same: what `check` says and `up` does not stop at."""
+    loaded, checked = load_sound(file, overrides), Checked()
+    _add(loaded, checked, _of_peers(loaded.settings))
+    _add(loaded, checked, _of_worker(loaded.settings))
+    _of_packages(loaded, checked)
+    return sorted((*checked.complaints, *checked.remarks), key=loaded.sources.order)
+
+
+def _add(loaded: Loaded, checked: Checked, faults: Iterable[Fault]) -> None:
+    for fault in loaded.founded(faults):
+        (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
 
 
 def _faults(settings: Settings) -> Iterator[Fault]:
@@ -57,11 +69,15 @@ def _faults(settings: Settings) -> Iterator[Fault]:
     if not any(("data",) in one.paths for one in places):
         yield from _of_own_database(settings)
     yield from closed(settings, beside_itself=True)
+    yield from _of_peers(settings)
+    yield from unusable(settings)
+    yield from _of_worker(settings)
+
+
+def _of_peers(settings: Settings) -> Iterator[Fault]:
     yield from reach.callers(settings)
     yield from reach.doubtful(settings)
     yield from reach.hosts(settings)
-    yield from unusable(settings)
-    yield from _of_worker(settings)
 
 
 def _of_worker(settings: Settings) -> Iterator[Fault]:
@@ -89,33 +105,36 @@ def _of_own_database(settings: Settings) -> Iterator[Fault]:
 
 def _of_packages(loaded: Loaded, checked: Checked) -> None:
     """Packages and rules, where the settings that name them are right."""
-    settings = loaded.settings
-    named = [Fault("", (("models", "folder"), ("models", "rules")))]
-    if not loaded.founded(named) or (settings.models.folder and not settings.models.folder.is_dir()):
+    settings, rules = loaded.settings, _rules(loaded, checked)
+    if not loaded.founded([_FOLDER]) or (settings.models.folder and not settings.models.folder.is_dir()):
         return
     found, broken = packages.installed(settings), packages.broken(settings)
     for said in broken.values():
         checked.complaints += said.split("\n")
-    rules: dict[int, Rule] | None = None
+    _add(loaded, checked, _unrun(settings, found, None if rules is None else rules.values()))
     file = settings.models.rules
-    if file is not None and file.is_file():
-        try:
-            rules, lines = sound_rules(file)
-        except ConfigurationError as error:
-            rules, lines = None, [*error.lines]
-        checked.complaints += lines
-    for fault in _unrun(settings, found, None if rules is None else rules.values()):
-        (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
     if rules is not None and file is not None:
-        _of_rules(file, rule_faults(rules, {one.name: one for one in found}, broken, settings.listener), checked)
+        faults = rule_faults(
+            rules, {one.name: one for one in found}, broken, settings.listener, named_models(file, rules)
+        )
+        for line, certain in with_places(file, faults):
+            (checked.complaints if certain else checked.remarks).append(line)
 
 
-def _of_rules(file: Path, faults: Iterator[RuleFault], checked: Checked) -> None:
-    text = read(file)
-    for one in faults:
-        name = f"{dotted(load(text, file), one.path)}: " if one.path else ""
-        line = f"{file}:{locate(text, one.path)}: {name}{one.said}"
-        (checked.complaints if one.certain else checked.remarks).append(line)
+def _rules(loaded: Loaded, checked: Checked) -> dict[int, Rule] | None:
+    """The rules that are right, also where no package could be looked at; None where there is no file of them."""
+    file = loaded.settings.models.rules
+    if file is None or not file.is_file():
+        return None
+    try:
+        rules, lines = sound_rules(file)
+    except ConfigurationError as error:
+        rules, lines = None, [*error.lines]
+    checked.complaints += lines
+    if rules is not None:
+        twice = (RuleFault(path, said, certain=False) for path, said in names_twice(file))
+        checked.remarks += [line for line, _ in with_places(file, twice)]
+    return rules
 
 
 def _unrun(settings: Settings, found: list[Package], rules: Iterable[Rule] | None) -> Iterator[Fault]:

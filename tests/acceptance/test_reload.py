@@ -87,6 +87,30 @@ def test_destinations_are_those_of_the_file_and_what_waits_for_a_restart_is_name
     assert "started again" not in node.log.read_text()
 
 
+def test_what_up_would_not_start_with_changes_nothing_and_what_it_runs_with_is_a_warning(
+    node: Node, settings: Path
+) -> None:
+    right = settings.read_text()
+    settings.write_text(f'{right}[models]\ntrusted_keys = ["node.toml"]\n')
+    node.run("reload", code=1)
+    answer = last_answer(node.data, "up")
+    assert answer is not None
+    assert [line.split(": ")[0] for line in answer.wrong] == ["models.trusted_keys"]
+    rules = settings.with_name("rules.toml")
+    rules.write_text('[[rule]]\nname = "one"\nmodel = "none_such"\n')
+    settings.write_text(
+        f'{right}[models]\nrules = "rules.toml"\n[[destinations]]\naet = "A"\nhost = "a.invalid"\nport = 1\n'
+    )
+    answer, warnings = node.cli("reload")["processes"]["up"], node.cli("reload")["warnings"]
+    assert answer["taken"] == ["models.rules", "destinations"]
+    assert [line.split(": ")[:2] for line in warnings if "no address" in line or "none_such" in line] == [
+        [f"{settings}:{len(right.splitlines()) + 5}", "destinations.A"],
+        [f"{rules}:3", "rule.one.model"],
+    ]
+    settings.write_text(right)
+    node.run("reload")
+
+
 def _is_renewed(node: Node, role: str, before: int) -> bool:
     try:
         return not node.unready(role) and node.pid(role) != before

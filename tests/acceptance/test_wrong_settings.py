@@ -158,6 +158,17 @@ WRONG: dict[str, tuple[str, str]] = {
         '[listener]\ncallers = []\n[[listener.callers]]\naet = "A"\n',
         "@3: not TOML: listener.callers is written whole at line 2, in [ ] or {{ }}: what is to be added to it stands",
     ),
+    "a profile that is built in, and the site's own": (
+        '[profiles.default]\nobjects = ["SR"]\n',
+        "NOTE: @1: profiles.default takes the place of the built-in profile of this name for every",
+    ),
+    "a hold that is shorter than the silence": (
+        "[assembly]\nsettle = 60\nhold = 1\n",
+        "NOTE: @3: assembly.hold (1) is shorter than assembly.settle (60): a study whose",
+    ),
+    "more memory than there is": (
+        "[models]\nmemory_gb = 9000\n", "NOTE: @2: models.memory_gb (9000) is more than this machine has ("
+    ),
     "a unit in a number": (
         '[assembly]\nsettle = "5 s"\n', "@2: assembly.settle: must be a number, in seconds: 5, not '5 s'"
     ),
@@ -267,6 +278,21 @@ def test_everything_that_is_wrong_is_told_at_once_and_in_the_order_of_the_file(t
         *(1, 3, 4, 7, 9, 11, 12, 13)
     ]
     assert (answer["ok"], done.exit_code) == (False, 1)
+
+
+@pytest.mark.parametrize("folder", ["", 'folder = "gone"\n'])
+def test_everything_that_is_wrong_in_a_file_of_rules_is_told_at_once(folder: str, tmp_path: Path) -> None:
+    file, rules = tmp_path / "node.toml", tmp_path / "rules.toml"
+    rules.write_text(
+        '[[rule]]\nname = "one"\nmodel = "ct_lungs"\n[rule.when]\nseries_description = "thorax|(chest"\n'
+        'min_images = 3\nmodalty = ["CT"]\n[[rule]]\nname = "one"\nmodel = "ct_lung"\n'
+    )
+    file.write_text(f'[models]\nrules = "rules.toml"\n{folder}')
+    _, said = checked(file)
+    told = {line.partition(f"{rules}:")[2].partition(": ")[0]: line for line in said if str(rules) in line}
+    assert {"5", "6", "7", "9"} | ({"3"} if not folder else set()) == {*told} - {"1"}
+    assert told["6"].endswith("did you mean min_slices?")
+    assert told["9"] == f"NOTE: {rules}:9: rule.one.name: rule 1 of the file has this name too: give each its own"
 
 
 @pytest.mark.slow

@@ -171,16 +171,24 @@ def test_what_was_not_sent_is_told_once_for_each_reason_and_without_a_rate(tmp_p
     assert rest == "  and 2 more; --json names them all"
 
 
-def test_a_right_configuration_shows_each_setting_with_its_meaning(tmp_path: Path) -> None:
+def test_a_right_configuration_is_ok_by_its_name_and_show_has_each_setting_with_its_meaning(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
     models = tmp_path / "models"
     models.mkdir()
     file.write_text(f'[listener]\naet = "OURS"\n[models]\nfolder = "{models}"\n')
-    result = run("config", "check", file)
-    assert result.exit_code == 0, result.stderr
-    assert "OURS" in result.stdout
-    assert "our AE title" in result.stdout
-    assert result.stdout.endswith("OK\n")
+    assert run("config", "check", file).stdout == f"{file}: OK\n"
+    shown = run("config", "show", "--config", file).stdout
+    assert "OURS" in shown and "our AE title" in shown
+
+
+def test_a_check_of_no_file_says_so_and_names_the_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DICOM_NODE_CONFIG", raising=False)
+    monkeypatch.setattr("console.cli.commands.configuration.SETTINGS", tmp_path / "node.toml")
+    said = "NOTE: no settings file was given: these are the defaults and the variables DICOM_NODE_*"
+    assert said in run("config", "check").stderr.splitlines()
+    (tmp_path / "node.toml").touch()
+    note = f"{said}; {tmp_path}/node.toml is there: --config {tmp_path}/node.toml"
+    assert note in run("config", "check").stderr.splitlines()
 
 
 def test_every_mistake_is_named_with_file_and_line(tmp_path: Path) -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from config.loading import load_settings
+from config.loading import load_settings, settings_file
 from config.masking import public
 from config.settings import Section, Settings
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, say, screen, table
+from console.cli.service_files import SETTINGS
 from domain.json_records import JsonObject
 
 app = typer.Typer()
@@ -28,31 +29,38 @@ def check(file: File = None, config: Config = None, as_json: Json = False) -> No
     """Name everything that is wrong with file and line, in the settings, the routing rules and the model packages.
 
     This machine is looked at as well: ports, folders, the names of hosts. Exit code 1 where anything is wrong; lines
-    with NOTE are of what was most likely not meant. Otherwise print the settings that are in effect.
+    with NOTE are of what was most likely not meant. The settings in effect are printed by `config show`.
 
     Example:  dicom-node config check node.toml
     """
     # What it looks with takes longer to import than most commands take.
     from console.cli import settings_check  # noqa: PLC0415
 
-    file = file or config  # as other commands take it
-    checked = settings_check.check(file)
+    chosen = settings_file(file or config)  # as other commands take it
+    checked = settings_check.check(chosen)
+    notes = [*([] if chosen else [_NO_FILE + _of_service()]), *checked.remarks]
     if as_json:
-        print_json({"ok": not checked.complaints, "complaints": checked.complaints, "notes": checked.remarks})
-    elif not checked.complaints:
-        _print(load_settings(file))
-    if not as_json:
-        complain(*checked.complaints, *(f"NOTE: {line}" for line in checked.remarks))
-        _tell(len(checked.complaints))
+        print_json({"ok": not checked.complaints, "complaints": checked.complaints, "notes": notes})
+    else:
+        complain(*checked.complaints, *(f"NOTE: {line}" for line in notes))
+        _tell(len(checked.complaints), chosen)
     if checked.complaints:
         raise typer.Exit(1)
 
 
-def _tell(wrong: int) -> None:
+_NO_FILE = "no settings file was given: these are the defaults and the variables DICOM_NODE_*"
+
+
+def _of_service() -> str:
+    """Which file was most likely meant."""
+    return f"; {SETTINGS} is there: --config {SETTINGS}" if SETTINGS.exists() else ""
+
+
+def _tell(wrong: int, file: Path | None) -> None:
     if wrong:
         complain(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong")
     else:
-        say("OK")
+        say(f"{file or 'settings'}: OK")
 
 
 @group.command()

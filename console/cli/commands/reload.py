@@ -25,7 +25,7 @@ def reload(data: Data = None, config: Config = None, as_json: Json = False) -> N
 
     Callers, destinations, profiles, deliveries, rules, models, silence of studies and the level of the log are taken
     over; associations that are open go on. What else has changed is named, and waits for a restart. Exit code 1 where
-    anything is wrong: then nothing has changed.
+    anything is wrong: then nothing has changed. WARNING is of what the node runs with, and most likely should not.
 
     Example:  dicom-node reload --config node.toml
     """
@@ -38,13 +38,22 @@ def reload(data: Data = None, config: Config = None, as_json: Json = False) -> N
     for name, before in asked.items():
         _signal(name, before)
     answers = {name: _answer(settings.data, name, before) for name, before in asked.items()}
+    wrong = any(answer.wrong for answer in answers.values())
+    warnings = [] if wrong else _unrefused(config)
     if as_json:
-        print_json({"processes": json_views.plain(answers)})
+        print_json({"processes": json_views.plain(answers), "warnings": warnings})
     else:
         for name, answer in answers.items():
             _tell(name, answer)
-    if any(answer.wrong for answer in answers.values()):
+        complain(*(f"WARNING: {line}" for line in warnings))
+    if wrong:
         raise typer.Exit(1)
+
+
+def _unrefused(config: Path | None) -> list[str]:
+    from console.cli.settings_check import unrefused  # noqa: PLC0415 - a refused reload need not wait for it
+
+    return unrefused(config)
 
 
 def _signal(name: str, before: Answer) -> None:

@@ -80,7 +80,7 @@ def install(
     if start:
         _run("systemctl", "enable", "--quiet", *names)
         _run("systemctl", "restart", *names)
-    _tell(services, start, made, as_json)
+    _tell(services, start, made, [] if made else _unrefused(config), as_json)
 
 
 @group.command()
@@ -262,9 +262,9 @@ def _run(*command: str) -> None:
         raise ConfigurationError(f"{' '.join(command)}:", *(f"  {line}" for line in said))
 
 
-def _tell(services: Sequence[Service], started: bool, made: bool, as_json: bool) -> None:
+def _tell(services: Sequence[Service], started: bool, made: bool, warnings: list[str], as_json: bool) -> None:
     names, one = " ".join(service.name.removesuffix(".service") for service in services), services[0]
-    settings = {"config": str(one.config), "config_made": made, "data": str(one.data)}
+    settings = {"config": str(one.config), "config_made": made, "data": str(one.data), "warnings": warnings}
     tell(
         as_json,
         {"units": [service.name for service in services], "started": started, **settings},
@@ -276,4 +276,11 @@ def _tell(services: Sequence[Service], started: bool, made: bool, as_json: bool)
         f"  its log    journalctl --follow --unit {one.name}",
         f"  studies    {one.program} status --config {one.config}",
         f"  a change   edit the settings, then: systemctl reload {names}",
+        *(f"WARNING: {line}" for line in warnings),
     )
+
+
+def _unrefused(config: Path) -> list[str]:
+    from console.cli.settings_check import unrefused  # noqa: PLC0415 - what is refused need not wait for it
+
+    return unrefused(config)

@@ -133,11 +133,13 @@ def _warnings(settings: Settings) -> list[str]:
     """What the user should know; raises ConfigurationError for what would let no other role start."""
     from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
     from models import installed as packages  # noqa: PLC0415 - as above
+    from models.rule_faults import rule_faults, with_places  # noqa: PLC0415 - as above
 
-    warnings, rules, found = [], None, packages.installed(settings)
+    warnings, rules = [], None
+    found, broken = packages.installed(settings), packages.broken(settings)
     if not found:
         warnings.append(f"no model package in {packages.folder(settings)}: studies are kept, nothing is found in them")
-    warnings += [f"model package {name} does not run:\n{said}" for name, said in packages.broken(settings).items()]
+    warnings += [f"model package {name} does not run:\n{said}" for name, said in broken.items()]
     warnings += [fault.said for fault in reach.callers(settings)]
     if not settings.destinations:
         warnings.append("no --destination: results stay in the data folder")
@@ -146,6 +148,9 @@ def _warnings(settings: Settings) -> list[str]:
             rules = load_rules(settings.models.rules)
         except ConfigurationError as error:
             warnings.append(f"studies get stuck until the routing rules are mended:\n{error}")
+        else:
+            of_rules = rule_faults(dict(enumerate(rules)), {one.name: one for one in found}, broken, settings.listener)
+            warnings += [line for line, _ in with_places(settings.models.rules, (one for one in of_rules if one.path))]
     unasked = {one.name: packages.descriptionless(one, settings, rules) for one in found}
     warnings += [f"model package {name} does not run: {said}" for name, said in unasked.items() if said]
     return warnings
