@@ -76,8 +76,8 @@ def _unlikely(settings: Settings) -> Iterator[Fault]:
     for name in settings.profiles:
         if name in BUILT_IN:
             said = (
-                f"profiles.{name} takes the place of the built-in profile of this name for every destination that has it; give"
-                " it a name of its own if that is not meant"
+                f"profiles.{name} takes the place of the built-in profile of this name for every destination that has"
+                " it; give it a name of its own if that is not meant"
             )
             yield Fault(said, (("profiles", name),), certain=False)
     assembly, memory = settings.assembly, settings.models.memory_gb
