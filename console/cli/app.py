@@ -43,6 +43,7 @@ _WORDS = [
         (r"Input should be greater than or equal to (\S+)", r"must be \1 or more"),
         (r"Input should be less than or equal to (\S+)", r"must be \1 or less"),
         (r"Input should be a valid \w+.*", "cannot be this"),
+        (r"Value error, ", ""),
     )
 ]
 

@@ -40,6 +40,7 @@ def test_a_word_that_is_empty_is_no_current_folder(words: Sequence[str], named: 
         ("viewer --port 99999", "must be 65535 or less"),
         ("echo A@b:104 --timeout x", "must be a number"),
         ("echo A@b:99999", "must be 65535 or less, not 99999"),
+        ("status --state stcuk", "Invalid value for '--state': 'stcuk' is not one of 'receiving'"),
         ("statsu", "No such command 'statsu'. Did you mean status?"),
         ("config chek", "Did you mean 'check'?"),
     ],
