@@ -11,6 +11,8 @@ from shlex import quote
 from config.settings import Settings
 from config.sources import Fault
 
+#: Of the service of systemd.
+SERVICE_SETTINGS = Path("/etc/dicom-node/node.toml")
 _READ_ONLY = "a file system that is read-only"
 
 

@@ -139,7 +139,7 @@ def test_no_answer_to_an_association_request_raises_anything_but_retryable(data:
         answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
     body = bytes(answer[: data.draw(st.integers(0, len(answer)))])
     with suppress(Retryable):
-        requestor._negotiated(2, body, asked())
+        requestor._negotiated(2, body, asked(), "TEST")
 
 
 def _wait(gate: threading.Event) -> None:
