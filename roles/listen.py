@@ -122,7 +122,7 @@ class _Room:
 
     def look(self, trouble: str) -> None:
         """`trouble` is why instances are refused or soon will be, "" where they are not."""
-        free = disk_usage(self._folder).free
+        free = self._free()
         metrics.disk_free.labels("spool").set(free)
         if trouble == self._trouble:
             return
@@ -134,3 +134,10 @@ class _Room:
             self._health.ready(_ROOM)
             log.warning("there is room in the spool again", extra=numbers)
         self._trouble = trouble
+
+    def _free(self) -> int:
+        # A disk that does not answer has no room; the sign of life that hangs on this look goes on.
+        try:
+            return disk_usage(self._folder).free
+        except OSError:
+            return 0
