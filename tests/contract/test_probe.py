@@ -105,7 +105,7 @@ def test_where_our_title_is_not_known_it_is_said_which_that_was_and_how_another_
     with scripted(refuse) as peer:
         done = CliRunner().invoke(app, ["echo", peer.address, "--aet", "WARD"])
     assert "Calling AE title not recognised; it was called as WARD" in done.stderr
-    assert "--aet NAME; a dicom-node knows those of its listener.callers" in done.stderr
+    assert "--aet NAME (of a dicom-node: one of its listener.callers)" in done.stderr
 
 
 @pytest.mark.parametrize(

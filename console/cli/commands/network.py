@@ -101,7 +101,7 @@ def _how_to_be_known(said: str) -> list[str]:
     """What to do where a peer knows nobody of our AE title."""
     if _UNKNOWN_CALLER not in said:
         return []
-    return ["give a title that it knows: --aet NAME; a dicom-node knows those of its listener.callers"]
+    return ["give a title that it knows: --aet NAME (of a dicom-node: one of its listener.callers)"]
 
 
 @dataclass(frozen=True)
