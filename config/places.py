@@ -12,6 +12,8 @@ from config.private import is_for_the_node
 from config.settings import Settings
 from config.sources import Fault
 
+#: Of the service of systemd.
+SERVICE_SETTINGS = Path("/etc/dicom-node/node.toml")
 _READ_ONLY = "a file system that is read-only"
 
 

@@ -100,9 +100,12 @@ def record(one: object) -> JsonObject:
     return _fields(one)
 
 
-def destination(one: "ProfiledDestination", seen: "SeenDestination | None", paused: Sequence[Pause] = ()) -> JsonObject:
+def destination(
+    one: "ProfiledDestination", seen: "SeenDestination | None", paused: Sequence[Pause] = (), *, configured: bool = True
+) -> JsonObject:
     """A destination, what it was last seen to take, what it is sent, and the pause where it is paused."""
     known: JsonObject = {
+        "configured": configured,
         "implementation": seen.implementation if seen else "",
         "seen_at": plain(seen.seen_at) if seen else None,
         "tried_at": plain(seen.tried_at) if seen else None,

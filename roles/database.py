@@ -5,13 +5,14 @@ A lock file makes them take turns, so that nobody's database is stopped by someb
 
 import fcntl
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.places import unusable
+from config.places import SERVICE_SETTINGS, unusable
 from config.settings import Settings
 from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
@@ -69,7 +70,8 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     if not has_database(settings):
         why = "it is a file" if settings.data.is_file() else "no node has run there"
-        raise ConfigurationError(f"no database in {settings.data}: {why}; give --data or --database")
+        instead = f"give --data or --database{_service(settings)}"
+        raise ConfigurationError(f"no database in {settings.data}: {why}; {instead}")
     ends = time.monotonic() + _TAKING_TURNS
     while time.monotonic() < ends:
         if kept := running(settings.data, KEEPER):
@@ -94,7 +96,13 @@ def sole_supervisor(data: Path) -> Iterator[None]:
         with locked(data, wait=False, name="up.lock"):
             yield
     except BlockingIOError as error:
-        raise ConfigurationError(f"another node runs on {data}") from error
+        from roles.reload import UP, last_pid  # noqa: PLC0415 - the keeper needs none of it
+
+        pid = last_pid(data, UP)
+        raise ConfigurationError(
+            f"another node runs on {data}{f', process {pid}' if pid else ''}: to give it other settings, dicom-node "
+            f"reload; to start it anew, stop that one first; for a second node give another --data"
+        ) from error
 
 
 def embedded_server(settings: Settings) -> EmbeddedPostgres:
@@ -118,7 +126,23 @@ def has_database(settings: Settings) -> bool:
     try:
         return (server_folder(settings) / "PG_VERSION").exists()
     except PermissionError as error:
-        raise ConfigurationError(f"{settings.data} is its owner's alone: run this as the node's own user") from error
+        raise ConfigurationError(
+            f"{settings.data} is its owner's alone: run this as root{_or_as_owner(settings.data)}"
+        ) from error
+
+
+def _or_as_owner(data: Path) -> str:
+    try:
+        return f", or as the user {pwd.getpwuid(data.stat().st_uid).pw_name}"
+    except (OSError, KeyError):
+        return ", or as the node's own user"
+
+
+def _service(settings: Settings) -> str:
+    """Where this machine has the service, and nobody said which node is meant: how that one is asked."""
+    if settings.data != Settings.model_fields["data"].default or not SERVICE_SETTINGS.parent.is_dir():
+        return ""
+    return f"; of the service: --config {SERVICE_SETTINGS}"
 
 
 def server_folder(settings: Settings) -> Path:

@@ -110,8 +110,16 @@ def last_answer(data: Path, name: str) -> Answer | None:
     """What `name` answered last; None where it never began."""
     try:
         return record(Answer, json_object(_answer_file(data, name).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    except PermissionError as error:
+        raise ConfigurationError(f"{data} is its owner's alone: run this as root, or as the node's own user") from error
+
+
+def last_pid(data: Path, name: str) -> int | None:
+    """The process that was `name` last, if it ever said so."""
+    answer = last_answer(data, name)
+    return answer.pid if answer else None
 
 
 def reloadable(data: Path) -> dict[str, Answer]:

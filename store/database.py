@@ -59,6 +59,7 @@ _GRANT = "dicom-node database grant gives each role its rights, and says what a 
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
 # A limit of the program's: of a statement its values are over it, of a commit the server's queue of notifications.
 _LIMIT = "54000"
+_IN_FRONT = "connection failed: "  # of which kind it is: whoever prints it has said that
 # Classes of errors that are for the values of a statement: data exceptions, broken constraints, limits of a row.
 _FOR_DATA = {"22", "23", "54"}
 
@@ -278,4 +279,6 @@ def _without_statement(error: DBAPIError | psycopg.Error) -> bool:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    """What the server or the driver says, without what libraries put in front of it."""
+    said = str(error.orig if isinstance(error, DBAPIError) and error.orig else error).strip()
+    return said.splitlines()[0].removeprefix(_IN_FRONT) if said else "no reason is given"

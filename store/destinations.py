@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from store.leases import NOW
@@ -15,6 +15,7 @@ from store.tables import destinations_seen
 
 # SOP class and transfer syntax.
 Context = tuple[str, str]
+_FORGOTTEN = ""  # the address of what is none any more: no process of the node may remove a row here
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,15 @@ def seen_at(connection: Connection, name: str, address: str) -> SeenDestination 
 
 
 def all_seen(connection: Connection) -> list[SeenDestination]:
-    """Everything that was ever asked, by name."""
-    return [_seen(row) for row in connection.execute(select(destinations_seen).order_by(destinations_seen.c.name))]
+    """Everything that was ever asked and is not forgotten, by name."""
+    query = select(destinations_seen).where(destinations_seen.c.address != _FORGOTTEN)
+    return [_seen(row) for row in connection.execute(query.order_by(destinations_seen.c.name))]
+
+
+def note_forgotten(connection: Connection, name: str) -> None:
+    """Forget what the destination of this name was; asked again, it is seen as for the first time."""
+    of = destinations_seen.c.name == name
+    connection.execute(update(destinations_seen).where(of).values(address=_FORGOTTEN, accepted=None, error=""))
 
 
 def _set(connection: Connection, values: Mapping[str, object]) -> None:

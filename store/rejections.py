@@ -185,6 +185,12 @@ def unfinished(connection: Connection, destination: str) -> list[Rejection]:
     return [_rejection(row) for row in connection.execute(locked_in_order(going, rejections))]
 
 
+def waiting(connection: Connection, study: uuid.UUID) -> list[Rejection]:
+    """The study's notes that wait to be sent."""
+    pending = _REJECTION.where(rejections.c.study_id == study, rejections.c.state == DeliveryState.PENDING)
+    return [_rejection(row) for row in connection.execute(pending)]
+
+
 def unwritten(connection: Connection, job: uuid.UUID) -> list[Rejection]:
     """The notes of a job's results that are still to be written."""
     waits = and_(deliveries.c.job_id == job, rejections.c.state == DeliveryState.PENDING, ~IS_WRITTEN)

@@ -34,6 +34,8 @@ def is_serving(words: Sequence[str]) -> bool:
     return bool(_SERVING & {*words[:1]})
 
 
+_AS_JSON = f"{__name__}.as_json"  # of a command line's context
+
 # What the library says of a value, in words of Python, and what is said of it here.
 _WORDS = [
     (re.compile(wrong), said)
@@ -43,6 +45,7 @@ _WORDS = [
         (r"Input should be greater than or equal to (\S+)", r"must be \1 or more"),
         (r"Input should be less than or equal to (\S+)", r"must be \1 or less"),
         (r"Input should be a valid \w+.*", "cannot be this"),
+        (r"Value error, ", ""),
     )
 ]
 
@@ -82,8 +85,10 @@ class _Commands(TyperGroup):
         except NodeError as error:
             if ctx.params.get("debug"):
                 raise
-            from console.cli.output import complain  # noqa: PLC0415 - tables and colours, which no help needs
+            from console.cli.output import complain, print_json  # noqa: PLC0415 - colours, which no help needs
 
+            if ctx.meta.get(_AS_JSON):
+                print_json({"error": error.sentence})
             complain(*error.lines)
             raise typer.Exit(exit_code(error) if ctx.invoked_subcommand in _SERVING else 1) from error
         except TyperException as error:
@@ -92,9 +97,12 @@ class _Commands(TyperGroup):
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
         begin()
+        as_json = "--json" in arguments[1]
         try:
             _refuse_empty(arguments[1])
-            return super().make_context(*arguments, **extra)
+            made = super().make_context(*arguments, **extra)
+            made.meta[_AS_JSON] = as_json
+            return made
         except TyperException as error:
             _make_visible(error)
             raise

@@ -14,11 +14,13 @@ from store.destinations import Context, SeenDestination
 
 
 def overview(
-    destinations: Iterable[tuple[ProfiledDestination, SeenDestination | None]], now: datetime
+    destinations: Iterable[tuple[ProfiledDestination, SeenDestination | None]],
+    now: datetime,
+    gone: Collection[str] = (),
 ) -> RenderableType:
-    """One line a destination."""
+    """One line a destination; those of `gone` are none any more."""
     rows = [
-        (one.name, one.destination.address, one.profile.name, *_answered(seen, now), seen.error if seen else "")
+        (one.name, one.destination.address, one.profile.name, *_answered(seen, now), _error(one, seen, gone))
         for one, seen in destinations
     ]
     return table("", ("name", "address", "profile", "answered", "takes", "software", "last error"), rows)
@@ -50,6 +52,12 @@ def profiles(each: Iterable[Profile]) -> RenderableType:
         ("profile", "objects", "reports, the best first", "segmentations", "compress", "supersede", "withdraw"),
         rows,
     )
+
+
+def _error(one: ProfiledDestination, seen: SeenDestination | None, gone: Collection[str]) -> str:
+    if one.name in gone:
+        return "no longer configured"
+    return seen.error if seen else ""
 
 
 def _answered(seen: SeenDestination | None, now: datetime) -> tuple[str, str, str]:

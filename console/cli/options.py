@@ -15,7 +15,7 @@ from config.secret_urls import has_password
 from config.settings import Settings
 from config.sources import Sources
 from console.cli.hints import typed
-from domain.errors import Permanent
+from domain.errors import ConfigurationError, Permanent
 
 _MOST_ROWS = 1_000_000
 _LARGEST_ID = 2**63 - 1  # of a column bigint
@@ -48,6 +48,7 @@ Data = Annotated[
         "--data",
         metavar="DIR",
         help="The node's data folder. (default: dicom-node-data)",
+        readable=False,  # as below
         callback=typed("--data"),
         is_eager=True,
     ),
@@ -138,7 +139,15 @@ def settings_from(config: Path | None, **given: object) -> Settings:
 
     Keys are dotted paths with `__` for the dot (`listener__port=104`); None stands for an option that was not given.
     """
-    return load_settings(config, _absolute(_nested(given)))
+    overrides = _absolute(_nested(given))
+    try:
+        return load_settings(config, overrides)
+    except ConfigurationError as error:
+        if "data" not in given or given["data"] is not None:
+            raise
+        from console.cli.unsettled import of_a_node_that_runs  # noqa: PLC0415 - where the settings are wrong
+
+        raise ConfigurationError(*error.lines, *of_a_node_that_runs(config, overrides)) from error
 
 
 def sources_of(config: Path | None, **given: object) -> Sources:

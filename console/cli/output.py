@@ -6,6 +6,7 @@ terminal gets to do. Commands that a text names are completed (console.cli.hints
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -26,6 +27,7 @@ from domain.visible import visible
 
 _BETWEEN, _EDGES = 3, 2  # columns of the screen between two of a table, and at its sides
 _INDENT = 2  # of the lines behind the first of a row
+_PIPE = 200  # columns where there is no terminal
 _READABLE = 20  # a text of several words is not squeezed below this; a moment has 19
 _STEPS = ((60, "s"), (60, "min"), (24, "h"))
 # States that want a person's eye, and states that mean "done".
@@ -50,8 +52,12 @@ class Screen(Console):
 
 
 def screen() -> Screen:
-    """Where people read; a pipe gets the same text, without colours and as wide as it needs."""
-    return Screen(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
+    """Where people read; a pipe gets the same text, without colours and as wide as it needs, or as COLUMNS says."""
+    if sys.stdout.isatty():
+        return Screen()
+    asked = os.environ.get("COLUMNS", "")
+    width = int(asked) if asked.isdecimal() and 0 < int(asked) < _PIPE else _PIPE
+    return Screen(width=width, soft_wrap=width == _PIPE)
 
 
 def progress_screen() -> Screen:
@@ -139,15 +145,14 @@ class Tabulated:
     def _filled(self, row: Sequence[Text], width: int) -> Iterator[Text]:
         filled = Text()
         for name, cell in zip(self._columns, row, strict=True):
-            piece = Text.assemble((name.plain, "dim"), " ", cell) if cell.plain.strip() else Text()
+            label = f"{name.plain}:" if name.plain else ""
+            piece = Text.assemble((label, "dim"), " ", cell) if cell.plain.strip() else Text()
             alone = "\n" in piece.plain or cell_len(piece.plain) > width
             if filled and piece and (alone or cell_len(filled.plain) + _BETWEEN + cell_len(piece.plain) > width):
                 yield filled
                 filled = Text()
             if alone:
-                yield Text.assemble(
-                    (name.plain, "dim"), "\n" if _least_width([cell]) + len(name) > width else " ", cell
-                )
+                yield Text.assemble((label, "dim"), "\n" if _least_width([cell]) + len(label) > width else " ", cell)
             elif piece:
                 filled = Text.assemble(filled, " " * _BETWEEN, piece) if filled else piece
         if filled:

@@ -7,9 +7,11 @@ guides name, the reason stands beside it.
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.places import SERVICE_SETTINGS
+
 UNITS = Path("/etc/systemd/system")
 USERS = Path("/etc/sysusers.d/dicom-node.conf")
-SETTINGS = Path("/etc/dicom-node/node.toml")
+SETTINGS = SERVICE_SETTINGS
 DATA = Path("/var/lib/dicom-node")
 USER = "dicom-node"
 

@@ -9,7 +9,7 @@ from consumers.steps.deliver import about
 from consumers.steps.deliver_note import about as about_note
 from domain.errors import Permanent
 from domain.pauses import Held
-from store import deliveries, pauses, rejections
+from store import deliveries, destinations, pauses, rejections
 from store.database import Database
 from store.deliveries import DELIVERIES
 from store.holders import is_served, who_serves_is_known
@@ -60,6 +60,7 @@ def forget(ledger: Ledger, destination: str, now: datetime) -> Forgotten:
             REJECTIONS.move(transaction.connection, note.id, REJECTIONS.cancel, reason=reason, forgotten=True)
             transaction.record(Action.DELIVERY_CANCELLED, note.study_id, **about_note(note), reason=reason)
         pauses.resume(transaction.connection, Held.DESTINATION, destination)
+        destinations.note_forgotten(transaction.connection, destination)
         released = []
         of = {*(one.study_id for one in dropped), *(note.study_id for note in untold)}
         for study in sorted(of):

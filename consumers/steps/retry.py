@@ -13,7 +13,7 @@ from domain.errors import Permanent
 from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
 from domain.progress import bytes_that_wait
-from domain.states import JobEvent, StudyState
+from domain.states import DeliveryState, JobEvent, StudyState
 from models.registry import Package
 from store import conflicts, deliveries, jobs, outbox, rejections, results, studies
 from store.database import Connection, Database
@@ -83,9 +83,10 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         letters = len(outbox.open_letters(connection, study))
         waiting = conflicts.other_bytes(connection, [study])
         lacking = [f"{job.model} {job.version}" for job in _lacking(connection, study, ())]
+        goes_out = ["send what was refused or waits"] if _is_left_to_send(connection, study) else []
     digests = {one.digest for one in packages}
     said = bytes_that_wait(waiting)
-    said += [f"replay {letters} event(s) that were set aside"] if letters else []
+    said += [f"replay {letters} event{'' if letters == 1 else 's'} set aside"] if letters else []
     for one in failed:
         known = one.model_digest in digests
         gone = "its package is not installed, or was changed: leave what it ended with"
@@ -96,7 +97,21 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     said += [
         f"write the results of {one} again: a destination got nothing of them, or they are not there" for one in lacking
     ]
-    return [*said, "ask again which models want the study", "send what was refused or waits"]
+    return [*said, "ask again which models want the study", *goes_out]
+
+
+def _is_left_to_send(connection: Connection, study: StudyId) -> bool:
+    """Whether results or notes of it were refused, given up or forgotten, or wait."""
+    looks = (
+        deliveries.ended_badly,
+        deliveries.forgotten,
+        rejections.ended_badly,
+        rejections.forgotten,
+        rejections.waiting,
+    )
+    if any(look(connection, study) for look in looks):
+        return True
+    return any(one.state is DeliveryState.PENDING for one in deliveries.of_study(connection, study))
 
 
 def _jobs(transaction: Transaction, study: StudyId, packages: Collection[Package]) -> int:

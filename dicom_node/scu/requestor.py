@@ -34,6 +34,7 @@ MOST_CONTEXTS = 128
 
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPT, _REJECT, _DATA, _RELEASE_REQUEST, _RELEASE_REPLY, _ABORT = 2, 3, 4, 5, 6, 7
+_UNKNOWN_CALLER = (1, 3)  # source and reason of a rejection: PS3.8 table 9-21
 _PDU = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 _COMMAND, _LAST = 1, 2
@@ -190,7 +191,7 @@ def associate(
         with _network_errors():
             deadline = _Deadline(connection, timeout)
             deadline.send(_request(destination.aet, our_aet, contexts))
-            association = Association(connection, _negotiated(*_read_pdu(deadline), contexts), timeout)
+            association = Association(connection, _negotiated(*_read_pdu(deadline), contexts, our_aet), timeout)
         try:
             yield association
         except BaseException:
@@ -224,11 +225,11 @@ def _numbered(number: int, context: Context) -> object:
     return proposal
 
 
-def _negotiated(kind: int, body: bytes, contexts: Sequence[Context]) -> Negotiated:
+def _negotiated(kind: int, body: bytes, contexts: Sequence[Context], our_aet: str) -> Negotiated:
     whole = _PDU.pack(kind, len(body)) + body
     try:
         if kind == _REJECT:
-            raise Retryable(_rejection(whole))
+            raise Retryable(_rejection(whole, our_aet))
         if kind != _ACCEPT:
             raise Retryable("the destination aborted the association")
         if len(body) < _ASSOCIATE_HEAD:
@@ -259,11 +260,12 @@ def _names_version(item: object) -> bool:
     return isinstance(item, ImplementationVersionNameNotification)
 
 
-def _rejection(whole: bytes) -> str:
+def _rejection(whole: bytes, our_aet: str) -> str:
     pdu = A_ASSOCIATE_RJ()
     pdu.decode(whole)
     lasting = "for good" if pdu.result == 1 else "for the moment"
-    return f"the destination rejected the association {lasting}: {pdu.reason_str}"
+    called_as = f"; it was called as {our_aet}" if (pdu.source, pdu.reason_diagnostic) == _UNKNOWN_CALLER else ""
+    return f"the destination rejected the association {lasting}: {pdu.reason_str}{called_as}"
 
 
 def _fragment(context: int, flags: int, data: bytes | memoryview) -> bytes:

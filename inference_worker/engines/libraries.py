@@ -58,6 +58,8 @@ def _first(library: Library, otherwise: str) -> ModuleType:
     for module in library.modules:
         try:
             return import_module(module)
+        except ModuleNotFoundError as error:
+            reasons += [] if error.name == module else [str(error)]
         except ImportError as error:
             reasons.append(str(error))
-    raise ConfigurationError(f"{otherwise} ({'; '.join(reasons)}): {library.install}")
+    raise ConfigurationError(f"{otherwise} ({'; '.join(reasons) or 'it is not installed'}): {library.install}")

@@ -80,6 +80,12 @@ def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) ->
     )
 
 
+def lack_mark(connection: Connection, attribute: str) -> bool:
+    """Whether a study is indexed of which no digest of `attribute` is known."""
+    marked = func.array_to_string(studies.c.named, "\n").contains(f"{attribute}:")
+    return bool(connection.scalar(select(exists().where(~marked))))
+
+
 def how_many_studies(database: Database, wanted: StudyFilter = ANY) -> int:
     """How many there are of these."""
     among = select(func.count()).select_from(studies).where(*_conditions(wanted))

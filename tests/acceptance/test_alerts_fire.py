@@ -145,7 +145,7 @@ def test_a_sender_that_is_refused_is_told_and_listed_with_what_lets_it_in(watche
         return {one["calling_ae"]: one["let_in_by"] for one in watched.node.cli("callers")["callers"]}
 
     said = watched.node.wait_for(lambda: listed().get("STRANGER", ""), 60, "the caller to be listed")
-    assert said == '[[listener.callers]]\naet = "STRANGER"\naddress = "127.0.0.1"'
+    assert said == '{ aet = "STRANGER", address = "127.0.0.1" }'
 
 
 def test_a_node_that_ends_is_told(watched: Watched) -> None:

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from roles.door import DOOR
+from roles.reload import UP, last_pid
 from roles.run_files import running
 from tests.support.counterparts import ROOT
 from tests.support.node import PROGRAM, Node, own_folder
@@ -85,7 +86,7 @@ def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> N
 def test_a_second_node_on_the_same_folder_is_refused(node: Node) -> None:
     second = dicom_node("up", "--data", str(node.data), "--port", str(free_port()))
     assert second.returncode == 2
-    assert "another node runs" in second.stderr
+    assert f"another node runs on {node.data}, process {last_pid(node.data, UP)}: " in second.stderr
     assert not node.unready()
 
 

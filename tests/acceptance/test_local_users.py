@@ -76,9 +76,9 @@ def test_what_doctor_looks_for_is_not_there(node: Node) -> None:
     assert list(open_to_others(node.data)) == []
 
 
-@pytest.mark.parametrize("command", ["status", "doctor"])
+@pytest.mark.parametrize("command", ["status", "doctor", "reload", "status --data DATA"])
 def test_another_user_who_asks_the_node_is_told_whose_it_is(node: Node, mallory: str, command: str) -> None:
-    words = [*become(mallory), python_for(mallory), *PROGRAM[1:], command]
+    words = [*become(mallory), python_for(mallory), *PROGRAM[1:], *command.replace("DATA", str(node.data)).split()]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": libraries(), "DICOM_NODE_DATA": str(node.data)}
     done = subprocess.run(words, cwd="/", env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1

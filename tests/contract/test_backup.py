@@ -96,7 +96,7 @@ def test_the_same_folder_again_copies_what_is_new_and_mends_what_was_damaged_the
     broken = next((written.root / "objects" / "instances").rglob("*.dcm"))
     broken.write_bytes(b"damaged")
     (folder / broken.relative_to(written.root)).unlink()
-    assert "1 object(s) of the node are not what their names say" in run("backup", folder, *at, code=1)
+    assert "of 1 object of the node the bytes are not what the name says" in run("backup", folder, *at, code=1)
     assert len(list(folder.glob("database-*"))) == len(list(folder.glob("objects-*"))) == 1
 
 

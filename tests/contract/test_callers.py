@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from config.loading import load_settings
 from console.cli.app import app
 from dicom_node.spool import Close, Peer
 from store import callers
@@ -77,3 +78,33 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     shown = CliRunner().invoke(app, asked).stdout
     assert "[[listener.callers]]" not in shown
     assert "MR1 is in the settings" in shown
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ('[listener]\ncallers = [{ aet = "XR2", address = "10.1.0.7" }]\n', "callers = ["),
+        ('[listener]\nhost = "0.0.0.0"\ncallers = []\n', "callers = ["),
+        ('[listener]\nhost = "0.0.0.0"\n[assembly]\nsettle = 7\n', "[listener]\n"),
+        ("[assembly]\nsettle = 7\n", ""),
+        ('[[listener.callers]]\naet = "XR2"\naddress = "10.1.0.7"\n', ""),
+    ],
+)
+def test_what_lets_a_stranger_in_can_be_pasted_where_it_says_whatever_form_the_file_has(
+    bench: Bench, database_url: str, tmp_path: Path, before: str, behind: str
+) -> None:
+    with writing(bench.root / "spool", index=1) as writer:
+        for name in ("MR1", "MR2"):
+            writer.refuse_association(Peer(name, "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title is not known")
+    bench.index()
+    file = tmp_path / "node.toml"
+    file.write_text(before)
+    shown = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).stdout
+    advice, pasted = shown[shown.index("To let in") :].split("\n", 1)
+    place = "at the end of" if not behind else "below the line [listener]" if behind[0] == "[" else "behind the [ of"
+    assert f"add this {place}" in advice
+    assert str(file) in advice
+    after = before.index(behind) + len(behind) if behind else len(before)
+    file.write_text(before[:after] + pasted + before[after:])
+    earlier = {"XR2"} if "XR2" in before else set()
+    assert {one.aet for one in load_settings(file).listener.callers} == {"MR1", "MR2"} | earlier

@@ -40,7 +40,7 @@ def states(bench: Bench, table: str) -> list[str]:
 
 
 def test_what_waits_is_ended_with_its_reason_and_retry_sets_it_going_again(asked: Bench, registry: Registry) -> None:
-    assert run(asked, "cancel", "--reason", WHY).stdout == "ended: 1 inference(s), 0 delivery(ies)\n"
+    assert run(asked, "cancel", "--reason", WHY).stdout == "ended: 1 inference\n"
     assert job(asked) == ("cancelled", f"cancelled by {user()}: {WHY}")
     assert study(asked) == ("complete", f"cancelled by {user()}: {WHY}")
     assert not worker(asked, FakeChild(registry)).step()

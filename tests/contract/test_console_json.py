@@ -21,6 +21,7 @@ from store.schema import upgrade
 from tests.support.counterparts import ROOT
 from tests.support.delivered import STUDY, fill
 from tests.support.documented import DOCUMENTS, typed
+from tests.support.processes import free_port
 
 KEPT: dict[str, Any] = json.loads((Path(__file__).parent / "console_json.json").read_text("utf-8"))
 DESTINATION = {"DICOM_NODE_DESTINATIONS": '["PACS@127.0.0.1:104"]'}
@@ -147,6 +148,28 @@ def test_what_a_command_says_is_one_document_and_nothing_else(delivered_url: str
             assert isinstance(json.loads(result.stdout), dict)
         except ValueError:
             pytest.fail(f"{name} says {result.stdout[:200]!r}, and {result.stderr[:300]!r}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status zzz",
+        "retry zzz",
+        "cancel zzz --reason x",
+        "destinations pause PACX --reason x",
+        "dead-letters replay 99",
+        f"echo PACS@127.0.0.1:{free_port()}",
+        "disk --data NONE",
+    ],
+)
+def test_what_fails_is_one_document_too(words: str, delivered_url: str, tmp_path: Path) -> None:
+    of_node = [] if words.startswith(("echo", "disk")) else ["--database", delivered_url, "--data", str(tmp_path)]
+    plain = CliRunner().invoke(app, [*words.split(), *of_node])
+    result = CliRunner().invoke(app, [*words.split(), *of_node, "--json"])
+    assert (plain.exit_code, plain.stdout, result.exit_code) == (1, "", 1)
+    (said,) = json.loads(result.stdout).values()
+    assert json.loads(result.stdout) == {"error": said}
+    assert said.split()[0] == result.stderr.split()[0] == plain.stderr.split()[0]
 
 
 # Of these a document's own words are run; the others make files, or look at what a reader has.

@@ -264,7 +264,7 @@ def test_other_bytes_of_a_whole_study_are_set_aside_by_one_decision(bench: Bench
     bench.receive(SMALL.datasets())
     mended(bench)
     said = console(bench, database_url, "conflicts", "set-aside", number(bench), "--all")
-    assert said.startswith("4 image(s) set aside")
+    assert said.startswith("4 images set aside")
     assert console(bench, database_url, "conflicts", "list") == "there are none\n"
 
 

@@ -149,7 +149,7 @@ def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
 ) -> None:
     refused(bench, registry, "OLDPACS")
     planned = run("forget", "OLDPACS", "--dry-run", "--database", database_url).stdout
-    assert planned == "would cancel 1 delivery(ies) and 0 rejection note(s) of 1 study(ies); nothing was done\n"
+    assert planned == "would cancel 1 delivery of 1 study; nothing was done\n"
     assert study(bench)[0] == "stuck"
     said = json.loads(run("forget", "OLDPACS", "--database", database_url, "--json").stdout)
     assert said == {"deliveries": 1, "notes": 0, "studies": 1}
@@ -158,7 +158,29 @@ def test_a_destination_that_was_removed_is_forgotten_and_its_studies_go_on(
     assert "delivery cancelled" in bench.actions()
     assert bench.chain_holds()
     again = run("forget", "OLDPACS", "--database", database_url).stdout
-    assert again == "0 delivery(ies) cancelled, 0 study(ies) stuck no longer\n"
+    assert again == "OLDPACS is forgotten; nothing was still to go there\n"
+
+
+def test_a_destination_that_was_taken_out_of_the_settings_says_so_and_can_be_forgotten(
+    configured: Path, database_url: str, tmp_path: Path
+) -> None:
+    run("probe", "ward", "--config", configured)
+    with_it, without = ["--config", configured], ["--database", database_url, "--data", tmp_path]
+    assert "no longer configured" not in run("list", *with_it).stdout
+    for asked in (["list"], ["show", "ward"]):
+        shown = run(*asked, *without).stdout
+        assert "ward is no longer configured; to forget it: dicom-node destinations forget --data" in shown
+    (told,) = json.loads(run("list", *without, "--json").stdout)["destinations"]
+    assert not told["configured"]
+    with HealthServer(Health(), Http(), tmp_path, "deliver", Facts(destinations=("ward",))):
+        assert "no longer configured" not in run("list", *without).stdout
+    assert run("forget", "ward", *without).stdout == "ward is forgotten; nothing was still to go there\n"
+    assert json.loads(run("list", *without, "--json").stdout)["destinations"] == []
+    assert "nothing was ever to go to ward" in run("forget", "ward", *without, code=1).output
+    (anew,) = json.loads(run("list", *with_it, "--json").stdout)["destinations"]
+    assert (anew["configured"], anew["accepted"]) == (True, None)
+    run("probe", "ward", *with_it)
+    assert json.loads(run("show", "ward", *with_it, "--json").stdout)["accepted"]
 
 
 def test_a_destination_that_is_configured_is_not_forgotten(configured: Path) -> None:
@@ -187,7 +209,7 @@ def test_what_a_living_process_of_any_host_serves_is_not_forgotten(
     assert "a running node serves OLDPACS" in run(*asked, code=1).output
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("refused",)]
     life.close()
-    assert "1 delivery(ies) cancelled" in run(*asked).stdout
+    assert "1 delivery cancelled" in run(*asked).stdout
 
 
 def test_while_a_node_of_any_host_does_not_say_what_it_serves_nothing_is_forgotten(
@@ -202,7 +224,7 @@ def test_while_a_node_of_any_host_does_not_say_what_it_serves_nothing_is_forgott
     said = " ".join(run(*asked, code=1).output.split())
     assert "none of its processes says what it serves: wait until its role deliver is back" in said
     works.close()
-    assert "1 delivery(ies) cancelled" in run(*asked).stdout
+    assert "1 delivery cancelled" in run(*asked).stdout
 
 
 def test_a_study_that_only_waited_for_a_forgotten_destination_says_so(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,16 @@ def test_each_kind_is_what_its_folder_takes_and_the_images_growth_is_what_came(b
     assert system["free"] > 0 and system["days_left"] > 0
 
 
-def test_people_are_told_how_many_days_the_disk_lasts(bench: Bench, database_url: str) -> None:
+def test_people_are_told_how_many_days_the_disk_lasts_once_a_day_has_told_it(bench: Bench, database_url: str) -> None:
     bench.receive(SMALL.datasets())
-    said = _said(bench, database_url)
-    assert "spool.disk_floor" in said and " days" in said and "images" in said
+    soon = _said(bench, database_url)
+    assert "can be said a day after the first image, which came 0 h ago" in soon
+    assert " a day, as" not in soon and "images" in soon
+    bench.as_owner("UPDATE dicom_node.instances SET received_at = received_at - interval '3 days'")
+    later = _said(bench, database_url)
+    assert re.search(
+        r"at [\d.]+ .?B a day, as in the last 3 days, it is down to spool.disk_floor .* in \d+ days", later
+    )
 
 
 def test_a_node_without_a_study_says_that_nothing_grows(bench: Bench, database_url: str) -> None:

@@ -20,6 +20,8 @@ from tests.support.servers import Postgres
 FIRST = Phantom(size=(8, 8), slices=2, study="1", patient_id="P-1", accession_number="A 4711")
 SECOND = Phantom(size=(8, 8), slices=3, study="2", patient_id="P-2", accession_number="", study_description="MR HEAD")
 
+PACS = json.dumps(["PACS@127.0.0.1:104"])
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Bench]:
@@ -42,7 +44,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Itera
 
 def run(bench: Bench, *words: str, key: str = KEY, typed: str = "") -> Result:
     url = bench.database._engine.url.render_as_string(hide_password=False)
-    environment = {"DICOM_NODE_IDENTITY__KEY": key, "DICOM_NODE_DATABASE__URL": url}
+    environment = {"DICOM_NODE_IDENTITY__KEY": key, "DICOM_NODE_DATABASE__URL": url, "DICOM_NODE_DESTINATIONS": PACS}
     return CliRunner().invoke(app, [*words, "--data", str(bench.root)], env=environment, input=typed)
 
 
@@ -71,7 +73,6 @@ def found(bench: Bench, *words: str) -> list[str]:
         (("--since", "1h"), ["CT CHEST", "MR HEAD"]),
         (("--until", "1h"), []),
         (("--since", "2026-01-01", "--until", "2026-01-02 14:00"), []),
-        (("--destination", "PACS"), []),
     ],
     ids=" ".join,
 )
@@ -113,6 +114,8 @@ def test_a_search_by_another_key_says_so_instead_of_finding_nothing(bench: Bench
         (("abc", "--sender", "CT_ER"), "STUDY names one study"),
         (("--watch", "--json"), "--watch is for people"),
         (("--state", "lost"), "receiving"),
+        (("--destination", "PACX"), "there is no destination 'PACX'; known are PACS; did you mean PACS?"),
+        (("--sender", "CTER", "--modality", "CT"), "known are CT_ER, MR_2; did you mean CT_ER?"),
     ],
     ids=str,
 )
@@ -122,19 +125,27 @@ def test_what_cannot_be_asked_is_said(bench: Bench, words: Any, complaint: str) 
     assert complaint in said.stderr
 
 
+def test_a_name_that_is_known_and_has_no_study_and_a_number_that_is_none_are_no_more_than_not_found(
+    bench: Bench,
+) -> None:
+    for asked in (("--destination", "PACS"), ("--sender", "CT_ER", "--modality", "XA"), ("--patient-id", "P-9")):
+        assert run(bench, "status", *asked).stdout.splitlines()[0].strip() == "no such study"
+
+
 def test_what_an_earlier_release_indexed_is_found_after_it_was_read_again(bench: Bench) -> None:
     kept = bench.ask("SELECT id, named FROM dicom_node.studies ORDER BY id")
     bench.as_owner("UPDATE dicom_node.studies SET named = '{}'")
     try:
         assert found(bench, "--accession", "A 4711") == found(bench, "--patient-id", "P-2") == []
-        assert "patients catch-up" in run(bench, "status", "--accession", "A 4711").stdout
+        for asked in (("--accession", "A 4711"), ("--patient-id", "P-1")):
+            assert "patients catch-up" in run(bench, "status", *asked).stdout
         done = json.loads(run(bench, "patients", "catch-up", "--json").stdout)
         assert done == {"studies": 2, "found": 2, "unreadable": 0}
         assert found(bench, "--accession", "A 4711") == ["CT CHEST"]
         assert found(bench, "--patient-id", "P-2") == ["MR HEAD"]
         assert bench.ask("SELECT id, named FROM dicom_node.studies ORDER BY id") == kept
         again = run(bench, "patients", "catch-up").stdout
-        assert again == "0 of 1 study(ies) can be found by more than before\n"
+        assert again == "0 of 1 study can be found by more than before\n"
         actions = [one.action for one in newest_entries(bench.database, 100).rows]
         assert actions.count(Action.CAUGHT_UP) == 2
     finally:

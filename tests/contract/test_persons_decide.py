@@ -117,7 +117,7 @@ def test_a_host_that_is_lost_with_its_spool_is_forgotten_and_its_studies_go_on(b
     assert "does not run" in run("hosts", "list", "--database", database_url).stdout
     assert "2 spools" in run("hosts", "forget", "ab", "--database", database_url, code=1).stderr
     forgotten = run("hosts", "forget", "abc", "--database", database_url).stdout
-    assert forgotten.startswith("1 study(ies) held back no longer\n")
+    assert forgotten.startswith("1 study held back no longer\n")
     assert "have the senders send again" in forgotten
     assert details(bench, Action.HOST_FORGOTTEN) == [{"spool": "abc-lost", "user": user()}]
     assembler = Assembler(bench.as_process("assemble"), SettlePolicy(0.0, {}, 0.0), bench.clock)
@@ -139,7 +139,7 @@ def test_a_spool_that_lies_here_with_records_unread_is_not_forgotten(bench: Benc
     assert "not indexed yet" in run(*asked, code=1).stderr
     bench.index()
     bench.ask(held)
-    assert run(*asked).stdout.startswith("2 study(ies)")
+    assert run(*asked).stdout.startswith("2 studies")
 
 
 def test_a_host_whose_index_lives_is_not_forgotten(bench: Bench) -> None:

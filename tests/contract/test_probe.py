@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from config.settings import Destination
+from console.cli.app import app
 from dicom_node.scu import requestor
 from dicom_node.scu.probe import ProbeResult, asked, probe
 from domain.errors import Retryable
@@ -95,6 +97,17 @@ def test_a_rejection_says_its_reason(orthanc: Orthanc) -> None:
     assert "Called AE title not recognised" in seen.error
 
 
+def test_where_our_title_is_not_known_it_is_said_which_that_was_and_how_another_is_given() -> None:
+    def refuse(peer: Script) -> None:
+        peer.read_pdu()
+        peer.connection.sendall(struct.pack(">BxIxBBB", 3, 4, 1, 1, 3))
+
+    with scripted(refuse) as peer:
+        done = CliRunner().invoke(app, ["echo", peer.address, "--aet", "WARD"])
+    assert "Calling AE title not recognised; it was called as WARD" in done.stderr
+    assert "--aet NAME (of a dicom-node: one of its listener.callers)" in done.stderr
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [
@@ -139,7 +152,7 @@ def test_no_answer_to_an_association_request_raises_anything_but_retryable(data:
         answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
     body = bytes(answer[: data.draw(st.integers(0, len(answer)))])
     with suppress(Retryable):
-        requestor._negotiated(2, body, asked())
+        requestor._negotiated(2, body, asked(), "TEST")
 
 
 def _wait(gate: threading.Event) -> None:

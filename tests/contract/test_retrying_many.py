@@ -45,16 +45,26 @@ def test_every_stuck_study_is_tried_again_and_one_that_cannot_be_stops_no_other(
     before = states(two_stuck, "jobs")
     assert before == ["failed", "failed", "succeeded"]
     planned = run(two_stuck, "--stuck", "--dry-run").stdout
-    assert planned.count("run it again") == 2 and planned.endswith("2 study(ies); nothing was done\n")
+    assert planned.count("run it again") == 2 and planned.endswith("2 studies; nothing was done\n")
     assert (states(two_stuck, "jobs"), states(two_stuck, "studies")) == (before, ["complete", "stuck", "stuck"])
     ((first,),) = two_stuck.ask(
         "SELECT id FROM dicom_node.studies WHERE state = 'stuck' ORDER BY last_received LIMIT 1"
     )
     two_stuck.as_owner(f"UPDATE dicom_node.studies SET two_patients = true WHERE id = '{first}'")
     said = run(two_stuck, "--stuck", code=1)
-    assert said.stdout == "set going again of 1 study(ies): 0 event(s), 1 inference(s), 0 delivery(ies)\n"
+    assert said.stdout == "set going again of 1 study: 1 inference\n"
     assert f"{str(first)[:8]} stays as it is: its images name two patients" in said.stderr
     assert states(two_stuck, "jobs") == ["failed", "requested", "succeeded"]
+
+
+def test_what_is_not_there_is_neither_counted_nor_announced(two_stuck: Bench) -> None:
+    ((sound,),) = two_stuck.ask("SELECT study_id FROM dicom_node.deliveries")
+    assert "will send what was refused or waits" in run(two_stuck, str(sound), "--dry-run").stdout
+    two_stuck.ask("UPDATE dicom_node.deliveries SET state = 'stored' RETURNING 1")
+    assert run(two_stuck, str(sound)).stdout.splitlines() == [
+        "will ask again which models want the study",
+        "set going again: nothing; nothing failed or waits",
+    ]
 
 
 def test_all_takes_what_failed_of_studies_that_go_on_as_well(two_stuck: Bench) -> None:
@@ -64,10 +74,10 @@ def test_all_takes_what_failed_of_studies_that_go_on_as_well(two_stuck: Bench) -
 
 
 def test_a_destination_gets_what_it_did_not_and_nothing_else_is_touched(two_stuck: Bench) -> None:
-    assert "of 1 study(ies); nothing was done" in run(two_stuck, "--destination", "PACS", "--dry-run").stdout
+    assert "of 1 study; nothing was done" in run(two_stuck, "--destination", "PACS", "--dry-run").stdout
     assert states(two_stuck, "deliveries") == ["refused"]
     said = run(two_stuck, "--destination", "PACS").stdout
-    assert said == "1 delivery(ies) of 1 study(ies) go to PACS at once\n"
+    assert said == "to PACS at once: 1 delivery of 1 study\n"
     assert (states(two_stuck, "deliveries"), states(two_stuck, "jobs")) == (
         ["pending"],
         ["failed", "failed", "succeeded"],

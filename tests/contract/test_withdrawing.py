@@ -259,7 +259,7 @@ def test_a_note_that_was_forgotten_with_its_destination_goes_out_on_a_retry_once
     for life in written.lives:
         life.close()
     told = CliRunner().invoke(app, ["destinations", "forget", "PACS", "--database", database_url]).stdout
-    assert "1 rejection note(s) cancelled: PACS keeps results that count no more" in told
+    assert "1 rejection note cancelled: PACS keeps results that count no more" in told
     if not is_written:
         write_notes(written)  # the event is handled while nobody wants its note
     again = written.ledger, study_id(written), registry.packages.values(), written.clock.now()
@@ -297,7 +297,7 @@ def test_a_person_takes_results_back_and_is_told_what_becomes_of_them(
     done = CliRunner().invoke(app, [*command, WHY])
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == [
-        "withdrawn: 1 result(s) of models",
+        "withdrawn: 1 result of models",
         "PACS has some: a rejection note goes there",
     ]
     (entry,) = [one for one in newest_entries(written.database, 20).rows if one.action == "results withdrawn"]

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from console.cli.output import Screen, table
+from console.cli.commands.trail import _short
+from console.cli.output import Screen, screen, table
 from console.cli.study_view import overview, whole_path
 from domain.profiles import ResultKind
 from domain.progress import progress
@@ -58,10 +59,22 @@ def test_the_tables_of_a_study_break_no_word_that_has_room_on_a_line() -> None:
         deliveries=(a_delivery(job_id=job.id, reason=WHY),),
     )
     shown = drawn(*whole_path(path, progress(path.study, (), (), ()), BEGUN), width=80)
-    assert broken(f"{WHY} {job.model} attempts objects", shown) == []
+    assert broken(f"{WHY} {job.model} attempts: objects:", shown) == []
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 80
 
 
 def test_a_table_that_has_room_stays_a_table() -> None:
     shown = drawn(table("", ("name", "why"), [("PACS", "it is full"), ("RIS", "-")]), width=80)
     assert shown.splitlines()[1].split() == ["name", "why"]
+
+
+@pytest.mark.parametrize(("columns", "wide"), [("80", 80), ("", 200), ("wide", 200), ("0", 200), ("5000", 200)])
+def test_a_pipe_is_as_wide_as_it_is_asked_to_be(columns: str, wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert screen().width == wide
+
+
+def test_what_an_entry_of_the_trail_holds_is_said_in_words() -> None:
+    planned = {"name": "PACS", "objects": ["SR", "SEG"], "kept": None, "compress": False, "count": 3}
+    assert _short([planned]) == "(name PACS, objects SR and SEG, kept -, compress no, count 3)"
+    assert (_short([]), _short(list("abcd")), _short("a b")) == ("none", "(4 of them)", "a b")

@@ -1,14 +1,20 @@
 """Slips of whoever types: what is empty, the wrong kind of thing or there twice is refused with what would be right."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from config.settings import Settings
 from console.cli import main as entry
 from console.cli.app import app
 from console.cli.commands import service as command
+from console.cli.commands.up import _sending
+from roles import database
+from roles.run_files import RunFile, publish
 
 
 def run(*words: object) -> Result:
@@ -40,6 +46,7 @@ def test_a_word_that_is_empty_is_no_current_folder(words: Sequence[str], named: 
         ("viewer --port 99999", "must be 65535 or less"),
         ("echo A@b:104 --timeout x", "must be a number"),
         ("echo A@b:99999", "must be 65535 or less, not 99999"),
+        ("status --state stcuk", "Invalid value for '--state': 'stcuk' is not one of 'receiving'"),
         ("statsu", "No such command 'statsu'. Did you mean status?"),
         ("config chek", "Did you mean 'check'?"),
     ],
@@ -67,6 +74,53 @@ def test_a_file_in_the_place_of_a_data_folder_is_called_one(tmp_path: Path) -> N
         done = run("up", "--data", data, "--port", "0")
         assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
         assert said in done.stderr
+
+
+def test_where_no_node_is_named_and_the_service_is_here_its_settings_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(database, "SERVICE_SETTINGS", tmp_path / "etc" / "node.toml")
+    assert "--config" not in run("status").stderr
+    (tmp_path / "etc").mkdir()
+    assert f"; of the service: --config {tmp_path}/etc/node.toml" in run("status").stderr
+    assert "of the service" not in run("status", "--data", tmp_path).stderr
+
+
+def test_a_reload_of_a_folder_that_is_not_there_promises_nothing(tmp_path: Path) -> None:
+    done = run("reload", "--data", tmp_path / "none")
+    assert (done.exit_code, "there is no folder" in done.stderr, "count from" in done.stderr) == (1, True, False)
+    assert "the settings are right, and count from its next start" in run("reload", "--data", tmp_path).stderr
+
+
+@pytest.mark.parametrize("slip", ["[listener]\nprot = 1", "[listener\n"])
+def test_while_the_settings_are_wrong_it_is_said_how_a_node_that_runs_is_asked(tmp_path: Path, slip: str) -> None:
+    data, file = tmp_path / "data", tmp_path / "node.toml"
+    file.write_text(f'data = "{data}"\n{slip}\n')
+    said = f"--data {data} in its place"
+    assert said not in run("status", "--config", file).stderr
+    held = publish(data, database.KEEPER, RunFile(1, "127.0.0.1", 1, "database", "now"))
+    try:
+        for words in (["status"], ["audit", "verify"], ["doctor"]):
+            done = run(*words, "--config", file)
+            assert (done.exit_code, said in done.stderr, str(file) in done.stderr) == (1, True, True)
+    finally:
+        os.close(held)
+
+
+@pytest.mark.parametrize(
+    ("listener", "said"),
+    [
+        ({}, ["dicom-node send FOLDER --to A@h:1"]),
+        ({"trust_loopback": False, "callers": [{"aet": "CT", "address": "10.1.2.3"}]}, []),
+        (
+            {"trust_loopback": False, "callers": [{"aet": "CT", "address": "127.0.0.0/8"}]},
+            ["dicom-node send FOLDER --to A@h:1 --aet CT"],
+        ),
+    ],
+)
+def test_up_tells_nobody_to_send_what_it_would_refuse(listener: Any, said: Sequence[str]) -> None:
+    assert _sending(Settings(listener=listener), "A@h:1") == said
 
 
 @pytest.mark.parametrize("words", ["models list", "models test", "models verify --files", "config check"])

@@ -118,7 +118,9 @@ def test_every_engine_is_listed_with_its_version_or_with_what_is_missing(monkeyp
     assert list(found) == list(LIBRARIES)
     assert found["openvino"].version[0].isdigit() and found["openvino"].devices == ("CPU",)
     assert not found["openvino"].missing
-    assert found["onnxruntime"].version == "" and "dicom-node[onnxruntime]" in found["onnxruntime"].missing
+    missing = found["onnxruntime"].missing
+    assert found["onnxruntime"].version == "" and "dicom-node[onnxruntime]" in missing
+    assert missing.startswith("the engine onnxruntime cannot be used (it is not installed): pip install")
 
 
 def test_tensorrt_is_listed_with_its_gpus_and_misses_one_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

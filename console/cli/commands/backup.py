@@ -7,6 +7,7 @@ import typer
 
 from config.settings import Settings
 from console import json_views
+from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import complain, print_json, say, size
 from domain.backups import Backup
@@ -51,7 +52,8 @@ def backup(
     if made.damaged:
         shown = ", ".join(made.damaged[:_SHOWN])
         complain(
-            f"{len(made.damaged)} object(s) of the node are not what their names say: {shown}: its disk is failing"
+            f"of {counted(len(made.damaged), 'object')} of the node the bytes are not what the name says: {shown}: "
+            "its disk is failing"
         )
         raise typer.Exit(1)
 

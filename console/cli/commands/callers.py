@@ -1,15 +1,17 @@
 """`callers`: who called, accepted or refused, and how to let in who was refused."""
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
 import typer
 
 from config.settings import Caller, Settings, as_caller
+from config.sources import Sources
 from console import json_views
-from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from, sources_of
 from console.cli.output import moment, print_json, print_list, say
 from dicom_node.tally import EVERY
 from domain.records import CallerRecord
@@ -21,6 +23,8 @@ app = typer.Typer()
 # PS3.8 table 9-21: rejected-permanent, by the service user, calling AE title not recognized; and the called one.
 _UNKNOWN_CALLER, _UNKNOWN_CALLED = "1-1-3", "1-1-7"
 _MANY = "(further callers)"
+_TABLE = re.compile(r"^[ \t]*\[\[[ \t]*listener[ \t]*\.[ \t]*callers[ \t]*\]\]", re.MULTILINE)
+_SECTION = re.compile(r"^[ \t]*\[[ \t]*listener[ \t]*\]", re.MULTILINE)
 
 
 @app.command()
@@ -30,16 +34,19 @@ def callers(data: Data = None, config: Config = None, database: DatabaseUrl = No
     Example:  dicom-node callers --data trial
     """
     settings = settings_from(config, data=data, database__url=database)
+    sources = sources_of(config)
     with reading(settings) as source:
         found = known_callers(source)
     silent = [one for one in settings.listener.callers if not any(_is(one, known) for known in found)]
     if as_json:
-        listed = [json_views.caller(one, _lines(one) if _is_kept_out(one, settings) else "") for one in found]
+        listed = [
+            json_views.caller(one, _element(one, sources) if _is_kept_out(one, settings) else "") for one in found
+        ]
         print_json({"callers": listed, "silent": [{"aet": one.aet, "address": one.address} for one in silent]})
         return
     rows = [_row(one) for one in found] + [(one.aet, one.address, 0, 0, "never", "") for one in silent]
     print_list(("caller", "address", "accepted", "refused", "last", "why"), rows, 0, "nobody has called yet")
-    say(*_advice(found, settings))
+    say(*_advice(found, settings, sources))
 
 
 def _row(one: CallerRecord) -> tuple[object, ...]:
@@ -76,14 +83,12 @@ def _is(named: Caller, one: CallerRecord) -> bool:
     return inside and named.aet == one.calling_ae
 
 
-def _advice(found: Iterable[CallerRecord], settings: Settings) -> Iterator[str]:
+def _advice(found: Iterable[CallerRecord], settings: Settings, sources: Sources) -> Iterator[str]:
     out = [one for one in found if _is_kept_out(one, settings)]
     if out:
-        yield "To let in who is one of yours: add this to the settings file, then dicom-node reload"
-        yield ""
-        for one in out:
-            yield from _lines(one).split("\n")
-            yield ""
+        where, lines = _letting_in(out, sources)
+        yield f"To let in who is one of yours: add this {where}, then dicom-node reload"
+        yield from ("", *lines, "")
     for one in found:
         if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER and not _is_kept_out(one, settings):
             yield f"{one.calling_ae} is in the settings: dicom-node reload, and have it call again"
@@ -91,6 +96,25 @@ def _advice(found: Iterable[CallerRecord], settings: Settings) -> Iterator[str]:
             yield f"{one.calling_ae} calls another AE title than {settings.listener.aet} (listener.aet): mend it there"
 
 
-def _lines(one: CallerRecord) -> str:
+def _letting_in(out: Sequence[CallerRecord], sources: Sources) -> tuple[str, list[str]]:
+    """Where in the settings file, and what: as the file already says it, for TOML has no list in two forms."""
+    file = sources.file or "the settings file"
+    each = [_element(one, sources) for one in out]
+    if _TABLE.search(sources.text):
+        return f"at the end of {file}", "\n\n".join(each).split("\n")
+    members = [f"    {one}," for one in each]
+    listener = sources.beneath.get("listener")
+    if isinstance(listener, dict) and "callers" in listener:
+        return f"behind the [ of callers = [...], under [listener] in {file}", members
+    made = ["callers = [", *members, "]"]
+    if _SECTION.search(sources.text):
+        return f"below the line [listener] of {file}", made
+    return f"at the end of {file}", ["[listener]", *made]
+
+
+def _element(one: CallerRecord, sources: Sources) -> str:
     """TOML. What may be an AE title or an address has the same form in JSON."""
-    return f"[[listener.callers]]\naet = {json.dumps(one.calling_ae)}\naddress = {json.dumps(one.address)}"
+    aet, address = json.dumps(one.calling_ae), json.dumps(one.address)
+    if _TABLE.search(sources.text):
+        return f"[[listener.callers]]\naet = {aet}\naddress = {address}"
+    return f"{{ aet = {aet}, address = {address} }}"

@@ -8,6 +8,7 @@ import typer
 from audit.trail import Ledger
 from console import json_views
 from console.cli import study_view
+from console.cli.counting import counted
 from console.cli.options import Config, Conflict, Data, DatabaseUrl, Json, Last, settings_from
 from console.cli.output import moment, print_json, print_list, tell
 from consumers.steps import adopt as adopting
@@ -74,7 +75,7 @@ def adopt(
     said = f"{many} instances are" if many > 1 else f"{adopted.conflicts[0].sop_uid} is"
     lines = [f"{said} what came at {came}; study {str(adopted.sent)[:8]} will be complete anew"]
     if adopted.study != adopted.sent:
-        has = f"{left} other image(s)" if left else "no images any more"
+        has = counted(left, "other image") if left else "no images any more"
         lines.append(f"study {str(adopted.study)[:8]} has {has}")
     document = {"instances": many, "study": adopted.sent, "former_study": adopted.study, "former_study_keeps": left}
     tell(as_json, json_views.plain(document), *lines)
@@ -99,4 +100,4 @@ def set_aside(
         done = setting_aside.set_aside(Ledger(source, "console"), objects, number, datetime.now(UTC), whole=whole)
     many = len(done.conflicts)
     document = {"instances": many, "study": str(done.sent)}
-    tell(as_json, document, f"{many} image(s) set aside; study {str(done.sent)[:8]} goes on without them")
+    tell(as_json, document, f"{counted(many, 'image')} set aside; study {str(done.sent)[:8]} goes on without them")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -13,9 +14,10 @@ from config.wording import destination
 from console import json_views
 from console.cli import destination_view, study_view
 from console.cli.commands import pausing
+from console.cli.counting import counted, counted_of
 from console.cli.options import Config, Data, DatabaseUrl, Json, Timeout, settings_from
 from console.cli.output import complain, print_json, say, screen
-from console.cli.served import certainly_served
+from console.cli.served import certainly_served, served
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting
 from dicom_node.scu.probe import ProbeResult
@@ -29,6 +31,7 @@ from store.database import Database
 from store.deliveries import is_known
 from store.destinations import SeenDestination
 from store.grants import OPERATOR, READER
+from store.holders import is_served
 from store.pauses import all_paused
 
 app = typer.Typer()
@@ -51,12 +54,15 @@ def list_destinations(
     settings = settings_from(config, data=data, database__url=database)
     with _database(settings) as (source, without):
         seen, paused = _seen(source), _paused(source)
-    pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
+        pairs = [(one, seen.get(one.destination.address)) for one in _known_destinations(settings, seen)]
+        gone = _gone(settings, source, [one.name for one, _ in pairs])
     if as_json:
-        print_json({"destinations": [json_views.destination(*pair, paused) for pair in pairs]})
+        each = [json_views.destination(*pair, paused, configured=pair[0].name not in gone) for pair in pairs]
+        print_json({"destinations": each})
         return
     now = datetime.now(UTC)
-    screen().print(destination_view.overview(pairs, now) if pairs else "no destination is configured")
+    screen().print(destination_view.overview(pairs, now, gone) if pairs else "no destination is configured")
+    _say_gone(gone)
     _say_paused(paused)
     if without:
         complain(f"what was seen is not known: {without}")
@@ -109,14 +115,16 @@ def show(
     settings = settings_from(config, data=data, database__url=database)
     with reading(settings) as source:
         answers, paused = _seen(source), _paused(source)
-    one, _ = _recipient(settings, name, profile, answers)
+        one, _ = _recipient(settings, name, profile, answers)
+        gone = _gone(settings, source, [one.name])
     seen = answers.get(one.destination.address)
     if as_json:
-        print_json(json_views.destination(one, seen, paused))
+        print_json(json_views.destination(one, seen, paused, configured=not gone))
         return
     _say_paused([each for each in paused if each.name == one.name])
     out = screen()
-    out.print(destination_view.overview([(one, seen)], datetime.now(UTC)))
+    out.print(destination_view.overview([(one, seen)], datetime.now(UTC), gone))
+    _say_gone(gone)
     out.print(destination_view.kinds(one.profile, seen.accepted if seen else None))
 
 
@@ -148,22 +156,31 @@ def forget(
     if as_json:
         print_json(vars(done))
         return
-    say(f"{done.deliveries} delivery(ies) cancelled, {done.studies} study(ies) stuck no longer")
+    say(_forgotten(name, done))
     if done.notes:
-        say(f"{done.notes} rejection note(s) cancelled: {name} keeps results that count no more")
+        say(f"{counted(done.notes, 'rejection note')} cancelled: {name} keeps results that count no more")
+
+
+def _forgotten(name: str, done: forgetting.Forgotten) -> str:
+    stuck = f"{counted(done.studies, 'study', 'studies')} stuck no longer" if done.studies else ""
+    cancelled = f"{counted(done.deliveries, 'delivery', 'deliveries')} cancelled" if done.deliveries else ""
+    said = ", ".join(filter(None, (cancelled, stuck)))
+    return said or f"{name} is forgotten; nothing was still to go there"
 
 
 def _print_intended(planned: forgetting.Forgotten, as_json: bool) -> None:
     if as_json:
         print_json({"intended": vars(planned)})
         return
-    what = f"{planned.deliveries} delivery(ies) and {planned.notes} rejection note(s) of {planned.studies} study(ies)"
-    say(f"would cancel {what}; nothing was done")
+    what = counted_of(
+        planned.studies, (planned.deliveries, "delivery", "deliveries"), (planned.notes, "rejection note")
+    )
+    say(f"would cancel {what or 'nothing'}; nothing was done")
 
 
 def _refuse_unknown(source: Database, name: str) -> None:
     with source.transaction() as connection:
-        if not is_known(connection, name):
+        if not is_known(connection, name) and name not in {one.name for one in kept.all_seen(connection)}:
             raise ConfigurationError(f"nothing was ever to go to {name}: dicom-node destinations list, or status STUDY")
 
 
@@ -209,6 +226,11 @@ def _paused(source: Database | None) -> Sequence[Pause]:
         return [one for one in all_paused(connection) if one.kind == Held.DESTINATION]
 
 
+def _say_gone(gone: Iterable[str]) -> None:
+    for name in sorted(gone):
+        say(f"{name} is no longer configured; to forget it: dicom-node destinations forget {quote(name)}")
+
+
 def _say_paused(paused: Iterable[Pause]) -> None:
     for one in paused:
         say(study_view.paused(one))
@@ -218,6 +240,15 @@ def _known_destinations(settings: Settings, seen: dict[str, SeenDestination]) ->
     """The configured destinations, and those that a node of this database had by option."""
     configured = {one.name: one for one in profiled_destinations(settings)}
     return [*configured.values(), *(one for one in _by_option(seen.values()) if one.name not in configured)]
+
+
+def _gone(settings: Settings, source: Database | None, names: Iterable[str]) -> set[str]:
+    """Those of `names` that the settings do not name and no living node serves."""
+    left = set(names) - served(settings)
+    if source is None or not left:
+        return left
+    with source.transaction() as connection:
+        return {one for one in left if not is_served(connection, one)}
 
 
 def _by_option(seen: Iterable[SeenDestination]) -> Iterator[ProfiledDestination]:

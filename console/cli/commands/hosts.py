@@ -8,6 +8,7 @@ import typer
 
 from audit.trail import Ledger
 from console import json_views
+from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from
 from console.cli.output import moment, print_json, print_list, say
 from console.cli.user import user
@@ -72,7 +73,7 @@ def forget(
     if as_json:
         print_json({"studies": released})
     else:
-        say(f"{released} study(ies) held back no longer", _UNKNOWN.format(since=moment(found.since)))
+        say(f"{counted(released, 'study', 'studies')} held back no longer", _UNKNOWN.format(since=moment(found.since)))
 
 
 def _check_unread(root: Path, wanted: SpoolRecord) -> None:

@@ -19,11 +19,12 @@ from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from dicom_node.scu.store import echo as ask
-from domain.errors import UnusableInput
+from domain.errors import Retryable, UnusableInput
 from domain.statuses import described
 
 app = typer.Typer()
 
+_UNKNOWN_CALLER = "Calling AE title not recognised"
 _SHOWN = 3  # files that are named of those that failed for one reason
 # What a person reads of a verdict: `send` itself tries nothing again.
 _SAID = {Verdict.REFUSED: "refused", Verdict.RETRY: "not stored, to be sent again"}
@@ -80,7 +81,10 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
 
     Example:  dicom-node echo ORTHANC@127.0.0.1:4242
     """
-    answer = ask(peer, aet, timeout)
+    try:
+        answer = ask(peer, aet, timeout)
+    except Retryable as error:
+        raise type(error)(*error.lines, *_how_to_be_known(error.sentence)) from error
     if as_json:
         print_json(
             {"milliseconds": answer.milliseconds, "implementation": answer.implementation, "status": answer.status}
@@ -91,6 +95,13 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
     if answer.status:
         complain(f"but with {described(answer.status)}")
         raise typer.Exit(1)
+
+
+def _how_to_be_known(said: str) -> list[str]:
+    """What to do where a peer knows nobody of our AE title."""
+    if _UNKNOWN_CALLER not in said:
+        return []
+    return ["give a title that it knows: --aet NAME (of a dicom-node: one of its listener.callers)"]
 
 
 @dataclass(frozen=True)
@@ -197,6 +208,7 @@ def _list_failures(failures: Sequence[Outcome]) -> None:
         complain(*(f"  {one.sent.file!s}" for one in of_it[:_SHOWN]))
         if count > _SHOWN:
             complain(f"  and {count - _SHOWN} more; --json names them all")
+        complain(*_how_to_be_known(reason))
 
 
 def _many(count: int, what: str) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from audit.trail import Ledger
 from console import json_views
+from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Group, Json, Study, settings_from
 from console.cli.output import complain, moment, print_json, print_list, say, tell
 from console.cli.telling import telling
@@ -78,9 +79,9 @@ def keep(
     with reading(settings_from(config, data=data, database__url=database), OPERATOR) as source:
         found = find_study(source, study)
         done = deciding.keep(Ledger(source, "console"), found, number, datetime.now(UTC))
-    withdrawn = f"; results of {done.withdrawn} run(s) withdrawn" if done.withdrawn else ""
+    withdrawn = f"; results of {counted(done.withdrawn, 'run')} withdrawn" if done.withdrawn else ""
     document = {"study": str(found), "set_aside": done.set_aside, "withdrawn": done.withdrawn}
-    line = f"{done.set_aside} image(s) set aside{withdrawn}; the study will be complete without them"
+    line = f"{counted(done.set_aside, 'image')} set aside{withdrawn}; the study will be complete without them"
     tell(as_json, document, line)
 
 
@@ -127,6 +128,7 @@ def catch_up(data: Data = None, config: Config = None, database: DatabaseUrl = N
     if as_json:
         print_json(vars(done))
         return
-    say(f"{done.found} of {done.studies} study(ies) can be found by more than before")
+    say(f"{done.found} of {counted(done.studies, 'study', 'studies')} can be found by more than before")
     if done.unreadable:
-        complain(f"{done.unreadable} image(s) could not be read: dicom-node quarantine list, or their files are gone")
+        what = counted(done.unreadable, "image")
+        complain(f"{what} could not be read: dicom-node quarantine list, or the files are gone")

@@ -8,6 +8,7 @@ import typer
 
 from audit.trail import Ledger
 from config.settings import Settings
+from console.cli.counting import counted, counted_of, listed
 from console.cli.known_packages import of_node
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
 from console.cli.output import complain, print_json, say
@@ -94,8 +95,7 @@ def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, 
     if as_json:
         print_json(vars(done))
     else:
-        counts = f"{done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)"
-        say(f"set going again: {counts}")
+        say(f"set going again: {_what(done.events, done.jobs, done.deliveries) or 'nothing; nothing failed or waits'}")
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
         raise typer.Exit(1)
@@ -111,7 +111,7 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
             return
         for one, sentences in intended.items():
             say(f"{one[:8]}: {'; '.join(sentences)}")
-        say(f"{len(wanted)} study(ies); nothing was done")
+        say(f"{counted(len(wanted), 'study', 'studies')}; nothing was done")
         return
     tell = telling("studies tried again")
     done = retry_many(ledger, wanted, packages, lambda: datetime.now(UTC), served(settings), tell)
@@ -120,8 +120,8 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
     else:
         for one, reason in done.not_retried.items():
             complain(f"{one[:8]} stays as it is: {reason}")
-        counts = f"{done.events} event(s), {done.jobs} inference(s), {done.deliveries} delivery(ies)"
-        say(f"set going again of {done.studies} study(ies): {counts}")
+        what = _what(done.events, done.jobs, done.deliveries) or "nothing"
+        say(f"set going again of {counted(done.studies, 'study', 'studies')}: {what}")
     if done.not_retried:
         raise typer.Exit(1)
 
@@ -136,7 +136,8 @@ def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool
         if as_json:
             print_json({"intended": found})
         else:
-            say(f"will send at once what {name} did not get of {len(found)} study(ies); nothing was done")
+            many = counted(len(found), "study", "studies")
+            say(f"will send at once what {name} did not get of {many}; nothing was done")
         return
     done = retry_destination(Ledger(source, "console"), name, datetime.now(UTC), telling("studies tried again"))
     if as_json:
@@ -145,8 +146,8 @@ def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool
     if not done.studies:
         say(f"{name} got all that was to go there, or it was cancelled")
         return
-    notes = f" and {done.notes} rejection note(s)" if done.notes else ""
-    say(f"{done.deliveries} delivery(ies){notes} of {done.studies} study(ies) go to {name} at once")
+    each = ((done.deliveries, "delivery", "deliveries"), (done.notes, "rejection note"))
+    say(f"to {name} at once: {counted_of(done.studies, *each) or 'nothing'}")
     for one in paused:
         complain(f"they wait all the same: {one.said}")
 
@@ -205,7 +206,7 @@ def cancel(
     if as_json:
         print_json(vars(done))
     else:
-        say(f"ended: {done.jobs} inference(s), {done.deliveries} delivery(ies)")
+        say(f"ended: {_what(0, done.jobs, done.deliveries) or 'nothing, for nothing was under way'}")
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY")
         raise typer.Exit(1)
@@ -242,9 +243,14 @@ def reprocess(
     if as_json:
         print_json({"model": model, "runs": runs})
         return
-    say(f"{model} runs again when the study is complete anew; {runs} earlier run(s) count no more then")
+    count = f"{counted(runs, 'earlier run')} {'counts' if runs == 1 else 'count'} no more then"
+    say(f"{model} runs again when the study is complete anew{f'; {count}' if runs else ''}")
     for one in paused:
         complain(f"it waits until then: {one.said}")
+
+
+def _what(events: int, jobs: int, deliveries: int) -> str:
+    return listed((events, "event"), (jobs, "inference"), (deliveries, "delivery", "deliveries"))
 
 
 def _unknown(models: Sequence[str], settings: Settings) -> str:

@@ -30,6 +30,8 @@ def reload(data: Data = None, config: Config = None, as_json: Json = False) -> N
     Example:  dicom-node reload --config node.toml
     """
     settings = settings_from(config, data=data)
+    if not settings.data.is_dir():
+        raise ConfigurationError(f"there is no folder {settings.data}: no node has run there; give --data or --config")
     asked = reloadable(settings.data)
     if not asked:
         raise ConfigurationError(

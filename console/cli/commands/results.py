@@ -8,6 +8,7 @@ import typer
 
 from audit.trail import Ledger
 from config.settings import Settings
+from console.cli.counting import counted
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
 from console.cli.output import print_json, say
 from console.cli.user import user, why
@@ -52,7 +53,7 @@ def withdraw(
     if as_json:
         print_json(vars(done))
         return
-    say(f"withdrawn: {done.runs} result(s) of models")
+    say(f"withdrawn: {counted(done.runs, 'result')} of models")
     for sentence in _told(settings, done.destinations):
         say(sentence)
 

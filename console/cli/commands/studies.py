@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,10 +13,13 @@ import typer
 from config.settings import Settings
 from console import json_views
 from console.cli import index_state, study_view
+from console.cli.counting import counted
 from console.cli.moments import Since, Until
 from console.cli.options import All, Config, Data, DatabaseUrl, Json, Last, Study, settings_from
 from console.cli.output import and_more, complain, moment, print_json, print_list, say, screen
-from domain.errors import ConfigurationError, Retryable
+from console.cli.served import served
+from domain.errors import ConfigurationError, Permanent, Retryable
+from domain.nearest import did_you_mean
 from domain.progress import Progress, bytes_that_wait, progress
 from domain.records import CurrentWork, StudyPath, StudySummary, bounded
 from domain.states import StudyState
@@ -25,11 +28,14 @@ from roles.database import reading
 from roles.identity_key import known_marks
 from store.conflicts import corrections_that_wait
 from store.database import Database
+from store.destinations import all_seen
+from store.holders import is_served
 from store.pauses import all_paused
+from store.queries.callers import known_callers
 from store.queries.current import current_work
 from store.queries.path import images_of, latest_decisions, some_series, study_path, study_record
 from store.queries.quarantine import quarantine_size, quarantined, unreadable_of
-from store.queries.studies import StudyFilter, find_study, how_many_studies, latest_studies
+from store.queries.studies import StudyFilter, find_study, how_many_studies, lack_mark, latest_studies
 
 app = typer.Typer()
 quarantine = typer.Typer(help="Instances that came and cannot be read.", no_args_is_help=True)
@@ -134,6 +140,8 @@ def _show_one(source: Database, settings: Settings, study: str, everything: bool
 
 def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: int, as_json: bool) -> None:
     found, trouble = latest_studies(source, last, wanted), index_state.trouble(settings)
+    if not found:
+        _refuse_unknown(source, settings, wanted)
     more = how_many_studies(source, wanted) - len(found)
     aside = quarantine_size(source), corrections_that_wait(source)
     with source.transaction() as connection:
@@ -141,20 +149,46 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
     if as_json:
         print_json(json_views.studies(found, _places(found), more, aside, trouble, paused))
         return
-    _print_list(found, more, aside, _none(wanted))
+    _print_list(found, more, aside, _none(source, wanted))
     for one in paused:
         say(study_view.paused(one))
     _print_trouble(trouble, as_json)
 
 
-def _none(wanted: StudyFilter) -> str:
+def _refuse_unknown(source: Database, settings: Settings, wanted: StudyFilter) -> None:
+    """A name that nothing has is a slip; raises Permanent with those that there are."""
+    if wanted.destination and not latest_studies(source, 1, StudyFilter(destination=wanted.destination)):
+        with source.transaction() as connection:
+            seen = {one.name for one in all_seen(connection)}
+            living = is_served(connection, wanted.destination)
+        known = served(settings) | seen
+        if wanted.destination not in known and not living:
+            raise Permanent(f"there is no destination {wanted.destination!r}; {_known(wanted.destination, known)}")
+    if wanted.sender and not latest_studies(source, 1, StudyFilter(sender=wanted.sender)):
+        callers = {one.calling_ae for one in known_callers(source) if one.calling_ae}
+        callers |= {one.aet for one in settings.listener.callers}
+        if wanted.sender not in callers:
+            raise Permanent(f"no {wanted.sender!r} has called; {_known(wanted.sender, callers)}")
+
+
+def _known(word: str, names: Collection[str]) -> str:
+    return f"known are {', '.join(sorted(names)) or 'none'}{did_you_mean(word, names)}"
+
+
+def _none(source: Database, wanted: StudyFilter) -> str:
     if wanted == StudyFilter():
         return "no study has arrived yet"
     if wanted == StudyFilter((StudyState.STUCK,)):
         return "no study is stuck"
-    if wanted.marks:
+    if wanted.marks and _some_are_not_findable(source, wanted.marks):
         return "no such study; what an earlier release indexed is found after: dicom-node patients catch-up"
     return "no such study"
+
+
+def _some_are_not_findable(source: Database, marks: Collection[str]) -> bool:
+    """Whether the database holds studies without a digest of what is asked for, as an earlier release left them."""
+    with source.transaction() as connection:
+        return any(lack_mark(connection, one.partition(":")[0]) for one in marks)
 
 
 def _print_trouble(trouble: str, as_json: bool) -> None:
@@ -244,9 +278,11 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
     if more:
         out.print(and_more(more, "--last N"))
     if quarantined:
-        out.print(f"{quarantined} instance(s) are in quarantine: dicom-node quarantine list")
+        be = "is" if quarantined == 1 else "are"
+        out.print(f"{counted(quarantined, 'instance')} {be} in quarantine: dicom-node quarantine list")
     if corrections:
-        out.print(f"{corrections} correction(s) wait for a person: dicom-node conflicts list")
+        wait = "waits" if corrections == 1 else "wait"
+        out.print(f"{counted(corrections, 'correction')} {wait} for a person: dicom-node conflicts list")
 
 
 def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool, trouble: str) -> None:

@@ -1,6 +1,6 @@
 """`audit`: the trail proven and read. Every reading is itself an entry."""
 
-import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from store.queries.studies import find_study
 from store.trail import EntryFilter
 
 app = typer.Typer()
+_PLAIN: Mapping[object, str] = {None: "-", True: "yes", False: "no"}
 _LISTED = 3  # members of a list that the table shows
 
 group = typer.Typer(help="The audit trail: prove it, read it.", no_args_is_help=True)
@@ -144,4 +145,8 @@ def _short(value: object) -> str:
     """Lists of instances would fill the screen; --json has them."""
     if isinstance(value, list) and len(value) > _LISTED:
         return f"({len(value)} of them)"
-    return str(value) if isinstance(value, str | int) else json.dumps(value)
+    if isinstance(value, list):
+        return " and ".join(map(_short, value)) or "none"
+    if isinstance(value, dict):
+        return f"({', '.join(f'{key} {_short(one)}' for key, one in value.items())})"
+    return _PLAIN.get(value, str(value)) if value is None or isinstance(value, bool) else str(value)

@@ -4,6 +4,8 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from ipaddress import ip_address, ip_network
+from itertools import islice
 from shlex import quote
 
 import typer
@@ -46,6 +48,7 @@ app = typer.Typer()
 
 _FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
 _LOOK = 0.1
+_LOOPBACK = ip_address("127.0.0.1")
 
 
 @app.command()
@@ -186,6 +189,14 @@ def _away(settings: Settings) -> Iterator[str]:
             )
 
 
+def _sending(settings: Settings, here: str) -> list[str]:
+    """How a study is sent from this machine, if it may send one."""
+    if settings.listener.trust_loopback:
+        return [f"dicom-node send FOLDER --to {here}"]
+    of_here = (one.aet for one in settings.listener.callers if _LOOPBACK in ip_network(one.address))
+    return [f"dicom-node send FOLDER --to {here} --aet {quote(aet)}" for aet in islice(of_here, 1)]
+
+
 def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     from console.cli.output import screen, stacked, styled  # noqa: PLC0415 - as above
     from models import installed as packages  # noqa: PLC0415 - as above
@@ -203,7 +214,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "data in": settings.data.absolute(),
         "health at": f"{door}/health/ready",
         "figures at": f"{door}/metrics",
-        "try": [f"dicom-node send FOLDER --to {here}", f"dicom-node status --data {quote(str(settings.data))}"],
+        "try": [*_sending(settings, here), f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
     out.print()
