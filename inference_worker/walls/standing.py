@@ -49,9 +49,17 @@ def standing(setup: ModelProcessConfig) -> tuple[list[Wall], str]:
     """Which walls stand on this machine, asked of a process that raises them; and what is missing, in a sentence."""
     with Scratch() as scratch:
         told = command(plan_of(setup, [], scratch), "-")
-        done = subprocess.run(
-            told, env=environment(setup, scratch.folder), capture_output=True, text=True, timeout=_LONGEST, check=False
-        )
+        try:
+            done = subprocess.run(
+                told,
+                env=environment(setup, scratch.folder),
+                capture_output=True,
+                text=True,
+                timeout=_LONGEST,
+                check=False,
+            )
+        except OSError as error:  # a user to whom the program's own folder is closed
+            return [], f"the walls cannot be raised: {error.filename}: {error.strerror}"
     if done.returncode:
         *_, last = done.stderr.splitlines() or [f"it ended with status {done.returncode}"]
         return [], f"the walls cannot be raised: {last}"
