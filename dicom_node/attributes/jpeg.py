@@ -1,7 +1,7 @@
 """JPEG for pydicom's decoders by libjpeg-turbo: PS3.5 8.2.1, processes 1, 2 and 4, 14, and 14 with selection value 1.
 
 Of what pydicom finds by itself, one is under GPL-3.0, GDCM ends the process for many a frame that is damaged, and
-Pillow reads 8 bits alone. imagecodecs reads them all, and is three to six times faster than the first. What a damaged
+Pillow reads 8 bits alone. imagecodecs reads them all, and is the fastest. What a damaged
 frame lacks it makes up without a word, so that each frame is decoded twice, the second time with other bytes at its
 end: the difference says whether the first reading came to the end of what is there with its very last pixels.
 """

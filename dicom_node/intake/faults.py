@@ -7,6 +7,7 @@ class Fault(StrEnum):
     """The kind of what is wrong with an instance that was acknowledged and cannot be filed."""
 
     CUT_SHORT = "cut short"
+    SURPLUS = "more pixels than its header tells"
     NO_DATA_SET = "no DICOM data set"
     NO_IDENTITY = "a UID is missing, or is none"
     CONTRADICTION = "whose it is stands there twice, and differently"

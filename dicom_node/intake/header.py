@@ -159,7 +159,12 @@ def read_header(
         raise _cut_short(found, said)
     if said := wholeness.contradiction(extent, transfer_syntax):
         raise UnreadableHeader(f"{_image(found)} cannot be decoded: {said} (PS3.5 A.4)", uids)
-    return header if extent.has_pixels else replace(header, frames=1)
+    if (stated := _whole(found, FRAMES, 1, _MOST_FRAMES) if FRAMES in found else 1) and (
+        said := wholeness.surplus(extent, found, stated, transfer_syntax)
+    ):
+        said = f"{_image(found)} has {Fault.SURPLUS}: {said} (PS3.5 8.1.1); its sender has to correct one of the two"
+        raise UnreadableHeader(said, uids, fault=Fault.SURPLUS)
+    return header if extent.pixels is not None else replace(header, frames=1)
 
 
 def _shortage(
@@ -174,6 +179,8 @@ def _shortage(
             return ""
         if inflated > size:  # what is behind the part that was walked through is known by its length alone
             extent.broke_off = ""
+            if extent.pixels is None:
+                return ""
         size = inflated
     return wholeness.shortage(extent, size, found, frames, transfer_syntax)
 
@@ -276,6 +283,8 @@ def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes
         if path:
             # The first is the offset table, which may be empty (PS3.5 A.4).
             extent.fragments += path == _PIXEL_PATH and (end > start or not extent.fragments)
+            if path[0] in wholeness.PARTS:  # a sequence of undefined length is met by what it holds alone
+                extent.parts.add(path[0])
         elif tag in _WANTED:
             value = data[start:end]
             if tag in _ONCE and found.setdefault(tag, value) != value:
@@ -283,9 +292,10 @@ def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes
             found[tag] = value
         elif tag > _LAST:
             extent.last, extent.end = tag, end
-            extent.has_pixels |= tag in wholeness.KINDS_OF_PIXELS
-            if tag == wholeness.PIXELS:
-                extent.pixels = end - start
+            if tag in wholeness.PARTS:
+                extent.parts.add(tag)
+                if tag in wholeness.KINDS_OF_PIXELS:
+                    extent.kind, extent.pixels = tag, end - start
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from typer.testing import CliRunner
 
@@ -84,7 +85,7 @@ def test_frames_that_no_byte_bears_out_are_not_counted(bench: Bench) -> None:
     report = GOOD.datasets()[0]
     for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"):
         delattr(report, keyword)
-    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+    report.SOPClassUID, report.ContentSequence = "1.2.840.10008.5.1.4.1.1.88.33", [Dataset()]
     report.NumberOfFrames = 2_000_000_000
     video = GOOD.datasets()[1]
     video.NumberOfFrames = 2_000_000_000

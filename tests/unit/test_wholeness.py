@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -45,6 +45,22 @@ def compressed(frames: int, fragments: int) -> bytes:
     return written(dataset) + b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + value + SQ_END
 
 
+def of_class(sop_class: str, **values: object) -> bytes:
+    """An instance that ends before group 0028, with what `values` have behind it."""
+    head = written(image(SOPClassUID=sop_class)).partition(b"\x28\x00\x02\x00")[0]
+    behind = Dataset()
+    for keyword, value in values.items():
+        setattr(behind, keyword, value)
+    return head + written(behind)
+
+
+def floats(keyword: str, bits: int, length: int) -> bytes:
+    dataset = image(SOPClassUID=uid.ParametricMapStorage, BitsAllocated=bits)
+    del dataset.PixelData
+    setattr(dataset, keyword, bytes(length))
+    return written(dataset)
+
+
 def deflated(data: bytes) -> bytes:
     deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(data) + deflate.flush()
@@ -62,6 +78,27 @@ WHOLE = {
     "deflated": (deflated(written(image())), DEFLATED),
     "deflated, padded": (deflated(written(image())) + b"\0", DEFLATED),
     "more pixels than asked for": (written(image(PixelData=bytes(PIXELS + 2))), EXPLICIT),
+    "a pad within the pixels": (written(image(PixelData=bytes(PIXELS + 128))), EXPLICIT),
+    "all colours under a name that says otherwise": (
+        written(
+            image(
+                SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", BitsAllocated=8, NumberOfFrames=4,
+                PixelData=bytes(SIDE * SIDE * 3 * 4),
+            )
+        ),
+        EXPLICIT,
+    ),
+    "floats": (floats("FloatPixelData", 32, SIDE * SIDE * 4), EXPLICIT),
+    "double floats": (floats("DoubleFloatPixelData", 64, SIDE * SIDE * 8), EXPLICIT),
+    "a document": (of_class(uid.EncapsulatedPDFStorage, EncapsulatedDocument=b"%PDF"), EXPLICIT),
+    "a report": (of_class(uid.Comprehensive3DSRStorage, ContentSequence=[Dataset()]), EXPLICIT),
+    "a waveform": (of_class(uid.TwelveLeadECGWaveformStorage, WaveformSequence=[Dataset()]), EXPLICIT),
+    "a report of undefined length": (
+        of_class(uid.EnhancedSRStorage)
+        + b"\x40\0\x30\xa7SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + ITEM_END + SQ_END,
+        EXPLICIT,
+    ),
+    "a dose without a grid": (of_class(uid.RTDoseStorage), EXPLICIT),
     "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
     "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
     "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),
@@ -101,6 +138,10 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     "pixels of big endian shorter": (written(image(PixelData=b"\0\0"), EXPLICIT_BIG), EXPLICIT_BIG, "2 bytes of 512"),
     "pixels of no bytes": (written(image(PixelData=b"")), EXPLICIT, "0 bytes of 512"),
     "no pixels": (written(image()).partition(b"\xe0\x7f\x10\x00")[0], EXPLICIT, "an image without Pixel Data"),
+    "floats that end early": (floats("FloatPixelData", 32, 80), EXPLICIT, "its Float Pixel Data has 80 bytes of 1024"),
+    "double floats that end early": (
+        floats("DoubleFloatPixelData", 64, 1024), EXPLICIT, "its Double Float Pixel Data has 1024 bytes of 2048"
+    ),
     "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
@@ -147,6 +188,52 @@ def test_every_cut_of_an_image_is_seen(syntax: str) -> None:
         with pytest.raises(UnreadableHeader, match=r"cut short|missing|not a UID|no DICOM data set"):
             read_header(data[:length], syntax, whole=True)
     assert read_header(data, syntax, whole=True).instance_number == 1
+
+
+IMAGES = (
+    uid.CTImageStorage, uid.EnhancedMRImageStorage, uid.XRayAngiographicImageStorage, uid.UltrasoundImageStorage,
+    uid.UltrasoundMultiFrameImageStorage, uid.NuclearMedicineImageStorage, uid.SegmentationStorage,
+    uid.BreastTomosynthesisImageStorage, uid.VLWholeSlideMicroscopyImageStorage, uid.RTImageStorage,
+    uid.ParametricMapStorage, uid.OphthalmicTomographyImageStorage, uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "said"),
+    [
+        *[(one, "an image without Pixel Data") for one in IMAGES],
+        (uid.EncapsulatedPDFStorage, "a document without Encapsulated Document"),
+        (uid.Comprehensive3DSRStorage, "a structured report without Content Sequence"),
+        (uid.KeyObjectSelectionDocumentStorage, "a structured report without Content Sequence"),
+        (uid.TwelveLeadECGWaveformStorage, "a waveform without Waveform Sequence"),
+    ],
+)
+def test_what_ends_before_that_which_its_class_is_there_for_is_cut_short(sop_class: str, said: str) -> None:
+    with pytest.raises(UnreadableHeader, match=f"image 1 is cut short: it is {said}; have it sent again") as raised:
+        read_header(of_class(sop_class), EXPLICIT, whole=True)
+    assert raised.value.fault is Fault.CUT_SHORT
+
+
+@pytest.mark.parametrize(
+    ("data", "syntax"),
+    [
+        (written(image(PixelData=bytes(2 * PIXELS))), EXPLICIT),
+        (written(image(NumberOfFrames=80, PixelData=bytes(81 * PIXELS))), EXPLICIT),
+        (written(image(NumberOfFrames=80, PixelData=bytes(160 * PIXELS)), IMPLICIT), IMPLICIT),
+        (written(image(PixelData=bytes(2 * PIXELS)), EXPLICIT_BIG), EXPLICIT_BIG),
+        (deflated(written(image(PixelData=bytes(2 * PIXELS)))), DEFLATED),
+        (floats("FloatPixelData", 32, 2 * SIDE * SIDE * 4), EXPLICIT),
+    ],
+)
+def test_a_frame_more_than_the_header_tells_of_is_not_passed_over(data: bytes, syntax: str) -> None:
+    with pytest.raises(UnreadableHeader, match=r"image 1 has more pixels than .*: its .* correct") as got:
+        read_header(data, syntax, whole=True)
+    assert got.value.fault is Fault.SURPLUS
+
+
+def test_pixels_are_not_counted_against_a_number_of_frames_that_says_nothing() -> None:
+    data = written(image(NumberOfFrames=10, PixelData=bytes(10 * PIXELS))).replace(b"IS\x02\x0010", b"IS\x02\x001A")
+    assert read_header(data, EXPLICIT, whole=True).frames == 1
 
 
 @pytest.mark.parametrize(
