@@ -1,18 +1,16 @@
 """JPEG for pydicom's decoders by libjpeg-turbo: PS3.5 8.2.1, processes 1, 2 and 4, 14, and 14 with selection value 1.
 
 Of what pydicom finds by itself, one is under GPL-3.0, GDCM ends the process for many a frame that is damaged, and
-Pillow reads 8 bits alone. imagecodecs reads them all, and is the fastest. What a damaged
-frame lacks it makes up without a word, so that each frame is decoded twice, the second time with other bytes at its
-end: the difference says whether the first reading came to the end of what is there with its very last pixels.
+Pillow reads 8 bits alone. imagecodecs reads them all, and is the fastest. What a damaged frame lacks it makes up and
+says nothing, so that each frame is decoded twice, the second time with other bytes at its end: the difference says
+whether the first reading came to the end of what is there with its very last pixels.
 """
 
 import re
 import struct
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 from imagecodecs import JPEG8, jpeg8_decode
-from numpy.typing import NDArray
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
@@ -75,12 +73,12 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes:
     end = frame.rfind(_END, head.coded)
     if end < 0:
         raise ValueError("a JPEG frame without its end (ITU-T T.81 B.2.1)")
-    values = _values(frame, runner.samples_per_pixel)
-    _prove_whole(frame[:end], head, values)
+    values, width = _values(frame, runner.samples_per_pixel)
+    _prove_whole(frame[:end], head, values, width)
     # A frame of 8 bits may stand where 16 are allocated.
-    runner.set_option("bits_allocated", 8 * values.itemsize)
+    runner.set_option("bits_allocated", 8 * width)
     runner.set_option("planar_configuration", 0)
-    return bytes(values.tobytes())
+    return values
 
 
 def contradiction(error: BaseException | None) -> str:
@@ -89,15 +87,16 @@ def contradiction(error: BaseException | None) -> str:
     return said[0] if said else ""
 
 
-def _values(frame: bytes, samples: int) -> NDArray[Any]:
+def _values(frame: bytes, samples: int) -> tuple[bytes, int]:
+    """The values of all samples, and how many bytes each has."""
     # One colour space in and out: what the photometric interpretation says is left to whoever shows it.
     space = JPEG8.CS.GRAYSCALE if samples == 1 else JPEG8.CS.YCbCr
-    values: NDArray[Any] = jpeg8_decode(frame, colorspace=space, outcolorspace=space)
-    return values
+    values = jpeg8_decode(frame, colorspace=space, outcolorspace=space)
+    return bytes(values.tobytes()), int(values.itemsize)
 
 
-def _prove_whole(coded: bytes, head: _Head, values: NDArray[Any]) -> None:
-    """Raise ValueError where `values` do not end where `coded` does, a frame up to its end marker.
+def _prove_whole(coded: bytes, head: _Head, values: bytes, width: int) -> None:
+    """Raise ValueError where `values`, of `width` bytes each, do not end where `coded` does, a frame up to its end.
 
     What is behind the last pixel changes none; what is read where pixels lack, does. Of a lossless frame the last bytes
     are changed too, which its last samples show and no others: before them too little was there, and where nothing
@@ -105,19 +104,16 @@ def _prove_whole(coded: bytes, head: _Head, values: NDArray[Any]) -> None:
     """
     coded = coded.rstrip(b"\xff")  # fill bytes (B.1.1.2); among coded ones 0xFF never stands alone
     samples = head.size[2]
-    if head.marker != _LOSSLESS:
-        if not np.array_equal(_values(coded + _BEHIND + _END, samples), values):
-            raise ValueError("a JPEG frame that ends before its last pixel")
-        return
-    at = max(len(coded) - _LEFT_OVER, head.coded)
-    at -= coded[at - 1] == 0xFF  # never between the two of which a coded 0xFF is made
+    lossless = head.marker == _LOSSLESS
+    at = max(len(coded) - _LEFT_OVER, head.coded) if lossless else len(coded)
+    at -= lossless and coded[at - 1] == 0xFF  # never between the two of which a coded 0xFF is made
     changed = bytes(byte ^ 0x55 for byte in coded[at:]).replace(b"\xff", b"\x7f")
-    other = _values(coded[:at] + changed + _BEHIND + _END, samples)
-    last = max(values.size - _LAST_SAMPLES * samples, 0)
-    if not np.array_equal(other.ravel()[:last], values.ravel()[:last]):
+    other, _ = _values(coded[:at] + changed + _BEHIND + _END, samples)
+    last = max(len(values) - _LAST_SAMPLES * samples * width, 0) if lossless else len(values)
+    if other[:last] != values[:last]:
         raise ValueError("a JPEG frame that ends before its last pixel")
     # Of a single value, a table may hold a single code, which no change makes another.
-    if np.array_equal(other.ravel()[last:], values.ravel()[last:]) and values.min() != values.max():
+    if lossless and other == values and values != values[:width] * (len(values) // width):
         raise ValueError("a JPEG frame that goes on behind its last pixel")
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from pydicom import uid
 
 from dicom_node.elements import EXPLICIT_BIG, tag_name
+from dicom_node.listener.syntaxes import storage_sop_classes
 
 SOP_CLASS = 0x0008_0016
 SAMPLES, PHOTOMETRIC, FRAMES = 0x0028_0002, 0x0028_0004, 0x0028_0008
@@ -36,13 +37,11 @@ _OTHER_IMAGES = (
     uid.SegmentationStorage, "1.2.840.10008.5.1.4.1.1.66.7", uid.ParametricMapStorage, uid.EnhancedUSVolumeStorage,
     uid.OphthalmicThicknessMapStorage, uid.CornealTopographyMapStorage,
 )  # fmt: skip
-_NAMED = {
-    one: name for one, (name, kind, *_) in uid.UID_dictionary.items() if kind == "SOP Class" and "Storage" in name
-}
+_NAMES = {one: uid.UID(one).name for one in storage_sop_classes()}
 
 
 def _classes(word: str, *others: str) -> frozenset[bytes]:
-    return frozenset(one.encode() for one in (*others, *(one for one, name in _NAMED.items() if word in name)))
+    return frozenset(one.encode() for one in (*others, *(one for one, name in _NAMES.items() if word in name)))
 
 
 _LACKING = (
