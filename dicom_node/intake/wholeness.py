@@ -44,7 +44,8 @@ class Extent:
 
     `broke_off` says where the bytes ended too early, empty where they did not. `pixels` is the length of Pixel Data,
     None where there is none; `has_pixels` is whether there are pixels of any kind. `fragments` counts those of
-    compressed ones that hold anything, and their offset table.
+    compressed ones that hold anything, and their offset table. `ascending` is whether each tag is higher than the one
+    before (PS3.5 7.1); `unseen` is whether more follows than is ever looked at.
     """
 
     last: int = 0
@@ -53,6 +54,8 @@ class Extent:
     fragments: int = 0
     has_pixels: bool = False
     broke_off: str = ""
+    ascending: bool = True
+    unseen: bool = False
 
 
 def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str) -> str:
