@@ -9,9 +9,10 @@ from domain.errors import UnusableInput
 Pieces = Callable[[], Iterator[bytes]]
 # A longer value of stated length is passed over; no attribute that the node files by has a thousandth of it.
 _LONG = 1 << 20
-# A header without such values, a sequence of no stated length among them.
-_MOST_READ = 32 << 20
-# A file may be made to inflate to a thousand times its size.
+# So much of each value, and all of a sequence of no stated length, counts as header; and how long that may be. A file
+# may be made to inflate to a thousand times its size, and elements take longer to tell than bytes to send.
+_COUNTED = 4096
+_MOST_READ, _MOST_READ_INFLATED = 32 << 20, 4 << 20
 _MOST_INFLATED = 128 << 20
 _NO_LENGTH = b"\xff\xff\xff\xff"
 _PIXELS = 0x7FE0_0010
@@ -34,10 +35,11 @@ class Streamed:
     def __init__(self, pieces: Iterator[bytes], transfer_syntax: str) -> None:
         self._pieces = _bounded(elements.inflated_pieces(pieces)) if transfer_syntax == DEFLATED else pieces
         self._syntax = transfer_syntax
+        self._most = _MOST_READ_INFLATED if transfer_syntax == DEFLATED else _MOST_READ
         self._window = b""
         self._begins = 0  # where in the data set the window does
         self._done = 0  # how much of the window was walked through, to the end of an element of the data set itself
-        self._read = 0  # bytes before the window that were not passed over
+        self._read = 0  # bytes of header before what was done
         self._tag = 0
         self._fault: UnusableInput | None = None  # in the window, which may only be too short
         self._broken: UnusableInput | None = None  # of the pieces
@@ -72,13 +74,15 @@ class Streamed:
         """The elements in the window; that of the data set itself which ends behind it."""
         window, begins, self._fault = self._window, self._begins, None
         try:
-            for path, self._tag, start, end in elements.walk(window, self._syntax, -1, (), self._done, explicit):
+            for path, tag, start, end in elements.walk(window, self._syntax, -1, (), self._done, explicit):
+                self._tag = tag
                 if not path and end > len(window):
-                    return self._tag, begins + start, begins + end
-                yield path, self._tag, begins + start, begins + end
-                if not path and self._tag == _PIXELS and window[start - 4 : start] == _NO_LENGTH:
-                    self._is_last = True  # no part of an uncompressed data set, and behind every header
+                    return tag, begins + start, begins + end
+                yield path, tag, begins + start, begins + end
                 if not path:
+                    # Behind every header, and no part of an uncompressed data set.
+                    self._is_last |= tag == _PIXELS and window[start - 4 : start] == _NO_LENGTH
+                    self._read += min(end - self._done, _COUNTED)
                     self._done = end
         except UnusableInput as error:
             said = f"the data set ends within what follows {tag_name(self._tag)}"
@@ -88,7 +92,7 @@ class Streamed:
     def _passed_over(self, tag: int, start: int, end: int, last: int) -> Iterator[Element]:
         if tag > last:
             yield (), tag, start, end
-        self._read += max(0, start - self._begins)
+        self._read += _COUNTED
         while len(self) < end and (piece := self._next()):
             self._begins, self._window = len(self), piece
         here, self._done = end <= len(self), 0
@@ -101,14 +105,13 @@ class Streamed:
     def _fill(self) -> bool:
         """Whether more came behind what is left to be walked through: as much again, where nothing could be."""
         rest = self._window[self._done :]
-        self._begins, self._read = self._begins + self._done, self._read + self._done
-        self._done = 0
+        self._begins, self._done = self._begins + self._done, 0
         taken, wanted = [rest], max(_LONG, len(rest)) + len(rest)
         while sum(map(len, taken)) < wanted and (piece := self._next()):
             taken.append(piece)
         self._window = b"".join(taken)
-        if len(taken) > 1 and self._read + len(rest) > _MOST_READ:
-            raise TooLong(f"its header is longer than {_MOST_READ >> 20} MiB")
+        if len(taken) > 1 and self._read + len(rest) > self._most:
+            raise TooLong(f"its header is longer than {self._most >> 20} MiB")
         return len(taken) > 1
 
     def _next(self) -> bytes:
