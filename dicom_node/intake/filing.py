@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dicom_node import elements, outside
+from dicom_node.intake import foreign
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
 from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header, read_pieces
@@ -205,7 +206,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
         if header.frames > 1:
             header = _laid_out(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
-        return error
+        return foreign.told(error, next(chunks(), b""), entry.transfer_syntax)
     except (OSError, MemoryError, DamagedRecord):
         raise  # what this machine lacks, and what its disk lost, says nothing about the instance
     except Exception as error:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from typer.testing import CliRunner
 
 from console.cli.app import app
@@ -98,6 +100,23 @@ def test_a_value_longer_than_any_header_is_kept_and_its_image_filed(bench: Bench
     assert bench.count("quarantine") == 0
     (row,) = bench.ask("SELECT id, object_key FROM dicom_node.conflicts")
     assert reread(bench.objects.path(row[1])).header.sop_uid == GOOD.datasets()[0].SOPInstanceUID
+
+
+def test_what_begins_as_another_kind_of_bytes_is_called_that(bench: Bench) -> None:
+    explicit, big = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+    data, other = encoded(GOOD.datasets()[0]), DicomBytesIO()
+    other.is_implicit_VR, other.is_little_endian = False, False
+    write_dataset(other, GOOD.datasets()[0])
+    given = [
+        entry(1, bytes(128) + b"DICM" + data, transfer_syntax=explicit),
+        entry(2, other.getvalue(), transfer_syntax=explicit),
+        entry(3, data, transfer_syntax=big),
+    ]
+    run(bench, given)
+    said = [reason for (reason,) in bench.ask("SELECT reason FROM dicom_node.quarantine ORDER BY id")]
+    assert [reason.partition(", but ")[2].partition(",")[0] for reason in said] == [
+        "a whole file", "one in big endian", "one in little endian"
+    ]  # fmt: skip
 
 
 def test_frames_that_no_byte_bears_out_are_not_counted(bench: Bench) -> None:
