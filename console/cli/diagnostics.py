@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
@@ -78,11 +79,18 @@ def _port(settings: Settings) -> Iterator[Look]:
 def _disk(settings: Settings) -> Iterator[Look]:
     """Room for the log at its full size, above the floor that must stay free."""
     spool = settings.data.absolute() / "spool"
-    folder = next(place for place in (spool, *spool.parents) if place.is_dir())
+    folder = next(place for place in (spool, *spool.parents) if _is_folder(place))
     free = shutil.disk_usage(folder).free
     wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
     said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"
     yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
+
+
+def _is_folder(place: Path) -> bool:
+    """Whether it is one that this user can see."""
+    with suppress(PermissionError):
+        return place.is_dir()
+    return False
 
 
 def _data_folder(settings: Settings) -> Look:

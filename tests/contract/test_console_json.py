@@ -158,14 +158,15 @@ def test_what_a_command_says_is_one_document_and_nothing_else(delivered_url: str
         "cancel zzz --reason x",
         "destinations pause PACX --reason x",
         "dead-letters replay 99",
-        f"echo PACS@127.0.0.1:{free_port()}",
+        "echo PACS@127.0.0.1:PORT",
         "disk --data NONE",
     ],
 )
 def test_what_fails_is_one_document_too(words: str, delivered_url: str, tmp_path: Path) -> None:
     of_node = [] if words.startswith(("echo", "disk")) else ["--database", delivered_url, "--data", str(tmp_path)]
-    plain = CliRunner().invoke(app, [*words.split(), *of_node])
-    result = CliRunner().invoke(app, [*words.split(), *of_node, "--json"])
+    typed_words = [*words.replace("PORT", str(free_port())).split(), *of_node]
+    plain = CliRunner().invoke(app, typed_words)
+    result = CliRunner().invoke(app, [*typed_words, "--json"])
     assert (plain.exit_code, plain.stdout, result.exit_code) == (1, "", 1)
     (said,) = json.loads(result.stdout).values()
     assert json.loads(result.stdout) == {"error": said}

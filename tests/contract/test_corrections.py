@@ -437,6 +437,6 @@ def test_half_a_correction_of_a_study_is_adopted_by_a_persons_word_alone(sent_ho
         adopt(bench.ledger, bench.objects, number(bench), bench.clock.now())
     assert path(bench, OLD).whole == 4
     said = console(bench, database_url, "conflicts", "adopt", number(bench), "--part")
-    assert said.splitlines()[-1] == f"study {str(path(bench, OLD).study.id)[:8]} has 2 other image(s)"
+    assert said.splitlines()[-1] == f"study {str(path(bench, OLD).study.id)[:8]} has 2 other images"
     bench.settle()
     assert [path(bench, one).whole for one in (OLD, NEW)] == [2, 2]

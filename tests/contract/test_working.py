@@ -302,7 +302,7 @@ def test_the_retry_command_says_that_it_lacks_the_nodes_packages_and_takes_them_
     assert study(bench)[0] == "stuck"
     folder = registry.get("body_and_bone").folder.parent
     with HealthServer(Health(), Http(), bench.root, "work", Facts(models=str(folder))):
-        assert "1 inference(s)" in CliRunner().invoke(app, asked).stdout
+        assert "set going again: 1 inference" in CliRunner().invoke(app, asked).stdout
     assert (study(bench)[0], job(bench)[0]) == ("complete", "requested")
 
 
