@@ -63,7 +63,8 @@ class Extent:
 
     `broke_off` says where the bytes ended too early, empty where they did not. `pixels` is the length of Pixel Data of
     any kind, None where there is none, and `kind` its tag. `parts` are those of PARTS that it met. `fragments` counts
-    those of compressed pixels that hold anything, and their offset table.
+    those of compressed pixels that hold anything, and their offset table. `ascending` is whether each tag is higher
+    than the one before (PS3.5 7.1); `unseen` is whether more follows than is ever looked at.
     """
 
     last: int = 0
@@ -73,6 +74,8 @@ class Extent:
     parts: set[int] = field(default_factory=set)
     fragments: int = 0
     broke_off: str = ""
+    ascending: bool = True
+    unseen: bool = False
 
 
 def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str) -> str:

@@ -9,9 +9,11 @@ from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from dicom_node import streamed
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG
 from dicom_node.intake.faults import Fault
-from dicom_node.intake.header import Uids, UnreadableHeader, read_header
+from dicom_node.intake.header import Uids, UnreadableHeader, read_header, read_pieces
+from dicom_node.streamed import Pieces
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
 
@@ -64,6 +66,10 @@ def floats(keyword: str, bits: int, length: int) -> bytes:
 def deflated(data: bytes) -> bytes:
     deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(data) + deflate.flush()
+
+
+def in_pieces(data: bytes, length: int) -> Pieces:
+    return lambda: (data[at : at + length] for at in range(0, len(data), length))
 
 
 def behind(vr: bytes, content: bytes) -> bytes:
@@ -167,6 +173,13 @@ CUT: dict[str, tuple[bytes, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_comes_in_pieces_of_any_size_is_read_as_what_is_held(name: str) -> None:
+    data, syntax = WHOLE[name]
+    for length in (1, 7, 1000):
+        assert read_pieces(in_pieces(data, length), syntax, whole=True) == read_header(data, syntax, whole=True)
+
+
 @pytest.mark.parametrize("name", CUT)
 def test_what_is_cut_short_anywhere_is_not_filed_and_says_which_image_and_what_to_do(name: str) -> None:
     data, syntax, said = CUT[name]
@@ -176,6 +189,89 @@ def test_what_is_cut_short_anywhere_is_not_filed_and_says_which_image_and_what_t
     assert str(raised.value).startswith("image 1 is cut short: ")
     assert str(raised.value).endswith("; have it sent again")
     assert raised.value.uids == Uids(*(str(image()[key].value) for key in _UIDS))
+    if syntax != JPEG_LS:  # nothing that must come in pieces is in fragments
+        with pytest.raises(UnreadableHeader, match=said):
+            read_pieces(in_pieces(data, 100), syntax, whole=True)
+
+
+LONG = 5 << 20  # bytes; more than is ever held of what is inflated
+BEFORE = {
+    "(0009,1010)": b"\x10\x00\x10\x00PN",
+    "(0021,1010)": b"\x28\x00\x02\x00US",
+    "(0029,1010)": b"\xe0\x7f\x10\x00",
+}
+
+
+def with_private(tag: str, value: bytes, stated: int | None = None) -> bytes:
+    """A whole image with a private value where its tag belongs, of stated or other length."""
+    group, number = (int(one, 16) for one in tag.strip("()").split(","))
+    head = struct.pack("<HH2sHI", group, number, b"OB", 0, len(value) if stated is None else stated)
+    return written(image()).replace(BEFORE[tag], head + value + BEFORE[tag], 1)
+
+
+@pytest.fixture
+def short_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "_MOST_READ_INFLATED", 1 << 20)
+
+
+@pytest.mark.parametrize("tag", BEFORE)
+def test_a_long_value_anywhere_before_the_pixels_is_passed_over_and_no_reason_to_set_an_image_aside(tag: str) -> None:
+    data, plain = with_private(tag, bytes(LONG)), read_header(written(image()), EXPLICIT, whole=True)
+    assert read_header(deflated(data), DEFLATED, whole=True) == plain
+    assert read_pieces(in_pieces(data, 1 << 20), EXPLICIT) == plain
+    with pytest.raises(UnreadableHeader, match="cut short"):
+        read_header(deflated(data[:-100]), DEFLATED, whole=True)
+
+
+def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short_headers: None) -> None:
+    small = struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 0) * (3 << 17)
+    pixels = written(image()).replace(BEFORE["(0021,1010)"], small + BEFORE["(0021,1010)"], 1)
+    of_no_length = with_private("(0021,1010)", ITEM_OPEN + small + ITEM_END + SQ_END, 0xFFFF_FFFF)
+    inflating = with_private("(0021,1010)", bytes(129 << 20))
+    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1"), (inflating, "within 128 MiB")):
+        with pytest.raises(UnreadableHeader, match=f"its header .*{said}") as raised:
+            read_header(deflated(data), DEFLATED, whole=True)
+        assert raised.value.fault is Fault.TOO_LONG
+        assert raised.value.uids.study == image().StudyInstanceUID
+
+
+def test_what_is_behind_all_that_is_wanted_and_too_long_to_be_looked_at_is_filed(short_headers: None) -> None:
+    small = struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 0) * (3 << 17)
+    data = written(image()).replace(BEFORE["(0029,1010)"], small + BEFORE["(0029,1010)"], 1)
+    assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+
+
+TWICE = {
+    "RescaleSlope": (3, "Rescale Slope (0028,1053)"),
+    "ImagePositionPatient": ([500, 500, 0], "Image Position (Patient) (0020,0032)"),
+    "Rows": (8, "Rows (0028,0010)"),
+    "BitsStored": (8, "Bits Stored (0028,0101)"),
+    "PixelData": (bytes(range(256)) * (PIXELS // 256), "Pixel Data (7FE0,0010)"),
+    "PatientID": ("other", "Patient ID (0010,0020)"),
+}
+
+
+@pytest.mark.parametrize("keyword", TWICE)
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_an_attribute_that_stands_twice_with_different_values_is_read_by_neither(keyword: str, syntax: str) -> None:
+    value, said = TWICE[keyword]
+    other, same = Dataset(), Dataset()
+    setattr(other, keyword, value)
+    same[keyword] = image()[keyword]
+    if keyword == "PixelData":
+        other["PixelData"].VR = "OW"
+    packed = deflated if syntax == DEFLATED else bytes
+    for data in (written(other) + written(image()), written(image()) + written(other)):
+        with pytest.raises(UnreadableHeader) as raised:
+            read_header(packed(data), syntax, whole=True)
+        assert str(raised.value) == f"{said} is there twice, with different values"
+        assert raised.value.fault is Fault.CONTRADICTION
+    assert read_header(packed(written(image()) + written(same)), syntax, whole=True).instance_number == 1
+
+
+def test_what_is_private_or_padding_may_stand_twice() -> None:
+    twice = b"".join(b"\xf1\x7f\x10\x10LO\2\0" + value for value in (b"a ", b"b "))
+    assert read_header(written(image()) + twice, EXPLICIT, whole=True).instance_number == 1
 
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
