@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from pydicom.datadict import DicomDictionary, dictionary_description
+from pydicom.datadict import dictionary_description, dictionary_has_tag
 
 from dicom_node.elements import Data, Element, tag_name
 from dicom_node.streamed import Streamed
@@ -12,6 +12,7 @@ from domain.errors import UnusableInput
 # Longer values are compared where they stand.
 _SHORT = 4096
 _PIECE = 1 << 20
+_PIXELS = 0x7FE0_0010  # behind them are signatures and padding, which no reader takes for a value
 
 _Span = tuple[int, int]
 
@@ -24,7 +25,7 @@ def repeated(walk: Iterator[Element], data: Data | Streamed) -> int:
     met: dict[int, bytes | _Span] = {}
     with suppress(UnusableInput):  # who reads it has told
         for path, tag, start, end in walk:
-            if path or tag not in DicomDictionary:
+            if path or tag > _PIXELS or not dictionary_has_tag(tag):
                 continue
             value = data[start:end] if end - start <= _SHORT else (start, end)
             if not _same(met.setdefault(tag, value), value, data):

@@ -271,7 +271,8 @@ def test_an_attribute_that_stands_twice_with_different_values_is_read_by_neither
 
 def test_what_is_private_or_padding_may_stand_twice() -> None:
     twice = b"".join(b"\xf1\x7f\x10\x10LO\2\0" + value for value in (b"a ", b"b "))
-    assert read_header(written(image()) + twice, EXPLICIT, whole=True).instance_number == 1
+    padding = b"".join(b"\xfc\xff\xfc\xffOB\0\0" + bytes((length, 0, 0, 0)) + bytes(length) for length in (2, 4))
+    assert read_header(written(image()) + twice + padding, EXPLICIT, whole=True).instance_number == 1
 
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
