@@ -106,9 +106,10 @@ class Streamed:
         """Whether more came behind what is left to be walked through: as much again, where nothing could be."""
         rest = self._window[self._done :]
         self._begins, self._done = self._begins + self._done, 0
-        taken, wanted = [rest], max(_LONG, len(rest)) + len(rest)
-        while sum(map(len, taken)) < wanted and (piece := self._next()):
+        taken, missing = [rest], max(_LONG, len(rest))
+        while missing > 0 and (piece := self._next()):
             taken.append(piece)
+            missing -= len(piece)
         self._window = b"".join(taken)
         if len(taken) > 1 and self._read + len(rest) > self._most:
             raise TooLong(f"its header is longer than {self._most >> 20} MiB")
