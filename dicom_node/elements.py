@@ -55,20 +55,36 @@ class OutOfData(UnusableInput):
 
 
 def walk(
-    data: Data, transfer_syntax: str, last: int = _HIGHEST, into: Collection[int] = frozenset(), begins: int = 0
+    data: Data,
+    transfer_syntax: str,
+    last: int = _HIGHEST,
+    into: Collection[int] = frozenset(),
+    begins: int = 0,
+    explicit: bool | None = None,
 ) -> Iterator[Element]:
     """Every element of the data set that `data` has from `begins` on; nested ones of sequences of undefined length too.
 
     Sequences whose tag is in `into` are always walked through, and give an ITEM for each of their items, as compressed
     pixels do for each of their fragments, the offset table first. An element above `last` is given even where `data`
-    ends within its value. Inflate a deflated data set first. Raises OutOfData where `data` ends too early,
-    UnusableInput where the next element cannot be told.
+    ends within its value. Inflate a deflated data set first. `explicit` is whether elements have a VR, where that is
+    known, as in the middle of a data set. Raises OutOfData where `data` ends too early, UnusableInput where the next
+    element cannot be told.
     """
     order = ">" if transfer_syntax == EXPLICIT_BIG else "<"
-    at = _behind_meta(data, begins)
-    # Senders exist whose data set is implicit whatever they agreed on; the bytes decide, as in every reader.
-    explicit = data[at + 4 : at + 6].isalpha() and data[at + 4 : at + 6].isupper()
+    at = begins
+    if explicit is None:
+        at, explicit = beginning(data, begins)
     return _Walk(data, order, last, into).elements(at, explicit)
+
+
+def beginning(data: Data, begins: int = 0) -> tuple[int, bool]:
+    """Where the first element of a data set is that may begin with a file meta, and whether it has a VR.
+
+    Senders exist whose data set is implicit whatever they agreed on; the bytes decide, as in every reader.
+    """
+    at = _behind_meta(data, begins)
+    vr = data[at + 4 : at + 6]
+    return at, vr.isalpha() and vr.isupper()
 
 
 def file_meta(data: bytes) -> tuple[dict[int, bytes], int]:
@@ -96,20 +112,21 @@ def inflated(data: bytes, most: int) -> bytes:
         raise UnusableInput(f"not a deflated data set: {error}") from error
 
 
-def inflated_size(data: Data, begins: int, most: int) -> int:
-    """How long a deflated data set is, counted up to about `most` bytes; raises OutOfData where it has no end."""
-    stream, size, at = zlib.decompressobj(-zlib.MAX_WBITS), 0, begins
+def inflated_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A deflated data set piece by piece; raises OutOfData where it has no end, UnusableInput where it is none."""
+    stream, begun = zlib.decompressobj(-zlib.MAX_WBITS), False
     try:
-        while size < most and not stream.eof:
-            rest = stream.unconsumed_tail or data[at : at + _PIECE]
-            at += 0 if stream.unconsumed_tail else len(rest)
-            piece = stream.decompress(rest, _PIECE)
-            if not (rest or piece):
+        while not stream.eof:
+            given = stream.unconsumed_tail or next(pieces, b"")
+            if made := stream.decompress(given, _PIECE):
+                begun = True
+                yield made
+            elif not given:
                 raise OutOfData("the deflated data set has no end")
-            size += len(piece)
     except zlib.error as error:
+        if begun:
+            raise OutOfData(f"the deflated data set is damaged: {error}") from error
         raise UnusableInput(f"not a deflated data set: {error}") from error
-    return size
 
 
 def tag_name(tag: int) -> str:

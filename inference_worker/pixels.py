@@ -61,10 +61,25 @@ def decoded(dataset: Dataset, index: int, size: tuple[int, int], name: str) -> N
         f"the pixels of {name} cannot be decoded (cut short or damaged: have it sent again; SOP Instance UID {uid})"
     )
     decoder = by_pydicom(lambda: get_decoder(dataset.file_meta.TransferSyntaxUID), unknown)
-    stored, _ = by_pydicom(lambda: decoder.as_array(dataset, index=index, raw=True), damaged)
+    kept, room = by_pydicom(lambda: (int(dataset.BitsStored), int(dataset.BitsAllocated)), damaged)
+    if kept > room:
+        raise _contradicted(name, f"Bits Stored is {kept} where Bits Allocated is {room} (PS3.5 8.1.1)", uid)
+    try:
+        stored, _ = by_pydicom(lambda: decoder.as_array(dataset, index=index, raw=True), damaged)
+    except UnusableInput as error:
+        if said := jpeg.contradiction(error.__cause__):
+            raise _contradicted(name, f"{said} (PS3.5 8.2.1)", uid) from error
+        raise
     if stored.shape != size:
         raise UnusableInput(f"the pixels of {name} have another shape than stated (SOP Instance UID {uid})")
     return stored
+
+
+def _contradicted(name: str, said: str, uid: str) -> UnusableInput:
+    return UnusableInput(
+        f"the pixels of {name} cannot be decoded: {said}: its sender has to correct it, sent again it is the same "
+        f"(SOP Instance UID {uid})"
+    )
 
 
 def _fits(stored: NDArray[np.generic], scale: Scale) -> bool:

@@ -63,16 +63,17 @@ def examine(settings: Settings) -> Iterator[Look]:
 def _port(settings: Settings) -> Iterator[Look]:
     """A port that nobody else listens on, or our own listener on it."""
     host, port = settings.listener.host, settings.listener.port
+    ours = running(settings.data, "listen") is not None
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             door.bind((host, port))
         except OSError as error:
-            ours = running(settings.data, "listen") is not None
             said = f"{host}:{port} is taken" + (" by this node's listener" if ours else f": {error.strerror}")
             yield Look("DICOM port", Mark.OK if ours else Mark.LACKING, said)
             return
-    yield Look("DICOM port", Mark.OK, f"{host}:{port} is free")
+    another = "; this node's listener runs on another: its settings file is not the one read here (--config)"
+    yield Look("DICOM port", Mark.OK, f"{host}:{port} is free{another if ours else ''}")
 
 
 def _disk(settings: Settings) -> Iterator[Look]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dicom_node import elements, outside
+from dicom_node.intake import foreign
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
-from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header
+from dicom_node.intake.header import Header, Uids, UnreadableHeader, read_header, read_pieces
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.part10 import head
 from dicom_node.spool import DamagedRecord, Entry
@@ -18,6 +19,7 @@ from domain.errors import Retryable
 
 # Instances up to this size are held whole for a moment; larger ones are read twice from the spool and streamed.
 _WHOLE = 8 << 20
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,18 @@ def reread(path: Path, marks: PatientMarks | None = None) -> Reread:
         raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
     meta, begins = elements.file_meta(start)
     sop_class, syntax = (outside.ascii_words(meta.get(number, b"")) for number in (0x02, 0x10))
-    return Reread(
-        _laid_out(read_header(start[begins:], syntax, marks), start[begins:], syntax), sop_class, syntax, size - begins
-    )
+    header = read_pieces(lambda: _from(path, begins), syntax, marks)
+    return Reread(_laid_out(header, start[begins:], syntax), sop_class, syntax, size - begins)
+
+
+def _from(path: Path, begins: int) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            file.seek(begins)
+            while piece := file.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
 
 
 def damaged(entry: Entry, reason: str) -> Unreadable:
@@ -195,7 +206,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
         if header.frames > 1:
             header = _laid_out(header, _longer(chunks), entry.transfer_syntax)
     except UnreadableHeader as error:
-        return error
+        return foreign.told(error, next(chunks(), b""), entry.transfer_syntax)
     except (OSError, MemoryError, DamagedRecord):
         raise  # what this machine lacks, and what its disk lost, says nothing about the instance
     except Exception as error:
@@ -243,8 +254,7 @@ def _header(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientM
     except UnreadableHeader as error:
         if not error.more or len(start) >= entry.size:
             raise
-        start = _longer(chunks)
-        return read_header(start, entry.transfer_syntax, marks, whole=len(start) >= entry.size)
+        return read_pieces(chunks, entry.transfer_syntax, marks)
 
 
 def _longer(chunks: Callable[[], Iterator[bytes]]) -> bytes:

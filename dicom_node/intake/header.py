@@ -6,18 +6,19 @@ needs the difference. Tests hold it to pydicom over every readable file of the t
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from dicom_node import elements, outside
-from dicom_node.elements import DEFLATED, Data, OutOfData, tag_name
-from dicom_node.intake import identity, wholeness
+from dicom_node.elements import DEFLATED, Data, Element, OutOfData
+from dicom_node.intake import identity, repeated, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
 from dicom_node.intake.wholeness import Extent
+from dicom_node.streamed import Pieces, Streamed, TooLong
 from domain.errors import UnusableInput
 
 CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018
@@ -39,19 +40,7 @@ _WANTED = frozenset(
 )
 _LAST = max(_WANTED)
 _IDENTITY = {STUDY: "Study Instance UID", SERIES: "Series Instance UID", SOP_INSTANCE: "SOP Instance UID"}
-# What says whose an instance is: readers differ in which of two values they take.
-_ONCE = {
-    **_IDENTITY,
-    identity.NAME: "Patient's Name",
-    identity.PATIENT_ID: "Patient ID",
-    identity.ISSUER: "Issuer of Patient ID",
-    identity.BIRTH_DATE: "Patient's Birth Date",
-    CHARACTER_SET: "Specific Character Set",
-}
-# An inflated head of this size holds the wanted elements of anything but a hostile file.
-_INFLATED = 4 << 20
-# Of what is deflated so much is counted to see whether it ends: a file may be made to inflate to a thousand times that.
-_COUNTED = 128 << 20
+_PIECE = 1 << 20
 _PIXEL_PATH = (wholeness.PIXELS,)
 # More frames than Number of Frames can say (IS, PS3.5 6.2), and than the index can hold.
 _MOST_FRAMES = 2**31 - 1
@@ -65,6 +54,8 @@ _OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _DATE = re.compile(r"[0-9]{8}")
+# Begins a walk over a data set, and gives what it is over.
+_Opened = Callable[[], tuple[Iterator[Element], Data | Streamed]]
 # ASCII, and the letters of the upper half of ISO 8859-1: bytes of other character sets have its signs among them.
 _LATIN_1 = re.compile("[\0 -~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]*")
 
@@ -89,7 +80,10 @@ class UnreadableHeader(UnusableInput):
 
 
 class _Twice(UnusableInput):
-    """What says whose an instance is stands there twice."""
+    """An attribute stands there twice, with different values."""
+
+
+_FAULTS = {_Twice: Fault.CONTRADICTION, TooLong: Fault.TOO_LONG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +135,44 @@ def read_header(
     Raises UnreadableHeader where `data` ends too early, is no data set or lacks one of the UIDs that an instance cannot
     be filed without. With `whole` there is no more of it than `data`: then also where it was cut short anywhere.
     """
+    if transfer_syntax == DEFLATED:
+        return read_pieces(lambda: _pieces(data, begins), transfer_syntax, marks, whole=whole)
+    return _read(lambda: (elements.walk(data, transfer_syntax, _LAST, (), begins), data), transfer_syntax, marks, whole)
+
+
+def read_pieces(
+    pieces: Pieces, transfer_syntax: str, marks: PatientMarks | None = None, *, whole: bool = False
+) -> Header:
+    """As `read_header`, of a data set that need not be held: a long value before what is wanted is passed over.
+
+    Without `whole` no more is read than the header needs.
+    """
+
+    def opened() -> tuple[Iterator[Element], Streamed]:
+        data = Streamed(pieces(), transfer_syntax)
+        return data.walk(_LAST) if whole else _head(data.walk(_LAST)), data
+
+    return _read(opened, transfer_syntax, marks, whole)
+
+
+def _head(walk: Iterator[Element]) -> Iterator[Element]:
+    """What stands before the first element behind all that is wanted, and that; all where an identity is missing."""
+    missing = set(_IDENTITY)
+    for element in walk:
+        yield element
+        missing.discard(element[1])
+        if not (missing or element[0]) and element[1] > _LAST:
+            return
+
+
+def _pieces(data: Data, begins: int) -> Iterator[bytes]:
+    return (data[at : at + _PIECE] for at in range(begins, len(data), _PIECE))
+
+
+def _read(opened: _Opened, transfer_syntax: str, marks: PatientMarks | None, whole: bool) -> Header:
     found: dict[int, bytes] = {}
     try:
-        plain = elements.inflated(data[begins:], _INFLATED) if transfer_syntax == DEFLATED else data
-        extent = _collect(plain, transfer_syntax, found, 0 if transfer_syntax == DEFLATED else begins)
+        extent, size = _collect(opened, found)
     except UnusableInput as error:
         raise _unreadable(found, error, whole) from error
     uids = _uids(found)
@@ -155,34 +183,23 @@ def read_header(
     header = _header(found, uids, marks)
     if not whole:
         return header
-    if said := _shortage(extent, data, begins, len(plain), found, header.frames, transfer_syntax):
+    if not extent.unseen and (said := wholeness.shortage(extent, size, found, header.frames, transfer_syntax)):
         raise _cut_short(found, said)
     if said := wholeness.contradiction(extent, transfer_syntax):
         raise UnreadableHeader(f"{_image(found)} cannot be decoded: {said} (PS3.5 A.4)", uids)
-    return header if extent.has_pixels else replace(header, frames=1)
-
-
-def _shortage(
-    extent: Extent, data: Data, begins: int, size: int, found: Mapping[int, bytes], frames: int, transfer_syntax: str
-) -> str:
-    if transfer_syntax == DEFLATED:
-        try:
-            inflated = elements.inflated_size(data, begins, _COUNTED)
-        except UnusableInput as error:
-            return str(error)
-        if inflated >= _COUNTED:
-            return ""
-        if inflated > size:  # what is behind the part that was walked through is known by its length alone
-            extent.broke_off = ""
-        size = inflated
-    return wholeness.shortage(extent, size, found, frames, transfer_syntax)
+    if (stated := _whole(found, FRAMES, 1, _MOST_FRAMES) if FRAMES in found else 1) and (
+        said := wholeness.surplus(extent, found, stated, transfer_syntax)
+    ):
+        said = f"{_image(found)} has {Fault.SURPLUS}: {said} (PS3.5 8.1.1); its sender has to correct one of the two"
+        raise UnreadableHeader(said, uids, fault=Fault.SURPLUS)
+    return header if extent.pixels is not None or extent.unseen else replace(header, frames=1)
 
 
 def _unreadable(found: Mapping[int, bytes], error: UnusableInput, whole: bool) -> UnreadableHeader:
     if strange := _strange(found, str(error), isinstance(error, OutOfData) and not whole):
         return strange
     if not isinstance(error, OutOfData):
-        fault = Fault.CONTRADICTION if isinstance(error, _Twice) else Fault.ENCODING
+        fault = next((one for kind, one in _FAULTS.items() if isinstance(error, kind)), Fault.ENCODING)
         return UnreadableHeader(str(error), _uids(found), fault=fault)
     return _cut_short(found, str(error)) if whole else UnreadableHeader(str(error), _uids(found), more=True)
 
@@ -248,45 +265,51 @@ def age(stated: str, born: str, studied: str) -> float | None:
     return float(int(studied[:4]) - int(born[:4]) - before)
 
 
-def _collect(data: Data, transfer_syntax: str, found: dict[int, bytes], begins: int = 0) -> Extent:
-    """Add the wanted elements to `found`, so that those before a fault are known in spite of it; how far it came.
+def _collect(opened: _Opened, found: dict[int, bytes]) -> tuple[Extent, int]:
+    """Add the wanted elements to `found`, so that those before a fault are known in spite of it; how far it came, and
+    how long the data set is.
 
     All that is at hand is walked through: where tags are out of order, another reader finds what stands further behind.
     What is wrong behind all that is wanted is no reason to know none of it.
     """
-    extent = Extent()
-    twice = 0
+    extent, fault = Extent(), None
+    walk, data = opened()
     try:
-        twice = _gather(elements.walk(data, transfer_syntax, _LAST, begins=begins), data, found, extent)
+        _gather(walk, data, found, extent)
     except UnusableInput as error:
-        if not (extent.last and _IDENTITY.keys() <= found.keys()):
-            raise
-        if isinstance(error, OutOfData):
-            extent.broke_off = str(error)
-    if twice:
+        fault = error
+    if not extent.ascending and (twice := repeated.repeated(*opened())):
         # Where tags are out of order too, nobody can tell which of the two is the instance's own.
-        del found[twice]
-        raise _Twice(f"{_ONCE[twice]} {tag_name(twice)} is there twice, with different values")
-    return extent
+        found.pop(twice, None)
+        raise _Twice(repeated.said(twice))
+    if fault and not (extent.last and _IDENTITY.keys() <= found.keys()):
+        raise fault
+    extent.broke_off = str(fault) if isinstance(fault, OutOfData) else ""
+    extent.unseen = isinstance(fault, TooLong)
+    return extent, len(data)
 
 
-def _gather(walk: Iterator[elements.Element], data: Data, found: dict[int, bytes], extent: Extent) -> int:
-    """The walk itself; it ends early at a tag that is there twice with different values, which it returns."""
+def _gather(walk: Iterator[Element], data: Data | Streamed, found: dict[int, bytes], extent: Extent) -> None:
+    """The walk itself."""
+    before = -1
     for path, tag, start, end in walk:
         if path:
             # The first is the offset table, which may be empty (PS3.5 A.4).
             extent.fragments += path == _PIXEL_PATH and (end > start or not extent.fragments)
-        elif tag in _WANTED:
-            value = data[start:end]
-            if tag in _ONCE and found.setdefault(tag, value) != value:
-                return tag
-            found[tag] = value
+            if path[0] in wholeness.PARTS:  # a sequence of undefined length is met by what it holds alone
+                extent.parts.add(path[0])
+            continue
+        if tag <= before:
+            extent.ascending = False
+        before = tag
+        if tag in _WANTED:
+            found[tag] = data[start:end]
         elif tag > _LAST:
             extent.last, extent.end = tag, end
-            extent.has_pixels |= tag in wholeness.KINDS_OF_PIXELS
-            if tag == wholeness.PIXELS:
-                extent.pixels = end - start
-    return 0
+            if tag in wholeness.PARTS:
+                extent.parts.add(tag)
+                if tag in wholeness.KINDS_OF_PIXELS:
+                    extent.kind, extent.pixels = tag, end - start
 
 
 def _uids(found: Mapping[int, bytes]) -> Uids:

@@ -19,6 +19,7 @@ from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.syntaxes import VERIFICATION
+from dicom_node.outside import LONGEST_UID
 from dicom_node.spool import PART, AssociationWriter, SpoolUnavailable
 
 # A data set that is longer than the longest instance is read to its end and refused; beyond this it has none.
@@ -73,7 +74,8 @@ def _judge_store(command: Command, abstract_syntax: str) -> Refusal | None:
     if command.sop_class != abstract_syntax:
         return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, "SOP class is not that of the presentation context")
     if not is_uid(command.sop_instance):
-        return Refusal(Status.INVALID_INSTANCE, "Affected SOP Instance UID is missing or no UID")
+        what = f"longer than {LONGEST_UID}" if len(command.sop_instance) > LONGEST_UID else "missing or no UID"
+        return Refusal(Status.INVALID_INSTANCE, f"Affected SOP Instance UID is {what}")
     if not command.has_data_set:
         return Refusal(Status.CANNOT_UNDERSTAND, "C-STORE without a data set")
     return None
@@ -124,7 +126,15 @@ class Dialogue:
             raise PeerAborted(f"source {pdu.body[2]}, reason {pdu.body[3]}" if len(pdu.body) == 4 else "no reason")
         if pdu.kind != PduType.RELEASE_RQ:
             raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"PDU of type {pdu.kind:#04x} within an association")
+        if self._message is not None or self._command_context is not None:
+            # A message is sent to its end (PS3.7 6.3.1): what was begun is not stored, and its sender must hear so.
+            raise ProtocolError(AbortReason.NOT_SPECIFIED, f"release within {self._unended()}, which is not kept")
         return True
+
+    def _unended(self) -> str:
+        if self._message is None:
+            return "a command that has not ended"
+        return f"a data set that has not ended ({self._message.size} bytes of it came)"
 
     def _take_fragment(self, fragment: Fragment) -> None:
         context = self._contexts.get(fragment.context_id)

@@ -69,7 +69,7 @@ HOSTILE = {
 }
 SET_ASIDE = {
     "2000 nested sequences": (nested(2000), EXPLICIT, "nest too deep"),
-    "a deflated data set cut short": (deflated(enhanced("cut"))[:150], DEFLATED, "ends within"),
+    "a deflated data set cut short": (deflated(enhanced("cut"))[:150], DEFLATED, "has no end"),
     "no deflated data set": (b"\xff" * 100, DEFLATED, "not a deflated"),
     "a NUL in the SOP Instance UID": (with_value(9, 0x0008_0018, b"UI", b"1.2\x003"), EXPLICIT, ""),
 }

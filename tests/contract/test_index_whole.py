@@ -1,17 +1,22 @@
 """What was acknowledged and is no whole instance, or another than announced, is set aside: kept, counted, told."""
 
 import logging
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import Dataset
 from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from typer.testing import CliRunner
 
 from console.cli.app import app
 from dicom_node.intake import filing, header
+from dicom_node.intake.filing import reread
 from dicom_node.intake.header import Header
 from dicom_node.spool import Kind
 from store.queries.path import study_path
@@ -80,11 +85,46 @@ def test_an_instance_too_long_to_be_held_is_judged_to_its_last_byte(bench: Bench
     assert all(bench.objects.exists(key) for (key,) in bench.ask("SELECT object_key FROM dicom_node.quarantine"))
 
 
+def test_a_value_longer_than_any_header_is_kept_and_its_image_filed(bench: Bench) -> None:
+    data = encoded(GOOD.datasets()[0])
+    for group, behind in ((0x0009, b"\x10\x00\x10\x00PN"), (0x0021, b"\x28\x00\x02\x00US")):
+        private = struct.pack("<HH2sHI", group, 0x1010, b"OB", 0, 33 << 20) + bytes(33 << 20)
+        long = data.replace(behind, private + behind, 1)
+        run(bench, [entry(group, long)])
+        kept = [
+            key
+            for (key,) in bench.ask(
+                "SELECT object_key FROM dicom_node.instances UNION SELECT object_key FROM dicom_node.conflicts"
+            )
+        ]
+        assert any(bench.objects.path(key).stat().st_size > len(long) for key in kept)
+    assert bench.count("quarantine") == 0
+    (row,) = bench.ask("SELECT id, object_key FROM dicom_node.conflicts")
+    assert reread(bench.objects.path(row[1])).header.sop_uid == GOOD.datasets()[0].SOPInstanceUID
+
+
+def test_what_begins_as_another_kind_of_bytes_is_called_that(bench: Bench) -> None:
+    explicit, big = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+    data, other = encoded(GOOD.datasets()[0]), DicomBytesIO()
+    other.is_implicit_VR, other.is_little_endian = False, False
+    write_dataset(other, GOOD.datasets()[0])
+    given = [
+        entry(1, bytes(128) + b"DICM" + data, transfer_syntax=explicit),
+        entry(2, other.getvalue(), transfer_syntax=explicit),
+        entry(3, data, transfer_syntax=big),
+    ]
+    run(bench, given)
+    said = [reason for (reason,) in bench.ask("SELECT reason FROM dicom_node.quarantine ORDER BY id")]
+    assert [reason.partition(", but ")[2].partition(",")[0] for reason in said] == [
+        "a whole file", "one in big endian", "one in little endian"
+    ]  # fmt: skip
+
+
 def test_frames_that_no_byte_bears_out_are_not_counted(bench: Bench) -> None:
     report = GOOD.datasets()[0]
     for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"):
         delattr(report, keyword)
-    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+    report.SOPClassUID, report.ContentSequence = "1.2.840.10008.5.1.4.1.1.88.33", [Dataset()]
     report.NumberOfFrames = 2_000_000_000
     video = GOOD.datasets()[1]
     video.NumberOfFrames = 2_000_000_000

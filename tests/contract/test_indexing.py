@@ -165,7 +165,7 @@ def test_an_unreadable_instance_is_kept_with_its_reason(bench: Bench) -> None:
 def test_an_instance_of_many_parts_is_one_object(bench: Bench) -> None:
     large = Phantom(size=(1200, 1200), slices=2).datasets()
     for one in large:
-        one.PixelData = one.PixelData * 4
+        one.NumberOfFrames, one.PixelData = 4, one.PixelData * 4
     send(bench.writer, large[:1])
     bench.index()
     ((key, size),) = bench.ask("SELECT object_key, size FROM dicom_node.instances")

@@ -51,7 +51,7 @@ _PURPOSES = {
 }
 _STATUSES = {
     Status.SUCCESS: "the data set is on disk, synced, and will be processed whatever happens to the processes",
-    Status.INVALID_INSTANCE: "Affected SOP Instance UID is missing or no UID",
+    Status.INVALID_INSTANCE: "Affected SOP Instance UID is missing, no UID, or longer than 64 characters",
     Status.SOP_CLASS_NOT_SUPPORTED: "the command's SOP class or operation is not that of its presentation context",
     Status.UNRECOGNIZED_OPERATION: "an operation other than C-STORE and C-ECHO",
     Status.MISTYPED_ARGUMENT: "a C-ECHO with a data set",

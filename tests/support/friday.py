@@ -168,7 +168,10 @@ STATUSES: Mapping[Status, Row] = {
         "no data set came, or an empty one, or no SOP Class UID",
         "a fault of the sender: its log, with the time; `docker compose logs listen` or `journalctl -u dicom-node`",
     ),
-    Status.INVALID_INSTANCE: ("its SOP Instance UID is missing or no UID", "a fault of the sender's"),
+    Status.INVALID_INSTANCE: (
+        "its SOP Instance UID is missing, no UID, or longer than 64 characters",
+        "a fault of the sender's",
+    ),
     Status.SOP_CLASS_NOT_SUPPORTED: (
         "the object is of another class than the sender had agreed on",
         "a fault of the sender's",

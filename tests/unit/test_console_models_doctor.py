@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from contextlib import ExitStack
 from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from config.loading import load_settings
 from console.cli import diagnostics
 from console.cli.app import app
 from models.signing import generate_key
+from roles.run_files import RunFile, publish
 from tests.support.model_packages import write_package
 from tests.support.node import let_others_pass
 
@@ -63,6 +66,16 @@ def test_people_get_a_table(config: Path) -> None:
     result = CliRunner().invoke(app, ["doctor", "--config", str(config)])
     assert result.exit_code == 0
     assert "embedded" in result.stdout
+
+
+def test_a_free_port_is_not_all_that_is_said_of_it_while_this_nodes_listener_runs_on_another(config: Path) -> None:
+    settings = load_settings(config)
+    with ExitStack() as stack:
+        stack.callback(os.close, publish(settings.data, "listen", RunFile(os.getpid(), "127.0.0.1", 1, "listen", "")))
+        (found,) = diagnostics._port(settings)
+    assert found.said.endswith(
+        "is free; this node's listener runs on another: its settings file is not the one read here (--config)"
+    )
 
 
 def test_a_port_that_somebody_else_has_is_lacking(config: Path) -> None:

@@ -6,13 +6,14 @@ import pytest
 from pynetdicom import AllStoragePresentationContexts
 
 from config.settings import Caller, Listener
-from dicom_node.dimse import Command, Status
+from dicom_node.dimse import Command, Status, decode_command
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.dialogue import judge
 from dicom_node.listener.pdu import ProtocolError
 from dicom_node.listener.policy import Acceptance, AssociationPolicy, Rejection
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 from domain.addresses import plain_address
+from tests.support.listening import command as encoded
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -143,6 +144,13 @@ def test_every_transfer_syntax_of_the_standard_is_known() -> None:
 
 
 STORE = Command(0x0001, 1, True, CT, "1.2.3")
+
+
+def test_a_uid_that_is_too_long_is_called_that() -> None:
+    for uid, said in (("1." * 40 + "1", "is longer than 64"), ("1..2", "is missing or no UID")):
+        refusal = judge(decode_command(bytearray(encoded(1, uid=uid))), CT)
+        assert refusal is not None
+        assert (refusal.status, refusal.reason) == (Status.INVALID_INSTANCE, f"Affected SOP Instance UID {said}")
 
 
 @pytest.mark.parametrize(

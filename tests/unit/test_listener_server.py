@@ -17,7 +17,19 @@ from dicom_node.spool import Kind
 from roles.health import Health
 from roles.listen import _watch
 from roles.process import Context
-from tests.support.listening import ABORT, REJECT, RawPeer, RunningListener, listening, request
+from tests.support.listening import (
+    ABORT,
+    COMMAND,
+    LAST,
+    REJECT,
+    RawPeer,
+    RunningListener,
+    command,
+    listening,
+    pdu,
+    pdv,
+    request,
+)
 from tests.support.memory_store import MemoryStore
 from tests.support.processes import wait_for
 
@@ -46,6 +58,23 @@ def test_a_defect_in_one_connection_does_not_end_the_accepting_of_others(
         peer.release()
     node.read(Kind.ASSOCIATION_CLOSED)
     assert "a connection was not served" in caplog.text
+
+
+def test_a_release_within_a_message_is_aborted_and_said_to_be_no_end_of_it(node: RunningListener) -> None:
+    begun = pdu(4, pdv(1, COMMAND | LAST, command(1, uid="1.2")))
+    for more, said in (
+        (begun + pdu(4, pdv(1, 0, bytes(500))), "within a data set that has not ended (500 bytes of it came)"),
+        (begun, "within a data set that has not ended (0 bytes of it came)"),
+        (pdu(4, pdv(1, COMMAND, command(1))), "within a command that has not ended"),
+    ):
+        with RawPeer(node.port) as peer:
+            assert peer.associate().store("1.1", b"data") == 0
+            peer.send(more + pdu(5, bytes(4)))
+            assert peer.receive()[0] == ABORT
+        found = node.read(Kind.ASSOCIATION_CLOSED)
+        assert [one.sop_instance for one in found if one.kind is Kind.INSTANCE] == ["1.1"]
+        assert found[-1].details["how"] == "aborted-by-us"
+        assert found[-1].details["reason"] == f"release {said}, which is not kept"
 
 
 def test_connections_without_an_association_keep_out_none_that_wants_one(node: RunningListener) -> None:

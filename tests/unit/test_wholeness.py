@@ -4,14 +4,16 @@ import struct
 import zlib
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, uid
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from dicom_node import streamed
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG
 from dicom_node.intake.faults import Fault
-from dicom_node.intake.header import Uids, UnreadableHeader, read_header
+from dicom_node.intake.header import Uids, UnreadableHeader, read_header, read_pieces
+from dicom_node.streamed import Pieces
 from tests.support.ingest import encoded
 from tests.support.phantoms import Phantom
 
@@ -45,9 +47,29 @@ def compressed(frames: int, fragments: int) -> bytes:
     return written(dataset) + b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + value + SQ_END
 
 
+def of_class(sop_class: str, **values: object) -> bytes:
+    """An instance that ends before group 0028, with what `values` have behind it."""
+    head = written(image(SOPClassUID=sop_class)).partition(b"\x28\x00\x02\x00")[0]
+    behind = Dataset()
+    for keyword, value in values.items():
+        setattr(behind, keyword, value)
+    return head + written(behind)
+
+
+def floats(keyword: str, bits: int, length: int) -> bytes:
+    dataset = image(SOPClassUID=uid.ParametricMapStorage, BitsAllocated=bits)
+    del dataset.PixelData
+    setattr(dataset, keyword, bytes(length))
+    return written(dataset)
+
+
 def deflated(data: bytes) -> bytes:
     deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(data) + deflate.flush()
+
+
+def in_pieces(data: bytes, length: int) -> Pieces:
+    return lambda: (data[at : at + length] for at in range(0, len(data), length))
 
 
 def behind(vr: bytes, content: bytes) -> bytes:
@@ -62,6 +84,27 @@ WHOLE = {
     "deflated": (deflated(written(image())), DEFLATED),
     "deflated, padded": (deflated(written(image())) + b"\0", DEFLATED),
     "more pixels than asked for": (written(image(PixelData=bytes(PIXELS + 2))), EXPLICIT),
+    "a pad within the pixels": (written(image(PixelData=bytes(PIXELS + 128))), EXPLICIT),
+    "all colours under a name that says otherwise": (
+        written(
+            image(
+                SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", BitsAllocated=8, NumberOfFrames=4,
+                PixelData=bytes(SIDE * SIDE * 3 * 4),
+            )
+        ),
+        EXPLICIT,
+    ),
+    "floats": (floats("FloatPixelData", 32, SIDE * SIDE * 4), EXPLICIT),
+    "double floats": (floats("DoubleFloatPixelData", 64, SIDE * SIDE * 8), EXPLICIT),
+    "a document": (of_class(uid.EncapsulatedPDFStorage, EncapsulatedDocument=b"%PDF"), EXPLICIT),
+    "a report": (of_class(uid.Comprehensive3DSRStorage, ContentSequence=[Dataset()]), EXPLICIT),
+    "a waveform": (of_class(uid.TwelveLeadECGWaveformStorage, WaveformSequence=[Dataset()]), EXPLICIT),
+    "a report of undefined length": (
+        of_class(uid.EnhancedSRStorage)
+        + b"\x40\0\x30\xa7SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + ITEM_END + SQ_END,
+        EXPLICIT,
+    ),
+    "a dose without a grid": (of_class(uid.RTDoseStorage), EXPLICIT),
     "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
     "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
     "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),
@@ -101,6 +144,10 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     "pixels of big endian shorter": (written(image(PixelData=b"\0\0"), EXPLICIT_BIG), EXPLICIT_BIG, "2 bytes of 512"),
     "pixels of no bytes": (written(image(PixelData=b"")), EXPLICIT, "0 bytes of 512"),
     "no pixels": (written(image()).partition(b"\xe0\x7f\x10\x00")[0], EXPLICIT, "an image without Pixel Data"),
+    "floats that end early": (floats("FloatPixelData", 32, 80), EXPLICIT, "its Float Pixel Data has 80 bytes of 1024"),
+    "double floats that end early": (
+        floats("DoubleFloatPixelData", 64, 1024), EXPLICIT, "its Double Float Pixel Data has 1024 bytes of 2048"
+    ),
     "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
@@ -126,6 +173,13 @@ CUT: dict[str, tuple[bytes, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_comes_in_pieces_of_any_size_is_read_as_what_is_held(name: str) -> None:
+    data, syntax = WHOLE[name]
+    for length in (1, 7, 1000):
+        assert read_pieces(in_pieces(data, length), syntax, whole=True) == read_header(data, syntax, whole=True)
+
+
 @pytest.mark.parametrize("name", CUT)
 def test_what_is_cut_short_anywhere_is_not_filed_and_says_which_image_and_what_to_do(name: str) -> None:
     data, syntax, said = CUT[name]
@@ -135,6 +189,90 @@ def test_what_is_cut_short_anywhere_is_not_filed_and_says_which_image_and_what_t
     assert str(raised.value).startswith("image 1 is cut short: ")
     assert str(raised.value).endswith("; have it sent again")
     assert raised.value.uids == Uids(*(str(image()[key].value) for key in _UIDS))
+    if syntax != JPEG_LS:  # nothing that must come in pieces is in fragments
+        with pytest.raises(UnreadableHeader, match=said):
+            read_pieces(in_pieces(data, 100), syntax, whole=True)
+
+
+LONG = 5 << 20  # bytes; more than is ever held of what is inflated
+BEFORE = {
+    "(0009,1010)": b"\x10\x00\x10\x00PN",
+    "(0021,1010)": b"\x28\x00\x02\x00US",
+    "(0029,1010)": b"\xe0\x7f\x10\x00",
+}
+
+
+def with_private(tag: str, value: bytes, stated: int | None = None) -> bytes:
+    """A whole image with a private value where its tag belongs, of stated or other length."""
+    group, number = (int(one, 16) for one in tag.strip("()").split(","))
+    head = struct.pack("<HH2sHI", group, number, b"OB", 0, len(value) if stated is None else stated)
+    return written(image()).replace(BEFORE[tag], head + value + BEFORE[tag], 1)
+
+
+@pytest.fixture
+def short_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "_MOST_READ_INFLATED", 1 << 20)
+
+
+@pytest.mark.parametrize("tag", BEFORE)
+def test_a_long_value_anywhere_before_the_pixels_is_passed_over_and_no_reason_to_set_an_image_aside(tag: str) -> None:
+    data, plain = with_private(tag, bytes(LONG)), read_header(written(image()), EXPLICIT, whole=True)
+    assert read_header(deflated(data), DEFLATED, whole=True) == plain
+    assert read_pieces(in_pieces(data, 1 << 20), EXPLICIT) == plain
+    with pytest.raises(UnreadableHeader, match="cut short"):
+        read_header(deflated(data[:-100]), DEFLATED, whole=True)
+
+
+def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short_headers: None) -> None:
+    small = struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 0) * (3 << 17)
+    pixels = written(image()).replace(BEFORE["(0021,1010)"], small + BEFORE["(0021,1010)"], 1)
+    of_no_length = with_private("(0021,1010)", ITEM_OPEN + small + ITEM_END + SQ_END, 0xFFFF_FFFF)
+    inflating = with_private("(0021,1010)", bytes(129 << 20))
+    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1"), (inflating, "within 128 MiB")):
+        with pytest.raises(UnreadableHeader, match=f"its header .*{said}") as raised:
+            read_header(deflated(data), DEFLATED, whole=True)
+        assert raised.value.fault is Fault.TOO_LONG
+        assert raised.value.uids.study == image().StudyInstanceUID
+
+
+def test_what_is_behind_all_that_is_wanted_and_too_long_to_be_looked_at_is_filed(short_headers: None) -> None:
+    small = struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 0) * (3 << 17)
+    data = written(image()).replace(BEFORE["(0029,1010)"], small + BEFORE["(0029,1010)"], 1)
+    assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+
+
+TWICE = {
+    "RescaleSlope": (3, "Rescale Slope (0028,1053)"),
+    "ImagePositionPatient": ([500, 500, 0], "Image Position (Patient) (0020,0032)"),
+    "Rows": (8, "Rows (0028,0010)"),
+    "BitsStored": (8, "Bits Stored (0028,0101)"),
+    "PixelData": (bytes(range(256)) * (PIXELS // 256), "Pixel Data (7FE0,0010)"),
+    "PatientID": ("other", "Patient ID (0010,0020)"),
+}
+
+
+@pytest.mark.parametrize("keyword", TWICE)
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_an_attribute_that_stands_twice_with_different_values_is_read_by_neither(keyword: str, syntax: str) -> None:
+    value, said = TWICE[keyword]
+    other, same = Dataset(), Dataset()
+    setattr(other, keyword, value)
+    same[keyword] = image()[keyword]
+    if keyword == "PixelData":
+        other["PixelData"].VR = "OW"
+    packed = deflated if syntax == DEFLATED else bytes
+    for data in (written(other) + written(image()), written(image()) + written(other)):
+        with pytest.raises(UnreadableHeader) as raised:
+            read_header(packed(data), syntax, whole=True)
+        assert str(raised.value) == f"{said} is there twice, with different values"
+        assert raised.value.fault is Fault.CONTRADICTION
+    assert read_header(packed(written(image()) + written(same)), syntax, whole=True).instance_number == 1
+
+
+def test_what_is_private_or_padding_may_stand_twice() -> None:
+    twice = b"".join(b"\xf1\x7f\x10\x10LO\2\0" + value for value in (b"a ", b"b "))
+    padding = b"".join(b"\xfc\xff\xfc\xffOB\0\0" + bytes((length, 0, 0, 0)) + bytes(length) for length in (2, 4))
+    assert read_header(written(image()) + twice + padding, EXPLICIT, whole=True).instance_number == 1
 
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -147,6 +285,52 @@ def test_every_cut_of_an_image_is_seen(syntax: str) -> None:
         with pytest.raises(UnreadableHeader, match=r"cut short|missing|not a UID|no DICOM data set"):
             read_header(data[:length], syntax, whole=True)
     assert read_header(data, syntax, whole=True).instance_number == 1
+
+
+IMAGES = (
+    uid.CTImageStorage, uid.EnhancedMRImageStorage, uid.XRayAngiographicImageStorage, uid.UltrasoundImageStorage,
+    uid.UltrasoundMultiFrameImageStorage, uid.NuclearMedicineImageStorage, uid.SegmentationStorage,
+    uid.BreastTomosynthesisImageStorage, uid.VLWholeSlideMicroscopyImageStorage, uid.RTImageStorage,
+    uid.ParametricMapStorage, uid.OphthalmicTomographyImageStorage, uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "said"),
+    [
+        *[(one, "an image without Pixel Data") for one in IMAGES],
+        (uid.EncapsulatedPDFStorage, "a document without Encapsulated Document"),
+        (uid.Comprehensive3DSRStorage, "a structured report without Content Sequence"),
+        (uid.KeyObjectSelectionDocumentStorage, "a structured report without Content Sequence"),
+        (uid.TwelveLeadECGWaveformStorage, "a waveform without Waveform Sequence"),
+    ],
+)
+def test_what_ends_before_that_which_its_class_is_there_for_is_cut_short(sop_class: str, said: str) -> None:
+    with pytest.raises(UnreadableHeader, match=f"image 1 is cut short: it is {said}; have it sent again") as raised:
+        read_header(of_class(sop_class), EXPLICIT, whole=True)
+    assert raised.value.fault is Fault.CUT_SHORT
+
+
+@pytest.mark.parametrize(
+    ("data", "syntax"),
+    [
+        (written(image(PixelData=bytes(2 * PIXELS))), EXPLICIT),
+        (written(image(NumberOfFrames=80, PixelData=bytes(81 * PIXELS))), EXPLICIT),
+        (written(image(NumberOfFrames=80, PixelData=bytes(160 * PIXELS)), IMPLICIT), IMPLICIT),
+        (written(image(PixelData=bytes(2 * PIXELS)), EXPLICIT_BIG), EXPLICIT_BIG),
+        (deflated(written(image(PixelData=bytes(2 * PIXELS)))), DEFLATED),
+        (floats("FloatPixelData", 32, 2 * SIDE * SIDE * 4), EXPLICIT),
+    ],
+)
+def test_a_frame_more_than_the_header_tells_of_is_not_passed_over(data: bytes, syntax: str) -> None:
+    with pytest.raises(UnreadableHeader, match=r"image 1 has more pixels than .*: its .* correct") as got:
+        read_header(data, syntax, whole=True)
+    assert got.value.fault is Fault.SURPLUS
+
+
+def test_pixels_are_not_counted_against_a_number_of_frames_that_says_nothing() -> None:
+    data = written(image(NumberOfFrames=10, PixelData=bytes(10 * PIXELS))).replace(b"IS\x02\x0010", b"IS\x02\x001A")
+    assert read_header(data, EXPLICIT, whole=True).frames == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Attributes that stand twice in a data set with different values: each does once at the most (PS3.5 7.1)."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pydicom.datadict import dictionary_description, dictionary_has_tag
+
+from dicom_node.elements import Data, Element, tag_name
+from dicom_node.streamed import Streamed
+from domain.errors import UnusableInput
+
+# Longer values are compared where they stand.
+_SHORT = 4096
+_PIECE = 1 << 20
+_PIXELS = 0x7FE0_0010  # behind them are signatures and padding, which no reader takes for a value
+
+_Span = tuple[int, int]
+
+
+def repeated(walk: Iterator[Element], data: Data | Streamed) -> int:
+    """The first attribute of the standard that stands twice with different values; 0 where none does.
+
+    Readers differ in which of the two they take. What is private is read by nobody here, and copied as it stands.
+    """
+    met: dict[int, bytes | _Span] = {}
+    with suppress(UnusableInput):  # who reads it has told
+        for path, tag, start, end in walk:
+            if path or tag > _PIXELS or not dictionary_has_tag(tag):
+                continue
+            value = data[start:end] if end - start <= _SHORT else (start, end)
+            if not _same(met.setdefault(tag, value), value, data):
+                return tag
+    return 0
+
+
+def said(tag: int) -> str:
+    """That it does, in words."""
+    return f"{dictionary_description(tag)} {tag_name(tag)} is there twice, with different values"
+
+
+def _same(first: bytes | _Span, second: bytes | _Span, data: Data | Streamed) -> bool:
+    if first is second:
+        return True
+    if isinstance(first, bytes) or isinstance(second, bytes) or isinstance(data, Streamed):
+        return first == second
+    (one, end), (other, other_end) = first, second
+    length = end - one
+    return length == other_end - other and all(
+        data[one + at : min(one + at + _PIECE, end)] == data[other + at : min(other + at + _PIECE, other_end)]
+        for at in range(0, length, _PIECE)
+    )
