@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for. A server starts when the first test wants it, once for each test process."""
 
+import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors, except two that kafka-python causes at import on Python 3.11 and 3.12 (gone in 3.13)."""
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+    # readline(3) exports the size of a terminal to processes like these that have none, and commands go by it.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 @pytest.hookimpl(wrapper=True)
