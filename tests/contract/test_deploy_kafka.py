@@ -72,7 +72,8 @@ class ComposedKafka(Server):
     def settings(self, services: dict[str, Any], name: str) -> Bus:
         """The settings of a service."""
         given = self.environment(services, name)
-        return Bus(**{key.removeprefix("DICOM_NODE_BUS__").lower(): value for key, value in given.items()})
+        named = {key.removeprefix("DICOM_NODE_BUS__").lower(): value for key, value in given.items()}
+        return Bus.model_validate_strings(named)
 
     def _programs(self, folder: Path) -> None:
         """The two programs of Kafka's distribution that the script calls."""
@@ -139,7 +140,10 @@ def test_whoever_brings_no_password_is_not_let_in(composed: ComposedKafka, servi
 
 def test_no_service_but_those_that_speak_to_the_broker_knows_of_it(services: dict[str, Any]) -> None:
     knowing = {name for name, one in services.items() if any("BUS" in key for key in one.get("environment", ()))}
-    assert knowing == {"assemble", "relay", "write", "deliver", "rights"}
+    # Retention waits for the relay where there is one: it knows that there is a broker, and cannot log in.
+    assert knowing == {"assemble", "relay", "write", "deliver", "rights", "retain"}
+    assert [key for key in services["retain"]["environment"] if "BUS" in key] == ["DICOM_NODE_BUS__KAFKA"]
+    assert [one["source"] for one in services["retain"]["secrets"]] == ["database_retain"]
     assert os.access(ROOT / "deploy" / "kafka" / "start", os.X_OK)
 
 
