@@ -35,7 +35,7 @@ def serve(role):
 def up():
     (data / "run").mkdir(parents=True, exist_ok=True)
     command = lambda role: [sys.executable, __file__, "serve", role, "--data", str(data)]
-    names = ("listen", "index", "assemble", "work", "write", "deliver")
+    names = ("listen", "index", "assemble", "work", "write", "deliver", "retain")
     roles = {role: subprocess.Popen(command(role)) for role in names}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("a line of the log", flush=True)
@@ -69,7 +69,7 @@ def program(tmp_path: Path) -> list[str]:
 def test_a_node_is_ready_when_every_role_is_and_leaves_nothing_behind(tmp_path: Path, program: list[str]) -> None:
     with Node(tmp_path / "data", program=program) as node:
         pids = [node.pid(role) for role in ("up", *node.roles)]
-        assert len(set(pids)) == 7
+        assert len(set(pids)) == 8
         assert node.unready() == {}
     assert not any(map(alive, pids))
 

@@ -75,16 +75,21 @@ def test_an_announcement_without_what_every_event_has_costs_a_letter_and_not_the
 
 def test_an_announcement_that_no_broker_takes_and_a_key_as_long_hold_nobody_up(world: World) -> None:
     _announce(world, {"id": str(uuid.uuid4()), "type": COMPLETED.value, "more": "x" * 2_000_000})
-    _announce(world, {"id": str(uuid.uuid4()), "type": "nothing"}, key="k" * 2_000_000)
+    _announce(world, {"id": str(uuid.uuid4()), "type": "nothing"}, key="k" * 100_000)
     world.announce(world.study(), 1)
     handled: list[int] = []
     with world.consumer("group", {COMPLETED: numbering(handled)}):
         wait_for(lambda: handled, 60, "the event behind them")
 
 
+def test_a_key_that_no_index_takes_is_refused_by_the_server(postgres: Postgres) -> None:
+    with closing(PostgresWorld(postgres)) as world, pytest.raises(psycopg.errors.ProgramLimitExceeded):
+        _announce(world, {"id": str(uuid.uuid4())}, key="k" * 2_000_000)
+
+
 def test_an_envelope_without_an_end_is_brought_into_nobodys_memory(postgres: Postgres) -> None:
     with closing(PostgresWorld(postgres)) as world:
-        _announce(world, {"id": str(uuid.uuid4()), "more": "x" * 20_000_000}, key="k" * 1_000_000)
+        _announce(world, {"id": str(uuid.uuid4()), "more": "x" * 20_000_000}, key="k" * 100_000)
         _announce(world, {"id": str(uuid.uuid4()), "more": "x" * (LONGEST - 1000)})
         reader = OutboxReader(world.database, "group", [EVENTS_TOPIC])
         with closing(reader):
