@@ -23,7 +23,7 @@ def left_open(data: Path) -> Path:
     """A data folder as an earlier version made it."""
     for name in ("run", "spool", "objects/ab", "work", "engines"):
         (data / name).mkdir(parents=True)
-    for place in (data, *data.iterdir()):
+    for place in (data, *data.rglob("*")):
         place.chmod(0o755)
     return data
 
