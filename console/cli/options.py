@@ -88,6 +88,7 @@ DatabaseUrl = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")]
 Last = Annotated[int, typer.Option("--last", metavar="N", min=1, max=_MOST_ROWS, help="How many at most, the newest.")]
 Conflict = Annotated[int, _numbered("conflict", "conflicts")]
 Letter = Annotated[int, _numbered("dead letter", "dead-letters")]

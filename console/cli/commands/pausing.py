@@ -9,7 +9,7 @@ from audit.trail import Ledger
 from config.settings import Settings
 from console import json_views
 from console.cli.known_packages import of_node
-from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, settings_from
 from console.cli.output import ago, print_json, say
 from console.cli.served import served
 from console.cli.user import user, why
@@ -26,7 +26,6 @@ from store.jobs import is_known_model
 from store.leases import moment
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name, as `list` shows it.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")]
 
 
 def pause_destination(

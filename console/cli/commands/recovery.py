@@ -10,7 +10,7 @@ from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.counting import counted, counted_of, listed
 from console.cli.known_packages import of_node
-from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Study, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, Reason, Study, settings_from
 from console.cli.output import complain, print_json, say
 from console.cli.served import served
 from console.cli.telling import telling
@@ -155,7 +155,7 @@ def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool
 @app.command()
 def accept(
     study: Study,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    reason: Reason,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -186,7 +186,7 @@ def accept(
 @app.command()
 def cancel(
     study: Study,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    reason: Reason,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -216,7 +216,7 @@ def cancel(
 def reprocess(
     study: Study,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model that is to run again.")],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    reason: Reason,
     data: Data = None,
     models: ModelFolder = None,
     config: Config = None,

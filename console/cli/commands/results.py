@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
 from audit.trail import Ledger
 from config.settings import Settings
 from console.cli.counting import counted
-from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
+from console.cli.options import Config, Data, DatabaseUrl, Json, Reason, Study, settings_from
 from console.cli.output import print_json, say
 from console.cli.user import user, why
 from consumers.steps.withdraw import withdraw_results
@@ -31,7 +30,7 @@ def _group() -> None:
 @group.command()
 def withdraw(
     study: Study,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")],
+    reason: Reason,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
@@ -11,7 +10,7 @@ from audit.trail import Ledger
 from config.settings import Settings
 from console import json_views
 from console.cli.commands.studies import MaybeStudy
-from console.cli.options import All, Config, Data, DatabaseUrl, Json, Study, settings_from
+from console.cli.options import All, Config, Data, DatabaseUrl, Json, Reason, Study, settings_from
 from console.cli.output import and_more, moment, print_json, print_list, say, screen, size, table
 from console.cli.user import user, why
 from consumers.steps import hold as holding
@@ -29,7 +28,6 @@ app = typer.Typer()
 group = typer.Typer(help="What is removed by age and for want of room.", no_args_is_help=True)
 app.add_typer(group, name="retention")
 
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept, and names no patient.")]
 _SHOWN = 20  # studies of the plan, unless --all
 _ID = 8
 
