@@ -11,8 +11,8 @@ from pydicom.sr._concepts_dict import concepts as known
 from pydicom.uid import UID
 
 import sr_writer
+from domain.coding import SCHEMES, fault
 from domain.findings import Code
-from models.coding import SCHEMES, fault
 from sr_writer.codes import concepts
 from sr_writer.codes.concepts import Concept
 
