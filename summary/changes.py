@@ -50,8 +50,8 @@ def _area(one: Measurement, resolution: Resolution) -> float:
 
 def _volume(one: Measurement, resolution: Resolution) -> float:
     unit = _IN_MM[one.unit.value]
-    surface = (36 * math.pi * (max(one.value, 0.0) * unit) ** 2) ** (1 / 3)
-    return surface * resolution.volume ** (1 / 3) / 2 / unit
+    surface = math.cbrt(36 * math.pi * (max(one.value, 0.0) * unit) ** 2)
+    return surface * math.cbrt(resolution.volume) / 2 / unit
 
 
 def _counted(_: Measurement, __: Resolution) -> float:
