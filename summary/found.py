@@ -13,20 +13,21 @@
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from domain import sides
 from domain.anatomy import is_anatomy, is_of_everybody
 from domain.findings import Code, FindingProbability, Findings, Measurement, Region, Segment
-from domain.impressions import Caution, Part, Presence
+from domain.impressions import Caution, Part, Presence, ScoreBand
 from domain.vocabulary import Vocabulary
 from summary import allowed
 
 # What tells by itself whether a segment has a voxel (domain/words.py says how they are called).
 _EXTENT_UNITS = frozenset({"ml", "mm3", "cm3", "l", "mm2", "cm2"})
 _QUANTITY = ("246205007", "SCT")
-_LONGEST = frozenset({"mm", "cm"})
+_LENGTHS, _VOLUMES = {"mm": 1.0, "cm": 10.0}, {"mm3": 1.0, "cm3": 1e3, "ml": 1e3, "l": 1e6}
+_DIAMETER, _MEAN = ("81827009", "SCT"), "373098007"
 _ORDER = (Presence.PRESENT, Presence.ABSENT, Presence.MEASURED)
 
 
@@ -66,23 +67,33 @@ class Found:
         score = -(self.probability or 0.0)
         if self.part is Part.LIKELIHOOD:
             return _ORDER.index(self.presence), score, self.index
-        return -self._size, score, self.index
+        return *(-one for one in self._size), score, self.index
 
     @property
     def rank(self) -> tuple[object, ...]:
         """The order of all facts: present, likeliest, largest first; then as the package lists them."""
         of = _ORDER.index(self.presence)
         if self.presence is not Presence.PRESENT:
-            return of, 0.0, 0.0, self.index, self.label
-        band = 1.0 if self.probability is None else self.probability
-        return of, -band, -self._size, self.index, self.label
+            return of, 0, 0.0, 0.0, self.index, self.label
+        bands = list(ScoreBand)
+        band = len(bands) if self.probability is None else bands.index(allowed.band(self.probability))
+        return of, -band, *(-one for one in self._size), self.index, self.label
 
     @property
-    def _size(self) -> float:
-        lengths = [
-            one.value * (10 if one.unit.value == "cm" else 1) for one in self.measurements if one.unit.value in _LONGEST
-        ]
-        return max(lengths, default=0.0)
+    def _size(self) -> tuple[float, float]:
+        """Length in mm, the mean diameter where there is one, and volume in mm3; 0 of what was not measured."""
+        lengths = [(_is_mean_diameter(one), _times(one, _LENGTHS)) for one in self.measurements]
+        volumes = [_times(one, _VOLUMES) for one in self.measurements]
+        return max(lengths, default=(False, 0.0))[1], max(volumes, default=0.0)
+
+
+def _times(one: Measurement, units: Mapping[str, float]) -> float:
+    return one.value * units.get(one.unit.value, 0.0)
+
+
+def _is_mean_diameter(one: Measurement) -> bool:
+    mean = one.derivation is not None and one.derivation.value == _MEAN
+    return mean and (one.name.value, one.name.scheme) == _DIAMETER
 
 
 def found(findings: Findings, vocabulary: Vocabulary) -> Iterator[Found | None]:
