@@ -29,9 +29,10 @@ def change(
 
 
 def _difference(now: Measurement, before: Measurement, fine: Resolution, earlier: Resolution) -> tuple[float, str]:
-    """That of the figures that are said, with as many decimals as both have: a reader may subtract them."""
+    """That of the figures that are said: a reader may subtract them."""
     texts = words.figures(now, fine), words.figures(before, earlier)
-    decimals = min(len(one.partition(".")[2]) for one in texts)
+    # A whole number may be known to tenths: 18 of 18.0.
+    decimals = min((len(one.partition(".")[2]) for one in texts if "." in one), default=0)
     difference = round(float(texts[0]) - float(texts[1]), decimals)
     sign = "-" if difference < 0 else "+"
     unit = "" if now.unit.value == "1" else f" {now.unit.value}"

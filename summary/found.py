@@ -107,7 +107,7 @@ def found(findings: Findings, vocabulary: Vocabulary) -> Iterator[Found | None]:
 
 
 def _segments(findings: Findings, vocabulary: Vocabulary) -> Iterator[Found | None]:
-    pointed = {one.finding for one in findings.regions}
+    pointed = {one.finding for one in findings.pointed}
     for index, one in enumerate(findings.segments):
         presence = _presence(one)
         if presence is Presence.PRESENT and one.type in pointed:
