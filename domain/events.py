@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import ClassVar, Self, TypeVar, get_type_hints
 
 from domain.errors import Permanent
-from domain.ids import JobId, StudyId, new_id
+from domain.ids import JobId, StudyId, SummaryId, new_id
 
 SOURCE = "/dicom-node"
 P = TypeVar("P", bound="Payload")
@@ -35,6 +35,8 @@ class EventType(StrEnum):
     RESULTS_DELIVERED = "results.delivered"
     RESULTS_REJECTED = "results.rejected"
     DELIVERY_FAILED = "delivery.failed"
+    SUMMARY_COMPLETED = "summary.completed"
+    SUMMARY_FAILED = "summary.failed"
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,32 @@ class DeliveryFailed(ResultsDelivered):
     state: str
 
 
+@dataclass(frozen=True)
+class OfSummary(Payload):
+    """What every event about an impression says: which one, and of which revision of the study."""
+
+    summary: SummaryId
+    revision: int
+
+
+@dataclass(frozen=True)
+class SummaryCompleted(OfSummary):
+    """An impression is written, of so many facts and sentences: `author` is "template" or "language model"."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_COMPLETED
+    facts: int
+    sentences: int
+    author: str
+
+
+@dataclass(frozen=True)
+class SummaryFailed(OfSummary):
+    """An impression could not be written; the study's results are what they are without it."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_FAILED
+    attempts: int
+
+
 PAYLOADS: Mapping[EventType, type[Payload]] = {
     one.TYPE: one
     for one in (
@@ -189,6 +217,8 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         ResultsDelivered,
         ResultsRejected,
         DeliveryFailed,
+        SummaryCompleted,
+        SummaryFailed,
     )
 }
 
@@ -275,4 +305,8 @@ def read_id(value: object) -> uuid.UUID:
 
 
 # How a field of each type is read.
-_READ: Mapping[object, Callable[[object], object]] = {int: _whole, str: _text, uuid.UUID: read_id, JobId: read_id}
+_READ: Mapping[object, Callable[[object], object]] = {
+    int: _whole,
+    str: _text,
+    **dict.fromkeys((uuid.UUID, JobId, SummaryId), read_id),
+}

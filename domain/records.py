@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from domain.identity import ConflictKind
-from domain.ids import JobId, StudyId
-from domain.states import DeliveryState, JobState, StudyState
+from domain.ids import JobId, StudyId, SummaryId
+from domain.states import DeliveryState, JobState, StudyState, SummaryState
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -371,6 +371,29 @@ class RejectionRecord:
 
 
 @dataclass(frozen=True)
+class SummaryRecord:
+    """The impression of a study, as it stands. `number` counts the study's, `revision` is the newest that wants it.
+
+    `author` says who wrote its words, "" until it is written; `sentences` is how many there are, 0 where it is not
+    written or what it says was removed.
+    """
+
+    id: SummaryId
+    study_id: StudyId
+    revision: int
+    number: int
+    state: SummaryState
+    reason: str
+    since: datetime
+    requested_at: datetime
+    attempts: int
+    finished_at: datetime | None
+    withdrawn_at: datetime | None
+    author: str
+    sentences: int
+
+
+@dataclass(frozen=True)
 class DeadLetter:
     """A message that a reader could not handle. `event_id` and `study_id` are None where it cannot be read."""
 
@@ -466,4 +489,5 @@ class StudyPath:
     whole: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
     hold: HoldRecord | None = None
+    impression: SummaryRecord | None = None
     more: Mapping[str, int] = field(default_factory=dict)

@@ -18,6 +18,7 @@ _WHERE: Mapping[str, str] = {
     "index": "roles.index",
     "assemble": "roles.assemble",
     "work": "roles.work",
+    "summarise": "roles.summarise",
     "write": "roles.write",
     "deliver": "roles.deliver",
     "relay": "roles.relay",

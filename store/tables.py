@@ -274,6 +274,34 @@ jobs = Table(
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 
+# The impression of a study's revision: sentences about the findings of all of its models.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("revision", Integer, nullable=False),  # the newest that wants it
+    Column("number", Integer, nullable=False),  # of the study's impressions, from 1
+    Column("findings_set", Text, nullable=False),  # SHA-256 over the runs whose findings it is about
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    _moment("requested_at"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    _lease_epoch(),
+    Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
+    Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
+    Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
+    _moment("finished_at", nullable=True),
+    _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
+    UniqueConstraint("study_id", "findings_set"),
+    UniqueConstraint("study_id", "number"),
+    Index("ix_summaries_waiting", "not_before", postgresql_where=text("state in ('requested', 'running')")),
+)
+
 results = Table(
     "results",
     metadata,

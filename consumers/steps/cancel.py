@@ -7,6 +7,7 @@ from datetime import datetime
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.deliver import about
+from consumers.steps.request_summary import stop_summaries
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import DeliveryState, JobEvent, StudyState
@@ -51,7 +52,8 @@ def cancel(
             raise Permanent(_UNASKED)
         ended = _jobs(transaction, study, said)
         stopped = _deliveries(transaction, study, said) + _unplanned(transaction, study, destinations, said)
-        if not ended and not stopped:
+        unwritten = stop_summaries(transaction, study, said, failed=True)
+        if not ended and not stopped and not unwritten:
             raise Permanent(_NOTHING)
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
         studies.note_progress(connection, study, said, now)

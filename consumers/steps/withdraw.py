@@ -6,12 +6,13 @@ from datetime import datetime
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.deliver import about
+from consumers.steps.request_summary import stop_summaries
 from domain.errors import Permanent
 from domain.events import Event, ResultsRejected
 from domain.ids import StudyId
 from domain.rejections import Cause
 from domain.states import DeliveryState
-from store import deliveries, jobs, rejections
+from store import deliveries, jobs, rejections, studies, summaries
 from store.deliveries import DELIVERIES, Delivery
 from store.jobs import Job
 from store.studies import note_progress
@@ -48,6 +49,9 @@ def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: date
         said = {"job": str(job.id), "reason": reason, "destinations": noted}
         transaction.record(Action.WITHDRAWN, study_id, **said, **({"user": user} if user else {}))
     if taken or stopped:
+        studies.lock_revision(connection, study_id)
+        stop_summaries(transaction, study_id, reason, failed=True)
+        summaries.withdraw(connection, study_id, now)
         note_progress(connection, study_id, f"results withdrawn: {reason}", now)
         transaction.wake(deliveries.DELIVERIES_CHANNEL)
     return len(taken) + len(stopped)
