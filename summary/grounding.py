@@ -85,6 +85,7 @@ class _Group:
     mention: Token | None
     negated: bool
     tokens: list[Token] = field(default_factory=list)
+    parted: bool = False  # of several that one plural names, by where they are
 
     def of(self, *kinds: Kind) -> list[Token]:
         return [one for one in self.tokens if one.kind in kinds]
@@ -214,6 +215,9 @@ def _groups(clause: Sequence[Token], negated: bool, cited: dict[str, Fact]) -> l
         rest = [one for one in segment if one not in mentions]
         if mentions:
             groups += (_Group(one, negated, list(rest)) for one in mentions)
+        elif groups and _parts(groups[-1], rest):
+            groups[-1].parted = True
+            groups.append(_Group(groups[-1].mention, negated, list(rest), parted=True))
         elif groups:
             groups[-1].tokens += rest
         else:
@@ -222,6 +226,12 @@ def _groups(clause: Sequence[Token], negated: bool, cited: dict[str, Fact]) -> l
         return [_Group(None, negated, leading)] if leading else []
     _share(groups, leading)
     return groups
+
+
+def _parts(group: _Group, segment: list[Token]) -> bool:
+    """ "Nodules in the right lung (6 mm) and in the left lung (3 mm)": each place has its own."""
+    plural = group.mention is not None and group.mention.plural
+    return plural and bool(_placed(group)) and bool(_placed(_Group(None, False, segment)))
 
 
 def _share(groups: Sequence[_Group], leading: Sequence[Token]) -> None:
@@ -349,6 +359,7 @@ def _counts(group: _Group, facts: list[Fact], reading: _Reading) -> None:
         if NUMBERS.get(one.text.lower()) != count or group.mention is None:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is not how many there are')
     several = group.mention is not None and group.mention.plural and not _own_plural(group.mention, facts)
+    several = several and not group.parted
     if count == 1 and not group.negated and (several or group.meaning(Meaning.SEVERAL)):
         reading.refuse(Flaw.NUMBER, "there is one and not several")
 
