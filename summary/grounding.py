@@ -4,12 +4,13 @@
 a right sentence that is refused costs another try or the template's words, a wrong one that passes costs a patient.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from domain.findings import Code
 from domain.impressions import Fact, Facts, Presence, ScoreBand, Sentence
+from summary.clauses import SIDES, Group, clauses, groups
 from summary.lexicon import Kind, Lexicon, Token
 from summary.vocabulary import NUMBERS, Meaning, normal
 
@@ -78,23 +79,6 @@ class _Reading:
         self.flaws.append((flaw, said))
 
 
-@dataclass
-class _Group:
-    """One mention of a finding, None where the words before the first one stand, and what is said with it."""
-
-    mention: Token | None
-    negated: bool
-    tokens: list[Token] = field(default_factory=list)
-    parted: bool = False  # of several that one plural names, by where they are
-
-    def of(self, *kinds: Kind) -> list[Token]:
-        return [one for one in self.tokens if one.kind in kinds]
-
-    def meaning(self, *meanings: Meaning) -> list[Token]:
-        return [one for one in self.tokens if one.kind is Kind.WORD and one.means in meanings]
-
-
-_SIDES = {Meaning.LEFT: {"left"}, Meaning.RIGHT: {"right"}, Meaning.BOTH: {"left", "right"}}
 # Laterality (PS3.16 CID 244), by SNOMED CT code.
 _OF_CODE = {"7771000": {"left"}, "24028007": {"right"}, "51440002": {"left", "right"}}
 # Words that mean what no fact can hold.
@@ -150,7 +134,7 @@ def _one_without(tokens: Sequence[Token], reading: _Reading) -> None:
         reading.refuse(Flaw.NEGATION, '"without" stands beside another negation')
 
 
-def _words(tokens: Sequence[Token], cited: dict[str, Fact], reading: _Reading) -> None:
+def _words(tokens: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
     """Each word by itself: is it one that may be used at all, and do the cited facts bear it out?"""
     for one in tokens:
         if one.kind in _FOREIGN:
@@ -163,7 +147,7 @@ def _words(tokens: Sequence[Token], cited: dict[str, Fact], reading: _Reading) -
             reading.refuse(flaw, f'"{one.text}" {said}')
 
 
-def _digits(token: Token, cited: dict[str, Fact]) -> tuple[Flaw, str]:
+def _digits(token: Token, cited: Mapping[str, Fact]) -> tuple[Flaw, str]:
     """A figure that is none of the facts' with its unit."""
     figures = {one.said.split()[0] for fact in cited.values() for one in fact.amounts}
     if token.text.rstrip("abcdefghijklmnopqrstuvwxyz") in figures:
@@ -171,105 +155,20 @@ def _digits(token: Token, cited: dict[str, Fact]) -> tuple[Flaw, str]:
     return Flaw.NUMBER, f'"{token.text}" is no figure of the facts'
 
 
-_BREAKS = frozenset({"but", "while", "whereas", "however", "although", "though"})
-_DETERMINERS = frozenset({"no", "without", "neither"})
-_BETWEEN = frozenset({"and", "or", "with", "nor", "plus"})
-
-
-def clauses(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """The parts of a sentence that are reported, or not reported, each as a whole."""
-    clause: list[Token] = []
-    for at, one in enumerate(tokens):
-        word = one.text.lower()
-        following = tokens[at + 1].text.lower() if at + 1 < len(tokens) else ""
-        ends = (one.kind is Kind.MARK and word in ";.") or word in _BREAKS
-        begins = word in _DETERMINERS or (word == "there" and following in ("is", "are"))
-        if (ends or begins) and any(token.kind is not Kind.MARK for token in clause):
-            yield clause
-            clause = []
-        if not ends:
-            clause.append(one)
-    if any(token.kind is not Kind.MARK for token in clause):
-        yield clause
-
-
-def _clause(clause: Sequence[Token], cited: dict[str, Fact], reading: _Reading) -> None:
+def _clause(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
     negations = [one for one in clause if one.means is Meaning.NEGATION and one.text.lower() != "nor"]
     # "negative for", "free of" and "absent" are negations as "no" is; two of them in one clause cancel or confuse.
     if len(negations) > 1:
         reading.refuse(Flaw.NEGATION, f"{len(negations)} negations in one clause")
-    groups = _groups(clause, bool(negations), cited)
-    if negations and not any(one.mention for one in groups):
+    found = groups(clause, bool(negations), cited)
+    if negations and not any(one.mention for one in found):
         reading.refuse(Flaw.NEGATION, f'"{negations[0].text}" negates nothing that the facts hold')
     _measures(clause, reading)
-    for one in groups:
+    for one in found:
         _group(one, cited, reading)
 
 
-def _groups(clause: Sequence[Token], negated: bool, cited: dict[str, Fact]) -> list[_Group]:
-    """A group for each mention. What stands before the first one is said of all, and so is what follows a list."""
-    groups: list[_Group] = []
-    leading: list[Token] = []
-    for segment in _segments(clause):
-        mentions = [one for one in segment if _is_mention(one, cited)]
-        rest = [one for one in segment if one not in mentions]
-        if mentions:
-            groups += (_Group(one, negated, list(rest)) for one in mentions)
-        elif groups and _parts(groups[-1], rest):
-            groups[-1].parted = True
-            groups.append(_Group(groups[-1].mention, negated, list(rest), parted=True))
-        elif groups:
-            groups[-1].tokens += rest
-        else:
-            leading += rest
-    if not groups:
-        return [_Group(None, negated, leading)] if leading else []
-    _share(groups, leading)
-    return groups
-
-
-def _parts(group: _Group, segment: list[Token]) -> bool:
-    """ "Nodules in the right lung (6 mm) and in the left lung (3 mm)": each place has its own."""
-    plural = group.mention is not None and group.mention.plural
-    return plural and bool(_placed(group)) and bool(_placed(_Group(None, False, segment)))
-
-
-def _share(groups: Sequence[_Group], leading: Sequence[Token]) -> None:
-    """ "in the right lung, A and B", and "A and B in the right lung": place and side are said of both."""
-    for one in groups:
-        one.tokens[:0] = leading
-    for before, after in zip(reversed(groups[:-1]), reversed(groups[1:]), strict=True):
-        if not _placed(before):
-            before.tokens += _placed(after)
-
-
-def _placed(group: _Group) -> list[Token]:
-    return [*group.of(Kind.SITE), *group.meaning(*_SIDES)]
-
-
-def _is_mention(token: Token, cited: dict[str, Fact]) -> bool:
-    """Words that are both a cited finding and another cited fact's site ("lung") are its site where they can be."""
-    return token.kind is Kind.FINDING and not token.sites & cited.keys() & _sited(cited)
-
-
-def _sited(cited: dict[str, Fact]) -> set[str]:
-    return {one.id for one in cited.values() if one.presence is not Presence.MEASURED}
-
-
-def _segments(clause: Sequence[Token]) -> Iterator[list[Token]]:
-    segment: list[Token] = []
-    for one in clause:
-        if one.text == "," or (one.kind is Kind.WORD and one.text.lower() in _BETWEEN):
-            if segment:
-                yield segment
-            segment = []
-        else:
-            segment.append(one)
-    if segment:
-        yield segment
-
-
-def _group(group: _Group, cited: dict[str, Fact], reading: _Reading) -> None:
+def _group(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> None:
     facts = _mentioned(group, cited, reading)
     if facts is None:
         return
@@ -281,7 +180,7 @@ def _group(group: _Group, cited: dict[str, Fact], reading: _Reading) -> None:
     reading.told += _new(group, told, reading.told)
 
 
-def _mentioned(group: _Group, cited: dict[str, Fact], reading: _Reading) -> list[Fact] | None:
+def _mentioned(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> list[Fact] | None:
     """The cited facts that a group may be about; None where something is wrong with that."""
     if group.mention is None:
         claims = [one for one in group.tokens if one.held or one.means not in (Meaning.PLAIN, Meaning.NEGATION)]
@@ -299,7 +198,7 @@ def _mentioned(group: _Group, cited: dict[str, Fact], reading: _Reading) -> list
     return right
 
 
-def _place(group: _Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
+def _place(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     """Those of `facts` that are where the group says."""
     for one in (*group.of(Kind.SITE), *(one for one in group.of(Kind.FINDING) if one.sites)):
         of_site = one.facts if one.kind is Kind.SITE else one.sites
@@ -307,7 +206,7 @@ def _place(group: _Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
         if not kept:
             reading.refuse(Flaw.SITE, f'"{one.text}" is not where {facts[0].id} is')
         facts = kept or facts
-    stated = [_SIDES[one.means] for one in group.meaning(*_SIDES)]
+    stated = [SIDES[one.means] for one in group.meaning(*SIDES)]
     wanted = set[str]().union(*stated)
     held = {one.id: sides_of(one) for one in facts}
     if len(wanted) > 1:
@@ -322,7 +221,7 @@ def _place(group: _Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     return kept or facts
 
 
-def _amounts(group: _Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
+def _amounts(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     """Those of `facts` that have the figures of the group: one has all of them where one thing is named."""
     figures = group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT)
     if not figures:
@@ -352,7 +251,7 @@ def _measures(clause: Sequence[Token], reading: _Reading) -> None:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is not the {name.text}')
 
 
-def _counts(group: _Group, facts: list[Fact], reading: _Reading) -> None:
+def _counts(group: Group, facts: list[Fact], reading: _Reading) -> None:
     """A number word is how many there are of what is named; several are more than one."""
     count = sum(one.count for one in facts)
     for one in group.meaning(Meaning.NUMBER):
@@ -378,7 +277,7 @@ _STRENGTH = {
 }
 
 
-def _certainty(group: _Group, facts: Sequence[Fact], reading: _Reading) -> None:
+def _certainty(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
     """ "Possible" and "likely" agree with the score; of what is not reported, or is only measured, neither is said."""
     for one in group.meaning(Meaning.WEAK, Meaning.MEDIUM, Meaning.UNLIKELY):
         agree = [fact for fact in facts if fact.presence is Presence.PRESENT and one.means in _STRENGTH[fact.score]]
@@ -392,7 +291,7 @@ def _certainty(group: _Group, facts: Sequence[Fact], reading: _Reading) -> None:
 _DIRECTION = {Meaning.UP: 1, Meaning.DOWN: -1, Meaning.SAME: 0}
 
 
-def _changes(group: _Group, facts: Sequence[Fact], reading: _Reading) -> None:
+def _changes(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
     """Nothing is compared without an earlier result, and what is said of it has its direction."""
     told = group.meaning(Meaning.COMPARED, *_DIRECTION)
     changed = [one for fact in facts for one in fact.changes]
@@ -408,7 +307,7 @@ def _changes(group: _Group, facts: Sequence[Fact], reading: _Reading) -> None:
             reading.refuse(Flaw.COMPARISON, f'"{one.text}" is another fact\'s')
 
 
-def _new(group: _Group, facts: Sequence[Fact], told: Sequence[str]) -> list[str]:
+def _new(group: Group, facts: Sequence[Fact], told: Sequence[str]) -> list[str]:
     """Which facts a group tells: of what is there, one word in the singular tells one."""
     ids = [one.id for one in facts]
     single = group.mention is not None and not group.mention.plural and not group.negated
