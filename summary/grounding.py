@@ -186,7 +186,7 @@ def _mentioned(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> li
         claims = [one for one in group.tokens if one.held or one.means not in (Meaning.PLAIN, Meaning.NEGATION)]
         if claims and len(cited) != 1:
             reading.refuse(Flaw.SOURCE, f'of which fact "{claims[0].text}" is, is not said')
-        return list(cited.values()) if len(cited) == 1 and not group.negated else None
+        return list(cited.values()) if claims and len(cited) == 1 and not group.negated else None
     named = [fact for one, fact in cited.items() if one in group.mention.facts]
     if not named:
         return None  # said already, word by word
