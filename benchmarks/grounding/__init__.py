@@ -40,15 +40,17 @@ def _section(found: Score, seed: int) -> str:
         (name, f"{count}", f"{found.caught[name]}", f"{count - found.caught[name]}")
         for name, count in found.planted.items()
     ]
-    refused = len(found.refused)
+    planted, refused = found.planted.total(), len(found.refused)
+    made = (
+        f"Checks of version {VERSION}, seed {seed}: {planted} right impressions of made-up facts with an error planted"
+    )
+    share = f"of the right impressions {refused} were refused ({100 * refused / max(1, found.right):.1f} %)."
     return "\n".join(
         (
-            f"Checks of version {VERSION}, seed {seed}: {found.planted.total()} right impressions of made-up facts with one "
-            f"error planted into each, and {found.right} left as they were.",
+            f"{made} into each, and {found.right} left as they were.",
             "",
             table.table(("planted", "impressions", "caught", "missed"), rows),
             "",
-            f"Recall {found.recall:.3f}, precision {found.precision:.3f}; of the right impressions {refused} were refused "
-            f"({100 * refused / max(1, found.right):.1f} %).",
+            f"Recall {found.recall:.3f}, precision {found.precision:.3f}; {share}",
         )
     )

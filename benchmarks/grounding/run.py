@@ -39,12 +39,12 @@ def score(planted: int, right: int, seed: int) -> Score:
         found.right += 1
         if objections := ground(sentences, facts):
             found.refused.append((facts, sentences, "; ".join(one.said for one in objections)))
-    for name, facts, sentences in _errors(planted, seed + 1):
+    for name, facts, wrong in _errors(planted, seed + 1):
         found.planted[name] += 1
-        if ground(sentences, facts):
+        if ground(wrong, facts):
             found.caught[name] += 1
         else:
-            found.missed.append((name, facts, sentences))
+            found.missed.append((name, facts, wrong))
     return found
 
 
