@@ -65,13 +65,13 @@ def _context(content: ImpressionContent) -> list[ContentItem]:
     return [*context(content.content), *(coded(concepts.PROCEDURE_REPORTED, one, _MODIFIED) for one in others)]
 
 
-def _algorithm(content: ImpressionContent) -> Sequence[ContentItem]:
+def _algorithm(content: ImpressionContent) -> list[ContentItem]:
     """What wrote the sentences and what checked them (PS3.16 TID 4019)."""
     author, impression = content.content.findings.model, content.impression
     model = impression.language_model
     asked = [f"Provider: {model.provider}", f"Prompt: {model.prompt}"] if model else []
     fallback = [f"Language model not used: {impression.fallback}"] if impression.fallback else []
-    return AlgorithmIdentification(
+    found = AlgorithmIdentification(
         name=short(author.name),
         version=short(author.version),
         parameters=[
@@ -80,6 +80,7 @@ def _algorithm(content: ImpressionContent) -> Sequence[ContentItem]:
         manufacturer=short(author.manufacturer),
         family=concept(concepts.ARTIFICIAL_INTELLIGENCE) if model else None,
     )
+    return [*found]
 
 
 def _sentence(

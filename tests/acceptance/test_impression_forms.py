@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.impressions import Impression
 from domain.profiles import ResultFormat
 from tests.support import impressions, judges
 from tests.support.impressions import BY_MODEL, BY_TEMPLATE, Study
@@ -35,7 +36,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.mark.parametrize(("form", "impression"), WRITTEN, ids=lambda one: getattr(one, "name", "")[:60])
 def test_no_judge_complains_of_an_impression(
-    form: ResultFormat, impression: impressions.Impression, study: Study, validator: PixelMed, tmp_path: Path
+    form: ResultFormat, impression: Impression, study: Study, validator: PixelMed, tmp_path: Path
 ) -> None:
     (one,) = study.results([form], impression)
     path = tmp_path / "impression.dcm"

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 from domain.editions import FIRST, Edition
 from domain.ids import JobId
@@ -43,7 +44,7 @@ from tests.support.findings import (
 from tests.support.result_cases import DIAMETER, MM, NODULE
 from tests.support.result_files import usual
 
-FIRST_JOB, SECOND_JOB = (JobId(f"00000000-0000-0000-0000-00000000000{one}") for one in (1, 2))
+FIRST_JOB, SECOND_JOB = (JobId(UUID(int=one)) for one in (1, 2))
 LUNGS_MODEL, CHEST_MODEL = "Lungs in chest CT", "Findings in chest radiographs"
 # In which forms the runs of a study whose destination takes everything are written.
 CODED = (ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS)
@@ -132,7 +133,8 @@ def study(folder: Path) -> Study:
     first = result_cases.everything(folder)
     second = result_cases.Run(classified(first.paths), None, first.paths)
     second = replace(second, findings=replace(second.findings, maps=()))
-    runs, made = [], []
+    runs: list[Run] = []
+    made: list[ResultObject] = []
     for job, one in ((FIRST_JOB, first), (SECOND_JOB, second)):
         objects = one.results(REPORTS, predecessors=())
         made += objects

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pydicom
 import pypdf
@@ -14,6 +15,7 @@ from pydicom import Dataset
 from domain.editions import Edition
 from domain.errors import IntegrityError
 from domain.findings import Findings
+from domain.ids import JobId
 from domain.impressions import Facts, FactSource, Impression, Part, Sentence
 from domain.profiles import (
     BASIC_TEXT_SR,
@@ -25,6 +27,7 @@ from domain.profiles import (
 )
 from domain.words import SCORE
 from sr_writer.content import Predecessor
+from sr_writer.impressions.content import Run
 from sr_writer.results import ResultObject
 from tests.support import impressions, result_cases
 from tests.support.findings import MOMENT
@@ -276,7 +279,7 @@ def test_a_later_impression_names_those_reports_alone_that_it_supersedes(study: 
 def test_the_patient_is_the_source_s_byte_for_byte(tmp_path: Path) -> None:
     name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
     run = result_cases.masked(Phantom(slices=2, size=(16, 16), charset=JAPANESE, patient_name=name), tmp_path)
-    study = Study((impressions.Run(FIRST_JOB, run.findings, run.paths),), ())
+    study = Study((Run(FIRST_JOB, run.findings, run.paths),), ())
     source = pydicom.dcmread(run.paths[0])
     only = replace(BY_TEMPLATE, sentences=SENTENCES[3:4])
     for form in (BY_VALUE, TEXT, PDF, PAGE):
@@ -338,7 +341,7 @@ def test_long_words_in_any_letters_are_set_on_as_many_pages_as_they_need(study: 
         ),
         ({"impression": replace(BY_TEMPLATE, sentences=())}, "needs a sentence"),
         ({"sources": [FactSource("F2", FIRST_JOB, Part.REGION, 40)]}, "F2 was taken from region 40"),
-        ({"sources": [replace(SOURCES[0], job="another")]}, "F1 was taken from region 2"),
+        ({"sources": [replace(SOURCES[0], job=JobId(UUID(int=9)))]}, "F1 was taken from region 2"),
         ({"facts": Facts(())}, "F2, and there is no such"),
     ],
 )
