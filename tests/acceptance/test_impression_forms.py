@@ -8,13 +8,13 @@ import pytest
 
 from domain.impressions import Impression
 from domain.profiles import ResultFormat
-from tests.support import impressions, judges
-from tests.support.impressions import BY_MODEL, BY_TEMPLATE, Study
+from tests.support import impression_cases, judges
+from tests.support.impression_cases import BY_MODEL, BY_TEMPLATE, Study
 from tests.support.pixelmed import PixelMed
 
 pytestmark = pytest.mark.slow
 
-FORMS = impressions.forms()
+FORMS = impression_cases.forms()
 WRITTEN = [
     *((form, BY_TEMPLATE) for form in FORMS),
     *((replace(form, refers=""), BY_TEMPLATE) for form in FORMS if form.refers),
@@ -31,7 +31,7 @@ def validator() -> Iterator[PixelMed]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return impressions.study(tmp_path_factory.mktemp("study"))
+    return impression_cases.study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.mark.parametrize(("form", "impression"), WRITTEN, ids=lambda one: getattr(one, "name", "")[:60])

@@ -1,153 +1,118 @@
-"""An impression of what two models found in one study, with everything that a sentence can rest on."""
+"""Findings of the four packages as they come in real studies, and the facts that they make."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from domain.editions import FIRST, Edition
+from domain.findings import (
+    Code,
+    FindingProbability,
+    Findings,
+    Measurement,
+    Region,
+    Segment,
+    Shape,
+    SourceFrame,
+)
 from domain.ids import JobId
-from domain.impressions import (
-    Amount,
-    Author,
-    Caution,
-    Change,
-    Fact,
-    Facts,
-    FactSource,
-    Impression,
-    Interval,
-    LanguageModel,
-    Part,
-    Presence,
-    ScoreBand,
-    Sentence,
-    Topic,
-)
-from domain.profiles import ResultFormat, ResultKind, every_form
-from sr_writer.content import Predecessor
-from sr_writer.impressions.content import Run, WrittenResult
-from sr_writer.impressions.results import write
-from sr_writer.results import ResultObject
-from tests.support import result_cases
-from tests.support.findings import (
-    CARDIOMEGALY,
-    LEFT,
-    LUNG,
-    MOMENT,
-    PNEUMONIA,
-    RIGHT,
-    classified,
-    measured,
-)
-from tests.support.result_cases import DIAMETER, MM, NODULE
-from tests.support.result_files import usual
+from domain.impressions import Facts
+from models.manifest import Manifest
+from models.registry import Package, load_package
+from models.words import vocabulary
+from summary.facts import About, Earlier, Studied, facts
+from tests.support.counterparts import ROOT
 
-FIRST_JOB, SECOND_JOB = (JobId(UUID(int=one)) for one in (1, 2))
-LUNGS_MODEL, CHEST_MODEL = "Lungs in chest CT", "Findings in chest radiographs"
-# In which forms the runs of a study whose destination takes everything are written.
-CODED = (ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS)
-REPORTS = (usual(ResultKind.SEG), usual(ResultKind.SR_REGIONS), usual(ResultKind.SR), usual(ResultKind.SR_LIKELIHOODS))
-
-FACTS = Facts(
-    facts=(
-        Fact(
-            "F1", NODULE, "Nodule, lower", Presence.PRESENT, LUNGS_MODEL, LUNG, LEFT,
-            (Amount(result_cases.regions([(48, 40)] * 5)[2].measurements[1], "14 mm"),),
-            changes=(Change(DIAMETER, 1.5, MM, "+1.5 mm", Interval.HALF_YEAR),),
-        ),
-        Fact(
-            "F2", PNEUMONIA, "Pneumonia", Presence.PRESENT, LUNGS_MODEL, LUNG, RIGHT, score=ScoreBand.HIGHEST,
-            cautions=(Caution.DEMONSTRATION, Caution.INTERPOLATED),
-        ),
-        Fact("F3", CARDIOMEGALY, "Cardiomegaly", Presence.ABSENT, CHEST_MODEL, score=ScoreBand.LOWEST, count=5),
-        Fact(
-            "F4", LUNG, "Right lung", Presence.MEASURED, LUNGS_MODEL, LUNG, RIGHT,
-            (Amount(measured(2534.7189, -812.34)[0], "2530 ml"),),
-        ),
-        Fact(
-            "F5", LUNG, "Left lung", Presence.MEASURED, LUNGS_MODEL, LUNG, LEFT,
-            (Amount(measured(2210.5, -805.0)[0], "2210 ml"),),
-        ),
-    ),
-    modality="CT",
-    body_part="chest",
-    age="60 to 69",
-    unread=1,
-)  # fmt: skip
-SOURCES = (
-    FactSource("F1", FIRST_JOB, Part.REGION, 2),
-    FactSource("F2", FIRST_JOB, Part.REGION, 1),
-    *(FactSource("F3", SECOND_JOB, Part.LIKELIHOOD, 2 * one + 1) for one in range(5)),
-    FactSource("F4", FIRST_JOB, Part.SEGMENT, 0),
-    FactSource("F5", FIRST_JOB, Part.SEGMENT, 1),
-)
-SENTENCES = (
-    Sentence("Pneumonia in the right lung, with a high score.", ("F2",)),
-    Sentence("One nodule in the left lung, 14 mm in diameter, 1.5 mm more than earlier.", ("F1",), Topic.CHANGE),
-    Sentence("Cardiomegaly was looked for and is not reported.", ("F3",), Topic.NEGATIVE),
-    Sentence("The right lung measures 2530 ml and the left lung 2210 ml.", ("F4", "F5"), Topic.MEASUREMENT),
-    Sentence(
-        "Fleischner 2017 applies to solid nodules; whether the nodule is solid is not in the findings.",
-        ("F1",), Topic.GUIDELINE, "Fleischner Society 2017 (Radiology 2017;284:228-243), table 1",
-    ),
-    Sentence("The findings are those of demonstration models, not for clinical use.", ("F2",), Topic.CAUTION),
-)  # fmt: skip
-BY_TEMPLATE = Impression(SENTENCES, Author.TEMPLATE, "checks 1")
-BY_MODEL = replace(
-    BY_TEMPLATE,
-    author=Author.LANGUAGE_MODEL,
-    language_model=LanguageModel("ward server", "SmolLM2-135M-Instruct", "prompt 3"),
-)
+RIGHT, LEFT = Code("24028007", "SCT", "Right"), Code("7771000", "SCT", "Left")
+MEAN = Code("373098007", "SCT", "Mean")
+CHEST_CT = About("CT", "CHEST", 63.4)
+VOXEL = (1.25, 0.7, 0.7)
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
-    """Two runs on the same images; `files` are the results of the first, by kind."""
-
-    runs: tuple[Run, ...]
-    made: tuple[ResultObject, ...]
-
-    @property
-    def source(self) -> Path:
-        """One file of the source."""
-        return self.runs[0].files[0]
-
-    def results(
-        self,
-        forms: Collection[ResultFormat],
-        impression: Impression = BY_TEMPLATE,
-        facts: Facts = FACTS,
-        sources: Sequence[FactSource] = SOURCES,
-        moment: datetime = MOMENT,
-        edition: Edition = FIRST,
-        predecessors: Sequence[Predecessor] = (),
-    ) -> tuple[ResultObject, ...]:
-        """The impression in `forms`."""
-        return write(impression, facts, sources, self.runs, forms, moment, edition, predecessors)
+@cache
+def package(name: str) -> Package:
+    """One of the packages that come with the node."""
+    return load_package(Path(ROOT) / "models" / name)
 
 
-def study(folder: Path) -> Study:
-    """The study, its images written into `folder`."""
-    first = result_cases.everything(folder)
-    second = result_cases.Run(classified(first.paths), None, first.paths)
-    second = replace(second, findings=replace(second.findings, maps=()))
-    runs: list[Run] = []
-    made: list[ResultObject] = []
-    for job, one in ((FIRST_JOB, first), (SECOND_JOB, second)):
-        objects = one.results(REPORTS, predecessors=())
-        made += objects
-        runs.append(Run(job, one.findings, one.paths, tuple(map(_written, objects))))
-    return Study(tuple(runs), tuple(made))
+def job(number: int) -> JobId:
+    """The id of a job."""
+    return JobId(UUID(int=number))
 
 
-def _written(one: ResultObject) -> WrittenResult:
-    return WrittenResult(one.form, one.sop_instance_uid, one.series_instance_uid)
+def empty(name: str) -> Findings:
+    """Findings of a package with nothing in them."""
+    return Findings(package(name).identity, "cd" * 32, (SourceFrame("1.2.3"),) * 300, None, (), voxel=VOXEL)
 
 
-def forms() -> list[ResultFormat]:
-    """Every form of an impression; those of reports refer to reports."""
-    refers = "+".join(one.name for one in REPORTS[1:])
-    every = [one for one in every_form() if one.kind is ResultKind.IMPRESSION]
-    return [replace(one, refers=refers) if ".88." in one.sop_class else one for one in every]
+def studied(findings: Findings, number: int = 1, earlier: Earlier | None = None) -> Studied:
+    """The findings of a job, with the words of its package."""
+    return Studied(job(number), findings, vocabulary(package(findings.model.name).manifest), earlier)
+
+
+def facts_of(*of: Findings, about: About = CHEST_CT, earlier: Earlier | None = None) -> Facts:
+    """The facts of a job for each of `of`; `earlier` is what the first of them found before."""
+    jobs = [studied(one, number, earlier if number == 1 else None) for number, one in enumerate(of, 1)]
+    return facts(jobs, about)[0]
+
+
+def lungs(right: float = 2534.7, left: float = 2210.5) -> Findings:
+    """Both lungs, so many ml."""
+    return _segmented("ct_lung", [(right, -812.3), (left, -805.0)])
+
+
+def tumour(core: float, oedema: float, enhancing: float, long: float = 0.0, short: float = 0.0) -> Findings:
+    """The three parts of a tumour, in ml, and the axes (mm) of what enhances."""
+    return _segmented("brain_tumor", [(core,), (oedema,), (enhancing, long, short) if enhancing else (0.0,)])
+
+
+def _segmented(name: str, values: Sequence[Sequence[float]]) -> Findings:
+    manifest = package(name).manifest
+    segments = tuple(_segment(one, found, manifest) for one, found in zip(manifest.segments, values, strict=True))
+    return replace(empty(name), segments=segments)
+
+
+def _segment(one: Segment, values: Sequence[float], manifest: Manifest) -> Segment:
+    wanted = [quantity for quantity in manifest.measurements if quantity.segment in (0, one.number)]
+    measured = (
+        Measurement(quantity.name, value, quantity.unit, MEAN if quantity.what == "mean" else None)
+        for quantity, value in zip(wanted, values, strict=False)
+    )
+    return replace(one, measurements=tuple(measured))
+
+
+def nodules(*lesions: tuple[float, float, Code | None, float], remarks: tuple[str, ...] = ()) -> Findings:
+    """Candidates: long and short axis (mm), the side, the score."""
+    manifest = package("ct_nodules").manifest
+    (segment,), (wanted,) = manifest.segments, manifest.lesions
+    count = Measurement(manifest.measurements[0].name, float(len(lesions)), manifest.measurements[0].unit)
+    regions: list[Region] = []
+    for number, (long, short, side, probability) in enumerate(lesions, 1):
+        by_what = {"long_axis": long, "short_axis": short, "mean_axis": (long + short) / 2, "volume": short**3 / 2}
+        measured = tuple(
+            Measurement(one.name, by_what[one.what], one.unit, MEAN if one.what == "mean_axis" else None)
+            for one in manifest.measurements
+            if one.what in by_what
+        )
+        label = f"{wanted.label} {number}"
+        box = Region(
+            label, segment.type, number, Shape.BOX, ((9.0, 9.0), (19.0, 19.0)), probability, wanted.site, side,
+            measurements=measured,
+        )  # fmt: skip
+        middle = replace(box, label=f"{label}, middle", of=label, measurements=(), shape=Shape.POINT)
+        regions += [box, middle]
+    found = replace(segment, measurements=(count,))
+    return replace(empty("ct_nodules"), segments=(found,), regions=tuple(regions), remarks=remarks)
+
+
+def chest(*present: tuple[str, float], images: int = 1) -> Findings:
+    """What a classifier says of radiographs: these labels with a score, in the first image; the others low."""
+    likely = tuple(
+        FindingProbability(
+            one.label, one.code, dict(present).get(one.label, 0.01) if k == 0 else 0.01, one.threshold, k
+        )
+        for k in range(images)
+        for one in package("cxr_findings").manifest.findings
+    )
+    return replace(empty("cxr_findings"), likelihoods=likely, voxel=None)

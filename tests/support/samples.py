@@ -24,7 +24,7 @@ from domain.rejections import Cause
 from sr_writer.content import Predecessor
 from sr_writer.reports.rejection_note import Rejected, rejection_note
 from sr_writer.results import write
-from tests.support import impressions
+from tests.support import impression_cases
 from tests.support.counterparts import ROOT
 from tests.support.findings import MOMENT
 from tests.support.result_cases import Run, everything, one_slice
@@ -43,7 +43,7 @@ FORMS: Mapping[str, ResultFormat] = {
     "presentation-state": usual(ResultKind.GSPS),
     "key-objects": usual(ResultKind.KOS),
     "encapsulated-pdf": usual(ResultKind.PDF),
-    "impression": impressions.forms()[0],
+    "impression": impression_cases.forms()[0],
     "impression-as-pdf": ResultFormat(ResultKind.IMPRESSION, ENCAPSULATED_PDF),
     # As it is received it is six megabytes.
     "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
@@ -72,7 +72,7 @@ def samples(folder: Path) -> dict[str, bytes]:
 def _impressions(folder: Path) -> dict[str, bytes]:
     """What the reports among the samples, and one of another model on the same images, come to."""
     wanted = {form: name for name, form in FORMS.items() if form.kind is ResultKind.IMPRESSION}
-    return {f"{wanted[one.form]}.dcm": one.part10 for one in impressions.study(folder).results(tuple(wanted))}
+    return {f"{wanted[one.form]}.dcm": one.part10 for one in impression_cases.study(folder).results(tuple(wanted))}
 
 
 def _amended(run: Run, folder: Path) -> dict[str, bytes]:

@@ -29,12 +29,12 @@ from domain.words import SCORE
 from sr_writer.content import Predecessor
 from sr_writer.impressions.content import Run
 from sr_writer.results import ResultObject
-from tests.support import impressions, result_cases
+from tests.support import impression_cases, result_cases
 from tests.support.findings import MOMENT
-from tests.support.impressions import BY_MODEL, BY_TEMPLATE, FACTS, FIRST_JOB, REPORTS, SENTENCES, SOURCES, Study
+from tests.support.impression_cases import BY_MODEL, BY_TEMPLATE, FACTS, FIRST_JOB, REPORTS, SENTENCES, SOURCES, Study
 from tests.support.phantoms import JAPANESE, Phantom
 
-CODED = next(one for one in impressions.forms() if one.sop_class == ENHANCED_SR)
+CODED = next(one for one in impression_cases.forms() if one.sop_class == ENHANCED_SR)
 BY_VALUE = replace(CODED, refers="")
 TEXT, PDF, PAGE = (
     ResultFormat(ResultKind.IMPRESSION, one) for one in (BASIC_TEXT_SR, ENCAPSULATED_PDF, SECONDARY_CAPTURE)
@@ -44,7 +44,7 @@ IMPRESSION, REPORT, TRACKING = "121073", "126000", "112040"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return impressions.study(tmp_path_factory.mktemp("study"))
+    return impression_cases.study(tmp_path_factory.mktemp("study"))
 
 
 def opened(one: ResultObject) -> Dataset:
@@ -88,7 +88,10 @@ def tracked(report: Dataset) -> dict[str, list[tuple[str, str, str, str]]]:
 
 def test_every_number_and_tracking_uid_of_a_fact_is_that_of_its_own_report(study: Study) -> None:
     known = {
-        key: value for one in study.made if one.kind in impressions.CODED for key, value in tracked(opened(one)).items()
+        key: value
+        for one in study.made
+        if one.kind in impression_cases.CODED
+        for key, value in tracked(opened(one)).items()
     }
     facts = [one for sentence in sentences(written(study)) for one in items(sentence, "TEXT") if code(one) == "121071"]
     assert len(facts) == 7
