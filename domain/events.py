@@ -37,6 +37,11 @@ class EventType(StrEnum):
     DELIVERY_FAILED = "delivery.failed"
     SUMMARY_COMPLETED = "summary.completed"
     SUMMARY_FAILED = "summary.failed"
+    SUMMARY_REQUESTED = "summary.requested"
+    SUMMARY_WRITTEN = "summary.written"
+    SUMMARY_DELIVERED = "summary.delivered"
+    SUMMARY_UNDELIVERED = "summary.undelivered"
+    SUMMARY_REJECTED = "summary.rejected"
 
 
 @dataclass(frozen=True)
@@ -202,6 +207,50 @@ class SummaryFailed(OfSummary):
     attempts: int
 
 
+@dataclass(frozen=True)
+class SummaryRequested(OfSummary):
+    """An impression that is there is to be written once more, for what destinations take by now."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_REQUESTED
+
+
+@dataclass(frozen=True)
+class SummaryWritten(OfSummary):
+    """An impression is DICOM objects now: `objects` of them."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_WRITTEN
+    objects: int
+
+
+@dataclass(frozen=True)
+class SummaryDelivered(OfSummary):
+    """A destination has stored an impression."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_DELIVERED
+    delivery: uuid.UUID
+    destination: str
+
+
+@dataclass(frozen=True)
+class SummaryUndelivered(SummaryDelivered):
+    """An impression could not be handed over: `state` is "failed" or "refused"."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_UNDELIVERED
+    state: str
+
+
+@dataclass(frozen=True)
+class SummaryRejected(OfSummary):
+    """An impression counts no more: `cause` is "superseded" or "withdrawn".
+
+    `notes` rejection notes of it are to be written, one for each destination that has it.
+    """
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_REJECTED
+    cause: str
+    notes: int
+
+
 PAYLOADS: Mapping[EventType, type[Payload]] = {
     one.TYPE: one
     for one in (
@@ -219,6 +268,11 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         DeliveryFailed,
         SummaryCompleted,
         SummaryFailed,
+        SummaryRequested,
+        SummaryWritten,
+        SummaryDelivered,
+        SummaryUndelivered,
+        SummaryRejected,
     )
 }
 

@@ -284,10 +284,10 @@ class MeasuredJob(JobRecord):
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """A result object that was written."""
+    """A result object that was written, of a job or of a study's impression."""
 
     sop_uid: str
-    job_id: JobId
+    job_id: JobId | None
     study_id: StudyId
     kind: str
     sop_class: str
@@ -298,6 +298,7 @@ class ResultRecord:
     digest: str
     size: int
     written_at: datetime
+    summary_id: SummaryId | None = None
 
 
 @dataclass(frozen=True)
@@ -312,10 +313,11 @@ class ChoiceRecord:
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """The results of a job on their way to a destination."""
+    """The results of a job, or a study's impression, on their way to a destination."""
 
     id: uuid.UUID
-    job_id: JobId
+    job_id: JobId | None
+    summary_id: SummaryId | None
     study_id: StudyId
     destination: str
     state: DeliveryState

@@ -115,6 +115,10 @@ _MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until")
 _LEASED = (*_MOVED, "attempts", "lease_epoch")
 _SENT = (*_LEASED, "first_attempt")
 _TRIED_ANEW = (*_MOVED, "attempts", "first_attempt")
+_A_DELIVERY = (
+    *("id", "job_id", "summary_id", "study_id", "destination"),
+    *("state", "reason", "since", "not_before"),
+)
 _STUCK = _change(studies, "state", "reason", "since")
 # An image's file and place, and nothing of what it says of a patient.
 _FILES = _read(instances, "sop_uid", "series_id", "object_key", "revision")
@@ -229,7 +233,7 @@ SUMMARISE = Part(
         _LINK,
         _read(jobs),
         _read(summaries),
-        _change(summaries, *_LEASED, "facts", "sources", "impression", "finished_at"),
+        _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "finished_at"),
         _read(decisions, "study_id", "revision"),
         _read(series, "id", "modality"),
         _read(instances, "study_id", "series_id", "body_part", "age"),
@@ -242,7 +246,7 @@ WRITE = Part(
     (
         _LINK,
         *_CONSUMES,
-        *_read_all(jobs, results, deliveries, delivery_objects, rejections, destinations_seen),
+        *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number"),
         _add(results),
         _change(results, "removed_at"),
@@ -258,8 +262,8 @@ DELIVER = Part(
         _LINK,
         *_CONSUMES,
         *_SEEN,
-        *_read_all(jobs, results, deliveries, delivery_objects, rejections, paused),
-        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
+        *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
+        _add(deliveries, *_A_DELIVERY),
         _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
         _add(delivery_objects, "delivery_id", "sop_uid"),
         _change(delivery_objects, "stored", "status", "at", "dropped"),
@@ -291,7 +295,7 @@ RETAIN = Part(
         _read(results, "sop_uid", "study_id", "object_key", "size", "removed_at"),
         _change(results, "removed_at"),
         _read(summaries, "study_id", "state"),
-        _change(summaries, "facts", "sources", "impression"),
+        _change(summaries, "facts", "sources", "runs", "impression"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
         _read(associations, "id", "closed_at"),
         _remove(associations),
@@ -334,7 +338,7 @@ OPERATES = Part(
         _change(summaries, "withdrawn_at"),
         _add(paused),
         _remove(paused),
-        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
+        _add(deliveries, *_A_DELIVERY),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         _change(delivery_objects, "at"),
         _ASKS_FOR_A_NOTE,

@@ -11,7 +11,7 @@ from domain.ids import JobId, StudyId, SummaryId, new_id, set_digest
 from domain.impressions import Facts, FactSource, Impression, Part
 from domain.states import SUMMARY, StudyState, SummaryEvent, SummaryState
 from store.leases import NOW, Condition, LeaseTable
-from store.tables import decisions, studies, summaries
+from store.tables import decisions, results, studies, summaries
 
 # Wakes whoever writes impressions.
 SUMMARIES_CHANNEL = "dicom_node_summaries"
@@ -51,8 +51,8 @@ _NO_ANSWER = (SummaryState.FAILED, SummaryState.CANCELLED)
 class Summary:
     """The impression of a set of findings, as it stands. `revision` is the study's newest that wants it.
 
-    `number` counts the study's impressions, from 1. `findings_set` is the digest of the runs that it is about. Facts,
-    their sources and the impression are None and nothing until it is written, and once retention took them.
+    `number` counts the study's impressions, from 1. `findings_set` is the digest of the `runs` that it is about. Facts,
+    their sources, the runs and the impression are None and nothing until it is written, and once retention took them.
     """
 
     id: SummaryId
@@ -67,9 +67,15 @@ class Summary:
     attempts: int
     facts: Facts | None
     sources: tuple[FactSource, ...]
+    runs: tuple[JobId, ...]
     impression: Impression | None
     finished_at: datetime | None
     withdrawn_at: datetime | None
+
+    @property
+    def has_results(self) -> bool:
+        """Whether it says something that nobody took back."""
+        return self.state is SummaryState.SUCCEEDED and self.impression is not None and self.withdrawn_at is None
 
     @property
     def age(self) -> timedelta:
@@ -150,10 +156,11 @@ def stop(connection: Connection, study: StudyId, reason: str, *, failed: bool = 
     return going
 
 
-def withdraw(connection: Connection, study: StudyId, now: datetime) -> None:
-    """Take back the impressions of a study whose results are taken back; this transaction has locked it."""
+def withdraw(connection: Connection, study: StudyId, now: datetime) -> list[Summary]:
+    """Take back the impressions of a study whose results are taken back, and which this transaction has locked."""
     mine = and_(summaries.c.study_id == study, summaries.c.withdrawn_at.is_(None))
-    connection.execute(update(summaries).where(mine).values(withdrawn_at=now))
+    taken = update(summaries).where(mine).values(withdrawn_at=now).returning(summaries)
+    return [one for one in map(_summary, connection.execute(taken)) if one.state is SummaryState.SUCCEEDED]
 
 
 def is_overtaken(connection: Connection, one: Summary) -> bool:
@@ -168,6 +175,29 @@ def is_overtaken(connection: Connection, one: Summary) -> bool:
 def get(connection: Connection, summary: uuid.UUID) -> Summary:
     """The impression with this id."""
     return _summary(connection.execute(select(summaries).where(summaries.c.id == summary)).one())
+
+
+def find(connection: Connection, summary: uuid.UUID) -> Summary | None:
+    """The impression with this id, None where there is none."""
+    row = connection.execute(select(summaries).where(summaries.c.id == summary)).one_or_none()
+    return None if row is None else _summary(row)
+
+
+def predecessor(connection: Connection, one: Summary) -> Summary | None:
+    """The impression of the study whose results those of this one follow."""
+    written = exists(results.c.sop_uid).where(results.c.summary_id == summaries.c.id)
+    earlier = and_(summaries.c.study_id == one.study_id, summaries.c.number < one.number, written)
+    found = connection.execute(select(summaries).where(earlier).order_by(summaries.c.number.desc()).limit(1))
+    row = found.one_or_none()
+    return None if row is None else _summary(row)
+
+
+def newer_exist(connection: Connection, one: Summary) -> bool:
+    """Whether a later impression of the study has results: those of this one are no longer wanted."""
+    newer = exists(results.c.sop_uid).where(
+        summaries.c.study_id == one.study_id, summaries.c.number > one.number, results.c.summary_id == summaries.c.id
+    )
+    return bool(connection.scalar(select(newer)))
 
 
 def newest(connection: Connection, study: StudyId) -> Summary | None:
@@ -187,6 +217,7 @@ def _summary(row: Row[*tuple[object, ...]]) -> Summary:
         "state": SummaryState(row.state),
         "facts": None if row.facts is None else Facts.from_json(row.facts),
         "sources": tuple(_source(**one) for one in row.sources or ()),
+        "runs": tuple(JobId(uuid.UUID(one)) for one in row.runs or ()),
         "impression": None if row.impression is None else Impression.from_json(row.impression),
     }
     return Summary(**{**fields, **read})

@@ -294,6 +294,7 @@ summaries = Table(
     _lease_epoch(),
     Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
     Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
+    Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
     Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
     _moment("finished_at", nullable=True),
     _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
@@ -306,7 +307,8 @@ results = Table(
     "results",
     metadata,
     Column("sop_uid", Text, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # what it is of: a run of a model, or a study's impression
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("kind", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
@@ -318,15 +320,18 @@ results = Table(
     Column("size", BigInteger, nullable=False),
     _moment("written_at"),
     _moment("removed_at", nullable=True),  # when retention removed its file
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     Index(None, "study_id"),
     Index(None, "job_id"),
+    Index(None, "summary_id"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # as of a result
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("destination", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -342,7 +347,9 @@ deliveries = Table(
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     UniqueConstraint("job_id", "destination"),
+    UniqueConstraint("summary_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
 )

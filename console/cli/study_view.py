@@ -282,8 +282,10 @@ def _results(path: StudyPath) -> Section:
     return Section("results", columns, rows)
 
 
-def _of_job(job: JobId, path: StudyPath) -> tuple[str, str]:
-    """Model and result of a job; dashes where the study has more jobs than are shown, and this is none of them."""
+def _of_job(job: JobId | None, path: StudyPath) -> tuple[str, str]:
+    """Model and result of a job; dashes where it is not among those shown. What is of none is an impression's."""
+    if job is None:
+        return "(impression)", "-"
     return next(((one.model, _result(one, path)) for one in path.jobs if one.id == job), ("-", "-"))
 
 

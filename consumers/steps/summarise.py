@@ -8,7 +8,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from audit.trail import Action, Transaction
 from config import metrics
@@ -16,7 +16,7 @@ from consumers.leased_work import Claimed
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, word
 from domain.events import Event, SummaryCompleted, SummaryFailed
-from domain.ids import StudyId
+from domain.ids import JobId, StudyId
 from domain.impressions import Facts, FactSource, Impression
 from domain.retry import RetryPolicy
 from domain.states import SummaryEvent, SummaryState
@@ -39,11 +39,12 @@ def payload(facts: Facts) -> bytes:
 
 @dataclass(frozen=True)
 class Written:
-    """An impression, the facts that it rests on, and where each of them comes from."""
+    """An impression, the facts that it rests on, where each of them comes from, and the runs that it is about."""
 
     facts: Facts
     sources: tuple[FactSource, ...]
     impression: Impression
+    runs: tuple[JobId, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -99,7 +100,7 @@ class Summarising:
             found = studied(connection, item.study_id)
         if not found.runs:
             return Permanent("its findings were taken back")
-        return self._summariser(found)
+        return replace(self._summariser(found), runs=tuple(one.job for one in found.runs))
 
     def succeeded(self, transaction: Transaction, item: Summary, result: Written) -> str:
         """Keep it and announce it."""
@@ -111,6 +112,7 @@ class Summarising:
             reason="done",
             facts=result.facts.to_json(),
             sources=[asdict(one) | {"job": str(one.job)} for one in result.sources],
+            runs=list(map(str, result.runs)),
             impression=said.to_json(),
             finished_at=now,
         )

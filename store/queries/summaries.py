@@ -17,7 +17,7 @@ _COLUMNS = {
 def summary_of(connection: Connection, study: StudyId) -> SummaryRecord | None:
     """The newest of a study, None where none was asked for."""
     names = SummaryRecord.__dataclass_fields__
-    columns = [_COLUMNS.get(name, summaries.c.get(name)).label(name) for name in names]
+    columns = [(_COLUMNS[name] if name in _COLUMNS else summaries.c[name]).label(name) for name in names]
     mine = select(*columns).where(summaries.c.study_id == study).order_by(summaries.c.number.desc()).limit(1)
     found = connection.execute(mine).mappings().one_or_none()
     return SummaryRecord(**{**found, "state": SummaryState(found["state"])}) if found else None

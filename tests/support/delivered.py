@@ -193,6 +193,7 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
             "not_before": _later(15),
             "facts": FACTS.to_json(),
             "sources": [{"fact": "F1", "job": str(JOB), "part": "segment", "index": 0}],
+            "runs": [str(JOB)],
             "impression": IMPRESSION.to_json(),
             "finished_at": _later(16),
         }

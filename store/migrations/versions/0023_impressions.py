@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("lease_epoch", sa.Integer(), server_default=zero, nullable=False),
         sa.Column("facts", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("sources", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("runs", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("impression", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("finished_at", moment, nullable=True),
         sa.Column("withdrawn_at", moment, nullable=True),
@@ -47,4 +48,22 @@ def upgrade() -> None:
         ["not_before"],
         schema="dicom_node",
         postgresql_where=sa.text("state in ('requested', 'running')"),
+    )
+    for table in ("results", "deliveries"):
+        op.alter_column(table, "job_id", nullable=True, schema="dicom_node")
+        op.add_column(table, sa.Column("summary_id", sa.Uuid(), nullable=True), schema="dicom_node")
+        op.create_foreign_key(
+            op.f(f"fk_{table}_summary_id"),
+            table,
+            "summaries",
+            ["summary_id"],
+            ["id"],
+            source_schema="dicom_node",
+            referent_schema="dicom_node",
+        )
+        one = "num_nonnulls(job_id, summary_id) = 1"
+        op.create_check_constraint(op.f(f"ck_{table}_of_one"), table, one, schema="dicom_node")
+    op.create_index(op.f("ix_results_summary_id"), "results", ["summary_id"], schema="dicom_node")
+    op.create_unique_constraint(
+        op.f("uq_deliveries_summary_id_destination"), "deliveries", ["summary_id", "destination"], schema="dicom_node"
     )
