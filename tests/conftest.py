@@ -71,5 +71,11 @@ def orthanc(_orthanc: Orthanc) -> Orthanc:
 
 @pytest.fixture
 def database_url(postgres: Postgres) -> str:
+    """SQLAlchemy URL of a database with the node's schema and nothing in it, as superuser."""
+    return postgres.url(dbname=postgres.fresh_schema())
+
+
+@pytest.fixture
+def empty_url(postgres: Postgres) -> str:
     """SQLAlchemy URL of an empty database, as superuser."""
     return postgres.url(dbname=postgres.fresh_database())

@@ -17,7 +17,6 @@ from domain.ids import StudyId
 from store.database import Database
 from store.destinations import note_answer
 from store.grants import WHOEVER
-from store.schema import upgrade
 from store.tables import metadata
 from tests.support.delivered import STUDY, fill
 from tests.support.hostile import HOSTILE, forged, obeyed
@@ -57,9 +56,8 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def hostile(postgres: Postgres) -> Iterator[str]:
     """The URL of a database in which every word is hostile that can be any word, and the trail tells of some."""
-    name = postgres.fresh_database()
+    name = postgres.fresh_schema()
     url = postgres.url(dbname=name)
-    upgrade(url)
     database = Database(url, role=WHOEVER)
     fill(database)
     with database.transaction() as connection:
@@ -127,9 +125,8 @@ def test_on_a_terminal_nothing_but_our_own_colours_is_obeyed(
 def test_a_word_that_must_be_one_of_ours_is_a_defect_that_quotes_nothing(
     table: str, column: str, postgres: Postgres
 ) -> None:
-    name = postgres.fresh_database()
+    name = postgres.fresh_schema()
     url = postgres.url(dbname=name)
-    upgrade(url)
     database = Database(url, role=WHOEVER)
     fill(database)
     database.close()
