@@ -30,6 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
         is_setting = name.startswith("DICOM_NODE_") and not name.startswith(_FOR_TESTS)
         if is_setting or name in _OF_A_TERMINAL:
             del os.environ[name]
+    # Test processes share the processors: a thread of PyTorch that waits for another must not spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -81,12 +83,16 @@ def orthanc(_orthanc: Orthanc) -> Orthanc:
 
 
 @pytest.fixture
-def database_url(postgres: Postgres) -> str:
+def database_url(postgres: Postgres) -> Iterator[str]:
     """SQLAlchemy URL of a database with the node's schema and nothing in it, as superuser."""
-    return postgres.url(dbname=postgres.fresh_schema())
+    name = postgres.fresh_schema()
+    yield postgres.url(dbname=name)
+    postgres.drop(name)
 
 
 @pytest.fixture
-def empty_url(postgres: Postgres) -> str:
+def empty_url(postgres: Postgres) -> Iterator[str]:
     """SQLAlchemy URL of an empty database, as superuser."""
-    return postgres.url(dbname=postgres.fresh_database())
+    name = postgres.fresh_database()
+    yield postgres.url(dbname=name)
+    postgres.drop(name)

@@ -94,6 +94,7 @@ class World:
     def close(self) -> None:
         """Give up what is open."""
         self.database.close()
+        self.server.drop(self.dbname)
 
     def poison(self, body: str, key: str) -> None:
         """Bring a message onto the bus that nobody announced."""

@@ -301,6 +301,11 @@ class Postgres(Server):
             self._with_schema = name
         return self.fresh_database(self._with_schema)
 
+    def drop(self, name: str) -> None:
+        """Remove a database at once: its 300 files cost much more once they have gone to the disk."""
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def connect(self, dbname: str = "postgres", user: str = "postgres") -> "psycopg.Connection[Any]":
         """A connection that commits each statement by itself."""
         return psycopg.connect(host="127.0.0.1", port=self.port, user=user, dbname=dbname, autocommit=True)
