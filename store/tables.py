@@ -51,7 +51,8 @@ def _turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:
         Column("sender", Text, nullable=False, server_default=""),  # AE title of who brought the study last
         Column("turn", BigInteger, nullable=False, server_default=text("0")),
         Column("served", BigInteger),  # the turn at which it was claimed last
-        Index(f"ix_{table}_turn", "sender", "turn", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_turn", "turn", "not_before", "id", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_sender_turn", "sender", "turn", postgresql_where=text(f"state = '{waits}'")),
         Index(f"ix_{table}_sender_served", "sender", "served"),
         Index(f"ix_{table}_served", "served"),
     )

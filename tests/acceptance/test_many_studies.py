@@ -8,6 +8,7 @@ import pytest
 
 from dicom_node.scu.store import Outgoing, Verdict
 from tests.support.node import Node
+from tests.support.phantoms import Phantom
 from tests.support.senders import acknowledged, instance, paced
 from tests.support.servers import Orthanc
 from tests.support.trial import QUICK, Trial, small
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.slow
 # No common divisor: each association brings something of every study.
 STUDIES, ASSOCIATIONS = 7, 10
 # Studies of one image that one sender brings.
-FLOOD = 300
+FLOOD = 200
 _IN_ORDER = """
 SELECT study_uid FROM audit_entries JOIN studies ON studies.id::text = entry::jsonb ->> 'study'
 WHERE entry::jsonb ->> 'action' = %s ORDER BY number
@@ -94,7 +95,7 @@ def _send_at_once(node: Node, shares: Sequence[Sequence[Outgoing]]) -> list[str]
 
 
 def test_a_flood_of_one_sender_holds_no_other_sender_back(trial: Trial) -> None:
-    flood = [small(f"flood {number}", slices=1) for number in range(FLOOD)]
+    flood = [Phantom(slices=1, size=(16, 16), study=f"flood {number}") for number in range(FLOOD)]
     quiet = small("from a quiet scanner")
     # All of it is there before the first of it is looked at: an order is told, and no speed.
     trial.node.pause("assemble")

@@ -23,6 +23,10 @@ def upgrade() -> None:
         ):
             op.add_column(table, column, schema="dicom_node")
         waiting = sa.text(f"state = '{waits}'")
-        op.create_index(f"ix_{table}_turn", table, ["sender", "turn"], schema="dicom_node", postgresql_where=waiting)
-        op.create_index(f"ix_{table}_sender_served", table, ["sender", "served"], schema="dicom_node")
-        op.create_index(f"ix_{table}_served", table, ["served"], schema="dicom_node")
+        for name, columns, where in (
+            ("turn", ["turn", "not_before", "id"], waiting),
+            ("sender_turn", ["sender", "turn"], waiting),
+            ("sender_served", ["sender", "served"], None),
+            ("served", ["served"], None),
+        ):
+            op.create_index(f"ix_{table}_{name}", table, columns, schema="dicom_node", postgresql_where=where)
