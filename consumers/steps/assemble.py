@@ -72,6 +72,9 @@ class Assembler:
         while due := self._line.first(min(self._room(), _TOGETHER)):
             self._settle(due)
             self._line.remove(due)
+            # However fast models are chosen: who has come meanwhile is to be seen before the line has ended.
+            if self._ahead is not None and self._clock.monotonic() >= self._next_look:
+                break
         self._line.note_who_waits(self._ledger)
         return self._again_in()
 

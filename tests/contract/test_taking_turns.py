@@ -84,6 +84,22 @@ def test_a_flood_that_is_due_lets_another_senders_study_in_after_a_few(bench: Be
     assert completed(bench)[AHEAD : AHEAD + 2] in (["F", "Q"], ["Q", "F"])
 
 
+def test_who_comes_while_a_flood_is_worked_on_is_seen_before_it_ends_however_fast_that_is(bench: Bench) -> None:
+    flood(bench, 36)
+    made = assembler(bench, ahead=100)
+    made.step()
+    bench.clock.sleep(5)
+    made.step()
+    at_once = len(completed(bench))
+    assert 0 < at_once < 36
+    bring(bench, QUIET, ["quiet"])
+    made = assembler(bench, ahead=100)
+    made.step()
+    bench.clock.sleep(5)
+    made.step()
+    assert completed(bench)[at_once : at_once + 2] in (["F", "Q"], ["Q", "F"])
+
+
 def test_an_amended_study_waits_for_a_few_of_a_flood_and_not_for_all_of_it(bench: Bench) -> None:
     bring(bench, QUIET, ["first"])
     bench.settle()
