@@ -41,6 +41,7 @@ DELIVERIES = LeaseTable(
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 
+WAITS_TO_BE_SENT = "waits to be sent"
 _ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 
@@ -346,15 +347,21 @@ def _of_same(delivery: Delivery, *, later: bool) -> Condition:
 
 
 def _new_delivery(connection: Connection, item: Job | Summary, destination: str) -> None:
+    if isinstance(item, Job):
+        sender = select(jobs.c.sender).where(jobs.c.id == item.id).scalar_subquery()
+    else:
+        sender = select(summaries.c.sender).where(summaries.c.id == item.id).scalar_subquery()
     row = {
         "id": new_id(),
         "job_id" if isinstance(item, Job) else "summary_id": item.id,
         "study_id": item.study_id,
         "destination": destination,
         "state": DeliveryState.PENDING,
-        "reason": "waits to be sent",
+        "reason": WAITS_TO_BE_SENT,
         "since": NOW,
         "not_before": NOW,
+        "sender": sender,
+        "turn": DELIVERIES.turn(sender),
     }
     connection.execute(upsert(deliveries).values(row).on_conflict_do_nothing())
 

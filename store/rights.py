@@ -111,14 +111,10 @@ def _remove(table: Table) -> Right:
 
 _LINK = _read(audit_entries, "number", "hash")
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
-_MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until")
-_LEASED = (*_MOVED, "attempts", "lease_epoch")
+_MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
+_LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
 _SENT = (*_LEASED, "first_attempt")
 _TRIED_ANEW = (*_MOVED, "attempts", "first_attempt")
-_A_DELIVERY = (
-    *("id", "job_id", "summary_id", "study_id", "destination"),
-    *("state", "reason", "since", "not_before"),
-)
 _STUCK = _change(studies, "state", "reason", "since")
 # An image's file and place, and nothing of what it says of a patient.
 _FILES = _read(instances, "sop_uid", "series_id", "object_key", "revision")
@@ -139,7 +135,12 @@ _CONSUMES = (
 _ASKS_FOR_A_NOTE = _add(
     rejections,
     *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
-    *("not_before", "requested_at"),
+    *("not_before", "requested_at", "sender", "turn"),
+)
+_PLANS = _add(
+    deliveries,
+    *("id", "job_id", "summary_id", "study_id", "destination"),
+    *("state", "reason", "since", "not_before", "sender", "turn"),
 )
 # An impression that is asked for when a model ends: made, opened again, or cancelled where it is about other findings.
 _ASKS_FOR_AN_IMPRESSION = (
@@ -147,7 +148,7 @@ _ASKS_FOR_AN_IMPRESSION = (
     _add(
         summaries,
         *("id", "study_id", "revision", "number", "findings_set", "state", "reason", "since", "requested_at"),
-        "not_before",
+        *("not_before", "sender", "turn"),
     ),
     _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
@@ -192,13 +193,13 @@ ASSEMBLE = Part(
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
         _read(associations, "id", "calling_ae", "closed_at"),
         _read_but(instances, "identity"),
-        _change(studies, "revision"),
+        _change(studies, "revision", "turn"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
-            *("input_set", "state", "reason", "since", "requested_at", "not_before"),
+            *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
         ),
         _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
@@ -263,7 +264,7 @@ DELIVER = Part(
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
-        _add(deliveries, *_A_DELIVERY),
+        _PLANS,
         _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
         _add(delivery_objects, "delivery_id", "sop_uid"),
         _change(delivery_objects, "stored", "status", "at", "dropped"),
@@ -338,7 +339,7 @@ OPERATES = Part(
         _change(summaries, "withdrawn_at"),
         _add(paused),
         _remove(paused),
-        _add(deliveries, *_A_DELIVERY),
+        _PLANS,
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         _change(delivery_objects, "at"),
         _ASKS_FOR_A_NOTE,

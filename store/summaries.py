@@ -4,14 +4,14 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, and_, exists, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, SummaryId, new_id, set_digest
 from domain.impressions import Facts, FactSource, Impression, Part
 from domain.states import SUMMARY, StudyState, SummaryEvent, SummaryState
 from store.leases import NOW, Condition, LeaseTable
-from store.tables import decisions, results, studies, summaries
+from store.tables import decisions, jobs, results, studies, summaries
 
 # Wakes whoever writes impressions.
 SUMMARIES_CHANNEL = "dicom_node_summaries"
@@ -131,6 +131,8 @@ def _adopted(connection: Connection, one: Summary, revision: int) -> Requested:
 
 def _new(connection: Connection, study: StudyId, revision: int, findings_set: str, number: int) -> SummaryId:
     made = SummaryId(new_id())
+    newest_run = select(jobs.c.sender).where(jobs.c.study_id == study).order_by(jobs.c.requested_at.desc()).limit(1)
+    sender = func.coalesce(newest_run.scalar_subquery(), "")
     row = {
         "id": made,
         "study_id": study,
@@ -142,6 +144,8 @@ def _new(connection: Connection, study: StudyId, revision: int, findings_set: st
         "since": NOW,
         "requested_at": NOW,
         "not_before": NOW,
+        "sender": sender,
+        "turn": SUMMARIES.turn(sender),
     }
     connection.execute(upsert(summaries).values(row))
     return made

@@ -18,7 +18,7 @@ from highdicom.sr import (
     TextContentItem,
 )
 
-from domain.impressions import Sentence
+from domain.impressions import Sentence, Topic
 from domain.profiles import ENHANCED_SR, ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.schemes import private_schemes
@@ -75,7 +75,7 @@ def _algorithm(content: ImpressionContent) -> list[ContentItem]:
         name=short(author.name),
         version=short(author.version),
         parameters=[
-            plain(one) for one in (f"Author: {impression.author}", *asked, f"Checks: {impression.checker}", *fallback)
+            plain(one) for one in (f"Author: {impression.author}", *asked, f"Checker: {impression.checker}", *fallback)
         ],
         manufacturer=short(author.manufacturer),
         family=concept(concepts.ARTIFICIAL_INTELLIGENCE) if model else None,
@@ -86,9 +86,10 @@ def _algorithm(content: ImpressionContent) -> list[ContentItem]:
 def _sentence(
     sentence: Sentence, content: ImpressionContent, parts: Mapping[str, Sequence[Cited]], numbers: bool
 ) -> TextContentItem:
-    """A sentence, inferred from the reports that say what it rests on, and from that."""
+    """A sentence, inferred from the reports that say what it rests on, and from that; a caution is of no number."""
     facts = list(content.cited(sentence))
     reports = dict.fromkeys(one.report for fact in facts for one in parts[fact.id] if one.report)
+    numbers = numbers and sentence.topic is not Topic.CAUTION
     found = [_fact(cited(one, content), parts[one.id], numbers) for one in facts]
     rules = [text(concepts.COMMENT, one, _INFERRED) for one in rule(sentence)]
     return _with(text(concepts.IMPRESSION, sentence.text), [*map(_composite, reports), *found, *rules])

@@ -11,6 +11,8 @@ from sr_writer.impressions.content import ImpressionContent
 
 # What the head of every object says already.
 _IN_THE_HEAD = frozenset({Caution.DEMONSTRATION, Caution.RESEARCH})
+# What differs from fact to fact; the others are of a model's whole run.
+_OF_A_FACT = frozenset({Caution.SIDE_UNKNOWN})
 
 
 def heads(content: ImpressionContent) -> tuple[str, ...]:
@@ -22,23 +24,21 @@ def heads(content: ImpressionContent) -> tuple[str, ...]:
 def author(content: ImpressionContent) -> str:
     """Who wrote the sentences and what checked them."""
     impression = content.impression
-    checked = f"checked against the findings ({impression.checker})"
     if impression.author is Author.LANGUAGE_MODEL and (model := impression.language_model):
-        return f"Sentences by the language model {model.model} of {model.provider}, prompt {model.prompt}, {checked}"
+        asked = f"{model.model} of {model.provider}, prompt {model.prompt}"
+        return f"Sentences by the language model {asked}, checked against the findings ({impression.checker})"
     instead = f", in place of a language model ({impression.fallback})" if impression.fallback else ""
-    return f"Sentences by a template{instead}, {checked}"
+    return f"Sentences by a template ({impression.checker}){instead}"
 
 
 def sentences(content: ImpressionContent) -> Iterator[tuple[str, list[str]]]:
-    """Each sentence and what it rests on: facts in words, by name alone where they were told before, and its rule."""
+    """Each sentence and what it rests on: facts in words, on one line those that were told before, and its rule."""
     told: set[str] = set()
     for one in content.impression.sentences:
-        sources = [
-            f"[{fact.id}] {fact.label}, as above" if fact.id in told else cited(fact, content)
-            for fact in content.cited(one)
-        ]
+        again = [fact for fact in one.facts if fact in told]
+        sources = [cited(fact, content) for fact in content.cited(one) if fact.id not in told]
         told.update(one.facts)
-        yield one.text, [*sources, *rule(one)]
+        yield one.text, [*sources, *([f"[{'] ['.join(again)}] as above"] if again else []), *rule(one)]
 
 
 def rule(sentence: Sentence) -> list[str]:
@@ -54,17 +54,28 @@ def cited(fact: Fact, content: ImpressionContent) -> str:
 
 
 def about(content: ImpressionContent) -> tuple[str, ...]:
-    """Whose findings they are, what was read, what is missing, and what a score is."""
+    """Whose findings they are, what was read, what a reader has to know of them, what is missing, what a score is."""
     models = [one.run.findings.model for one in content.runs]
     made_by = "; ".join(dict.fromkeys(f"{one.title} ({one.name} {one.version}, {one.manufacturer})" for one in models))
-    unread = content.facts.unread
+    unread, left_out = content.facts.unread, content.facts.left_out
     missing = f"{unread} further model{'s' * (unread > 1)} ended without findings, of which nothing is said here."
     return (
         f"Findings of: {made_by}.",
         *dict.fromkeys(f"Read: {read(one.content)}." for one in content.runs),
+        *_cautions(content),
         *([missing] if unread else []),
+        *([f"{left_out} more of what was found {'are' if left_out > 1 else 'is'} not told here."] if left_out else []),
         *([SCORE] if any(one.score for one in content.facts.facts) else []),
     )
+
+
+def _cautions(content: ImpressionContent) -> Iterator[str]:
+    """Of each model what a reader has to know, once."""
+    by_model: dict[str, dict[str, None]] = {}
+    for fact in content.facts.facts:
+        known = by_model.setdefault(fact.model, {})
+        known.update(dict.fromkeys(str(one) for one in fact.cautions if one not in _IN_THE_HEAD | _OF_A_FACT))
+    return (f"{model}: {'; '.join(said)}." for model, said in by_model.items() if said)
 
 
 def _said(fact: Fact) -> Iterator[str]:
@@ -78,7 +89,7 @@ def _said(fact: Fact) -> Iterator[str]:
     if fact.presence is Presence.ABSENT:
         yield "not reported"
     yield from map(_changed, fact.changes)
-    yield from (str(one) for one in fact.cautions if one not in _IN_THE_HEAD)
+    yield from (str(one) for one in fact.cautions if one in _OF_A_FACT)
 
 
 def _place(site: Code | None, side: Code | None) -> str:

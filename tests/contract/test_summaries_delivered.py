@@ -1,4 +1,4 @@
-"""An impression's way to a destination, on a real PostgreSQL: written, planned, superseded and taken back as any result."""
+"""An impression's way to a destination, on a real PostgreSQL: written, planned, superseded, taken back as any result."""
 
 import uuid
 from dataclasses import replace
@@ -47,7 +47,7 @@ ALL = [ARCHIVE, OTHERS]
 def say(bench: Bench, registry: Registry) -> None:
     """The role's own template, of the packages that there are."""
     ledger = bench.as_process("summarise")
-    work = Summarising(ledger.database, by_template(lambda: registry.packages.values()), POLICY, bench.clock)
+    work = Summarising(ledger.database, by_template(registry.packages.values), POLICY, bench.clock)
     LeasedLoop(ledger, work, Holder("s1", bench.life()), LEASE).step()
 
 
@@ -109,13 +109,14 @@ def objects(bench: Bench) -> list[str]:
     return [
         row[0]
         for row in bench.ask(
-            "SELECT object_key FROM dicom_node.results r JOIN dicom_node.summaries m ON m.id = r.summary_id ORDER BY number"
+            "SELECT object_key FROM dicom_node.results r"
+            " JOIN dicom_node.summaries m ON m.id = r.summary_id ORDER BY number"
         )
     ]
 
 
 def test_an_impression_is_written_once_and_goes_where_a_profile_shows_it(written: tuple[Bench, set[uuid.UUID]]) -> None:
-    bench, done = written
+    bench, _ = written
     (key,) = objects(bench)
     made = dcmread(bench.objects.path(key))
     assert made.SOPClassUID == ENHANCED_SR

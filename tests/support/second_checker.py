@@ -117,12 +117,12 @@ _ENGLISH = _words(
 _MORE = "others that the reports list"
 # What is denied in these is no finding.
 _IDIOMS = (
-    "which does not exclude it", "which does not exclude them", "this does not exclude them", "not for clinical use",
-    "which is no medical product", "which are no medical products", "no difference can be told",
-    "no finding was looked for", "no model has given a result", "without a result", "nothing can be said of it",
-    "not told here", "was not made for this question", "without a figure", _MORE,
-    "some images were left out", "compared with an earlier study", "further remark", "further results are",
-    "further result is", "within three months", "more than two years before", "within two years", "a further remark",
+    "what is not reported is not excluded", "unchanged is what the voxels cannot tell apart", "not for clinical use",
+    "which is no medical product", "which are no medical products", "no finding was looked for",
+    "no model has given a result", "without a result", "nothing can be said of it", "not told here",
+    "was not made for this question", "without a figure", _MORE, "some images were left out",
+    "compared with an earlier study", "further results are", "further result is", "more than two years before",
+    "a further remark", "within three months", "within two years", "no longer reported",
 )  # fmt: skip
 # SNOMED CT, NCIt: other words for what a code means.
 _SYNONYMS: Mapping[str, str] = {

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
@@ -36,19 +36,24 @@ def upgrade() -> None:
         sa.Column("impression", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("finished_at", moment, nullable=True),
         sa.Column("withdrawn_at", moment, nullable=True),
+        sa.Column("sender", sa.Text(), server_default="", nullable=False),
+        sa.Column("turn", sa.BigInteger(), server_default=zero, nullable=False),
+        sa.Column("served", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["study_id"], ["dicom_node.studies.id"], name=op.f("fk_summaries_study_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summaries")),
         sa.UniqueConstraint("study_id", "findings_set", name=op.f("uq_summaries_study_id_findings_set")),
         sa.UniqueConstraint("study_id", "number", name=op.f("uq_summaries_study_id_number")),
         schema="dicom_node",
     )
-    op.create_index(
-        "ix_summaries_waiting",
-        "summaries",
-        ["not_before"],
-        schema="dicom_node",
-        postgresql_where=sa.text("state in ('requested', 'running')"),
-    )
+    waiting = sa.text("state = 'requested'")
+    for name, columns, where in (
+        ("waiting", ["not_before"], sa.text("state in ('requested', 'running')")),
+        ("turn", ["turn", "not_before", "id"], waiting),
+        ("sender_turn", ["sender", "turn"], waiting),
+        ("sender_served", ["sender", "served"], None),
+        ("served", ["served"], None),
+    ):
+        op.create_index(f"ix_summaries_{name}", "summaries", columns, schema="dicom_node", postgresql_where=where)
     for table in ("results", "deliveries"):
         op.alter_column(table, "job_id", nullable=True, schema="dicom_node")
         op.add_column(table, sa.Column("summary_id", sa.Uuid(), nullable=True), schema="dicom_node")
