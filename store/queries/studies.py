@@ -60,6 +60,8 @@ def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) ->
     newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
         found = who_wait(connection, read(connection, newest, StudyRecord))
+        if not found:
+            return ()
         ids = [one.id for one in found]
         counts, work = _counts(connection, ids), work_of(connection, ids)
         unreadable = unreadable_by_study(connection, ids)
