@@ -15,6 +15,7 @@ from tests.support.counterparts import data
 MESHNET_18, MESHNET_3 = "meshnet_model30chan18cls", "meshnet_model20chan3cls"
 MODEL5, DEEPBRAIN = "meshnet_model5_gw_ae", "deepbrain_v2"
 PNEUMONIA = "pneumonia_am1codes"
+BRAINS = (MESHNET_18, MESHNET_3, MODEL5, DEEPBRAIN)
 
 Segment = tuple[str, str, str, str, tuple[int, int, int]]
 
@@ -114,7 +115,7 @@ _PILLOW = 'step = "resize"\nsize = [150, 150]\nhow = "antialias"\nlevels = 255'
 
 
 def write_brain(models: Path, name: str) -> Path:
-    """The package `name` in the folder `models`; returns its own folder. The input is called "t1"."""
+    """The package `name`, one of BRAINS, in the folder `models`; returns its own folder. The input is called "t1"."""
     tables = [_T1, *_steps("preprocessing", _BEFORE[name]), _network(name), *_steps("postprocessing", _AFTER[name])]
     tables += [_segment(number, one) for number, one in enumerate(_SEGMENTS[name], start=1)]
     return _write(models, name, [*tables, _VOLUME])
