@@ -106,7 +106,8 @@ class Facts:
     """What is known of a study's revision: this, and nothing else, may leave the node's rooms.
 
     `modality` and `body_part` are coded; `age` is a band of years ("60 to 69", "over 89"); `sex` is "F", "M" or "O",
-    and "" unless a rule allows it. `unread` counts models that ended without findings.
+    and "" unless a rule allows it. `unread` counts models that ended without findings, `left_out` what was found and
+    is no fact of these, since there would be too many or nothing can be said of it.
     """
 
     facts: tuple[Fact, ...]
@@ -115,6 +116,7 @@ class Facts:
     age: str = ""
     sex: str = ""
     unread: int = 0
+    left_out: int = 0
 
     def by_id(self) -> Mapping[str, Fact]:
         """Each fact by its id."""

@@ -71,7 +71,8 @@ def groups(clause: Sequence[Token], negated: bool, cited: Mapping[str, Fact]) ->
 def _parts(group: Group, segment: list[Token]) -> bool:
     """ "Nodules in the right lung (6 mm) and in the left lung (3 mm)": each place has its own."""
     plural = group.mention is not None and group.mention.plural
-    return plural and bool(_placed(group)) and bool(_placed(Group(None, False, segment)))
+    counted = bool(_placed(group) or group.meaning(Meaning.NUMBER, Meaning.SEVERAL))
+    return plural and counted and bool(_placed(Group(None, False, segment)))
 
 
 def _share(groups: Sequence[Group], leading: Sequence[Token]) -> None:
@@ -79,7 +80,7 @@ def _share(groups: Sequence[Group], leading: Sequence[Token]) -> None:
     for one in groups:
         one.tokens[:0] = leading
     for before, after in zip(reversed(groups[:-1]), reversed(groups[1:]), strict=True):
-        if not _placed(before):
+        if not before.parted and not _placed(before):
             before.tokens += _placed(after)
 
 
@@ -99,7 +100,7 @@ def _sited(cited: Mapping[str, Fact]) -> set[str]:
 def _segments(clause: Sequence[Token]) -> Iterator[list[Token]]:
     segment: list[Token] = []
     for one in clause:
-        if one.text == "," or (one.kind is Kind.WORD and one.text.lower() in _BETWEEN):
+        if one.text in (",", ":") or (one.kind is Kind.WORD and one.text.lower() in _BETWEEN):
             if segment:
                 yield segment
             segment = []

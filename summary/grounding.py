@@ -4,6 +4,7 @@
 a right sentence that is refused costs another try or the template's words, a wrong one that passes costs a patient.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -49,23 +50,24 @@ class Objection:
 def ground(sentences: Sequence[Sentence], facts: Facts) -> tuple[Objection, ...]:
     """Everything that is wrong with the sentences as an impression of these facts; nothing where all is right."""
     found: list[Objection] = []
-    told: list[str] = []
+    told: Counter[tuple[str, bool]] = Counter()
     for number, sentence in enumerate(sentences):
         read = _read(sentence, facts)
         found += (Objection(flaw, said, number) for flaw, said in read.flaws)
-        told += read.told
+        told.update((one, read.compares) for one in read.told)
     return (*found, *_whole(sentences, facts, told))
 
 
-def _whole(sentences: Sequence[Sentence], facts: Facts, told: Sequence[str]) -> Iterator[Objection]:
-    """What is wrong with the sentences together."""
+def _whole(sentences: Sequence[Sentence], facts: Facts, told: Counter[tuple[str, bool]]) -> Iterator[Objection]:
+    """What is wrong with the sentences together: each finding is told once, and once more where it is compared."""
     if len(sentences) > _MOST_SENTENCES or sum(len(one.text) for one in sentences) > _LONGEST:
         yield Objection(Flaw.LENGTH, f"more than {_MOST_SENTENCES} sentences or {_LONGEST} characters")
     for one in facts.facts:
-        if one.presence is Presence.PRESENT and one.id not in told:
+        times = [told[one.id, compares] for compares in (False, True)]
+        if one.presence is Presence.PRESENT and not any(times):
             yield Objection(Flaw.OMISSION, f"{one.id} is reported by a model and not mentioned")
-        if told.count(one.id) > 1:
-            yield Objection(Flaw.TWICE, f"{one.id} is told {told.count(one.id)} times")
+        if max(times) > 1:
+            yield Objection(Flaw.TWICE, f"{one.id} is told {max(times)} times")
 
 
 @dataclass
@@ -74,6 +76,7 @@ class _Reading:
 
     flaws: list[tuple[Flaw, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    compares: bool = False
 
     def refuse(self, flaw: Flaw, said: str) -> None:
         self.flaws.append((flaw, said))
@@ -118,6 +121,7 @@ def _read(sentence: Sentence, facts: Facts) -> _Reading:
     cited = {one: known[one] for one in sentence.facts if one in known}
     tokens = Lexicon(facts, cited).tokens(sentence.text)
     _one_without(tokens, reading)
+    reading.compares = any(one.kind is Kind.CHANGE or one.means in _COMPARES for one in tokens)
     _words(tokens, cited, reading)
     for clause in clauses(tokens):
         _clause(clause, cited, reading)
@@ -186,7 +190,7 @@ def _mentioned(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> li
         claims = [one for one in group.tokens if one.held or one.means not in (Meaning.PLAIN, Meaning.NEGATION)]
         if claims and len(cited) != 1:
             reading.refuse(Flaw.SOURCE, f'of which fact "{claims[0].text}" is, is not said')
-        return list(cited.values()) if len(cited) == 1 and not group.negated else None
+        return list(cited.values()) if claims and len(cited) == 1 and not group.negated else None
     named = [fact for one, fact in cited.items() if one in group.mention.facts]
     if not named:
         return None  # said already, word by word
@@ -289,6 +293,7 @@ def _certainty(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
 
 
 _DIRECTION = {Meaning.UP: 1, Meaning.DOWN: -1, Meaning.SAME: 0}
+_COMPARES = frozenset({Meaning.COMPARED, *_DIRECTION})
 
 
 def _changes(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
@@ -309,7 +314,7 @@ def _changes(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
 
 def _new(group: Group, facts: Sequence[Fact], told: Sequence[str]) -> list[str]:
     """Which facts a group tells: of what is there, one word in the singular tells one."""
-    ids = [one.id for one in facts]
+    ids = [one.id for one in facts if not (group.parted and one.id in told)]
     single = group.mention is not None and not group.mention.plural and not group.negated
     if not single or len(ids) == 1 or any(_own_plural_label(one) for one in facts):
         return ids

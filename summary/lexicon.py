@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from domain import words
 from domain.findings import Code
@@ -69,6 +70,7 @@ _MARKS = frozenset(".,;:()/%+'-")
 Phrase = tuple[str, ...]
 
 
+@lru_cache(maxsize=8192)
 def phrase(text: str) -> Phrase:
     """The words of a term in their one form."""
     return tuple(normal(one) for one in _PHRASE.findall(text))

@@ -32,7 +32,7 @@ class Meaning(StrEnum):
 
 
 _PLAIN = """
-a an the this that these those it its they their there here which whose each other same such also too
+a an the this that these those it its they them their there here which whose each other same such also too
 is are was were be been being has have had having can could does do did
 in on of at by with to for from as per within into through between among across along around under
 and or but while whereas although though however if where when respectively additionally addition furthermore

@@ -82,7 +82,6 @@ AREA = Concept("42798000", "SCT", "Area", "CID 7469, 7471")
 
 # Categories of structures: SNOMED CT's anatomical structure, and the body structure that stood for it earlier.
 ANATOMICAL_STRUCTURE = Concept("91723000", "SCT", "Anatomical Structure", "CID 7150")
-BODY_STRUCTURE = Concept("123037004", "SCT", "Anatomical Structure", "CID 7150 of earlier editions")
 
 RELATIONAL_CONCEPT = Concept("309825002", "SCT", "Spatial and Relational Concept", "CID 7150")
 BACKGROUND = Concept("125040", "DCM", "Background", "CID 7151, PS3.3 C.8.20.2")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
+from domain.coding import is_private
 from domain.findings import Code, Findings, Measurement
-from models.coding import is_private
 from sr_writer.codes.wording import short
 
 

@@ -65,17 +65,11 @@ _IN_ASCII = str.maketrans(
         "\N{MICRO SIGN}": "u", "μ": "u",
     }
 )  # fmt: skip
-_ANATOMY = {(one.value, one.scheme) for one in (concepts.ANATOMICAL_STRUCTURE, concepts.BODY_STRUCTURE)}
 
 
 def concept(code: Code) -> CodedConcept:
     """The code as DICOM writes it; its meaning in ASCII, at most 64 characters."""
     return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=short(code.meaning))
-
-
-def is_anatomy(category: Code) -> bool:
-    """Whether a structure of this category (CID 7150) is a part of the body, not something found in it."""
-    return (category.value, category.scheme) in _ANATOMY
 
 
 def procedure(modality: str) -> Code:

@@ -22,10 +22,11 @@ from highdicom.sr import (
 )
 
 from domain import findings as domain
+from domain.anatomy import is_anatomy
 from domain.findings import Code, FindingProbability, Findings, Segment
 from domain.words import Resolution, certainty, number
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import concept, is_anatomy, plain
+from sr_writer.codes.wording import concept, plain
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
 from sr_writer.segments.segmentation import reference_to, tracking

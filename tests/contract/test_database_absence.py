@@ -43,7 +43,7 @@ def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, stat
         _raise(connection, state)
 
 
-def test_every_session_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
+def test_every_session_has_keepalives_and_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
     database = Database(database_url)
     notifications = database.listener("anything")
     with ExitStack() as held:
