@@ -89,6 +89,15 @@ ROWS = (
         ("report-of-regions", "report-of-segments", "segmentation"),
     ),
     Row(
+        "Beyond the profile: what the results of all models come to, in sentences",
+        "yes",
+        "Enhanced SR, else Basic Text SR, Encapsulated PDF or Secondary Capture; TID 2000, (121073, DCM, Impression) "
+        "INFERRED FROM the measurement reports and their numbers",
+        "tests/unit/test_sr_writer_impression.py::"
+        "test_each_sentence_is_inferred_from_the_report_that_says_what_it_rests_on_and_from_no_other",
+        ("impression", "impression-as-pdf"),
+    ),
+    Row(
         "Image references",
         "yes",
         "Key Object Selection; TID 2010, title (113000, DCM, Of Interest)",

@@ -65,6 +65,8 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         # Its templates are older than the inclusion of TID 4019 in the measurement groups.
         r"\(11100[0-3],DCM,\"Algorithm (Name|Version|Family|Parameters)\"\): Content Item not in template",
         r"\(122405,DCM,\"Algorithm Manufacturer\"\): Content Item not in template",
+        # TID 2000 is extensible (PS3.16): what a sentence rests on, and by what it is tracked, are items of our own.
+        r"TEXT \(121073,DCM,\"Impression\"\)/.*: Content Item not in template",
         # Its TID 1501 is older than the qualitative evaluations in it.
         r"\(121052,DCM,\"Presence of property\"\): Content Item not in template",
         # Its context group 100 is of 2019; radiography has been added since.
