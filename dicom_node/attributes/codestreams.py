@@ -11,7 +11,6 @@ from importlib import import_module
 from itertools import pairwise
 from typing import cast
 
-import numpy as np
 from imagecodecs import packbits_decode
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.uid import (
@@ -122,15 +121,16 @@ def _by_segments(frame: bytes, runner: DecodeRunner) -> bytearray:
     """
     width, pixels = runner.bits_allocated // 8, runner.rows * runner.columns
     segments = _rle_segments(frame, runner.samples_per_pixel * width)
-    values = np.empty((runner.samples_per_pixel, pixels, width), np.uint8)
+    values = bytearray(runner.samples_per_pixel * pixels * width)
     for number, segment in enumerate(segments):
         made = packbits_decode(segment)
         # What is behind the last pixel is padding, which G.3.1 allows a byte of.
         if len(made) < pixels or any(made[pixels:]):
             raise ValueError(f"an RLE segment of {len(made)} bytes for {pixels} pixels")
-        values[number // width, :, width - 1 - number % width] = np.frombuffer(made, np.uint8, pixels)
+        begins = number // width * pixels * width
+        values[begins + width - 1 - number % width : begins + pixels * width : width] = made[:pixels]
     runner.set_option("planar_configuration", 1)
-    return bytearray(values.tobytes())
+    return values
 
 
 def _rle_segments(frame: bytes, wanted: int) -> list[bytes]:

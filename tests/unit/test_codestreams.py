@@ -2,6 +2,7 @@
 
 import io
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from dicom_node.attributes import codestreams
 from dicom_node.attributes.files import DAMAGED
 from domain.errors import UnusableInput
 from inference_worker.pixels import decoded
-from tests.support.counterparts import data
+from tests.support.counterparts import data, require
 
 RLE, JPEG_2000, JPEG_LS = "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm"
 EOI = b"\xff\xd9"
@@ -157,3 +158,20 @@ def test_no_whole_frame_of_the_test_data_is_refused() -> None:
             get_decoder(dataset.file_meta.TransferSyntaxUID).as_array(dataset, index=0, raw=True)
             read += 1
     assert read >= 30
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_rle_frames_have_the_values_that_dcmtk_finds(tmp_path: Path) -> None:
+    compared = 0
+    for path in files():
+        dataset = dcmread(path)
+        if dataset.file_meta.TransferSyntaxUID != RLELossless:
+            continue
+        subprocess.run([require("dcmdrle"), path, tmp_path / "judged.dcm"], capture_output=True, check=True)
+        other = dcmread(tmp_path / "judged.dcm")
+        for index in range(min(int(dataset.get("NumberOfFrames", 1)), 2)):
+            got, _ = get_decoder(RLELossless).as_array(dataset, index=index, raw=True)
+            wanted, _ = get_decoder(ExplicitVRLittleEndian).as_array(other, index=index, raw=True)
+            assert np.array_equal(got, wanted), path.name
+            compared += 1
+    assert compared >= 12
