@@ -70,12 +70,22 @@ class Call:
 
     provider: str
     model: str
-    digest: str  # of what left, or would have
+    digest: str  # of what left
     fault: Fault | None
     seconds: float
     tokens_in: int = 0
     tokens_out: int = 0
     cached: bool = False
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What is about to be told to whom: `payload` are the bytes that `digest` is of."""
+
+    provider: str
+    model: str
+    digest: str
+    payload: bytes
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,10 @@ _PAUSES = RetryPolicy(first=1.0, factor=2.0, longest=20.0, attempts=3)
 
 
 class Chain:
-    """Asks. `total` (s) is the longest that a question takes over all providers; `record` is told of each call."""
+    """Asks. `total` (s) is the longest that a question takes over all providers.
+
+    `leaves` is told before anything leaves, and may raise to keep it here; `record` is told what came of each call.
+    """
 
     def __init__(
         self,
@@ -131,12 +144,14 @@ class Chain:
         clock: Clock,
         total: float = 120.0,
         cache: Cache | None = None,
+        leaves: Callable[["Leaving"], None] = lambda leaving: None,
         record: Callable[[Call], None] = lambda call: None,
         chance: random.Random | None = None,
     ) -> None:
         self._clock = clock
         self._total = total
         self._cache = Cache() if cache is None else cache
+        self._leaves = leaves
         self._record = record
         self._chance = chance or random.Random()
         self._lines = [_Line(one, clock.monotonic()) for one in providers]
@@ -205,6 +220,7 @@ class Chain:
         key = line.keys.next(began)
         if key is None:
             raise ProviderError(Fault.AUTHENTICATION if line.last is None else line.last, "every key of it rests")
+        self._leaves(Leaving(provider.name, provider.model, digest(asked), payload(asked)))
         try:
             completion = provider.client.complete(asked, key, provider.timeouts.within(deadline - began))
         except ProviderError as error:

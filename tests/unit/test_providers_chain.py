@@ -9,7 +9,7 @@ import pytest
 from domain.clock import ManualClock
 from summary.prompt import Prompt
 from summary.providers.cache import Cache, digest
-from summary.providers.chain import Call, Chain, Completion, Limits, Provider, Timeouts
+from summary.providers.chain import Call, Chain, Completion, Leaving, Limits, Provider, Timeouts
 from summary.providers.faults import HANDLING, Fault, Next, NoAnswer, ProviderError
 from summary.providers.limits import Breaker, BreakerState, Bucket, Budget, Keys
 
@@ -55,11 +55,12 @@ class Trial:
     ) -> None:
         self.clock = ManualClock()
         self.calls: list[Call] = []
+        self.left: list[Leaving] = []
         self.clients = [Scripted(self.clock, list(one), takes) for one in scripts]
         providers = [
             Provider(f"p{number}", "m", client, keys, limits or Limits()) for number, client in enumerate(self.clients)
         ]
-        self.chain = Chain(providers, self.clock, total, Cache(), self.calls.append, random.Random(1))
+        self.chain = Chain(providers, self.clock, total, Cache(), self.left.append, self.calls.append, random.Random(1))
 
     def ask(self, asked: Prompt = ASKED) -> str:
         return self.chain(asked).provider
@@ -180,6 +181,7 @@ def test_each_call_is_told_with_the_digest_of_what_left() -> None:
     trial = Trial([Fault.OVERLOADED, GOOD])
     trial.ask()
     assert [one.digest for one in trial.calls] == [digest(ASKED)] * 2
+    assert [one.digest for one in trial.left] == [digest(ASKED)] * 2
     assert trial.calls[-1].tokens_in == 100
 
 
