@@ -260,11 +260,11 @@ class OwnProfile(Section):
     """Which results the readers behind a destination can show, and as what."""
 
     objects: tuple[ResultKind, ...] = Field(
-        min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT"
+        min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT, IMPRESSION"
     )
     reports: tuple[Report, ...] = Field(
         tuple(Report),
-        description="SOP classes of coded reports, the best first; text: a plain report where it takes none of them",
+        description="SOP classes of reports, the best first; text: a plain report where it takes none of the others",
     )
     segmentations: tuple[Segmentation, ...] = Field(
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
