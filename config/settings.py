@@ -163,6 +163,16 @@ class Privacy(Section):
     )
 
 
+class Summary(Section):
+    """The impression of a study: a few sentences about the findings of all of its models, as a result of its own."""
+
+    enabled: Flag = Field(
+        True,
+        description="write an impression of each study of which a model has findings, when the last of its models has "
+        "ended; by a template, with no connection to anywhere",
+    )
+
+
 class Retention(Section):
     """What is removed, and when. Nothing that is undelivered, unprocessed or under a hold ever is."""
 
@@ -377,6 +387,7 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    summary: Summary = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
