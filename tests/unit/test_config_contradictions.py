@@ -148,11 +148,12 @@ def test_an_address_that_is_none_is_told_also_beside_the_node_that_has_the_port(
 
 
 def test_room_that_no_disk_has_keeps_a_node_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "objects" / "instances").mkdir(parents=True)
     for name in ("keep_free", "until_free"):
         wanted = {"keep_free": 1 << 45, name: (1 << 45) + 1}
         settings = Settings.model_validate({"data": tmp_path, "retention": wanted})
         (*_, said) = [one.said for one in needed_places(settings)]
-        assert said.startswith(f"retention.{name} ({wanted[name]}): the whole disk of {tmp_path} has ")
+        assert said.startswith(f"retention.{name} ({wanted[name]}): the whole disk of {tmp_path}")
     assert not list(needed_places(Settings.model_validate({"data": tmp_path, "retention": {"keep_free": 1 << 20}})))
 
 

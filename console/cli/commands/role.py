@@ -1,11 +1,13 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import typer
 
+from config.places import lacking_room, named_places
 from config.settings import Settings
+from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -22,12 +24,15 @@ from console.cli.options import (
     Port,
     Rules,
     Supervisor,
+    refuse,
     settings_from,
 )
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
+from roles.ports import closed
 from roles.process import conceal, die_with, run_role
 from roles.table import ROLES
+from roles.unusable import unusable
 
 app = typer.Typer()
 
@@ -133,12 +138,25 @@ def _role_command(role: str) -> Callable[..., None]:
     return command
 
 
-def _become(role: str, read: Callable[[], Settings], index: int, supervisor: int | None) -> None:
+def _become(role: str, read: "partial[Settings]", index: int, supervisor: int | None) -> None:
     settings = read()
     conceal()
     if supervisor is not None:
-        die_with(supervisor)
+        die_with(supervisor)  # which has looked at all of them
+    else:
+        refuse(_faults(role, settings), read)
     raise typer.Exit(run_role(role, ROLES[role], settings, index, read))
+
+
+def _faults(role: str, settings: Settings) -> Iterator[Fault]:
+    """What `up` would not start with, as far as it concerns this role and this machine."""
+    yield from named_places(settings)
+    if role == "retain":
+        yield from lacking_room(settings)
+    if role == "listen":  # which needs no database, and may share its port with others of its kind
+        yield from closed(settings) if settings.listener.processes == 1 else ()
+    else:
+        yield from unusable(settings)
 
 
 for _role in _ALIKE:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -13,7 +13,6 @@ import typer
 from config import logs, reach
 from config.places import needed_places
 from config.settings import Settings
-from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -29,8 +28,8 @@ from console.cli.options import (
     Port,
     Rules,
     Settle,
+    refuse,
     settings_from,
-    sources_of,
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
@@ -93,13 +92,13 @@ def up(
         logging__file=log_file,
     )
     settings = read()
-    _refuse(needed_places(settings), read)
+    refuse(needed_places(settings), read)
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
     asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
-        _refuse(closed(settings), read)
+        refuse(closed(settings), read)
         embedded.refuse_unusable(settings)
         Supervisor(
             settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings, read), asked, read
@@ -108,7 +107,7 @@ def up(
 
 def _begun(settings: Settings, read: "partial[Settings]") -> None:
     """The listeners have been started: for whoever manages services the node is there, whatever else it waits for."""
-    _refuse(unusable(settings), read)
+    refuse(unusable(settings), read)
     notify("READY=1\nSTATUS=scanners are answered; the other roles start")
     _warn(settings)
 
@@ -158,13 +157,6 @@ def _warnings(settings: Settings) -> list[str]:
     unasked = {one.name: packages.descriptionless(one, settings, rules) for one in found}
     warnings += [f"model package {name} does not run: {said}" for name, said in unasked.items() if said]
     return warnings
-
-
-def _refuse(faults: Iterable[Fault], read: "partial[Settings]") -> None:
-    """What would otherwise show as roles that die again and again; raises ConfigurationError with each one's place."""
-    if found := list(faults):
-        sources = sources_of(*read.args, **read.keywords)
-        raise ConfigurationError(*map(sources.line, found))
 
 
 def _say_what_does_not_work(settings: Settings) -> None:
