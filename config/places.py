@@ -174,7 +174,7 @@ def lacking_room(settings: Settings) -> Iterator[Fault]:
     place = _nearest(images)
     total = shutil.disk_usage(place).total
     for name in ("keep_free", "until_free"):
-        if (wanted := getattr(settings.retention, name)) >= total:
+        if 0 < total <= (wanted := getattr(settings.retention, name)):
             yield Fault(
                 f"retention.{name} ({wanted}): the whole disk of {place} has {total} bytes: every study that is done"
                 f" would be removed, and that much is never free; {total // 10} would be a tenth of it",

@@ -77,7 +77,7 @@ def test_destinations_are_those_of_the_file_and_what_waits_for_a_restart_is_name
     )
     settings.write_text(other)
     said = node.run("reload")
-    assert "taken over: destinations, retention.images_days" in said
+    assert "taken over: retention.images_days, destinations" in said
     # Whoever sends the signal alone reads it in the log.
     assert "settings that wait for a restart: spool.disk_floor" in node.log.read_text()
     answer = last_answer(node.data, "up")

@@ -1,6 +1,6 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 import typer
@@ -31,11 +31,14 @@ from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
 from roles.ports import closed
 from roles.process import conceal, die_with, run_role
-from roles.table import ROLES
+from roles.table import GROUPS, ROLES
 from roles.unusable import unusable
 
 app = typer.Typer()
 
+# Who reads which settings.
+_OF_MODELS = {"assemble", "work"}
+_OF_BUS = {"relay", *(group.role for group in GROUPS.values())}
 # Roles whose commands differ in nothing but the role.
 _ALIKE = ("index", "assemble", "relay", "write", "deliver", "retain")
 
@@ -149,14 +152,19 @@ def _become(role: str, read: "partial[Settings]", index: int, supervisor: int | 
 
 
 def _faults(role: str, settings: Settings) -> Iterator[Fault]:
-    """What `up` would not start with, as far as it concerns this role and this machine."""
-    yield from named_places(settings)
+    """What `up` would not start with, as far as this role reads it: elsewhere may lie what another one needs."""
+    reads = {"logging", "database", *(["models"] if role in _OF_MODELS else []), *(["bus"] if role in _OF_BUS else [])}
+    yield from _of(reads, named_places(settings))
     if role == "retain":
         yield from lacking_room(settings)
-    if role == "listen":  # which needs no database, and may share its port with others of its kind
-        yield from closed(settings) if settings.listener.processes == 1 else ()
-    else:
-        yield from unusable(settings)
+    if role != "listen":
+        yield from _of(reads, unusable(settings))
+    elif settings.listener.processes == 1:  # else it shares its port with others of its kind
+        yield from closed(settings)
+
+
+def _of(sections: Collection[str], faults: Iterable[Fault]) -> Iterator[Fault]:
+    return (one for one in faults if one.paths[0][0] in sections)
 
 
 for _role in _ALIKE:
