@@ -50,6 +50,13 @@ inference_seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
     registry=REGISTRY,
 )
+summary_seconds = Histogram(
+    "dicom_node_summary_seconds",
+    "Seconds of writing one impression, with every try of it",
+    ["outcome"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
+)
 deliveries = Counter(
     "dicom_node_deliveries",
     "Attempts to deliver the results of a model or a rejection note",

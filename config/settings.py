@@ -163,6 +163,16 @@ class Privacy(Section):
     )
 
 
+class Summary(Section):
+    """The impression of a study: a few sentences about the findings of all of its models, as a result of its own."""
+
+    enabled: Flag = Field(
+        True,
+        description="write an impression of each study of which a model has findings, when the last of its models has "
+        "ended; by a template, with no connection to anywhere",
+    )
+
+
 class Retention(Section):
     """What is removed, and when. Nothing that is undelivered, unprocessed or under a hold ever is."""
 
@@ -260,11 +270,11 @@ class OwnProfile(Section):
     """Which results the readers behind a destination can show, and as what."""
 
     objects: tuple[ResultKind, ...] = Field(
-        min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT"
+        min_length=1, description="kinds in order: SEG, SR-REGIONS, SR, PM, GSPS, SC, KOS, PDF, TEXT, IMPRESSION"
     )
     reports: tuple[Report, ...] = Field(
         tuple(Report),
-        description="SOP classes of coded reports, the best first; text: a plain report where it takes none of them",
+        description="SOP classes of reports, the best first; text: a plain report where it takes none of the others",
     )
     segmentations: tuple[Segmentation, ...] = Field(
         (Segmentation.BINARY,), min_length=1, description="binary, label-map; the best first"
@@ -377,6 +387,7 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    summary: Summary = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

@@ -1,5 +1,7 @@
 """Which result objects a destination gets: the kinds, the forms that each may take, and the choice among them.
 
+Most kinds are of one run of a model; an impression is of a study, of all that its models found.
+
 A form is a SOP class in a transfer syntax. A profile says which kinds a destination's readers want; what the
 destination accepts (seen by asking it) decides in which form each goes, and every decision says why.
 """
@@ -45,7 +47,7 @@ TRANSFER_SYNTAXES = {
 
 
 class ResultKind(StrEnum):
-    """What a result object is for. A run makes those that its findings give something for."""
+    """What a result object is for. A run makes those of a run that its findings give something for."""
 
     SEG = "SEG"  # the segments
     SR_REGIONS = "SR-REGIONS"  # what lies where, with an outline, a box or a point on an image each
@@ -57,14 +59,22 @@ class ResultKind(StrEnum):
     KOS = "KOS"  # which images to look at first
     PDF = "PDF"  # the report as pages
     TEXT = "TEXT"  # the report as plain text
+    IMPRESSION = "IMPRESSION"  # what the findings of all models come to, in sentences
+
+
+OF_A_STUDY = frozenset({ResultKind.IMPRESSION})
+OF_A_RUN = frozenset(ResultKind) - OF_A_STUDY
+
+# Between the names of the forms that one form refers to.
+_AND = "+"
 
 
 @dataclass(frozen=True)
 class ResultFormat:
     """One way to write a kind of object.
 
-    `refers` is the name of the form of the segmentation that a report refers to, "" for one that refers to none: the
-    report of a destination must not point at an object that the destination does not get.
+    `refers` names the forms of the objects that it refers to: a report that of its segmentation, an impression those of
+    the coded reports; "" where it refers to none. What a destination gets must not point at what it does not get.
 
     UIDs are derived from `name`, so it is made of codes alone: a word that people are shown may change, a UID may not.
     """
@@ -79,6 +89,15 @@ class ResultFormat:
         """What tells it from every other form: kind, SOP class, transfer syntax and the name of what it refers to."""
         parts = (self.kind, self.sop_class, self.transfer_syntax, self.refers)
         return "_".join(part for part in parts if part)
+
+    @property
+    def referred(self) -> tuple[str, ...]:
+        """The names in `refers`."""
+        return tuple(filter(None, self.refers.split(_AND)))
+
+    def stands_for(self, name: str) -> bool:
+        """Whether it has this name, or was written in its place because there was nothing that it could refer to."""
+        return name == self.name or (not self.refers and name.startswith(f"{self.name}_"))
 
     @property
     def context(self) -> tuple[str, str]:
@@ -114,10 +133,11 @@ class Profile:
     """What the readers behind a destination can show.
 
     `objects` are the kinds to send; "SR" stands for SR-LIKELIHOODS too. `reports` and `segmentations` are SOP classes
-    in order of preference; `compress` prefers a compressed transfer syntax for what has pixels. `supersede` and
-    `withdraw` say how it is told of results that newer ones replace, and of those that are wrong. An archive may delete
-    what it is told is superseded, and one that knows no such notes shows them as documents: a site has to want that. Of
-    what is wrong it is told unless the site says otherwise, for there a document is better than silence.
+    in order of preference; an impression goes in those of `reports` that are for sentences, else as a page. `compress`
+    prefers a compressed transfer syntax for what has pixels. `supersede` and `withdraw` say how it is told of results
+    that newer ones replace, and of those that are wrong. An archive may delete what it is told is superseded, and one
+    that knows no such notes shows them as documents: a site has to want that. Of what is wrong it is told unless the
+    site says otherwise, for there a document is better than silence.
     """
 
     name: str
@@ -152,6 +172,14 @@ _COMPRESSED = {
     SECONDARY_CAPTURE: (DEFLATED,),
 }
 _CODED = (ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS)
+# The SOP classes of an impression that are reports, and those that are pages, for readers who see no report.
+_IMPRESSIONS = {Report.ENHANCED: ENHANCED_SR, Report.TEXT: BASIC_TEXT_SR}
+_PAGES = (ENCAPSULATED_PDF, SECONDARY_CAPTURE)
+# Which kinds refer to which, in the forms in which a destination gets them.
+_REFERS: Mapping[ResultKind, Sequence[ResultKind]] = {
+    ResultKind.SR: (ResultKind.SEG,),
+    ResultKind.IMPRESSION: _CODED,
+}
 _ONE_CLASS: Mapping[ResultKind, str] = {
     ResultKind.PM: PARAMETRIC_MAP,
     ResultKind.GSPS: GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
@@ -169,10 +197,28 @@ BUILT_IN: Mapping[str, Profile] = {
         # map, for OHIF 3.13 shows one on the wrong slices and says nothing of it.
         Profile(
             "default",
-            (ResultKind.SEG, ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.GSPS, ResultKind.SC, ResultKind.KOS),
+            (
+                ResultKind.SEG,
+                ResultKind.SR_REGIONS,
+                ResultKind.SR,
+                ResultKind.GSPS,
+                ResultKind.SC,
+                ResultKind.KOS,
+                ResultKind.IMPRESSION,
+            ),
         ),
         # OHIF over Orthanc: it draws SEG and outlines in an SR, and has no use for GSPS and KOS.
-        Profile("ohif", (ResultKind.SEG, ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SC, ResultKind.PDF)),
+        Profile(
+            "ohif",
+            (
+                ResultKind.SEG,
+                ResultKind.SR_REGIONS,
+                ResultKind.SR,
+                ResultKind.SC,
+                ResultKind.PDF,
+                ResultKind.IMPRESSION,
+            ),
+        ),
         Profile(
             "weasis",
             (
@@ -184,13 +230,18 @@ BUILT_IN: Mapping[str, Profile] = {
                 ResultKind.SC,
                 ResultKind.KOS,
                 ResultKind.PDF,
+                ResultKind.IMPRESSION,
             ),
             compress=True,
         ),
         # A PACS whose viewer shows pictures, presentation states and pages alone.
-        Profile("classic", (ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF)),
+        Profile(
+            "classic",
+            (ResultKind.GSPS, ResultKind.SC, ResultKind.KOS, ResultKind.PDF, ResultKind.IMPRESSION),
+            reports=(),
+        ),
         # Software that takes a report's text over.
-        Profile("reporting", (ResultKind.TEXT,)),
+        Profile("reporting", (ResultKind.TEXT, ResultKind.IMPRESSION), reports=(Report.TEXT,)),
     )
 }
 
@@ -210,6 +261,8 @@ def forms(kind: ResultKind, profile: Profile) -> tuple[ResultFormat, ...]:
         classes = [_SEGMENTATIONS[one] for one in profile.segmentations]
     elif kind in _CODED:
         classes = [_REPORTS[one] for one in profile.reports if one in _REPORTS]
+    elif kind is ResultKind.IMPRESSION:
+        classes = [*(_IMPRESSIONS[one] for one in profile.reports if one in _IMPRESSIONS), *_PAGES]
     else:
         classes = [_ONE_CLASS[kind]]
     return tuple(
@@ -220,33 +273,39 @@ def forms(kind: ResultKind, profile: Profile) -> tuple[ResultFormat, ...]:
 
 
 def choose(
-    profile: Profile, accepted: Collection[tuple[str, str]] | None, written: Collection[ResultFormat] | None = None
+    profile: Profile,
+    accepted: Collection[tuple[str, str]] | None,
+    written: Collection[ResultFormat] | None = None,
+    of: Collection[ResultKind] = OF_A_RUN,
 ) -> tuple[Choice, ...]:
     """The form of each kind that the profile wants, in its order; coded reports that cannot go become plain text.
 
     `accepted` are the (SOP class, transfer syntax) that the destination takes, None where it never answered: then each
-    kind goes in the form that is taken most widely. With `written`, only these forms are there to choose from, and a
-    kind that the destination would take but of which there is none is not spoken of: the findings gave nothing for it.
+    kind goes in the form that is taken most widely. Only kinds in `of` are spoken of; what they refer to is chosen with
+    them. With `written`, only these forms are there to choose from, and a kind that the destination would take but of
+    which there is none is not spoken of: the findings gave nothing for it.
     """
     wanted = _expanded(profile.objects)
-    there = {form.kind for form in written} if written is not None else set(ResultKind)
     choices: dict[ResultKind, Choice] = {}
-    # Segmentations first, for a report refers to the one that goes with it.
-    for kind in sorted(wanted, key=lambda one: one is not ResultKind.SEG):
-        if kind in there:
-            choices[kind] = _choice(kind, profile, accepted, written, _referred(kind, choices))
+    # What others refer to first.
+    for kind in sorted(wanted, key=_depth):
+        ready = written if kind in of else None
+        if ready is None or kind in {form.kind for form in ready}:
+            choices[kind] = _choice(kind, profile, accepted, ready, _referred(kind, choices))
         elif (choice := _choice(kind, profile, accepted)).form is None:
             choices[kind] = choice
-    made = [choices[kind] for kind in wanted if kind in choices]
+    made = [choices[kind] for kind in wanted if kind in of and kind in choices]
     unsent = [one for one in made if one.form is None and one.kind in _CODED]
     if unsent and Report.TEXT in profile.reports and ResultKind.TEXT not in wanted:
         made.append(_instead(_choice(ResultKind.TEXT, profile, accepted, written), unsent))
     return tuple(made)
 
 
-def to_write(profile: Profile, accepted: Collection[tuple[str, str]] | None) -> frozenset[ResultFormat]:
-    """The forms to write for a destination."""
-    return frozenset(choice.form for choice in choose(profile, accepted) if choice.form)
+def to_write(
+    profile: Profile, accepted: Collection[tuple[str, str]] | None, of: Collection[ResultKind] = OF_A_RUN
+) -> frozenset[ResultFormat]:
+    """The forms to write for a destination, of the kinds in `of`."""
+    return frozenset(choice.form for choice in choose(profile, accepted, of=of) if choice.form)
 
 
 def _expanded(objects: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
@@ -255,10 +314,15 @@ def _expanded(objects: tuple[ResultKind, ...]) -> tuple[ResultKind, ...]:
     return tuple(dict.fromkeys(both))
 
 
+def _depth(kind: ResultKind) -> int:
+    """How many kinds have to be chosen one after the other before this one can be."""
+    return max((1 + _depth(one) for one in _REFERS.get(kind, ())), default=0)
+
+
 def _referred(kind: ResultKind, choices: Mapping[ResultKind, Choice]) -> str:
-    """The name of the segmentation that a report of this kind refers to: the one that is sent with it."""
-    segmentation = choices.get(ResultKind.SEG)
-    return segmentation.form.name if kind is ResultKind.SR and segmentation and segmentation.form else ""
+    """What an object of this kind refers to: the forms of those kinds that are sent with it."""
+    forms = (choices[one].form for one in _REFERS.get(kind, ()) if one in choices)
+    return _AND.join(form.name for form in forms if form)
 
 
 def _choice(
@@ -268,7 +332,7 @@ def _choice(
     written: Collection[ResultFormat] | None = None,
     refers: str = "",
 ) -> Choice:
-    allowed = [replace(form, refers=refers) for form in forms(kind, profile)]
+    allowed = [form if form.sop_class in _PAGES else replace(form, refers=refers) for form in forms(kind, profile)]
     if accepted is None:
         allowed.sort(key=_rareness)
     taken = [form for form in allowed if accepted is None or form.context in accepted]

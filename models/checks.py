@@ -11,11 +11,11 @@ from config.tables import Document
 from config.toml_lines import KeyPath
 from domain import preferences
 from domain.choice import INPUTS_MOST
+from domain.coding import SIDES, fault
 from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
-from models.coding import SIDES, fault
 from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, Lesions, Manifest
 
 if TYPE_CHECKING:

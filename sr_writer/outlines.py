@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from domain.anatomy import is_anatomy
 from domain.findings import Findings, Measurement, Region, Segment, Shape
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import is_anatomy
 from sr_writer.contours import contour, contours
 from sr_writer.source import Source
 

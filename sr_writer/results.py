@@ -12,7 +12,17 @@ from pydicom.dataset import Dataset
 from domain.editions import FIRST, Edition
 from domain.errors import IntegrityError
 from domain.findings import FindingProbability, Findings, Region
-from domain.profiles import COMPREHENSIVE_3D_SR, SEGMENTATION, ResultFormat, ResultKind
+from domain.profiles import (
+    BASIC_TEXT_SR,
+    COMPREHENSIVE_3D_SR,
+    COMPREHENSIVE_SR,
+    ENHANCED_SR,
+    GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    SECONDARY_CAPTURE,
+    SEGMENTATION,
+    ResultFormat,
+    ResultKind,
+)
 from sr_writer import parametric_map
 from sr_writer.codes.schemes import private_schemes
 from sr_writer.codes.sentences import comments
@@ -53,10 +63,10 @@ _DRAFTS: Mapping[ResultKind, Callable[[Content, ResultFormat], Iterator[Draft]]]
 }
 # Kinds whose series belongs to a part of the body (PS3.3 C.7.3.1); that of a document does not.
 _OF_A_REGION = frozenset({ResultKind.SEG, ResultKind.PM, ResultKind.GSPS, ResultKind.SC})
-# Of these the images of one frame have to say the side of a part that there are two of, if only that it is not known.
-_OF_A_SIDE = frozenset({ResultKind.GSPS, ResultKind.SC})
-# Kinds that name the documents that they supersede (PS3.3 C.17.2).
-_DOCUMENTS = frozenset({ResultKind.SR_REGIONS, ResultKind.SR, ResultKind.SR_LIKELIHOODS, ResultKind.TEXT})
+# What is of one frame has to say the side of a part that there are two of, if only that it is not known.
+_OF_A_SIDE = frozenset({GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, SECONDARY_CAPTURE})
+# Reports name the reports that they supersede (PS3.3 C.17.2).
+_REPORTS = frozenset({COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, BASIC_TEXT_SR})
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,7 @@ def _check(findings: Findings) -> None:
 
 def _predecessors(form: ResultFormat, content: Content) -> list[Dataset]:
     """Predecessor Documents Sequence: the reports that this one supersedes, those most like it where there are any."""
-    documents = [one for one in content.predecessors if one.kind in _DOCUMENTS]
+    documents = [one for one in content.predecessors if one.sop_class_uid in _REPORTS]
     of_kind = [one for one in documents if one.kind == form.kind]
     earlier = [one for one in of_kind if one.sop_class_uid == form.sop_class] or of_kind or documents
     if not earlier:
@@ -178,10 +188,10 @@ def finished(draft: Draft, content: Content) -> ResultObject:
     sign(dataset, content.findings.model, content.stamp, comments(content))
     if schemes := private_schemes(content.findings):
         dataset.CodingSchemeIdentificationSequence = schemes
-    if form.kind in _DOCUMENTS and (superseded := _predecessors(form, content)):
+    if form.sop_class in _REPORTS and (superseded := _predecessors(form, content)):
         dataset.PredecessorDocumentsSequence = superseded
     region = source.region if form.kind in _OF_A_REGION else {}
-    side = unknown_side(region) if form.kind in _OF_A_SIDE else {}
+    side = unknown_side(region) if form.sop_class in _OF_A_SIDE else {}
     elements = merged(encoded(dataset), draft.elements, source.identity, side, region)
     return ResultObject(
         form=form,

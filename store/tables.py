@@ -45,6 +45,19 @@ def _lease_epoch() -> Column[object]:
     return Column("lease_epoch", Integer, nullable=False, server_default=text("0"))
 
 
+def _turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:
+    """Whose work a leased row is, and when it is its turn among those of others (domain.turns)."""
+    return (
+        Column("sender", Text, nullable=False, server_default=""),  # AE title of who brought the study last
+        Column("turn", BigInteger, nullable=False, server_default=text("0")),
+        Column("served", BigInteger),  # the turn at which it was claimed last
+        Index(f"ix_{table}_turn", "turn", "not_before", "id", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_sender_turn", "sender", "turn", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_sender_served", "sender", "served"),
+        Index(f"ix_{table}_served", "served"),
+    )
+
+
 studies = Table(
     "studies",
     metadata,
@@ -64,6 +77,7 @@ studies = Table(
     Column("two_patients", Boolean, nullable=False, server_default=text("false")),
     Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
     _moment("images_removed_at", nullable=True),
+    Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),
@@ -269,16 +283,48 @@ jobs = Table(
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     _moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
+    *_turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
+)
+
+# The impression of a study's revision: sentences about the findings of all of its models.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("revision", Integer, nullable=False),  # the newest that wants it
+    Column("number", Integer, nullable=False),  # of the study's impressions, from 1
+    Column("findings_set", Text, nullable=False),  # SHA-256 over the runs whose findings it is about
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    _moment("requested_at"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    _lease_epoch(),
+    Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
+    Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
+    Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
+    Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
+    _moment("finished_at", nullable=True),
+    _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
+    *_turn("summaries", "requested"),
+    UniqueConstraint("study_id", "findings_set"),
+    UniqueConstraint("study_id", "number"),
+    Index("ix_summaries_waiting", "not_before", postgresql_where=text("state in ('requested', 'running')")),
 )
 
 results = Table(
     "results",
     metadata,
     Column("sop_uid", Text, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # what it is of: a run of a model, or a study's impression
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("kind", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
@@ -290,15 +336,18 @@ results = Table(
     Column("size", BigInteger, nullable=False),
     _moment("written_at"),
     _moment("removed_at", nullable=True),  # when retention removed its file
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     Index(None, "study_id"),
     Index(None, "job_id"),
+    Index(None, "summary_id"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # as of a result
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("destination", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -314,7 +363,10 @@ deliveries = Table(
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
+    *_turn("deliveries", "pending"),
     UniqueConstraint("job_id", "destination"),
+    UniqueConstraint("summary_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
 )
@@ -354,6 +406,7 @@ rejections = Table(
     Column("transfer_syntax", Text, nullable=False, server_default=""),
     Column("object_key", Text, nullable=False, server_default=""),
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
+    *_turn("rejections", "pending"),
     UniqueConstraint("delivery_id", "cause"),
     Index(None, "study_id"),
     Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),

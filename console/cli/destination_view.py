@@ -28,7 +28,7 @@ def overview(
 
 def kinds(profile: Profile, accepted: Collection[Context] | None) -> RenderableType:
     """For each kind of result in which forms it is taken, which of them is sent by the profile, and why."""
-    chosen = {one.kind: one for one in choose(profile, accepted)}
+    chosen = {one.kind: one for one in choose(profile, accepted, of=tuple(ResultKind))}
     rows = [(kind, list(_taken(kind, accepted)), *_sent(chosen.get(kind))) for kind in ResultKind]
     return table("", ("kind", "taken as", f"sent by profile {profile.name}", "why"), rows)
 

@@ -71,10 +71,14 @@ POSITRON_EMISSION = Concept("PT", "DCM", "Positron emission tomography", "CID 29
 # that stand in their place since (59776-5, 55112-7, 55111-9) are news to many.
 FINDINGS = Concept("121070", "DCM", "Findings", "CID 7001 before it had LOINC's codes, TID 2000")
 FINDING = Concept("121071", "DCM", "Finding", "CID 7002, TID 2002")
+IMPRESSIONS = Concept("121072", "DCM", "Impressions", "CID 7001 as Findings")
+IMPRESSION = Concept("121073", "DCM", "Impression", "CID 7002, TID 2002")
 SUMMARY = Concept("121111", "DCM", "Summary", "CID 7001 and 7002 before they had LOINC's codes, TID 2000")
 PROCEDURES = Concept("121064", "DCM", "Current Procedure Descriptions", "CID 7001 as Findings")
 PROCEDURE_DESCRIPTION = Concept("121065", "DCM", "Procedure Description", "CID 7002, TID 2002")
 BEST_ILLUSTRATION = Concept("121080", "DCM", "Best illustration of finding", "CID 7003, TID 2001")
+TRACKING_IDENTIFIER = Concept("112039", "DCM", "Tracking Identifier", "TID 1410, 1411, 1501")
+TRACKING_UID = Concept("112040", "DCM", "Tracking Unique Identifier", "TID 1410, 1411, 1501")
 CERTAINTY = Concept("111012", "DCM", "Certainty of Finding", "TID 4006")
 PRESENCE = Concept("121052", "DCM", "Presence of property", "table D-1; TID 1501 leaves the name open")
 PRESENT = Concept("52101004", "SCT", "Present", "CID 240")
@@ -82,7 +86,6 @@ AREA = Concept("42798000", "SCT", "Area", "CID 7469, 7471")
 
 # Categories of structures: SNOMED CT's anatomical structure, and the body structure that stood for it earlier.
 ANATOMICAL_STRUCTURE = Concept("91723000", "SCT", "Anatomical Structure", "CID 7150")
-BODY_STRUCTURE = Concept("123037004", "SCT", "Anatomical Structure", "CID 7150 of earlier editions")
 
 RELATIONAL_CONCEPT = Concept("309825002", "SCT", "Spatial and Relational Concept", "CID 7150")
 BACKGROUND = Concept("125040", "DCM", "Background", "CID 7151, PS3.3 C.8.20.2")

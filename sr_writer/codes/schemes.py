@@ -4,14 +4,15 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
+from domain.coding import is_private
 from domain.findings import Code, Findings, Measurement
-from models.coding import is_private
 from sr_writer.codes.wording import short
 
 
-def private_schemes(findings: Findings) -> list[Dataset]:
-    """An item for each scheme of the findings' codes that no standard knows; the model's maker is answerable for it."""
-    return [_item(name, findings.model.manufacturer) for name in sorted({code.scheme for code in _codes(findings)})]
+def private_schemes(*runs: Findings) -> list[Dataset]:
+    """An item for each scheme of the runs' codes that no standard knows; its model's maker is answerable for it."""
+    makers = {code.scheme: findings.model.manufacturer for findings in reversed(runs) for code in _codes(findings)}
+    return [_item(name, makers[name]) for name in sorted(makers)]
 
 
 def _item(designator: str, maker: str) -> Dataset:

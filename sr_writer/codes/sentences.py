@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from domain import sides, words
+from domain.anatomy import is_anatomy
 from domain.findings import FindingProbability, Findings, ModelIdentity, Region, Segment
 from sr_writer.codes.marks import marks
-from sr_writer.codes.wording import content_description, is_anatomy, warning
+from sr_writer.codes.wording import content_description, warning
 from sr_writer.content import Content
 from sr_writer.image_names import ImageNames
 from sr_writer.source import Source

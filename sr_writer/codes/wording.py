@@ -24,6 +24,7 @@ _NAMES = {
     ResultKind.KOS: "key images",
     ResultKind.PDF: "PDF",
     ResultKind.TEXT: "text",
+    ResultKind.IMPRESSION: "impression",
 }
 NOT_VERIFIED = "AI generated, not verified"
 _DEMO = "AI demo, unverified, not for clinical use"  # its warning in a description
@@ -33,8 +34,11 @@ _CANDIDATES, _CAND = "candidates", " cand."
 DEMONSTRATION = "demonstration model, not for clinical use"
 
 # Behind the scanner's own series in a list by number; a result is told apart by its description and UID.
-SERIES_NUMBERS = {kind: 9001 + number for number, kind in enumerate(ResultKind)}
-REJECTION_SERIES_NUMBER = 9001 + len(ResultKind)
+REJECTION_SERIES_NUMBER = 9011
+_FIRST_NUMBER = 9001
+SERIES_NUMBERS = {
+    kind: number + (number >= REJECTION_SERIES_NUMBER) for number, kind in enumerate(ResultKind, _FIRST_NUMBER)
+}
 
 _PROCEDURES = {
     "CR": concepts.RADIOGRAPHY,
@@ -65,17 +69,11 @@ _IN_ASCII = str.maketrans(
         "\N{MICRO SIGN}": "u", "μ": "u",
     }
 )  # fmt: skip
-_ANATOMY = {(one.value, one.scheme) for one in (concepts.ANATOMICAL_STRUCTURE, concepts.BODY_STRUCTURE)}
 
 
 def concept(code: Code) -> CodedConcept:
     """The code as DICOM writes it; its meaning in ASCII, at most 64 characters."""
     return CodedConcept(value=code.value, scheme_designator=code.scheme, meaning=short(code.meaning))
-
-
-def is_anatomy(category: Code) -> bool:
-    """Whether a structure of this category (CID 7150) is a part of the body, not something found in it."""
-    return (category.value, category.scheme) in _ANATOMY
 
 
 def procedure(modality: str) -> Code:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydicom.dataset import Dataset
+
 from domain.profiles import ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept
@@ -14,12 +16,17 @@ from sr_writer.segments.segmentation import reference
 
 def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The pages; there are some when nothing was found as well, for then they say so."""
-    document = pages(content)
+    dataset = encapsulated(content, form, pages(content))
+    dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
+    yield Draft(form, dataset)
+
+
+def encapsulated(content: Content, form: ResultFormat, document: bytes) -> Dataset:
+    """The object that holds a PDF about these images, without the code of its title."""
     dataset = described(content, form, "DOC")  # PS3.3 C.24.1; there are viewers that fail on OT
     dataset.BurnedInAnnotation = "YES"  # its head names the patient (PS3.3 C.24.2)
     dataset.AcquisitionDateTime = None  # of several images
     dataset.DocumentTitle = dataset.SeriesDescription
-    dataset.ConceptNameCodeSequence = [concept(concepts.MEASUREMENT_REPORT)]
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.SourceInstanceSequence = [
         reference(one) for _, _, instances in by_series(content.sources) for one in instances
@@ -27,4 +34,4 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(document)
     dataset.EncapsulatedDocument = document + b"\0" * (len(document) % 2)
-    yield Draft(form, dataset)
+    return dataset

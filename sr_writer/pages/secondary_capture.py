@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from operator import attrgetter
 
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from dicom_node.attributes.files import opened
@@ -22,25 +23,30 @@ from sr_writer.source import Frame
 
 def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     """The page; there is one when nothing was found as well, for then it says so."""
-    picture = page(content)
-    dataset = described(content, form, "OT")
-    dataset.ImageType = ["DERIVED", "SECONDARY"]
-    dataset.PatientOrientation = None  # several images in different orientations
-    dataset.DerivationDescription = "Key images with what was found in them, and a table"
-    dataset.ImageComments = comments(content)
-    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = content.stamp.date, content.stamp.time
+    dataset = captured(content, form, page(content), "Key images with what was found in them, and a table")
     shown = _shown(content)
     dataset.SourceImageSequence = [_reference(frame) for frame in shown]
     if all(_is_clean(frame) for frame in shown):
         dataset.BurnedInAnnotation = "NO"  # type 3: where an image that is shown does not say, nobody knows
     for keyword, value in content.source.lossy.items():  # PS3.3 C.7.6.1.1.5: once lossy, always lossy
         setattr(dataset, keyword, value)
+    yield Draft(form, dataset)
+
+
+def captured(content: Content, form: ResultFormat, picture: Image.Image, how: str) -> Dataset:
+    """The object that holds a picture of a page, which was made in a way that `how` tells."""
+    dataset = described(content, form, "OT")
+    dataset.ImageType = ["DERIVED", "SECONDARY"]
+    dataset.PatientOrientation = None  # several images in different orientations, or none
+    dataset.DerivationDescription = how
+    dataset.ImageComments = comments(content)
+    dataset.DateOfSecondaryCapture, dataset.TimeOfSecondaryCapture = content.stamp.date, content.stamp.time
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
     dataset.Columns, dataset.Rows = picture.size
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit, dataset.PixelRepresentation = 7, 0
     dataset.add_new("PixelData", "OB", picture.tobytes())
-    yield Draft(form, dataset)
+    return dataset
 
 
 def _shown(content: Content) -> list[Frame]:

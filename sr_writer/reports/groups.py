@@ -6,6 +6,7 @@ Finding, as in TID 4006), that it is present (CID 240) where it is reported, the
 """
 
 import math
+from dataclasses import dataclass
 
 from highdicom.sr import (
     CodedConcept,
@@ -22,10 +23,11 @@ from highdicom.sr import (
 )
 
 from domain import findings as domain
+from domain.anatomy import is_anatomy
 from domain.findings import Code, FindingProbability, Findings, Segment
 from domain.words import Resolution, certainty, number
 from sr_writer.codes import concepts
-from sr_writer.codes.wording import concept, is_anatomy, plain
+from sr_writer.codes.wording import concept, plain
 from sr_writer.content import Content
 from sr_writer.equipment import algorithm_items
 from sr_writer.segments.segmentation import reference_to, tracking
@@ -36,18 +38,37 @@ from sr_writer.source import Frame, Source
 A_SCORE = f"{concepts.CERTAINTY.meaning} is the score of the model, not a probability"
 
 
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """What is said of one finding wherever a report speaks of it: by what it is tracked, and its numbers."""
+
+    identifier: str
+    uid: str
+    numbers: tuple[Measurement, ...]
+
+
+def tracked_segment(content: Content, index: int) -> Tracked:
+    """The segment at an index of the findings, with everything that could be measured in it."""
+    segment, resolution = content.findings.segments[index], content.resolution()
+    found = (measured(one, resolution) for one in segment.measurements if math.isfinite(one.value))
+    return Tracked(*tracking(segment, content.findings.model, content.stamp), tuple(found))
+
+
+def tracked_likelihood(content: Content, index: int) -> Tracked:
+    """What a classifier looked for, at an index of the findings, with how certain it is."""
+    one = content.findings.likelihoods[index]
+    uid = content.stamp.uid(f"tracking-likelihood-{index + 1}")
+    return Tracked(identifier(one.label, one.frame, content), uid, (certain(certainty(one)),))
+
+
 def segment_groups(content: Content, refers: str) -> list[ContentItem]:
     """The measurements of each segment, which refer to the segmentation of the form `refers` where it names one."""
-    return [item for segment in content.findings.segments for item in _segment(segment, content, refers)]
+    return [item for index in range(len(content.findings.segments)) for item in _segment(index, content, refers)]
 
 
 def likelihood_groups(content: Content) -> list[ContentItem]:
     """What a classifier looked for, also what it did not find."""
-    return [
-        item
-        for place, likelihood in enumerate(content.findings.likelihoods, 1)
-        for item in _likelihood(likelihood, content.stamp.uid(f"tracking-likelihood-{place}"), content)
-    ]
+    return [item for index in range(len(content.findings.likelihoods)) for item in _likelihood(index, content)]
 
 
 def identifier(label: str, frame: int | None, content: Content) -> str:
@@ -82,20 +103,20 @@ def _number(name: Code, value: float, unit: Code, derivation: CodedConcept | Non
 
 
 def _segment(
-    segment: Segment, content: Content, refers: str
+    index: int, content: Content, refers: str
 ) -> VolumetricROIMeasurementsAndQualitativeEvaluations | MeasurementsAndQualitativeEvaluations:
-    findings, stamp, resolution = content.findings, content.stamp, content.resolution()
-    identifier, uid = tracking(segment, findings.model, stamp)
+    findings, tracked = content.findings, tracked_segment(content, index)
+    segment = findings.segments[index]
     described = {
-        "tracking_identifier": TrackingIdentifier(uid=uid, identifier=identifier),
+        "tracking_identifier": TrackingIdentifier(uid=tracked.uid, identifier=tracked.identifier),
         "finding_type": concept(segment.type),
         "finding_sites": _sites(segment),
         "algorithm_id": algorithm_items(findings.model, run_by(findings)),
-        "measurements": [measured(one, resolution) for one in segment.measurements if math.isfinite(one.value)],
+        "measurements": list(tracked.numbers),
     }
     if not refers:
         return MeasurementsAndQualitativeEvaluations(**described)
-    sop_class_uid, sop_instance_uid, _ = reference_to(refers, stamp)
+    sop_class_uid, sop_instance_uid, _ = reference_to(refers, content.stamp)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(
         referenced_segment=ReferencedSegment(
             sop_class_uid=sop_class_uid,
@@ -115,18 +136,17 @@ def _sites(segment: Segment) -> list[FindingSite]:
     return [FindingSite(concept(segment.type), laterality=laterality)]
 
 
-def _likelihood(likelihood: FindingProbability, uid: str, content: Content) -> MeasurementsAndQualitativeEvaluations:
-    findings = content.findings
+def _likelihood(index: int, content: Content) -> MeasurementsAndQualitativeEvaluations:
+    findings, tracked = content.findings, tracked_likelihood(content, index)
+    likelihood = findings.likelihoods[index]
     # Below its threshold a finding is not reported; that it is absent nobody has measured.
     presence = [QualitativeEvaluation(concept(concepts.PRESENCE), concept(concepts.PRESENT))]
     threshold = f"Reported as present from {100 * likelihood.threshold:.6g} % on"
     return MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=uid, identifier=identifier(likelihood.label, likelihood.frame, content)
-        ),
+        tracking_identifier=TrackingIdentifier(uid=tracked.uid, identifier=tracked.identifier),
         finding_type=concept(likelihood.finding),
         algorithm_id=algorithm_items(findings.model, [threshold, A_SCORE, *run_by(findings)]),
-        measurements=[certain(certainty(likelihood))],
+        measurements=list(tracked.numbers),
         qualitative_evaluations=presence if likelihood.present else None,
         source_images=[_image(frame) for frame in _looked_at(likelihood, content.source)],
     )

@@ -29,7 +29,7 @@ from sr_writer.codes.wording import concept
 from sr_writer.content import Content
 from sr_writer.contours import MOST_POINTS, enclosed, thinned
 from sr_writer.equipment import algorithm_items
-from sr_writer.reports.groups import A_SCORE, certain, identifier, measured, run_by
+from sr_writer.reports.groups import A_SCORE, Tracked, certain, identifier, measured, run_by
 from sr_writer.source import Frame, Source
 
 _CORNERS = {Shape.POINT: (1, 1), Shape.BOX: (2, 2), Shape.CONTOUR: (3, math.inf)}
@@ -49,26 +49,28 @@ def checked(regions: Sequence[Region], source: Source) -> tuple[Region, ...]:
 
 def region_groups(content: Content) -> list[ContentItem]:
     """A group for each region."""
-    tracked: dict[str, int] = {}
-    groups: list[ContentItem] = []
-    for number, one in enumerate(content.regions, 1):
-        groups += _group(one, tracked.get(one.of, number), content)
-        tracked[one.label] = number
-    return groups
+    return [item for index in range(len(content.regions)) for item in _group(index, content)]
 
 
-def _group(region: Region, number: int, content: Content) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    """The group of a region, whose finding has this number."""
-    findings, uid = content.findings, content.stamp.uid(f"tracking-region-{number}")
-    frame, label = content.frame(region.frame), region.of or region.label
+def tracked_region(content: Content, index: int) -> Tracked:
+    """The region at an index of the content, those of the findings first; what points at it again is tracked as it."""
+    region, numbers = content.regions[index], {one.label: number for number, one in enumerate(content.regions[:index])}
+    uid = content.stamp.uid(f"tracking-region-{numbers.get(region.of, index) + 1}")
+    label = identifier(region.of or region.label, region.frame, content)
+    return Tracked(label, uid, tuple(_numbers(region, content)))
+
+
+def _group(index: int, content: Content) -> PlanarROIMeasurementsAndQualitativeEvaluations:
+    findings, region, tracked = content.findings, content.regions[index], tracked_region(content, index)
+    frame = content.frame(region.frame)
     scored = [] if region.probability is None else [A_SCORE]
     return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(uid=uid, identifier=identifier(label, region.frame, content)),
+        tracking_identifier=TrackingIdentifier(uid=tracked.uid, identifier=tracked.identifier),
         referenced_region=_image_region(region, frame),
         finding_type=concept(region.finding),
         finding_sites=_sites(region),
         algorithm_id=algorithm_items(findings.model, [*scored, *run_by(findings)]),
-        measurements=_numbers(region, content),
+        measurements=list(tracked.numbers),
     )
 
 

@@ -46,7 +46,8 @@ def drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
     apart = bool(content.present and likelihoods)
     if form.kind is ResultKind.SR:
         groups = segments if apart else [*segments, *likelihoods]
-        yield document(content, form, _measurements(content, groups, _gaps(findings, content.present)))
+        tree = _measurements(content, groups, _gaps(findings, content.present))
+        yield document(content, form, tree, [reference_to(one, content.stamp) for one in form.referred])
     elif apart:
         yield document(content, form, _measurements(content, likelihoods))
 
@@ -57,16 +58,20 @@ def region_drafts(content: Content, form: ResultFormat) -> Iterator[Draft]:
         yield document(content, form, _measurements(content, region_groups(content)))
 
 
-def document(content: Content, form: ResultFormat, tree: ContainerContentItem) -> Draft:
-    """The document whose content is `tree`, in the SOP class of `form`: what stands around it is the same in each."""
+def document(
+    content: Content, form: ResultFormat, tree: ContainerContentItem, referred: Sequence[tuple[str, str, str]] = ()
+) -> Draft:
+    """The document whose content is `tree`, in the SOP class of `form`: what stands around it is the same in each.
+
+    `referred` are SOP class, SOP instance and series of the results that the tree refers to.
+    """
     findings, source, stamp = content.findings, content.source, content.stamp
     evidence = [
         _evidence(study, one.sop_class_uid, one.sop_instance_uid, series)
         for study, series, instances in by_series(content.sources)
         for one in instances
     ]
-    if form.refers:
-        evidence.append(_evidence(source.study_uid, *reference_to(form.refers, stamp)))
+    evidence += [_evidence(source.study_uid, *one) for one in referred]
     dataset: Dataset = _CLASSES.get(form.sop_class, EnhancedSR)(
         evidence=evidence,
         content=tree,

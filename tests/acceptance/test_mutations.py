@@ -28,6 +28,7 @@ HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "2000"))
 ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "300"))
 SEED = int(os.environ.get("DICOM_NODE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
 _SUCCESS = 0
+_OUT_OF_RESOURCES = 0xA700
 _LIST = 1800  # s; the long form's list has 150,000 rows
 _TOGETHER = 250  # instances of one association, all of one encoding
 
@@ -82,12 +83,21 @@ def _store(node: Node, sample: Sample, instances: list[tuple[str, bytes]]) -> No
     with RawPeer(node.port) as peer:
         peer.associate(contexts=[(1, sample.sop_class, (sample.syntax,))], calling="MUTANT")
         for name, data in instances:
-            peer.send(
-                pdu(4, pdv(1, COMMAND | LAST, command(1, uid=name, sop_class=sample.sop_class)))
-                + pdu(4, pdv(1, LAST, data))
-            )
-            assert peer.status() == _SUCCESS
+            said = command(1, uid=name, sop_class=sample.sop_class)
+            _send(peer, pdu(4, pdv(1, COMMAND | LAST, said)) + pdu(4, pdv(1, LAST, data)))
         peer.release()
+
+
+def _send(peer: RawPeer, message: bytes) -> None:
+    """As senders do: what is refused because the spool is full is sent once more, until the index has made room."""
+
+    def taken() -> bool:
+        peer.send(message)
+        status = peer.status()
+        assert status in (_SUCCESS, _OUT_OF_RESOURCES)
+        return status == _SUCCESS
+
+    wait_for(taken, 60, "room in the spool")
 
 
 def _say(node: Node, words: bytes) -> int:

@@ -48,6 +48,10 @@ _PURPOSES = {
     ResultKind.KOS: ("which images to look at first", "TID 2010"),
     ResultKind.PDF: ("the report as pages", "C.24"),
     ResultKind.TEXT: ("the report as plain text", "TID 2000"),
+    ResultKind.IMPRESSION: (
+        "of a study: what the findings of all its models come to, in sentences with what they rest on",
+        "TID 2000, 4019; C.24; C.8.6",
+    ),
 }
 _STATUSES = {
     Status.SUCCESS: "the data set is on disk, synced, and will be processed whatever happens to the processes",

@@ -10,11 +10,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from domain.editions import Edition
-from domain.profiles import DEFLATED, ENHANCED_SR, EXPLICIT, LABEL_MAP_SEGMENTATION, ResultFormat, ResultKind
+from domain.profiles import (
+    DEFLATED,
+    ENCAPSULATED_PDF,
+    ENHANCED_SR,
+    EXPLICIT,
+    LABEL_MAP_SEGMENTATION,
+    OF_A_RUN,
+    ResultFormat,
+    ResultKind,
+)
 from domain.rejections import Cause
 from sr_writer.content import Predecessor
 from sr_writer.reports.rejection_note import Rejected, rejection_note
 from sr_writer.results import write
+from tests.support import impression_cases
 from tests.support.counterparts import ROOT
 from tests.support.findings import MOMENT
 from tests.support.result_cases import Run, everything, one_slice
@@ -33,6 +43,8 @@ FORMS: Mapping[str, ResultFormat] = {
     "presentation-state": usual(ResultKind.GSPS),
     "key-objects": usual(ResultKind.KOS),
     "encapsulated-pdf": usual(ResultKind.PDF),
+    "impression": impression_cases.forms()[0],
+    "impression-as-pdf": ResultFormat(ResultKind.IMPRESSION, ENCAPSULATED_PDF),
     # As it is received it is six megabytes.
     "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
 }
@@ -50,10 +62,17 @@ _MADE = MOMENT - timedelta(minutes=20)
 def samples(folder: Path) -> dict[str, bytes]:
     """Each sample's file name and bytes; of a kind that has several objects, the first. Sources go to `folder`."""
     pages = {name: form for name, form in FORMS.items() if form.kind in (ResultKind.PDF, ResultKind.SC)}
-    objects = {name: form for name, form in FORMS.items() if name not in pages}
+    objects = {name: form for name, form in FORMS.items() if name not in pages and form.kind in OF_A_RUN}
     run = everything(folder / "series")
     # The pages of one image are a third as large as those of five.
-    return {**_made(run, objects), **_made(one_slice(folder / "image"), pages), **_amended(run, folder)}
+    made = {**_made(run, objects), **_made(one_slice(folder / "image"), pages), **_amended(run, folder)}
+    return {**made, **_impressions(folder / "study")}
+
+
+def _impressions(folder: Path) -> dict[str, bytes]:
+    """What the reports among the samples, and one of another model on the same images, come to."""
+    wanted = {form: name for name, form in FORMS.items() if form.kind is ResultKind.IMPRESSION}
+    return {f"{wanted[one.form]}.dcm": one.part10 for one in impression_cases.study(folder).results(tuple(wanted))}
 
 
 def _amended(run: Run, folder: Path) -> dict[str, bytes]:

@@ -13,11 +13,14 @@ from domain.profiles import (
     COMPREHENSIVE_3D_SR,
     COMPREHENSIVE_SR,
     DEFLATED,
+    ENCAPSULATED_PDF,
     ENHANCED_SR,
     EXPLICIT,
     IMPLICIT,
     KEY_OBJECT_SELECTION,
     LABEL_MAP_SEGMENTATION,
+    OF_A_RUN,
+    OF_A_STUDY,
     RLE,
     SECONDARY_CAPTURE,
     SEGMENTATION,
@@ -194,6 +197,73 @@ def test_the_built_in_profiles_send_what_their_readers_show() -> None:
     assert sent(choose(BUILT_IN["weasis"], everything))[ResultKind.SEG].transfer_syntax == DEFLATED
 
 
+def impression(profile: Profile, *taken: str) -> Choice:
+    """What becomes of an impression at a destination that takes these classes."""
+    (choice,) = choose(profile, takes(*taken), of=OF_A_STUDY)
+    return choice
+
+
+def test_an_impression_goes_as_what_its_readers_see() -> None:
+    every = tuple({form.sop_class for form in every_form()})
+    forms = {name: impression(profile, *every).form for name, profile in BUILT_IN.items()}
+    assert {name: form.sop_class for name, form in forms.items() if form} == {
+        "default": ENHANCED_SR,
+        "ohif": ENHANCED_SR,
+        "weasis": ENHANCED_SR,
+        "classic": ENCAPSULATED_PDF,
+        "reporting": BASIC_TEXT_SR,
+    }
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        ((BASIC_TEXT_SR,), "Basic Text SR, for it takes no Enhanced SR"),
+        ((ENCAPSULATED_PDF,), "Encapsulated PDF, for it takes no Enhanced SR, no Basic Text SR"),
+        ((SECONDARY_CAPTURE,), "Secondary Capture, for it takes no Enhanced SR, no Basic Text SR, no Encapsulated PDF"),
+        (
+            (KEY_OBJECT_SELECTION,),
+            "left out: it takes no Enhanced SR, no Basic Text SR, no Encapsulated PDF, no Secondary Capture",
+        ),
+    ],
+)
+def test_an_impression_falls_back_to_plain_text_and_to_a_page(taken: tuple[str, ...], said: str) -> None:
+    assert impression(BUILT_IN["default"], *taken).why == said
+
+
+def test_an_impression_refers_to_the_coded_reports_that_the_destination_gets() -> None:
+    accepted = takes(SEGMENTATION, COMPREHENSIVE_SR, ENHANCED_SR)
+    reports = [one.form for one in choose(BUILT_IN["default"], accepted) if one.kind in CODED and one.form]
+    (choice,) = choose(BUILT_IN["default"], accepted, of=OF_A_STUDY)
+    assert choice.form
+    assert choice.form.referred == tuple(one.name for one in reports)
+    assert len(reports) == len(CODED)
+    alone = impression(replace(SR_ONLY, objects=(ResultKind.IMPRESSION,)), COMPREHENSIVE_SR, ENHANCED_SR).form
+    pages = impression(
+        replace(BUILT_IN["default"], reports=(Report.COMPREHENSIVE,)), COMPREHENSIVE_SR, ENCAPSULATED_PDF
+    ).form
+    assert alone
+    assert pages
+    assert (alone.refers, pages.refers) == ("", "")
+
+
+def test_an_impression_that_could_refer_to_nothing_is_chosen_as_it_was_written() -> None:
+    accepted = takes(COMPREHENSIVE_SR, ENHANCED_SR)
+    bare = ResultFormat(ResultKind.IMPRESSION, ENHANCED_SR)
+    (choice,) = choose(BUILT_IN["default"], accepted, [bare], of=OF_A_STUDY)
+    assert choice.form == bare
+
+
+def test_a_form_stands_for_the_one_with_a_reference_that_it_was_written_instead_of() -> None:
+    bare = ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR)
+    referring = replace(bare, refers=ResultFormat(ResultKind.SEG, SEGMENTATION).name)
+    assert bare.stands_for(bare.name)
+    assert bare.stands_for(referring.name)
+    assert not referring.stands_for(bare.name)
+    assert not bare.stands_for(replace(bare, sop_class=COMPREHENSIVE_SR).name)
+    assert not ResultFormat(ResultKind.SR, COMPREHENSIVE_3D_SR, IMPLICIT).stands_for(bare.name)
+
+
 PROFILES = st.builds(
     Profile,
     st.just("any"),
@@ -244,3 +314,18 @@ def test_a_destination_that_takes_more_never_gets_fewer_kinds(
 ) -> None:
     few, many = sent(choose(profile, some)), sent(choose(profile, some | more))
     assert set(few) - {ResultKind.TEXT} <= set(many)
+
+
+@given(DESTINATIONS)
+def test_what_is_of_a_study_is_chosen_apart_and_refers_to_nothing_that_does_not_go_there(
+    destinations: list[tuple[Profile, frozenset[tuple[str, str]] | None]],
+) -> None:
+    ready = frozenset().union(*(to_write(*one, of=OF_A_STUDY) for one in destinations))
+    assert {form.kind for form in ready} <= OF_A_STUDY
+    for profile, accepted in destinations:
+        run = sent(choose(profile, accepted))
+        assert set(run) <= OF_A_RUN
+        for choice in choose(profile, accepted, ready, of=OF_A_STUDY):
+            assert choice.kind in OF_A_STUDY
+            assert choice.form is None or choice.form in ready
+            assert choice.form is None or set(choice.form.referred) <= {form.name for form in run.values()}

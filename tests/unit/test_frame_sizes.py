@@ -9,7 +9,7 @@ from tests.support.counterparts import ROOT
 
 _ROOMS = (
     *("audit", "config", "console", "consumers", "dicom_node", "domain"),
-    *("inference_worker", "models", "roles", "sr_writer", "store", "training"),
+    *("inference_worker", "models", "roles", "sr_writer", "store", "summary", "training"),
 )
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("audit", "consumers", "console", "dicom_node", "inference_worker", "roles", "sr_writer", "store")
+ROOMS = ("audit", "consumers", "console", "dicom_node", "inference_worker", "roles", "sr_writer", "store", "summary")
 
 
 def places(pattern: str) -> set[str]:

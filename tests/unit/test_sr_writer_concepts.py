@@ -11,8 +11,8 @@ from pydicom.sr._concepts_dict import concepts as known
 from pydicom.uid import UID
 
 import sr_writer
+from domain.coding import SCHEMES, fault
 from domain.findings import Code
-from models.coding import SCHEMES, fault
 from sr_writer.codes import concepts
 from sr_writer.codes.concepts import Concept
 
@@ -22,11 +22,9 @@ NOT_LISTED = {"LANGUAGE", "PIXELS", "QUALITATIVE_EVALUATIONS"}
 SAID_OTHERWISE = {
     "MILLIMETRE": "mm",
     "SOURCE": "Source (attribute)",
-    # What it was called while it stood in CID 7150 (and in every file written then).
-    "BODY_STRUCTURE": "Body structure (body structure)",
 }
 # Context groups that have named the concept, and name another by now.
-OF_ANOTHER_EDITION = {"BODY_STRUCTURE", "FINDINGS", "SUMMARY", "PROCEDURES"}
+OF_ANOTHER_EDITION = {"FINDINGS", "SUMMARY", "PROCEDURES"}
 MODULES = sorted(Path(sr_writer.__file__).parent.rglob("*.py"))
 
 
