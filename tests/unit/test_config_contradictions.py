@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from config.loading import load_settings
 from config.places import missing_places, needed_places
 from config.settings import Settings
+from console.cli import settings_check
 from console.cli.app import app
 from domain.errors import ConfigurationError
 from roles import ports
@@ -183,3 +185,18 @@ def test_what_is_closed_to_a_service_alone_says_how_its_unit_is_written_anew(
 
 def _read_only(*_: object, **__: object) -> None:
     raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_file_that_the_services_user_cannot_read_is_told_before_its_restart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path / "data"}"\n')
+    other = pwd.getpwnam("nobody")
+    monkeypatch.setattr(settings_check, "SERVICE_SETTINGS", file)
+    monkeypatch.setattr(settings_check, "_SERVICE_USER", other.pw_name)
+    file.chmod(0o600)
+    (said,) = [one for one in settings_check.check(file).complaints if "chown" in one]
+    assert said.startswith(f"{file}: the service's user nobody cannot read it: sudo chown root:")
+    file.chmod(0o644)
+    assert not [one for one in settings_check.check(file).complaints if "chown" in one]

@@ -32,7 +32,11 @@ def reload(data: Data = None, config: Config = None, as_json: Json = False) -> N
     """
     settings = settings_from(config, data=data)
     if not settings.data.is_dir():
-        raise ConfigurationError(f"there is no folder {settings.data}: no node has run there; give --data or --config")
+        raise ConfigurationError(
+            f"there is no folder {settings.data}: no node has run there; give --data or --config. Where"
+            " `data` was changed, that waits for a restart (of a service: for `dicom-node service install`), and moves"
+            " nothing"
+        )
     asked = reloadable(settings.data)
     if not asked:
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -48,6 +48,7 @@ app = typer.Typer()
 _FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
 _LOOK = 0.1
 _LOOPBACK = ip_address("127.0.0.1")
+_ALL_READY = "all roles are ready"
 _ALL = {"0.0.0.0", "::"}  # who listens at all addresses is called at one of them
 
 
@@ -101,7 +102,14 @@ def up(
         refuse(closed(settings), read)
         embedded.refuse_unusable(settings)
         Supervisor(
-            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings, read), asked, read
+            settings,
+            stop,
+            lambda reports: _ready(settings, reports),
+            _say,
+            lambda: _begun(settings, read),
+            asked,
+            read,
+            standing(settings),
         ).run()
 
 
@@ -112,8 +120,23 @@ def _begun(settings: Settings, read: "partial[Settings]") -> None:
     _warn(settings)
 
 
+def standing(settings: Settings) -> Callable[[], None]:
+    """What tells the service manager, since all were ready, what a role waits for and that it does no longer."""
+    told = _ALL_READY
+
+    def look() -> None:
+        nonlocal told
+        report = ask(settings.data, DOOR)
+        said = _ALL_READY if report.ready else f"waits: {', '.join(report.waiting_for)}"
+        if said != told:
+            told = said
+            notify(f"STATUS={said}")
+
+    return look if "NOTIFY_SOCKET" in os.environ else lambda: None
+
+
 def _ready(settings: Settings, reports: Mapping[str, Report]) -> None:
-    notify("STATUS=all roles are ready")
+    notify(f"STATUS={_ALL_READY}")
     _banner(settings, reports)
     _say_what_does_not_work(settings)
 
