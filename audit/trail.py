@@ -76,6 +76,8 @@ class Action(StrEnum):
     SUMMARY_LOST = "impression taken back"
     SUMMARY_RETRIED = "impression tried again"
     SUMMARY_CANCELLED = "impression cancelled"
+    LANGUAGE_MODEL_ASKED = "language model asked"
+    LANGUAGE_MODEL_ANSWERED = "language model answered"
     SUMMARISED = "impression done"
     SUMMARY_FAILED = "impression failed"
     DEAD_LETTER = "event set aside"

@@ -24,6 +24,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
+    "language_models": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

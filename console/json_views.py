@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a command that shows studies need not load what speaks to d
     from domain.retention import Candidate, Removal, What
     from store.destinations import Context, SeenDestination
     from store.summaries import Summary
+    from summary.writing import Attempt
 
 
 def studies(
@@ -102,6 +103,14 @@ def summary(one: "Summary") -> JsonObject:
 def impression(facts: "Facts", made: "Impression") -> JsonObject:
     """Facts and what was written of them."""
     return {"facts": plain(facts), "impression": plain(made)}
+
+
+def attempt(one: "Attempt") -> JsonObject:
+    """What a language model answered, and what was wrong with it; what it was asked is `asked`, byte for byte."""
+    from summary.providers.cache import payload  # noqa: PLC0415 - one command needs it
+
+    asked = payload(one.asked).decode("ascii")
+    return {"asked": asked, "answered": plain(one.answered), "fault": one.fault, "objections": plain(one.objections)}
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

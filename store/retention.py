@@ -177,7 +177,7 @@ def drop_results(connection: Connection, study: StudyId) -> tuple[int, int]:
     mine = update(results).where(results.c.study_id == study, results.c.removed_at.is_(None)).values(removed_at=NOW)
     rows = connection.execute(mine.returning(results.c.object_key, results.c.sop_uid, results.c.size)).all()
     _let_go(connection, [(row.object_key, row.sop_uid) for row in rows])
-    nothing = dict.fromkeys(("facts", "sources", "runs", "impression"))
+    nothing = dict.fromkeys(("facts", "sources", "runs", "impression", "asked"))
     connection.execute(update(summaries).where(summaries.c.study_id == study).values(nothing))
     return len(rows), sum(row.size for row in rows)
 

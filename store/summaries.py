@@ -69,6 +69,7 @@ class Summary:
     sources: tuple[FactSource, ...]
     runs: tuple[JobId, ...]
     impression: Impression | None
+    asked: tuple[str, ...]
     finished_at: datetime | None
     withdrawn_at: datetime | None
 
@@ -223,6 +224,7 @@ def _summary(row: Row[*tuple[object, ...]]) -> Summary:
         "sources": tuple(_source(**one) for one in row.sources or ()),
         "runs": tuple(JobId(uuid.UUID(one)) for one in row.runs or ()),
         "impression": None if row.impression is None else Impression.from_json(row.impression),
+        "asked": tuple(row.asked or ()),
     }
     return Summary(**{**fields, **read})
 

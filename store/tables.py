@@ -311,6 +311,7 @@ summaries = Table(
     Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
     Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
     Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
+    Column("asked", JSONB(none_as_null=True)),  # what language models were told of it, byte for byte
     _moment("finished_at", nullable=True),
     _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
     *_turn("summaries", "requested"),

@@ -1,6 +1,6 @@
 """An impression as people see it in a terminal: its sentences, each with the facts that it rests on in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
@@ -8,7 +8,9 @@ from console.cli.output import moment, styled, table
 from domain.impressions import Author, Change, Fact, Facts, Impression
 from domain.records import SummaryRecord
 from domain.states import SummaryState
+from domain.visible import visible
 from store.summaries import Summary
+from summary.writing import Attempt
 
 
 def shown(summary: Summary, record: SummaryRecord) -> Iterator[RenderableType]:
@@ -99,3 +101,19 @@ def _changed(one: Change) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def attempt(one: Attempt) -> RenderableType:
+    """What a language model answered, and each thing that was wrong with it."""
+    if one.answered is None:
+        return styled(f"no language model answered: {one.fault}")
+    flaws = [f"  {each.flaw.value}: {each.said}" for each in one.objections] or ["  nothing is wrong with it"]
+    said = [f"{one.answered.model} of {one.answered.provider} answered: {visible(one.answered.text)}"]
+    return styled("\n".join([*said, *([f"  {one.fault}"] if one.fault else flaws)]))
+
+
+def providers(rows: Sequence[Mapping[str, str | None]]) -> RenderableType:
+    """A table of language models, with what came of a test."""
+    columns = ("name", "kind", "model", "where", "answer")
+    cells = [[row["name"], row["kind"], row["model"], row["where"], row["fault"] or row["answered"]] for row in rows]
+    return table("language models", columns, cells)

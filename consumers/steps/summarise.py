@@ -45,6 +45,7 @@ class Written:
     sources: tuple[FactSource, ...]
     impression: Impression
     runs: tuple[JobId, ...] = ()
+    asked: tuple[str, ...] = ()  # what left for it, byte for byte
 
     @property
     def digest(self) -> str:
@@ -53,7 +54,7 @@ class Written:
 
 
 #: Makes facts of findings, and sentences of facts; raises NodeError where it cannot.
-Summariser = Callable[[StudiedStudy], Written]
+Summariser = Callable[[StudyId, StudiedStudy], Written]
 
 
 class Summarising:
@@ -100,7 +101,7 @@ class Summarising:
             found = studied(connection, item.study_id)
         if not found.runs:
             return Permanent("its findings were taken back")
-        return replace(self._summariser(found), runs=tuple(one.job for one in found.runs))
+        return replace(self._summariser(item.study_id, found), runs=tuple(one.job for one in found.runs))
 
     def succeeded(self, transaction: Transaction, item: Summary, result: Written) -> str:
         """Keep it and announce it."""
@@ -114,6 +115,7 @@ class Summarising:
             sources=[asdict(one) | {"job": str(one.job)} for one in result.sources],
             runs=list(map(str, result.runs)),
             impression=said.to_json(),
+            asked=list(result.asked),
             finished_at=now,
         )
         data = SummaryCompleted(item.id, item.revision, len(result.facts.facts), len(said.sentences), said.author.value)

@@ -118,6 +118,7 @@ LOOKING = {
     "send": "FOLDER --to A@127.0.0.1:104",
     "summary show": "STUDY",
     "summary try": "--facts FOLDER/facts.json",
+    "summary providers": "",
     "service show": "--config FOLDER/none.toml",
     "status": "",
 }

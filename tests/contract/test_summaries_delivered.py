@@ -1,4 +1,4 @@
-"""An impression's way to a destination, on a real PostgreSQL: written, planned, superseded, taken back as any result."""
+"""An impression's way to a destination on a real PostgreSQL: written, planned, superseded, taken back as any result."""
 
 import uuid
 from dataclasses import replace
@@ -22,7 +22,7 @@ from consumers.steps.write_note import NoteWriter
 from consumers.steps.write_summary import SummaryWriter
 from domain.profiles import ENHANCED_SR, Profile, Report, ResultKind, TakenBack
 from models.registry import Registry
-from roles.summarise import by_template
+from roles.summarise import by_facts
 from store.deliveries import DELIVERIES
 from store.holders import Holder
 from tests.contract.test_summarising import route, run_models
@@ -47,7 +47,7 @@ ALL = [ARCHIVE, OTHERS]
 def say(bench: Bench, registry: Registry) -> None:
     """The role's own template, of the packages that there are."""
     ledger = bench.as_process("summarise")
-    work = Summarising(ledger.database, by_template(registry.packages.values), POLICY, bench.clock)
+    work = Summarising(ledger.database, by_facts(registry.packages.values), POLICY, bench.clock)
     LeasedLoop(ledger, work, Holder("s1", bench.life()), LEASE).step()
 
 

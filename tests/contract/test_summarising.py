@@ -21,6 +21,7 @@ from consumers.steps.withdraw import withdraw_results
 from domain.errors import NodeError, NotSuitable, Permanent, Retryable, UnusableInput
 from domain.events import SummaryCompleted, SummaryFailed
 from domain.findings import Code
+from domain.ids import StudyId
 from domain.impressions import Author, Fact, Facts, FactSource, Impression, Part, Presence, Sentence
 from domain.retention import What
 from models.registry import Registry
@@ -42,7 +43,7 @@ class Writer:
     answers: list[NodeError] = field(default_factory=list)
     asked: list[StudiedStudy] = field(default_factory=list)
 
-    def __call__(self, found: StudiedStudy) -> Written:
+    def __call__(self, study: StudyId, found: StudiedStudy) -> Written:
         self.asked.append(found)
         if self.answers:
             raise self.answers.pop(0)
@@ -226,10 +227,10 @@ def test_one_that_was_overtaken_while_it_was_written_is_cancelled_and_writes_not
     run_models(asked, both)
     writer = Writer()
 
-    def amended(found: StudiedStudy) -> Written:
+    def amended(study: StudyId, found: StudiedStudy) -> Written:
         asked.receive([replace(SMALL, slices=5).datasets()[4]])
         route(asked, both)
-        return writer(found)
+        return writer(study, found)
 
     ledger = asked.as_process("summarise")
     work = Summarising(ledger.database, amended, POLICY, asked.clock)
@@ -243,11 +244,11 @@ def test_a_holder_that_lost_it_writes_nothing_and_another_writes_it_once(asked: 
     run_models(asked, both)
     second = Writer()
 
-    def slow(found: StudiedStudy) -> Written:
+    def slow(study: StudyId, found: StudiedStudy) -> Written:
         asked.pass_time(LEASE + 1)
         loop = writing(asked, second, "s2")
         assert loop.step()
-        return Writer()(found)
+        return Writer()(study, found)
 
     ledger = asked.as_process("summarise")
     work = Summarising(ledger.database, slow, POLICY, asked.clock)

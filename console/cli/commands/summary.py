@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from audit.trail import Ledger
+from config.settings import LanguageModel, Settings
 from console import json_views
 from console.cli import summary_view
 from console.cli.options import Config, Data, DatabaseUrl, Json, Study, settings_from
@@ -13,15 +14,18 @@ from console.cli.output import print_json, say, screen
 from console.cli.user import user
 from consumers.steps.request_summary import summarise_again
 from consumers.steps.summarise import payload
-from domain.errors import ConfigurationError, Permanent
+from domain.errors import ConfigurationError, NodeError, Permanent
 from domain.impressions import Facts
 from domain.json_records import json_object
 from roles.database import reading
+from roles.language_models import Asker
 from roles.summarise import template
 from store.grants import OPERATOR
 from store.queries.studies import find_study
 from store.queries.summaries import summary_of
 from store.summaries import Summary, newest
+from summary.prompt import Prompt
+from summary.writing import write
 
 app = typer.Typer()
 group = typer.Typer(help="The impression of a study: what all models found together, in a few sentences.")
@@ -32,8 +36,19 @@ _NONE = (
     "summary.enabled is false"
 )
 Payload = Annotated[
-    bool, typer.Option("--payload", help="The facts alone, byte for byte: all that a language model may be told.")
+    bool,
+    typer.Option(
+        "--payload",
+        help="What left for language models, byte for byte; where none was asked, the facts that one would be told.",
+    ),
 ]
+ProviderName = Annotated[
+    str | None, typer.Option("--provider", metavar="NAME", help="Ask this language model of the settings.")
+]
+Test = Annotated[bool, typer.Option("--test", help="Ask each a short question that holds nothing of any study.")]
+# What a test of a provider asks.
+QUESTION = Prompt('Answer with {"ok": true} as JSON.', "Are you there?", {"type": "object"})
+_SHOWN = 60
 FactsFile = Annotated[
     Path, typer.Option("--facts", metavar="FILE", help="Facts, as `summary show --payload` has them.")
 ]
@@ -69,7 +84,8 @@ def show(
 def _print_payload(summary: Summary) -> None:
     if summary.facts is None:
         raise Permanent("nothing was told of it: its impression is not written, or what it says was removed")
-    typer.echo(payload(summary.facts))
+    for one in summary.asked or (payload(summary.facts).decode(),):
+        typer.echo(one)
 
 
 @group.command()
@@ -93,17 +109,68 @@ def again(
 
 
 @group.command("try")
-def try_out(facts: FactsFile, as_json: Json = False) -> None:
+def try_out(
+    facts: FactsFile, provider: ProviderName = None, data: Data = None, config: Config = None, as_json: Json = False
+) -> None:
     """Print facts and the impression that is written of them here; nothing is kept, and no node is asked.
+
+    With --provider a language model of the settings is asked: what it answered, and what was wrong with it.
 
     Example:  dicom-node summary show 3f2a --payload > facts.json; dicom-node summary try --facts facts.json
     """
     read = _read(facts)
-    impression = template(read)
+    written = write(read, template, _asker(settings_from(config, data=data), provider) if provider else None)
     if as_json:
-        print_json(json_views.impression(read, impression))
+        tried = [json_views.attempt(one) for one in written.attempts]
+        print_json({**json_views.impression(read, written.impression), "attempts": tried})
         return
-    _print(summary_view.facts_table(read), *summary_view.sentences(read, impression))
+    _print(summary_view.facts_table(read), *(summary_view.attempt(one) for one in written.attempts))
+    _print(*summary_view.sentences(read, written.impression))
+
+
+@group.command("providers")
+def show_providers(test: Test = False, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+    """The language models that may write impressions, in the order in which they are asked.
+
+    Example:  dicom-node summary providers --test --data trial
+    """
+    settings = settings_from(config, data=data)
+    rows = [_provider(settings, one, test) for one in settings.language_models]
+    if as_json:
+        print_json({"providers": rows})
+    elif not rows:
+        say("no language model is set: the template writes impressions, and nothing leaves")
+    else:
+        _print(summary_view.providers(rows))
+    if any(row["fault"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _provider(settings: Settings, model: LanguageModel, test: bool) -> dict[str, str | None]:
+    """A row; with `test` it is asked one short question, in which there is nothing of any study."""
+    row: dict[str, str | None] = {
+        "name": model.name,
+        "kind": model.kind,
+        "model": model.model or str(model.file),
+        "where": model.url or str(model.file),
+        "fault": None,
+        "answered": None,
+    }
+    if test:
+        try:
+            row["answered"] = _asker(settings, model.name)(QUESTION).text[:_SHOWN]
+        except NodeError as error:
+            row["fault"] = error.sentence
+    return row
+
+
+def _asker(settings: Settings, name: str) -> Asker:
+    """Asks this provider alone, of whom no trail is kept: what it is asked is no study's."""
+    found = tuple(one for one in settings.language_models if one.name == name)
+    if not found:
+        known = ", ".join(one.name for one in settings.language_models) or "none"
+        raise ConfigurationError(f"there is no language model {name!r} in the settings; known: {known}")
+    return Asker(settings.model_copy(update={"language_models": found}), None)
 
 
 def _read(file: Path) -> Facts:

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("sources", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("runs", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("impression", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("asked", postgresql.JSONB(none_as_null=True), nullable=True),
         sa.Column("finished_at", moment, nullable=True),
         sa.Column("withdrawn_at", moment, nullable=True),
         sa.Column("sender", sa.Text(), server_default="", nullable=False),
