@@ -37,9 +37,9 @@ check: setup ## lint, format, types and the contracts between rooms
 bench: counterparts everything ## the benchmarks, beside other receivers and senders; takes minutes
 	@$(PYTHON) -m benchmarks
 
-faults: counterparts everything ## 200,000 mutated data sets, 30,000 mutated associations, 50 disks through one; takes half an hour
-	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 DICOM_NODE_FAULTS_DISKS=50 \
-	  $(PYTHON) -m pytest -s -n 0 tests/acceptance/test_mutations.py tests/acceptance/test_small_disk.py
+faults: counterparts everything ## 200,000 mutated data sets, 30,000 mutated associations, 50 disks through one, outages of a minute; 40 minutes
+	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 DICOM_NODE_FAULTS_DISKS=50 DICOM_NODE_OUTAGE_SECONDS=60 \
+	  $(PYTHON) -m pytest -s -n 0 $(addprefix tests/acceptance/test_,mutations.py small_disk.py outages.py)
 
 dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
 	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)

@@ -36,6 +36,8 @@ def secure() -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] in rooms.names]:
         del sys.modules[name]  # what somebody's start-up file has imported
     sys.meta_path.insert(0, rooms)
+    # Whatever plug-in of pydantic's an environment holds would otherwise be looked for in every distribution, and run.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import decoding, engines, grounding, inference, ingest, memory, segmentation, start
+from benchmarks import decoding, engines, flood, grounding, inference, ingest, memory, segmentation, start
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
@@ -13,6 +13,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "memory": memory.run,
     "start": start.run,
     "decoding": decoding.run,
+    "flood": flood.run,
     "grounding": grounding.run,
 }
 

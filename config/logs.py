@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the model process and the command line log without settings
 # Whose words are the node's own: its rooms, and a module that is run by itself.
 OWN = frozenset({
     "audit", "config", "console", "consumers", "dicom_node", "domain", "inference_worker", "models",
-    "roles", "sr_writer", "store", "training", "__main__",
+    "roles", "sr_writer", "store", "summary", "training", "__main__",
 })  # fmt: skip
 # Attributes that every LogRecord has; whatever else is on one was given as `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

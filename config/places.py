@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
-from config.private import is_for_the_node
+from config.private import is_for_the_node, started_by_systemd
 from config.settings import Settings
 from config.sources import Fault
 
@@ -31,9 +31,14 @@ def missing_places(settings: Settings) -> Iterator[Fault]:
 
 def needed_places(settings: Settings) -> Iterator[Fault]:
     """Those without which nothing starts. Rules are mended, and a token is written, while the node runs."""
-    if said := unusable(settings.data.absolute()):
+    if started_by_systemd() and not settings.data.exists():
+        yield from nowhere(settings)
+    said = unusable(settings.data.absolute())
+    if not said:
+        yield from _room(settings)
+    else:
         # Of a container each sees its part: what checks the settings is none of those that write.
-        part = said.endswith(_READ_ONLY) and in_container()
+        part = _READ_ONLY in said and in_container()
         yield Fault(f"data: {said}", (("data",),), certain=not part)
     if settings.models.folder is not None:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
@@ -42,6 +47,13 @@ def needed_places(settings: Settings) -> Iterator[Fault]:
     for name in ("ca", "password_file"):
         if (file := getattr(settings.bus, name)) is not None:
             yield from _wrong(f"bus.{name}", file, folder=False)
+
+
+def nowhere(settings: Settings) -> Iterator[Fault]:
+    """Of a service: without a word it would begin an empty node in whatever folder its unit happens to name."""
+    if settings.data == Settings.model_fields["data"].default:
+        said = 'data: is not given, and a service needs the whole path: data = "/var/lib/dicom-node" is the usual one'
+        yield Fault(said, (("data",),))
 
 
 def _unwritable(name: str, file: Path) -> Iterator[Fault]:
@@ -77,7 +89,7 @@ def _why(nearest: Path, folder: Path, error: OSError) -> str:
         user = user_name()
         return f"the user {user} may not write in {nearest}; {_given(nearest, folder, quote(user))}"
     if error.errno == errno.EROFS:
-        return f"{nearest} is on {_READ_ONLY}"
+        return f"{nearest} is on {_READ_ONLY}{_or_of_the_service()}"
     if error.errno == errno.ENOENT:  # of what is there, as /proc answers
         return f"the file system of {nearest} takes no folders"
     return f"{nearest}: {error.strerror}"
@@ -93,6 +105,15 @@ def _given(nearest: Path, folder: Path, user: str) -> str:
         return f"give it the folder: sudo chown -R {user} {quote(str(folder))}"
     below = quote(str(folder / "dicom-node"))
     return f"give it one of its own: sudo install -d -o {user} -m 700 {below}, and name that"
+
+
+def _or_of_the_service() -> str:
+    if not started_by_systemd():
+        return ""
+    return (
+        ", or is closed to the service: its unit names the folders that it writes, and `sudo dicom-node service install"
+        f" --config {SERVICE_SETTINGS}` writes the unit anew"
+    )
 
 
 def in_container() -> bool:
@@ -138,6 +159,19 @@ def _disk(settings: Settings) -> Iterator[Fault]:
             " would be refused (0xA700): free some, or choose another data folder",
             paths,
         )
+
+
+def _room(settings: Settings) -> Iterator[Fault]:
+    """Room that the disk does not have is never free: all that is done and delivered would go for it, in vain."""
+    place = _nearest(settings.data.absolute() / "objects")
+    total = shutil.disk_usage(place).total
+    for name in ("keep_free", "until_free"):
+        if (wanted := getattr(settings.retention, name)) >= total:
+            yield Fault(
+                f"retention.{name} ({wanted}): the whole disk of {place} has {total} bytes: every study that is done"
+                f" would be removed, and that much is never free; {total // 10} would be a tenth of it",
+                (("retention", name), ("data",)),
+            )
 
 
 def _wrong(name: str, place: Path, *, folder: bool) -> Iterator[Fault]:

@@ -39,6 +39,11 @@ def _is_the_systems(place: Path) -> bool:
     return any(place.is_relative_to(one) for one in _SYSTEMS)
 
 
+def started_by_systemd() -> bool:
+    """Whether this very process is a service's (systemd.exec(5)): it may write where its unit says, and no more."""
+    return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+
+
 def keep_to_owner() -> None:
     """What this process and its children write from now on is for their user alone: images and names are among it."""
     os.umask(OTHERS)

@@ -42,6 +42,17 @@ def callers(settings: Settings) -> Iterator[Fault]:
             certain=False,
         )
     yield from _twice(settings.listener.callers)
+    yield from _patterns(settings.listener.callers)
+
+
+def _patterns(known: Iterable[Caller]) -> Iterator[Fault]:
+    for at, one in enumerate(known):
+        if "*" in one.aet or "?" in one.aet:
+            said = (
+                f"listener.callers names {one.aet!r}: an AE title is taken letter for letter, and this lets nobody in"
+                " who is called otherwise; name each sender"
+            )
+            yield Fault(said, (("listener", "callers", at, "aet"),), certain=False)
 
 
 def _twice(known: Iterable[Caller]) -> Iterator[Fault]:

@@ -1,12 +1,17 @@
 """TOML text to values, and a key's path back to the line that a person has to look at."""
 
 import ast
+import grp
+import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TypeAlias
 
+from config.private import started_by_systemd
 from domain.errors import ConfigurationError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -20,18 +25,26 @@ _WRITTEN = re.compile(r"(?:([^=@]+)=)?([^=@]+)@")
 def read(file: Path) -> str:
     """The text of `file`; raises ConfigurationError naming it where there is none to be had."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # Notepad begins a file with a mark
     except IsADirectoryError as error:
         raise ConfigurationError(f"{file}: is a folder, and a file is needed") from error
     except PermissionError as error:
-        raise ConfigurationError(
-            f"{file}: cannot be read: it is not this user's; run this with sudo, or as whom it is for"
-        ) from error
+        raise ConfigurationError(f"{file}: cannot be read: it is not this user's; {_opened(file)}") from error
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(f"{file}:{line}: cannot be read: it is no text in UTF-8") from error
+
+
+def _opened(file: Path) -> str:
+    """A service has a user of its own, and nobody types its command."""
+    if not started_by_systemd():
+        return "run this with sudo, or as whom it is for"
+    with suppress(KeyError):
+        group, named = grp.getgrgid(os.getegid()).gr_name, quote(str(file))
+        return f"let the service read it: sudo chown root:{group} {named}, sudo chmod 640 {named}"
+    return "let the service's user read it"
 
 
 def load(text: str, file: Path) -> dict[str, object]:
@@ -43,7 +56,10 @@ def load(text: str, file: Path) -> dict[str, object]:
         named = re.match(r"line (\d+)", place)
         # The parser names no line for what it misses at the end of the document.
         line = int(named[1]) if named else max(1, len(text.splitlines()))
-        raise ConfigurationError(f"{file}:{line}: not TOML: {_in_words(said, text, line)}") from error
+        words = _in_words(said, text, line)
+        raise ConfigurationError(
+            f"{file}:{line}: not TOML: {words}; the rest is looked at once this is right"
+        ) from error
 
 
 def _in_words(said: str, text: str, line: int) -> str:
@@ -62,9 +78,36 @@ def _in_words(said: str, text: str, line: int) -> str:
         return f"{shown} given a second time: above it stands already, as a key or as a table; keep one of them"
     if found := re.fullmatch(r"Duplicate inline table key '([\w-]+)'", said):
         return f"{found[1]} is given twice in one {{ }}: keep one of them"
-    if said == "Invalid value":
-        return "what stands here is no value: a text is in quotes, a list in [ ], true and false are in small letters"
-    return said
+    if said in ("Unclosed array", "Unclosed inline table"):
+        return _unclosed(said, rows, line)
+    return _PARSER.get(said, said)
+
+
+# What the parser says, and what is most likely wrong.
+_PARSER: Mapping[str, str] = {
+    "Invalid value": "what stands here is no value: a text is in quotes, a list in [ ], true and false are in small"
+    " letters",
+    "Invalid statement": "a line is NAME = VALUE or [TABLE], and this begins as neither; a comment begins with #",
+    "Expected newline or end of document after a statement": "something stands behind the value: one setting a line,"
+    " a text in quotes as a whole",
+    "Expected '=' after a key in a key/value pair": "a name is followed by = and a value",
+    "Unterminated string": "a text is closed by the quote that opened it",
+    "Illegal character '\\n'": "a text is closed by the quote that opened it, on the same line",
+}
+
+
+def _unclosed(said: str, rows: list[str], line: int) -> str:
+    """What is missing where the parser wanted a comma or the end."""
+    before = next((at for at in range(min(line, len(rows)) - 1, 0, -1) if _bare(rows[at - 1])), 0)
+    begins = _bare(rows[line - 1])[:1] if line <= len(rows) else ""
+    if before and begins and begins in "{[\"'" and not _bare(rows[before - 1]).endswith((",", "[", "{")):
+        return f"a comma is missing at the end of line {before}"
+    return f"a comma or the {']' if said == 'Unclosed array' else '}'} that closes it is missing here or above"
+
+
+def _bare(row: str) -> str:
+    """A row without its comment; a # within quotes is rare enough to be taken for one."""
+    return row.partition("#")[0].strip()
 
 
 def locate(text: str, path: KeyPath) -> int:

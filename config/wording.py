@@ -37,6 +37,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
     **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), lambda _: _TABLE),
     **dict.fromkeys(("too_short", "too_long"), lambda said: f"must have {said.get('min_length', 1)} at least"),
     "greater_than_equal": lambda said: f"must be {_plain(said['ge'])} or more",
+    "greater_than": lambda said: f"must be more than {_plain(said['gt'])}",
+    "less_than": lambda said: f"must be less than {_plain(said['lt'])}",
     "less_than_equal": lambda said: f"must be {_plain(said['le'])} or less",
 }
 # The errors of a text in the place of a number or a switch.
@@ -75,9 +77,17 @@ def said(problem: ErrorDetails) -> str:
         words = str(problem["msg"]).removeprefix("Value error, ")
         return f"{value!r} {words}" if may and repr(value) not in words else words
     words = _WORDS[kind](facts) if kind in _WORDS else "cannot be this"
+    if words == _TABLE and isinstance(value, str):
+        words += _as_table(path)
     if kind in _UNQUOTED and isinstance(value, str):
         words += _unquoted(value, path)
     return f"{words}, not {_as_written(value)}" if may else words
+
+
+def _as_table(path: KeyPath) -> str:
+    """How the table is written that a text was given in the place of."""
+    needed = [name for kind in _sections(_kinds(path)) for name, one in kind.model_fields.items() if one.is_required()]
+    return f", as {{ {', '.join(f'{name} = ...' for name in needed)} }}" if needed else ""
 
 
 def _plain(limit: object) -> object:

@@ -9,17 +9,17 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain.disk import Arrived, Free, TableUse, Use, growth
 from domain.json_records import Json, JsonObject
 from domain.pauses import Held, Pause
 from domain.profiles import Choice, Profile, choose
 from domain.progress import Progress
 from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
-from domain.retention import Candidate, Removal, What
 
 if TYPE_CHECKING:  # a command that shows studies need not load what speaks to destinations
     from consumers.destinations import ProfiledDestination
     from dicom_node.scu.probe import ProbeResult
+    from domain.disk import Arrived, Free, TableUse, Use
+    from domain.retention import Candidate, Removal, What
     from store.destinations import Context, SeenDestination
 
 
@@ -69,9 +69,11 @@ def listed(name: str, found: Listed[object]) -> JsonObject:
 
 
 def disk(
-    found: Sequence[Use], tables: Sequence[TableUse], came: Arrived, systems: Sequence[Free], floor: int
+    found: "Sequence[Use]", tables: "Sequence[TableUse]", came: "Arrived", systems: "Sequence[Free]", floor: int
 ) -> JsonObject:
     """What takes room, with the bytes a day that each kind grows by, and how long each file system lasts."""
+    from domain.disk import growth  # noqa: PLC0415 - of one view alone
+
     kinds: list[Json] = [{**_fields(one, "system", "growing"), "growth": growth(one, came)} for one in found]
     return {
         "kinds": kinds,
@@ -83,7 +85,7 @@ def disk(
 
 
 def plan(
-    removals: Sequence[Removal], kept: Sequence[Candidate], rows: Mapping[What, int], free_bytes: int
+    removals: "Sequence[Removal]", kept: "Sequence[Candidate]", rows: "Mapping[What, int]", free_bytes: int
 ) -> JsonObject:
     """What retention would remove, with the cause of each, what stays and why, and rows by their table."""
     goes: list[Json] = [{**_fields(one.candidate, "kept"), "cause": one.cause.value} for one in removals]

@@ -61,20 +61,22 @@ def walk(
     into: Collection[int] = frozenset(),
     begins: int = 0,
     explicit: bool | None = None,
+    openings: bool = False,
 ) -> Iterator[Element]:
     """Every element of the data set that `data` has from `begins` on; nested ones of sequences of undefined length too.
 
     Sequences whose tag is in `into` are always walked through, and give an ITEM for each of their items, as compressed
     pixels do for each of their fragments, the offset table first. An element above `last` is given even where `data`
     ends within its value. Inflate a deflated data set first. `explicit` is whether elements have a VR, where that is
-    known, as in the middle of a data set. Raises OutOfData where `data` ends too early, UnusableInput where the next
-    element cannot be told.
+    known, as in the middle of a data set. With `openings` each sequence that is walked through is given too, before
+    what it holds; one of undefined length ends at 0. Raises OutOfData where `data` ends too early, UnusableInput where
+    the next element cannot be told.
     """
     order = ">" if transfer_syntax == EXPLICIT_BIG else "<"
     at = begins
     if explicit is None:
         at, explicit = beginning(data, begins)
-    return _Walk(data, order, last, into).elements(at, explicit)
+    return _Walk(data, order, last, into, openings).elements(at, explicit)
 
 
 def beginning(data: Data, begins: int = 0) -> tuple[int, bool]:
@@ -142,10 +144,11 @@ _Level = tuple[Path, int, bool, str, bool]
 class _Walk:
     """One walk over `data`."""
 
-    def __init__(self, data: Data, order: str, last: int, into: Collection[int]) -> None:
+    def __init__(self, data: Data, order: str, last: int, into: Collection[int], openings: bool) -> None:
         self._data = data
         self._last = last
         self._into = into
+        self._openings = openings
         self._order = order
         self._levels: list[_Level] = []  # what encloses the present one, the outermost first
 
@@ -203,13 +206,19 @@ class _Walk:
                     # An element where an item or the end is due: it belongs to what encloses the sequence.
                     level, tag = levels.pop(), before
                 else:
-                    if tag in _PIXELS and tag > last:
-                        yield path, tag, start, size
+                    if (ends := self._ends(tag, start, length)) is not None:
+                        yield path, tag, start, ends
                     level, at = self._sequence(level, tag, vr, start, length), start
         except struct.error:
             if not levels and not any(data[at : at + _HEAD]):
                 return  # padding of a few bytes, as behind a value of odd length
             raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
+
+    def _ends(self, tag: int, start: int, length: int) -> int | None:
+        """Where a sequence ends that is given before what it holds; None for one that is not."""
+        if tag in _PIXELS and tag > self._last:
+            return len(self._data)
+        return (0 if length == _UNDEFINED else start + length) if self._openings else None
 
     def _delimited(self, level: _Level, tag: int) -> _Level:
         """The level behind a delimiter, or behind zeroes where one is due.

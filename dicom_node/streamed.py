@@ -1,6 +1,6 @@
 """A data set that comes in pieces, walked through without being held: a long value is passed over."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 
 from dicom_node import elements
 from dicom_node.elements import DEFLATED, Element, OutOfData, tag_name
@@ -41,6 +41,7 @@ class Streamed:
         self._done = 0  # how much of the window was walked through, to the end of an element of the data set itself
         self._read = 0  # bytes of header before what was done
         self._tag = 0
+        self._into: Collection[int] = frozenset()
         self._fault: UnusableInput | None = None  # in the window, which may only be too short
         self._broken: UnusableInput | None = None  # of the pieces
         self._is_last = False
@@ -55,8 +56,12 @@ class Streamed:
             raise TooLong(f"{tag_name(self._tag)} is longer than {_LONG >> 20} MiB")
         return self._window[start:end]
 
-    def walk(self, last: int) -> Iterator[Element]:
-        """As `elements.walk`; raises TooLong too."""
+    def walk(self, last: int, into: Collection[int] = frozenset()) -> Iterator[Element]:
+        """As `elements.walk`, with openings where it goes `into` anything; raises TooLong too.
+
+        What was given of a sequence that does not end in what is at hand is given once more.
+        """
+        self._into = into
         self._fill()
         self._done, explicit = elements.beginning(self._window)
         while True:
@@ -74,12 +79,14 @@ class Streamed:
         """The elements in the window; that of the data set itself which ends behind it."""
         window, begins, self._fault = self._window, self._begins, None
         try:
-            for path, tag, start, end in elements.walk(window, self._syntax, -1, (), self._done, explicit):
+            for path, tag, start, end in elements.walk(
+                window, self._syntax, -1, self._into, self._done, explicit, bool(self._into)
+            ):
                 self._tag = tag
                 if not path and end > len(window):
                     return tag, begins + start, begins + end
-                yield path, tag, begins + start, begins + end
-                if not path:
+                yield path, tag, begins + start, begins + end if end else 0
+                if not path and end:
                     # Behind every header, and no part of an uncompressed data set.
                     self._is_last |= tag == _PIXELS and window[start - 4 : start] == _NO_LENGTH
                     self._read += min(end - self._done, _COUNTED)

@@ -49,6 +49,15 @@ def bytes_that_wait(other_bytes: Sequence[CorrectionRecord]) -> list[str]:
     ]
 
 
+def behind(what: str, number: int) -> str:
+    """How many of `what`, "job" or "jobs", come first, as a reason goes on; empty where none does."""
+    return f" behind {number:,} {what if number == 1 else _several(what)}" if number else ""
+
+
+def _several(what: str) -> str:
+    return f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+
+
 def _place(
     study: StudyRecord,
     jobs: Sequence[JobRecord],

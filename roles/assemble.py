@@ -3,7 +3,7 @@
 from config import metrics
 from config.rules import Rule, load_rules
 from config.settings import Settings
-from consumers.steps.assemble import Assembler
+from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
@@ -21,7 +21,7 @@ def assemble(context: Context) -> None:
     """Completeness of studies, and routing of those that are complete."""
     settings = context.settings
     policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
-    assembler = Assembler(context.ledger, policy)
+    assembler = Assembler(context.ledger, policy, ahead=AHEAD)
     router = Router(
         lambda: installed(settings),
         lambda: site_rules(settings),
@@ -31,7 +31,7 @@ def assemble(context: Context) -> None:
     )
     notifications = context.database.listener(STUDIES_CHANNEL)
 
-    with consume(context, "routing", router) as routing:
+    with consume(context, ROUTING, router) as routing:
 
         def count() -> None:
             for state, number in studies_by_state(context.database).items():

@@ -17,11 +17,11 @@ from config.settings import Settings
 from domain.errors import ConfigurationError, Unavailable
 from roles.data_folder import DATABASE, prepare
 from roles.run_files import running
-from store.embedded import EmbeddedPostgres, usable
 from store.grants import APPLICATION_ROLE, READER, role_of
 
 if TYPE_CHECKING:
     from store.database import Database
+    from store.embedded import EmbeddedPostgres
 
 KEEPER = "database"
 _TAKING_TURNS = 60.0  # s that a command waits while somebody else starts or stops the server
@@ -105,8 +105,10 @@ def sole_supervisor(data: Path) -> Iterator[None]:
         ) from error
 
 
-def embedded_server(settings: Settings) -> EmbeddedPostgres:
+def embedded_server(settings: Settings) -> "EmbeddedPostgres":
     """PostgreSQL on the data folder, as a context manager; raises Unavailable where it does not start."""
+    from store.embedded import EmbeddedPostgres  # noqa: PLC0415 - a command beside a node that runs needs none of it
+
     return EmbeddedPostgres(server_folder(settings), settings.database.user)
 
 
@@ -115,6 +117,8 @@ def refuse_unusable(settings: Settings) -> str:
 
     Whom it runs as; "" for the node's own user, or where there is a URL of another one.
     """
+    from store.embedded import usable  # noqa: PLC0415 - as above
+
     if settings.database.url is not None:
         return ""
     _, user = usable(server_folder(settings), settings.database.user)

@@ -8,9 +8,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from config import logs, metrics
@@ -19,6 +17,7 @@ from domain.errors import NodeError, exit_code
 from domain.json_records import Json, JsonObject, json_object, record
 from roles.exposition import merged
 from roles.health import Answer, Health, HealthServer
+from roles.http_ask import ask_door
 from roles.http_heads import Refused
 from roles.process import log_end, stopped_by_signals
 from roles.reports import Report
@@ -116,7 +115,7 @@ def _ask_all(data: Path, threads: ThreadPoolExecutor, names: Sequence[str], path
     for name, future in asked.items():
         try:
             found[name] = future.result(max(0.0, until - time.monotonic()))
-        except (OSError, HTTPException, ValueError):  # a time-out of either kind is an OSError
+        except (OSError, ValueError):  # a time-out of either kind is an OSError
             found[name] = 503, ""
     return found
 
@@ -125,7 +124,5 @@ def _ask_one(data: Path, name: str, path: str) -> tuple[int, str] | None:
     said = running(data, name)
     if said is None:
         return None
-    with closing(HTTPConnection(said.host, said.port, timeout=_ANSWER)) as connection:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+    status, body = ask_door(said.host, said.port, path, _ANSWER)
+    return status, body.decode()

@@ -43,7 +43,10 @@ class _Endpoint:
 
     def _remedy(self, error: OSError) -> str:
         if error.errno == errno.EADDRINUSE:
-            return f". Another program has it: `ss -ltnp sport = :{self.port}` names it to root; or choose another port"
+            return (
+                ". Another program has it, or a node on another data folder:"
+                f" `ss -ltnp sport = :{self.port}` names it to root; or choose another port"
+            )
         if error.errno == errno.EACCES:
             return (
                 f". Ports below 1024 are not for the user {user_name()}: take another (11112 is registered for DICOM),"
@@ -57,11 +60,11 @@ def closed(settings: Settings, *, beside_itself: bool = False) -> Iterator[Fault
     listener, http = _Endpoint("listener", settings.listener.host, settings.listener.port), settings.http
     if error := listener.refusal():
         holder = _own_listener(settings)
-        if not (holder and beside_itself):
+        if not (holder and beside_itself and error.errno == errno.EADDRINUSE):
             yield listener.fault(error, holder)
     own = {said.port for said in all_running(settings.data).values()} if beside_itself else set()
     health = _Endpoint("http", http.host, http.port)
-    if http.port and http.port not in own and (error := health.refusal()):
+    if http.port and (error := health.refusal()) and not (http.port in own and error.errno == errno.EADDRINUSE):
         yield health.fault(error)
 
 

@@ -3,12 +3,11 @@
 Apart from the door (roles.health), for who asks needs no figures and no server.
 """
 
-from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from domain.json_records import JsonObject, json_object, record
+from roles.http_ask import ask_door
 from roles.run_files import running
 
 _ANSWER = 5.0  # s for a process to say how it is
@@ -44,15 +43,13 @@ def ask(data: Path, name: str, pid: int | None = None) -> Report:
         return Report(ready=False, waiting_for=("its process",))
     try:
         return _asked(said.host, said.port)
-    except (OSError, HTTPException, ValueError):  # it may end in the middle of its answer
+    except (OSError, ValueError):  # it may end in the middle of its answer
         return Report(ready=False, waiting_for=("its health door",))
 
 
 def got(host: str, port: int, path: str) -> bytes:
-    """What a door answers; raises OSError or HTTPException where it does not."""
-    with closing(HTTPConnection(host, port, timeout=_ANSWER)) as connection:
-        connection.request("GET", path)
-        return connection.getresponse().read()
+    """What a door answers; raises OSError or ValueError where it does not."""
+    return ask_door(host, port, path, _ANSWER)[1]
 
 
 def _asked(host: str, port: int) -> Report:

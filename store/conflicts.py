@@ -199,6 +199,13 @@ def wait_for(connection: Connection, study: StudyId) -> bool:
     return wait_under_others(connection, study) or _beside_nothing(connection, study)
 
 
+def those_that_wait(connection: Connection, ids: Collection[StudyId]) -> set[StudyId]:
+    """Those of these studies of which `wait_for` is true."""
+    sent = conflicts.c.sent_study_id
+    any_at_all = select(sent).where(sent == func.any(list(ids)), _OPEN, conflicts.c.adopted_at.is_(None)).distinct()
+    return {one for one in map(StudyId, connection.execute(any_at_all).scalars()) if wait_for(connection, one)}
+
+
 def wait_under_others(connection: Connection, study: StudyId) -> bool:
     """Whether images of this study wait for a person, under UIDs of another study's."""
     return _any(connection, conflicts.c.sent_study_id == study, conflicts.c.adopted_at.is_(None))

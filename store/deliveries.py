@@ -39,6 +39,7 @@ DELIVERIES = LeaseTable(
     at_claim={"first_attempt": func.coalesce(deliveries.c.first_attempt, NOW)},
 )
 
+WAITS_TO_BE_SENT = "waits to be sent"
 _ARRIVED = (DeliveryState.STORED, DeliveryState.COMMITTED)
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)
 
@@ -318,15 +319,18 @@ def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, b
 
 
 def _new_delivery(connection: Connection, job: Job, destination: str) -> None:
+    sender = select(jobs.c.sender).where(jobs.c.id == job.id).scalar_subquery()
     row = {
         "id": new_id(),
         "job_id": job.id,
         "study_id": job.study_id,
         "destination": destination,
         "state": DeliveryState.PENDING,
-        "reason": "waits to be sent",
+        "reason": WAITS_TO_BE_SENT,
         "since": NOW,
         "not_before": NOW,
+        "sender": sender,
+        "turn": DELIVERIES.turn(sender),
     }
     connection.execute(upsert(deliveries).values(row).on_conflict_do_nothing())
 

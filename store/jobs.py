@@ -88,9 +88,10 @@ def is_overtaken(connection: Connection, job: Job) -> bool:
     return bool(connection.scalar(select(exists(decisions.c.revision).where(newer))))
 
 
-def lock(connection: Connection, *of: uuid.UUID) -> None:
-    """Lock the jobs of these studies: whoever writes the outcome of one is waited for."""
-    connection.execute(locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs))
+def lock(connection: Connection, *of: uuid.UUID) -> int:
+    """Lock the jobs of these studies: whoever writes the outcome of one is waited for; how many there are."""
+    its_rows = locked_in_order(select(jobs.c.id).where(jobs.c.study_id.in_(of)), jobs)
+    return len(connection.execute(its_rows).all())
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Job]:

@@ -1,8 +1,9 @@
 """Leased rows: who works on what, until when. One mechanism for every table whose rows are work.
 
-Such a table has the columns state, reason, since, attempts, not_before, owner, lease_until and lease_epoch. A lease is
-a row and the epoch in which it was claimed; whoever holds another epoch has lost the row and may write nothing of it
-(`fence`). Every moment is the database's: a host's clock decides nothing.
+Such a table has the columns state, reason, since, attempts, not_before, owner, lease_until, lease_epoch, sender, turn
+and served. Senders take turns, as `domain.turns` says, so that nobody's work waits for all that somebody else sent. A
+lease is a row and the epoch in which it was claimed; whoever holds another epoch has lost the row and may write nothing
+of it (`fence`). Every moment is the database's: a host's clock decides nothing.
 """
 
 import uuid
@@ -77,10 +78,10 @@ class LeaseTable(Generic[S, E]):
     at_claim: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
-        """Take the oldest row that is due; None where none is. Counts as an attempt."""
+        """Take the row that is due and whose turn it is; None where none is due. Counts as an attempt."""
         columns = self.table.c
         due = select(columns.id, columns.state, columns.lease_epoch).where(self._due(), *conditions)
-        first = due.order_by(columns.not_before, columns.id).limit(1)
+        first = due.order_by(*self._order()).limit(1)
         found = connection.execute(locked(first, self.table, skip=True)).one_or_none()
         if found is None:
             return None
@@ -94,6 +95,7 @@ class LeaseTable(Generic[S, E]):
             owner=owner,
             lease_until=NOW + timedelta(seconds=seconds),
             lease_epoch=lease.epoch,
+            served=columns.turn,
             attempts=func.least(columns.attempts, _MOST_ATTEMPTS) + 1,
             **self.at_claim,
         )
@@ -102,7 +104,7 @@ class LeaseTable(Generic[S, E]):
     def peek(self, connection: Connection, *conditions: Condition) -> uuid.UUID | None:
         """The row that is due next, left where it is."""
         columns = self.table.c
-        statement = select(columns.id).where(self._due(), *conditions).order_by(columns.not_before, columns.id)
+        statement = select(columns.id).where(self._due(), *conditions).order_by(*self._order())
         return connection.execute(statement.limit(1)).scalar_one_or_none()
 
     def renew(self, connection: Connection, leases: Iterable[Lease], seconds: float) -> None:
@@ -127,8 +129,29 @@ class LeaseTable(Generic[S, E]):
         before = locked(select(columns.state).where(columns.id == row), self.table)
         state = self._after(self.states(connection.execute(before).scalar_one()), events)
         lease = {"owner": None, "lease_until": None, "not_before": NOW + timedelta(seconds=delay)}
+        if state == self.waits:
+            values["turn"] = self.turn(columns.sender)
         self._set(connection, row, state=state, reason=reason, since=NOW, **lease, **values)
         return state
+
+    def turn(self, sender: ColumnElement[str]) -> ColumnElement[int]:
+        """The turn of a row of `sender` that begins to wait: behind its own, and not behind what others sent."""
+        others = self.table.alias("others").c
+        served = select(func.max(others.served)).scalar_subquery()
+        own = select(func.max(others.served) + 1).where(others.sender == sender)
+        waiting = select(func.max(others.turn) + 1).where(others.sender == sender, others.state == self.waits)
+        its = (one.correlate(self.table).scalar_subquery() for one in (own, waiting))
+        return func.greatest(0, served, *its)
+
+    def ahead(
+        self, connection: Connection, rows: Collection[uuid.UUID], *conditions: Condition
+    ) -> dict[uuid.UUID, int]:
+        """Of each of `rows` that is due, how many that are due and for which `conditions` hold are before it."""
+        columns = self.table.c
+        mine = func.row_number().over(order_by=self._order()) - 1
+        due = select(columns.id, mine.label("ahead")).where(self._due(), *conditions).subquery()
+        found = connection.execute(select(due).where(due.c.id.in_(rows)))
+        return {row.id: row.ahead for row in found}
 
     def abandon(self, connection: Connection, lease: Lease, reason: str) -> StudyId | None:
         """End a row that nobody can work on, held by `lease` or about to be; its study, None where that is lost."""
@@ -181,6 +204,9 @@ class LeaseTable(Generic[S, E]):
         oldest = extract("epoch", NOW - func.min(self.asked_at))
         found = connection.execute(select(by, func.count(), oldest).where(undone).group_by(by))
         return {key: Backlog(count, max(0.0, float(seconds or 0.0))) for key, count, seconds in found}
+
+    def _order(self) -> Sequence[ColumnElement[object]]:
+        return self.table.c.turn, self.table.c.not_before, self.table.c.id
 
     def _due(self) -> Condition:
         return and_(self.table.c.state == self.waits, self.table.c.not_before <= NOW)

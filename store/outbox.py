@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
-from sqlalchemy import Connection, Text, and_, case, cast, delete, func, select, text, update
+from sqlalchemy import Connection, Text, and_, case, cast, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -179,6 +179,13 @@ def mark_handled(connection: Connection, reader: str, event_id: uuid.UUID, at: d
     """Note that `reader` handles this event now; False where it has done so before. Waits for one who is at it."""
     row = insert(inbox).values(reader=reader, event_id=event_id, handled_at=at).on_conflict_do_nothing()
     return connection.scalar(row.returning(inbox.c.event_id)) is not None
+
+
+def unhandled(connection: Connection, reader: str, event_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these announced events that `reader` has not handled, nor made a dead letter of."""
+    marked = exists().where(inbox.c.reader == reader, inbox.c.event_id == outbox.c.event_id)
+    waiting = select(outbox.c.event_id).where(outbox.c.event_id == func.any(list(event_ids)), ~marked)
+    return set(connection.execute(waiting).scalars())
 
 
 def forget_handled(connection: Connection, reader: str, event_id: uuid.UUID) -> None:

@@ -18,11 +18,15 @@ Release = tuple[str, str]
 
 def register(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:
     """Keep the digests of releases that are new; those of `packages` that are known under another digest."""
+    known = _known(connection, packages)
     # In one order, so that two processes that register at once wait for each other and no more.
     rows = [
         {"name": name, "version": version, "digest": digest, "first_seen": NOW}
         for (name, version), digest in sorted(packages.items())
+        if (name, version) not in known
     ]
+    if not rows:
+        return _differ(known, packages)
     for row in rows:
         connection.execute(upsert(model_packages).values(row).on_conflict_do_nothing())
     return changed(connection, packages)
@@ -30,7 +34,10 @@ def register(connection: Connection, packages: Mapping[Release, str]) -> set[Rel
 
 def changed(connection: Connection, packages: Mapping[Release, str]) -> set[Release]:
     """Those of `packages` that are known under another digest."""
-    known = _known(connection, packages)
+    return _differ(_known(connection, packages), packages)
+
+
+def _differ(known: Mapping[Release, str], packages: Mapping[Release, str]) -> set[Release]:
     return {release for release, digest in packages.items() if known.get(release, digest) != digest}
 
 
@@ -38,6 +45,8 @@ def newer(connection: Connection, releases: Iterable[Release]) -> dict[Release, 
     """Of `releases` those of which a newer version is known, each with the newest."""
     columns = model_packages.c
     wanted = list(releases)
+    if not wanted:
+        return {}
     found = connection.execute(
         select(columns.name, columns.version).where(columns.name.in_([name for name, _ in wanted]))
     )

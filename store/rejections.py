@@ -85,6 +85,7 @@ def request(connection: Connection, delivery: Delivery, cause: Cause) -> bool:
     out = exists().where(delivery_objects.c.delivery_id == delivery.id, IS_OUT)
     if not connection.scalar(select(out)):
         return False
+    sender = select(deliveries.c.sender).where(deliveries.c.id == delivery.id).scalar_subquery()
     row = {
         "id": new_id(),
         "delivery_id": delivery.id,
@@ -96,6 +97,8 @@ def request(connection: Connection, delivery: Delivery, cause: Cause) -> bool:
         "since": NOW,
         "not_before": NOW,
         "requested_at": NOW,
+        "sender": sender,
+        "turn": REJECTIONS.turn(sender),
     }
     made = upsert(rejections).values(row).on_conflict_do_nothing().returning(rejections.c.id)
     return connection.execute(made).scalar_one_or_none() is not None

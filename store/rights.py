@@ -110,8 +110,8 @@ def _remove(table: Table) -> Right:
 
 _LINK = _read(audit_entries, "number", "hash")
 # A leased row that its holder claims, renews and ends, and one that somebody else moves.
-_MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until")
-_LEASED = (*_MOVED, "attempts", "lease_epoch")
+_MOVED = ("state", "reason", "since", "not_before", "owner", "lease_until", "turn")
+_LEASED = (*_MOVED, "attempts", "lease_epoch", "served")
 _SENT = (*_LEASED, "first_attempt")
 _TRIED_ANEW = (*_MOVED, "attempts", "first_attempt")
 _STUCK = _change(studies, "state", "reason", "since")
@@ -134,7 +134,11 @@ _CONSUMES = (
 _ASKS_FOR_A_NOTE = _add(
     rejections,
     *("id", "delivery_id", "study_id", "destination", "cause", "state", "reason", "since"),
-    *("not_before", "requested_at"),
+    *("not_before", "requested_at", "sender", "turn"),
+)
+_PLANS = _add(
+    deliveries,
+    *("id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before", "sender", "turn"),
 )
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
@@ -177,13 +181,13 @@ ASSEMBLE = Part(
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
         _read(associations, "id", "calling_ae", "closed_at"),
         _read_but(instances, "identity"),
-        _change(studies, "revision"),
+        _change(studies, "revision", "turn"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
-            *("input_set", "state", "reason", "since", "requested_at", "not_before"),
+            *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
         ),
         _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
@@ -231,7 +235,7 @@ DELIVER = Part(
         *_CONSUMES,
         *_SEEN,
         *_read_all(jobs, results, deliveries, delivery_objects, rejections, paused),
-        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
+        _PLANS,
         _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
         _add(delivery_objects, "delivery_id", "sop_uid"),
         _change(delivery_objects, "stored", "status", "at", "dropped"),
@@ -302,7 +306,7 @@ OPERATES = Part(
         _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by", "done_anew"),
         _add(paused),
         _remove(paused),
-        _add(deliveries, "id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before"),
+        _PLANS,
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         _change(delivery_objects, "at"),
         _ASKS_FOR_A_NOTE,

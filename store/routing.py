@@ -15,9 +15,10 @@ from store import jobs as jobs_of
 from store.jobs import JOBS
 from store.leases import NOW
 from store.locks import locked
+from store.studies import sender_of
 from store.tables import decisions, instances, jobs
 
-_WAITS = "waits for a worker"
+WAITS_FOR_A_WORKER = "waits for a worker"
 # One of a study's present revision that is cancelled is one that a person lets the study go on without.
 _ANSWERS = (JobState.SUCCEEDED, JobState.NOT_SUITABLE, JobState.CANCELLED)
 _NO_ANSWER = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
@@ -76,12 +77,17 @@ class Decision:
     decided_at: datetime
 
 
-def note_decision(connection: Connection, decision: Decision) -> None:
-    """Keep it; the last decision of a revision counts."""
-    key = ("study_id", "revision", "model")
-    changed = {name: value for name, value in vars(decision).items() if name not in key}
-    noted = upsert(decisions).values(vars(decision))
-    connection.execute(noted.on_conflict_do_update(index_elements=key, set_=changed))
+_KEY = ("study_id", "revision", "model")
+_NOTED = upsert(decisions)
+_NOTED = _NOTED.on_conflict_do_update(
+    index_elements=_KEY, set_={one.name: _NOTED.excluded[one.name] for one in decisions.c if one.name not in _KEY}
+)
+
+
+def note_decisions(connection: Connection, made: Sequence[Decision]) -> None:
+    """Keep them; the last decision of a revision counts."""
+    if made:
+        connection.execute(_NOTED, [vars(one) for one in made])
 
 
 def was_decided(connection: Connection, study: StudyId, revision: int) -> bool:
@@ -156,10 +162,12 @@ def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: f
         id=new_id(),
         input_set=input_set,
         state=JobState.REQUESTED,
-        reason=_WAITS,
+        reason=WAITS_FOR_A_WORKER,
         since=NOW,
         requested_at=NOW,
         not_before=NOW + timedelta(seconds=delay),
+        sender=sender_of(wanted.study_id),
+        turn=JOBS.turn(sender_of(wanted.study_id)),
     )
     return connection.execute(made.on_conflict_do_nothing().returning(jobs.c.id)).scalar_one_or_none()
 
@@ -176,7 +184,7 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             connection,
             row.id,
             JOBS.retry,
-            reason=_WAITS,
+            reason=WAITS_FOR_A_WORKER,
             delay=delay,
             attempts=0,
             accepted=False,

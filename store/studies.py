@@ -1,11 +1,11 @@
 """The row of a study: every write to it is here, and what assembly and routing ask of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -14,7 +14,7 @@ from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
 from store.leases import NOW
 from store.locks import locked, locked_in_order
-from store.tables import instances, studies
+from store.tables import associations, instances, studies, study_associations
 
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
@@ -26,11 +26,12 @@ _OPEN = text(
                SELECT FROM dicom_node.study_associations later
                WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence
            )), false) AS held,
+           coalesce((array_agg(a.calling_ae ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
            ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
     LEFT JOIN dicom_node.associations a ON a.id = sa.association_id
-    WHERE s.state IN ('receiving', 'amended') AND (CAST(:study AS uuid) IS NULL OR s.id = :study)
+    WHERE s.state IN ('receiving', 'amended') AND (CAST(:studies AS uuid[]) IS NULL OR s.id = ANY (:studies))
     GROUP BY s.id
     """
 )
@@ -75,13 +76,16 @@ class OpenStudy(StudyRow):
 
     `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
     objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
-    of it, and the last close of an association that brought one, by the database's clock.
+    of it, and the last close of an association that brought one, by the database's clock. `sender` is the AE title of
+    who brought something of it last; `turn` is when it is its turn, where it would be complete and waits for others.
     """
 
     held: bool
     synced: bool
     modalities: frozenset[str]
     last_event: tuple[datetime, datetime | None]
+    sender: str
+    turn: int | None
 
 
 @dataclass(frozen=True)
@@ -207,14 +211,38 @@ def _holds(spool: str) -> ColumnElement[bool]:
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
     """Every study that is not complete."""
-    return [_open_study(row) for row in connection.execute(_OPEN, {"study": None})]
+    return [_open_study(row) for row in connection.execute(_OPEN, {"studies": None})]
 
 
-def lock_open_study(connection: Connection, study: StudyId) -> OpenStudy | None:
-    """The study, locked and read again; None where it is complete by now."""
-    connection.execute(locked(select(studies.c.id).where(studies.c.id == study), studies))
-    row = connection.execute(_OPEN, {"study": study}).one_or_none()
-    return _open_study(row) if row else None
+def lock_open_studies(connection: Connection, ids: Collection[StudyId]) -> Sequence[OpenStudy]:
+    """Those of these studies that are not complete by now, locked and read again, in the order of `ids`."""
+    wanted = list(ids)
+    connection.execute(locked_in_order(select(studies.c.id).where(studies.c.id == func.any(wanted)), studies))
+    found = [_open_study(row) for row in connection.execute(_OPEN, {"studies": wanted})]
+    return sorted(found, key=lambda study: wanted.index(study.id))
+
+
+def let_wait(connection: Connection, turns: Mapping[StudyId, int | None]) -> None:
+    """Keep whose turn it is when, for whoever asks what a study waits for; None of one that waits for no other."""
+    kept = update(studies).where(studies.c.id == bindparam("study")).values(turn=bindparam("its_turn"))
+    connection.execute(kept, [{"study": study, "its_turn": turns[study]} for study in sorted(turns)])
+
+
+def places_in_line(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, int]:
+    """Of each of these studies that waits for its turn to be complete, how many are before it."""
+    place = func.row_number().over(order_by=(studies.c.turn, studies.c.last_received, studies.c.id)) - 1
+    waits = and_(studies.c.turn.is_not(None), studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)))
+    line = select(studies.c.id, place.label("ahead")).where(waits).subquery()
+    found = connection.execute(select(line).where(line.c.id.in_(list(ids))))
+    return {StudyId(row.id): row.ahead for row in found}
+
+
+def sender_of(study: StudyId) -> ColumnElement[str]:
+    """The AE title of who brought something of a study last, in a statement; "" where that is not known any more."""
+    brought = study_associations.join(associations, associations.c.id == study_associations.c.association_id)
+    last = select(associations.c.calling_ae).select_from(brought).where(study_associations.c.study_id == study)
+    newest = last.order_by(associations.c.closed_at.desc().nulls_first()).limit(1)
+    return func.coalesce(newest.scalar_subquery(), "")
 
 
 def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, int]:
@@ -224,15 +252,15 @@ def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, i
     return StudyState(row.state), row.revision
 
 
-def exists(connection: Connection, study: StudyId) -> bool:
-    """Whether there is a study with this id."""
-    return connection.scalar(select(studies.c.id).where(studies.c.id == study)) is not None
+def lock_and_count(connection: Connection, study: StudyId) -> int | None:
+    """How often the study was complete, its row locked; None where there is no such study."""
+    return connection.scalar(locked(select(studies.c.revision).where(studies.c.id == study), studies))
 
 
 def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
     """Declare a study complete that this transaction has locked; the revision that it then has."""
     state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1
-    values = {"state": state, "reason": reason, "since": now, "revision": revision}
+    values = {"state": state, "reason": reason, "since": now, "revision": revision, "turn": None}
     connection.execute(update(studies).where(studies.c.id == study.id).values(values))
     return revision
 
@@ -279,6 +307,13 @@ def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def sizes(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, tuple[int, int]]:
+    """As `size`, of each of these studies that has any instance."""
+    counted = select(instances.c.study_id, func.count(instances.c.series_id.distinct()), func.count())
+    of_each = counted.where(instances.c.study_id == func.any(list(ids))).group_by(instances.c.study_id)
+    return {StudyId(study): (series, images) for study, series, images in connection.execute(of_each)}
+
+
 def note_images_removed(connection: Connection, study: StudyId, number: int) -> None:
     """Count images that retention removed of a study that this transaction has locked."""
     counted = {"images_removed": studies.c.images_removed + number, "images_removed_at": NOW}
@@ -293,7 +328,8 @@ def images_removed(connection: Connection, study: StudyId) -> int:
 def stop(connection: Connection, study: StudyRow, reason: str, now: datetime) -> None:
     """Say that a study that this transaction has locked cannot go on, in whatever state it is."""
     state = advance(STUDY, study.state, StudyEvent.FAILED)
-    connection.execute(update(studies).where(studies.c.id == study.id).values(state=state, reason=reason, since=now))
+    values = {"state": state, "reason": reason, "since": now, "turn": None}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(values))
 
 
 # A row of whatever columns: those that are asked for are among them.
@@ -328,4 +364,6 @@ def _open_study(row: Row[*tuple[object, ...]]) -> OpenStudy:
         not row.unsynced,
         frozenset(row.modalities),
         (row.last_received, row.last_closed),
+        row.sender,
+        row.turn,
     )

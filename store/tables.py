@@ -45,6 +45,19 @@ def _lease_epoch() -> Column[object]:
     return Column("lease_epoch", Integer, nullable=False, server_default=text("0"))
 
 
+def _turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:
+    """Whose work a leased row is, and when it is its turn among those of others (domain.turns)."""
+    return (
+        Column("sender", Text, nullable=False, server_default=""),  # AE title of who brought the study last
+        Column("turn", BigInteger, nullable=False, server_default=text("0")),
+        Column("served", BigInteger),  # the turn at which it was claimed last
+        Index(f"ix_{table}_turn", "turn", "not_before", "id", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_sender_turn", "sender", "turn", postgresql_where=text(f"state = '{waits}'")),
+        Index(f"ix_{table}_sender_served", "sender", "served"),
+        Index(f"ix_{table}_served", "served"),
+    )
+
+
 studies = Table(
     "studies",
     metadata,
@@ -64,6 +77,7 @@ studies = Table(
     Column("two_patients", Boolean, nullable=False, server_default=text("false")),
     Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
     _moment("images_removed_at", nullable=True),
+    Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),
@@ -269,6 +283,7 @@ jobs = Table(
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     _moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
+    *_turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
@@ -314,6 +329,7 @@ deliveries = Table(
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
+    *_turn("deliveries", "pending"),
     UniqueConstraint("job_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -354,6 +370,7 @@ rejections = Table(
     Column("transfer_syntax", Text, nullable=False, server_default=""),
     Column("object_key", Text, nullable=False, server_default=""),
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
+    *_turn("rejections", "pending"),
     UniqueConstraint("delivery_id", "cause"),
     Index(None, "study_id"),
     Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),

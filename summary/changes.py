@@ -19,9 +19,9 @@ _IN_MM = {"mm2": 1.0, "cm2": 100.0, "mm3": 1.0, "cm3": 1000.0, "ml": 1000.0}  # 
 def change(
     now: Measurement, before: Measurement, fine: Resolution | None, earlier: Resolution | None, interval: Interval
 ) -> Change | None:
-    """The difference of two measurements of one thing; None where nothing says how far they can be told apart."""
+    """The difference of two measurements of one thing; None where nothing was there or says how far they are apart."""
     known = _BLUR.get(now.unit.value)
-    if known is None or fine is None or earlier is None:
+    if known is None or fine is None or earlier is None or now.value == before.value == 0:
         return None
     difference, said = _difference(now, before, fine, earlier)
     told_apart = abs(now.value - before.value) > known(now, fine) + known(before, earlier)

@@ -17,7 +17,6 @@ MOST_LETTERS = 600  # of a sentence; beyond it details go, then names
 _MOST_GROUPS = 2  # of lesions that have a sentence by themselves
 _MOST_NAMED = 8  # where there is no room for more
 _MORE = "others that the reports list"
-_TOLD_ELSEWHERE = frozenset({Caution.DEMONSTRATION, Caution.RESEARCH, Caution.SIDE_UNKNOWN})
 
 
 def impression(facts: Facts, known: Known = UNKNOWN) -> Impression:
@@ -145,12 +144,13 @@ def _changes(facts: Facts) -> Iterator[Sentence]:
     interval = changed[0][1].interval
     same = [(fact, change) for fact, change in changed if change.interval is interval]
     told = [(fact, change) for fact, change in same if change.said]
-    untold = [(fact, change) for fact, change in same if not change.said]
+    differing = {fact.id for fact, _ in told}
+    untold = [(fact, change) for fact, change in same if fact.id not in differing]
     against = f"compared with an earlier study ({interval.value})"
     tries = (
         f"{against}: {'; '.join(filter(None, (_differ(told), _alike(untold))))}",
         f"{against}: {_differ(told) or _alike(untold[:_MOST_NAMED])}",
-        f"{against}: {_differ(told[:_MOST_NAMED]) or 'no difference can be told'}",
+        f"{against}: {_differ(told[:_MOST_NAMED]) or _alike(untold[:1])}",
     )
     yield _sentence(_fitting(tries), (fact for fact, _ in same), Topic.CHANGE)
 
@@ -159,16 +159,17 @@ def _differ(told: Sequence[tuple[Fact, Change]]) -> str:
     """`enhancing tumour +4.1 ml in volume and +4 mm in long axis`."""
     by_fact: dict[str, list[str]] = {}
     for fact, change in told:
-        by_fact.setdefault(wording.name(fact.label), []).append(f"{change.said} in {_name_of(change)}")
-    return "; ".join(f"{label} {wording.listed(said)}" for label, said in by_fact.items())
+        gone = " no longer reported," if fact.presence is Presence.ABSENT else ""
+        by_fact.setdefault(f"{wording.name(fact.label)}{gone}", []).append(f"{change.said} in {_name_of(change)}")
+    return "; ".join(f"{what} {wording.listed(said)}" for what, said in by_fact.items())
 
 
 def _alike(untold: Sequence[tuple[Fact, Change]]) -> str:
-    names: dict[str, list[str]] = {}
+    """`oedema unchanged in volume`."""
+    by_fact: dict[str, list[str]] = {}
     for fact, change in untold:
-        names.setdefault(_name_of(change), []).append(wording.name(fact.label))
-    said = [f"{name} of {wording.listed(of)}" for name, of in names.items()]
-    return f"no difference can be told in the {wording.listed(said)}" if said else ""
+        by_fact.setdefault(wording.name(fact.label), []).append(_name_of(change))
+    return "; ".join(f"{label} unchanged in {wording.listed(said)}" for label, said in by_fact.items())
 
 
 def _name_of(change: Change) -> str:
@@ -176,30 +177,22 @@ def _name_of(change: Change) -> str:
 
 
 def _absent(facts: Facts) -> Iterator[Sentence]:
-    """What was looked for and is not reported, which is no proof that it is not there."""
+    """What was looked for and is not reported."""
     absent, present = _of(facts, Presence.ABSENT), _of(facts, Presence.PRESENT)
     if not absent:
         return
     elsewhere = {wording.name(one.label) for one in present}
     names = list(dict.fromkeys(_sought(one, elsewhere) for one in absent))
-    tries = [_not_reported(names, bool(present)), _not_reported([*names[: 2 * _MOST_NAMED], _MORE], bool(present))]
-    yield _sentence(_fitting(tries), absent, Topic.NEGATIVE)
+    several = len(names) > 1 or wording.is_several(names[0])
+    verbs = "were looked for and are" if several else "was looked for and is"
+    tries = (wording.listed(those) for those in (names, [*names[: 2 * _MOST_NAMED], _MORE]))
+    yield _sentence(_fitting([f"{said} {verbs} not reported" for said in tries]), absent, Topic.NEGATIVE)
 
 
 def _sought(fact: Fact, elsewhere: Iterable[str]) -> str:
     """By its name; with the model's where another one reports the same."""
     said = wording.name(fact.label)
     return f"{said} (by {fact.model})" if said in elsewhere else said
-
-
-def _not_reported(names: Sequence[str], some_present: bool) -> str:
-    if len(names) == 1:
-        several = wording.is_several(names[0])
-        was, is_, it = ("were", "are", "them") if several else ("was", "is", "it")
-        return f"{names[0]} {was} looked for and {is_} not reported, which does not exclude {it}"
-    if some_present:
-        return f"{wording.listed(names)} were looked for and are not reported, which does not exclude them"
-    return f"of what was looked for, nothing is reported: {wording.listed(names)}; this does not exclude them"
 
 
 def _measured(measured: Sequence[Fact]) -> Iterator[Sentence]:
@@ -237,23 +230,34 @@ def _nothing(unread: int) -> str:
 
 
 def _cautions(facts: Facts) -> Iterator[Sentence]:
-    """What a reader has to know of how this came about, in one sentence."""
-    known = [one for one in Caution if any(one in fact.cautions for fact in facts.facts)]
-    told = [one for one in known if one not in _TOLD_ELSEWHERE]
-    about = [fact for fact in facts.facts if set(told) & set(fact.cautions)]
-    said = [_CAUTIONS[one] for one in told]
+    """What a reader has to know of what is said and of how it came about, in one sentence."""
+    told = [(_CAUTIONS[one], [fact for fact in facts.facts if one in fact.cautions]) for one in _CAUTIONS]
+    said = [
+        ("what is not reported is not excluded", _of(facts, Presence.ABSENT)),
+        ("unchanged is what the voxels cannot tell apart", _unchanged(facts)),
+        *told,
+    ]
+    parts = [(text, about) for text, about in said if about]
+    counted = list(_counted(facts))
+    if parts or counted:
+        text = "; ".join([*(text for text, _ in parts), *counted])
+        yield _sentence(text, (fact for _, about in parts for fact in about), Topic.CAUTION)
+
+
+def _unchanged(facts: Facts) -> list[Fact]:
+    return [one for one in facts.facts if one.changes and not any(change.said for change in one.changes)]
+
+
+def _counted(facts: Facts) -> Iterator[str]:
+    """How many models gave nothing, where others did, and how much is not told."""
     if facts.unread and facts.facts:
-        models = "one model" if facts.unread == 1 else f"{wording.number(facts.unread)} models"
-        said.append(f"{models} ended without a result")
+        yield f"{'one model' if facts.unread == 1 else f'{wording.number(facts.unread)} models'} ended without a result"
     if facts.left_out:
-        more = (
-            "one further result is" if facts.left_out == 1 else f"{wording.number(facts.left_out)} further results are"
-        )
-        said.append(f"{more} not told here")
-    if said:
-        yield _sentence("; ".join(said), about, Topic.CAUTION)
+        more = "result is" if facts.left_out == 1 else "results are"
+        yield f"{wording.number(facts.left_out)} further {more} not told here"
 
 
+# Of others that facts may carry, a sentence tells by itself, or beside the finding.
 _CAUTIONS = {
     Caution.GENERAL_MODEL: "a general model that was not made for this question answered it",
     Caution.INTERPOLATED: "missing slices were interpolated",

@@ -13,12 +13,25 @@ if TYPE_CHECKING:
     from tests.support.secured_kafka import SecuredKafka
 
 
+# Of the variables that begin as settings of a node do, those that are for tests.
+_FOR_TESTS = ("DICOM_NODE_TEST_", "DICOM_NODE_FAULTS_", "DICOM_NODE_OUTAGE_")
+# readline(3) exports the size of a terminal to processes like these that have none, and commands go by it; the others
+# have a command colour what no terminal shows.
+_OF_A_TERMINAL = ("COLUMNS", "LINES", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Warnings are errors, except two that kafka-python causes at import on Python 3.11 and 3.12 (gone in 3.13)."""
+    """Warnings are errors, except two that kafka-python causes at import on Python 3.11 and 3.12 (gone in 3.13).
+
+    No command or node that a test starts inherits a setting of whoever starts the tests.
+    """
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
-    # readline(3) exports the size of a terminal to processes like these that have none, and commands go by it.
-    for name in ("COLUMNS", "LINES"):
-        os.environ.pop(name, None)
+    for name in list(os.environ):
+        is_setting = name.startswith("DICOM_NODE_") and not name.startswith(_FOR_TESTS)
+        if is_setting or name in _OF_A_TERMINAL:
+            del os.environ[name]
+    # Test processes share the processors: a thread of PyTorch that waits for another must not spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,6 +83,16 @@ def orthanc(_orthanc: Orthanc) -> Orthanc:
 
 
 @pytest.fixture
-def database_url(postgres: Postgres) -> str:
+def database_url(postgres: Postgres) -> Iterator[str]:
+    """SQLAlchemy URL of a database with the node's schema and nothing in it, as superuser."""
+    name = postgres.fresh_schema()
+    yield postgres.url(dbname=name)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def empty_url(postgres: Postgres) -> Iterator[str]:
     """SQLAlchemy URL of an empty database, as superuser."""
-    return postgres.url(dbname=postgres.fresh_database())
+    name = postgres.fresh_database()
+    yield postgres.url(dbname=name)
+    postgres.drop(name)

@@ -2,8 +2,9 @@
 
 from importlib import import_module
 
+from typer import Typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_group
+from typer.main import get_command_name, get_group
 
 from config.imports import importing
 from console.cli.help_text import flowing
@@ -14,10 +15,20 @@ def command(name: str) -> TyperCommand | TyperGroup:
     """The command `name`, or the group of commands."""
     with importing():
         module = import_module(f"console.cli.commands.{COMMANDS[name].module}")
-    found = get_group(module.app).commands[name]
+    found = get_group(_alone(module.app, name)).commands[name]
     assert isinstance(found, TyperCommand | TyperGroup)
     _let_help_flow(found)
     return found
+
+
+def _alone(app: Typer, name: str) -> Typer:
+    """`app` with what is called `name` and nothing else: whatever it holds is built, each option's type looked at."""
+    alone = Typer()
+    for one in app.registered_commands:
+        if name == (one.name or (one.callback and get_command_name(one.callback.__name__))):
+            alone.registered_commands.append(one)
+    alone.registered_groups.extend(one for one in app.registered_groups if one.name == name)
+    return alone
 
 
 def _let_help_flow(one: TyperCommand | TyperGroup) -> None:

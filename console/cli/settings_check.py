@@ -10,7 +10,7 @@ from pathlib import Path
 from config import reach
 from config.environment import unknown_variables
 from config.loading import Loaded, load_sound
-from config.places import missing_places
+from config.places import SERVICE_SETTINGS, missing_places, nowhere
 from config.rules import Rule, named_models, names_twice, sound_rules
 from config.settings import Settings
 from config.sources import Fault
@@ -43,6 +43,8 @@ def check(file: Path | None) -> Checked:
         return Checked([*error.lines])
     checked = Checked([*loaded.complaints, *unknown_variables()])
     _add(loaded, checked, _faults(loaded.settings))
+    if loaded.sources.file and loaded.sources.file.absolute() == SERVICE_SETTINGS:
+        _add(loaded, checked, nowhere(loaded.settings))
     _of_packages(loaded, checked)
     for lines in (checked.complaints, checked.remarks):
         lines.sort(key=loaded.sources.order)

@@ -1,8 +1,12 @@
 """Declares studies complete. The decision is `domain.completeness.decide`; here are facts, lock and announcement."""
 
 import logging
+import math
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
@@ -12,7 +16,8 @@ from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
-from store import conflicts, studies
+from domain.turns import Turns
+from store import conflicts, outbox, studies
 from store.database import is_for_data
 from store.studies import OpenStudy, Patient
 
@@ -24,29 +29,85 @@ _TAKEN_AWAY = "its images were corrected and are another study's now"
 _log = logging.getLogger(__name__)
 
 
+#: The group of consumers that chooses models for what is complete.
+ROUTING = "routing"
+#: How many studies may be complete before models are chosen for them: enough that whoever chooses never waits, and few,
+#: for nobody can be let past them.
+AHEAD = 8
+# Studies of one transaction: its statements are shared, its locks are held briefly.
+_TOGETHER = 16
+# Of the time at most that looking at every open study takes, where many wait for their turn.
+_SHARE = 0.2
+# s until another look at whether models were chosen for those that are ahead.
+_SOON = 0.05
+
+
 class Assembler:
-    """Looks at every open study and completes those that are due.
+    """Looks at every open study and completes those that are due; senders take turns (domain.turns).
+
+    `ahead` is how many studies may be complete whose models are not chosen yet, None: any number. Those are in a line
+    that nobody can overtake; the others wait here.
 
     All state but one is in the database: since when nothing has happened to a study is measured here, by a clock that
     never steps. After a restart it is measured anew, and a study waits for its settle time once more.
     """
 
-    def __init__(self, ledger: Ledger, policy: SettlePolicy, clock: Clock | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, policy: SettlePolicy, clock: Clock | None = None, ahead: int | None = None
+    ) -> None:
         self._ledger = ledger
         self._policy = policy
         self._clock = clock or SystemClock()
+        self._ahead = ahead
         self._seen: dict[StudyId, _Seen] = {}
+        self._line = _Line()
+        self._announced: set[uuid.UUID] = set()
+        self._again_at: float | None = None  # when a study may be due of those that are not
+        self._next_look = -math.inf
 
     def step(self) -> float | None:
         """Complete what is due; in how many seconds to look again, None: when something happens. Raises Unavailable."""
+        if self._clock.monotonic() >= self._next_look:
+            self._look_at_all()
+        while due := self._line.first(min(self._room(), _TOGETHER)):
+            self._settle(due)
+            self._line.remove(due)
+            # However fast models are chosen: who has come meanwhile is to be seen before the line has ended.
+            if self._ahead is not None and self._clock.monotonic() >= self._next_look:
+                break
+        self._line.note_who_waits(self._ledger)
+        return self._again_in()
+
+    def _look_at_all(self) -> None:
+        begun = self._clock.monotonic()
         with self._ledger.database.transaction() as connection:
-            waiting = studies.open_studies(connection)
-        self._seen = {study.id: self._look(study) for study in waiting}
-        verdicts = [(study, self._verdict(study)) for study in waiting]
-        for study, verdict in verdicts:
-            if verdict.complete:
-                self._complete_or_stop(study)
-        return min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
+            found = studies.open_studies(connection)
+        self._seen = {study.id: self._look(study) for study in found}
+        verdicts = [(study, self._verdict(study)) for study in found]
+        self._line.enter([study for study, verdict in verdicts if verdict.complete])
+        self._line.leave([study for study, verdict in verdicts if not verdict.complete])
+        now = self._clock.monotonic()
+        again_in = min((verdict.again_in for _, verdict in verdicts if not verdict.complete), default=None)
+        self._again_at = None if again_in is None else begun + again_in
+        self._next_look = now + (now - begun) * (1 / _SHARE - 1)
+
+    def _again_in(self) -> float | None:
+        now = self._clock.monotonic()
+        if self._line:
+            return _SOON
+        if self._again_at is None:
+            # Of what happened meanwhile nobody may tell a second time.
+            return max(0.0, self._next_look - now) or None
+        return max(0.0, self._again_at - now, self._next_look - now)
+
+    def _room(self) -> int:
+        """How many may be completed now."""
+        if self._ahead is None:
+            return _TOGETHER
+        if self._announced:
+            with self._ledger.database.transaction() as connection:
+                self._announced = outbox.unhandled(connection, ROUTING, self._announced)
+        return max(0, self._ahead - len(self._announced))
 
     def _look(self, study: OpenStudy) -> "_Seen":
         seen = self._seen.get(study.id)
@@ -57,37 +118,98 @@ class Assembler:
         silence = self._clock.monotonic() - self._look(study).since
         return decide(StudyFacts(silence, study.held, study.modalities, study.synced), self._policy)
 
-    def _complete_or_stop(self, study: OpenStudy) -> None:
-        """Complete it; a study that brings this to a defect is stuck, and the next one goes on."""
+    def _settle(self, due: Sequence[OpenStudy]) -> None:
+        """Complete them; a study that brings this to a defect is stuck, and the others go on."""
         try:
-            self._complete(study)
+            self._complete([study.id for study in due])
         except Retryable:
             raise
         except Exception as error:
             if not is_for_data(error):
                 raise
+            if len(due) > 1:
+                for study in due:
+                    self._settle([study])
+                return
             _log.error("a study cannot be completed", exc_info=error)
             reason = f"it cannot be completed: {type(error).__name__} in the node's own work"
             with self._ledger.transaction() as transaction:
-                stuck.stop(transaction, study.id, stuck.Cause.INTAKE, reason, self._clock.now())
+                stuck.stop(transaction, due[0].id, stuck.Cause.INTAKE, reason, self._clock.now())
 
-    def _complete(self, seen: OpenStudy) -> None:
+    def _complete(self, ids: Sequence[StudyId]) -> None:
+        announced = []
         with self._ledger.transaction() as transaction:
-            study = studies.lock_open_study(transaction.connection, seen.id)
-            if study is None:
-                return
-            verdict, now = self._verdict(study), self._clock.now()
-            if not verdict.complete:
-                return
-            if study.patient.two:
-                said = two_patients(study.patient, _to_adopt(transaction, study))
-                stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, said, now)
-            elif conflicts.wait_for(transaction.connection, study.id):
-                stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
-            elif not studies.size(transaction.connection, study.id)[1]:
-                _end_without_images(transaction, study, now)
-            else:
-                _declare(transaction, study, verdict.reason, now)
+            locked = studies.lock_open_studies(transaction.connection, ids)
+            ready = [(study, verdict) for study in locked if (verdict := self._verdict(study)).complete]
+            waiting = conflicts.those_that_wait(transaction.connection, ids)
+            sizes = studies.sizes(transaction.connection, ids)
+            now = self._clock.now()
+            for study, verdict in ready:
+                if study.patient.two:
+                    said = two_patients(study.patient, _to_adopt(transaction, study))
+                    stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, said, now)
+                elif study.id in waiting:
+                    stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
+                elif study.id not in sizes:
+                    _end_without_images(transaction, study, now)
+                else:
+                    announced.append(_declare(transaction, study, sizes[study.id], verdict.reason, now))
+        self._announced.update(announced)
+
+
+class _Line:
+    """The studies that are due, in the order in which it is their turn."""
+
+    def __init__(self) -> None:
+        self._turns = Turns()
+        self._waiting: dict[StudyId, tuple[int, OpenStudy]] = {}
+        self._told: dict[StudyId, int | None] = {}  # what the database says of a study's turn, where it says any
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def enter(self, due: Sequence[OpenStudy]) -> None:
+        """These are due, and no others; each has the turn that it was given once."""
+        kept = {study.id: turn for study in due if (turn := self._turn_of(study)) is not None}
+        for study in due:
+            if study.id in kept:
+                self._turns.keep(study.sender, kept[study.id])
+        if kept:
+            self._turns.serve(min(kept.values()))
+        in_time = sorted(due, key=lambda study: study.last_event[0])
+        given = {one.id: (kept[one.id] if one.id in kept else self._turns.give(one.sender), one) for one in in_time}
+        # A turn, then who came first; a sender's own stay in the order in which they came.
+        self._waiting = dict(sorted(given.items(), key=lambda item: item[1][0]))
+        self._told = {study.id: study.turn for study in due if study.turn is not None}
+
+    def leave(self, others: Sequence[OpenStudy]) -> None:
+        """These are not due, whatever was said of them."""
+        self._told.update({study.id: study.turn for study in others if study.turn is not None})
+
+    def first(self, most: int) -> list[OpenStudy]:
+        """Whose turn it is, so many at the most."""
+        return [study for _, study in islice(self._waiting.values(), most)]
+
+    def remove(self, served: Sequence[OpenStudy]) -> None:
+        """They wait no more."""
+        for study in served:
+            turn, _ = self._waiting.pop(study.id)
+            self._turns.serve(turn)
+            self._told.pop(study.id, None)
+
+    def note_who_waits(self, ledger: Ledger) -> None:
+        """Have the database say of each study that waits when it is its turn, and of no other."""
+        said = {study: turn for study, (turn, _) in self._waiting.items()}
+        new: dict[StudyId, int | None] = {one: turn for one, turn in said.items() if self._told.get(one) != turn}
+        new |= {one: None for one in self._told if one not in said}
+        if new:
+            with ledger.database.transaction() as connection:
+                studies.let_wait(connection, new)
+            self._told = dict(said)
+
+    def _turn_of(self, study: OpenStudy) -> int | None:
+        waits = self._waiting.get(study.id)
+        return waits[0] if waits else study.turn
 
 
 def _waits(transaction: Transaction, study: OpenStudy) -> str:
@@ -117,11 +239,16 @@ def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetim
         stuck.stop_incomplete(transaction, study, stuck.Cause.INTAKE, _NOTHING, now)
 
 
-def _declare(transaction: Transaction, study: OpenStudy, reason: str, now: datetime) -> None:
+def _declare(
+    transaction: Transaction, study: OpenStudy, size: tuple[int, int], reason: str, now: datetime
+) -> uuid.UUID:
+    """Complete a study of this size; the id of the event that says so."""
     revision = studies.complete(transaction.connection, study, reason, now)
-    data = announce(transaction, study.id, revision, now)
+    event = _event(study.id, revision, size, now)
+    transaction.emit(event)
     action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
-    transaction.record(action, study.id, study_uid=study.uid, reason=reason, **data.encode())
+    transaction.record(action, study.id, study_uid=study.uid, reason=reason, **event.data.encode())
+    return event.id
 
 
 @dataclass(frozen=True)
@@ -132,10 +259,11 @@ class _Seen:
     since: float
 
 
-def announce(transaction: Transaction, study: StudyId, revision: int, now: datetime) -> StudyCompleted:
+def announce(transaction: Transaction, study: StudyId, revision: int, now: datetime) -> None:
     """Say that this revision of the study is complete, so that models are chosen for it."""
-    series, instances = studies.size(transaction.connection, study)
+    transaction.emit(_event(study, revision, studies.size(transaction.connection, study), now))
+
+
+def _event(study: StudyId, revision: int, size: tuple[int, int], now: datetime) -> Event:
     kind = StudyCompleted if revision == 1 else StudyAmended
-    data = kind(revision, series, instances)
-    transaction.emit(Event(data, study, now))
-    return data
+    return Event(kind(revision, *size), study, now)

@@ -2,7 +2,8 @@
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
+from datetime import datetime
 
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
@@ -57,37 +58,41 @@ class Router:
 
         Raises Unfounded where the study is not there, or was never complete with that revision.
         """
-        revision = event.of(StudyCompleted).revision
-        if not studies.exists(transaction.connection, event.study_id):
-            raise Unfounded("there is no such study")
+        revision, connection = event.of(StudyCompleted).revision, transaction.connection
         rules = self._rules()
         # Whose outcome is being written is waited for: what ends badly at this moment is opened again below.
-        jobs.lock(transaction.connection, event.study_id)
-        deliveries.lock(transaction.connection, event.study_id)
-        _, now_at = studies.lock_revision(transaction.connection, event.study_id)
+        asked_before = jobs.lock(connection, event.study_id) > 0
+        if asked_before:
+            deliveries.lock(connection, event.study_id)
+        now_at = studies.lock_and_count(connection, event.study_id)
+        if now_at is None:
+            raise Unfounded("there is no such study")
         if now_at < revision:
             raise Unfounded("the study has no such revision")
         if now_at > revision:
             return
-        series = series_facts(routing.instance_facts(transaction.connection, event.study_id, revision))
+        series = series_facts(routing.instance_facts(connection, event.study_id, revision))
         packages = sorted(self._packages(), key=lambda package: package.name)
         barred = self._barred(transaction, packages, rules)
-        decided = partial(self._decide, transaction, event.study_id, revision, rules, series)
-        wanted = [job for one in packages if (job := decided(one, barred.get(one.release, "")))]
-        broken = self._note_broken(transaction, event.study_id, revision)
+        study = _Study(event.study_id, revision, series, self._clock.now())
+        made = [_decide(study, rules, one, barred.get(one.release, "")) for one in packages]
+        wanted = [job for _, job in made if job]
+        broken = self._broken()
+        routing.note_decisions(connection, [*(one for one, _ in made), *_of_broken(study, broken)])
         opened: list[str] = []
         waiting = [job.model for job in wanted if self._request(transaction, job, opened)]
-        self._cancel_older(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
-        again = deliveries.reopen(transaction.connection, event.study_id, "the study was amended", revision)
-        reason = _reason([job.model for job in wanted], waiting, broken) if series else _NO_IMAGES
+        again = self._leave_older(transaction, study) if asked_before else 0
+        reason = _reason([job.model for job in wanted], waiting, sorted(broken)) if series else _NO_IMAGES
         if opened:
             stuck.release_if_nothing_is_left(transaction, event.study_id, reason, self._clock.now(), opened)
-        studies.note_progress(transaction.connection, event.study_id, reason, self._clock.now())
+        studies.note_progress(connection, event.study_id, reason, self._clock.now())
         models = [job.model for job in wanted]
         transaction.record(Action.ROUTED, event.study_id, revision=revision, models=models, deliveries_again=again)
-        transaction.wake(JOBS_CHANNEL)
-        transaction.wake(DELIVERIES_CHANNEL)
+        if waiting:
+            transaction.wake(JOBS_CHANNEL)
+        if again:
+            transaction.wake(DELIVERIES_CHANNEL)
 
     def _barred(
         self, transaction: Transaction, packages: Sequence[Package], rules: Sequence[Rule] | None
@@ -98,39 +103,6 @@ class Router:
         newer = known_packages.newer(transaction.connection, self._not_older(packages))
         older = {release: older_package(known) for release, known in newer.items()}
         return unasked | older | {release: changed_package(release[1]) for release in changed}
-
-    def _note_broken(self, transaction: Transaction, study: StudyId, revision: int) -> list[str]:
-        """Have `explain` say why a package that cannot be read was not asked; their names."""
-        broken, now = self._broken(), self._clock.now()
-        for name, said in broken.items():
-            reason = f"the package is broken: {'; '.join(said.splitlines())}"
-            decision = Decision(study, revision, name, "", None, {}, reason, {}, now)
-            routing.note_decision(transaction.connection, decision)
-        return sorted(broken)
-
-    def _decide(
-        self,
-        transaction: Transaction,
-        study: StudyId,
-        revision: int,
-        rules: Sequence[Rule] | None,
-        series: Sequence[SeriesFacts],
-        package: Package,
-        barred: str,
-    ) -> WantedJob | None:
-        name, version = package.release
-        choice, reason = decide(package.manifest, rules, series)
-        if barred:
-            choice, reason = Choice({}, {}), barred
-        series_id, now = uuid.UUID(choice.series_id) if choice.series_id else None, self._clock.now()
-        inputs = dict(choice.inputs)
-        refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}
-        decision = Decision(study, revision, name, version, series_id, inputs, reason, refusals, now)
-        routing.note_decision(transaction.connection, decision)
-        if series_id is None:
-            return None
-        images = {one: list(uids) for one, uids in choice.images.items()}
-        return WantedJob(study, series_id, inputs, revision, name, version, package.digest, images)
 
     def _request(self, transaction: Transaction, wanted: WantedJob, opened: list[str]) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter.
@@ -150,10 +122,50 @@ class Router:
             request_results(transaction, done, self._clock.now())
         return job.waits or held_up
 
-    def _cancel_older(self, transaction: Transaction, study: StudyId, revision: int) -> None:
-        """What waits for an earlier revision and is no input of this one is not run any more."""
-        for job in routing.cancel_waiting(transaction.connection, study, revision, OVERTAKEN):
-            transaction.record(Action.JOB_CANCELLED, study, job=str(job), reason=OVERTAKEN, revision=revision)
+    def _leave_older(self, transaction: Transaction, study: "_Study") -> int:
+        """What waits for an earlier revision and is no input of this one is not run any more.
+
+        What ended badly on its way to a destination is tried anew; how many deliveries that are.
+        """
+        for job in routing.cancel_waiting(transaction.connection, study.id, study.revision, OVERTAKEN):
+            transaction.record(Action.JOB_CANCELLED, study.id, job=str(job), reason=OVERTAKEN, revision=study.revision)
+        return deliveries.reopen(transaction.connection, study.id, "the study was amended", study.revision)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """A revision of a study for which models are chosen."""
+
+    id: StudyId
+    revision: int
+    series: Sequence[SeriesFacts]
+    now: datetime
+
+
+def _of_broken(study: _Study, broken: Mapping[str, str]) -> list[Decision]:
+    """Have `explain` say why a package that cannot be read was not asked."""
+    reasons = {name: f"the package is broken: {'; '.join(said.splitlines())}" for name, said in broken.items()}
+    return [
+        Decision(study.id, study.revision, name, "", None, {}, reason, {}, study.now)
+        for name, reason in sorted(reasons.items())
+    ]
+
+
+def _decide(
+    study: _Study, rules: Sequence[Rule] | None, package: Package, barred: str
+) -> tuple[Decision, WantedJob | None]:
+    """Why a package is asked or is not, and the job where it is."""
+    name, version = package.release
+    choice, reason = decide(package.manifest, rules, study.series)
+    if barred:
+        choice, reason = Choice({}, {}), barred
+    series_id, inputs = uuid.UUID(choice.series_id) if choice.series_id else None, dict(choice.inputs)
+    refusals = {one: list(reasons) for one, reasons in choice.refusals.items()}
+    decision = Decision(study.id, study.revision, name, version, series_id, inputs, reason, refusals, study.now)
+    if series_id is None:
+        return decision, None
+    images = {one: list(uids) for one, uids in choice.images.items()}
+    return decision, WantedJob(study.id, series_id, inputs, study.revision, name, version, package.digest, images)
 
 
 def _reason(wanted: Sequence[str], waiting: Sequence[str], broken: Sequence[str]) -> str:

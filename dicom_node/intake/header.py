@@ -6,17 +6,18 @@ needs the difference. Tests hold it to pydicom over every readable file of the t
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
-from dicom_node import elements, outside
-from dicom_node.elements import DEFLATED, Data, Element, OutOfData
-from dicom_node.intake import identity, repeated, wholeness
+from dicom_node import outside
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Element, OutOfData
+from dicom_node.intake import contents, identity, inside, repeated, sources, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
+from dicom_node.intake.sources import Held, InPieces
 from dicom_node.intake.wholeness import Extent
 from dicom_node.streamed import Pieces, Streamed, TooLong
 from domain.errors import UnusableInput
@@ -39,9 +40,11 @@ _WANTED = frozenset(
     )
 )
 _LAST = max(_WANTED)
+# What a walk notes besides, whatever it holds.
+_NOTED = _WANTED | contents.PARTS | contents.VALUES | contents.COUNTS | inside.SEQUENCES
+_MOST_COUNTED = 1 << 16  # bytes of what counts anything
 _IDENTITY = {STUDY: "Study Instance UID", SERIES: "Series Instance UID", SOP_INSTANCE: "SOP Instance UID"}
-_PIECE = 1 << 20
-_PIXEL_PATH = (wholeness.PIXELS,)
+_PIXEL_PATH = (contents.PIXELS,)
 # More frames than Number of Frames can say (IS, PS3.5 6.2), and than the index can hold.
 _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
@@ -54,8 +57,6 @@ _OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _DATE = re.compile(r"[0-9]{8}")
-# Begins a walk over a data set, and gives what it is over.
-_Opened = Callable[[], tuple[Iterator[Element], Data | Streamed]]
 # ASCII, and the letters of the upper half of ISO 8859-1: bytes of other character sets have its signs among them.
 _LATIN_1 = re.compile("[\0 -~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]*")
 
@@ -136,8 +137,8 @@ def read_header(
     be filed without. With `whole` there is no more of it than `data`: then also where it was cut short anywhere.
     """
     if transfer_syntax == DEFLATED:
-        return read_pieces(lambda: _pieces(data, begins), transfer_syntax, marks, whole=whole)
-    return _read(lambda: (elements.walk(data, transfer_syntax, _LAST, (), begins), data), transfer_syntax, marks, whole)
+        return read_pieces(lambda: sources.pieces(data, begins), transfer_syntax, marks, whole=whole)
+    return _read(Held(data, transfer_syntax, begins, _LAST), transfer_syntax, marks, whole)
 
 
 def read_pieces(
@@ -147,32 +148,20 @@ def read_pieces(
 
     Without `whole` no more is read than the header needs.
     """
-
-    def opened() -> tuple[Iterator[Element], Streamed]:
-        data = Streamed(pieces(), transfer_syntax)
-        return data.walk(_LAST) if whole else _head(data.walk(_LAST)), data
-
-    return _read(opened, transfer_syntax, marks, whole)
+    needed = () if whole else _IDENTITY
+    return _read(InPieces(pieces, transfer_syntax, _LAST, needed), transfer_syntax, marks, whole)
 
 
-def _head(walk: Iterator[Element]) -> Iterator[Element]:
-    """What stands before the first element behind all that is wanted, and that; all where an identity is missing."""
-    missing = set(_IDENTITY)
-    for element in walk:
-        yield element
-        missing.discard(element[1])
-        if not (missing or element[0]) and element[1] > _LAST:
-            return
-
-
-def _pieces(data: Data, begins: int) -> Iterator[bytes]:
-    return (data[at : at + _PIECE] for at in range(begins, len(data), _PIECE))
-
-
-def _read(opened: _Opened, transfer_syntax: str, marks: PatientMarks | None, whole: bool) -> Header:
+def _read(source: Held | InPieces, transfer_syntax: str, marks: PatientMarks | None, whole: bool) -> Header:
     found: dict[int, bytes] = {}
     try:
-        extent, size = _collect(opened, found)
+        extent, size = _collect(source, found)
+        if whole and extent.inside:
+            twice, extent.short = inside.judged(
+                source.inside(extent.inside), source.data, transfer_syntax == EXPLICIT_BIG
+            )
+            if twice:
+                raise _Twice(twice)
     except UnusableInput as error:
         raise _unreadable(found, error, whole) from error
     uids = _uids(found)
@@ -187,7 +176,8 @@ def _read(opened: _Opened, transfer_syntax: str, marks: PatientMarks | None, who
         raise _cut_short(found, said)
     if said := wholeness.contradiction(extent, transfer_syntax):
         raise UnreadableHeader(f"{_image(found)} cannot be decoded: {said} (PS3.5 A.4)", uids)
-    if (stated := _whole(found, FRAMES, 1, _MOST_FRAMES) if FRAMES in found else 1) and (
+    planes = contents.planes(extent.values) or 1
+    if (stated := _whole(found, FRAMES, 1, _MOST_FRAMES) if FRAMES in found else planes) and (
         said := wholeness.surplus(extent, found, stated, transfer_syntax)
     ):
         said = f"{_image(found)} has {Fault.SURPLUS}: {said} (PS3.5 8.1.1); its sender has to correct one of the two"
@@ -265,7 +255,7 @@ def age(stated: str, born: str, studied: str) -> float | None:
     return float(int(studied[:4]) - int(born[:4]) - before)
 
 
-def _collect(opened: _Opened, found: dict[int, bytes]) -> tuple[Extent, int]:
+def _collect(source: Held | InPieces, found: dict[int, bytes]) -> tuple[Extent, int]:
     """Add the wanted elements to `found`, so that those before a fault are known in spite of it; how far it came, and
     how long the data set is.
 
@@ -273,12 +263,13 @@ def _collect(opened: _Opened, found: dict[int, bytes]) -> tuple[Extent, int]:
     What is wrong behind all that is wanted is no reason to know none of it.
     """
     extent, fault = Extent(), None
-    walk, data = opened()
+    walk = source.walk()
+    data = source.data
     try:
         _gather(walk, data, found, extent)
     except UnusableInput as error:
         fault = error
-    if not extent.ascending and (twice := repeated.repeated(*opened())):
+    if not extent.ascending and (twice := repeated.repeated(source.walk(), source.data)):
         # Where tags are out of order too, nobody can tell which of the two is the instance's own.
         found.pop(twice, None)
         raise _Twice(repeated.said(twice))
@@ -291,25 +282,41 @@ def _collect(opened: _Opened, found: dict[int, bytes]) -> tuple[Extent, int]:
 
 def _gather(walk: Iterator[Element], data: Data | Streamed, found: dict[int, bytes], extent: Extent) -> None:
     """The walk itself."""
-    before = -1
+    before, ended = -1, 0
     for path, tag, start, end in walk:
         if path:
             # The first is the offset table, which may be empty (PS3.5 A.4).
             extent.fragments += path == _PIXEL_PATH and (end > start or not extent.fragments)
-            if path[0] in wholeness.PARTS:  # a sequence of undefined length is met by what it holds alone
+            if path[0] in _NOTED:  # a sequence of undefined length is met by what it holds alone
                 extent.parts.add(path[0])
+                if path[0] in inside.SEQUENCES:
+                    extent.inside.add(ended)
             continue
         if tag <= before:
             extent.ascending = False
         before = tag
         if tag in _WANTED:
             found[tag] = data[start:end]
-        elif tag > _LAST:
-            extent.last, extent.end = tag, end
-            if tag in wholeness.PARTS:
-                extent.parts.add(tag)
-                if tag in wholeness.KINDS_OF_PIXELS:
-                    extent.kind, extent.pixels = tag, end - start
+        else:
+            if tag in _NOTED:
+                _note(extent, tag, data, (ended, start, end))
+            if tag > _LAST:
+                extent.last, extent.end = tag, end
+        ended = end
+
+
+def _note(extent: Extent, tag: int, data: Data | Streamed, places: tuple[int, int, int]) -> None:
+    """Keep what an element says of how whole the data set is; `places` are where it, its value and the next begin."""
+    begins, start, end = places
+    extent.parts.add(tag)
+    if tag in contents.KINDS_OF_PIXELS:
+        extent.kind, extent.pixels = tag, end - start
+    elif tag in inside.SEQUENCES:
+        extent.inside.add(begins)
+    elif tag in contents.VALUES:
+        extent.lengths[tag] = end - start
+    elif tag in contents.COUNTS and end - start <= _MOST_COUNTED:
+        extent.values[tag] = data[start:end]
 
 
 def _uids(found: Mapping[int, bytes]) -> Uids:

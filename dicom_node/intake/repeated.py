@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from pydicom.datadict import dictionary_description, dictionary_has_tag
+from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
 from dicom_node.elements import Data, Element, tag_name
 from dicom_node.streamed import Streamed
@@ -17,25 +17,40 @@ _PIXELS = 0x7FE0_0010  # behind them are signatures and padding, which no reader
 _Span = tuple[int, int]
 
 
+class Met:
+    """The attributes of the standard that were met in `data`, or in one item of it, and their first values.
+
+    What is private is read by nobody here, and copied as it stands.
+    """
+
+    def __init__(self, data: Data | Streamed) -> None:
+        self._data = data
+        self._values: dict[int, bytes | _Span] = {}
+
+    def same(self, tag: int, start: int, end: int) -> bool:
+        """Whether an attribute has the value that it had before, where it was met before; `end` 0 is not known."""
+        if tag > _PIXELS or not (dictionary_has_tag(tag) or repeater_has_tag(tag)):
+            return True
+        value = self._data[start:end] if 0 <= end - start <= _SHORT else (start, end)
+        return _same(self._values.setdefault(tag, value), value, self._data)
+
+
 def repeated(walk: Iterator[Element], data: Data | Streamed) -> int:
     """The first attribute of the standard that stands twice with different values; 0 where none does.
 
-    Readers differ in which of the two they take. What is private is read by nobody here, and copied as it stands.
+    Readers differ in which of the two they take.
     """
-    met: dict[int, bytes | _Span] = {}
+    met = Met(data)
     with suppress(UnusableInput):  # who reads it has told
         for path, tag, start, end in walk:
-            if path or tag > _PIXELS or not dictionary_has_tag(tag):
-                continue
-            value = data[start:end] if end - start <= _SHORT else (start, end)
-            if not _same(met.setdefault(tag, value), value, data):
+            if not path and not met.same(tag, start, end):
                 return tag
     return 0
 
 
-def said(tag: int) -> str:
+def said(tag: int, where: str = "") -> str:
     """That it does, in words."""
-    return f"{dictionary_description(tag)} {tag_name(tag)} is there twice, with different values"
+    return f"{dictionary_description(tag)} {tag_name(tag)} is there twice{where}, with different values"
 
 
 def _same(first: bytes | _Span, second: bytes | _Span, data: Data | Streamed) -> bool:
@@ -44,6 +59,8 @@ def _same(first: bytes | _Span, second: bytes | _Span, data: Data | Streamed) ->
     if isinstance(first, bytes) or isinstance(second, bytes) or isinstance(data, Streamed):
         return first == second
     (one, end), (other, other_end) = first, second
+    if not (end and other_end):
+        return one == other
     length = end - one
     return length == other_end - other and all(
         data[one + at : min(one + at + _PIECE, end)] == data[other + at : min(other + at + _PIECE, other_end)]

@@ -7,19 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydicom import uid
-
 from dicom_node.elements import EXPLICIT_BIG, tag_name
-from dicom_node.listener.syntaxes import storage_sop_classes
+from dicom_node.intake import contents
+from dicom_node.intake.contents import COLUMNS, KINDS_OF_PIXELS, NAMES_OF_PIXELS, PIXELS, ROWS, SOP_CLASS
 
-SOP_CLASS = 0x0008_0016
-SAMPLES, PHOTOMETRIC, FRAMES = 0x0028_0002, 0x0028_0004, 0x0028_0008
-ROWS, COLUMNS, BITS = 0x0028_0010, 0x0028_0011, 0x0028_0100
+SAMPLES, PHOTOMETRIC, BITS = 0x0028_0002, 0x0028_0004, 0x0028_0100
 TAGS = (SAMPLES, ROWS, COLUMNS, BITS)
-PIXELS = 0x7FE0_0010
-# Pixel Data, and those of floats (PS3.3 C.7.6.24, C.7.6.25).
-_KINDS = {PIXELS: "Pixel Data", 0x7FE0_0008: "Float Pixel Data", 0x7FE0_0009: "Double Float Pixel Data"}
-KINDS_OF_PIXELS = frozenset(_KINDS)
 # So many bytes behind the pixels are padding, however small a frame is.
 _PADDING = 256
 _NATIVE = frozenset(f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".1.99", ".2"))
@@ -30,31 +23,6 @@ _A_FRAGMENT_A_FRAME = frozenset(
 )
 # How much of three samples a pixel has where colours are kept for every second one alone (PS3.3 C.7.6.3.1.2).
 _SIXTHS = {b"YBR_FULL_422": 4, b"YBR_PARTIAL_422": 4, b"YBR_PARTIAL_420": 3}
-# What an instance is without where its class asks for it (PS3.3 C.24.2, C.17.3, C.10.9).
-_DOCUMENT, _CONTENT, _WAVEFORM = 0x0042_0011, 0x0040_A730, 0x5400_0100
-# Each instance of a class that is named an image has pixels (PS3.6 table A-1, PS3.3 A.1.4), and so do those of these.
-_OTHER_IMAGES = (
-    uid.SegmentationStorage, "1.2.840.10008.5.1.4.1.1.66.7", uid.ParametricMapStorage, uid.EnhancedUSVolumeStorage,
-    uid.OphthalmicThicknessMapStorage, uid.CornealTopographyMapStorage,
-)  # fmt: skip
-_NAMES = {one: uid.UID(one).name for one in storage_sop_classes()}
-
-
-def _classes(word: str, *others: str) -> frozenset[bytes]:
-    return frozenset(one.encode() for one in (*others, *(one for one, name in _NAMES.items() if word in name)))
-
-
-_LACKING = (
-    (KINDS_OF_PIXELS, _classes(" Image Storage", *_OTHER_IMAGES), "it is an image without Pixel Data"),
-    (frozenset({_DOCUMENT}), _classes("Encapsulated "), "it is a document without Encapsulated Document"),
-    (
-        frozenset({_CONTENT}),
-        _classes(" SR Storage", uid.KeyObjectSelectionDocumentStorage, uid.ProcedureLogStorage),
-        "it is a structured report without Content Sequence",
-    ),
-    (frozenset({_WAVEFORM}), _classes(" Waveform Storage"), "it is a waveform without Waveform Sequence"),
-)
-PARTS = frozenset[int]().union(*(tags for tags, _, _ in _LACKING))
 
 
 @dataclass(slots=True)
@@ -62,9 +30,11 @@ class Extent:
     """How far a walk over a data set came: its last element and where that ends, and the pixels that it met.
 
     `broke_off` says where the bytes ended too early, empty where they did not. `pixels` is the length of Pixel Data of
-    any kind, None where there is none, and `kind` its tag. `parts` are those of PARTS that it met. `fragments` counts
-    those of compressed pixels that hold anything, and their offset table. `ascending` is whether each tag is higher
-    than the one before (PS3.5 7.1); `unseen` is whether more follows than is ever looked at.
+    any kind, None where there is none, and `kind` its tag. `parts` are those of contents.PARTS that it met, `values`
+    what counts anything and `lengths` of what is counted in bytes; `inside` is where it met sequences that are looked
+    into, and `short` what one of them lacks. `fragments` counts those of compressed pixels that hold anything, and
+    their offset table. `ascending` is whether each tag is higher than the one before (PS3.5 7.1); `unseen` is whether
+    more follows than is ever looked at.
     """
 
     last: int = 0
@@ -72,6 +42,10 @@ class Extent:
     pixels: int | None = None
     kind: int = 0
     parts: set[int] = field(default_factory=set)
+    values: dict[int, bytes] = field(default_factory=dict)
+    lengths: dict[int, int] = field(default_factory=dict)
+    inside: set[int] = field(default_factory=set)
+    short: str = ""
     fragments: int = 0
     broke_off: str = ""
     ascending: bool = True
@@ -87,14 +61,20 @@ def shortage(extent: Extent, size: int, found: Mapping[int, bytes], frames: int,
         return extent.broke_off
     if extent.end > size:
         return f"the data set ends within {tag_name(extent.last)}"
-    if said := _lacking(extent, found, transfer_syntax):
+    if said := _lacking(extent, found, transfer_syntax) or _uncounted(extent, found, transfer_syntax):
         return said
     if extent.fragments:
         return _of_fragments(extent.fragments - 1, frames) if transfer_syntax in _A_FRAGMENT_A_FRAME else ""
     if extent.pixels is None or contradiction(extent, transfer_syntax):
         return ""  # how long they are says nothing then
     wanted = _wanted(found, frames, transfer_syntax)
-    return f"its {_KINDS[extent.kind]} has {extent.pixels} bytes of {wanted}" if extent.pixels < wanted else ""
+    return f"its {NAMES_OF_PIXELS[extent.kind]} has {extent.pixels} bytes of {wanted}" if extent.pixels < wanted else ""
+
+
+def _uncounted(extent: Extent, found: Mapping[int, bytes], transfer_syntax: str) -> str:
+    """What is shorter than it is counted to be, in a sequence or in the data set itself."""
+    counts = {**found, **extent.values} if extent.lengths else {}
+    return extent.short or contents.shortfall((), counts, extent.lengths, transfer_syntax == EXPLICIT_BIG)
 
 
 def surplus(extent: Extent, found: Mapping[int, bytes], frames: int, transfer_syntax: str) -> str:
@@ -108,7 +88,8 @@ def surplus(extent: Extent, found: Mapping[int, bytes], frames: int, transfer_sy
     over = extent.pixels - wanted
     if not wanted or over < max(-(-wanted // frames), _PADDING):
         return ""
-    return f"its {_KINDS[extent.kind]} has {extent.pixels} bytes and its header tells of {wanted} ({frames} frames)"
+    name = NAMES_OF_PIXELS[extent.kind]
+    return f"its {name} has {extent.pixels} bytes and its header tells of {wanted} ({frames} frames)"
 
 
 def contradiction(extent: Extent, transfer_syntax: str) -> str:
@@ -125,16 +106,14 @@ def _of_fragments(fragments: int, frames: int) -> str:
 
 
 def _lacking(extent: Extent, found: Mapping[int, bytes], transfer_syntax: str) -> str:
-    sop_class = found.get(SOP_CLASS, b"").strip(b"\0 ")
-    for tags, classes, said in _LACKING:
-        wanted = sop_class in classes
-        if tags is KINDS_OF_PIXELS:  # of other classes, what describes pixels has them
-            # In other syntaxes, such as JPIP, pixels may be somewhere else.
-            here = transfer_syntax in _NATIVE or transfer_syntax in _A_FRAGMENT_A_FRAME
-            wanted = here and (wanted or (PHOTOMETRIC in found and _wanted(found, 1, transfer_syntax) > 0))
-        if wanted and not tags & extent.parts:
-            return said
-    return ""
+    # In other syntaxes, such as JPIP, pixels may be somewhere else.
+    pixels = transfer_syntax in _NATIVE or transfer_syntax in _A_FRAGMENT_A_FRAME
+    for one in contents.of_class(found.get(SOP_CLASS, b"").strip(b"\0 ")):
+        if (pixels or one.tags is not KINDS_OF_PIXELS) and not one.tags & extent.parts:
+            return one.said
+    # Of any class, what describes pixels has them.
+    described = pixels and PHOTOMETRIC in found and _wanted(found, 1, transfer_syntax) > 0
+    return "it is an image without Pixel Data" if described and not KINDS_OF_PIXELS & extent.parts else ""
 
 
 def _wanted(found: Mapping[int, bytes], frames: int, transfer_syntax: str, sampled: bool = True) -> int:

@@ -29,6 +29,7 @@ from store.conflicts import concerning, corrections
 from store.database import Database
 from store.holds import hold_of
 from store.quarantine import unreadable_by_study
+from store.queries.current import who_wait
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
 from store.tables import (
     associations,
@@ -116,7 +117,8 @@ def some_series(database: Database, study: StudyId, ids: Collection[uuid.UUID]) 
 
 
 def _study(connection: Connection, study: StudyId) -> StudyRecord:
-    return read(connection, rows_of(StudyRecord, studies).where(studies.c.id == study), StudyRecord)[0]
+    found = read(connection, rows_of(StudyRecord, studies).where(studies.c.id == study), StudyRecord)
+    return who_wait(connection, found)[0]
 
 
 class _Tables:

@@ -13,7 +13,7 @@ from domain.states import DeliveryState, JobState, StudyState
 from store.database import Database
 from store.leases import Condition
 from store.quarantine import unreadable_by_study
-from store.queries.current import work_of
+from store.queries.current import who_wait, work_of
 from store.queries.records import read, rows_of
 from store.tables import (
     associations,
@@ -59,7 +59,9 @@ def latest_studies(database: Database, limit: int, wanted: StudyFilter = ANY) ->
     among = rows_of(StudyRecord, studies).where(*_conditions(wanted))
     newest = among.order_by(studies.c.last_received.desc()).limit(limit)
     with database.transaction() as connection:
-        found = read(connection, newest, StudyRecord)
+        found = who_wait(connection, read(connection, newest, StudyRecord))
+        if not found:
+            return ()
         ids = [one.id for one in found]
         counts, work = _counts(connection, ids), work_of(connection, ids)
         unreadable = unreadable_by_study(connection, ids)

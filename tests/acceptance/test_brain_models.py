@@ -1,7 +1,9 @@
 """Real trained networks on a real T1 series and real radiographs, through the whole node.
 
 C-STORE in, SEG and SR out at the archive. The figures are those that the networks gave in their authors' own way
-(REFERENCE_RESULTS.csv and MANIFEST.csv of the test data), none of them this node's.
+(REFERENCE_RESULTS.csv and MANIFEST.csv of the test data), none of them this node's. Here run the network of most
+segments and the one of another kind; what the others give, and all radiographs to three digits, is for
+test_vocabulary_real_models.py, without a node.
 """
 
 import csv
@@ -17,16 +19,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 
 from domain.profiles import ResultKind
-from tests.support.brain_packages import (
-    BRAINS,
-    DEEPBRAIN,
-    MESHNET_3,
-    MESHNET_18,
-    MODEL5,
-    PNEUMONIA,
-    write_brain,
-    write_pneumonia,
-)
+from tests.support.brain_packages import DEEPBRAIN, MESHNET_18, PNEUMONIA, write_brain, write_pneumonia
 from tests.support.counterparts import data
 from tests.support.node import Node
 from tests.support.senders import storescu
@@ -36,6 +29,7 @@ from tests.support.trial import QUICK, Trial
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 Mask = NDArray[np.bool_]
+NETWORKS = (MESHNET_18, DEEPBRAIN)
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,6 @@ class Result:
     seg: Dataset
     volumes: Mapping[str, float]
     masks: Mapping[str, Mask]
-
-    @property
-    def brain(self) -> Mask:
-        """Everything that is not background."""
-        return np.asarray(np.any(list(self.masks.values()), axis=0))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +51,7 @@ def head() -> list[Dataset]:
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("brains")
-    for name in BRAINS:
+    for name in NETWORKS:
         write_brain(folder / "models", name)
     write_pneumonia(folder / "models")
     (folder / "archive").mkdir()
@@ -76,9 +65,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
 def results(trial: Trial, head: list[Dataset]) -> dict[str, Result]:
     storescu(trial.node, data("mr_t1_siemens_trio"))
     study = str(head[0].StudyInstanceUID)
-    trial.wait_for(lambda: trial.kinds(study).count(ResultKind.SR) == len(BRAINS), "all four reports", 400)
+    trial.wait_for(lambda: trial.kinds(study).count(ResultKind.SR) == len(NETWORKS), "both reports", 400)
     held = trial.results(study)
-    return {name: _result(name, held, head) for name in BRAINS}
+    return {name: _result(name, held, head) for name in NETWORKS}
 
 
 def _result(name: str, held: list[Dataset], head: list[Dataset]) -> Result:
@@ -141,24 +130,11 @@ def test_meshnet_18_class_total_is_within_5_percent_of_the_reference(results: di
     assert sum(results[MESHNET_18].volumes.values()) == pytest.approx(stated("model30chan18cls", "total"), rel=0.05)
 
 
-@pytest.mark.parametrize(("package", "model"), [(MESHNET_3, "model20chan3cls"), (MODEL5, "model5_gw_ae")])
-@pytest.mark.parametrize(("label", "name"), [("White matter", "WM"), ("Grey matter", "GM")])
-def test_meshnet_3_class_and_model5_volumes_are_within_3_percent_of_the_reference(
-    results: dict[str, Result], package: str, model: str, label: str, name: str
-) -> None:
-    assert results[package].volumes[label] == pytest.approx(stated(model, name), rel=0.03)
-
-
 def test_deepbrain_volume_is_within_3_percent_of_the_reference(results: dict[str, Result]) -> None:
     assert results[DEEPBRAIN].volumes["Brain"] == pytest.approx(stated("deepbrain_v2", "brain"), rel=0.03)
 
 
-def test_deepbrain_and_meshnet_see_the_same_brain(results: dict[str, Result]) -> None:
-    one, other = results[DEEPBRAIN].brain, results[MESHNET_3].brain
-    assert 2 * (one & other).sum() / (one.sum() + other.sum()) >= 0.92
-
-
-@pytest.mark.parametrize("name", BRAINS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_segmentation_geometry_is_back_on_the_source_grid(
     results: dict[str, Result], head: list[Dataset], name: str
 ) -> None:
@@ -191,7 +167,7 @@ def test_the_report_says_that_a_missing_slice_was_interpolated(
     assert all("1 missing slice was interpolated" in one.to_json() for one in reports)
 
 
-def test_pneumonia_probabilities_of_the_paediatric_radiographs_match_their_notes(trial: Trial) -> None:
+def test_pneumonia_probabilities_of_paediatric_radiographs_match_their_notes(trial: Trial, tmp_path: Path) -> None:
     with data("MANIFEST.csv").open() as file:
         notes = {
             row["file"]: float(re.search(r"p\(pneumonia\)=([0-9.]+)", row["note"])[1])  # type: ignore[index]
@@ -199,14 +175,17 @@ def test_pneumonia_probabilities_of_the_paediatric_radiographs_match_their_notes
             if row["file"].startswith("cxr_paediatric_cr/")
         }
     assert len(notes) == 12
-    storescu(trial.node, data("cxr_paediatric_cr"))
+    chosen = sorted(notes, key=notes.__getitem__)[::5]
+    for name in chosen:
+        (tmp_path / Path(name).name).symlink_to(data(*name.split("/")))
+    storescu(trial.node, tmp_path)
     found: dict[str, float] = {}
-    for name in notes:
+    for name in chosen:
         source = dcmread(data(*name.split("/")), stop_before_pixels=True)
         trial.await_home(str(source.StudyInstanceUID))
         (report,) = [one for one in trial.results(str(source.StudyInstanceUID)) if one.Modality == "SR"]
         found[name] = _certainty(report) / 100
-    assert found == pytest.approx(notes, abs=1e-2)  # whole percents
+    assert found == pytest.approx({name: notes[name] for name in chosen}, abs=1e-2)  # whole percents
 
 
 def _certainty(report: Dataset) -> float:

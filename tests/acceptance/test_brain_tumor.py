@@ -151,7 +151,7 @@ def test_the_golden_sample_gives_what_it_gave_where_it_was_made() -> None:
 
 
 @pytest.mark.slow
-def test_training_makes_a_package_that_gives_what_the_network_gives_and_a_broken_run_goes_on(tmp_path: Path) -> None:
+def test_training_makes_a_package_that_gives_what_the_network_gives(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed; `uv sync --extra training` installs it")
     from training.brain.network import ResidualUNet  # noqa: PLC0415  # only where torch is
 
@@ -167,9 +167,6 @@ def test_training_makes_a_package_that_gives_what_the_network_gives_and_a_broken
     command = [sys.executable, "-m", "training.brain.train", *map(str, arguments)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     digest = hashlib.sha256((package / "network.onnx").read_bytes()).hexdigest()
-    again = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    assert "going on at step 12 of 12" in again.stderr
-    assert hashlib.sha256((package / "network.onnx").read_bytes()).hexdigest() == digest
     cases = [read_case(files, 3.0) for files in find_cases(tmp_path / "data")]
     measured = evaluate(package, cases, 3.0)
     assert measured.network == digest

@@ -13,7 +13,7 @@ import pytest
 from roles.children import Child
 from tests.support.counterparts import ROOT
 from tests.support.node import PROGRAM
-from tests.support.processes import Process, alive, answers, children, free_port, kill_pid, wait_for
+from tests.support.processes import Process, alive, answers, children, free_port, kill_pid, the_child, wait_for
 
 SLEEPER = "import time; time.sleep(600)"
 PARENT_OF_ONE = (
@@ -180,7 +180,7 @@ def test_a_terminals_interrupt_does_not_reach_a_child_by_itself(_ended: list[Chi
 def test_a_child_dies_with_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     supervisor = Process(python(SUPERVISOR), tmp_path / "log", cwd=ROOT)
     wait_for(lambda: "bound" in (tmp_path / "log").read_text(), 60, "the child to be bound")
-    (child,) = children(supervisor.pid)
+    child = the_child(supervisor.pid)
     supervisor.kill()
     wait_for(lambda: not alive(child), 60, "the child to be gone")
 
@@ -192,7 +192,7 @@ def test_a_child_that_no_signal_tells_of_its_supervisors_death_ends_by_itself(tm
         python(DEAF_LISTENER.format(data=str(tmp_path / "data"), port=port)), tmp_path / "log", cwd=ROOT
     )
     wait_for(lambda: answers(port), 60, "the listener")
-    (child,) = children(supervisor.pid)
+    child = the_child(supervisor.pid)
     second = [sys.executable, "-m", "console.cli.main", "up", "--data", str(tmp_path / "data"), "--port", str(port)]
     said = subprocess.run(second, cwd=ROOT, check=False, timeout=120, capture_output=True, text=True).stderr
     assert f"{port} cannot be opened: Address already in use. listen of this data folder runs" in said

@@ -1,6 +1,5 @@
 """Every form of an impression before judges that others wrote, with and without reports to refer to: no complaint."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from domain.impressions import Impression
 from domain.profiles import ResultFormat
 from tests.support import impression_cases, judges
 from tests.support.impression_cases import BY_MODEL, BY_TEMPLATE, Study
-from tests.support.pixelmed import PixelMed
 
 pytestmark = pytest.mark.slow
 
@@ -23,25 +21,18 @@ WRITTEN = [
 
 
 @pytest.fixture(scope="module")
-def validator() -> Iterator[PixelMed]:
-    """One that all tests ask."""
-    with PixelMed() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return impression_cases.study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.mark.parametrize(("form", "impression"), WRITTEN, ids=lambda one: getattr(one, "name", "")[:60])
 def test_no_judge_complains_of_an_impression(
-    form: ResultFormat, impression: Impression, study: Study, validator: PixelMed, tmp_path: Path
+    form: ResultFormat, impression: Impression, study: Study, tmp_path: Path
 ) -> None:
     (one,) = study.results([form], impression)
     path = tmp_path / "impression.dcm"
     path.write_bytes(one.part10)
-    assert judges.complaints(path, study.source, validator) == []
+    assert judges.complaints(path, study.source) == []
 
 
 def test_it_agrees_with_its_source_and_with_the_reports_on_patient_and_study(study: Study, tmp_path: Path) -> None:

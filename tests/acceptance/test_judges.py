@@ -1,6 +1,5 @@
 """The judges of results do find what is wrong: each is shown an object without its heart."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pydicom
@@ -13,7 +12,6 @@ from domain import profiles
 from domain.profiles import ResultKind
 from tests.support import judges
 from tests.support.judges import JUDGES, Judge
-from tests.support.pixelmed import PixelMed
 from tests.support.result_cases import CASES
 from tests.support.result_files import KINDS, Written, usual, written
 
@@ -39,24 +37,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return written(CASES[0], tmp_path_factory.mktemp("sound"))
 
 
-@pytest.fixture(scope="module")
-def validator() -> Iterator[PixelMed]:
-    """One that all tests ask."""
-    with PixelMed() as running:
-        yield running
-
-
 @pytest.mark.parametrize(("kind", "judge"), JUDGED)
-def test_a_judge_does_find_what_is_wrong(
-    kind: ResultKind, judge: Judge, sound: Written, validator: PixelMed, tmp_path: Path
-) -> None:
+def test_a_judge_does_find_what_is_wrong(kind: ResultKind, judge: Judge, sound: Written, tmp_path: Path) -> None:
     good, broken = sound.files[kind][0], tmp_path / "broken.dcm"
     dataset = pydicom.dcmread(good)
     spoil(dataset)
     dataset.save_as(broken)
-    shared = [validator] if judge is judges.pixelmed else []
-    assert judge(good, *shared) == []
-    assert judge(broken, *shared) != []
+    assert judge(good) == []
+    assert judge(broken) != []
 
 
 def spoil(dataset: Dataset) -> None:

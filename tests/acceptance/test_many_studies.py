@@ -8,6 +8,7 @@ import pytest
 
 from dicom_node.scu.store import Outgoing, Verdict
 from tests.support.node import Node
+from tests.support.phantoms import Phantom
 from tests.support.senders import acknowledged, instance, paced
 from tests.support.servers import Orthanc
 from tests.support.trial import QUICK, Trial, small
@@ -16,6 +17,12 @@ pytestmark = pytest.mark.slow
 
 # No common divisor: each association brings something of every study.
 STUDIES, ASSOCIATIONS = 7, 10
+# Studies of one image that one sender brings.
+FLOOD = 200
+_IN_ORDER = """
+SELECT study_uid FROM audit_entries JOIN studies ON studies.id::text = entry::jsonb ->> 'study'
+WHERE entry::jsonb ->> 'action' = %s ORDER BY number
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +92,21 @@ def _send_at_once(node: Node, shares: Sequence[Sequence[Outgoing]]) -> list[str]
     for thread in threads:
         thread.join(120)
     return done
+
+
+def test_a_flood_of_one_sender_holds_no_other_sender_back(trial: Trial) -> None:
+    flood = [Phantom(slices=1, size=(16, 16), study=f"flood {number}") for number in range(FLOOD)]
+    quiet = small("from a quiet scanner")
+    # All of it is there before the first of it is looked at: an order is told, and no speed.
+    trial.node.pause("assemble")
+    assert len(acknowledged(paced(trial.node, [instance(one.datasets()[0]) for one in flood], "FLOOD"))) == FLOOD
+    assert len(acknowledged(paced(trial.node, list(map(instance, quiet.datasets())), "QUIET"))) == quiet.slices
+    trial.wait_for(lambda: len(trial.indexed(quiet.uid("study"))) == quiet.slices, "the quiet scanner's study")
+    trial.node.resume("assemble")
+    trial.await_home(quiet.uid("study"))
+    trial.await_rest(600)
+    of_flood = {one.uid("study") for one in flood}
+    for action in ("study completed", "models chosen"):
+        order = [row["study_uid"] for row in trial.rows(_IN_ORDER, action)]
+        assert len(of_flood.intersection(order)) == FLOOD
+        assert len(of_flood.intersection(order[: order.index(quiet.uid("study"))])) <= 1

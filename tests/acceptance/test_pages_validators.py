@@ -3,7 +3,7 @@
 What the other cases give of these kinds, the same judges see in test_results_validators.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from tests.support import judges, phantoms, result_cases
 from tests.support.contents import ramp
 from tests.support.counterparts import data
 from tests.support.phantoms import Phantom
-from tests.support.pixelmed import PixelMed
 from tests.support.radiographs import Radiograph
 from tests.support.result_cases import Run
 
@@ -28,12 +27,6 @@ FORMS = (
     ResultFormat(ResultKind.KOS, KEY_OBJECT_SELECTION),
     ResultFormat(ResultKind.PDF, ENCAPSULATED_PDF),
 )
-
-
-@pytest.fixture(scope="module")
-def validator() -> Iterator[PixelMed]:
-    with PixelMed() as started:
-        yield started
 
 
 def colour(folder: Path) -> Run:
@@ -75,16 +68,14 @@ def real(*parts: str) -> Callable[[Path], Run]:
         ),
     ],
 )
-def test_no_judge_complains_of_pages_pictures_and_key_images(
-    case: Callable[[Path], Run], validator: PixelMed, tmp_path: Path
-) -> None:
+def test_no_judge_complains_of_pages_pictures_and_key_images(case: Callable[[Path], Run], tmp_path: Path) -> None:
     run = case(tmp_path / "source")
     results = run.results(FORMS)
     assert [one.kind for one in results] == [ResultKind.SC, ResultKind.KOS, ResultKind.PDF]
     for one in results:
         path = tmp_path / f"{one.kind}.dcm"
         path.write_bytes(one.part10)
-        assert judges.complaints(path, run.paths[0], validator) == []
+        assert judges.complaints(path, run.paths[0]) == []
     assert is_shown(pydicom.dcmread(tmp_path / "SC.dcm"))
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +17,11 @@ from tests.support import judges, phantoms, result_cases
 from tests.support.findings import RIGHT_LUNG, findings_on
 from tests.support.outlining import farthest, filled, largest_part
 from tests.support.phantoms import Phantom
-from tests.support.pixelmed import PixelMed
 from tests.support.result_cases import Run
 
 pytestmark = pytest.mark.slow
 
 REGIONS = [ResultFormat(ResultKind.SR_REGIONS, one) for one in (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR)]
-
-
-@pytest.fixture(scope="module")
-def validator() -> Iterator[PixelMed]:
-    with PixelMed() as running:
-        yield running
 
 
 def saved(run: Run, form: ResultFormat, folder: Path) -> Path:
@@ -67,11 +59,9 @@ def ragged(folder: Path) -> Run:
 
 
 @pytest.mark.parametrize("form", REGIONS, ids=lambda form: form.name)
-def test_no_judge_complains_of_outlines_without_end_and_codes_of_one_s_own(
-    form: ResultFormat, validator: PixelMed, tmp_path: Path
-) -> None:
+def test_no_judge_complains_of_outlines_without_end_and_codes_of_one_s_own(form: ResultFormat, tmp_path: Path) -> None:
     run = ragged(tmp_path)
-    assert judges.complaints(saved(run, form, tmp_path), run.paths[0], validator) == []
+    assert judges.complaints(saved(run, form, tmp_path), run.paths[0]) == []
 
 
 @pytest.mark.parametrize("form", REGIONS, ids=lambda form: form.name)

@@ -1,6 +1,6 @@
 """Every form that a kind of object can take, before judges that others wrote: no complaint of any."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import pytest
 
 from domain.profiles import OF_A_RUN, ResultFormat, ResultKind
 from tests.support import judges
-from tests.support.pixelmed import PixelMed
 from tests.support.result_cases import CASES, Case, Run
 from tests.support.result_files import forms, save, segmentations
 
@@ -24,13 +23,6 @@ FORMS = [
 
 
 @pytest.fixture(scope="module")
-def validator() -> Iterator[PixelMed]:
-    """One that all tests ask."""
-    with PixelMed() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Run]:
     """What a model found in a case."""
     return cache(lambda case: case.make(tmp_path_factory.mktemp(case.name) / "source"))
@@ -38,13 +30,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Run]:
 
 @pytest.mark.parametrize(("case", "form"), FORMS)
 def test_no_judge_complains_of_a_form(
-    case: Case, form: ResultFormat, run: Callable[[Case], Run], validator: PixelMed, tmp_path: Path
+    case: Case, form: ResultFormat, run: Callable[[Case], Run], tmp_path: Path
 ) -> None:
     found = run(case)
     referred = (one for one in segmentations() if one.name == form.refers)
     files = [path for one, path in save(found, (*referred, form), tmp_path) if one == form]
     assert files, "nothing was written"
-    assert [one for path in files for one in judges.complaints(path, found.paths[0], validator)] == []
+    assert [one for path in files for one in judges.complaints(path, found.paths[0])] == []
 
 
 def test_every_form_is_written() -> None:

@@ -1,6 +1,6 @@
 """Results on plain, odd and real series before judges that others wrote: for every kind of object, no complaint."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,6 @@ from tests.support import judges, result_cases
 from tests.support.counterparts import data_folder
 from tests.support.findings import MODEL
 from tests.support.judges import KNOWN, Said
-from tests.support.pixelmed import PixelMed
 from tests.support.result_cases import CASES, Case
 from tests.support.result_files import KINDS, Written, save, segmentations, usual, written
 
@@ -38,10 +37,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Writte
 
 
 @pytest.fixture(scope="module")
-def heard() -> Iterator[Callable[[Path, Path], list[Said]]]:
+def heard() -> Callable[[Path, Path], list[Said]]:
     """What all judges say of a result and its source, asked once."""
-    with PixelMed() as validator:
-        yield cache(lambda path, source: judges.heard(path, source, validator))
+    return cache(judges.heard)
 
 
 @pytest.mark.parametrize(("case", "kind"), PAIRS)

@@ -71,7 +71,7 @@ def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_
     assert service.run("systemctl", "reload", UNIT).returncode == 0
     change(service, lambda text: text.replace("port = 11112", 'port = "none"'))
     assert service.run("systemctl", "reload", UNIT).returncode != 0
-    said = printed(service, "journalctl", "--no-pager", f"--unit={UNIT}", "--lines=40")
+    said = journal(service, "--lines=40")
     assert "up: taken over: listener.callers" in said
     assert f"{SETTINGS}:7: listener.port" in said
     assert (shown(service, "MainPID"), shown(service, "ActiveState")) == (before, "active")
@@ -79,8 +79,7 @@ def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_
 
 
 def test_the_journal_has_each_line_by_its_role_and_how_grave_it_is(service: Machine) -> None:
-    asked = ("--output=json", f"--unit={UNIT}", "DICOM_NODE_ROLE=index", "PRIORITY=6", "--lines=1")
-    told = json.loads(printed(service, "journalctl", "--no-pager", *asked))
+    told = json.loads(journal(service, "--output=json", "DICOM_NODE_ROLE=index", "PRIORITY=6", "--lines=1"))
     assert told["SYSLOG_IDENTIFIER"] == "dicom-node"
     assert told["MESSAGE"].startswith("index: ")
 
@@ -108,7 +107,7 @@ def test_a_wrong_setting_is_told_with_its_line_and_not_tried_for_ever(service: M
     change(service, lambda text: text.replace("port = 104", 'port = "none"'))
     service.run("systemctl", "restart", UNIT)
     wait_for(lambda: shown(service, "ActiveState") == "failed", 60, "the end", service.said)
-    said = printed(service, "journalctl", "--no-pager", f"--unit={UNIT}", "--lines=20")
+    said = journal(service, "--lines=20")
     assert f"{SETTINGS}:7: listener.port" in said
     assert shown(service, "ExecMainStatus") == "2"
     change(service, lambda _: right)
@@ -157,6 +156,12 @@ def shown(machine: Machine, name: str) -> str:
 
 def printed(machine: Machine, *command: str | Path) -> str:
     return machine.run(*command).stdout.strip()
+
+
+def journal(machine: Machine, *options: str) -> str:
+    """What the journal has of the unit, once all that was said to it is there."""
+    machine.run("journalctl", "--sync")
+    return printed(machine, "journalctl", "--no-pager", f"--unit={UNIT}", *options)
 
 
 def change(machine: Machine, how: Callable[[str], str]) -> None:

@@ -162,9 +162,11 @@ def test_four_sequences_of_a_phantom_head_come_home_as_one_set_of_results(trial:
     }
 
 
-def test_a_radiograph_of_a_person_goes_to_no_model_that_has_seen_phantoms_alone(trial: Trial) -> None:
-    source = dcmread(min(data("cxr_paediatric_cr").iterdir()), stop_before_pixels=True)
-    storescu(trial.node, data("cxr_paediatric_cr"))
+def test_a_radiograph_of_a_person_goes_to_no_model_that_has_seen_phantoms_alone(trial: Trial, tmp_path: Path) -> None:
+    film = min(data("cxr_paediatric_cr").iterdir())
+    (tmp_path / film.name).symlink_to(film)
+    source = dcmread(film, stop_before_pixels=True)
+    storescu(trial.node, tmp_path)
     study = str(source.StudyInstanceUID)
     trial.wait_for(lambda: trial.study(study).get("state") == "complete", "the study to be complete")
     trial.await_rest()

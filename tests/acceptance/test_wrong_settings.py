@@ -44,6 +44,22 @@ WRONG: dict[str, tuple[str, str]] = {
         "[listener]\nport = {free}\n[http]\nport = {taken}\n",
         "@4: http.port: 127.0.0.1:{taken} cannot be opened: Address already in use",
     ),
+    "room that the disk does not have": (
+        "[retention]\nkeep_free = 70_000_000_000_000\n",
+        "@2: retention.keep_free (70000000000000): the whole disk of {here} has ",
+    ),
+    "a caller that stands for everybody": (
+        '[listener]\nport = {free}\nhost = "0.0.0.0"\ncallers = [{{ aet = "*", address = "10.1.0.0/16" }}]\n',
+        "NOTE: @4: listener.callers names '*': an AE title is taken letter for letter",
+    ),
+    "a caller in one word": (
+        'listener.callers = ["CT1@10.1.0.11"]\n',
+        "@1: listener.callers.CT1: must be a table, as {{ aet = ..., address = ... }}",
+    ),
+    "a list that lacks a comma": (
+        '[listener]\ncallers = [\n{{ aet = "CT", address = "10.1.2.3" }}\n{{ aet = "MR", address = "10.1.2.4" }},\n]\n',
+        "@4: not TOML: a comma is missing at the end of line 3; the rest is looked at once this is right",
+    ),
     "ports that overlap": ("[http]\nport = 11112\n", "@2: http.port (11112) is listener.port: 11113 would fit"),
     "a host for a caller's address": (
         '[[listener.callers]]\naet = "CT"\naddress = "ct1"\n',

@@ -16,7 +16,6 @@ from store.database import Database
 from store.grants import WHOEVER
 from store.retention import may_remove, nothing_removed, sweep
 from tests.support.bench import Bench
-from tests.support.servers import Postgres
 from tests.support.working import ARCHIVE, SMALL, FakeChild, route, study_id, worker, write_and_plan
 
 KEY = "0123456789abcdef0123456789abcdef\n"
@@ -31,11 +30,6 @@ def written(bench: Bench, registry: Registry) -> Bench:
     write_and_plan(bench, [ARCHIVE])
     (bench.root / "identity.key").write_text(KEY)
     return bench
-
-
-@pytest.fixture
-def empty_url(postgres: Postgres) -> str:
-    return postgres.url(dbname=postgres.fresh_database())
 
 
 def run(*words: object, code: int = 0) -> str:

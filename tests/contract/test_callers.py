@@ -63,7 +63,9 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
         writer.refuse_association(Peer("MR9", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR9' is not known")
     bench.index()
     file = tmp_path / "node.toml"
-    file.write_text('[listener]\nhost = "0.0.0.0"\n[[listener.callers]]\naet = "XR2"\naddress = "10.1.0.0/24"\n')
+    named = '[[listener.callers]]\naet = "XR2"\naddress = "10.1.0.0/24"\n'
+    named += '[[listener.callers]]\naet = "MR9"\naddress = "10.1.0.9"\n'
+    file.write_text(f'[listener]\nhost = "0.0.0.0"\n{named}')
     asked = ["callers", "--config", str(file), "--database", database_url]
     shown = CliRunner().invoke(app, asked).stdout
     assert shown.count("[[listener.callers]]") == 1
@@ -78,6 +80,21 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     shown = CliRunner().invoke(app, asked).stdout
     assert "[[listener.callers]]" not in shown
     assert "MR1 is in the settings" in shown
+
+
+def test_who_was_refused_soon_after_it_was_accepted_is_told_with_the_reason_and_the_lines_that_let_it_in(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
+    """Whoever edits the callers tries at once; which of both came last is not known within a minute."""
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.close_association(writer.open_association(Peer("MR1", "NODE", "10.1.0.9"), {}), Close.RELEASED, "")
+        writer.refuse_association(Peer("MR1", "NODE", "10.1.0.9"), 1, 1, 3, "calling AE title 'MR1' is not known")
+    bench.index()
+    file = tmp_path / "node.toml"
+    file.write_text('[listener]\nhost = "0.0.0.0"\n[[listener.callers]]\naet = "mr1"\naddress = "10.1.0.9"\n')
+    shown = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).stdout
+    assert "is not known (or before it was accepted)" in " ".join(shown.split())
+    assert CALLER in shown
 
 
 @pytest.mark.parametrize(

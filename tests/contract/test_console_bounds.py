@@ -14,7 +14,6 @@ from console.cli.app import app
 from store.database import Database
 from store.grants import WHOEVER
 from store.queries.path import study_path
-from store.schema import upgrade
 from store.tables import (
     associations,
     conflicts,
@@ -39,8 +38,7 @@ TABLES = ("associations", "series", "conflicts", "jobs", "results", "deliveries"
 @pytest.fixture(scope="module")
 def crowded_url(postgres: Postgres) -> Iterator[str]:
     """A study with very much of everything, beside very many others."""
-    url = postgres.url(dbname=postgres.fresh_database())
-    upgrade(url)
+    url = postgres.url(dbname=postgres.fresh_schema())
     database = Database(url, role=WHOEVER)
     fill(database)
     _crowd(database)

@@ -17,7 +17,6 @@ from console.cli.app import app
 from roles.table import ROLES
 from store.database import Database
 from store.grants import WHOEVER
-from store.schema import upgrade
 from tests.support.counterparts import ROOT
 from tests.support.delivered import STUDY, fill
 from tests.support.documented import DOCUMENTS, typed
@@ -29,8 +28,7 @@ DESTINATION = {"DICOM_NODE_DESTINATIONS": '["PACS@127.0.0.1:104"]'}
 
 @pytest.fixture(scope="module")
 def delivered_url(postgres: Any) -> Iterator[str]:
-    url = postgres.url(dbname=postgres.fresh_database())
-    upgrade(url)
+    url = postgres.url(dbname=postgres.fresh_schema())
     database = Database(url, role=WHOEVER)
     fill(database)
     yield url

@@ -16,14 +16,13 @@ from store.database import Database
 from store.grants import WHOEVER
 from store.queries.schema import known_revisions, schema_is_ready
 from store.queries.studies import find_study, studies_by_state
-from store.schema import head, upgrade
+from store.schema import head
 from tests.support.delivered import STUDY, fill
 from tests.support.servers import Postgres
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
     database = Database(database_url, role=WHOEVER)
     yield database
     database.close()
@@ -164,20 +163,20 @@ def test_a_changed_entry_is_named(delivered: Database, database_url: str, postgr
     assert result.stderr.startswith("entry 3 is wrong: ")
 
 
-def test_a_schema_that_is_not_there_yet_is_not_ready(database_url: str) -> None:
-    database = Database(database_url, role=WHOEVER)
+def test_a_schema_that_is_not_there_yet_is_not_ready(empty_url: str) -> None:
+    database = Database(empty_url, role=WHOEVER)
     assert not schema_is_ready(database)
     database.close()
-    result = run("status", "--database", database_url)
+    result = run("status", "--database", empty_url)
     assert result.exit_code == 1
     assert "dicom-node database upgrade" in result.stderr
 
 
-def test_upgrade_makes_the_schema_ready(database_url: str) -> None:
-    result = run("database", "upgrade", "--database", database_url)
+def test_upgrade_makes_the_schema_ready(empty_url: str) -> None:
+    result = run("database", "upgrade", "--database", empty_url)
     assert result.exit_code == 0, result.stderr
     assert known_revisions()[-1] == head()
-    database = Database(database_url, role=WHOEVER)
+    database = Database(empty_url, role=WHOEVER)
     assert schema_is_ready(database)
     database.close()
 
@@ -194,7 +193,6 @@ def test_an_empty_database_says_that_nothing_has_come(database: Database, databa
 
 
 def test_a_command_that_a_complaint_names_works_as_it_is_printed(database_url: str, tmp_path: Path) -> None:
-    upgrade(database_url)
     settings = tmp_path / "of this node.toml"
     settings.write_text("")
     refused = run("conflicts", "adopt", "7", "--config", settings, "--data", tmp_path, "--database", database_url)

@@ -12,7 +12,6 @@ from sqlalchemy import Column, MetaData, Table, Text, insert, select
 from store.copying import copy
 from store.database import Database, is_for_data
 from store.grants import WHOEVER
-from store.schema import upgrade
 from store.tables import conflicts, studies
 
 ODD = ('a"b', "c\\d", "e\tf", "g\nh", "{i,j}", "NULL", "\\N", "\\.", "", " k ", "Größe 大")
@@ -22,7 +21,6 @@ STUDY = UUID(int=7)
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
     made = Database(database_url, role=WHOEVER)
     yield made
     made.close()

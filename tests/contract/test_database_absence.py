@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from domain.errors import Retryable, Unavailable
-from store import schema
 from store.database import Database, is_for_data
 from store.holders import Life
 from store.outbox import OutboxReader
@@ -44,7 +43,7 @@ def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, stat
         _raise(connection, state)
 
 
-def test_every_session_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
+def test_every_session_has_keepalives_and_notices_a_server_that_is_gone_without_a_word(database_url: str) -> None:
     database = Database(database_url)
     notifications = database.listener("anything")
     with ExitStack() as held:
@@ -95,7 +94,6 @@ def test_a_statement_with_too_many_parameters_is_never_the_servers_absence(bench
 
 @pytest.mark.parametrize("use", ["transact", "live", "wait", "read"])
 def test_a_line_that_breaks_at_any_answer_is_the_servers_absence(database_url: str, use: str) -> None:
-    schema.upgrade(database_url)
     server = make_url(database_url)
     with CutLine(server.host or "", server.port or 0) as line:
         url = server.set(host="127.0.0.1", port=line.port).render_as_string(hide_password=False)

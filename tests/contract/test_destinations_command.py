@@ -19,7 +19,6 @@ from roles.health import Health, HealthServer
 from roles.run_files import Facts
 from store.deliveries import Delivery
 from store.holders import Holder, Life
-from store.schema import upgrade
 from tests.support.bench import Bench
 from tests.support.processes import free_port
 from tests.support.receivers import Receiver
@@ -37,7 +36,6 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def configured(receiver: Receiver, database_url: str, tmp_path: Path) -> Path:
     """A settings file with the receiver as destination `ward`, and a database whose schema is there."""
-    upgrade(database_url)
     file = tmp_path / "node.toml"
     file.write_text(
         f'[database]\nurl = "{database_url}"\n[profiles.ours]\nobjects = ["SEG", "SR"]\n'

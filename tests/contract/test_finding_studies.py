@@ -26,7 +26,7 @@ PACS = json.dumps(["PACS@127.0.0.1:104"])
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Bench]:
     """Two studies of two patients by two senders, the second of MR and without an Accession Number."""
-    url = postgres.url(dbname=postgres.fresh_database())
+    url = postgres.url(dbname=postgres.fresh_schema())
     with open_bench(tmp_path_factory.mktemp("finding"), url) as made:
         with made.as_process("index").transaction() as transaction:
             assert is_the_one(transaction.connection, MARKS.check_value)

@@ -30,7 +30,6 @@ from store.deliveries import Delivery
 from store.grants import AUDITOR, READER, role_of
 from store.holders import Holder
 from store.outbox import LONGEST, OutboxReader
-from store.schema import upgrade
 from store.unit_of_work import EVENTS_TOPIC
 from tests.support.bench import Bench, open_bench
 from tests.support.buses import KafkaWorld, PostgresWorld, World, numbering
@@ -98,8 +97,7 @@ def test_an_envelope_without_an_end_is_brought_into_nobodys_memory(postgres: Pos
 
 
 def test_a_login_that_keeps_a_group_from_its_place_is_named_and_no_twin_of_the_group_is(postgres: Postgres) -> None:
-    url = postgres.url(dbname=postgres.fresh_database())
-    upgrade(url)
+    url = postgres.url(dbname=postgres.fresh_schema())
     name = url.rpartition("/")[2]
     database, reader = Database(url, role=role_of("assemble")), _Login(postgres, name, role_of(READER))
     waits = OutboxReader(database, "routing", [EVENTS_TOPIC])
@@ -158,8 +156,7 @@ ODD = [
 
 def test_entries_that_are_none_hide_nothing_of_what_stands_behind_them(postgres: Postgres) -> None:
     """Each of them would have ended `audit show`, and `audit verify` at the first of them."""
-    url = postgres.url(dbname=postgres.fresh_database())
-    upgrade(url)
+    url = postgres.url(dbname=postgres.fresh_schema())
     with closing(Database(url)) as database, psycopg.connect(url.replace("+psycopg", "")) as login:
         ledger = Ledger(database, "test")
         ledger.record(Action.STARTED)
@@ -198,7 +195,7 @@ class _FewNotifications(Postgres):
 def test_a_full_queue_of_notifications_is_waited_for_and_puts_no_image_into_quarantine(tmp_path: Path) -> None:
     """Whoever may log in can fill it, beside a session of theirs that listens and reads nothing."""
     with _FewNotifications() as server:
-        name = server.fresh_database()
+        name = server.fresh_schema()
         with open_bench(tmp_path, server.url(dbname=name)) as bench:
             with server.connect(name) as floods:
                 floods.execute(f"SET ROLE {role_of(READER)}".encode())
@@ -270,8 +267,7 @@ def test_a_count_of_attempts_that_is_full_and_a_first_one_that_never_was_let_the
 def test_a_session_that_holds_a_lock_for_ever_holds_no_migration_up_for_ever_and_is_named(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, held: str
 ) -> None:
-    name = postgres.fresh_database()
-    upgrade(postgres.url(dbname=name))
+    name = postgres.fresh_schema()
     monkeypatch.setattr(schema, "_PATIENCE", 1)
     with _Login(postgres, name, role_of(AUDITOR)) as login:
         login.execute(held.encode())

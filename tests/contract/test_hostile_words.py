@@ -17,7 +17,6 @@ from domain.ids import StudyId
 from store.database import Database
 from store.destinations import note_answer
 from store.grants import WHOEVER
-from store.schema import upgrade
 from store.tables import metadata
 from tests.support.delivered import STUDY, fill
 from tests.support.hostile import HOSTILE, forged, obeyed
@@ -57,9 +56,8 @@ COLUMNS = [
 @pytest.fixture(scope="module")
 def hostile(postgres: Postgres) -> Iterator[str]:
     """The URL of a database in which every word is hostile that can be any word, and the trail tells of some."""
-    name = postgres.fresh_database()
+    name = postgres.fresh_schema()
     url = postgres.url(dbname=name)
-    upgrade(url)
     database = Database(url, role=WHOEVER)
     fill(database)
     with database.transaction() as connection:
@@ -125,18 +123,15 @@ def test_on_a_terminal_nothing_but_our_own_colours_is_obeyed(
 
 @pytest.mark.parametrize(("table", "column"), sorted(OWN))
 def test_a_word_that_must_be_one_of_ours_is_a_defect_that_quotes_nothing(
-    table: str, column: str, postgres: Postgres
+    table: str, column: str, postgres: Postgres, database_url: str
 ) -> None:
-    name = postgres.fresh_database()
-    url = postgres.url(dbname=name)
-    upgrade(url)
-    database = Database(url, role=WHOEVER)
+    database = Database(database_url, role=WHOEVER)
     fill(database)
     database.close()
-    with postgres.connect(name) as superuser:
+    with postgres.connect(database_url.rpartition("/")[2]) as superuser:
         _spoil(superuser, table, column)
     for command in ("status", "status STUDY", "conflicts list"):
-        printed, failure = _shown(command, url)
+        printed, failure = _shown(command, database_url)
         told = printed + (defects.trace(failure) if failure else "")
         assert obeyed(told) == set()
         assert forged(told) == []

@@ -99,7 +99,7 @@ def _add_jobs(bench: Bench) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[World]:
     root = tmp_path_factory.mktemp("locks")
-    url = postgres.url(dbname=postgres.fresh_database())
+    url = postgres.url(dbname=postgres.fresh_schema())
     write_package(root / "models")
     registry = Registry.load(root / "models")
     with open_bench(root, url) as bench:

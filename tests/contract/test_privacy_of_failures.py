@@ -26,7 +26,6 @@ from domain.errors import NodeError
 from inference_worker import images, volume
 from sr_writer.results import write
 from store.database import Database
-from store.schema import upgrade
 from store.tables import series
 from tests.support.findings import MOMENT, boxes, findings_on
 from tests.support.ingest import encoded
@@ -64,7 +63,6 @@ def said(capfd: pytest.CaptureFixture[str]) -> Iterator[Said]:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
     database = Database(database_url)
     yield database
     database.close()

@@ -10,6 +10,7 @@ from pydicom import Dataset
 from config.rules import Rule
 from consumers.bus.dead_letters import set_aside
 from consumers.bus.protocol import Message
+from consumers.steps.retry import retry
 from domain.errors import Permanent, Retryable, UnusableInput
 from domain.routing import Conditions
 from inference_worker.model_process import TimedOut
@@ -18,7 +19,19 @@ from roles.table import GROUPS
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.packages import write_package
-from tests.support.working import ARCHIVE, SMALL, FakeChild, changed, events, job, route, study, worker, write_and_plan
+from tests.support.working import (
+    ARCHIVE,
+    SMALL,
+    FakeChild,
+    changed,
+    events,
+    job,
+    route,
+    study,
+    study_id,
+    worker,
+    write_and_plan,
+)
 
 
 def test_a_job_is_requested_once_however_often_the_news_comes(bench: Bench, registry: Registry) -> None:
@@ -158,6 +171,26 @@ def test_what_failed_for_an_earlier_revision_is_asked_for_again_by_one_that_want
     assert len(events(bench, "inference.requested")) == 2
     assert worker(bench, FakeChild(registry)).step()
     assert bench.ask("SELECT state, attempts FROM dicom_node.jobs") == [("succeeded", 1)]
+    assert study(bench)[0] == "complete"
+
+
+def test_a_failed_study_that_any_other_instance_completes_again_runs_again_and_can_be_retried(
+    bench: Bench, registry: Registry
+) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry, [UnusableInput("a slice is missing")])).step()
+    assert study(bench)[0] == "stuck"
+    bench.receive(dose_report())
+    packages = list(registry.packages.values())
+    # By a person, before models are chosen anew, and after the run for the new revision failed as well.
+    assert retry(bench.ledger, study_id(bench), packages, bench.clock.now()).events == 0
+    route(bench, registry)
+    assert worker(bench, FakeChild(registry, [UnusableInput("a slice is missing")])).step()
+    assert study(bench)[0] == "stuck"
+    assert retry(bench.ledger, study_id(bench), packages, bench.clock.now()).jobs == 1
+    assert worker(bench, FakeChild(registry)).step()
+    assert jobs(bench) == [(2, "succeeded")]
     assert study(bench)[0] == "complete"
 
 

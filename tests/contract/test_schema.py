@@ -22,15 +22,14 @@ from store.tables import SCHEMA, metadata
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
     database = Database(database_url)
     yield database
     database.close()
 
 
-def test_all_migrations_together_equal_the_tables(database_url: str) -> None:
-    assert upgrade(database_url) == upgrade(database_url) == head()
-    engine = create_engine(database_url)
+def test_all_migrations_together_equal_the_tables(empty_url: str) -> None:
+    assert upgrade(empty_url) == upgrade(empty_url) == head()
+    engine = create_engine(empty_url)
     with engine.connect() as connection:
         options = {
             "include_schemas": True,
@@ -117,8 +116,8 @@ def test_writers_at_once_make_one_chain_and_numbers_in_the_order_of_commits(data
     assert (verdict.bad, verdict.checked) == (None, 160)
 
 
-def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(database_url: str) -> None:
-    early = Database(database_url, role="a_role_that_is_not_there")
+def test_a_database_whose_role_no_migration_has_made_yet_is_waited_for(empty_url: str) -> None:
+    early = Database(empty_url, role="a_role_that_is_not_there")
     with pytest.raises(Unavailable, match="a_role_that_is_not_there"), early.transaction():
         pass
     early.close()

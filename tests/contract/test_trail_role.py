@@ -12,7 +12,6 @@ from audit.canonical import canonical
 from audit.chain import link, verify
 from audit.trail import Action, Ledger, rows
 from store.database import APPLICATION_ROLE, Database
-from store.schema import upgrade
 from tests.support.servers import Postgres
 
 LARGEST = 2**63 - 1
@@ -21,8 +20,7 @@ LARGEST = 2**63 - 1
 @pytest.fixture(scope="module")
 def kept(postgres: Postgres) -> Iterator[tuple[Database, psycopg.Connection[Any]]]:
     """A trail with two entries, and the role's own way to its database, past the node."""
-    name = postgres.fresh_database()
-    upgrade(postgres.url(dbname=name))
+    name = postgres.fresh_schema()
     database = Database(postgres.url(dbname=name))
     for _ in range(2):
         Ledger(database, "test").record(Action.STARTED)

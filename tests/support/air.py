@@ -9,7 +9,6 @@ from domain.profiles import SOP_CLASSES
 from tests.support import judges
 from tests.support.conformance import table
 from tests.support.counterparts import ROOT
-from tests.support.pixelmed import PixelMed
 from tests.support.samples import EVERY, FOLDER, FORMS
 
 PAGE = ROOT / "docs" / "ihe-air.md"
@@ -159,13 +158,12 @@ def _verdict(row: Row, said: Mapping[str, str]) -> str:
 
 def _judged() -> str:
     """What all judges say of each sample; takes them all, and half a minute."""
-    with PixelMed() as validator:
-        rows = [_judgement(name, FOLDER / f"{name}.dcm", validator) for name in EVERY]
+    rows = [_judgement(name, FOLDER / f"{name}.dcm") for name in EVERY]
     return table(("sample", "SOP class", "judges", "verdict", "known false alarms"), rows)
 
 
-def _judgement(name: str, path: Path, validator: PixelMed) -> tuple[str, str, str, str, int]:
-    heard = judges.heard(path, validator=validator)
+def _judgement(name: str, path: Path) -> tuple[str, str, str, str, int]:
+    heard = judges.heard(path)
     wrong = sum(not one.known for one in heard)
     sop_class = EVERY[name].sop_class
     asked = ", ".join(one.name.replace("_reads", "") for one in judges.JUDGES[sop_class])

@@ -22,7 +22,6 @@ from store.database import Database
 from store.grants import OPERATOR, WHOEVER, role_of
 from store.holders import Life
 from store.objects import DirectoryStore
-from store.schema import upgrade
 from tests.support.ingest import send
 
 KEY = "a key of the tests, as long as one of a node"
@@ -124,8 +123,7 @@ class Bench:
 
 @contextmanager
 def open_bench(root: Path, database_url: str) -> Iterator[Bench]:
-    """A bench under `root` on an empty database."""
-    upgrade(database_url)
+    """A bench under `root` on a database with the schema and nothing in it."""
     database, operator = Database(database_url, role=WHOEVER), Database(database_url, role=role_of(OPERATOR))
     clock = ManualClock()
     writer = SpoolWriter(root / "spool", 0, Spool(segment=8 << 20, capacity=64 << 20, disk_floor=0))

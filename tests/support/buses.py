@@ -28,7 +28,6 @@ from domain.events import Event, EventType, Payload, ResultsWritten, StudyComple
 from domain.ids import JobId, StudyId, new_study_id
 from domain.retry import RetryPolicy
 from roles.rights import rights, user_of
-from store import schema
 from store.database import APPLICATION_ROLE, Database
 from store.outbox import OutboxEntry
 from store.unit_of_work import DEAD_LETTERS_TOPIC, EVENTS_TOPIC
@@ -84,8 +83,7 @@ class World:
 
     def __init__(self, server: Postgres) -> None:
         self.server = server
-        self.dbname = server.fresh_database()
-        schema.upgrade(server.url(dbname=self.dbname))
+        self.dbname = server.fresh_schema()
         self.database = Database(server.url(APPLICATION_ROLE, self.dbname))
         self.ledger = Ledger(self.database, "test")
 
@@ -96,6 +94,7 @@ class World:
     def close(self) -> None:
         """Give up what is open."""
         self.database.close()
+        self.server.drop(self.dbname)
 
     def poison(self, body: str, key: str) -> None:
         """Bring a message onto the bus that nobody announced."""

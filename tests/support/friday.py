@@ -22,7 +22,10 @@ _NOTHING = "nothing"
 
 STUDIES: Mapping[StudyState, Row] = {
     StudyState.RECEIVING: (
-        "images come, or came less than `assembly.settle` ago; or their host has not synced them yet",
+        (
+            "images come, or came less than `assembly.settle` ago; or their host has not synced them yet; or all of it "
+            "is there and models are chosen for others first (`status` says for how many)"
+        ),
         "wait a minute; where it stays, `dicom-node hosts list` says whose spool holds it back",
     ),
     StudyState.COMPLETE: ("all is there; models run, or their results go out: `status` says which step", _NOTHING),
@@ -75,7 +78,7 @@ CAUSES: Mapping[Cause, Row] = {
 
 JOBS: Mapping[JobState, Row] = {
     JobState.REQUESTED: (
-        "waits for a worker, or for its next try, or its model is paused",
+        "waits for a worker (`status` says behind how many jobs), or for its next try, or its model is paused",
         "where it stays: does `work` run, and is it ready (`/health/ready`)? `dicom-node models list` has the package?",
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
@@ -98,7 +101,10 @@ JOBS: Mapping[JobState, Row] = {
 
 DELIVERIES: Mapping[DeliveryState, Row] = {
     DeliveryState.PENDING: (
-        "waits for its turn, or for the next try, or its destination is paused; `status` has the last answer",
+        (
+            "waits for its turn (`status` says behind how many deliveries), or for the next try, or its destination is "
+            "paused; `status` has the last answer"
+        ),
         "nothing for as long as the archive is away on purpose; else ask it: `dicom-node echo PACS@10.1.0.10:104`",
     ),
     DeliveryState.SENDING: ("an association with it is open", _NOTHING),

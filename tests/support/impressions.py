@@ -26,7 +26,7 @@ from tests.support.counterparts import ROOT
 
 RIGHT, LEFT = Code("24028007", "SCT", "Right"), Code("7771000", "SCT", "Left")
 MEAN = Code("373098007", "SCT", "Mean")
-CHEST_CT = About("CT", "CHEST", 63.4)
+CHEST_CT, CHEST_DX, BRAIN_MR = About("CT", "CHEST", 63.4), About("DX", "CHEST", 63.4), About("MR", "BRAIN", 55.0)
 VOXEL = (1.25, 0.7, 0.7)
 
 

@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import highdicom
@@ -26,7 +26,7 @@ from pypdf.errors import PyPdfError
 
 from domain import profiles
 from tests.support.counterparts import missing, require
-from tests.support.pixelmed import PixelMed
+from tests.support.pixelmed import report
 
 KNOWN: Mapping[str, tuple[str, ...]] = {
     "dciodvfy": (
@@ -111,26 +111,28 @@ class Judge:
         return Said(self.name, sentence, next(known, None))
 
 
-def complaints(path: Path, source: Path | None = None, validator: PixelMed | None = None) -> list[str]:
+def complaints(path: Path, source: Path | None = None) -> list[str]:
     """What all judges of its SOP class say against a result, each sentence with its judge's name.
 
     What is said of the `source` already is left out, and values that are called wrong in it: a result takes them over
     as they are.
     """
-    return [f"{one.judge}: {one.sentence}" for one in heard(path, source, validator) if not one.known]
+    return [f"{one.judge}: {one.sentence}" for one in heard(path, source) if not one.known]
 
 
-def heard(path: Path, source: Path | None = None, validator: PixelMed | None = None) -> list[Said]:
-    """As `complaints`, with the false alarms. A running `validator` saves the start of one for each report."""
+def heard(path: Path, source: Path | None = None) -> list[Said]:
+    """As `complaints`, with the false alarms."""
     sop_class = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"]).SOPClassUID
-    of_source = [*dciodvfy(source), *pydicom_reads(source)] if source else []
+    of_source = _of_source(source) if source else ()
     wrong = {tag for sentence in of_source for tag in _wrong_values(sentence)}
-    said = [
-        one
-        for judge in JUDGES[sop_class]
-        for one in (judge.heard(path, validator) if judge is pixelmed else judge.heard(path))
-    ]
+    said = [one for judge in JUDGES[sop_class] for one in judge.heard(path)]
     return [one for one in said if one.sentence not in of_source and not _wrong_values(one.sentence) & wrong]
+
+
+@cache
+def _of_source(path: Path) -> tuple[str, ...]:
+    """What is said of a source, of which each of its results is told."""
+    return (*dciodvfy(path), *pydicom_reads(path))
 
 
 def _wrong_values(sentence: str) -> set[str]:
@@ -210,12 +212,9 @@ def _unreadable_pages(path: Path) -> list[str]:
         return [f"{type(error).__name__}: {error}"]
 
 
-def _pixelmed(path: Path, validator: PixelMed | None = None) -> list[str]:
+def _pixelmed(path: Path) -> list[str]:
     """PixelMed: the report against its templates (PS3.16)."""
-    if validator is None:
-        with PixelMed() as own:
-            return _pixelmed(path, own)
-    return _sentences(validator.report(path), r"Error|Warning|Exception", proof="^Root Template Validation Complete")
+    return _sentences(report(path), r"Error|Warning|Exception", proof="^Root Template Validation Complete")
 
 
 def _tid1500reader(path: Path) -> list[str]:

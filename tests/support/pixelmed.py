@@ -1,15 +1,14 @@
-"""PixelMed's validator of structured reports, started once for any number of them.
+"""PixelMed's validator of structured reports: one for each test process, since its start costs as much as 50 reports.
 
-with PixelMed() as validator:
-    text = validator.report(path)
+text = report(path)
 """
 
+import atexit
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from threading import Timer
-from types import TracebackType
-from typing import Self
 
 from tests.support.counterparts import require, require_file
 
@@ -21,10 +20,24 @@ _END = "== judged"
 _PATIENCE = 120.0  # seconds for one report
 
 
-class PixelMed:
+def report(path: Path) -> str:
+    """What it says of a report; where it dies or hangs, what it said until then, and the next report has another."""
+    if not _started().running:
+        _started.cache_clear()
+    return _started().report(path)
+
+
+@cache
+def _started() -> "_PixelMed":
+    validator = _PixelMed()
+    atexit.register(validator.kill)
+    return validator
+
+
+class _PixelMed:
     """A process that judges one report after another."""
 
-    def __enter__(self) -> Self:
+    def __init__(self) -> None:
         jar = require_file(JAR)
         java = [require("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *_NO_XPATH_LIMITS]
         self._process = subprocess.Popen(
@@ -36,14 +49,16 @@ class PixelMed:
             errors="replace",
             bufsize=1,
         )
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
 
     def report(self, path: Path) -> str:
-        """What it says of a report; where it dies or hangs, what it said until then."""
         assert self._process.stdin
         watch = Timer(_PATIENCE, self._process.kill)
         watch.start()

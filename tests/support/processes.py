@@ -69,6 +69,14 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in listing.read_text().split()] if listing.exists() else []
 
 
+def the_child(pid: int, timeout: float = 60) -> int:
+    """The one child of a process, once it has one.
+
+    Whoever needs its number twice keeps it: a second question may be answered with the next child, or with none.
+    """
+    return wait_for(lambda: children(pid), timeout, f"a child of {pid}")[0]
+
+
 def tagged(tag: str) -> list[int]:
     """Live processes that were started with `tag` (NAME=VALUE) in their environment, by whatever way of parents.
 

@@ -23,6 +23,7 @@ from typing import Any, Self
 import psycopg
 
 from config.settings import Bus
+from store.schema import upgrade
 from tests.support import counterparts
 from tests.support.processes import Process, alive, answers, children, free_port, tail, wait_for
 
@@ -279,17 +280,31 @@ class Postgres(Server):
         #: Folder of postgres, psql and the rest.
         self.programs = _programs(self.folder, self._user) / "bin"
         self._numbers = itertools.count(1)
+        self._with_schema: str | None = None
 
     def url(self, user: str = "postgres", dbname: str = "postgres") -> str:
         """SQLAlchemy URL; `postgres` is the superuser."""
         return f"postgresql+psycopg://{user}@127.0.0.1:{self.port}/{dbname}"
 
-    def fresh_database(self) -> str:
-        """Name of a new, empty database."""
+    def fresh_database(self, like: str = "template1") -> str:
+        """Name of a new database, a copy of `like`: an empty one."""
         name = f"test_{next(self._numbers)}"
         with self.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
         return name
+
+    def fresh_schema(self) -> str:
+        """Name of a new database with the node's schema; all are copies of one, since migrations cost half a second."""
+        if self._with_schema is None:
+            name = self.fresh_database()
+            upgrade(self.url(dbname=name))
+            self._with_schema = name
+        return self.fresh_database(self._with_schema)
+
+    def drop(self, name: str) -> None:
+        """Remove a database at once: its 300 files cost much more once they have gone to the disk."""
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def connect(self, dbname: str = "postgres", user: str = "postgres") -> "psycopg.Connection[Any]":
         """A connection that commits each statement by itself."""

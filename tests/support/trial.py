@@ -14,7 +14,7 @@ from pydicom import Dataset, dcmread
 from domain.profiles import ResultKind
 from tests.support.node import Node
 from tests.support.phantoms import Phantom
-from tests.support.processes import children
+from tests.support.processes import the_child
 from tests.support.servers import Orthanc
 
 Row = Mapping[str, Any]
@@ -155,7 +155,7 @@ class Trial:
 
     def model_process(self) -> int:
         """The process in which the worker's models run."""
-        return children(self.node.pid("work"))[0]
+        return the_child(self.node.pid("work"))
 
     def _report(self, uid: str) -> str:
         tables = ("jobs", "results", "deliveries", "dead_letters")

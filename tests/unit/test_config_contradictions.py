@@ -1,6 +1,8 @@
 """Settings that contradict each other, or the disk, are refused with both names and with what would fit."""
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from config.loading import load_settings
-from config.places import missing_places
+from config.places import missing_places, needed_places
+from config.settings import Settings
 from console.cli.app import app
 from domain.errors import ConfigurationError
+from roles import ports
 
 
 def complaint(**sections: Any) -> str:
@@ -126,3 +130,55 @@ def test_every_key_that_is_missing_or_none_is_named_by_config_check(tmp_path: Pa
 
 def test_places_that_are_still_to_be_made_are_no_fault(tmp_path: Path) -> None:
     assert list(missing_places(load_settings(None, {"data": tmp_path / "a" / "b"}))) == []
+
+
+@pytest.mark.parametrize("wrong", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_that_is_none_is_told_also_beside_the_node_that_has_the_port(
+    wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The node that runs has the port at its earlier address, and would not start at this one."""
+    running = SimpleNamespace(port=23, pid=1)
+    monkeypatch.setattr(ports, "all_running", lambda _: {"listen": running, "door": running})
+    monkeypatch.setattr(ports, "ask", lambda *_: SimpleNamespace(dicom_port=None))
+    settings = Settings.model_validate(
+        {"data": tmp_path, "listener": {"host": wrong}, "http": {"host": wrong, "port": 23}}
+    )
+    said = [one.said for one in ports.closed(settings, beside_itself=True)]
+    assert [one.partition(":")[0] for one in said] == ["listener.host", "http.host"]
+
+
+def test_room_that_no_disk_has_keeps_a_node_from_starting(tmp_path: Path) -> None:
+    for name in ("keep_free", "until_free"):
+        wanted = {"keep_free": 1 << 45, name: (1 << 45) + 1}
+        settings = Settings.model_validate({"data": tmp_path, "retention": wanted})
+        (*_, said) = [one.said for one in needed_places(settings)]
+        assert said.startswith(f"retention.{name} ({wanted[name]}): the whole disk of {tmp_path} has ")
+    assert not list(needed_places(Settings.model_validate({"data": tmp_path, "retention": {"keep_free": 1 << 20}})))
+
+
+def test_a_service_without_a_data_folder_is_not_begun_in_whatever_folder_it_stands(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not list(needed_places(Settings()))
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()))
+    (fault,) = needed_places(Settings())
+    assert fault.said.startswith("data: is not given, and a service needs the whole path")
+    (tmp_path / "dicom-node-data").mkdir()  # of a unit of the site's own, which has always begun so
+    assert not list(needed_places(Settings()))
+
+
+def test_what_is_closed_to_a_service_alone_says_how_its_unit_is_written_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings.model_validate({"data": "/srv/cannot"})
+    monkeypatch.setattr(Path, "mkdir", _read_only)
+    (fault,) = needed_places(settings)
+    assert fault.said.endswith("that is read-only")
+    monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid()))
+    (fault,) = needed_places(settings)
+    assert "sudo dicom-node service install" in fault.said
+
+
+def _read_only(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")

@@ -35,6 +35,17 @@ def test_no_complaint_about_a_value_has_words_of_python(name: str) -> None:
             assert not [line for line in error.lines if _OF_PYTHON.search(line)], error.lines
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "0.0"])
+def test_a_number_that_must_be_above_another_says_which(value: str, tmp_path: Path) -> None:
+    said = complaints(tmp_path / "node.toml", f"[retention]\nimages_days = {value}\n")
+    assert said == [f"2: retention.images_days: must be more than 0, not {value}"]
+
+
+def test_a_text_in_the_place_of_a_table_says_how_the_table_is_written(tmp_path: Path) -> None:
+    said = complaints(tmp_path / "node.toml", '[listener]\ncallers = ["CT1@10.20.0.11"]\n')
+    assert said[0].endswith(": must be a table, as { aet = ..., address = ... }")
+
+
 def test_a_key_that_is_none_is_told_with_the_one_that_was_meant_and_where_that_stands(tmp_path: Path) -> None:
     text = 'port = 104\nprt = 5\n[listner]\n[listener]\naetitle = "A"\n[delivery]\nfoo = 1\n'
     said = complaints(tmp_path / "node.toml", text)

@@ -99,9 +99,6 @@ def test_a_network_becomes_a_package_in_four_commands(tmp_path: Path) -> None:
     write_real_package(tmp_path / "whole")
     filled = (tmp_path / "whole" / "body_and_bone" / "manifest.toml").read_text().replace("body_and_bone", "mine")
     (package / "manifest.toml").write_text(filled.partition("[digests]")[0])
-    assert run("digest", package).exit_code == 0
-    (verified,) = read("verify", package, code=1)["models"]
-    assert all("still to be filled in" in one for one in verified["faults"])
     (package / "card.md").write_text("# Mine\n\n## What it is for\n\nTests.\n")
     assert run("digest", package).exit_code == 0
     (verified,) = read("verify", package)["models"]

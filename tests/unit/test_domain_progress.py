@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from domain.ids import JobId
-from domain.progress import Progress, progress
+from domain.progress import Progress, behind, progress
 from domain.records import DeliveryRecord, JobRecord, ResultRecord, StudyRecord
 from domain.states import DeliveryState, JobState, StudyState
 from tests.support import records
@@ -145,3 +145,16 @@ def test_results_of_other_models_are_where_they_are_beside_withdrawn_ones() -> N
     assert place == Progress(
         "inference of brain running; results of ct_lung withdrawn", LATER, "why; of another patient"
     )
+
+
+@pytest.mark.parametrize(
+    ("what", "number", "said"),
+    [
+        ("study", 1240, " behind 1,240 studies"),
+        ("job", 12, " behind 12 jobs"),
+        ("delivery", 1, " behind 1 delivery"),
+        ("job", 0, ""),
+    ],
+)
+def test_who_waits_for_a_turn_says_behind_how_many(what: str, number: int, said: str) -> None:
+    assert behind(what, number) == said

@@ -1,6 +1,8 @@
 """Drafts that a killed process left in the object store go; none goes that anybody may be writing."""
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from roles.process import Context
 from store import drafts
 from store.drafts import draft_of, sweep
 from store.objects import DirectoryStore
+from tests.support.counterparts import ROOT
 
 DAY, GONE = 86400, 2**22 + 1  # beyond the greatest process id of Linux
 
@@ -26,6 +29,27 @@ def left(folder: Path, host: str, pid: int, age: float) -> Path:
     moment = draft.stat().st_mtime - age
     os.utime(draft, (moment, moment))
     return draft
+
+
+# As in a container: whoever starts first is process 1 on a host that others call the same.
+NAMED = """
+import os, platform, sys
+os.getpid, platform.node = lambda: 1, lambda: sys.argv[1]
+from pathlib import Path
+from store.drafts import draft_of
+print(*(draft_of(Path("0123.dcm")) for _ in range(3)), sep="\\n")
+"""
+
+
+def named(host: str) -> list[str]:
+    """The names of three drafts of one object, as a process 1 of that host makes them."""
+    done = subprocess.run([sys.executable, "-c", NAMED, host], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_names_of_drafts_cannot_collide_between_hosts_even_where_name_and_process_id_are_the_same() -> None:
+    drafts_of_all = [*named("node-a"), *named("node-b"), *named("node-a")]
+    assert len(set(drafts_of_all)) == 9
 
 
 @pytest.mark.parametrize(

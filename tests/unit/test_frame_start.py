@@ -34,6 +34,9 @@ MAY_IMPORT = {
     "status": LINE | SETTINGS | TABLES | DATABASE,
     "explain": LINE | SETTINGS | TABLES | DATABASE,
     "quarantine": LINE | SETTINGS | TABLES | DATABASE,
+    "callers": LINE | SETTINGS | TABLES | DATABASE,
+    "disk": LINE | SETTINGS | TABLES | DATABASE | METRICS,
+    "config": LINE | SETTINGS | TABLES | METRICS,
     "up": STARTED | SPOOL,
     **dict.fromkeys((*ROLES, "keep-database"), STARTED),
 }
@@ -78,10 +81,44 @@ def test_a_command_loads_what_it_may_and_nothing_else(name: str) -> None:
 
 def test_a_command_that_reads_loads_no_part_of_a_library_that_it_does_not_use() -> None:
     """The name of a library says little: each of these would cost what all of the node's own modules do."""
-    unused = ("sqlalchemy.orm", "sqlalchemy.ext", "rich.progress", "rich.traceback", "pydantic.v1")
+    unused = (
+        *("sqlalchemy.orm", "sqlalchemy.ext", "rich.progress", "rich.traceback", "pydantic.v1"),
+        *("http.client", "store.embedded", "domain.disk", "domain.retention"),
+    )
     loads = "import json, sys, console.cli.commands.studies\nprint(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not [name for name in json.loads(done.stdout) if name.startswith(unused)]
+
+
+def test_of_a_module_of_several_commands_the_one_that_is_asked_for_is_built_alone() -> None:
+    """Of each command that is built every option's type is looked at."""
+    asks = """
+import typer.main
+from console.cli.loaded import command
+built, whole = [], typer.main.get_command_from_info
+def counted(command_info, **more):
+    built.append(command_info.callback.__name__)
+    return whole(command_info, **more)
+typer.main.get_command_from_info = counted
+command("status")
+print(*built)
+"""
+    done = subprocess.run([sys.executable, "-c", asks], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "status\n"
+
+
+def test_no_plug_in_of_a_library_is_looked_for_among_all_that_an_environment_holds() -> None:
+    asks = """
+import dicom_node_start
+dicom_node_start.secure()
+import importlib.metadata
+def entry_points(**_): raise AssertionError("every distribution was read")
+importlib.metadata.entry_points = importlib.metadata.distributions = entry_points
+from config.settings import Settings
+print(Settings().data)
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", asks], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
 
 
 def test_while_a_command_is_imported_nothing_is_collected() -> None:

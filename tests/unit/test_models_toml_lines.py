@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.toml_lines import load, locate
+from config.toml_lines import load, locate, read
 from domain.errors import ConfigurationError
 
 TEXT = '''\
@@ -99,6 +99,35 @@ def test_every_key_of_any_two_level_file_is_found(tree: dict[str, dict[str, int]
 def test_what_is_not_toml_is_named_with_file_and_line(text: str, line: int) -> None:
     with pytest.raises(ConfigurationError, match=f"^rules.toml:{line}: not TOML: [^(]*$"):
         load(text, Path("rules.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'c = [\n  { a = "CT", b = "x" }  # first\n\n  { a = "MR", b = "y" },\n]\n',
+            "4: not TOML: a comma is missing at the end of line 2",
+        ),
+        ('c = [\n  "a"\n  "b",\n]\n', "3: not TOML: a comma is missing at the end of line 2"),
+        ('c = [ "a"\nx = 1\n', "2: not TOML: a comma or the ] that closes it is missing here or above"),
+        ("c = { a = 1 b = 2 }\n", "1: not TOML: a comma or the } that closes it is missing here or above"),
+        ("a = 1\n= 2\n", "2: not TOML: a line is NAME = VALUE or [TABLE], and this begins as neither"),
+        ("a = 1 2\n", "1: not TOML: something stands behind the value"),
+        ("a 1\n", "1: not TOML: a name is followed by = and a value"),
+        ('a = "x\nb = 1\n', "1: not TOML: a text is closed by the quote that opened it, on the same line"),
+    ],
+)
+def test_what_the_parser_misses_is_said_in_words_of_the_file_and_that_it_is_not_all(text: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(text, Path("rules.toml"))
+    assert str(caught.value).startswith(f"rules.toml:{said}")
+    assert str(caught.value).endswith("; the rest is looked at once this is right")
+
+
+def test_the_mark_that_an_editor_of_windows_begins_a_file_with_is_no_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_bytes(b"\xef\xbb\xbf[listener]\r\nport = 104\r\n")
+    assert load(read(file), file) == {"listener": {"port": 104}}
 
 
 def test_what_is_toml_is_read() -> None:

@@ -104,7 +104,7 @@ WHOLE = {
         + b"\x40\0\x30\xa7SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + ITEM_END + SQ_END,
         EXPLICIT,
     ),
-    "a dose without a grid": (of_class(uid.RTDoseStorage), EXPLICIT),
+    "a dose without a grid": (of_class(uid.RTDoseStorage, DoseSummationType="PLAN"), EXPLICIT),
     "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
     "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
     "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),

@@ -51,7 +51,8 @@ def callers(data: Data = None, config: Config = None, database: DatabaseUrl = No
 
 def _row(one: CallerRecord) -> tuple[object, ...]:
     last = max(filter(None, (one.last_accepted, one.last_refused)), default=None)
-    why = one.reason if _is_refused_at_last(one) else ""
+    doubt = "" if _is_refused_at_last(one) else " (or before it was accepted)"
+    why = f"{one.reason}{doubt}" if _may_be_refused_at_last(one) else ""
     return one.calling_ae or _MANY, one.address, one.accepted, one.refused, moment(last), why
 
 
@@ -65,9 +66,16 @@ def _is_refused_at_last(one: CallerRecord) -> bool:
     return one.last_accepted is None or one.last_refused > one.last_accepted + timedelta(seconds=EVERY)
 
 
+def _may_be_refused_at_last(one: CallerRecord) -> bool:
+    """Within that minute nobody knows which came last: told with a doubt, for silence hides a scanner that is out."""
+    if one.last_refused is None:
+        return False
+    return one.last_accepted is None or one.last_refused > one.last_accepted
+
+
 def _is_kept_out(one: CallerRecord, settings: Settings) -> bool:
     """Whether it is refused as a stranger, and the settings do not name it, and could."""
-    stranger = _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER
+    stranger = _may_be_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER
     return (
         stranger
         and as_caller(one.calling_ae, one.address) is not None

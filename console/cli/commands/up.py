@@ -49,6 +49,7 @@ app = typer.Typer()
 _FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
 _LOOK = 0.1
 _LOOPBACK = ip_address("127.0.0.1")
+_ALL = {"0.0.0.0", "::"}  # who listens at all addresses is called at one of them
 
 
 @app.command()
@@ -204,6 +205,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     listener = reports.get("listen")
     port = (listener and listener.dicom_port) or settings.listener.port
     here = f"{settings.listener.aet}@{settings.listener.host}:{port}"
+    at_hand = here if settings.listener.host not in _ALL else f"{settings.listener.aet}@{_LOOPBACK}:{port}"
     door = ask(settings.data, DOOR).address
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
@@ -214,7 +216,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
         "data in": settings.data.absolute(),
         "health at": f"{door}/health/ready",
         "figures at": f"{door}/metrics",
-        "try": [*_sending(settings, here), f"dicom-node status --data {quote(str(settings.data))}"],
+        "try": [*_sending(settings, at_hand), f"dicom-node status --data {quote(str(settings.data))}"],
     }
     out = screen()
     out.print()

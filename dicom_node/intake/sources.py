@@ -1,0 +1,66 @@
+"""A data set that is walked through as often as is needed, at hand or in pieces that are given anew each time."""
+
+from collections.abc import Collection, Iterator
+
+from dicom_node import elements
+from dicom_node.elements import Data, Element
+from dicom_node.intake import inside
+from dicom_node.streamed import Pieces, Streamed
+
+_PIECE = 1 << 20
+
+
+class Held:
+    """The data set that `data` has from `begins` on; nothing behind `last` has to be there."""
+
+    def __init__(self, data: Data, transfer_syntax: str, begins: int, last: int) -> None:
+        self.data: Data | Streamed = data
+        self._given = data, transfer_syntax, begins
+        self._last = last
+
+    def walk(self) -> Iterator[Element]:
+        """Begins a walk over it."""
+        data, transfer_syntax, begins = self._given
+        return elements.walk(data, transfer_syntax, self._last, (), begins)
+
+    def inside(self, offsets: set[int]) -> Iterator[Element]:
+        """Begins a walk over what the sequences hold that are looked into, which stand at `offsets`."""
+        return inside.found(*self._given, offsets)
+
+
+class InPieces:
+    """The one that `pieces` give; `data` is of the walk that was begun last.
+
+    With `needed`, a walk ends behind these tags and `last`, with the first that is higher.
+    """
+
+    data: Data | Streamed
+
+    def __init__(self, pieces: Pieces, transfer_syntax: str, last: int, needed: Collection[int] = ()) -> None:
+        self._pieces, self._syntax, self._last, self._needed = pieces, transfer_syntax, last, needed
+
+    def walk(self) -> Iterator[Element]:
+        """As Held."""
+        walk = self._begun().walk(self._last)
+        return self._head(walk) if self._needed else walk
+
+    def inside(self, _: set[int]) -> Iterator[Element]:
+        """As Held."""
+        return self._begun().walk(-1, inside.SEQUENCES)
+
+    def _begun(self) -> Streamed:
+        self.data = data = Streamed(self._pieces(), self._syntax)
+        return data
+
+    def _head(self, walk: Iterator[Element]) -> Iterator[Element]:
+        missing = set(self._needed)
+        for element in walk:
+            yield element
+            missing.discard(element[1])
+            if not (missing or element[0]) and element[1] > self._last:
+                return
+
+
+def pieces(data: Data, begins: int) -> Iterator[bytes]:
+    """The data set that `data` has from `begins` on, as pieces."""
+    return (data[at : at + _PIECE] for at in range(begins, len(data), _PIECE))

@@ -1,0 +1,293 @@
+"""What the template writes: in the order and the English that a radiologist wants, and never more than facts hold."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from domain.findings import Code, Findings
+from domain.impressions import Author, Caution, Facts, Impression, Presence, Topic
+from summary.facts import MOST_FACTS, About, Earlier, facts
+from summary.grounding import ground
+from summary.guidelines import sentences
+from summary.templates import MOST_LETTERS, impression
+from summary.wording import listed, name, number, several
+from tests.support.impressions import (
+    BRAIN_MR,
+    CHEST_CT,
+    CHEST_DX,
+    LEFT,
+    RIGHT,
+    chest,
+    facts_of,
+    lungs,
+    nodules,
+    studied,
+    tumour,
+)
+from tests.support.second_checker import complaints
+
+DEMO = "All of this comes from a demonstration model, not for clinical use."
+DEMOS = "All of this comes from demonstration models, not for clinical use."
+MEASURED = (
+    "Measurements: right lung volume 2530 ml, mean density -812 HU; left lung volume 2210 ml, mean density -805 HU."
+)
+LAST = "edema, emphysema, fibrosis, pleural thickening, and hernia were looked for and are not reported."
+NOT_EXCLUDED = "What is not reported is not excluded."
+
+
+PARTS = "Necrotic and non-enhancing core, oedema, and enhancing tumour"
+CORE = "necrotic and non-enhancing core (volume 3.10 ml) are reported"
+GREW = "enhancing tumour +4.0 ml in volume, +4 mm in long axis, and +3 mm in short axis"
+ALIKE = "oedema unchanged in volume; necrotic and non-enhancing core unchanged in volume"
+
+
+def said(found: Facts) -> list[str]:
+    return [one.text for one in impression(found).sentences]
+
+
+def test_a_tumour_that_has_grown() -> None:
+    before = Earlier(tumour(3.0, 40.2, 8.3, 30.2, 25.1), 120)
+    assert said(facts_of(tumour(3.1, 45.2, 12.3, 34.2, 28.1), about=BRAIN_MR, earlier=before)) == [
+        f"Enhancing tumour (long axis 34 mm, short axis 28 mm, volume 12.3 ml), oedema (volume 45.2 ml), and {CORE}.",
+        f"Compared with an earlier study (within half a year): {GREW}; {ALIKE}.",
+        "Unchanged is what the voxels cannot tell apart.",
+        DEMO,
+    ]
+
+
+def test_a_tumour_that_is_gone() -> None:
+    before = Earlier(tumour(0, 40.2, 8.34, 30.2, 25.1), 900)
+    changed, *_ = said(facts_of(tumour(0, 0, 0), about=BRAIN_MR, earlier=before))
+    assert changed == (
+        "Compared with an earlier study (more than two years before): oedema no longer reported, -40.2 ml in volume; "
+        "enhancing tumour no longer reported, -8.34 ml in volume."
+    )
+
+
+def test_a_brain_in_which_nothing_is_reported_is_not_called_sound() -> None:
+    assert said(facts_of(tumour(0, 0, 0), about=BRAIN_MR)) == [
+        f"{PARTS} were looked for and are not reported.",
+        NOT_EXCLUDED,
+        DEMO,
+    ]
+
+
+def test_one_part_of_a_tumour_alone() -> None:
+    assert said(facts_of(tumour(0, 1.2, 0), about=BRAIN_MR))[:2] == [
+        "Oedema (volume 1.20 ml) is reported.",
+        "Necrotic and non-enhancing core and enhancing tumour were looked for and are not reported.",
+    ]
+
+
+def test_lungs_alone_say_that_nothing_was_looked_for() -> None:
+    assert said(facts_of(lungs())) == [MEASURED, "Only measurements were made; no finding was looked for.", DEMO]
+
+
+def test_lungs_without_a_candidate() -> None:
+    assert said(facts_of(nodules(), lungs())) == [
+        "Lung nodule candidates were looked for and are not reported.",
+        MEASURED,
+        NOT_EXCLUDED,
+        DEMOS,
+    ]
+
+
+def test_one_candidate() -> None:
+    first, measured, guideline, _ = impression(facts_of(nodules((9.1, 7.3, RIGHT, 0.97)), lungs())).sentences
+    assert first.text == "A nodule candidate in the right lung (mean diameter 8 mm, score over 75 %) is reported."
+    assert (first.facts, measured.facts, guideline.facts) == (("F1",), ("F2", "F3"), ("F1",))
+    assert guideline.topic is Topic.GUIDELINE
+
+
+def test_several_candidates_by_lung_the_largest_first() -> None:
+    lesions = nodules((9.1, 7.3, RIGHT, 0.97), (6, 5, LEFT, 0.98), (5, 4, RIGHT, 0.99))
+    assert said(facts_of(lesions))[0] == (
+        "Three nodule candidates are reported: two in the right lung (mean diameter 8 mm, 4 mm) and one in the left "
+        "lung (mean diameter 6 mm), each with a score over 75 %."
+    )
+
+
+def test_two_candidates_in_one_lung() -> None:
+    assert said(facts_of(nodules((9, 7, RIGHT, 0.97), (6, 5.2, RIGHT, 0.97))))[0] == (
+        "Two nodule candidates in the right lung (mean diameter 8 mm, 6 mm) are reported, each with a score over 75 %."
+    )
+
+
+def test_candidates_of_unlike_scores_and_one_of_unknown_side() -> None:
+    assert said(facts_of(nodules((9, 7, RIGHT, 0.97), (6, 5.2, None, 0.6))))[0] == (
+        "Two nodule candidates are reported: one in the right lung (mean diameter 8 mm with a score over 75 %) and one "
+        "in the lung (side unknown, mean diameter 6 mm with a score 50 to 75 %)."
+    )
+
+
+def test_many_candidates_are_counted_and_what_is_not_listed_is_said() -> None:
+    many = [(4 + k * 0.5, 4 + k * 0.3, LEFT if k % 3 else RIGHT, 0.97) for k in range(10)]
+    found = said(facts_of(nodules(*many, remarks=("of 15 parts that are Spots the 12 likeliest are listed",))))
+    assert found[0] == (
+        "Ten nodule candidates are reported: four in the right lung (mean diameter 8 mm, 6 mm, at most 5 mm in two "
+        "more) and six in the left lung (mean diameter 7 mm, 7 mm, at most 6 mm in four more), each with a score "
+        "over 75 %."
+    )
+    assert "More were found than are listed." in found
+
+
+def test_a_radiograph_with_findings_and_what_was_looked_for() -> None:
+    found = chest(("Pneumonia", 0.95), ("Effusion", 0.4), ("Pneumothorax", 0.03), images=2)
+    assert said(facts_of(found, about=CHEST_DX)) == [
+        "Pneumonia (score over 75 %), effusion (score 25 to 50 %), and pneumothorax (score below 25 %) are reported.",
+        f"Atelectasis, cardiomegaly, infiltration, mass, nodule, consolidation, {LAST}",
+        NOT_EXCLUDED,
+        DEMO,
+    ]
+
+
+def test_a_radiograph_of_which_nothing_is_reported() -> None:
+    first, *others = said(facts_of(chest(), about=CHEST_DX))
+    assert first.startswith("Atelectasis, cardiomegaly, effusion, infiltration, mass, nodule, pneumonia, ")
+    assert first.endswith(LAST)
+    assert others == [NOT_EXCLUDED, DEMO]
+
+
+def test_a_finding_that_one_model_reports_and_another_does_not_names_the_other() -> None:
+    other = replace(chest(), input_digest="aa")
+    found = said(facts_of(chest(("Pneumonia", 0.95)), other, about=CHEST_DX))
+    assert "pneumonia (by Chest radiograph findings (demonstration))" in found[1]
+
+
+@pytest.mark.parametrize(
+    ("unread", "text"),
+    [
+        (0, "No model has given a result for this study."),
+        (1, "The model that was to read this study ended without a result; nothing can be said of it."),
+        (2, "Both models that were to read this study ended without a result; nothing can be said of it."),
+        (3, "All three models that were to read this study ended without a result; nothing can be said of it."),
+    ],
+)
+def test_a_study_that_no_model_has_read(unread: int, text: str) -> None:
+    assert said(facts_of(about=About(unread=unread))) == [text]
+
+
+def test_what_is_to_be_known_of_how_it_came_about_is_one_sentence() -> None:
+    lesions = nodules((9, 7, RIGHT, 0.97), remarks=("1 missing slice was interpolated", "something else"))
+    found = said(facts_of(lesions, about=replace(CHEST_CT, unread=2)))
+    assert found[-2] == (
+        "Missing slices were interpolated; a model's report has a further remark; two models ended without a result."
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "last"),
+    [
+        ({}, DEMO),
+        ({"demonstration": False}, "All of this comes from a research model, which is no medical product."),
+        ({"demonstration": False, "product": True}, "Only measurements were made; no finding was looked for."),
+    ],
+)
+def test_demonstration_and_research_are_said_and_of_a_product_neither(model: dict[str, Any], last: str) -> None:
+    one = lungs()
+    found = said(facts_of(replace(one, model=replace(one.model, **model))))
+    assert found[-1] == last
+
+
+def test_of_several_models_those_are_named_that_are_for_demonstration() -> None:
+    product = nodules((9, 7, RIGHT, 0.97))
+    product = replace(product, model=replace(product.model, demonstration=False, product=True))
+    assert said(facts_of(product, lungs()))[-1] == "Lungs in chest CT is a demonstration model, not for clinical use."
+
+
+def test_it_says_who_wrote_it_and_comes_back_from_json() -> None:
+    made = impression(facts_of(lungs()))
+    assert (made.author, made.language_model, made.fallback) == (Author.TEMPLATE, None, "")
+    assert Impression.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("label", "plural"),
+    [("Nodule candidate", "nodule candidates"), ("Mass", "masses"), ("Opacity", "opacities"),
+      ("L5 vertebra", "L5 vertebras"),
+     ("Lung nodule candidates", "lung nodule candidates"), ("Apex", "apexes"), ("Oedema", "oedemas")],
+)  # fmt: skip
+def test_a_plural_is_one(label: str, plural: str) -> None:
+    assert several(label) == plural
+
+
+def test_lists_and_numbers_are_english() -> None:
+    assert [listed(list(one)) for one in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b, and c"]
+    assert listed(["a, b", "c"]) == "a, b; and c"
+    assert listed(["a (b, c)", "d"]) == "a (b, c) and d"
+    assert [number(one) for one in (1, 12, 13)] == ["one", "twelve", "13"]
+    assert [name(one) for one in ("Oedema", "MRI finding", "L5 vertebra", "3rd ventricle")] == [
+        "oedema", "MRI finding", "L5 vertebra", "3rd ventricle",
+    ]  # fmt: skip
+
+
+def lesions(chance: Random) -> list[tuple[float, float, Code | None, float]]:
+    count = chance.choice((0, 1, 2, 3, 8, 30))
+    sides = (RIGHT, LEFT, None)
+    return [(chance.uniform(4, 30), chance.uniform(3, 4), chance.choice(sides), chance.random()) for _ in range(count)]
+
+
+def volume(chance: Random) -> float:
+    return chance.choice((0.0, chance.uniform(0.001, 1), chance.uniform(1, 9000)))
+
+
+def anything(chance: Random) -> Findings:
+    """What one of the packages may find."""
+    labels = [one.label for one in chest().likelihoods]
+    makers = (
+        lambda: nodules(*lesions(chance)),
+        lambda: lungs(volume(chance), volume(chance)),
+        lambda: tumour(volume(chance), volume(chance), volume(chance), chance.uniform(1, 200), chance.uniform(1, 200)),
+        lambda: chest(*((one, chance.random()) for one in chance.sample(labels, chance.choice((0, 1, 4))))),
+    )
+    return chance.choice(makers)()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_was_found_it_is_told_once_within_bounds_and_grounded(seed: int) -> None:
+    chance = Random(seed)
+    found = [anything(chance) for _ in range(chance.randrange(5))]
+    about = chance.choice((CHEST_CT, CHEST_DX, BRAIN_MR, About(unread=2)))
+    made, _ = facts([studied(one, number) for number, one in enumerate(found, 1)], about)
+    written = impression(made)
+
+    assert 1 <= len(written.sentences) <= 8
+    assert all(len(one.text) <= MOST_LETTERS + 700 for one in written.sentences)
+    told = {name for one in written.sentences if one.topic is Topic.FINDING for name in one.facts}
+    assert told == {one.id for one in made.facts if one.presence is Presence.PRESENT}
+    text = " ".join(one.text for one in written.sentences).lower()
+    assert "normal" not in text
+    assert "abnormal" not in text
+    if any(Caution.DEMONSTRATION in one.cautions for one in made.facts):
+        assert "not for clinical use" in text
+    assert complaints(written, made, {one.text for one in sentences(made)}) == ()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_told_of_a_study_passes_the_checks_of_a_language_models_words(seed: int) -> None:
+    chance = Random(seed)
+    sides = (RIGHT, LEFT)
+    few = [(chance.uniform(8, 30), 7.0, chance.choice(sides), 0.97) for _ in range(chance.randrange(4))]
+    makers = (
+        lambda: [nodules(*few), lungs(volume(chance), volume(chance))],
+        lambda: [tumour(volume(chance), volume(chance), volume(chance), chance.uniform(9, 200), chance.uniform(1, 9))],
+        lambda: [chest(("Pneumonia", chance.random()), ("Effusion", chance.random()))],
+    )
+    found = facts_of(*chance.choice(makers)())
+    told = [one for one in impression(found).sentences if one.topic not in (Topic.GUIDELINE, Topic.CAUTION)]
+    assert ground(told, found) == ()
+
+
+def test_a_study_with_more_findings_than_fit_is_told_within_bounds() -> None:
+    many = chest(*((one.label, 0.99) for one in chest().likelihoods))
+    found, _ = facts([studied(replace(many, input_digest=str(k)), k) for k in range(6)], CHEST_DX)
+    assert (len(found.facts), found.left_out) == (MOST_FACTS, 84 - MOST_FACTS)
+    written = said(found)
+    assert max(map(len, written)) <= MOST_LETTERS
+    assert "20 further results are not told here." in written
+
+
+def test_an_organ_that_no_voxel_was_marked_of_measures_nothing() -> None:
+    assert said(facts_of(lungs(0.0)))[0].startswith("Measurements: right lung volume 0 ml")
