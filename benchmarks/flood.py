@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> None:
 
 def _measure(server: Postgres, folder: Path, studies: int, ahead: int | None) -> _Measured:
     root = Path(tempfile.mkdtemp(dir=folder))
-    with open_bench(root, server.url(dbname=server.fresh_database())) as bench:
+    with open_bench(root, server.url(dbname=server.fresh_schema())) as bench:
         _bring(bench, _FLOOD, [f"flood {number}" for number in range(studies)])
         ledger = bench.as_process("assemble")
         assembler = Assembler(ledger, SettlePolicy(0, {}), SystemClock(), ahead)

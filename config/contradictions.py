@@ -21,6 +21,7 @@ _EVERYWHERE = {"0.0.0.0", "::"}
 def contradictions(settings: Settings) -> Iterator[Fault]:
     """All of them. What is said of a setting that has its default because the one given is wrong is the caller's."""
     yield from _profiles(settings)
+    yield from _language_models(settings)
     yield from _ports(settings)
     yield from _names(settings)
     yield from _delays(settings)
@@ -200,6 +201,22 @@ def _profiles(settings: Settings) -> Iterator[Fault]:
                 f"destinations.{element(one.name, number)}.profile: {said}{did_you_mean(one.profile, known)}",
                 (("destinations", number, "profile"), ("profiles", one.profile)),
             )
+
+
+def _language_models(settings: Settings) -> Iterator[Fault]:
+    """Each kind has what it needs and nothing of the other's; no two have one name."""
+    for number, one in enumerate(settings.language_models):
+        where = f"language_models.{element(one.name, number)}"
+        needed, other = ("url", "file") if one.kind == "openai" else ("file", "url")
+        path = ("language_models", number)
+        if not getattr(one, needed):
+            yield Fault(f"{where}.{needed}: is not given, and kind {one.kind} needs it", ((*path, needed), path))
+        if getattr(one, other):
+            yield Fault(f"{where}.{other}: is set, and kind {one.kind} does not use it", ((*path, other),))
+        if one.kind == "openai" and not one.model:
+            yield Fault(f"{where}.model: is not given, and an endpoint has to know which is asked", (path,))
+        if one.name in {earlier.name for earlier in settings.language_models[:number]}:
+            yield Fault(f"{where}: another language model has this name", ((*path, "name"),))
 
 
 def _between(said: str, *names: str) -> Fault:

@@ -50,6 +50,31 @@ inference_seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
     registry=REGISTRY,
 )
+language_model_calls = Counter(
+    "dicom_node_language_model_calls_total",
+    "Questions to language models by what came of them; cached: answered without asking again",
+    ["provider", "outcome"],
+    registry=REGISTRY,
+)
+language_model_tokens = Counter(
+    "dicom_node_language_model_tokens_total",
+    "Tokens as providers count them",
+    ["provider", "direction"],
+    registry=REGISTRY,
+)
+summary_refusals = Counter(
+    "dicom_node_summary_refusals_total",
+    "Answers of language models that no reader saw, by what was wrong with their words",
+    ["flaw"],
+    registry=REGISTRY,
+)
+summary_seconds = Histogram(
+    "dicom_node_summary_seconds",
+    "Seconds of writing one impression, with every try of it",
+    ["outcome"],
+    buckets=(0.01, 0.05, 0.25, 1, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
+)
 deliveries = Counter(
     "dicom_node_deliveries",
     "Attempts to deliver the results of a model or a rejection note",

@@ -47,6 +47,15 @@ def needed_places(settings: Settings) -> Iterator[Fault]:
     for name in ("ca", "password_file"):
         if (file := getattr(settings.bus, name)) is not None:
             yield from _wrong(f"bus.{name}", file, folder=False)
+    yield from _of_language_models(settings)
+
+
+def _of_language_models(settings: Settings) -> Iterator[Fault]:
+    for number, one in enumerate(settings.language_models):
+        where = f"language_models.{number}"
+        for name, file in (("file", one.file), *(("key_files", key) for key in one.key_files)):
+            if file is not None and not file.exists():
+                yield Fault(f"{where}.{name}: there is no {file}", (("language_models", number, name),))
 
 
 def nowhere(settings: Settings) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "destinations": frozenset({"write", "deliver"}),
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
+    "language_models": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

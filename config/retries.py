@@ -26,6 +26,9 @@ REWRITES = RetryPolicy(first=1, factor=10, longest=86400, attempts=5)
 # waits ever longer, and where another comes meanwhile it is cancelled where it waits.
 AMENDMENTS = RetryPolicy(first=10, factor=2, longest=300)
 
+# An impression whose writing failed for what may pass. Results wait for none, and a person may ask for it again.
+SUMMARIES = RetryPolicy(first=1, factor=4, longest=60, attempts=3)
+
 
 def jobs(settings: Models) -> RetryPolicy:
     """A job that failed for what may pass (memory, a killed process)."""

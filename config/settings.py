@@ -28,7 +28,9 @@ from config.values import (
     Port,
     Seconds,
     Timeout,
+    Tokens,
     Topic,
+    Url,
     Whole,
     devices,
 )
@@ -36,6 +38,7 @@ from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation,
 
 Walls = Literal["required", "available"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+LanguageModelKind = Literal["openai", "local"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
@@ -161,6 +164,40 @@ class Privacy(Section):
         description="keep descriptions of studies and series in the database, for models and rules to choose by; false "
         "leaves them out from then on, and what asks for them does not run",
     )
+
+
+class Summary(Section):
+    """The impression of a study: a few sentences about the findings of all of its models, as a result of its own."""
+
+    enabled: Flag = Field(
+        True,
+        description="write an impression of each study of which a model has findings, when the last of its models has "
+        "ended; by a template, with no connection to anywhere, unless `language_models` are set",
+    )
+    timeout: Timeout = Field(
+        120.0, description="s that one question takes over all language models; then the template writes"
+    )
+    keep_answers: Seconds = Field(1800.0, description="s in which a model is not asked the same question again")
+
+
+class LanguageModel(Section):
+    """A language model that may write impressions; they are asked in their order. Without one nothing leaves."""
+
+    name: Name = Field(description="name in the trail, metrics and results")
+    kind: LanguageModelKind = Field(
+        description="openai: an endpoint that speaks OpenAI's chat completions; local: a file, run in the process"
+    )
+    url: Url | None = Field(None, description="of kind openai: its base URL, which often ends with /v1")
+    model: str = Field("", max_length=128, description="of kind openai: the model's name there")
+    file: Place | None = Field(None, description="of kind local: a GGUF file, or a folder of OpenVINO's")
+    key_files: tuple[Place, ...] = Field((), description="files with a key each; several are taken in turn")
+    connect_timeout: Timeout = Field(5.0, description="s to connect")
+    first_byte_timeout: Timeout = Field(30.0, description="s to the first byte of an answer, and between two")
+    timeout: Timeout = Field(60.0, description="s for a whole answer")
+    requests_a_minute: Count | None = Field(None, description="most requests a minute; no limit by default")
+    tokens_a_minute: Tokens | None = Field(None, description="most tokens a minute, asked and answered")
+    tokens_a_day: Tokens | None = Field(None, description="most tokens a day")
+    answer_tokens: Count = Field(800, description="most tokens of one answer")
 
 
 class Retention(Section):
@@ -377,6 +414,10 @@ class Settings(BaseModel):
     identity: Identity = _defaults()
     privacy: Privacy = _defaults()
     retention: Retention = _defaults()
+    summary: Summary = _defaults()
+    language_models: tuple[LanguageModel, ...] = Field(
+        (), description="language models that may write impressions, in the order in which they are asked"
+    )
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

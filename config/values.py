@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
@@ -132,6 +133,16 @@ def _modality(text: str) -> str:
     return text
 
 
+def _url(text: str) -> str:
+    """An address of HTTP whose parts are a host's and a path's: a key in it would be shown wherever it is."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is no URL: http:// or https://, a host and a path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("holds a user, a password or a query: keys stand in files of their own")
+    return text
+
+
 def _place(value: object) -> object:
     """An empty path is the current folder, which nobody means by it; what a shell makes of ~ is not made here."""
     if value == "":
@@ -145,6 +156,7 @@ Place = Annotated[Path, BeforeValidator(_place)]
 # A text is no number and no switch in a file, and Python counts true as 1; variables are read before (environment).
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
+Url = Annotated[str, AfterValidator(_url)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 PeerHost = Annotated[str, AfterValidator(_peer)]
@@ -158,6 +170,7 @@ Modality = Annotated[str, AfterValidator(_modality)]
 Port = Annotated[Whole, Field(ge=0, le=65_535)]
 PeerPort = Annotated[Whole, Field(ge=1, le=65_535)]
 Count = Annotated[Whole, Field(ge=1, le=4096)]
+Tokens = Annotated[Whole, Field(ge=1, le=1 << 40)]
 Bytes = Annotated[Whole, Field(ge=0, le=1 << 46)]
 # In which something is kept: a hundred years are for ever.
 Days = Annotated[float, Strict(), Field(gt=0, le=36_525, allow_inf_nan=False)]

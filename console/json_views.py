@@ -19,8 +19,11 @@ if TYPE_CHECKING:  # a command that shows studies need not load what speaks to d
     from consumers.destinations import ProfiledDestination
     from dicom_node.scu.probe import ProbeResult
     from domain.disk import Arrived, Free, TableUse, Use
+    from domain.impressions import Facts, Impression
     from domain.retention import Candidate, Removal, What
     from store.destinations import Context, SeenDestination
+    from store.summaries import Summary
+    from summary.writing import Attempt
 
 
 def studies(
@@ -90,6 +93,24 @@ def plan(
     """What retention would remove, with the cause of each, what stays and why, and rows by their table."""
     goes: list[Json] = [{**_fields(one.candidate, "kept"), "cause": one.cause.value} for one in removals]
     return {"free": free_bytes, "goes": goes, "stays": plain(kept), "rows": plain(rows)}
+
+
+def summary(one: "Summary") -> JsonObject:
+    """The impression of a study as it stands, with every fact; who wrote it is in `impression`."""
+    return {**_fields(one, "findings_set", "sources"), "sources": plain(one.sources)}
+
+
+def impression(facts: "Facts", made: "Impression") -> JsonObject:
+    """Facts and what was written of them."""
+    return {"facts": plain(facts), "impression": plain(made)}
+
+
+def attempt(one: "Attempt") -> JsonObject:
+    """What a language model answered, and what was wrong with it; what it was asked is `asked`, byte for byte."""
+    from summary.providers.cache import payload  # noqa: PLC0415 - one command needs it
+
+    asked = payload(one.asked).decode("ascii")
+    return {"asked": asked, "answered": plain(one.answered), "fault": one.fault, "objections": plain(one.objections)}
 
 
 def profiles(found: Sequence[Profile]) -> JsonObject:

@@ -1,12 +1,12 @@
 """Who gets results: each destination with its profile, and what it was seen to take."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from config.settings import Destination, Settings
 from dicom_node.scu.probe import ProbeResult
-from domain.profiles import BUILT_IN, Choice, Profile, ResultFormat, choose, to_write
+from domain.profiles import BUILT_IN, OF_A_RUN, Choice, Profile, ResultFormat, ResultKind, choose, to_write
 from store import destinations
 from store.database import Connection
 
@@ -34,9 +34,11 @@ class ProfiledDestination:
         changed = seen.changed_at if seen else None
         return changed is not None and (since is None or since < changed)
 
-    def choose(self, connection: Connection, written: Sequence[ResultFormat]) -> tuple[Choice, ...]:
-        """What it gets of what was written, and why."""
-        return choose(self.profile, self.accepted(connection), written)
+    def choose(
+        self, connection: Connection, written: Sequence[ResultFormat], of: Collection[ResultKind] = OF_A_RUN
+    ) -> tuple[Choice, ...]:
+        """What it gets of what was written, of the kinds in `of`, and why."""
+        return choose(self.profile, self.accepted(connection), written, of)
 
     def note(self, connection: Connection, seen: ProbeResult) -> None:
         """Keep what it answered, or why it did not."""
@@ -52,8 +54,10 @@ def profiled_destinations(settings: Settings) -> tuple[ProfiledDestination, ...]
     return tuple(ProfiledDestination(one, settings.profile(one.profile)) for one in settings.destinations)
 
 
-def wanted_forms(connection: Connection, destinations: Sequence[ProfiledDestination]) -> frozenset[ResultFormat]:
+def wanted_forms(
+    connection: Connection, destinations: Sequence[ProfiledDestination], of: Collection[ResultKind] = OF_A_RUN
+) -> frozenset[ResultFormat]:
     """The forms that results are written in: what any recipient may get, or the usual ones where there is none."""
     if not destinations:
-        return to_write(BUILT_IN["default"], None)
-    return frozenset().union(*(to_write(one.profile, one.accepted(connection)) for one in destinations))
+        return to_write(BUILT_IN["default"], None, of)
+    return frozenset().union(*(to_write(one.profile, one.accepted(connection), of) for one in destinations))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import ClassVar, Self, TypeVar, get_type_hints
 
 from domain.errors import Permanent
-from domain.ids import JobId, StudyId, new_id
+from domain.ids import JobId, StudyId, SummaryId, new_id
 
 SOURCE = "/dicom-node"
 P = TypeVar("P", bound="Payload")
@@ -35,6 +35,13 @@ class EventType(StrEnum):
     RESULTS_DELIVERED = "results.delivered"
     RESULTS_REJECTED = "results.rejected"
     DELIVERY_FAILED = "delivery.failed"
+    SUMMARY_COMPLETED = "summary.completed"
+    SUMMARY_FAILED = "summary.failed"
+    SUMMARY_REQUESTED = "summary.requested"
+    SUMMARY_WRITTEN = "summary.written"
+    SUMMARY_DELIVERED = "summary.delivered"
+    SUMMARY_UNDELIVERED = "summary.undelivered"
+    SUMMARY_REJECTED = "summary.rejected"
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,76 @@ class DeliveryFailed(ResultsDelivered):
     state: str
 
 
+@dataclass(frozen=True)
+class OfSummary(Payload):
+    """What every event about an impression says: which one, and of which revision of the study."""
+
+    summary: SummaryId
+    revision: int
+
+
+@dataclass(frozen=True)
+class SummaryCompleted(OfSummary):
+    """An impression is written, of so many facts and sentences: `author` is "template" or "language model"."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_COMPLETED
+    facts: int
+    sentences: int
+    author: str
+
+
+@dataclass(frozen=True)
+class SummaryFailed(OfSummary):
+    """An impression could not be written; the study's results are what they are without it."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_FAILED
+    attempts: int
+
+
+@dataclass(frozen=True)
+class SummaryRequested(OfSummary):
+    """An impression that is there is to be written once more, for what destinations take by now."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_REQUESTED
+
+
+@dataclass(frozen=True)
+class SummaryWritten(OfSummary):
+    """An impression is DICOM objects now: `objects` of them."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_WRITTEN
+    objects: int
+
+
+@dataclass(frozen=True)
+class SummaryDelivered(OfSummary):
+    """A destination has stored an impression."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_DELIVERED
+    delivery: uuid.UUID
+    destination: str
+
+
+@dataclass(frozen=True)
+class SummaryUndelivered(SummaryDelivered):
+    """An impression could not be handed over: `state` is "failed" or "refused"."""
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_UNDELIVERED
+    state: str
+
+
+@dataclass(frozen=True)
+class SummaryRejected(OfSummary):
+    """An impression counts no more: `cause` is "superseded" or "withdrawn".
+
+    `notes` rejection notes of it are to be written, one for each destination that has it.
+    """
+
+    TYPE: ClassVar[EventType] = EventType.SUMMARY_REJECTED
+    cause: str
+    notes: int
+
+
 PAYLOADS: Mapping[EventType, type[Payload]] = {
     one.TYPE: one
     for one in (
@@ -189,6 +266,13 @@ PAYLOADS: Mapping[EventType, type[Payload]] = {
         ResultsDelivered,
         ResultsRejected,
         DeliveryFailed,
+        SummaryCompleted,
+        SummaryFailed,
+        SummaryRequested,
+        SummaryWritten,
+        SummaryDelivered,
+        SummaryUndelivered,
+        SummaryRejected,
     )
 }
 
@@ -275,4 +359,8 @@ def read_id(value: object) -> uuid.UUID:
 
 
 # How a field of each type is read.
-_READ: Mapping[object, Callable[[object], object]] = {int: _whole, str: _text, uuid.UUID: read_id, JobId: read_id}
+_READ: Mapping[object, Callable[[object], object]] = {
+    int: _whole,
+    str: _text,
+    **dict.fromkeys((uuid.UUID, JobId, SummaryId), read_id),
+}

@@ -15,6 +15,7 @@ _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
 # Internal ids, each of its own kind, so that one is never taken for the other.
 StudyId = NewType("StudyId", uuid.UUID)
 JobId = NewType("JobId", uuid.UUID)
+SummaryId = NewType("SummaryId", uuid.UUID)
 
 
 def new_id() -> uuid.UUID:

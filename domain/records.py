@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from domain.identity import ConflictKind
-from domain.ids import JobId, StudyId
-from domain.states import DeliveryState, JobState, StudyState
+from domain.ids import JobId, StudyId, SummaryId
+from domain.states import DeliveryState, JobState, StudyState, SummaryState
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -284,10 +284,10 @@ class MeasuredJob(JobRecord):
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """A result object that was written."""
+    """A result object that was written, of a job or of a study's impression."""
 
     sop_uid: str
-    job_id: JobId
+    job_id: JobId | None
     study_id: StudyId
     kind: str
     sop_class: str
@@ -298,6 +298,7 @@ class ResultRecord:
     digest: str
     size: int
     written_at: datetime
+    summary_id: SummaryId | None = None
 
 
 @dataclass(frozen=True)
@@ -312,10 +313,11 @@ class ChoiceRecord:
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """The results of a job on their way to a destination."""
+    """The results of a job, or a study's impression, on their way to a destination."""
 
     id: uuid.UUID
-    job_id: JobId
+    job_id: JobId | None
+    summary_id: SummaryId | None
     study_id: StudyId
     destination: str
     state: DeliveryState
@@ -368,6 +370,29 @@ class RejectionRecord:
     lease_until: datetime | None
     requested_at: datetime
     sop_uid: str
+
+
+@dataclass(frozen=True)
+class SummaryRecord:
+    """The impression of a study, as it stands. `number` counts the study's, `revision` is the newest that wants it.
+
+    `author` says who wrote its words, "" until it is written; `sentences` is how many there are, 0 where it is not
+    written or what it says was removed.
+    """
+
+    id: SummaryId
+    study_id: StudyId
+    revision: int
+    number: int
+    state: SummaryState
+    reason: str
+    since: datetime
+    requested_at: datetime
+    attempts: int
+    finished_at: datetime | None
+    withdrawn_at: datetime | None
+    author: str
+    sentences: int
 
 
 @dataclass(frozen=True)
@@ -466,4 +491,5 @@ class StudyPath:
     whole: int = 0
     rejections: tuple[RejectionRecord, ...] = ()
     hold: HoldRecord | None = None
+    impression: SummaryRecord | None = None
     more: Mapping[str, int] = field(default_factory=dict)

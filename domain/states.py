@@ -1,10 +1,12 @@
-"""The three state machines as tables. A pair that is not in a table raises.
+"""The four state machines as tables. A pair that is not in a table raises.
 
 A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
 A job     requested → leased → running → succeeded | not_suitable | failed | timed_out; failed → requested while
           retries last
 A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
-Both are cancelled, with the reason, where nobody wants their outcome any more.
+A summary  requested → running → succeeded | failed; what failed or was cancelled is requested again by a person or by
+         another end of a model
+All but studies are cancelled, with the reason, where nobody wants their outcome any more.
 """
 
 from collections.abc import Mapping
@@ -90,6 +92,27 @@ class DeliveryEvent(StrEnum):
     CANCEL = "cancel"  # newer results arrived before, or the destination is no longer one
 
 
+class SummaryState(StrEnum):
+    """Where the impression of a study's revision stands; its way as a result is that of deliveries."""
+
+    REQUESTED = "requested"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class SummaryEvent(StrEnum):
+    """What happens to the impression of a study's revision."""
+
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    RETRY = "retry"
+    LEASE_LOST = "lease_lost"  # its process died or fell silent
+    CANCEL = "cancel"  # other findings are there by now, or nobody wants it
+
+
 STUDY: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (StudyState.RECEIVING, StudyEvent.INSTANCE): StudyState.RECEIVING,
     (StudyState.RECEIVING, StudyEvent.SETTLED): StudyState.COMPLETE,
@@ -137,6 +160,18 @@ DELIVERY: Mapping[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (DeliveryState.SENDING, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
     (DeliveryState.FAILED, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
     (DeliveryState.REFUSED, DeliveryEvent.CANCEL): DeliveryState.CANCELLED,
+}
+
+SUMMARY: Mapping[tuple[SummaryState, SummaryEvent], SummaryState] = {
+    (SummaryState.REQUESTED, SummaryEvent.START): SummaryState.RUNNING,
+    (SummaryState.RUNNING, SummaryEvent.LEASE_LOST): SummaryState.REQUESTED,
+    (SummaryState.RUNNING, SummaryEvent.SUCCEED): SummaryState.SUCCEEDED,
+    (SummaryState.RUNNING, SummaryEvent.FAIL): SummaryState.FAILED,
+    (SummaryState.FAILED, SummaryEvent.RETRY): SummaryState.REQUESTED,
+    (SummaryState.CANCELLED, SummaryEvent.RETRY): SummaryState.REQUESTED,
+    (SummaryState.REQUESTED, SummaryEvent.CANCEL): SummaryState.CANCELLED,
+    (SummaryState.RUNNING, SummaryEvent.CANCEL): SummaryState.CANCELLED,
+    (SummaryState.FAILED, SummaryEvent.CANCEL): SummaryState.CANCELLED,
 }
 
 

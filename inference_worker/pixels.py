@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 
-from dicom_node.attributes import jpeg
+from dicom_node.attributes import codestreams, jpeg
 from dicom_node.attributes.files import by_pydicom
 from dicom_node.attributes.reader import text_of
 from domain.errors import UnusableInput
@@ -25,6 +25,7 @@ Voxels = NDArray[np.int16] | NDArray[np.float32]
 _INT16 = np.iinfo(np.int16)
 
 jpeg.register()
+codestreams.register()
 
 
 def voxels(frames: Sequence[Frame]) -> Voxels:

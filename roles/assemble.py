@@ -4,6 +4,7 @@ from config import metrics
 from config.rules import Rule, load_rules
 from config.settings import Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
+from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
@@ -28,6 +29,7 @@ def assemble(context: Context) -> None:
         broken=lambda: broken(settings),
         not_older=lambda found: must_not_be_older(found, settings),
         unasked=lambda package, rules: descriptionless(package, settings, rules),
+        when_asked=request_when_ended if settings.summary.enabled else no_request,
     )
     notifications = context.database.listener(STUDIES_CHANNEL)
 

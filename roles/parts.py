@@ -33,6 +33,7 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES},
     "assemble": {},
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},
+    "summarise": {},
     "write": {IMAGES: Need.READS, MASKS: Need.READS, MAPS: Need.READS, RESULTS: Need.WRITES},
     "deliver": {RESULTS: Need.READS},
     "relay": {},

@@ -267,7 +267,8 @@ def role_processes(settings: Settings) -> list[str]:
     """The names of the processes that `up` runs, in the order of a study's way."""
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
-    return [*_listeners(settings), "index", "assemble", *relay, *workers, "write", "deliver", "retain"]
+    summarise = ["summarise"] if settings.summary.enabled else []
+    return [*_listeners(settings), "index", "assemble", *relay, *workers, *summarise, "write", "deliver", "retain"]
 
 
 def _others(settings: Settings) -> list[str]:

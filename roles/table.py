@@ -18,6 +18,7 @@ _WHERE: Mapping[str, str] = {
     "index": "roles.index",
     "assemble": "roles.assemble",
     "work": "roles.work",
+    "summarise": "roles.summarise",
     "write": "roles.write",
     "deliver": "roles.deliver",
     "relay": "roles.relay",
@@ -47,9 +48,18 @@ GROUPS: Mapping[str, Group] = {
             EventType.INFERENCE_COMPLETED: "consumers.steps.write:ResultsWriter",
             EventType.RESULTS_REQUESTED: "consumers.steps.write:ResultsWriter",
             EventType.RESULTS_REJECTED: "consumers.steps.write_note:NoteWriter",
+            EventType.SUMMARY_COMPLETED: "consumers.steps.write_summary:SummaryWriter",
+            EventType.SUMMARY_REQUESTED: "consumers.steps.write_summary:SummaryWriter",
+            EventType.SUMMARY_REJECTED: "consumers.steps.write_note:NoteWriter",
         },
     ),
-    "delivery": Group("deliver", {EventType.RESULTS_WRITTEN: "consumers.steps.plan:DeliveryPlanner"}),
+    "delivery": Group(
+        "deliver",
+        {
+            EventType.RESULTS_WRITTEN: "consumers.steps.plan:DeliveryPlanner",
+            EventType.SUMMARY_WRITTEN: "consumers.steps.plan:DeliveryPlanner",
+        },
+    ),
 }
 
 

@@ -7,6 +7,7 @@ from config import retries
 from config.settings import Settings
 from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference
+from consumers.steps.request_summary import no_request, request_when_ended
 from domain.errors import ConfigurationError, IntegrityError, Retryable
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import broken, installed, must_not_be_older
@@ -74,6 +75,7 @@ def _inference(context: Context, child: ModelProcess, warm: "WarmModels") -> Inf
         settings.data / "work",
         prepared=warm.prepare,
         alongside=lambda model: _alongside(settings, warm.packages, model),
+        when_ended=request_when_ended if settings.summary.enabled else no_request,
     )
 
 

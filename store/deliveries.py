@@ -1,5 +1,6 @@
-"""Deliveries as leased rows: the results of one job on their way to one destination, and each object's status."""
+"""Deliveries as leased rows: the results of one job, or a study's impression, to one destination, object by object."""
 
+import operator
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import JobId, StudyId, new_id
+from domain.ids import JobId, StudyId, SummaryId, new_id
 from domain.profiles import Choice
 from domain.records import ChoiceRecord
 from domain.retry import RetryPolicy
@@ -17,8 +18,9 @@ from store import conflicts
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked, locked_in_order
-from store.results import Result, as_result, results_of
-from store.tables import deliveries, delivery_objects, jobs, results, studies
+from store.results import Result, as_result, of, results_of
+from store.summaries import Summary
+from store.tables import deliveries, delivery_objects, jobs, results, studies, summaries
 
 # Wakes whoever delivers.
 DELIVERIES_CHANNEL = "dicom_node_deliveries"
@@ -53,13 +55,15 @@ OF_ONE_PATIENT: Condition = and_(
 
 @dataclass(frozen=True)
 class Delivery:
-    """The results of one job on their way to one destination. `age` is how long ago the first attempt was.
+    """The results of one job, or of one impression, on their way to one destination.
 
-    `withdrawn` says that the results were taken back as wrong.
+    `age` is how long ago the first attempt was. `withdrawn` says that the results were taken back as wrong. `number` is
+    that of the impression among the study's, None of a job's; `model` is "" for an impression.
     """
 
     id: uuid.UUID
-    job_id: JobId
+    job_id: JobId | None
+    summary_id: SummaryId | None
     study_id: StudyId
     destination: str
     state: DeliveryState
@@ -70,6 +74,7 @@ class Delivery:
     rewritten: int
     model: str
     revision: int
+    number: int | None
     withdrawn: bool
 
 
@@ -92,16 +97,16 @@ def bound_elsewhere(destinations: Sequence[str]) -> Condition:
 
 
 def plan_delivery(
-    connection: Connection, job: Job, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
+    connection: Connection, item: Job | Summary, destination: str, choices: Sequence[Choice], rewrites: RetryPolicy
 ) -> Planned | None:
-    """Make the delivery of those results of a job that were chosen, or choose anew for one that still waits.
+    """Make the delivery of those results of a job, or of an impression, that were chosen; one that waits is made anew.
 
     None where it is under way or has ended. What is stored stays stored. By `rewrites` it waits, where its results were
     written anew.
     """
-    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
-    waits = select(deliveries.c.id, deliveries.c.rewritten).where(of_job, deliveries.c.state == DeliveryState.PENDING)
-    _new_delivery(connection, job, destination)
+    own = and_(of(deliveries, item), bound_for(destination))
+    waits = select(deliveries.c.id, deliveries.c.rewritten).where(own, deliveries.c.state == DeliveryState.PENDING)
+    _new_delivery(connection, item, destination)
     row = connection.execute(locked(waits, deliveries)).one_or_none()
     if row is None:
         return None
@@ -109,22 +114,22 @@ def plan_delivery(
     planned = update(deliveries).where(deliveries.c.id == row.id)
     not_before = NOW + timedelta(seconds=pause)
     connection.execute(planned.values(choices=chosen_as_json(choices), planned_at=NOW, not_before=not_before))
-    _send_alone(connection, row.id, _of_forms(connection, job.id, choices))
+    _send_alone(connection, row.id, _of_forms(connection, item, choices))
     return Planned(row.id, row.rewritten)
 
 
-def make(connection: Connection, job: Job, destination: str) -> Delivery | None:
+def make(connection: Connection, item: Job | Summary, destination: str) -> Delivery | None:
     """A delivery of which nothing is planned; None where there is one."""
-    of_job = and_(deliveries.c.job_id == job.id, deliveries.c.destination == destination)
-    if connection.scalar(select(exists().where(of_job))):
+    own = and_(of(deliveries, item), bound_for(destination))
+    if connection.scalar(select(exists().where(own))):
         return None
-    _new_delivery(connection, job, destination)
-    return _delivery(connection.execute(_DELIVERY.where(of_job)).one())
+    _new_delivery(connection, item, destination)
+    return _delivery(connection.execute(_DELIVERY.where(own)).one())
 
 
 def why_cancelled(connection: Connection, job: Job) -> str:
     """Why a job's results go nowhere any more, "" where none was cancelled."""
-    ended = (deliveries.c.job_id == job.id, deliveries.c.state == DeliveryState.CANCELLED)
+    ended = (of(deliveries, job), deliveries.c.state == DeliveryState.CANCELLED)
     newest = select(deliveries.c.reason).where(*ended).order_by(deliveries.c.since.desc()).limit(1)
     return connection.execute(newest).scalar_one_or_none() or ""
 
@@ -186,11 +191,14 @@ def studies_without(connection: Connection, destination: str) -> list[StudyId]:
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
-def without_objects(connection: Connection, job: Job) -> list[Delivery]:
-    """What ended, of a job's deliveries, with no object that was to go; not what was forgotten with its destination."""
+def without_objects(connection: Connection, item: Job | Summary) -> list[Delivery]:
+    """What ended, of the deliveries of a job or an impression, with no object that was to go.
+
+    Not what was forgotten with its destination.
+    """
     over = (DeliveryState.STORED, DeliveryState.CANCELLED)
     going = exists().where(delivery_objects.c.delivery_id == deliveries.c.id, delivery_objects.c.dropped.is_(False))
-    ended = and_(deliveries.c.job_id == job.id, deliveries.c.state.in_(over), ~deliveries.c.forgotten, ~going)
+    ended = and_(of(deliveries, item), deliveries.c.state.in_(over), ~deliveries.c.forgotten, ~going)
     return [_delivery(row) for row in connection.execute(_DELIVERY.where(ended).order_by(deliveries.c.id))]
 
 
@@ -235,15 +243,16 @@ def is_known(connection: Connection, destination: str) -> bool:
 
 
 def is_overtaken(connection: Connection, delivery: Delivery) -> bool:
-    """Whether the results of a later revision by the same model have arrived there, or it had none for there."""
+    """Whether the results of a later revision by the same model have arrived there, or it had none for there.
+
+    Of an impression: whether a later one of the study's has.
+    """
     sent = exists().where(delivery_objects.c.delivery_id == deliveries.c.id)
     newer = exists().where(
         deliveries.c.study_id == delivery.study_id,
         deliveries.c.destination == delivery.destination,
         or_(deliveries.c.state.in_(_ARRIVED), and_(deliveries.c.state == DeliveryState.CANCELLED, ~sent)),
-        jobs.c.id == deliveries.c.job_id,
-        jobs.c.model == delivery.model,
-        jobs.c.revision > delivery.revision,
+        _of_same(delivery, later=True),
     )
     return bool(connection.scalar(select(newer)))
 
@@ -303,9 +312,12 @@ def of_study(connection: Connection, study: uuid.UUID) -> list[Delivery]:
 
 
 def superseded(connection: Connection, delivery: Delivery) -> list[Delivery]:
-    """The deliveries of older results of the same model to the same destination that send nothing any more."""
+    """The deliveries of older results of the same model, or of older impressions, to the same destination.
+
+    Those that send nothing any more.
+    """
     same = (deliveries.c.study_id == delivery.study_id, deliveries.c.destination == delivery.destination)
-    older = and_(*same, jobs.c.model == delivery.model, jobs.c.revision < delivery.revision)
+    older = and_(*same, _of_same(delivery, later=False))
     still = _DELIVERY.where(older, deliveries.c.state != DeliveryState.SENDING)
     return [_delivery(row) for row in connection.execute(still.order_by(deliveries.c.id))]
 
@@ -318,12 +330,31 @@ def objects_of(connection: Connection, delivery: uuid.UUID) -> list[tuple[str, b
     return [(row.sop_uid, row.stored, row.status) for row in connection.execute(statement)]
 
 
-def _new_delivery(connection: Connection, job: Job, destination: str) -> None:
-    sender = select(jobs.c.sender).where(jobs.c.id == job.id).scalar_subquery()
+def _of_same(delivery: Delivery, *, later: bool) -> Condition:
+    """What is of the same model, or is an impression as well, and later or earlier than this delivery's."""
+    compare = operator.gt if later else operator.lt
+    if delivery.number is not None:
+        other = exists(summaries.c.id).where(
+            summaries.c.id == deliveries.c.summary_id, compare(summaries.c.number, delivery.number)
+        )
+    else:
+        other = exists(jobs.c.id).where(
+            jobs.c.id == deliveries.c.job_id,
+            jobs.c.model == delivery.model,
+            compare(jobs.c.revision, delivery.revision),
+        )
+    return other.correlate(deliveries)
+
+
+def _new_delivery(connection: Connection, item: Job | Summary, destination: str) -> None:
+    if isinstance(item, Job):
+        sender = select(jobs.c.sender).where(jobs.c.id == item.id).scalar_subquery()
+    else:
+        sender = select(summaries.c.sender).where(summaries.c.id == item.id).scalar_subquery()
     row = {
         "id": new_id(),
-        "job_id": job.id,
-        "study_id": job.study_id,
+        "job_id" if isinstance(item, Job) else "summary_id": item.id,
+        "study_id": item.study_id,
         "destination": destination,
         "state": DeliveryState.PENDING,
         "reason": WAITS_TO_BE_SENT,
@@ -335,10 +366,10 @@ def _new_delivery(connection: Connection, job: Job, destination: str) -> None:
     connection.execute(upsert(deliveries).values(row).on_conflict_do_nothing())
 
 
-def _of_forms(connection: Connection, job: uuid.UUID, choices: Sequence[Choice]) -> list[str]:
-    """UIDs of the job's results in the forms that were chosen."""
+def _of_forms(connection: Connection, item: Job | Summary, choices: Sequence[Choice]) -> list[str]:
+    """UIDs of its results in the forms that were chosen."""
     forms = {one.form for one in choices}
-    return [one.sop_uid for one in results_of(connection, job) if one.form in forms]
+    return [one.sop_uid for one in results_of(connection, item) if one.form in forms]
 
 
 def _send_alone(connection: Connection, delivery: uuid.UUID, sop_uids: Sequence[str]) -> None:
@@ -351,13 +382,18 @@ def _send_alone(connection: Connection, delivery: uuid.UUID, sop_uids: Sequence[
     connection.execute(update(delivery_objects).where(unsent).values(dropped=dropped))
 
 
-_DELIVERY = select(
-    deliveries,
-    func.coalesce(NOW - deliveries.c.first_attempt, timedelta()).label("age"),
-    jobs.c.model,
-    jobs.c.revision,
-    jobs.c.withdrawn_at.is_not(None).label("withdrawn"),
-).join(jobs, jobs.c.id == deliveries.c.job_id)
+_DELIVERY = (
+    select(
+        deliveries,
+        func.coalesce(NOW - deliveries.c.first_attempt, timedelta()).label("age"),
+        func.coalesce(jobs.c.model, "").label("model"),
+        func.coalesce(jobs.c.revision, summaries.c.revision).label("revision"),
+        summaries.c.number,
+        or_(jobs.c.withdrawn_at.is_not(None), summaries.c.withdrawn_at.is_not(None)).label("withdrawn"),
+    )
+    .outerjoin(jobs, jobs.c.id == deliveries.c.job_id)
+    .outerjoin(summaries, summaries.c.id == deliveries.c.summary_id)
+)
 
 
 def _delivery(row: Row[*tuple[object, ...]]) -> Delivery:

@@ -73,6 +73,11 @@ class Job:
         """Attempts alone end a job."""
         return timedelta()
 
+    @property
+    def has_results(self) -> bool:
+        """Whether it has findings that nobody took back."""
+        return self.state is JobState.SUCCEEDED and self.findings is not None and self.withdrawn_at is None
+
 
 OVERTAKEN = "a newer revision of the study does not want it"
 
@@ -112,7 +117,12 @@ def not_suitable(connection: Connection, study: uuid.UUID) -> list[Job]:
 def done(connection: Connection, study: uuid.UUID) -> list[Job]:
     """The jobs of the study's present revision that have findings which nobody took back."""
     succeeded = _of_present_revision(connection, study, JobState.SUCCEEDED)
-    return [job for job in succeeded if job.findings is not None and job.withdrawn_at is None]
+    return [job for job in succeeded if job.has_results]
+
+
+def of_present_revision(connection: Connection, study: uuid.UUID) -> list[Job]:
+    """The jobs of the study's present revision, whatever became of them."""
+    return _of_present_revision(connection, study, *JobState)
 
 
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:

@@ -6,7 +6,7 @@ A transaction locks, of what it needs, in this order; a table's rows in the orde
 2. jobs
 3. deliveries, then rejection notes
 4. studies
-5. what hangs on a locked study: its conflicts, instances, series, the objects of its deliveries
+5. what hangs on a locked study: its conflicts, instances, series, the objects of its deliveries, its impressions
 6. rows that belong to no study: what destinations answered, packages that are known
 7. the order of the log, by which a transaction ends (store.unit_of_work)
 

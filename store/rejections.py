@@ -8,14 +8,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.ids import JobId, StudyId, new_id
+from domain.ids import JobId, StudyId, SummaryId, new_id
 from domain.rejections import Cause
 from domain.states import DELIVERY, DeliveryEvent, DeliveryState
 from store.deliveries import Delivery
+from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked_in_order
-from store.results import Result, as_result
-from store.tables import deliveries, delivery_objects, jobs, rejections, results
+from store.results import Result, as_result, of
+from store.summaries import Summary
+from store.tables import deliveries, delivery_objects, jobs, rejections, results, summaries
 
 REJECTIONS = LeaseTable(
     rejections,
@@ -51,7 +53,8 @@ class Rejection:
 
     id: uuid.UUID
     delivery_id: uuid.UUID
-    job_id: JobId
+    job_id: JobId | None
+    summary_id: SummaryId | None
     study_id: StudyId
     destination: str
     cause: Cause
@@ -129,7 +132,12 @@ def out(connection: Connection, delivery: uuid.UUID) -> list[Result]:
 
 
 def successor(connection: Connection, rejection: Rejection) -> int | None:
-    """The number of the results of the same model that are at the destination in place of those that a note rejects."""
+    """The number of the results of the same model that are at the destination in place of those that a note rejects.
+
+    Of an impression: of the one that is there in its place.
+    """
+    if rejection.summary_id is not None:
+        return _newest_impression(connection, rejection)
     old = select(jobs.c.study_id, jobs.c.model, jobs.c.result_number).where(jobs.c.id == rejection.job_id).subquery()
     newest = (
         select(func.max(jobs.c.result_number))
@@ -138,6 +146,16 @@ def successor(connection: Connection, rejection: Rejection) -> int | None:
         .where(deliveries.c.destination == rejection.destination, jobs.c.result_number > old.c.result_number)
     )
     return connection.execute(newest).scalar_one_or_none()
+
+
+def _newest_impression(connection: Connection, rejection: Rejection) -> int | None:
+    newest = (
+        select(func.max(summaries.c.number))
+        .join(deliveries, deliveries.c.summary_id == summaries.c.id)
+        .where(deliveries.c.study_id == rejection.study_id, deliveries.c.destination == rejection.destination)
+    )
+    number = connection.scalar(select(summaries.c.number).where(summaries.c.id == rejection.summary_id))
+    return next((one for one in connection.execute(newest).scalars() if one and number and one > number), None)
 
 
 def ended_badly(connection: Connection, study: uuid.UUID) -> list[Rejection]:
@@ -194,9 +212,9 @@ def waiting(connection: Connection, study: uuid.UUID) -> list[Rejection]:
     return [_rejection(row) for row in connection.execute(pending)]
 
 
-def unwritten(connection: Connection, job: uuid.UUID) -> list[Rejection]:
-    """The notes of a job's results that are still to be written."""
-    waits = and_(deliveries.c.job_id == job, rejections.c.state == DeliveryState.PENDING, ~IS_WRITTEN)
+def unwritten(connection: Connection, item: Job | Summary) -> list[Rejection]:
+    """The notes of the results of a job, or of an impression, that are still to be written."""
+    waits = and_(of(deliveries, item), rejections.c.state == DeliveryState.PENDING, ~IS_WRITTEN)
     return [_rejection(row) for row in connection.execute(_REJECTION.where(waits).order_by(rejections.c.id))]
 
 
@@ -216,10 +234,12 @@ _REJECTION = (
         rejections,
         func.coalesce(NOW - rejections.c.first_attempt, timedelta()).label("age"),
         deliveries.c.job_id,
-        jobs.c.revision,
+        deliveries.c.summary_id,
+        func.coalesce(jobs.c.revision, summaries.c.revision).label("revision"),
     )
     .join(deliveries, deliveries.c.id == rejections.c.delivery_id)
-    .join(jobs, jobs.c.id == deliveries.c.job_id)
+    .outerjoin(jobs, jobs.c.id == deliveries.c.job_id)
+    .outerjoin(summaries, summaries.c.id == deliveries.c.summary_id)
 )
 
 

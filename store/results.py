@@ -1,10 +1,9 @@
 """Result objects as rows."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.profiles import (
@@ -19,6 +18,7 @@ from domain.profiles import (
 from domain.records import ResultRecord
 from store.jobs import Job
 from store.jobs import get as get_job
+from store.summaries import Summary
 from store.tables import jobs, results
 
 # What rows of before docs/decisions/0017 call the segmentation that a report refers to.
@@ -56,6 +56,11 @@ class Result:
         return ResultFormat(ResultKind(self.kind), self.sop_class, self.transfer_syntax, refers)
 
 
+def of(table: Table, item: Job | Summary) -> ColumnElement[bool]:
+    """What is of this run, or of this impression: of results or deliveries."""
+    return table.c.job_id == item.id if isinstance(item, Job) else table.c.summary_id == item.id
+
+
 def add_results(connection: Connection, rows: Sequence[ResultRecord]) -> None:
     """Note what was written; the same again changes nothing, but that a file which was removed is there again."""
     if rows:
@@ -66,9 +71,9 @@ def add_results(connection: Connection, rows: Sequence[ResultRecord]) -> None:
         connection.execute(again)
 
 
-def results_of(connection: Connection, job: uuid.UUID) -> list[Result]:
-    """The objects of one job, in the order of their UIDs."""
-    found = connection.execute(select(results).where(results.c.job_id == job).order_by(results.c.sop_uid))
+def results_of(connection: Connection, item: Job | Summary) -> list[Result]:
+    """The objects of one run, or of one impression, in the order of their UIDs."""
+    found = connection.execute(select(results).where(of(results, item)).order_by(results.c.sop_uid))
     return [as_result(row) for row in found]
 
 

@@ -19,7 +19,18 @@ from store.jobs import lock as lock_jobs
 from store.leases import NOW
 from store.locks import locked
 from store.studies import note_images_removed
-from store.tables import conflicts, holds, instances, jobs, quarantine, rejections, removals, results, studies
+from store.tables import (
+    conflicts,
+    holds,
+    instances,
+    jobs,
+    quarantine,
+    rejections,
+    removals,
+    results,
+    studies,
+    summaries,
+)
 
 _FILES_LOCK = 0x66696C65  # "file": shared by who writes a file before its row, taken whole by who removes files
 _BACKUP_LOCK = 0x6B656570  # "keep": shared by backups; what goes waits until they are through
@@ -55,6 +66,9 @@ _KEPT = """
             SELECT FROM dicom_node.jobs n WHERE n.study_id = s.id AND n.model = j.model AND n.revision > j.revision
         )
     ) THEN 'a model failed on it: dicom-node retry, or accept'
+    WHEN EXISTS (
+        SELECT FROM dicom_node.summaries m WHERE m.study_id = s.id AND m.state IN ('requested', 'running')
+    ) THEN 'its impression is being written'
     WHEN EXISTS (
         SELECT FROM dicom_node.deliveries d
         WHERE d.study_id = s.id AND d.state IN ('pending', 'sending', 'failed', 'refused')
@@ -156,10 +170,15 @@ def _arrays(findings: Findings) -> Iterator[str]:
 
 
 def drop_results(connection: Connection, study: StudyId) -> tuple[int, int]:
-    """Let the files of its results go; their rows stay, for a result is taken back and superseded by its UID."""
+    """Let the files of its results go, and what its impressions say.
+
+    Their rows stay, for a result is taken back and superseded by its UID.
+    """
     mine = update(results).where(results.c.study_id == study, results.c.removed_at.is_(None)).values(removed_at=NOW)
     rows = connection.execute(mine.returning(results.c.object_key, results.c.sop_uid, results.c.size)).all()
     _let_go(connection, [(row.object_key, row.sop_uid) for row in rows])
+    nothing = dict.fromkeys(("facts", "sources", "runs", "impression", "asked"))
+    connection.execute(update(summaries).where(summaries.c.study_id == study).values(nothing))
     return len(rows), sum(row.size for row in rows)
 
 

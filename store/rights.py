@@ -39,6 +39,7 @@ from store.tables import (
     series,
     studies,
     study_associations,
+    summaries,
 )
 
 
@@ -138,7 +139,18 @@ _ASKS_FOR_A_NOTE = _add(
 )
 _PLANS = _add(
     deliveries,
-    *("id", "job_id", "study_id", "destination", "state", "reason", "since", "not_before", "sender", "turn"),
+    *("id", "job_id", "summary_id", "study_id", "destination"),
+    *("state", "reason", "since", "not_before", "sender", "turn"),
+)
+# An impression that is asked for when a model ends: made, opened again, or cancelled where it is about other findings.
+_ASKS_FOR_AN_IMPRESSION = (
+    _read(summaries),
+    _add(
+        summaries,
+        *("id", "study_id", "revision", "number", "findings_set", "state", "reason", "since", "requested_at"),
+        *("not_before", "sender", "turn"),
+    ),
+    _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
@@ -191,6 +203,7 @@ ASSEMBLE = Part(
         ),
         _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
+        *_ASKS_FOR_AN_IMPRESSION,
     ),
     reads_as=("routing",),
 )
@@ -211,6 +224,22 @@ WORK = Part(
         _read(studies, "id", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),
+        *_ASKS_FOR_AN_IMPRESSION,
+    )
+)
+
+# Of an image it reads the body part and the age, and it locks no study: nothing waits for what it does.
+SUMMARISE = Part(
+    (
+        _LINK,
+        _read(jobs),
+        _read(summaries),
+        _change(summaries, *_LEASED, "facts", "sources", "runs", "impression", "asked", "finished_at"),
+        _read(decisions, "study_id", "revision"),
+        _read(series, "id", "modality"),
+        _read(instances, "study_id", "series_id", "body_part", "age"),
+        _read(studies, "id", "state", "revision", "two_patients"),
+        _add(outbox),
     )
 )
 
@@ -218,7 +247,7 @@ WRITE = Part(
     (
         _LINK,
         *_CONSUMES,
-        *_read_all(jobs, results, deliveries, delivery_objects, rejections, destinations_seen),
+        *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
         _change(jobs, "result_number"),
         _add(results),
         _change(results, "removed_at"),
@@ -234,7 +263,7 @@ DELIVER = Part(
         _LINK,
         *_CONSUMES,
         *_SEEN,
-        *_read_all(jobs, results, deliveries, delivery_objects, rejections, paused),
+        *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, paused),
         _PLANS,
         _change(deliveries, *_SENT, "choices", "planned_at", "rewritten"),
         _add(delivery_objects, "delivery_id", "sop_uid"),
@@ -266,6 +295,8 @@ RETAIN = Part(
         _change(jobs, "maps_removed_at"),
         _read(results, "sop_uid", "study_id", "object_key", "size", "removed_at"),
         _change(results, "removed_at"),
+        _read(summaries, "study_id", "state"),
+        _change(summaries, "facts", "sources", "runs", "impression", "asked"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
         _read(associations, "id", "closed_at"),
         _remove(associations),
@@ -304,6 +335,8 @@ OPERATES = Part(
         _remove(holds),
         _change(jobs, *_MOVED, "attempts", "accepted", "finished_at"),
         _change(jobs, "withdrawn_at", "withdrawn_for", "withdrawn_by", "done_anew"),
+        *_ASKS_FOR_AN_IMPRESSION[1:],
+        _change(summaries, "withdrawn_at"),
         _add(paused),
         _remove(paused),
         _PLANS,
@@ -330,6 +363,7 @@ PARTS: Mapping[str, Part] = {
     "index": INDEX,
     "assemble": ASSEMBLE,
     "work": WORK,
+    "summarise": SUMMARISE,
     "write": WRITE,
     "deliver": DELIVER,
     "relay": RELAY,

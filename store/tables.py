@@ -289,11 +289,43 @@ jobs = Table(
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 
+# The impression of a study's revision: sentences about the findings of all of its models.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("study_id", ForeignKey(studies.c.id), nullable=False),
+    Column("revision", Integer, nullable=False),  # the newest that wants it
+    Column("number", Integer, nullable=False),  # of the study's impressions, from 1
+    Column("findings_set", Text, nullable=False),  # SHA-256 over the runs whose findings it is about
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _moment("since"),
+    _moment("requested_at"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    _moment("not_before"),
+    Column("owner", Text),
+    _moment("lease_until", nullable=True),
+    _lease_epoch(),
+    Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
+    Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
+    Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
+    Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
+    Column("asked", JSONB(none_as_null=True)),  # what language models were told of it, byte for byte
+    _moment("finished_at", nullable=True),
+    _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
+    *_turn("summaries", "requested"),
+    UniqueConstraint("study_id", "findings_set"),
+    UniqueConstraint("study_id", "number"),
+    Index("ix_summaries_waiting", "not_before", postgresql_where=text("state in ('requested', 'running')")),
+)
+
 results = Table(
     "results",
     metadata,
     Column("sop_uid", Text, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # what it is of: a run of a model, or a study's impression
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("kind", Text, nullable=False),
     Column("sop_class", Text, nullable=False),
@@ -305,15 +337,18 @@ results = Table(
     Column("size", BigInteger, nullable=False),
     _moment("written_at"),
     _moment("removed_at", nullable=True),  # when retention removed its file
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     Index(None, "study_id"),
     Index(None, "job_id"),
+    Index(None, "summary_id"),
 )
 
 deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("job_id", ForeignKey(jobs.c.id)),  # as of a result
+    Column("summary_id", ForeignKey(summaries.c.id)),
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("destination", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -329,8 +364,10 @@ deliveries = Table(
     _moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
+    CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     *_turn("deliveries", "pending"),
     UniqueConstraint("job_id", "destination"),
+    UniqueConstraint("summary_id", "destination"),
     Index(None, "study_id"),
     Index("ix_deliveries_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
 )

@@ -100,7 +100,7 @@ class Lexicon:
         others = (text for one in facts.facts if one.id not in cited for text in (one.label, one.finding.meaning))
         self._foreign = _FOREIGN | {phrase(one): Kind.FOREIGN_FINDING for one in others}
         self._longest = max(map(len, (*self._terms, *self._foreign)))
-        self._figures = _figures(about)
+        self._spoken = _spoken(about)
 
     def _add(self, text: str, term: _Term) -> None:
         if key := phrase(text):
@@ -137,9 +137,9 @@ class Lexicon:
     def _spans(self, sentence: str) -> Iterator[Token | str]:
         """Figures of facts as tokens, and the rest piece by piece."""
         position = 0
-        for found in self._figures.pattern.finditer(sentence) if self._figures.pattern else ():
+        for found in self._spoken.pattern.finditer(sentence) if self._spoken.pattern else ():
             yield from _pieces(sentence[position : found.start()])
-            yield self._figures.tokens[found.group().lower()]
+            yield self._spoken.tokens[found.group().lower()]
             position = found.end()
         yield from _pieces(sentence[position:])
 
@@ -183,14 +183,14 @@ def _token(term: _Term, text: str) -> Token:
 
 
 @dataclass(frozen=True)
-class _Figures:
+class _Spoken:
     """How each figure of the facts is said, and what it then is."""
 
     tokens: Mapping[str, Token]
     pattern: re.Pattern[str] | None
 
 
-def _figures(facts: Iterable[Fact]) -> _Figures:
+def _spoken(facts: Iterable[Fact]) -> _Spoken:
     tokens: dict[str, Token] = {}
     for fact in facts:
         for kind, text, index in _said(fact):
@@ -200,10 +200,10 @@ def _figures(facts: Iterable[Fact]) -> _Figures:
                 held = (known.held if known else frozenset()) | {Held(fact.id, index)}
                 tokens[key] = Token(kind, text, held)
     if not tokens:
-        return _Figures({}, None)
+        return _Spoken({}, None)
     ways = "|".join(re.escape(one) for one in sorted(tokens, key=len, reverse=True))
     # A figure ends where no letter, digit or decimal goes on with it.
-    return _Figures(tokens, re.compile(rf"(?<![\w.,+-])(?:{ways})(?!\w|[.,]\d)", re.IGNORECASE))
+    return _Spoken(tokens, re.compile(rf"(?<![\w.,+-])(?:{ways})(?!\w|[.,]\d)", re.IGNORECASE))
 
 
 def _said(fact: Fact) -> Iterator[tuple[Kind, str, int]]:

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
+from console.cli.summary_view import standing
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.pauses import Pause
@@ -100,6 +101,8 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
         yield styled(images_gone(study), "yellow")
     if path.hold:
         yield styled(f"held since {moment(path.hold.since)} by {path.hold.held_by}: {path.hold.reason}", "yellow")
+    if said := _impression(path):
+        yield styled(said)
     if path.unreadable:
         yield styled(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", "red")
     yield from _corrections(path)
@@ -111,6 +114,11 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
             yield styled("")
             yield table(section.title, section.columns, shown)
             yield from [and_more(more, "--all")] if more else []
+
+
+def _impression(path: StudyPath) -> str:
+    """Where the study's impression stands, "" where none was asked for."""
+    return standing(path.impression) if path.impression else ""
 
 
 def _corrections(path: StudyPath) -> Iterator[Text]:
@@ -274,8 +282,10 @@ def _results(path: StudyPath) -> Section:
     return Section("results", columns, rows)
 
 
-def _of_job(job: JobId, path: StudyPath) -> tuple[str, str]:
-    """Model and result of a job; dashes where the study has more jobs than are shown, and this is none of them."""
+def _of_job(job: JobId | None, path: StudyPath) -> tuple[str, str]:
+    """Model and result of a job; dashes where it is not among those shown. What is of none is an impression's."""
+    if job is None:
+        return "(impression)", "-"
     return next(((one.model, _result(one, path)) for one in path.jobs if one.id == job), ("-", "-"))
 
 

@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Command] = {
     "reprocess": Command(
         "recovery", "Run a model once more on the images that it has had: its new result supersedes the earlier one."
     ),
+    "summary": Command("summary", "The impression of a study: what all models found together, in a few sentences."),
     "results": Command("results", "Results that are wrong: take them back."),
     "quarantine": Command("studies", "Instances that came and cannot be read."),
     "callers": Command("callers", "Who called, accepted or refused, and the lines that let in who was refused."),
@@ -79,6 +80,7 @@ COMMANDS: Mapping[str, Command] = {
     "index": _role("Bring what the listeners logged into the object store and the index."),
     "assemble": _role("Find out which studies are complete, and which models they want."),
     "work": _role("Run models on studies, on one device."),
+    "summarise": _role("Write what a study's models found together as a few sentences."),
     "write": _role("Write findings as DICOM objects."),
     "deliver": _role("Send results to their destinations."),
     "relay": _role("Carry events from PostgreSQL to Kafka."),

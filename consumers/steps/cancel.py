@@ -7,12 +7,15 @@ from datetime import datetime
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.deliver import about
+from consumers.steps.request_summary import stop_summaries
 from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.states import DeliveryState, JobEvent, StudyState
-from store import deliveries, jobs, rejections, routing, studies
+from store import deliveries, jobs, rejections, routing, studies, summaries
+from store.database import Connection
 from store.deliveries import DELIVERIES, Delivery
-from store.jobs import JOBS
+from store.jobs import JOBS, Job
+from store.summaries import Summary
 
 _COMES_IN = "its instances still come in, and its models are asked when it is complete: ask again then"
 _UNASKED = "its models are being asked at this moment, or none is installed: dicom-node status STUDY"
@@ -51,7 +54,8 @@ def cancel(
             raise Permanent(_UNASKED)
         ended = _jobs(transaction, study, said)
         stopped = _deliveries(transaction, study, said) + _unplanned(transaction, study, destinations, said)
-        if not ended and not stopped:
+        unwritten = stop_summaries(transaction, study, said, failed=True)
+        if not ended and not stopped and not unwritten:
             raise Permanent(_NOTHING)
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
         studies.note_progress(connection, study, said, now)
@@ -85,13 +89,19 @@ def _unplanned(transaction: Transaction, study: StudyId, destinations: Collectio
     """Let what is found and not yet planned go nowhere."""
     made = [
         one
-        for job in jobs.done(transaction.connection, study)
+        for item in _with_results(transaction.connection, study)
         for destination in sorted(destinations)
-        if (one := deliveries.make(transaction.connection, job, destination))
+        if (one := deliveries.make(transaction.connection, item, destination))
     ]
     for one in made:
         _end(transaction, one, said)
     return len(made)
+
+
+def _with_results(connection: Connection, study: StudyId) -> list[Job | Summary]:
+    """What has, or will have, results of its own."""
+    impression = summaries.newest(connection, study)
+    return [*jobs.done(connection, study), *([impression] if impression and impression.has_results else [])]
 
 
 def _end(transaction: Transaction, one: Delivery, said: str) -> None:

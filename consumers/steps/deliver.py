@@ -14,19 +14,18 @@ from config.retries import REWRITES
 from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, LeaseLost
 from consumers.reachability import Reachability
-from consumers.steps import stuck, supersede
-from consumers.steps.request_results import request_results
+from consumers.steps import of_results, stuck, supersede
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from dicom_node.tally import CountedLog
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
-from domain.events import DeliveryFailed, Event, ResultsDelivered
+from domain.events import Event
 from domain.ids import StudyId
 from domain.profiles import TakenBack
 from domain.retry import RetryPolicy
 from domain.states import DeliveryEvent, DeliveryState
-from store import deliveries, jobs
+from store import deliveries
 from store.database import Connection
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, Delivery, bound_elsewhere, bound_for
 from store.leases import Condition, LeaseTable
@@ -101,8 +100,9 @@ class _Deliveries:
             return self.ended(transaction, item, Permanent("none of the results that were chosen is there to be sent"))
         state = DELIVERIES.move(connection, item.id, DeliveryEvent.STORE, reason="stored")
         self._reject(transaction, deliveries.superseded(connection, item))
-        note_progress(connection, item.study_id, f"results delivered to {item.destination}", now)
-        transaction.emit(Event(ResultsDelivered(item.job_id, item.id, item.destination), item.study_id, now))
+        what = "results" if item.job_id else "impression"
+        note_progress(connection, item.study_id, f"{what} delivered to {item.destination}", now)
+        transaction.emit(Event(of_results.delivered(item), item.study_id, now))
         transaction.record(Action.DELIVERED, item.study_id, **about(item), objects=objects)
         return state.value
 
@@ -116,7 +116,7 @@ class _Deliveries:
         waits = {"delay": REWRITES.longest, "rewritten": times}
         state = DELIVERIES.move(connection, item.id, *events, reason=reason, **waits)
         note_progress(connection, item.study_id, f"{item.destination}: {reason}", now)
-        request_results(transaction, jobs.get(connection, item.job_id), now)
+        of_results.write_again(transaction, of_results.behind(connection, item), now)
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason)
         return state.value
 
@@ -152,8 +152,7 @@ class _Deliveries:
         reason = f"{error}; given up after {item.age.days} days" if isinstance(error, Retryable) else str(error)
         self._tell(item, reason)
         state = DELIVERIES.move(connection, item.id, self.failure(error), reason=reason)
-        data = DeliveryFailed(item.job_id, item.id, item.destination, state.value)
-        transaction.emit(Event(data, item.study_id, now))
+        transaction.emit(Event(of_results.undelivered(item, state.value), item.study_id, now))
         transaction.record(Action.DELIVERY_FAILED, item.study_id, **about(item), reason=reason, state=state.value)
         said = f"{item.destination}: {reason}"
         stuck.stop(transaction, item.study_id, stuck.Cause.DELIVERY, said, now, item.revision)
@@ -284,5 +283,5 @@ def _verdict(outcomes: Sequence[Outcome]) -> Sent | NodeError:
 
 def about(delivery: Delivery) -> dict[str, str | int]:
     """What the trail says of a delivery."""
-    named = {"job": str(delivery.job_id), "delivery": str(delivery.id), "destination": delivery.destination}
-    return {**named, "attempt": delivery.attempts}
+    where = {"delivery": str(delivery.id), "destination": delivery.destination}
+    return {**of_results.named(delivery), **where, "attempt": delivery.attempts}

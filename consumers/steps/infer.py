@@ -15,6 +15,7 @@ from audit.trail import Action, Transaction
 from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import stuck
+from consumers.steps.request_summary import WhenEnded, no_request
 from domain.clock import Clock, SystemClock
 from domain.errors import (
     ConfigurationError,
@@ -72,7 +73,8 @@ class Inference:
 
     `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `prepared`
     is called before a job runs, so that the process has the package that it names; `alongside` gives how many jobs of a
-    model may run at once, which is 1 but for models that read images.
+    model may run at once, which is 1 but for models that read images. `when_ended` is called last in the transaction in
+    which a job of a study ends.
     """
 
     rows: LeaseTable[JobState, JobEvent] = JOBS
@@ -90,6 +92,7 @@ class Inference:
         clock: Clock | None = None,
         prepared: Callable[[Job], None] = lambda job: None,
         alongside: Callable[[str], int] = lambda model: 1,
+        when_ended: WhenEnded = no_request,
     ) -> None:
         self.policy = policy
         self._database = database
@@ -100,6 +103,7 @@ class Inference:
         self._clock = clock or SystemClock()
         self._prepared = prepared
         self._alongside = alongside
+        self._when_ended = when_ended
 
     def load(self, connection: Connection, row: uuid.UUID) -> Job:
         """The job as it stands."""
@@ -217,6 +221,7 @@ class Inference:
             maps=[one.sha256 for one in findings.maps],
             milliseconds={step: round(seconds * 1000) for step, seconds in result.seconds.items()},
         )
+        self._when_ended(transaction, item.study_id, now)
         return state.value
 
     def failure(self, error: NodeError) -> JobEvent:
@@ -256,6 +261,7 @@ class Inference:
             note_progress(connection, item.study_id, said, now)
         else:
             stuck.stop(transaction, item.study_id, stuck.Cause.INFERENCE, said, now, item.revision)
+        self._when_ended(transaction, item.study_id, now)
         return state.value
 
     def _not_suitable(self, transaction: Transaction, item: Job, reason: str) -> str:
@@ -266,12 +272,15 @@ class Inference:
         transaction.emit(Event(data, item.study_id, now))
         digest = {"model_digest": item.model_digest}
         transaction.record(Action.JOB_NOT_SUITABLE, item.study_id, **_about(item), **digest, reason=reason)
+        self._when_ended(transaction, item.study_id, now)
         return state.value
 
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The study is stuck until a person has looked."""
         transaction.record(Action.JOB_FAILED, study, job=str(row), reason=error.sentence, state=JobState.FAILED.value)
-        stuck.stop(transaction, study, stuck.Cause.INFERENCE, error.sentence, self._clock.now())
+        now = self._clock.now()
+        stuck.stop(transaction, study, stuck.Cause.INFERENCE, error.sentence, now)
+        self._when_ended(transaction, study, now)
 
     def settled(self, item: Job, state: str, seconds: float, error: NodeError | None = None) -> None:
         """Count and log it: what failed with a word of why, for the reason itself may quote what an image says."""

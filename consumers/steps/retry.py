@@ -6,20 +6,20 @@ from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.bus.dead_letters import replay
-from consumers.steps import stuck
+from consumers.steps import of_results, stuck
 from consumers.steps.assemble import announce
-from consumers.steps.request_results import request_results
 from domain.errors import Permanent
-from domain.events import Event, ResultsRejected
+from domain.events import Event
 from domain.ids import StudyId
 from domain.progress import bytes_that_wait
 from domain.states import DeliveryState, JobEvent, StudyState
 from models.registry import Package
-from store import conflicts, deliveries, jobs, outbox, rejections, results, studies
+from store import conflicts, deliveries, jobs, outbox, rejections, results, studies, summaries
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES_CHANNEL, Delivery
 from store.holders import is_served
 from store.jobs import JOBS, JOBS_CHANNEL, Job
+from store.summaries import Summary
 
 _REASON = "asked for again"
 
@@ -141,7 +141,12 @@ def _results(transaction: Transaction, study: StudyId, destinations: Collection[
     opened = 0
     for job in _lacking(transaction.connection, study, destinations):
         opened += deliveries.try_anew(transaction.connection, _got_nothing(transaction.connection, job), _REASON)
-        request_results(transaction, job, now)
+        of_results.write_again(transaction, job, now)
+    impression = summaries.newest(transaction.connection, study)
+    if impression and impression.has_results and _is_lacking(transaction.connection, impression, destinations):
+        lacking = deliveries.without_objects(transaction.connection, impression)
+        opened += deliveries.try_anew(transaction.connection, lacking, _REASON)
+        of_results.write_again(transaction, impression, now)
     return opened
 
 
@@ -154,29 +159,37 @@ def _lacking(connection: Connection, study: StudyId, destinations: Collection[st
         for job in wanted
         if _is_unwritten(connection, job)
         or _got_nothing(connection, job)
-        or (destinations and job.id not in planned and results.results_of(connection, job.id))
+        or (destinations and job.id not in planned and results.results_of(connection, job))
     ]
+
+
+def _is_lacking(connection: Connection, impression: Summary, destinations: Collection[str]) -> bool:
+    """Whether there are no results of an impression, or a destination got nothing of them."""
+    if not results.results_of(connection, impression) or deliveries.without_objects(connection, impression):
+        return True
+    every = deliveries.of_study(connection, impression.study_id)
+    return bool(destinations) and all(one.summary_id != impression.id for one in every)
 
 
 def _got_nothing(connection: Connection, job: Job) -> list[Delivery]:
     """What ended without an object though there is, or will be, something to send."""
-    if _is_unwritten(connection, job) or results.results_of(connection, job.id):
+    if _is_unwritten(connection, job) or results.results_of(connection, job):
         return deliveries.without_objects(connection, job)
     return []
 
 
 def _is_unwritten(connection: Connection, job: Job) -> bool:
-    return job.result_number is None and not results.results_of(connection, job.id)
+    return job.result_number is None and not results.results_of(connection, job)
 
 
 def _notes(transaction: Transaction, study: StudyId, destinations: Collection[str], now: datetime) -> int:
     """Have forgotten notes sent, and those written that were forgotten before they were."""
     notes = rejections.remember(transaction.connection, study, destinations, _REASON)
     unwritten = [one for one in notes if not one.object_key]
-    for job_id, cause in {(one.job_id, one.cause) for one in unwritten}:
-        job = jobs.get(transaction.connection, job_id)
-        count = sum(one.job_id == job_id and one.cause is cause for one in unwritten)
-        transaction.emit(Event(ResultsRejected(job.id, job.model, job.version, cause.value, count), study, now))
+    for job_id, summary_id, cause in {(one.job_id, one.summary_id, one.cause) for one in unwritten}:
+        alike = [one for one in unwritten if (one.job_id, one.summary_id, one.cause) == (job_id, summary_id, cause)]
+        item = of_results.behind(transaction.connection, alike[0])
+        transaction.emit(Event(of_results.rejected(item, cause, len(alike)), study, now))
     return len(notes)
 
 

@@ -10,6 +10,7 @@ from config.retries import AMENDMENTS
 from config.rules import Rule
 from consumers.steps import stuck
 from consumers.steps.request_results import request_results
+from consumers.steps.request_summary import WhenEnded, no_request
 from domain.choice import Choice, Wanted, choose
 from domain.clock import Clock, SystemClock
 from domain.errors import Unfounded
@@ -35,6 +36,7 @@ class Router:
     gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
     with packages that cannot be asked: the others are, all the same. `not_older` gives those that must not run where a
     newer version of them has been known. `unasked` says why a package cannot be asked whatever the study, by `rules`.
+    `when_asked` is called last: all that a study wants may be there already.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Router:
         broken: Callable[[], Mapping[str, str]] = dict,
         not_older: Callable[[Iterable[Package]], Iterable[Release]] = lambda _packages: (),
         unasked: Callable[[Package, Sequence[Rule] | None], str] = lambda _package, _rules: "",
+        when_asked: WhenEnded = no_request,
     ) -> None:
         self._packages = packages
         self._rules = rules
         self._broken = broken
         self._not_older = not_older
         self._unasked = unasked
+        self._when_asked = when_asked
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -93,6 +97,7 @@ class Router:
             transaction.wake(JOBS_CHANNEL)
         if again:
             transaction.wake(DELIVERIES_CHANNEL)
+        self._when_asked(transaction, event.study_id, self._clock.now())
 
     def _barred(
         self, transaction: Transaction, packages: Sequence[Package], rules: Sequence[Rule] | None

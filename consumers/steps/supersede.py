@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from audit.trail import Action, Transaction
-from domain.events import Event, ResultsRejected
+from consumers.steps import of_results
+from domain.events import Event
 from domain.rejections import Cause
-from store import jobs, rejections
+from store import rejections
 from store.deliveries import Delivery
 
 
@@ -20,7 +21,7 @@ def reject(transaction: Transaction, older: Sequence[Delivery], now: datetime) -
 
 
 def _announce(transaction: Transaction, delivery: Delivery, now: datetime) -> None:
-    job = jobs.get(transaction.connection, delivery.job_id)
-    data = ResultsRejected(job.id, job.model, job.version, Cause.SUPERSEDED.value, 1)
-    transaction.emit(Event(data, delivery.study_id, now))
-    transaction.record(Action.SUPERSEDED, delivery.study_id, job=str(job.id), destination=delivery.destination)
+    older = of_results.behind(transaction.connection, delivery)
+    transaction.emit(Event(of_results.rejected(older, Cause.SUPERSEDED, 1), delivery.study_id, now))
+    said = {**of_results.named(older), "destination": delivery.destination}
+    transaction.record(Action.SUPERSEDED, delivery.study_id, **said)

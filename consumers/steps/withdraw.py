@@ -4,17 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
-from consumers.steps import stuck
+from consumers.steps import of_results, stuck
 from consumers.steps.deliver import about
+from consumers.steps.request_summary import stop_summaries
 from domain.errors import Permanent
-from domain.events import Event, ResultsRejected
+from domain.events import Event
 from domain.ids import StudyId
 from domain.rejections import Cause
 from domain.states import DeliveryState
-from store import deliveries, jobs, rejections
+from store import deliveries, jobs, rejections, studies, summaries
 from store.deliveries import DELIVERIES, Delivery
 from store.jobs import Job
 from store.studies import note_progress
+from store.summaries import Summary
 
 _GOING = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.FAILED, DeliveryState.REFUSED)
 
@@ -43,9 +45,12 @@ def withdraw(transaction: Transaction, study_id: StudyId, reason: str, now: date
     taken, stopped = jobs.withdraw(connection, study_id, reason, now, user)
     for job in stopped:
         transaction.record(Action.JOB_CANCELLED, study_id, job=str(job.id), reason=reason)
-    for job in taken:
-        noted = _take_back(transaction, job, reason, now)
-        said = {"job": str(job.id), "reason": reason, "destinations": noted}
+    if taken or stopped:
+        studies.lock_revision(connection, study_id)
+        stop_summaries(transaction, study_id, reason, failed=True)
+    for one in (*taken, *(summaries.withdraw(connection, study_id, now) if taken or stopped else ())):
+        noted = _take_back(transaction, one, reason, now)
+        said = {**of_results.named(one), "reason": reason, "destinations": noted}
         transaction.record(Action.WITHDRAWN, study_id, **said, **({"user": user} if user else {}))
     if taken or stopped:
         note_progress(connection, study_id, f"results withdrawn: {reason}", now)
@@ -70,14 +75,14 @@ def withdraw_results(ledger: Ledger, study: StudyId, reason: str, user: str, now
     return Withdrawn(runs, tuple(sorted({destination for _, destination in told})))
 
 
-def _take_back(transaction: Transaction, job: Job, reason: str, now: datetime) -> list[str]:
-    """One run's results, wherever they are; which destinations have any."""
-    of_job = [one for one in deliveries.of_study(transaction.connection, job.study_id) if one.job_id == job.id]
-    for one in of_job:
+def _take_back(transaction: Transaction, taken: Job | Summary, reason: str, now: datetime) -> list[str]:
+    """One run's results, or one impression, wherever they are; which destinations have any."""
+    every = deliveries.of_study(transaction.connection, taken.study_id)
+    own = [one for one in every if taken.id in (one.job_id, one.summary_id)]
+    for one in own:
         _cancel(transaction, one, reason)
-    noted = [one.destination for one in of_job if rejections.request(transaction.connection, one, Cause.WITHDRAWN)]
-    data = ResultsRejected(job.id, job.model, job.version, Cause.WITHDRAWN.value, len(noted))
-    transaction.emit(Event(data, job.study_id, now))
+    noted = [one.destination for one in own if rejections.request(transaction.connection, one, Cause.WITHDRAWN)]
+    transaction.emit(Event(of_results.rejected(taken, Cause.WITHDRAWN, len(noted)), taken.study_id, now))
     return noted
 
 

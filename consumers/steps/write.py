@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
@@ -21,9 +22,10 @@ from store.jobs import Job
 from store.leases import moment
 from store.objects import ObjectStore
 from store.retention import keep_files
+from store.summaries import Summary
 
 # Two readers of one header may differ; results go to the study that the images were filed under, or nowhere.
-_OTHER_STUDY = "its images bear another Study Instance UID than the one that they were filed under"
+OTHER_STUDY = "its images bear another Study Instance UID than the one that they were filed under"
 
 
 class ResultsWriter:
@@ -64,8 +66,8 @@ class ResultsWriter:
         forms = wanted_forms(connection, self._destinations)
         written = write(findings, mask, sources, earlier, job.finished_at, forms, maps, edition)
         if {one.study_uid for one in written} - {studies.uid_of(connection, job.study_id)}:
-            raise Permanent(_OTHER_STUDY)
-        rows = [self._keep(job, one) for one in written]
+            raise Permanent(OTHER_STUDY)
+        rows = [kept(self._objects, job, one, self._clock.now()) for one in written]
         self._objects.sync()
         results.add_results(connection, rows)
         studies.note_progress(connection, job.study_id, f"results of {job.model} written", self._clock.now())
@@ -83,34 +85,38 @@ class ResultsWriter:
         if before is None or before.withdrawn_at:
             return Edition(number, withdrawn=before is not None), []
         assert before.result_number is not None
-        objects = [_predecessor(one) for one in results.results_of(connection, before.id)]
+        objects = [as_predecessor(one) for one in results.results_of(connection, before)]
         return Edition(number, before.result_number, before.finished_at), objects
 
     def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
         transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
 
-    def _keep(self, job: Job, one: ResultObject) -> ResultRecord:
-        sha256 = hashlib.sha256()
-        for piece in one.pieces:
-            sha256.update(piece)
-        digest = sha256.hexdigest()
-        key = f"results/{digest[:2]}/{digest}.dcm"
-        self._objects.put(key, one.pieces)
-        return ResultRecord(
-            sop_uid=one.sop_instance_uid,
-            job_id=job.id,
-            study_id=job.study_id,
-            kind=one.kind,
-            sop_class=one.form.sop_class,
-            series_uid=one.series_instance_uid,
-            transfer_syntax=one.form.transfer_syntax,
-            refers=one.form.refers,
-            object_key=key,
-            digest=digest,
-            size=sum(memoryview(piece).nbytes for piece in one.pieces),
-            written_at=self._clock.now(),
-        )
+
+def kept(objects: ObjectStore, item: Job | Summary, one: ResultObject, now: datetime) -> ResultRecord:
+    """The row of a result object whose file is in the store by then."""
+    sha256 = hashlib.sha256()
+    for piece in one.pieces:
+        sha256.update(piece)
+    digest = sha256.hexdigest()
+    key = f"results/{digest[:2]}/{digest}.dcm"
+    objects.put(key, one.pieces)
+    return ResultRecord(
+        sop_uid=one.sop_instance_uid,
+        job_id=item.id if isinstance(item, Job) else None,
+        summary_id=item.id if isinstance(item, Summary) else None,
+        study_id=item.study_id,
+        kind=one.kind,
+        sop_class=one.form.sop_class,
+        series_uid=one.series_instance_uid,
+        transfer_syntax=one.form.transfer_syntax,
+        refers=one.form.refers,
+        object_key=key,
+        digest=digest,
+        size=sum(memoryview(piece).nbytes for piece in one.pieces),
+        written_at=now,
+    )
 
 
-def _predecessor(result: results.Result) -> Predecessor:
+def as_predecessor(result: results.Result) -> Predecessor:
+    """A result that another supersedes."""
     return Predecessor(result.kind, result.sop_class, result.sop_uid, result.series_uid)

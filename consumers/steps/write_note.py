@@ -6,15 +6,17 @@ from dataclasses import replace
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination
-from consumers.steps.announced import finished_job
+from consumers.steps.announced import finished_job, written_summary
 from domain.clock import Clock, SystemClock
 from domain.errors import IntegrityError
-from domain.events import Event
+from domain.events import Event, OfSummary
+from domain.findings import Findings
 from domain.profiles import EXPLICIT, IMPLICIT, KEY_OBJECT_SELECTION
 from sr_writer.content import Predecessor
+from sr_writer.impressions.content import author_of
 from sr_writer.reports.rejection_note import Rejected, rejection_note
 from sr_writer.results import ResultObject
-from store import rejections
+from store import jobs, rejections
 from store.database import Connection
 from store.deliveries import DELIVERIES_CHANNEL
 from store.jobs import Job
@@ -22,6 +24,7 @@ from store.objects import ObjectStore
 from store.rejections import Rejection
 from store.results import Result
 from store.retention import keep_files
+from store.summaries import Summary
 
 
 class NoteWriter:
@@ -37,18 +40,27 @@ class NoteWriter:
     def __call__(self, transaction: Transaction, event: Event) -> None:
         """Write what is not written yet; the same event again writes nothing.
 
-        Raises Unfounded where the job has no findings or is another's.
+        Raises Unfounded where the job has no findings, the impression is not written, or it is another's.
         """
-        job = finished_job(transaction.connection, event)
-        keep_files(transaction.connection)  # their rows come after them
-        for one in rejections.unwritten(transaction.connection, job.id):
-            self._write(transaction, job, one)
+        connection = transaction.connection
+        of_summary = isinstance(event.data, OfSummary)
+        item = written_summary(connection, event) if of_summary else finished_job(connection, event)
+        keep_files(connection)  # their rows come after them
+        for one in rejections.unwritten(connection, item):
+            self._write(transaction, item, one)
         transaction.wake(DELIVERIES_CHANNEL)
 
-    def _write(self, transaction: Transaction, job: Job, one: Rejection) -> None:
+    def _write(self, transaction: Transaction, item: Job | Summary, one: Rejection) -> None:
         connection = transaction.connection
         out = rejections.out(connection, one.delivery_id)
-        note = self._note(job, one, out, rejections.successor(connection, one), self._syntax(connection, one))
+        note = self._note(
+            _rejected(connection, item),
+            item,
+            one,
+            out,
+            rejections.successor(connection, one),
+            self._syntax(connection, one),
+        )
         digest = hashlib.sha256(note.part10).hexdigest()
         key = f"results/{digest[:2]}/{digest}.dcm"
         self._objects.put(key, note.pieces)
@@ -59,14 +71,20 @@ class NoteWriter:
         transaction.record(Action.NOTE_WRITTEN, one.study_id, **details, objects=len(out))
 
     def _note(
-        self, job: Job, one: Rejection, out: Sequence[Result], successor: int | None, transfer_syntax: str
+        self,
+        findings: Findings | None,
+        item: Job | Summary,
+        one: Rejection,
+        out: Sequence[Result],
+        successor: int | None,
+        transfer_syntax: str,
     ) -> ResultObject:
-        if job.findings is None or job.finished_at is None or not out:
+        if findings is None or item.finished_at is None or not out:
             raise IntegrityError(f"rejection note {one.id} is of nothing that was sent")
         objects = [Predecessor(each.kind, each.sop_class, each.sop_uid, each.series_uid) for each in out]
         file = self._objects.path(out[0].object_key)
-        rejected = Rejected(objects, file, one.cause, job.result_number or 1, job.finished_at, successor)
-        findings = replace(job.findings, input_digest=job.input_set)
+        number = item.result_number or 1 if isinstance(item, Job) else item.number
+        rejected = Rejected(objects, file, one.cause, number, item.finished_at, successor)
         return rejection_note(findings, rejected, str(one.delivery_id), one.requested_at, transfer_syntax)
 
     def _syntax(self, connection: Connection, one: Rejection) -> str:
@@ -75,3 +93,14 @@ class NoteWriter:
         accepted = destination.accepted(connection) if destination else None
         taken = [syntax for sop_class, syntax in accepted or () if sop_class == KEY_OBJECT_SELECTION]
         return IMPLICIT if IMPLICIT in taken and EXPLICIT not in taken else EXPLICIT
+
+
+def _rejected(connection: Connection, item: Job | Summary) -> Findings | None:
+    """Whose results a note takes back, by which its UIDs are derived."""
+    if isinstance(item, Job):
+        return replace(item.findings, input_digest=item.input_set) if item.findings else None
+    if item.impression is None:
+        return None
+    runs = (jobs.get(connection, one) for one in item.runs)
+    author = author_of(item.impression, [one.findings.model for one in runs if one.findings])
+    return Findings(author, item.findings_set, (), None, ())

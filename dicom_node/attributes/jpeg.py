@@ -23,6 +23,8 @@ DECODER_DEPENDENCIES = dict.fromkeys(_SYNTAXES, ("imagecodecs",))
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LOSSLESS, _START_OF_SCAN = 0xC3, 0xDA
+_INTERVAL, _SCAN = 0xDD, b"\xff\xda"
+_RESTART = re.compile(b"\xff[\xd0-\xd7]")
 _END = b"\xff\xd9"
 # Behind the last pixel nothing of these is read; 0xFF does not occur in them.
 _BEHIND = b"\x55\xaa" * 8
@@ -40,6 +42,7 @@ class _Head(NamedTuple):
     precision: int
     size: tuple[int, int, int]
     coded: int
+    restarts: int | None  # how many restart markers there have to be, where that can be told
 
 
 def is_available(uid: str) -> bool:
@@ -61,8 +64,8 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes:
     """The stored values of one frame in native order, colour by pixel and as it was coded.
 
     Raises ValueError or RuntimeError where the frame is damaged, or is of another size or precision than is stated.
-    A lossy frame whose bytes make up more pixels than there are, and one that is damaged before a restart marker or in
-    any but its last scan, is not known as damaged; nor is a change of few bits that leaves the number of pixels.
+    A lossy frame whose bytes make up more pixels than there are, and one that is damaged in any but its last scan or
+    between two restart markers, is not known as damaged; nor is a change of few bits that leaves the number of pixels.
     """
     head = _head(frame)
     stated = runner.rows, runner.columns, runner.samples_per_pixel
@@ -73,6 +76,8 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes:
     end = frame.rfind(_END, head.coded)
     if end < 0:
         raise ValueError("a JPEG frame without its end (ITU-T T.81 B.2.1)")
+    if head.restarts is not None:
+        _prove_restarts(frame[head.coded : end], head.restarts)
     values, width = _values(frame, runner.samples_per_pixel)
     _prove_whole(frame[:end], head, values, width)
     # A frame of 8 bits may stand where 16 are allocated.
@@ -117,17 +122,38 @@ def _prove_whole(coded: bytes, head: _Head, values: bytes, width: int) -> None:
         raise ValueError("a JPEG frame that goes on behind its last pixel")
 
 
+def _prove_restarts(coded: bytes, wanted: int) -> None:
+    """Raise ValueError where restart markers are missing, too many, or not one after the other (E.1.4)."""
+    found = [marker[0][1] & 7 for marker in _RESTART.finditer(coded)]
+    # One before the end as well is superfluous and harmless.
+    if len(found) not in (wanted, wanted + 1) or any(number != k % 8 for k, number in enumerate(found)):
+        raise ValueError(f"a JPEG frame of {len(found)} restart markers, or out of turn, where {wanted} have to be")
+
+
 def _head(frame: bytes) -> _Head:
     """The frame's own header, before anything is allocated for what it states."""
-    at, found = 2, None
+    at, found, interval, units = 2, None, 0, 0
     while at + 10 <= len(frame):
         if frame[at] != 0xFF:
             break
         marker = frame[at + 1]
         if marker == _START_OF_SCAN and found:
-            return found._replace(coded=at + 2 + struct.unpack_from(">H", frame, at + 2)[0])
+            at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
+            alone = _SCAN not in frame[at:]
+            return found._replace(coded=at, restarts=-(-units // interval) - 1 if interval and alone else None)
         if marker in _START_OF_FRAME:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, at + 4)
-            found = _Head(marker, precision, (rows, columns, samples), 0)
+            found = _Head(marker, precision, (rows, columns, samples), 0, None)
+            units = _units(found, frame[at + 11 : at + 10 + 3 * samples : 3])
+        elif marker == _INTERVAL:
+            interval = struct.unpack_from(">H", frame, at + 4)[0]
         at += 1 if marker == 0xFF else 2 if marker in _ALONE else 2 + struct.unpack_from(">H", frame, at + 2)[0]
     raise ValueError("a JPEG frame without a header")
+
+
+def _units(head: _Head, factors: bytes) -> int:
+    """How many minimum coded units a single scan has whose components have these sampling factors (A.2)."""
+    rows, columns, samples = head.size
+    across, down = (max(one >> 4 for one in factors), max(one & 15 for one in factors)) if samples > 1 else (1, 1)
+    side = 1 if head.marker == _LOSSLESS else 8
+    return -(-rows // max(down * side, 1)) * -(-columns // max(across * side, 1))

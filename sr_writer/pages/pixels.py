@@ -19,7 +19,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from dicom_node.attributes import jpeg
+from dicom_node.attributes import codestreams, jpeg
 from dicom_node.attributes.files import opened, read_with
 from domain.errors import Retryable, UnusableInput
 from sr_writer.source import Frame
@@ -53,6 +53,7 @@ _ENDS = (0.5, 99.5)  # percentiles that are black and white where nothing states
 _SAMPLE = 1 << 16  # values that percentiles are taken from
 
 jpeg.register()
+codestreams.register()
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,6 +31,7 @@ from store.holds import hold_of
 from store.quarantine import unreadable_by_study
 from store.queries.current import who_wait
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
+from store.queries.summaries import summary_of
 from store.tables import (
     associations,
     conflicts,
@@ -70,6 +71,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
             unreadable=unreadable_by_study(connection, [study]).get(study, 0),
             whole=tables.instances(series),
             hold=hold_of(connection, study),
+            impression=summary_of(connection, study),
             more=tables.more,
         )
 

@@ -78,7 +78,7 @@ def test_status_asks_the_running_nodes_database(node: Node) -> None:
 
 def test_start_and_configuration_of_every_role_are_on_the_trail(node: Node) -> None:
     entries = node.cli("audit", "show")["entries"]
-    for role in ("index", "assemble", "work", "write", "deliver", "retain"):
+    for role in ("index", "assemble", "work", "summarise", "write", "deliver", "retain"):
         assert {one["action"] for one in entries if one["by"]["role"] == role} >= {"started", "configuration loaded"}
     assert node.cli("audit", "verify")["intact"]
 
@@ -133,9 +133,17 @@ def test_a_killed_supervisor_takes_everything_along_and_the_next_one_goes_on(nod
 
 def test_a_stop_is_orderly_and_on_the_trail(node: Node) -> None:
     assert node.terminate() == 0
-    # Seven at the most: the index records the listener's stop beside its own, and whose comes first is open.
+    # Eight at the most: the index records the listener's stop beside its own, and whose comes first is open.
     stopped = [one for one in node.cli("audit", "show")["entries"] if one["action"] == "stopped"]
-    assert {one["by"]["role"] for one in stopped[-7:]} == {"index", "assemble", "work", "write", "deliver", "retain"}
+    assert {one["by"]["role"] for one in stopped[-8:]} == {
+        "index",
+        "assemble",
+        "work",
+        "summarise",
+        "write",
+        "deliver",
+        "retain",
+    }
     assert "Traceback" not in node.log.read_text()
     node.start()
 

@@ -18,7 +18,7 @@ from roles.table import ROLES
 from store.database import Database
 from store.grants import WHOEVER
 from tests.support.counterparts import ROOT
-from tests.support.delivered import STUDY, fill
+from tests.support.delivered import FACTS, STUDY, fill
 from tests.support.documented import DOCUMENTS, typed
 from tests.support.processes import free_port
 
@@ -72,6 +72,7 @@ DECIDING = {
     "retry",
     "service install",
     "service remove",
+    "summary again",
 }
 # What speaks to another server, runs a network or makes a package: its words are held where that is there.
 ELSEWHERE = {
@@ -115,6 +116,9 @@ LOOKING = {
     "quarantine list": "",
     "retention plan": "",
     "send": "FOLDER --to A@127.0.0.1:104",
+    "summary show": "STUDY",
+    "summary try": "--facts FOLDER/facts.json",
+    "summary providers": "",
     "service show": "--config FOLDER/none.toml",
     "status": "",
 }
@@ -129,6 +133,7 @@ def test_every_command_that_ends_takes_json() -> None:
 
 def test_what_a_command_says_is_one_document_and_nothing_else(delivered_url: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "models" / "ct_lung", tmp_path / "ct_lung")
+    (tmp_path / "facts.json").write_text(json.dumps(FACTS.to_json()))
     places = {"STUDY": str(STUDY), "PACKAGE": str(tmp_path / "ct_lung"), "FOLDER": str(tmp_path)}
     # A key is made before it signs.
     for name in sorted(LOOKING):
@@ -172,7 +177,7 @@ def test_what_fails_is_one_document_too(words: str, delivered_url: str, tmp_path
 
 
 # Of these a document's own words are run; the others make files, or look at what a reader has.
-SHOWN = set(LOOKING) - {"man", "models digest", "models keygen", "models sign", "send", "service show"}
+SHOWN = set(LOOKING) - {"man", "models digest", "models keygen", "models sign", "send", "service show", "summary try"}
 
 
 def test_what_a_document_tells_to_type_to_look_runs_as_it_stands(

@@ -30,6 +30,7 @@ MARKS = PatientMarks(KEY.encode())
 _LEASED = ("since", "not_before", "lease_until")
 _MOMENTS: Mapping[str, tuple[str, ...]] = {
     "jobs": (*_LEASED, "requested_at"),
+    "summaries": (*_LEASED, "requested_at"),
     "deliveries": (*_LEASED, "first_attempt"),
     "rejections": (*_LEASED, "requested_at", "first_attempt"),
 }

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from domain.findings import Code, Measurement
 from domain.ids import StudyId
+from domain.impressions import Amount, Author, Fact, Facts, Impression, Presence, Sentence, Topic
 from store.database import Database
 from store.tables import metadata
 from tests.support.findings import MILLILITRE, VOLUME
@@ -16,7 +18,20 @@ BEGUN = datetime(2026, 1, 1, 12, tzinfo=UTC)
 STUDY = StudyId(uuid.UUID(int=0xABC1 << 112))
 SERIES, LOCALISER = uuid.UUID(int=2), uuid.UUID(int=3)
 OTHER = uuid.UUID(int=0xABC2 << 112)
-ASSOCIATION, JOB, DELIVERY = uuid.UUID(int=4), uuid.UUID(int=5), uuid.UUID(int=6)
+ASSOCIATION, JOB, DELIVERY, SUMMARY = (uuid.UUID(int=number) for number in (4, 5, 6, 7))
+_LUNG = Fact(
+    "F1",
+    Code("39607008", "SCT", "Lung"),
+    "Left lung",
+    Presence.MEASURED,
+    "CT lung",
+    laterality=Code("7771000", "SCT", "Left"),
+    amounts=(Amount(Measurement(VOLUME, 2345.6, MILLILITRE), "2350 ml"),),
+)
+FACTS = Facts((_LUNG,), "CT", "CHEST", "60 to 69")
+IMPRESSION = Impression(
+    (Sentence("The left lung measures 2350 ml.", ("F1",), Topic.MEASUREMENT),), Author.TEMPLATE, "template 1"
+)
 
 
 def _later(seconds: float) -> datetime:
@@ -161,6 +176,26 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
             "attempts": 2,
             "not_before": _later(6),
             "findings": _FINDINGS,
+        }
+    ],
+    "summaries": [
+        {
+            "id": SUMMARY,
+            "study_id": STUDY,
+            "revision": 1,
+            "number": 1,
+            "findings_set": "00",
+            "state": "succeeded",
+            "reason": "done",
+            "since": _later(16),
+            "requested_at": _later(15),
+            "attempts": 1,
+            "not_before": _later(15),
+            "facts": FACTS.to_json(),
+            "sources": [{"fact": "F1", "job": str(JOB), "part": "segment", "index": 0}],
+            "runs": [str(JOB)],
+            "impression": IMPRESSION.to_json(),
+            "finished_at": _later(16),
         }
     ],
     "results": _RESULTS,

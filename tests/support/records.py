@@ -78,6 +78,7 @@ a_delivery = _like(
     ItemisedDelivery(
         id=uuid.UUID(int=5),
         job_id=JOB,
+        summary_id=None,
         study_id=STUDY,
         destination="PACS",
         state=DeliveryState.STORED,

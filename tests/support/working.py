@@ -16,6 +16,7 @@ from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference, Inferred
 from consumers.steps.plan import DeliveryPlanner
+from consumers.steps.request_summary import WhenEnded, no_request
 from consumers.steps.route import Router
 from consumers.steps.write import ResultsWriter
 from domain.errors import NodeError
@@ -128,6 +129,7 @@ def worker(
     lease: float = LEASE,
     alive: Callable[[], None] = lambda: None,
     ledger: Ledger | None = None,
+    when_ended: WhenEnded = no_request,
 ) -> LeasedLoop[Job, Inferred]:
     """A worker whose model process is `child`, in a life of its own; it commits to `ledger`, by default its role's."""
     inference = Inference(
@@ -139,6 +141,7 @@ def worker(
         bench.root / "work",
         bench.clock,
         alongside=lambda model: together,
+        when_ended=when_ended,
     )
     return LeasedLoop(ledger or bench.as_process("work"), inference, Holder(name, life or bench.life()), lease, alive)
 

@@ -82,6 +82,15 @@ def test_what_stands_behind_an_oddity_is_found(between: bytes) -> None:
     assert 0x0008_1150 not in found
 
 
+@pytest.mark.parametrize("outside", [EXPLICIT, EXPLICIT_BIG])
+def test_an_un_of_undefined_length_is_implicit_inside_whatever_surrounds_it(outside: str) -> None:
+    order = ">" if outside == EXPLICIT_BIG else "<"
+    head = element(0x0009_1002, b"UN", b"", UNDEFINED, order)
+    data = head + item(bare(0x0008_0100, b"X-17")) + bare(0xFFFE_E0DD) + element(STUDY, b"UI", b"1.2.3\0", order=order)
+    found = {(path, tag): data[start:end] for path, tag, start, end in walk(data, outside)}
+    assert found == {((0x0009_1002,), 0x0008_0100): b"X-17", ((), STUDY): b"1.2.3\0"}
+
+
 def test_elements_of_all_encodings_are_found() -> None:
     big = element(0x0008_0070, b"LO", b"MAKER ", order=">") + element(STUDY, b"UI", b"1.2.3\0", order=">")
     for data, syntax in ((NAME + UID, EXPLICIT), (big, EXPLICIT_BIG), (bare(STUDY, b"1.2.3\0"), IMPLICIT)):

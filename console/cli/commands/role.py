@@ -32,7 +32,7 @@ from roles.table import ROLES
 app = typer.Typer()
 
 # Roles whose commands differ in nothing but the role.
-_ALIKE = ("index", "assemble", "relay", "write", "deliver", "retain")
+_ALIKE = ("index", "assemble", "relay", "summarise", "write", "deliver", "retain")
 
 
 @app.command(rich_help_panel=ROLE_PANEL)

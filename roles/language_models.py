@@ -1,0 +1,109 @@
+"""The language models of the settings, as one question that is recorded before it leaves."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from audit.trail import Action, Ledger
+from config import metrics
+from config.settings import LanguageModel, Settings
+from domain.clock import SystemClock
+from domain.errors import ConfigurationError
+from domain.ids import StudyId
+from summary.prompt import Prompt
+from summary.providers.cache import Cache
+from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
+from summary.providers.local import LocalClient
+from summary.providers.remote import RemoteClient
+from summary.writing import Answered
+
+_log = logging.getLogger(__name__)
+
+
+class Asker:
+    """Asks the language models about one study at a time; `asked` is what left for it."""
+
+    def __init__(self, settings: Settings, ledger: Ledger | None) -> None:
+        self._ledger = ledger
+        self._study: StudyId | None = None
+        self.asked: list[str] = []
+        self.chain = Chain(
+            providers(settings.language_models),
+            SystemClock(),
+            settings.summary.timeout,
+            Cache(settings.summary.keep_answers),
+            self._leaves,
+            self._told,
+        )
+
+    def about(self, study: StudyId | None) -> "Asker":
+        """Questions from now on are about this study."""
+        self._study, self.asked = study, []
+        return self
+
+    def __call__(self, asked: Prompt) -> Answered:
+        """The first answer; raises NoAnswer."""
+        return self.chain(asked)
+
+    def _leaves(self, leaving: Leaving) -> None:
+        """Nothing leaves that the trail does not have: where it cannot be written, nobody is asked."""
+        self.asked.append(leaving.payload.decode("ascii"))
+        self._record(
+            Action.LANGUAGE_MODEL_ASKED, provider=leaving.provider, model=leaving.model, payload=leaving.digest
+        )
+
+    def _told(self, call: Call) -> None:
+        outcome = "answered" if call.fault is None else call.fault.name.lower()
+        metrics.language_model_calls.labels(call.provider, "cached" if call.cached else outcome).inc()
+        metrics.language_model_tokens.labels(call.provider, "asked").inc(call.tokens_in)
+        metrics.language_model_tokens.labels(call.provider, "answered").inc(call.tokens_out)
+        if call.fault is not None:
+            _log.warning("a language model did not answer", extra={"provider": call.provider, "reason": call.fault})
+        self._record(
+            Action.LANGUAGE_MODEL_ANSWERED,
+            provider=call.provider,
+            model=call.model,
+            payload=call.digest,
+            outcome=outcome,
+            cached=call.cached,
+            tokens_asked=call.tokens_in,
+            tokens_answered=call.tokens_out,
+        )
+
+    def _record(self, action: Action, **details: object) -> None:
+        if self._ledger is not None:
+            with self._ledger.transaction() as transaction:
+                transaction.record(action, self._study, **details)
+
+
+def providers(models: Sequence[LanguageModel]) -> list[Provider]:
+    """Those of the settings, in their order; raises ConfigurationError where a key cannot be read."""
+    return [
+        Provider(
+            one.name,
+            one.model or (one.file.name if one.file else ""),
+            _client(one),
+            [_key(file) for file in one.key_files],
+            Limits(one.requests_a_minute, one.tokens_a_minute, one.tokens_a_day, one.answer_tokens),
+            Timeouts(one.connect_timeout, one.first_byte_timeout, one.timeout),
+        )
+        for one in models
+    ]
+
+
+def _client(one: LanguageModel) -> Client:
+    if one.kind == "local":
+        assert one.file is not None
+        return LocalClient(one.file, one.answer_tokens)
+    assert one.url is not None
+    return RemoteClient(one.url, one.model, one.answer_tokens)
+
+
+def _key(file: Path) -> str:
+    try:
+        key = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"language_models: {file} cannot be read: {type(error).__name__}") from error
+    if not key or len(key.split()) != 1:
+        raise ConfigurationError(f"language_models: {file} has to hold one key, on one line")
+    return key

@@ -1,0 +1,216 @@
+"""Any endpoint that speaks OpenAI's chat completions: the vendor's own, others' compatible ones, a server of the site.
+
+The one importer of `openai`. What a server says of an error is not repeated: it may quote the question, or the key.
+"""
+
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from threading import Thread
+from typing import Any
+
+import openai
+
+from domain.json_records import Json, JsonObject, json_object
+from summary.prompt import Prompt
+from summary.providers.chain import Completion, Timeouts
+from summary.providers.faults import Fault, ProviderError
+
+_LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
+_CODE = re.compile(r"[a-z][a-z0-9_.-]{0,60}", re.IGNORECASE)
+
+# How the wish for JSON is put, the strictest first: not every server knows each.
+_FORMATS: tuple[Callable[[Prompt], JsonObject], ...] = (
+    lambda asked: {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "impression", "strict": True, "schema": asked.answer},
+        }
+    },
+    lambda asked: {"response_format": {"type": "json_object"}},
+    lambda asked: {},
+)
+
+
+class RemoteClient:
+    """Asks one endpoint for one model. `answer` is the most tokens of an answer."""
+
+    def __init__(self, url: str, model: str, answer: int) -> None:
+        self._url = url
+        self._model = model
+        self._answer = answer
+        self._format = 0  # the strictest that this server is known to take
+
+    def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        """One answer, within `timeouts.total` whatever the server does."""
+        return _within(timeouts.total, lambda: self._complete(asked, key, timeouts))
+
+    def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        while True:
+            try:
+                return self._once(asked, key, timeouts)
+            except ProviderError as error:
+                if error.fault is not Fault.REFUSED or self._format == len(_FORMATS) - 1:
+                    raise
+                self._format += 1
+
+    def _once(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        try:
+            # A server that sends a question on to another one would send the key along.
+            with (
+                openai.DefaultHttpxClient(follow_redirects=False) as http,
+                openai.OpenAI(
+                    base_url=self._url,
+                    api_key=key or "none",
+                    max_retries=0,
+                    http_client=http,
+                    timeout=openai.Timeout(timeouts.first_byte, connect=timeouts.connect),
+                ) as client,
+                client.chat.completions.with_streaming_response.create(**self._request(asked)) as response,
+            ):
+                return _completion(_read(response.iter_bytes()))
+        except openai.APIStatusError as error:
+            raise _of_status(error) from error
+        except openai.APITimeoutError as error:
+            raise ProviderError(Fault.TIME_OUT) from error
+        except openai.APIConnectionError as error:
+            raise ProviderError(_of_connection(error)) from error
+        except openai.OpenAIError as error:
+            raise ProviderError(Fault.MALFORMED, type(error).__name__) from error
+        except ProviderError:
+            raise
+        except Exception as error:  # of the library beneath, while the answer is read
+            timed_out = "Timeout" in type(error).__name__
+            raise ProviderError(Fault.TIME_OUT if timed_out else Fault.NETWORK, type(error).__name__) from error
+
+    def _request(self, asked: Prompt) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": [{"role": "system", "content": asked.system}, {"role": "user", "content": asked.user}],
+            "temperature": 0,
+            "max_tokens": self._answer,
+            **_FORMATS[self._format](asked),
+        }
+
+
+def _within(seconds: float, call: Callable[[], Completion]) -> Completion:
+    """What `call` gives; a server that sends a byte now and then holds nobody up for longer."""
+    done: Future[Completion] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=run, name="language model", daemon=True).start()
+    try:
+        return done.result(seconds)
+    except FutureTimeoutError as error:
+        raise ProviderError(Fault.TIME_OUT) from error
+
+
+def _read(pieces: Any) -> bytes:
+    whole = bytearray()
+    for piece in pieces:
+        whole += piece
+        if len(whole) > _LONGEST:
+            raise ProviderError(Fault.MALFORMED, "it is longer than any answer")
+    return bytes(whole)
+
+
+def _completion(body: bytes) -> Completion:
+    """The answer in a response; raises ProviderError where there is none."""
+    try:
+        whole = json_object(body)
+        choice = _item(whole["choices"])
+        usage = whole.get("usage")
+        tokens = usage if isinstance(usage, dict) else {}
+        reason, message = choice.get("finish_reason"), choice["message"]
+        assert isinstance(message, dict)
+        text = message.get("content")
+    except (ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
+        raise ProviderError(Fault.MALFORMED, type(error).__name__) from error
+    if reason == "content_filter" or message.get("refusal"):
+        raise ProviderError(Fault.CONTENT_FILTER)
+    if reason == "length":
+        raise ProviderError(Fault.CUT_SHORT)
+    if not isinstance(text, str) or not text.strip():
+        raise ProviderError(Fault.MALFORMED, "it has no text")
+    return Completion(text, _count(tokens.get("prompt_tokens")), _count(tokens.get("completion_tokens")))
+
+
+def _item(value: Json) -> Mapping[str, Json]:
+    first = value[0] if isinstance(value, list) and value else None
+    if not isinstance(first, dict):
+        raise TypeError("no choice")
+    return first
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10_000_000 else 0
+
+
+_OF_STATUS = {
+    401: Fault.AUTHENTICATION,
+    402: Fault.QUOTA,
+    403: Fault.PERMISSION,
+    404: Fault.MODEL_GONE,
+    408: Fault.TIME_OUT,
+    410: Fault.MODEL_GONE,
+    413: Fault.CONTEXT_TOO_LONG,
+    429: Fault.RATE_LIMIT,
+    503: Fault.OVERLOADED,
+    504: Fault.TIME_OUT,
+    529: Fault.OVERLOADED,
+}
+# What servers name in `code` or `type` of an error says more than their status.
+_OF_CODE = {
+    "insufficient_quota": Fault.QUOTA,
+    "billing_hard_limit_reached": Fault.QUOTA,
+    "context_length_exceeded": Fault.CONTEXT_TOO_LONG,
+    "exceed_context_size_error": Fault.CONTEXT_TOO_LONG,
+    "content_filter": Fault.CONTENT_FILTER,
+    "content_policy_violation": Fault.CONTENT_FILTER,
+    "model_not_found": Fault.MODEL_GONE,
+    "deploymentnotfound": Fault.MODEL_GONE,
+    "invalid_api_key": Fault.AUTHENTICATION,
+    "overloaded_error": Fault.OVERLOADED,
+}
+
+
+def _of_status(error: openai.APIStatusError) -> ProviderError:
+    codes = [one for one in _codes(error.body) if one in _OF_CODE]
+    other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
+    fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)
+    return ProviderError(fault, f"status {error.status_code}", _retry_after(error.response.headers))
+
+
+def _codes(body: object) -> list[str]:
+    """The words by which a server names the kind of an error."""
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict):
+            values = (inner.get("code"), inner.get("type"))
+            return [one.lower() for one in values if isinstance(one, str) and _CODE.fullmatch(one)]
+    return []
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds of Retry-After (RFC 9110 10.2.3); a date there is a wish that other limits grant anyhow."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 86400 else None
+
+
+def _of_connection(error: BaseException) -> Fault:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return Fault.CERTIFICATE
+        cause = cause.__cause__ or cause.__context__
+    return Fault.NETWORK
