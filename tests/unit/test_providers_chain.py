@@ -12,6 +12,7 @@ from summary.providers.cache import Cache, digest
 from summary.providers.chain import Call, Chain, Completion, Leaving, Limits, Provider, Timeouts
 from summary.providers.faults import HANDLING, Fault, Next, NoAnswer, ProviderError
 from summary.providers.limits import Breaker, BreakerState, Bucket, Budget, Keys
+from tests.support.counterparts import ROOT
 
 ASKED = Prompt("system", "user", {"type": "object"})
 OTHER = Prompt("system", "other", {"type": "object"})
@@ -183,6 +184,14 @@ def test_each_call_is_told_with_the_digest_of_what_left() -> None:
     assert [one.digest for one in trial.calls] == [digest(ASKED)] * 2
     assert [one.digest for one in trial.left] == [digest(ASKED)] * 2
     assert trial.calls[-1].tokens_in == 100
+
+
+def test_the_page_says_of_each_error_what_follows() -> None:
+    page = (ROOT / "docs" / "language-models.md").read_text("utf-8")
+    for fault, handling in HANDLING.items():
+        rests = f"; the key rests for {handling.rests / 3600:.0f} h" if handling.rests else ""
+        counts = "yes" if handling.counts else "no"
+        assert f"| {fault} | {handling.next}{rests} | {counts} |" in page
 
 
 def test_every_fault_has_its_handling() -> None:
