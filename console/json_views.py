@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from domain.json_records import Json, JsonObject
 from domain.pauses import Held, Pause
-from domain.profiles import Choice, Profile, choose
+from domain.profiles import Choice, Profile, ResultKind, choose
 from domain.progress import Progress
 from domain.records import BoundedDecision, CallerRecord, Listed, SeriesRecord, StudyPath, StudyRecord, StudySummary
 
@@ -173,7 +173,7 @@ def _described(one: "ProfiledDestination", accepted: "frozenset[Context] | None"
         "address": one.destination.address,
         "profile": one.profile.name,
         "accepted": None if accepted is None else plain(sorted(accepted)),
-        "choices": [_choice(each) for each in choose(one.profile, accepted)],
+        "choices": [_choice(each) for each in choose(one.profile, accepted, of=tuple(ResultKind))],
     }
 
 

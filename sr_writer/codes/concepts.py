@@ -71,7 +71,7 @@ POSITRON_EMISSION = Concept("PT", "DCM", "Positron emission tomography", "CID 29
 # that stand in their place since (59776-5, 55112-7, 55111-9) are news to many.
 FINDINGS = Concept("121070", "DCM", "Findings", "CID 7001 before it had LOINC's codes, TID 2000")
 FINDING = Concept("121071", "DCM", "Finding", "CID 7002, TID 2002")
-IMPRESSIONS = Concept("121072", "DCM", "Impressions", "CID 7001 as Findings")
+IMPRESSIONS = Concept("121072", "DCM", "Impressions", "CID 7001 as Findings, TID 2000")
 IMPRESSION = Concept("121073", "DCM", "Impression", "CID 7002, TID 2002")
 SUMMARY = Concept("121111", "DCM", "Summary", "CID 7001 and 7002 before they had LOINC's codes, TID 2000")
 PROCEDURES = Concept("121064", "DCM", "Current Procedure Descriptions", "CID 7001 as Findings")

@@ -6,19 +6,20 @@ but Comprehensive SR (PS3.3 A.35.2.3.1.2). Numbers are the fact's and not the se
 and directly below it TID 2001 would have volumes in cubic units alone. Plain text (Basic Text SR) has none of them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 
 from highdicom.sr import (
     AlgorithmIdentification,
     CompositeContentItem,
+    ContainerContentItem,
     ContentItem,
     ContentSequence,
     RelationshipTypeValues,
     TextContentItem,
 )
 
-from domain.impressions import Sentence, Topic
+from domain.impressions import Fact, Sentence, Topic
 from domain.profiles import ENHANCED_SR, ResultFormat
 from sr_writer.codes import concepts
 from sr_writer.codes.schemes import private_schemes
@@ -36,25 +37,25 @@ _MODIFIED = RelationshipTypeValues.HAS_CONCEPT_MOD
 
 
 def drafts(content: ImpressionContent, form: ResultFormat) -> Iterator[Draft]:
-    """The report."""
-    said = content.impression.sentences
-    parts = {fact.id: tuple(content.parts(fact, form)) for one in said for fact in content.cited(one)}
+    """The report; the facts stand in a section besides, for viewers that show no item below a sentence."""
+    said, numbers = content.impression.sentences, form.sop_class == ENHANCED_SR
+    facts = {fact.id: fact for one in said for fact in content.cited(one)}
+    parts = {name: tuple(content.parts(fact, form)) for name, fact in facts.items()}
     sections = [
         container(concepts.SUMMARY, [text(concepts.SUMMARY, one) for one in heads(content)]),
-        container(
-            concepts.IMPRESSIONS,
-            [
-                *_algorithm(content),
-                *(_sentence(one, content, parts, numbers=form.sop_class == ENHANCED_SR) for one in said),
-            ],
-        ),
+        container(concepts.IMPRESSIONS, [_sentence(one, content, parts, numbers) for one in said]),
+        *([_listed(facts.values(), content)] if facts else []),
         container(concepts.PROCEDURES, [text(concepts.PROCEDURE_DESCRIPTION, one) for one in about(content)]),
     ]
-    tree = root(concepts.IMAGING_REPORT, [*_context(content), *sections], template="2000")
+    tree = root(concepts.IMAGING_REPORT, [*_context(content), *_algorithm(content), *sections], template="2000")
     draft = document(content.content, form, tree, _referred([one for found in parts.values() for one in found]))
     if schemes := private_schemes(*(one.run.findings for one in content.runs)):
         draft.dataset.CodingSchemeIdentificationSequence = schemes
     yield draft
+
+
+def _listed(facts: Iterable[Fact], content: ImpressionContent) -> ContainerContentItem:
+    return container(concepts.FINDINGS, [text(concepts.FINDING, f"{cited(one, content)}.") for one in facts])
 
 
 def _context(content: ImpressionContent) -> list[ContentItem]:

@@ -7,6 +7,8 @@ so that a shift, a flip or a wrong slice would show.
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
@@ -22,6 +24,13 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from config.settings import Destination
 from dicom_node.scu.store import Verdict, outgoing, send
+from domain.findings import Findings
+from domain.profiles import ENHANCED_SR, ResultFormat, ResultKind
+from domain.vocabulary import Vocabulary
+from sr_writer.impressions.content import Run, WrittenResult
+from sr_writer.impressions.results import write
+from summary.facts import About, Studied, facts
+from summary.templates import impression
 from tests.support import counterparts
 from tests.support.node import Node
 from tests.support.senders import storescu
@@ -65,7 +74,35 @@ def home(tmp_path_factory: pytest.TempPathFactory, lungs: Path, study: str) -> I
         assert {outcome.verdict for outcome in sent} == {Verdict.STORED}
         storescu(trial.node, counterparts.data(STUDY))
         trial.await_home(study)
+        file = folder / "impression.dcm"
+        file.write_bytes(_impression(trial))
+        (outcome,) = send([outgoing(file)], Destination.model_validate(archive.destination), "NODE")
+        assert outcome.verdict is Verdict.STORED
         yield trial
+
+
+def _impression(trial: Trial) -> bytes:
+    """What the study's findings come to, by the template, referring to the reports that have come home."""
+    with trial.superuser() as connection:
+        (job,) = connection.execute("SELECT id, findings, input_set FROM jobs").fetchall()
+        rows = connection.execute("SELECT * FROM results").fetchall()
+    findings = replace(Findings.from_json(job["findings"]), input_digest=job["input_set"])
+    made = [
+        WrittenResult(
+            ResultFormat(ResultKind(one["kind"]), one["sop_class"], one["transfer_syntax"], one["refers"]),
+            one["sop_uid"], one["series_uid"],
+        )
+        for one in rows
+    ]  # fmt: skip
+    known = Vocabulary(
+        frozenset(one.label for one in findings.segments), frozenset(one.type for one in findings.segments)
+    )
+    found, sources = facts([Studied(job["id"], findings, known)], About("CT"))
+    run = Run(job["id"], findings, sorted(counterparts.data(STUDY).glob("*.dcm")), made)
+    reports = [one.form for one in made if one.form.kind in (ResultKind.SR, ResultKind.SR_REGIONS)]
+    form = ResultFormat(ResultKind.IMPRESSION, ENHANCED_SR, refers="+".join(one.name for one in reports))
+    (one,) = write(impression(found), found, sources, [run], [form], datetime.now(UTC))
+    return one.part10
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +194,16 @@ def test_segments_are_named_in_the_panel_and_lie_over_the_image_where_the_mask_i
         place = reading.onto_picture(image, mask[:, :, number], picture.shape)
         assert _same_hue(picture[binary_erosion(place, iterations=4)], segment), segment.SegmentLabel
     reading.keep("ohif-segmentation")
+    assert untolerated(reading.complaints, TOLERATED) == []
+
+
+def test_the_impression_is_read_as_sentences_with_what_they_rest_on(reading: Reading, home: Trial, study: str) -> None:
+    impression = next(one for one in _results(home, study) if "impression" in one.SeriesDescription)
+    sentences = next(one for one in impression.ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "121072")
+    shown = reading.read_document(impression.SeriesInstanceUID, sentences.ContentSequence[0].TextValue)
+    assert "[F1]" in shown
+    assert "AI generated, not verified" in shown
+    reading.keep("ohif-impression")
     assert untolerated(reading.complaints, TOLERATED) == []
 
 

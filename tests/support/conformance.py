@@ -196,7 +196,7 @@ def _profiles() -> str:
         (
             f"`{one.name}`",
             ", ".join(one.objects),
-            ", ".join(one.reports),
+            ", ".join(one.reports) or "none",
             ", ".join(one.segmentations),
             "yes" if one.compress else "no",
             f"supersede {one.supersede}, withdraw {one.withdraw}",

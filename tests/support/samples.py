@@ -12,7 +12,6 @@ from pathlib import Path
 from domain.editions import Edition
 from domain.profiles import (
     DEFLATED,
-    ENCAPSULATED_PDF,
     ENHANCED_SR,
     EXPLICIT,
     LABEL_MAP_SEGMENTATION,
@@ -44,7 +43,6 @@ FORMS: Mapping[str, ResultFormat] = {
     "key-objects": usual(ResultKind.KOS),
     "encapsulated-pdf": usual(ResultKind.PDF),
     "impression": impression_cases.forms()[0],
-    "impression-as-pdf": ResultFormat(ResultKind.IMPRESSION, ENCAPSULATED_PDF),
     # As it is received it is six megabytes.
     "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
 }

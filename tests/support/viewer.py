@@ -93,7 +93,7 @@ class Reading:
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
         page.on("response", self._note_response)
-        page.goto(study)
+        page.goto(study, timeout=_PATIENCE * 1000)
         self._await_rendered()
 
     def close(self) -> None:
@@ -110,6 +110,16 @@ class Reading:
         read = f"uid => {{ const one = {_DISPLAY_SET}; return one.isLoaded !== false && !one.loading; }}"
         self._page.wait_for_function(read, arg=series_instance_uid, timeout=_PATIENCE * 1000)
         self._await_rendered()
+
+    def read_document(self, series_instance_uid: str, words: str) -> str:
+        """Open a report that has no place on an image, and wait for these words of it; all that is shown of it."""
+        identity = self._page.evaluate(f"uid => {_DISPLAY_SET}?.displaySetInstanceUID", series_instance_uid)
+        entry = self._page.locator(f'[id="thumbnail-{identity}"]')
+        entry.scroll_into_view_if_needed()
+        entry.dblclick()
+        shown = self._page.locator(_PANE)
+        shown.get_by_text(words).first.wait_for(timeout=_PATIENCE * 1000)
+        return shown.inner_text()
 
     def series(self) -> list[tuple[str, str]]:
         """Modality and description of what the study's panel lists, in its order."""

@@ -24,7 +24,7 @@ SAID_OTHERWISE = {
     "SOURCE": "Source (attribute)",
 }
 # Context groups that have named the concept, and name another by now.
-OF_ANOTHER_EDITION = {"FINDINGS", "SUMMARY", "PROCEDURES"}
+OF_ANOTHER_EDITION = {"FINDINGS", "IMPRESSIONS", "SUMMARY", "PROCEDURES"}
 MODULES = sorted(Path(sr_writer.__file__).parent.rglob("*.py"))
 
 

@@ -233,9 +233,10 @@ def test_one_demonstration_model_makes_it_a_demonstration(study: Study) -> None:
 
 
 def algorithm(dataset: Dataset) -> list[tuple[str, str]]:
-    (container,) = [one for one in items(dataset, "CONTAINER") if code(one) == "121072"]
-    modifiers = (one for one in container.ContentSequence if one.RelationshipType == "HAS CONCEPT MOD")
-    return [(one.ConceptNameCodeSequence[0].CodeMeaning, str(one.get("TextValue", ""))) for one in modifiers]
+    named = [
+        (one.ConceptNameCodeSequence[0].CodeMeaning, str(one.get("TextValue", ""))) for one in dataset.ContentSequence
+    ]
+    return [(name, value) for name, value in named if name.startswith("Algorithm")]
 
 
 def test_who_wrote_the_sentences_is_coded_beside_them_and_in_the_header(study: Study) -> None:
@@ -321,6 +322,22 @@ def test_the_plain_text_says_the_same_words_as_the_coded_report(study: Study) ->
     plain, coded = written(study, TEXT), written(study)
     assert [one.TextValue for one in items(plain, "TEXT")] == [one.TextValue for one in items(coded, "TEXT")]
     assert not list(items(plain, "NUM"))
+
+
+@pytest.mark.parametrize("form", [CODED, TEXT, PDF, PAGE], ids=lambda one: one.sop_class)
+def test_a_sentence_may_rest_on_nothing_where_nothing_was_found(form: ResultFormat, study: Study) -> None:
+    nothing = replace(BY_TEMPLATE, sentences=(Sentence("No model reports a finding.", ()),))
+    dataset = written(study, form, impression=nothing, facts=Facts(()), sources=())
+    assert not [one for one in items(dataset) if code(one) == "121071" or not one.get("ContentSequence", [1])]
+    if form == PDF:
+        assert "No model reports a finding." in text_of(dataset)
+
+
+def test_viewers_that_show_sections_alone_show_every_fact_once(study: Study) -> None:
+    sections = {code(one): one for one in written(study).ContentSequence}
+    told = [one.TextValue for one in sections["121070"].ContentSequence]
+    assert [one[:4] for one in told] == ["[F2]", "[F1]", "[F3]", "[F4]", "[F5]"]
+    assert [one.TextValue for one in sections["121072"].ContentSequence] == [one.text for one in SENTENCES]
 
 
 def test_the_page_shows_no_image_and_names_nobody(study: Study) -> None:
