@@ -2,8 +2,9 @@
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from config.places import user_name
 from config.settings import Settings
@@ -55,27 +56,27 @@ class _Endpoint:
         return ""
 
 
-def closed(settings: Settings, *, beside_itself: bool = False) -> Iterator[Fault]:
-    """One for each that cannot be opened; `beside_itself`, what this data folder's own processes have is none."""
+def closed(settings: Settings, *, beside: Collection[Path] = ()) -> Iterator[Fault]:
+    """One for each that cannot be opened; what processes of the data folders `beside` have is none."""
     listener, http = _Endpoint("listener", settings.listener.host, settings.listener.port), settings.http
     if error := listener.refusal():
-        holder = _own_listener(settings)
-        if not (holder and beside_itself and error.errno == errno.EADDRINUSE):
-            yield listener.fault(error, holder)
-    own = {said.port for said in all_running(settings.data).values()} if beside_itself else set()
+        its_own = error.errno == errno.EADDRINUSE and any(_own_listener(settings, data) for data in beside)
+        if not its_own:
+            yield listener.fault(error, _own_listener(settings, settings.data))
+    own = {said.port for data in beside for said in all_running(data).values()}
     health = _Endpoint("http", http.host, http.port)
     if http.port and (error := health.refusal()) and not (http.port in own and error.errno == errno.EADDRINUSE):
         yield health.fault(error)
 
 
-def _own_listener(settings: Settings) -> str:
+def _own_listener(settings: Settings, data: Path) -> str:
     """The listener of this very data folder that has the port: one that outlived its node, or was started by itself."""
-    for name, said in all_running(settings.data).items():
-        if name.partition("-")[0] == "listen" and _serves(settings, name):
+    for name, said in all_running(data).items():
+        if name.partition("-")[0] == "listen" and _serves(settings, data, name):
             return f". {name} of this data folder runs without a node: stop it (kill {said.pid}), then start again"
     return ""
 
 
-def _serves(settings: Settings, name: str) -> bool:
+def _serves(settings: Settings, data: Path, name: str) -> bool:
     """Whether that listener has the port, or does not say which it has."""
-    return ask(settings.data, name).dicom_port in {None, settings.listener.port}
+    return ask(data, name).dicom_port in {None, settings.listener.port}

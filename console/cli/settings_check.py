@@ -6,7 +6,7 @@ What `up` would stop at, what would keep it from its work, and, as remarks, what
 import grp
 import os
 import pwd
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -18,6 +18,7 @@ from config.places import SERVICE_SETTINGS, missing_places, nowhere
 from config.rules import Rule, named_models, names_twice, sound_rules
 from config.settings import Settings
 from config.sources import Fault
+from console.cli.service_units import behind, of_settings
 from domain.errors import ConfigurationError
 from inference_worker.engines.libraries import LIBRARIES, is_installed
 from models import installed as packages
@@ -47,7 +48,14 @@ def check(file: Path | None) -> Checked:
     except ConfigurationError as error:
         return Checked([*error.lines])
     checked = Checked([*loaded.complaints, *unknown_variables()])
-    _add(loaded, checked, _faults(loaded.settings))
+    units = of_settings(loaded.sources.file)
+    _add(loaded, checked, _faults(loaded.settings, [loaded.settings.data, *(one.data for one in units)]))
+    _add(loaded, checked, behind(loaded.settings, units))
+    checked.remarks += [
+        f"{name} of {one.name} stands above this file: sudo systemctl cat {one.name}"
+        for one in units
+        for name in one.variables
+    ]
     if loaded.sources.file and loaded.sources.file.absolute() == SERVICE_SETTINGS:
         _add(loaded, checked, nowhere(loaded.settings))
         checked.complaints += _closed_to_the_service(loaded.sources.file)
@@ -87,12 +95,13 @@ def _add(loaded: Loaded, checked: Checked, faults: Iterable[Fault]) -> None:
         (checked.complaints if fault.certain else checked.remarks).append(loaded.line(fault))
 
 
-def _faults(settings: Settings) -> Iterator[Fault]:
+def _faults(settings: Settings, own: Collection[Path]) -> Iterator[Fault]:
+    """Of the settings on this machine, where the node's own processes are those of the data folders `own`."""
     places = list(missing_places(settings))
     yield from places
     if not any(("data",) in one.paths for one in places):
         yield from _of_own_database(settings)
-    yield from closed(settings, beside_itself=True)
+    yield from closed(settings, beside=own)
     yield from _of_peers(settings)
     yield from unusable(settings)
     yield from _of_worker(settings)

@@ -52,9 +52,10 @@ def test_it_runs_as_a_user_of_its_own_whose_data_nobody_else_may_read(service: M
 
 
 def test_who_may_not_read_the_settings_is_told_how_to_go_on(service: Machine) -> None:
-    done = service.run("runuser", "-u", "games", "--", NODE / "bin/dicom-node", "status", "--config", SETTINGS)
-    assert done.returncode == 1
-    assert f"{SETTINGS}: cannot be read: it is not this user's; run this with sudo" in done.stderr
+    for words in (("status", "--config"), ("config", "check"), ("reload", "--config")):
+        done = service.run("runuser", "-u", "games", "--", NODE / "bin/dicom-node", *words, SETTINGS)
+        assert done.returncode == 1
+        assert f"{SETTINGS}: cannot be read: it is not this user's; run this with sudo" in done.stderr
 
 
 def test_a_study_that_is_sent_to_it_has_its_results_behind_all_walls(service: Machine) -> None:
@@ -73,7 +74,7 @@ def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_
     assert service.run("systemctl", "reload", UNIT).returncode != 0
     said = journal(service, "--lines=40")
     assert "up: taken over: listener.callers" in said
-    assert f"{SETTINGS}:7: listener.port" in said
+    assert f"{SETTINGS}:8: listener.port" in said
     assert (shown(service, "MainPID"), shown(service, "ActiveState")) == (before, "active")
     change(service, lambda _: right)
 
@@ -108,7 +109,7 @@ def test_a_wrong_setting_is_told_with_its_line_and_not_tried_for_ever(service: M
     service.run("systemctl", "restart", UNIT)
     wait_for(lambda: shown(service, "ActiveState") == "failed", 60, "the end", service.said)
     said = journal(service, "--lines=20")
-    assert f"{SETTINGS}:7: listener.port" in said
+    assert f"{SETTINGS}:8: listener.port" in said
     assert shown(service, "ExecMainStatus") == "2"
     change(service, lambda _: right)
     restart(service)
@@ -119,15 +120,34 @@ def test_a_data_folder_elsewhere_is_made_the_services_own_and_one_of_somebody_el
 ) -> None:
     right = printed(service, "cat", SETTINGS)
     change(service, lambda text: text.replace(str(DATA), "/srv/ai"))
-    assert service.node("service", "install").returncode == 0
+    refused = service.node("service", "install")
+    assert (refused.returncode, f"the service has its node in {DATA}" in refused.stderr) == (1, True)
+    assert service.node("service", "install", "--empty").returncode == 0
     await_start(service)
     assert printed(service, "stat", "--format=%U %a", "/srv/ai") == "dicom-node 700"
     service.run("chown", "games", "/srv/ai")
     refused = service.node("service", "install")
     assert refused.returncode == 1
     assert "/srv/ai belongs to another user than dicom-node" in refused.stderr
+    service.run("chown", "dicom-node", "/srv/ai")
+    service.run("systemctl", "stop", UNIT)
     change(service, lambda _: right)
-    service.node("service", "install")
+    assert service.node("service", "install").returncode == 0
+    await_start(service)
+
+
+def test_data_that_are_copied_to_a_bigger_disk_as_the_page_says_are_the_services_there(service: Machine) -> None:
+    before = status(service)
+    change(service, lambda text: text.replace(str(DATA), "/data/dicom-node"))
+    refused = service.node("service", "install").stderr
+    for line in (line.strip().replace("sudo ", "") for line in refused.splitlines() if line.startswith("  sudo ")):
+        assert service.run("sh", "-c", line).returncode == 0, line
+    assert service.node("service", "install").returncode == 0
+    await_start(service)
+    assert "results" in status(service) and "/data/dicom-node" in printed(service, "cat", SETTINGS), before
+    service.run("systemctl", "stop", UNIT)
+    change(service, lambda text: text.replace("/data/dicom-node", str(DATA)))
+    assert service.node("service", "install").returncode == 0
     await_start(service)
 
 

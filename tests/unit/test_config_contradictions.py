@@ -145,7 +145,7 @@ def test_an_address_that_is_none_is_told_also_beside_the_node_that_has_the_port(
     settings = Settings.model_validate(
         {"data": tmp_path, "listener": {"host": wrong}, "http": {"host": wrong, "port": 23}}
     )
-    said = [one.said for one in ports.closed(settings, beside_itself=True)]
+    said = [one.said for one in ports.closed(settings, beside=[tmp_path])]
     assert [one.partition(":")[0] for one in said] == ["listener.host", "http.host"]
 
 

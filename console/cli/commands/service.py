@@ -20,7 +20,9 @@ from config.settings import Settings
 from console.cli.options import Json
 from console.cli.output import tell
 from console.cli.service_files import DATA, SETTINGS, UNITS, USER, USERS, Service, first_settings, user_line
+from console.cli.service_units import installed
 from domain.errors import ConfigurationError
+from roles.run_files import all_running
 from roles.table import ROLES
 
 app = typer.Typer()
@@ -55,17 +57,23 @@ def install(
     user: User = USER,
     role: RoleNames = None,
     start: Annotated[bool, typer.Option("--start/--no-start", help="Start it now, and at each boot.")] = True,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Leave the node behind that is in another folder than `data` says now.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make the user, the settings file and the unit that are not there, and start the service. Needs root.
 
-    To be run again after an upgrade, or when the port or the card has changed: what is there is brought up to date,
-    settings are left as they are.
+    To be run again after an upgrade, or when the port, the card or the data folder has changed: what is there is
+    brought up to date, settings are left as they are. No data are copied: a new folder without the node of the one
+    before is refused.
 
     Example:  dicom-node service install
     """
     _refuse_what_cannot_be(user)
     services = list(_services(config, user, role, data))
+    if not empty:
+        _refuse_to_begin_anew(services[0].data)
     _refuse_of_somebody_else(services[0].data, user)
     made = _make_settings(config, services[0].data)
     with readable_by_others():
@@ -232,6 +240,30 @@ def _hand_over(config: Path, data: Path, user: str) -> None:
         data.chmod(0o700)
 
 
+def _refuse_to_begin_anew(data: Path) -> None:
+    """Raises ConfigurationError where the service has its node in another folder, and it was not taken along whole."""
+    units = [one for one in installed() if one.data != data and _holds_a_node(one.data)]
+    runs = any(all_running(one.data) for one in units)
+    if not units or (_holds_a_node(data) and not runs):
+        return
+    before, new = quote(str(units[0].data)), quote(str(data))
+    lacks = (
+        f"still runs in {before}: what has come since it was copied to {new}"
+        if _holds_a_node(data)
+        else f"has its node in {before}, and there is none in {new}: what has come so far, and waits for a destination,"
+    )
+    raise ConfigurationError(
+        f"the service {lacks} would stay behind. To take it along, with its owners, and then run this once more:",
+        f"  sudo systemctl stop {' '.join(one.name for one in units)}",
+        f"  sudo mkdir -p {new} && sudo cp -a {before}/. {new}",
+        "For a node that goes on without: --empty. Nothing was changed.",
+    )
+
+
+def _holds_a_node(data: Path) -> bool:
+    return any((data / one).exists() for one in ("database", "objects", "spool"))
+
+
 def _refuse_of_somebody_else(data: Path, user: str) -> None:
     """Raises ConfigurationError where the folder is there and another user's; systemd sees to the usual one."""
     try:
@@ -275,7 +307,7 @@ def _tell(services: Sequence[Service], started: bool, made: bool, warnings: list
         f"  its state  systemctl status {names}",
         f"  its log    journalctl --follow --unit {one.name}",
         f"  studies    {one.program} status --config {one.config}",
-        f"  a change   edit the settings, then: systemctl reload {names}",
+        f"  a change   edit the settings, then: systemctl reload {names}; its log says what was taken over",
         *(f"WARNING: {line}" for line in warnings),
     )
 
