@@ -7,6 +7,7 @@ process.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -34,7 +35,8 @@ class LeasedLoop(Generic[T, R]):
     """One holder's share of one kind of work. Not for use by several threads.
 
     `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called while work goes on and
-    does not hang, for whoever wonders about a loop that does not come round.
+    does not hang, for whoever wonders about a loop that does not come round. `stop` tells its process to end: what that
+    cuts off is no fault of the row, and costs it no attempt.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class LeasedLoop(Generic[T, R]):
         holder: Holder,
         lease: float,
         alive: Callable[[], None] = lambda: None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._ledger = ledger
         self._work = work
         self._holder = holder
         self._seconds = lease
         self._alive = alive
+        self._stop = stop or threading.Event()
         # By then every lease of an earlier life has run out.
         self._earlier_lives_until = time.monotonic() + lease
         self._server_was_away = False
@@ -95,12 +99,13 @@ class LeasedLoop(Generic[T, R]):
             self._at = lost
             item = self._work.load(transaction.connection, lost.row)
             ours = self._work.rows.owner(transaction.connection, lost.row) == self._holder.owner
-            # Waiting for a server costs no attempt.
-            spared = 1 if ours and self._server_was_away else 0
+            # Neither waiting for a server nor a restart costs an attempt.
+            stopped = self._work.rows.was_told_to_stop(transaction.connection, lost.row)
+            spared = 1 if stopped or (ours and self._server_was_away) else 0
             if not spared and self._work.policy.delay(item.attempts, item.age) is None:
                 self._work.ended(transaction, item, Retryable(f"its holder was lost {item.attempts} times"))
                 return True
-            reason = "its holder was lost; it is taken up again"
+            reason = f"its holder was {'stopped' if stopped else 'lost'}; it is taken up again"
             rows, attempts = self._work.rows, item.attempts - spared
             rows.move(transaction.connection, item.id, rows.lost, reason=reason, attempts=attempts)
             self._work.taken_back(transaction, item, reason)
@@ -153,7 +158,14 @@ class LeasedLoop(Generic[T, R]):
         leases = [one.lease for one in claimed]
         longest = self._work.longest(len(leases))
         return Renewal(
-            self._ledger.database, self._work.rows, self._holder, leases, self._seconds, longest, self._alive
+            self._ledger.database,
+            self._work.rows,
+            self._holder,
+            leases,
+            self._seconds,
+            longest,
+            self._alive,
+            self._stop,
         )
 
     def _outcomes(self, claimed: Sequence[Claimed[T]], sign: Callable[[], None]) -> Sequence[R | NodeError]:

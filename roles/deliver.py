@@ -101,8 +101,8 @@ def _loops(
     notes = NotesTo(objects, destination, aet, policy, timeout, reachability=reachability)
     work = DeliveryTo(context.ledger, objects, destination, aet, policy, timeout, reachability=reachability)
     holder = Holder(f"{holder_name('deliver', context)} to {destination.name}", life)
-    return LeasedLoop(context.ledger, notes, holder, _LEASE, alive), LeasedLoop(
-        context.ledger, work, holder, _LEASE, alive
+    return LeasedLoop(context.ledger, notes, holder, _LEASE, alive, context.stop), LeasedLoop(
+        context.ledger, work, holder, _LEASE, alive, context.stop
     )
 
 

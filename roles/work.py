@@ -45,6 +45,7 @@ def work(context: Context) -> None:
         Holder(holder_name("work", context), life),
         settings.models.lease,
         context.health.pulse,
+        context.stop,
     )
     notifications = context.database.listener(JOBS_CHANNEL)
     refresh = Throttled(_LOOKS, warm.refresh)

@@ -27,6 +27,7 @@ Condition: TypeAlias = ColumnElement[bool]
 
 # The statement's moment by the database's clock; an index can be searched with it.
 NOW: ColumnElement[datetime] = func.statement_timestamp(type_=DateTime(timezone=True))
+_TOLD_TO_STOP = ", which was told to stop"
 _MOST_ATTEMPTS = 2**31 - 2  # of an integer's: another role may have written what no count reaches
 
 
@@ -112,6 +113,18 @@ class LeaseTable(Generic[S, E]):
         for lease in sorted(leases, key=attrgetter("row")):
             statement = update(self.table).where(self._held_by(lease))
             connection.execute(statement.values(lease_until=NOW + timedelta(seconds=seconds)))
+
+    def note_stop(self, connection: Connection, leases: Iterable[Lease]) -> None:
+        """Say of those that are not lost that their holder was told to stop, and may end before their work does."""
+        reason = self.table.c.reason
+        for lease in sorted(leases, key=attrgetter("row")):
+            noted = update(self.table).where(self._held_by(lease), ~reason.endswith(_TOLD_TO_STOP))
+            connection.execute(noted.values(reason=reason + _TOLD_TO_STOP))
+
+    def was_told_to_stop(self, connection: Connection, row: uuid.UUID) -> bool:
+        """Whether the holder of the row was, as far as it could say so."""
+        told = select(self.table.c.reason.endswith(_TOLD_TO_STOP)).where(self.table.c.id == row)
+        return bool(connection.scalar(told))
 
     def fence(self, connection: Connection, lease: Lease) -> bool:
         """Lock the row for an outcome; False where the lease is lost, and then nothing may be written."""

@@ -256,6 +256,27 @@ def test_a_job_that_kills_every_worker_ends(requested: Bench, registry: Registry
     assert study(requested)[0] == "stuck"
 
 
+def test_what_a_restart_cuts_off_is_told_as_that_and_costs_no_attempt(requested: Bench, registry: Registry) -> None:
+    def is_told() -> bool:
+        return job(requested)[1].endswith(", which was told to stop")
+
+    for _ in range(3):  # as many as end a job whose holder was lost
+        life, stop = requested.life(), threading.Event()
+
+        def cut_off(stop: threading.Event = stop) -> None:
+            stop.set()
+            wait_for(is_told, 30, "the stop to be noted", lambda: str(job(requested)))
+            raise KeyboardInterrupt  # which nothing takes for a failure of the job
+
+        with pytest.raises(KeyboardInterrupt):
+            worker(requested, FakeChild(registry, during=cut_off), life=life, stop=stop).step()
+        life.close()
+    assert worker(requested, FakeChild(registry)).step()
+    assert requested.ask("SELECT state, attempts FROM dicom_node.jobs") == [("succeeded", 1)]
+    said = "%its holder was stopped; it is taken up again%"
+    assert requested.ask(f"SELECT count(*) FROM dicom_node.audit_entries WHERE entry LIKE '{said}'") == [(3,)]
+
+
 def test_a_try_that_failed_and_a_holder_that_was_lost_are_told_apart_on_the_trail(
     requested: Bench, registry: Registry
 ) -> None:

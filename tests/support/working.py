@@ -1,5 +1,6 @@
 """The node's handlers from routing to the plan of a delivery, one call each, with a model process of our own making."""
 
+import threading
 import uuid
 import zlib
 from collections.abc import Callable, Sequence
@@ -130,6 +131,7 @@ def worker(
     alive: Callable[[], None] = lambda: None,
     ledger: Ledger | None = None,
     when_ended: WhenEnded = no_request,
+    stop: threading.Event | None = None,
 ) -> LeasedLoop[Job, Inferred]:
     """A worker whose model process is `child`, in a life of its own; it commits to `ledger`, by default its role's."""
     inference = Inference(
@@ -143,7 +145,8 @@ def worker(
         alongside=lambda model: together,
         when_ended=when_ended,
     )
-    return LeasedLoop(ledger or bench.as_process("work"), inference, Holder(name, life or bench.life()), lease, alive)
+    holder = Holder(name, life or bench.life())
+    return LeasedLoop(ledger or bench.as_process("work"), inference, holder, lease, alive, stop)
 
 
 def write_and_plan(
