@@ -70,7 +70,7 @@ def any_database(settings: Settings) -> Iterator[tuple[str, str]]:
         return
     if not has_database(settings):
         why = "it is a file" if settings.data.is_file() else "no node has run there"
-        instead = f"give --data or --database{_service(settings)}"
+        instead = f"give --data or --database{of_the_service(settings)}"
         raise ConfigurationError(f"no database in {settings.data}: {why}; {instead}")
     ends = time.monotonic() + _TAKING_TURNS
     while time.monotonic() < ends:
@@ -142,7 +142,7 @@ def _or_as_owner(data: Path) -> str:
         return ", or as the node's own user"
 
 
-def _service(settings: Settings) -> str:
+def of_the_service(settings: Settings) -> str:
     """Where this machine has the service, and nobody said which node is meant: how that one is asked."""
     if settings.data != Settings.model_fields["data"].default or not SERVICE_SETTINGS.parent.is_dir():
         return ""

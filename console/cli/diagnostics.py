@@ -12,16 +12,19 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
+from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
 from console.cli.looks import Look, Mark
-from console.cli.output import moment, size
+from console.cli.output import size
+from console.cli.service_files import DATA
+from console.cli.service_units import installed
 from domain.errors import NodeError
 from inference_worker.engines.libraries import LIBRARIES
 from models import installed as packages
 from models.registry import Package
 from roles.data_folder import open_to_others
-from roles.database import KEEPER, reading, refuse_unusable
+from roles.database import KEEPER, of_the_service, reading, refuse_unusable
 from roles.devices import setup
 from roles.identity_key import key_fault
 from roles.run_files import running
@@ -30,7 +33,6 @@ from store.embedded_cluster import is_installed
 from store.granting import excess
 from store.grants import WHOEVER
 from store.identity_key import known
-from store.pauses import all_paused
 from store.queries.schema import schema_is_ready
 
 # Extras of the installation that `doctor` looks for: what each is for, and whether one machine that does everything
@@ -57,7 +59,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _engines()
     yield from _walls(settings)
     yield from _models(settings)
-    yield from _paused(settings)
+    yield from kept(settings)
 
 
 def _port(settings: Settings) -> Iterator[Look]:
@@ -69,11 +71,23 @@ def _port(settings: Settings) -> Iterator[Look]:
         try:
             door.bind((host, port))
         except OSError as error:
-            said = f"{host}:{port} is taken" + (" by this node's listener" if ours else f": {error.strerror}")
+            by = " by this node's listener" if ours else f": {error.strerror}{of_the_service(settings)}"
+            said = f"{host}:{port} is taken{by}"
             yield Look("DICOM port", Mark.OK if ours else Mark.LACKING, said)
             return
-    another = "; this node's listener runs on another: its settings file is not the one read here (--config)"
-    yield Look("DICOM port", Mark.OK, f"{host}:{port} is free{another if ours else ''}")
+    yield Look("DICOM port", Mark.OK, f"{host}:{port} is free{_elsewhere(settings) if ours else ''}")
+
+
+def _elsewhere(settings: Settings) -> str:
+    """Why this node's listener has another port than the settings that are read here say."""
+    its = [
+        f"{one.name} sets {name}, which stands above the settings file: sudo systemctl cat {one.name}"
+        for one in installed()
+        for name in one.variables
+        if one.data == settings.data.absolute() and name.startswith("DICOM_NODE_LISTENER")
+    ]
+    file = "its settings file is not the one read here (--config), or was changed since it began"
+    return f"; this node's listener runs on another: {', '.join(its) or file}"
 
 
 def _disk(settings: Settings) -> Iterator[Look]:
@@ -135,6 +149,8 @@ def _embedded(settings: Settings) -> Look:
         user = refuse_unusable(settings)
     except NodeError as error:
         return Look("database", Mark.LACKING, str(error))
+    if user == "nobody" and settings.data == DATA:
+        return Look("database", Mark.OK, "embedded; `dicom-node service install` makes the user that it runs as")
     if user == "nobody":
         said = "embedded; it runs as nobody, as other programs may: make a user of its own, and set database.user"
         return Look("database", Mark.NOTED, said)
@@ -155,15 +171,6 @@ def _known_key(settings: Settings) -> str | None:
             return known(connection)
     except NodeError:
         return None
-
-
-def _paused(settings: Settings) -> Iterator[Look]:
-    """What a person holds back; of a database that does not run, nothing is known."""
-    if settings.database.url is None and running(settings.data, KEEPER) is None:
-        return
-    with suppress(NodeError), reading(settings) as database, database.transaction() as connection:
-        for one in all_paused(connection):
-            yield Look(f"{one.kind} {one.name}", Mark.NOTED, f"{one.said}, since {moment(one.since)}")
 
 
 def _extras() -> Iterator[Look]:

@@ -226,6 +226,7 @@ LOOKS: Mapping[str, str] = {
     "wall NAME": "nothing, as long as `walls` is not named",
     "walls": 'a newer kernel, or `models.walls = "available"` ([security](security.md#a-model-package))',
     "model NAME": "`dicom-node models verify NAME` names all that is wrong with it",
+    "results to NAME": "`dicom-node destinations probe NAME` says why it does not answer; what waits is sent then",
     "NAME NAME": "a person paused this model or destination: `dicom-node models resume NAME`, or "
     "`dicom-node destinations resume NAME`",
     "models": "`dicom-node models pull --list`, or mend `models.folder`",
@@ -325,7 +326,7 @@ def refusals() -> set[tuple[int, ...]]:
 def looks() -> set[str]:
     """What `doctor` looks at, with NAME where the code puts one."""
     found = set()
-    for file in ("diagnostics.py", "door_looks.py"):
+    for file in ("diagnostics.py", "door_looks.py", "database_looks.py"):
         for one in ast.walk(ast.parse((ROOT / "console" / "cli" / file).read_text())):
             if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Look":
                 found.add(_text(one.args[0]))

@@ -4,6 +4,8 @@ import json
 import os
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
 from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -13,12 +15,21 @@ import pytest
 from typer.testing import CliRunner
 
 from config.loading import load_settings
-from console.cli import diagnostics
+from config.settings import Destination, Settings
+from console.cli import database_looks, diagnostics, service_units
 from console.cli.app import app
+from console.cli.commands import doctor as command
+from console.cli.installation import here
+from console.cli.looks import Mark
+from console.cli.service_files import DATA, Service
+from consumers.destinations import profiled_destinations
 from models.signing import generate_key
 from roles.run_files import RunFile, publish
+from store import embedded_user
+from store.destinations import SeenDestination
 from tests.support.model_packages import write_package
 from tests.support.node import let_others_pass
+from tests.support.records import BEGUN
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +85,57 @@ def test_a_free_port_is_not_all_that_is_said_of_it_while_this_nodes_listener_run
         stack.callback(os.close, publish(settings.data, "listen", RunFile(os.getpid(), "127.0.0.1", 1, "listen", "")))
         (found,) = diagnostics._port(settings)
     assert found.said.endswith(
-        "is free; this node's listener runs on another: its settings file is not the one read here (--config)"
+        "is free; this node's listener runs on another: its settings file is not the one read here (--config), or was"
+        " changed since it began"
     )
+
+
+def test_a_port_that_the_units_variable_sets_is_not_blamed_on_the_settings_file(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_units, "UNITS", tmp_path / "units")
+    settings = load_settings(config)
+    unit = tmp_path / "units" / "dicom-node.service"
+    unit.parent.mkdir()
+    one = Service(program=Path("/usr/bin/true"), config=config, data=settings.data)
+    unit.write_text(f"{one.unit()}\n[Service]\nEnvironment=DICOM_NODE_LISTENER__PORT=11113\n")
+    with ExitStack() as stack:
+        stack.callback(os.close, publish(settings.data, "listen", RunFile(os.getpid(), "127.0.0.1", 1, "listen", "")))
+        (found,) = diagnostics._port(settings)
+    assert "dicom-node.service sets DICOM_NODE_LISTENER__PORT, which stands above the settings file" in found.said
+
+
+def test_before_there_is_a_service_the_machine_is_looked_at_as_the_service_would_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    installed = replace(here(), in_repository=False)
+    for name, there in (("here", lambda: installed), ("_BOOTED", tmp_path), ("SETTINGS", tmp_path / "none")):
+        monkeypatch.setattr(command, name, there)
+    assert command._as_a_service(Settings()).data == DATA
+    monkeypatch.setattr(embedded_user.os, "geteuid", lambda: 0)
+    look = diagnostics._embedded(Settings(data=DATA))
+    assert (look.mark, "service install` makes the user" in look.said) == (Mark.OK, True)
+    (tmp_path / "dicom-node-data").mkdir()
+    assert command._as_a_service(Settings()) == Settings()
+    assert command._as_a_service(Settings(data=tmp_path)).data == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "said"),
+    [(None, "has never answered; last asked "), (BEGUN, "has not answered since ")],
+)
+def test_a_destination_that_does_not_answer_is_told_with_since_when_and_how_to_ask_it(
+    seen_at: datetime | None, said: str
+) -> None:
+    (one,) = profiled_destinations(Settings(destinations=(Destination.model_validate("PACS@10.1.0.9:104"),)))
+    silent = SeenDestination("PACS", one.destination.address, None, "", seen_at, None, BEGUN, "No route to host")
+    (look,) = database_looks._silent(one, silent)
+    assert (look.what, look.mark) == ("results to PACS", Mark.NOTED)
+    assert look.said.startswith(said)
+    assert look.said.endswith(": No route to host; its results wait; dicom-node destinations probe PACS asks again")
+    assert not [*database_looks._silent(one, replace(silent, error=""))]
+    assert not [*database_looks._silent(one, None)]
 
 
 def test_a_port_that_somebody_else_has_is_lacking(config: Path) -> None:

@@ -1,17 +1,21 @@
 """`doctor`: what this machine has and lacks for the node, and how to get it."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import typer
 
+from config.settings import Settings
 from console.cli.diagnostics import examine, lacking
-from console.cli.installation import advised
+from console.cli.installation import advised, here
 from console.cli.looks import Mark
 from console.cli.options import Config, Data, DatabaseUrl, Json, ModelFolder, settings_from
 from console.cli.output import print_json, screen, styled, table
+from console.cli.service_files import DATA, SETTINGS
 
 app = typer.Typer()
 
+_BOOTED = Path("/run/systemd/system")  # where systemd runs the machine, sd_booted(3)
 _STYLES = {Mark.OK: "green", Mark.NOTED: "yellow", Mark.LACKING: "bold red"}
 
 
@@ -29,7 +33,7 @@ def doctor(
 
     Example:  dicom-node doctor --config node.toml
     """
-    settings = settings_from(config, data=data, database__url=database, models__folder=models)
+    settings = _as_a_service(settings_from(config, data=data, database__url=database, models__folder=models))
     looks = [replace(one, said=advised(one.said)) for one in examine(settings)]
     if as_json:
         print_json({"ok": not lacking(looks), "looks": [asdict(one) for one in looks]})
@@ -38,3 +42,11 @@ def doctor(
         screen().print(table("", ("what", "", "found, and what to do"), rows))
     if lacking(looks):
         raise typer.Exit(1)
+
+
+def _as_a_service(settings: Settings) -> Settings:
+    """Where nobody says which node is meant and none is here: as `service install`, the next step, would have it."""
+    named = settings.data != Settings.model_fields["data"].default or settings.data.exists()
+    if named or SETTINGS.exists() or not _BOOTED.is_dir() or here().in_repository:
+        return settings
+    return settings.model_copy(update={"data": DATA})

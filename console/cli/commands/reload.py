@@ -11,6 +11,7 @@ from console import json_views
 from console.cli.options import Config, Data, Json, settings_from
 from console.cli.output import complain, print_json, say
 from domain.errors import ConfigurationError
+from roles.database import of_the_service
 from roles.reload import Answer, last_answer, reloadable
 
 app = typer.Typer()
@@ -33,9 +34,9 @@ def reload(data: Data = None, config: Config = None, as_json: Json = False) -> N
     settings = settings_from(config, data=data)
     if not settings.data.is_dir():
         raise ConfigurationError(
-            f"there is no folder {settings.data}: no node has run there; give --data or --config. Where"
-            " `data` was changed, that waits for a restart (of a service: for `dicom-node service install`), and moves"
-            " nothing"
+            f"there is no folder {settings.data}: no node has run there; give --data or --config"
+            f"{of_the_service(settings)}. Where `data` was changed, that waits for a restart (of a service: for"
+            " `dicom-node service install`), and moves nothing"
         )
     asked = reloadable(settings.data)
     if not asked:

@@ -1,0 +1,46 @@
+"""What `doctor` finds in the node's database, where that runs: who has not answered, and what a person holds back."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from shlex import quote
+
+from config.settings import Settings
+from console.cli.looks import Look, Mark
+from console.cli.output import moment
+from consumers.destinations import ProfiledDestination, profiled_destinations
+from domain.errors import NodeError
+from roles.database import KEEPER, reading
+from roles.run_files import running
+from store import destinations
+from store.destinations import SeenDestination
+from store.pauses import Pause, all_paused
+
+
+def kept(settings: Settings) -> Iterator[Look]:
+    """Nothing is known where the database does not run: none is started to be asked."""
+    if settings.database.url is None and running(settings.data, KEEPER) is None:
+        return
+    with suppress(NodeError), reading(settings) as database:
+        with database.transaction() as connection:
+            seen = {(one.name, one.address): one for one in destinations.all_seen(connection)}
+            paused = all_paused(connection)
+        for one in profiled_destinations(settings):
+            yield from _silent(one, seen.get((one.name, one.destination.address)))
+        yield from map(_paused, paused)
+
+
+def _silent(one: ProfiledDestination, seen: SeenDestination | None) -> Iterator[Look]:
+    """One that did not answer when it was last asked; who was not asked yet may be there."""
+    if seen is None or not seen.error:
+        return
+    since = (
+        f"has not answered since {moment(seen.seen_at)}"
+        if seen.seen_at
+        else f"has never answered; last asked {moment(seen.tried_at)}"
+    )
+    probe = f"dicom-node destinations probe {quote(one.name)}"
+    yield Look(f"results to {one.name}", Mark.NOTED, f"{since}: {seen.error}; its results wait; {probe} asks again")
+
+
+def _paused(one: Pause) -> Look:
+    return Look(f"{one.kind} {one.name}", Mark.NOTED, f"{one.said}, since {moment(one.since)}")
