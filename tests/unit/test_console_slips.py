@@ -84,8 +84,15 @@ def test_where_no_node_is_named_and_the_service_is_here_its_settings_are(
     monkeypatch.setattr(database, "SERVICE_SETTINGS", tmp_path / "etc" / "node.toml")
     assert "--config" not in run("status").stderr
     (tmp_path / "etc").mkdir()
-    assert f"; of the service: --config {tmp_path}/etc/node.toml" in run("status").stderr
+    for words in ("status", "reload"):
+        assert f"; of the service: --config {tmp_path}/etc/node.toml" in run(words).stderr
     assert "of the service" not in run("status", "--data", tmp_path).stderr
+
+
+@pytest.mark.parametrize("words", ["hold 3f2a", "cancel 3f2a", "models pause ct_lung", "destinations pause PACS"])
+def test_a_reason_that_is_not_given_is_a_slip_of_the_command_line_wherever_one_is_asked_for(words: str) -> None:
+    done = run(*words.split())
+    assert (done.exit_code, "--reason" in done.stderr) == (2, True)
 
 
 def test_a_reload_of_a_folder_that_is_not_there_promises_nothing(tmp_path: Path) -> None:

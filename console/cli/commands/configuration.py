@@ -20,7 +20,12 @@ group = typer.Typer(help="The settings: check them, show them.", no_args_is_help
 app.add_typer(group, name="config")
 
 File = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help="TOML settings file; DICOM_NODE_CONFIG where it is left out.")
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="TOML settings file; DICOM_NODE_CONFIG where it is left out.",
+        readable=False,  # whoever reads it says what to do
+    ),
 ]
 
 

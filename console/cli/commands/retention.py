@@ -51,6 +51,8 @@ def hold(
     if study is None:
         _list_holds(settings, as_json)
         return
+    if not reason:  # which Typer asks for only where no list can be meant
+        raise typer.BadParameter("say in words why the study is kept", param_hint="--reason")
     said = why(reason, "why the study is kept")
     with reading(settings, OPERATOR) as source:
         found = find_study(source, study)
