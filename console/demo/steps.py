@@ -118,13 +118,15 @@ def _written(path: StudyPath) -> Iterator[Step]:
         results = [one for one in path.results if one.job_id == job.id]
         if results:
             text = ", ".join(f"{one.kind} of {size(one.size)}" for one in results)
-            yield Step("written", text, max(one.written_at for one in results))
+            yield Step("written", f"{job.model}: {text}", max(one.written_at for one in results))
 
 
 def _delivered(path: StudyPath) -> Iterator[Step]:
+    models = {job.id: job.model for job in path.jobs}
     for one in path.deliveries:
-        if one.state in _STORED and one.job_id:
-            yield Step("delivered", f"{_answers(one) or 'nothing to store'} at {one.destination}", one.since)
+        if one.state in _STORED and one.job_id in models:
+            said = f"{models[one.job_id]}: {_answers(one) or 'nothing to store'} at {one.destination}"
+            yield Step("delivered", said, one.since)
 
 
 def _summed_up(path: StudyPath) -> Iterator[Step]:

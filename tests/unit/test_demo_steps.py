@@ -39,9 +39,22 @@ def test_a_whole_way_is_told_in_its_order() -> None:
     ]  # fmt: skip
     assert [step.at for step in told] == sorted(step.at for step in told)
     assert told[0].text == "140 instances, 73.7 MB, from CT; association released"
-    assert told[-1].text == "SR stored (status 0000H) at PACS"
+    assert told[-1].text == "ct_lung: SR stored (status 0000H) at PACS"
     assert arrived(WHOLE)
     assert not dead_end(WHOLE)
+
+
+def test_results_of_two_models_are_told_apart_though_the_archive_took_the_same_of_both() -> None:
+    another = replace(JOB, id=JobId(new_id()), model="ct_nodules")
+    both = replace(
+        WHOLE,
+        jobs=(JOB, another),
+        results=(RESULT, replace(RESULT, job_id=another.id)),
+        deliveries=(DELIVERY, replace(DELIVERY, job_id=another.id)),
+    )
+    told = [(step.name, step.text) for step in settled(both)]
+    assert [name for name, _ in told].count("delivered") == [name for name, _ in told].count("written") == 2
+    assert len({*told}) == len(told)
 
 
 def test_a_segment_without_a_voxel_was_not_found() -> None:
