@@ -28,6 +28,7 @@ from roles.backup_files import (
     make_private,
     put_back,
     read_list,
+    refuse_place,
     write_list,
 )
 from roles.data_folder import prepare
@@ -47,8 +48,10 @@ def back_up(settings: Settings, folder: Path, config: Path | None, *, key: bool 
     """Bring the backup in `folder` up to date, or make it; what it says of itself.
 
     Of a node that runs, what the index has not read yet is not in it; of one that does not, the spool is. `config` is
-    the settings file, which goes along, and so does the identity key unless `key` is false.
+    the settings file, which goes along, and so does the identity key unless `key` is false. Raises ConfigurationError
+    where the folder is in the data folder, or somebody else's.
     """
+    refuse_place(folder, settings.data)
     make_private(folder)
     before = _said(folder)
     known = {one.key: one for one in read_list(folder / before.listing)} if before else {}

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from store.objects import DirectoryStore
 
 SAID = "backup.json"
 OBJECTS = "objects"
+# What a backup that was broken off may have left, and a disk of its own has.
+_OWN = re.compile(r"objects|spool|settings\.toml|identity\.key|(database|objects)-\w+\.(dump|txt)|.*\.new|lost\+found")
 _PIECE = 4 << 20
 _DIGEST = 64  # letters of SHA-256
 
@@ -23,6 +26,24 @@ class Listed:
     key: str
     digest: str
     bytes: int
+
+
+def refuse_place(folder: Path, data: Path) -> None:
+    """Raises ConfigurationError for a folder that is in DATA or above it, or that holds somebody else's files."""
+    place, node = folder.resolve(), data.resolve()
+    if place.is_relative_to(node) or node.is_relative_to(place):
+        raise ConfigurationError(
+            f"{folder} and the data folder {data} lie in one another, and would be lost together: name a folder of"
+            " its own on another disk, such as /backup/node"
+        )
+    if (folder / SAID).exists():
+        return
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if others := sorted(one.name for one in folder.iterdir() if not _OWN.fullmatch(one.name)):
+            raise ConfigurationError(
+                f"{folder} holds other files ({others[0]!r}): a backup has a folder of its own, closed to everybody but"
+                f" its owner, such as {folder / 'node'}"
+            )
 
 
 def make_private(folder: Path) -> None:

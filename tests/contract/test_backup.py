@@ -32,6 +32,12 @@ def written(bench: Bench, registry: Registry) -> Bench:
     return bench
 
 
+@pytest.fixture
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is not the node's."""
+    return tmp_path_factory.mktemp("beside")
+
+
 def run(*words: object, code: int = 0) -> str:
     done = CliRunner().invoke(app, list(map(str, words)))
     assert done.exit_code == code, done.output
@@ -55,9 +61,9 @@ def trail(url: str) -> list[Any]:
 
 
 def test_a_restored_node_says_of_every_study_what_it_said_before(
-    written: Bench, database_url: str, empty_url: str, tmp_path: Path
+    written: Bench, database_url: str, empty_url: str, beside: Path
 ) -> None:
-    folder, data = tmp_path / "backup", tmp_path / "restored"
+    folder, data = beside / "backup", beside / "restored"
     at = ["--data", written.root, "--database", database_url]
     before, entries = said(written, written.root, database_url), trail(database_url)
     told = json.loads(run("backup", folder, *at, "--json"))
@@ -74,9 +80,9 @@ def test_a_restored_node_says_of_every_study_what_it_said_before(
 
 
 def test_the_same_folder_again_copies_what_is_new_and_mends_what_was_damaged_there(
-    written: Bench, database_url: str, tmp_path: Path
+    written: Bench, database_url: str, beside: Path
 ) -> None:
-    folder = tmp_path / "backup"
+    folder = beside / "backup"
     at = ["--data", written.root, "--database", database_url]
     first = json.loads(run("backup", folder, *at, "--json"))
     kept = sorted((folder / "objects").rglob("*.dcm"))
@@ -94,20 +100,40 @@ def test_the_same_folder_again_copies_what_is_new_and_mends_what_was_damaged_the
     assert len(list(folder.glob("database-*"))) == len(list(folder.glob("objects-*"))) == 1
 
 
+def test_a_backup_lies_in_a_folder_of_its_own_and_not_in_what_it_is_of(
+    written: Bench, database_url: str, beside: Path
+) -> None:
+    at = ["--data", written.root, "--database", database_url]
+    (beside / "link").symlink_to(written.root)
+    for place in (written.root, written.root / "backup", beside / "link" / "backup", written.root.parent):
+        assert "lie in one another, " in run("backup", place, *at, code=1)
+    assert not (written.root / "backup").exists()
+    others = beside / "others"
+    others.mkdir(mode=0o755)
+    (others / "letter.txt").write_text("")
+    assert "holds other files ('letter.txt'): a backup has a folder of its own" in run("backup", others, *at, code=1)
+    assert stat.S_IMODE(others.stat().st_mode) == 0o755
+    (others / "letter.txt").rename(others / "objects-0123.txt")  # of a backup that was broken off
+    (others / "lost+found").mkdir()
+    run("backup", others, *at)
+    (others / "note.txt").write_text("")
+    run("backup", others, *at)
+
+
 @pytest.fixture
-def backup(written: Bench, database_url: str, tmp_path: Path) -> Iterator[Path]:
-    run("backup", tmp_path / "backup", "--data", written.root, "--database", database_url)
-    yield tmp_path / "backup"
+def backup(written: Bench, database_url: str, beside: Path) -> Iterator[Path]:
+    run("backup", beside / "backup", "--data", written.root, "--database", database_url)
+    yield beside / "backup"
 
 
 def test_what_is_damaged_missing_or_not_empty_is_refused_and_nothing_is_left(
-    backup: Path, written: Bench, database_url: str, empty_url: str, tmp_path: Path
+    backup: Path, written: Bench, database_url: str, empty_url: str, beside: Path
 ) -> None:
-    data = tmp_path / "restored"
+    data = beside / "restored"
     to = ["--data", data, "--database", empty_url]
     assert "is not empty" in run("restore", backup, "--data", written.root, "--database", empty_url, code=1)
     assert "has a node's schema already" in run("restore", backup, "--data", data, "--database", database_url, code=1)
-    assert "is no backup of a node" in run("restore", tmp_path, *to, code=1)
+    assert "is no backup of a node" in run("restore", beside, *to, code=1)
     one = next((backup / "objects").rglob("*.dcm"))
     whole = one.read_bytes()
     for damage, why in ((whole[:-1] + b"x", "is damaged"), (None, "lacks the object")):
