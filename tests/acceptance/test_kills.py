@@ -127,6 +127,25 @@ def test_a_worker_killed_in_mid_inference_takes_its_model_along_and_runs_the_job
     assert _await_job(trial, phantom, "succeeded")["attempts"] == 2
 
 
+def test_a_worker_that_a_restart_cuts_off_in_mid_inference_says_so_and_costs_no_attempt(
+    trial: Trial, tmp_path: Path
+) -> None:
+    phantom = small("worker stopped")
+    model = _freeze_model(trial)
+    scan(trial.node, phantom.datasets(), tmp_path / "study")
+    _await_job(trial, phantom, "running")
+    kill_pid(trial.node.pid("work"), signal.SIGTERM)
+    trial.wait_for(
+        lambda: "was told to stop" in str(_await_job(trial, phantom, "running")["reason"]), "the stop to be noted"
+    )
+    dead = trial.node.kill("work")  # as its supervisor does once it has waited long enough
+    wait_for(lambda: not alive(model), 60, "the model process to be dead")
+    trial.node.wait_restarted("work", dead)
+    trial.await_home(phantom.uid("study"))
+    trial.assert_one_set(phantom.uid("study"))
+    assert _await_job(trial, phantom, "succeeded")["attempts"] == 1
+
+
 def test_a_model_killed_in_mid_inference_costs_one_attempt(trial: Trial, tmp_path: Path) -> None:
     phantom = small("model killed")
     model = _freeze_model(trial)
