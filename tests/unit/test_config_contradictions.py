@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 from config.loading import load_settings
 from config.places import missing_places, needed_places
 from config.settings import Settings
-from console.cli import settings_check
+from console.cli import service_user, settings_check
 from console.cli.app import app
 from domain.errors import ConfigurationError
 from roles import ports
+from tests.support.node import let_others_pass
 
 
 def complaint(**sections: Any) -> str:
@@ -187,16 +188,33 @@ def _read_only(*_: object, **__: object) -> None:
     raise OSError(errno.EROFS, "Read-only file system")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of another user are root's to make")
 def test_a_file_that_the_services_user_cannot_read_is_told_before_its_restart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file = tmp_path / "node.toml"
-    file.write_text(f'data = "{tmp_path / "data"}"\n')
-    other = pwd.getpwnam("nobody")
+    file, rules, key = (tmp_path / name for name in ("node.toml", "rules.toml", "closed/key"))
+    let_others_pass(tmp_path / "data")
+    key.parent.mkdir(mode=0o700)
+    key.write_text("0123456789abcdef0123456789abcdef")
+    rules.write_text("")
+    file.write_text(f'data = "{tmp_path / "data"}"\nmodels.rules = "{rules}"\nidentity.key_file = "{key}"\n')
     monkeypatch.setattr(settings_check, "SERVICE_SETTINGS", file)
-    monkeypatch.setattr(settings_check, "_SERVICE_USER", other.pw_name)
-    file.chmod(0o600)
-    (said,) = [one for one in settings_check.check(file).complaints if "chown" in one]
-    assert said.startswith(f"{file}: the service's user nobody cannot read it: sudo chown root:")
+    monkeypatch.setattr(service_user, "USER", "nobody")
+    for one in (file, rules, key):
+        one.chmod(0o600)
+
+    def told() -> list[str]:
+        return [one for one in settings_check.check(file).complaints if "the service's user nobody cannot read" in one]
+
+    said = told()
+    assert said[0].startswith(f"{file}: the service's user nobody cannot read {file}: sudo chown root:")
+    assert said[1].startswith(
+        f"{file}:2: models.rules: the service's user nobody cannot read {rules}: sudo chown root:"
+    )
+    assert said[2].startswith(f"{file}:3: identity.key_file: ") and f"it may not pass {key.parent}: " in said[2]
+    key.parent.chmod(0o711)
+    assert f" cannot read {key}: sudo chown root:" in told()[2]
     file.chmod(0o644)
-    assert not [one for one in settings_check.check(file).complaints if "chown" in one]
+    rules.chmod(0o604)
+    os.chown(key, pwd.getpwnam("nobody").pw_uid, 0)
+    assert not told()
