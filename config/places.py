@@ -35,11 +35,16 @@ def needed_places(settings: Settings) -> Iterator[Fault]:
         yield from nowhere(settings)
     said = unusable(settings.data.absolute())
     if not said:
-        yield from _room(settings)
+        yield from lacking_room(settings)
     else:
         # Of a container each sees its part: what checks the settings is none of those that write.
         part = _READ_ONLY in said and in_container()
         yield Fault(f"data: {said}", (("data",),), certain=not part)
+    yield from named_places(settings)
+
+
+def named_places(settings: Settings) -> Iterator[Fault]:
+    """Those beside the data folder, which a role by itself has prepared or sees a part of."""
     if settings.models.folder is not None:
         yield from _wrong("models.folder", settings.models.folder, folder=True)
     if settings.logging.file is not None:
@@ -170,12 +175,15 @@ def _disk(settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _room(settings: Settings) -> Iterator[Fault]:
+def lacking_room(settings: Settings) -> Iterator[Fault]:
     """Room that the disk does not have is never free: all that is done and delivered would go for it, in vain."""
-    place = _nearest(settings.data.absolute() / "objects")
+    images = settings.data.absolute() / "objects" / "instances"
+    if in_container() and settings.data.exists() and not images.exists():
+        return  # one that sees a part of the data and no images, whose disk is another
+    place = _nearest(images)
     total = shutil.disk_usage(place).total
     for name in ("keep_free", "until_free"):
-        if (wanted := getattr(settings.retention, name)) >= total:
+        if 0 < total <= (wanted := getattr(settings.retention, name)):
             yield Fault(
                 f"retention.{name} ({wanted}): the whole disk of {place} has {total} bytes: every study that is done"
                 f" would be removed, and that much is never free; {total // 10} would be a tenth of it",

@@ -23,6 +23,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "destinations": frozenset({"write", "deliver"}),
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
+    "retention": frozenset({"retain"}),
     "language_models": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.

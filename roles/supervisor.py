@@ -42,6 +42,7 @@ _TICK = 0.05  # s between two looks at the children
 # s that the roles have to stop. The listener takes the longest: it lets associations end, then aborts them.
 _GRACE = LONGEST_STOP + 3.0
 _DATABASE_GRACE = 20.0  # s for PostgreSQL's checkpoint
+_BETWEEN_LOOKS = 5.0  # s
 _DATABASE_PAUSE = 1.5  # s between two attempts to reach a database
 
 
@@ -50,7 +51,8 @@ class Supervisor:
     """Runs roles until `stop`. `say` gets a line while something holds up the start, then `ready` all reports.
 
     `begun` is called once the listeners have been started: what takes time and is no reason to let a scanner wait.
-    Whenever `asked` is set, what `read` gives is taken over as far as it needs no restart.
+    Whenever `asked` is set, what `read` gives is taken over as far as it needs no restart. `look` is called every few
+    seconds once all were ready, for they may wait again.
     """
 
     settings: Settings
@@ -60,6 +62,7 @@ class Supervisor:
     begun: Callable[[], None]
     asked: threading.Event = field(default_factory=threading.Event)
     read: Callable[[], Settings] | None = None
+    look: Callable[[], None] = lambda: None
     _in_force: Settings = field(init=False)
     _answer: Answer = field(default_factory=lambda: Answer(os.getpid()), init=False)
     _listeners: list[Child] = field(default_factory=list, init=False)
@@ -178,7 +181,7 @@ class Supervisor:
         return Child(name, lambda: Fork(name, bound))
 
     def _look_after(self) -> None:
-        wait = Wait(self.say)
+        wait, due = Wait(self.say), 0.0
         awaited = self._processes()
         for _ in loop_until(self.stop):
             self._tick()
@@ -186,6 +189,9 @@ class Supervisor:
                 awaited = self._still_awaited(awaited)
                 if awaited:
                     wait.goes_on(lambda: missing(self._reports()))
+            elif time.monotonic() >= due:
+                due = time.monotonic() + _BETWEEN_LOOKS
+                self.look()
 
     def _still_awaited(self, awaited: Sequence[Child]) -> Sequence[Child]:
         """Those of `awaited` that are not ready yet; once there is none, all are asked, and all ready is announced.

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import Permanent
+from store.columns import SCHEMA
 from store.database import server_at
 from store.embedded_cluster import programs_for
-from store.tables import SCHEMA
 
 # Of the settings in a URL, those that libpq knows by these names in its environment; no password in a command line.
 _ENVIRONMENT = {"host": "PGHOST", "passfile": "PGPASSFILE", "sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT"}

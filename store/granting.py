@@ -6,10 +6,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError
+from store.columns import SCHEMA
 from store.database import driver_connection
 from store.grants import APPLICATION_ROLE, role_of
 from store.rights import ALSO, PARTS, Verb, columns
-from store.tables import SCHEMA, inbox, offsets
+from store.tables import inbox, offsets
 
 _APPEND = f"{SCHEMA}.append_to_trail(bigint[], text[], bytea[])"
 _TRACE = f"{SCHEMA}.hosts_of_study(text)"

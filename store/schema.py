@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import ConfigurationError, Unavailable
 from store import granting
+from store.columns import SCHEMA
 from store.database import MissingRight, server_at, translated
-from store.tables import SCHEMA
 
 _MIGRATION_LOCK = 0x6D696772  # "migr": two nodes that start at once migrate one after the other
 # s to wait for a lock. Whoever may log in can hold the one above, and who reads a table holds up its change, behind

@@ -6,14 +6,12 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -23,40 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-SCHEMA = "dicom_node"
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    },
-)
+from store import columns
+from store.columns import lease_epoch, moment, turn
 
-
-def _moment(name: str, nullable: bool = False) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable)
-
-
-def _lease_epoch() -> Column[object]:
-    """How often a row was claimed: whoever holds an earlier claim may write nothing."""
-    return Column("lease_epoch", Integer, nullable=False, server_default=text("0"))
-
-
-def _turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:
-    """Whose work a leased row is, and when it is its turn among those of others (domain.turns)."""
-    return (
-        Column("sender", Text, nullable=False, server_default=""),  # AE title of who brought the study last
-        Column("turn", BigInteger, nullable=False, server_default=text("0")),
-        Column("served", BigInteger),  # the turn at which it was claimed last
-        Index(f"ix_{table}_turn", "turn", "not_before", "id", postgresql_where=text(f"state = '{waits}'")),
-        Index(f"ix_{table}_sender_turn", "sender", "turn", postgresql_where=text(f"state = '{waits}'")),
-        Index(f"ix_{table}_sender_served", "sender", "served"),
-        Index(f"ix_{table}_served", "served"),
-    )
-
+metadata = columns.metadata  # with every table that is made below
 
 studies = Table(
     "studies",
@@ -65,10 +33,10 @@ studies = Table(
     Column("study_uid", Text, nullable=False, unique=True),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("since"),
+    moment("since"),
     Column("revision", Integer, nullable=False, server_default=text("0")),  # how often it was complete
-    _moment("first_received"),
-    _moment("last_received"),
+    moment("first_received"),
+    moment("last_received"),
     # Spools with an object that a row names already and that is not synced yet: each lets go of what it holds.
     Column("unsynced", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     # Keyed digests of whom its instances name; those that a person found to be one patient's; whether they are two's.
@@ -76,7 +44,7 @@ studies = Table(
     Column("same_patient", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("two_patients", Boolean, nullable=False, server_default=text("false")),
     Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
-    _moment("images_removed_at", nullable=True),
+    moment("images_removed_at", nullable=True),
     Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
@@ -90,8 +58,8 @@ associations = Table(
     Column("calling_ae", Text, nullable=False),
     Column("called_ae", Text, nullable=False),
     Column("address", Text, nullable=False),
-    _moment("opened_at"),
-    _moment("closed_at", nullable=True),
+    moment("opened_at"),
+    moment("closed_at", nullable=True),
     Column("outcome", Text),
     Index("ix_associations_live", "id", postgresql_where=text("closed_at is null")),
 )
@@ -114,8 +82,8 @@ callers = Table(
     Column("address", Text, nullable=False),
     Column("accepted", BigInteger, nullable=False),  # associations
     Column("refused", BigInteger, nullable=False),
-    _moment("last_accepted", nullable=True),
-    _moment("last_refused", nullable=True),
+    moment("last_accepted", nullable=True),
+    moment("last_refused", nullable=True),
     Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
     Column("reason", Text, nullable=False),  # the last one's, in words
     PrimaryKeyConstraint("calling_ae", "address"),
@@ -167,7 +135,7 @@ instances = Table(
     Column("thickness", Double),  # Slice Thickness, mm
     Column("places", Integer),  # how many positions the frames of a multi-frame instance have
     Column("identity", ARRAY(Text)),  # keyed digests of whom it names (domain.identity)
-    _moment("received_at"),
+    moment("received_at"),
     Index(None, "study_id"),
     Index(None, "series_id"),
 )
@@ -182,12 +150,12 @@ conflicts = Table(
     Column("study_id", ForeignKey(studies.c.id), nullable=False),
     Column("association_id", Uuid, nullable=False),
     Column("object_key", Text, nullable=False),
-    _moment("received_at"),
+    moment("received_at"),
     Column("kind", Text, nullable=False, server_default="other bytes"),  # domain.identity.ConflictKind
     Column("identity", ARRAY(Text)),  # as an instance's
     Column("sent_study_id", ForeignKey(studies.c.id)),  # the study that these bytes name; null: of an earlier release
     Column("ended", Text, nullable=False, server_default=""),  # domain.identity.ConflictEnd; empty while it waits
-    _moment("adopted_at", nullable=True),  # when a person let other bytes take their place in the index
+    moment("adopted_at", nullable=True),  # when a person let other bytes take their place in the index
     UniqueConstraint("sop_uid", "digest"),
     Index(None, "study_id"),
     Index(None, "sent_study_id"),
@@ -197,7 +165,7 @@ holds = Table(
     "holds",
     metadata,
     Column("study_id", ForeignKey(studies.c.id), primary_key=True),
-    _moment("since"),
+    moment("since"),
     Column("reason", Text, nullable=False),
     Column("held_by", Text, nullable=False),
 )
@@ -208,7 +176,7 @@ removals = Table(
     metadata,
     Column("object_key", Text, primary_key=True),
     Column("sop_uid", Text, nullable=False),  # of the object; empty for a mask or a map, which no other row can name
-    _moment("removed_at"),
+    moment("removed_at"),
 )
 
 identity_key = Table(
@@ -229,7 +197,7 @@ quarantine = Table(
     Column("association_id", Uuid, nullable=False),
     Column("object_key", Text, nullable=False),  # empty where no bytes are left
     Column("reason", Text, nullable=False),
-    _moment("received_at"),
+    moment("received_at"),
     Column("study_id", ForeignKey(studies.c.id)),  # where its UIDs could be read
     Column("series_uid", Text, nullable=False, server_default=""),
     Column("set_aside", Boolean, nullable=False, server_default=text("false")),  # by a person: it can be read
@@ -248,7 +216,7 @@ decisions = Table(
     Column("inputs", JSONB, nullable=False, server_default=text("'{}'")),  # the series of each input by its name
     Column("reason", Text, nullable=False),
     Column("refusals", JSONB, nullable=False),
-    _moment("decided_at"),
+    moment("decided_at"),
     PrimaryKeyConstraint("study_id", "revision", "model"),
 )
 
@@ -267,23 +235,23 @@ jobs = Table(
     Column("input_set", Text, nullable=False),  # SHA-256 over the digests of its instances
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("since"),
-    _moment("requested_at"),
+    moment("since"),
+    moment("requested_at"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _moment("not_before"),
+    moment("not_before"),
     Column("owner", Text),
-    _moment("lease_until", nullable=True),
-    _lease_epoch(),
+    moment("lease_until", nullable=True),
+    lease_epoch(),
     Column("findings", JSONB),
-    _moment("finished_at", nullable=True),
+    moment("finished_at", nullable=True),
     Column("accepted", Boolean, nullable=False, server_default=text("false")),  # the study goes on without its result
     Column("result_number", Integer),  # of the study's results by this model, from 1; null until they are written
-    _moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
+    moment("withdrawn_at", nullable=True),  # when its results were taken back as wrong
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
-    _moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
+    moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
-    *_turn("jobs", "requested"),
+    *turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
@@ -300,21 +268,21 @@ summaries = Table(
     Column("findings_set", Text, nullable=False),  # SHA-256 over the runs whose findings it is about
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("since"),
-    _moment("requested_at"),
+    moment("since"),
+    moment("requested_at"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _moment("not_before"),
+    moment("not_before"),
     Column("owner", Text),
-    _moment("lease_until", nullable=True),
-    _lease_epoch(),
+    moment("lease_until", nullable=True),
+    lease_epoch(),
     Column("facts", JSONB(none_as_null=True)),  # domain.impressions.Facts
     Column("sources", JSONB(none_as_null=True)),  # of the facts: domain.impressions.FactSource
     Column("runs", JSONB(none_as_null=True)),  # ids of the jobs whose findings it is about
     Column("impression", JSONB(none_as_null=True)),  # domain.impressions.Impression
     Column("asked", JSONB(none_as_null=True)),  # what language models were told of it, byte for byte
-    _moment("finished_at", nullable=True),
-    _moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
-    *_turn("summaries", "requested"),
+    moment("finished_at", nullable=True),
+    moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
+    *turn("summaries", "requested"),
     UniqueConstraint("study_id", "findings_set"),
     UniqueConstraint("study_id", "number"),
     Index("ix_summaries_waiting", "not_before", postgresql_where=text("state in ('requested', 'running')")),
@@ -335,8 +303,8 @@ results = Table(
     Column("object_key", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
-    _moment("written_at"),
-    _moment("removed_at", nullable=True),  # when retention removed its file
+    moment("written_at"),
+    moment("removed_at", nullable=True),  # when retention removed its file
     CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
     Index(None, "study_id"),
     Index(None, "job_id"),
@@ -353,19 +321,19 @@ deliveries = Table(
     Column("destination", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("since"),
+    moment("since"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _moment("first_attempt", nullable=True),
-    _moment("not_before"),
+    moment("first_attempt", nullable=True),
+    moment("not_before"),
     Column("owner", Text),
-    _moment("lease_until", nullable=True),
-    _lease_epoch(),
+    moment("lease_until", nullable=True),
+    lease_epoch(),
     Column("choices", JSONB, nullable=False, server_default=text("'[]'")),  # what became of each kind, and why
-    _moment("planned_at", nullable=True),  # when that was chosen
+    moment("planned_at", nullable=True),  # when that was chosen
     Column("rewritten", Integer, nullable=False, server_default=text("0")),  # times results were written anew for it
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled, and `retry` remembers it
     CheckConstraint("num_nonnulls(job_id, summary_id) = 1", name="of_one"),
-    *_turn("deliveries", "pending"),
+    *turn("deliveries", "pending"),
     UniqueConstraint("job_id", "destination"),
     UniqueConstraint("summary_id", "destination"),
     Index(None, "study_id"),
@@ -379,7 +347,7 @@ delivery_objects = Table(
     Column("sop_uid", ForeignKey(results.c.sop_uid), nullable=False),
     Column("stored", Boolean, nullable=False, server_default=text("false")),
     Column("status", Integer),  # the peer's last C-STORE status
-    _moment("at", nullable=True),
+    moment("at", nullable=True),
     Column("dropped", Boolean, nullable=False, server_default=text("false")),  # another form was chosen instead
     PrimaryKeyConstraint("delivery_id", "sop_uid"),
 )
@@ -394,20 +362,20 @@ rejections = Table(
     Column("cause", Text, nullable=False),  # superseded, withdrawn
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
-    _moment("since"),
+    moment("since"),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    _moment("first_attempt", nullable=True),
-    _moment("not_before"),
+    moment("first_attempt", nullable=True),
+    moment("not_before"),
     Column("owner", Text),
-    _moment("lease_until", nullable=True),
-    _lease_epoch(),
-    _moment("requested_at"),
+    moment("lease_until", nullable=True),
+    lease_epoch(),
+    moment("requested_at"),
     # What follows is empty until the note is written.
     Column("sop_uid", Text, nullable=False, server_default=""),
     Column("transfer_syntax", Text, nullable=False, server_default=""),
     Column("object_key", Text, nullable=False, server_default=""),
     Column("forgotten", Boolean, nullable=False, server_default=text("false")),  # cancelled with its destination
-    *_turn("rejections", "pending"),
+    *turn("rejections", "pending"),
     UniqueConstraint("delivery_id", "cause"),
     Index(None, "study_id"),
     Index("ix_rejections_waiting", "not_before", postgresql_where=text("state in ('pending', 'sending')")),
@@ -420,9 +388,9 @@ destinations_seen = Table(
     Column("address", Text, nullable=False),  # AET@HOST:PORT that was asked
     Column("accepted", JSONB(none_as_null=True)),  # [SOP class, transfer syntax]; null: it never answered
     Column("implementation", Text, nullable=False, server_default=""),
-    _moment("seen_at", nullable=True),
-    _moment("changed_at", nullable=True),  # when it first answered as it last did
-    _moment("tried_at"),
+    moment("seen_at", nullable=True),
+    moment("changed_at", nullable=True),  # when it first answered as it last did
+    moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
 )
 
@@ -431,7 +399,7 @@ paused = Table(
     metadata,
     Column("kind", Text, nullable=False),  # domain.pauses.Held
     Column("name", Text, nullable=False),
-    _moment("since"),
+    moment("since"),
     Column("reason", Text, nullable=False),
     Column("paused_by", Text, nullable=False),
     PrimaryKeyConstraint("kind", "name"),
@@ -443,7 +411,7 @@ model_packages = Table(
     Column("name", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("digest", Text, nullable=False),  # of the package that was the first to bear this name and version
-    _moment("first_seen"),
+    moment("first_seen"),
     PrimaryKeyConstraint("name", "version"),
 )
 
@@ -471,7 +439,7 @@ inbox = Table(
     metadata,
     Column("reader", Text, nullable=False),
     Column("event_id", Uuid, nullable=False),
-    _moment("handled_at"),
+    moment("handled_at"),
     PrimaryKeyConstraint("reader", "event_id"),
 )
 
@@ -485,8 +453,8 @@ dead_letters = Table(
     Column("study_id", Uuid),
     Column("error", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
-    _moment("at"),
-    _moment("replayed_at", nullable=True),
+    moment("at"),
+    moment("replayed_at", nullable=True),
     Index("ix_dead_letters_open", "study_id", postgresql_where=text("replayed_at is null")),
 )
 

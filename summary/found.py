@@ -28,6 +28,8 @@ _EXTENT_UNITS = frozenset({"ml", "mm3", "cm3", "l", "mm2", "cm2"})
 _QUANTITY = ("246205007", "SCT")
 _LENGTHS, _VOLUMES = {"mm": 1.0, "cm": 10.0}, {"mm3": 1.0, "cm3": 1e3, "ml": 1e3, "l": 1e6}
 _DIAMETER, _MEAN = ("81827009", "SCT"), "373098007"
+# Beyond these nothing in a body is, whatever the unit, and no reader takes in the figure.
+_LEAST, _MOST = 1e-6, 1e9
 _ORDER = (Presence.PRESENT, Presence.ABSENT, Presence.MEASURED)
 
 
@@ -178,11 +180,9 @@ def _measured(measurements: tuple[Measurement, ...], vocabulary: Vocabulary) -> 
 
 
 def _measurement(one: Measurement, vocabulary: Vocabulary) -> Measurement | None:
-    name, unit, derivation = (
-        allowed.code(one.name, vocabulary),
-        allowed.unit(one.unit),
-        allowed.derivation(one.derivation),
-    )
-    if name is None or unit is None or (derivation is None) != (one.derivation is None) or not math.isfinite(one.value):
+    name, unit = allowed.code(one.name, vocabulary), allowed.unit(one.unit)
+    derivation = allowed.derivation(one.derivation)
+    if name is None or unit is None or (derivation is None) != (one.derivation is None):
         return None
-    return replace(one, name=name, unit=unit, derivation=derivation)
+    measurable = one.value == 0 or _LEAST <= abs(one.value) < _MOST  # what is no number is neither
+    return replace(one, name=name, unit=unit, derivation=derivation) if measurable else None

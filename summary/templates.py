@@ -213,10 +213,10 @@ def _is_sided(fact: Fact) -> bool:
 
 
 def _without(facts: Facts) -> Iterator[Sentence]:
-    """Where no model has looked for a finding, or none has given one, that this is so."""
-    if not facts.facts:
+    """That no model has looked for a finding, or that none has given anything, where this is so."""
+    if not facts.facts and not facts.left_out:
         yield _sentence(_nothing(facts.unread), (), Topic.CAUTION)
-    elif all(one.presence is Presence.MEASURED for one in facts.facts):
+    elif facts.facts and all(one.presence is Presence.MEASURED for one in facts.facts):
         yield _sentence("only measurements were made; no finding was looked for", facts.facts, Topic.CAUTION)
 
 
@@ -250,11 +250,12 @@ def _unchanged(facts: Facts) -> list[Fact]:
 
 def _counted(facts: Facts) -> Iterator[str]:
     """How many models gave nothing, where others did, and how much is not told."""
-    if facts.unread and facts.facts:
+    if facts.unread and (facts.facts or facts.left_out):
         yield f"{'one model' if facts.unread == 1 else f'{wording.number(facts.unread)} models'} ended without a result"
     if facts.left_out:
-        more = "result is" if facts.left_out == 1 else "results are"
-        yield f"{wording.number(facts.left_out)} further {more} not told here"
+        results = "result is" if facts.left_out == 1 else "results are"
+        further = "further " if facts.facts else ""
+        yield f"{wording.number(facts.left_out)} {further}{results} not told here"
 
 
 # Of others that facts may carry, a sentence tells by itself, or beside the finding.

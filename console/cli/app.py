@@ -93,6 +93,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(exit_code(error) if ctx.invoked_subcommand in _SERVING else 1) from error
         except TyperException as error:
             _make_visible(error)
+            _answer_json(error, ctx.meta.get(_AS_JSON))
             raise
 
     def make_context(self, *arguments: Any, **extra: Any) -> Any:
@@ -105,7 +106,16 @@ class _Commands(TyperGroup):
             return made
         except TyperException as error:
             _make_visible(error)
+            _answer_json(error, as_json)
             raise
+
+
+def _answer_json(error: TyperException, as_json: object) -> None:
+    """A script that asked for JSON gets it, also where its own words are wrong; people read standard error."""
+    if as_json:
+        from console.cli.output import print_json  # noqa: PLC0415 - as above
+
+        print_json({"error": error.message})
 
 
 def _refuse_empty(words: Sequence[str]) -> None:

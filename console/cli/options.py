@@ -4,7 +4,8 @@ Every number has bounds, here or in the settings: beyond them libraries and the 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from config.loading import load_settings, load_sound
 from config.secret_urls import has_password
 from config.settings import Settings
-from config.sources import Sources
+from config.sources import Fault, Sources
 from console.cli.hints import typed
 from domain.errors import ConfigurationError, Permanent
 
@@ -177,3 +178,10 @@ def _put(table: dict[str, object], path: list[str], value: object) -> None:
 
 def _absolute(overrides: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value.absolute() if isinstance(value, Path) else value for key, value in overrides.items()}
+
+
+def refuse(faults: Iterable[Fault], read: "partial[Settings]") -> None:
+    """What would otherwise show as roles that die again and again; raises ConfigurationError with each one's place."""
+    if found := list(faults):
+        sources = sources_of(*read.args, **read.keywords)
+        raise ConfigurationError(*map(sources.line, found))

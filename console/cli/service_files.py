@@ -19,7 +19,8 @@ _HIGHEST_OF_ROOT = 1023  # ports that an ordinary user may not open
 
 _FIRST_SETTINGS = """\
 # The settings of the service dicom-node. All that there are: dicom-node config show --config {config}
-# After a change: systemctl reload dicom-node. It says which settings it has taken over, and which wait for a restart.
+# After a change: systemctl reload dicom-node. Its log (journalctl -u dicom-node) says which settings it has taken
+# over, and which wait for a restart.
 data = "{data}"
 
 [listener]

@@ -3,9 +3,13 @@
 What `up` would stop at, what would keep it from its work, and, as remarks, what was most likely not meant.
 """
 
+import grp
+import os
+import pwd
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from config import reach
 from config.environment import unknown_variables
@@ -24,6 +28,7 @@ from roles.ports import closed
 from roles.unusable import unusable
 
 _FOLDER = Fault("", (("models", "folder"),))
+_SERVICE_USER = "dicom-node"  # as `service install` makes it, unless another is named
 _DATA = (("data",), ("database", "url"), ("database", "url_file"))
 
 
@@ -45,10 +50,27 @@ def check(file: Path | None) -> Checked:
     _add(loaded, checked, _faults(loaded.settings))
     if loaded.sources.file and loaded.sources.file.absolute() == SERVICE_SETTINGS:
         _add(loaded, checked, nowhere(loaded.settings))
+        checked.complaints += _closed_to_the_service(loaded.sources.file)
     _of_packages(loaded, checked)
     for lines in (checked.complaints, checked.remarks):
         lines.sort(key=loaded.sources.order)
     return checked
+
+
+def _closed_to_the_service(file: Path) -> Iterator[str]:
+    """Root reads whatever is put there; the service has a user of its own, and would end at its next start."""
+    try:
+        user, held = pwd.getpwnam(_SERVICE_USER), file.stat()
+        groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    except (KeyError, OSError):
+        return
+    bit = 0o400 if held.st_uid == user.pw_uid else 0o040 if held.st_gid in groups else 0o004
+    if not held.st_mode & bit:
+        group, named = grp.getgrgid(user.pw_gid).gr_name, quote(str(file))
+        yield (
+            f"{file}: the service's user {user.pw_name} cannot read it: sudo chown root:{group} {named},"
+            f" sudo chmod 640 {named}"
+        )
 
 
 def unrefused(file: Path | None, overrides: Mapping[str, object] | None = None) -> list[str]:

@@ -118,7 +118,10 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
 
 def _impression(path: StudyPath) -> str:
     """Where the study's impression stands, "" where none was asked for."""
-    return standing(path.impression) if path.impression else ""
+    if path.impression is None:
+        return ""
+    own = [one for one in path.deliveries if one.summary_id == path.impression.id]
+    return "; ".join([standing(path.impression), *(f"{one.state} at {one.destination}" for one in own)])
 
 
 def _corrections(path: StudyPath) -> Iterator[Text]:

@@ -21,6 +21,7 @@ from audit.trail import Action, Ledger, rows
 from config.private import keep_to_owner
 from config.settings import Destination, Models
 from console.cli.output import complain, size
+from console.cli.summary_view import told
 from console.demo import archive as demo_archive
 from console.demo import brain as demo_brain
 from console.demo import findings as demo_findings
@@ -44,6 +45,7 @@ from roles.process import stopped_by_signals
 from store.database import Database
 from store.queries.path import study_path
 from store.queries.studies import latest_studies
+from store.summaries import newest
 
 _SCANNER = "SCANNER"
 _MOST_STUDIES = 20  # that are looked at: a demonstration is of one
@@ -243,6 +245,7 @@ def _conclude(stage: Stage, findings: list[Findings], path: StudyPath, database:
         screen.heading("The measurements")
         for line in one.measurements:
             screen.line(f"  {line}", "bold")
+    _show_impression(screen, path, database)
     screen.heading("The audit trail")
     verdict = verify(rows(database))
     Ledger(database, "console").record(Action.READ, what="verify", entries=verdict.checked, bad=verdict.bad)
@@ -263,6 +266,18 @@ def _conclude(stage: Stage, findings: list[Findings], path: StudyPath, database:
             *([("how a viewer shows it", f"{command} viewer {viewer}")] if stage.archive.dicomweb() else []),
         ]
     )
+
+
+def _show_impression(screen: Screen, path: StudyPath, database: Database) -> None:
+    """What all models found together, with the facts that each sentence rests on."""
+    with database.transaction() as connection:
+        summary = newest(connection, path.study.id)
+    if summary and summary.facts and summary.impression:
+        screen.heading("The impression: what all models found together, as a result of its own")
+        for one in summary.impression.sentences:
+            screen.line(f"  {one.text} [{', '.join(one.facts)}]", "bold")
+        for fact in summary.facts.facts:
+            screen.line(f"    {fact.id}  {told(fact)}")
 
 
 def _shown(path: Path) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from console.cli.output import size
 from domain.records import DecisionRecord, ItemisedDelivery, MeasuredSegment, StudyPath
 from domain.routing import in_short
-from domain.states import DeliveryState, JobState, StudyState
+from domain.states import DeliveryState, JobState, StudyState, SummaryState
 from domain.statuses import outcome
 
 _STORED = frozenset({DeliveryState.STORED, DeliveryState.COMMITTED})
@@ -24,7 +24,8 @@ class Step:
 
 def steps(path: StudyPath) -> list[Step]:
     """Everything that has happened so far, in the order of the way."""
-    return [*_received(path), *_completed(path), *_chosen(path), *_inferred(path), *_written(path), *_delivered(path)]
+    results = [*_inferred(path), *_written(path), *_delivered(path)]
+    return [*_received(path), *_completed(path), *_chosen(path), *results, *_summed_up(path)]
 
 
 def settled(path: StudyPath) -> list[Step]:
@@ -35,7 +36,16 @@ def settled(path: StudyPath) -> list[Step]:
 def arrived(path: StudyPath) -> bool:
     """Whether the results of every model that runs, and that the images suit, are at every destination."""
     jobs = {one.id for one in path.jobs if one.state is not JobState.NOT_SUITABLE}
-    return bool(jobs) and jobs <= {one.job_id for one in path.deliveries if one.state in _STORED}
+    stored = [one for one in path.deliveries if one.state in _STORED]
+    return bool(jobs) and jobs <= {one.job_id for one in stored} and _impression_is_over(path, stored)
+
+
+def _impression_is_over(path: StudyPath, stored: Sequence[ItemisedDelivery]) -> bool:
+    """Whether the impression is at a destination as well, or none comes."""
+    one = path.impression
+    if one is None or one.state in (SummaryState.FAILED, SummaryState.CANCELLED):
+        return True
+    return any(delivery.summary_id == one.id for delivery in stored)
 
 
 def nearest(paths: Sequence[StudyPath]) -> StudyPath | None:
@@ -113,8 +123,20 @@ def _written(path: StudyPath) -> Iterator[Step]:
 
 def _delivered(path: StudyPath) -> Iterator[Step]:
     for one in path.deliveries:
-        if one.state in _STORED:
+        if one.state in _STORED and one.job_id:
             yield Step("delivered", f"{_answers(one) or 'nothing to store'} at {one.destination}", one.since)
+
+
+def _summed_up(path: StudyPath) -> Iterator[Step]:
+    """What all models found together, in a few sentences; it comes when their results are written."""
+    one = path.impression
+    if one and one.author and one.finished_at:
+        yield Step("impression", f"{one.sentences} sentences, written by the {one.author}", one.finished_at)
+        for sent in path.deliveries:
+            if sent.state in _STORED and sent.summary_id == one.id:
+                yield Step(
+                    "impression sent", f"{_answers(sent) or 'nothing to store'} at {sent.destination}", sent.since
+                )
 
 
 def _answers(delivery: ItemisedDelivery) -> str:

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from store.tables import SCHEMA, metadata
+from store.columns import SCHEMA
+from store.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

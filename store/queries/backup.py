@@ -2,8 +2,9 @@
 
 from sqlalchemy import func, select, text
 
+from store.columns import SCHEMA
 from store.database import Database
-from store.tables import SCHEMA, audit_entries, studies
+from store.tables import audit_entries, studies
 
 
 def revision(database: Database) -> str:

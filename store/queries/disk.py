@@ -3,9 +3,10 @@
 from sqlalchemy import BigInteger, cast, func, select, text
 
 from domain.disk import DAY, WINDOW, Arrived, TableUse
+from store.columns import SCHEMA
 from store.database import Database
 from store.leases import NOW
-from store.tables import SCHEMA, instances
+from store.tables import instances
 
 # `reltuples` is what the server last counted, and -1 before it ever did.
 _TABLES = text(

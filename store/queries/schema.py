@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, ProgrammingError
 
 import store
+from store.columns import SCHEMA
 from store.database import Database
-from store.tables import SCHEMA
 
 
 def schema_is_ready(database: Database) -> bool:

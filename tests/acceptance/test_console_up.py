@@ -27,7 +27,7 @@ NO_STUDY = {"studies": [], "more": 0, "quarantined": 0, "corrections": 0, "index
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with own_folder() as folder, Node(folder / "data", models=folder / "models") as node:
+    with own_folder() as folder, Node(folder / "data", models=folder / "models", impressions=True) as node:
         yield node
 
 

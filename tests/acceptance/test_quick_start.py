@@ -29,20 +29,24 @@ PORTS = ("11112", "4242")
 
 def script() -> str:
     """Every shell block of the page; the first command that fails ends it."""
+    return "\n".join(["set -eu", *blocks()])
+
+
+def blocks() -> list[str]:
     page = (ROOT / "docs" / "quick-start.md").read_text("utf-8")
     for port in PORTS:
         page = page.replace(port, str(free_port()))
-    return "\n".join(["set -eu", *re.findall(r"```sh\n(.*?)```", page, re.DOTALL)])
+    return re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, typed: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the page's commands as a user would who has made the environment and activated it."""
     let_others_pass(folder / "trial")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with subprocess.Popen(
-        ["bash", "-c", script()],
+        ["bash", "-c", typed],
         cwd=folder,
-        env={**os.environ, "PATH": path, "TEST_QUICK_START": str(folder)},
+        env={**os.environ, "PATH": path, "TEST_QUICK_START": str(folder), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -64,7 +68,7 @@ def end(folder: Path) -> None:
 
 
 def test_the_page_leads_from_nothing_to_findings_in_an_archive_and_a_trail_that_verifies(tmp_path: Path) -> None:
-    done = run(tmp_path)
+    done = run(tmp_path, script())
 
     assert done.returncode == 0, done.stdout
     for said in ("The node is up", "stored 96 of 96 instances", "results stored at ARCHIVE", "ct_lung", "intact: "):
@@ -81,3 +85,10 @@ def test_the_page_leads_from_nothing_to_findings_in_an_archive_and_a_trail_that_
             KEY_OBJECT_SELECTION,
         ]
     )
+
+
+def test_who_waits_for_a_node_that_has_ended_waits_no_longer_and_reads_why(tmp_path: Path) -> None:
+    (starts,) = [block for block in blocks() if " up " in block]
+    done = run(tmp_path, f"{starts}echo WAITED $second\n", DICOM_NODE_LISTENER__TRUST_LOOPBACK="false")
+    assert "nobody may send" in done.stdout
+    assert int(done.stdout.split("WAITED ")[1]) < 60

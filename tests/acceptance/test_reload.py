@@ -72,17 +72,20 @@ def test_a_wrong_file_changes_nothing_and_names_its_line_whoever_asks(node: Node
 def test_destinations_are_those_of_the_file_and_what_waits_for_a_restart_is_named(node: Node, settings: Path) -> None:
     before = {role: node.pid(role) for role in node.roles}
     other = (
-        settings.read_text() + '[spool]\ndisk_floor = 1\n[[destinations]]\naet = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
+        f"{settings.read_text()}[spool]\ndisk_floor = 1\n[retention]\nimages_days = 400\n"
+        '[[destinations]]\naet = "PACS"\nhost = "127.0.0.1"\nport = 1\n'
     )
     settings.write_text(other)
     said = node.run("reload")
-    assert "taken over: destinations" in said
+    assert "taken over: retention.images_days, destinations" in said
+    # Whoever sends the signal alone reads it in the log.
+    assert "settings that wait for a restart: spool.disk_floor" in node.log.read_text()
     answer = last_answer(node.data, "up")
     assert answer is not None
     assert answer.waiting == ("spool.disk_floor",)
-    for role in ("write", "deliver"):
+    for role in ("write", "deliver", "retain"):
         node.wait_for(partial(_is_renewed, node, role, before[role]), 60, f"{role} to begin anew")
-    assert {role for role in node.roles if node.pid(role) != before[role]} == {"write", "deliver"}
+    assert {role for role in node.roles if node.pid(role) != before[role]} == {"write", "deliver", "retain"}
     assert [entry["name"] for entry in node.cli("destinations", "list")["destinations"]] == ["PACS"]
     assert "started again" not in node.log.read_text()
 

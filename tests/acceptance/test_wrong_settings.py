@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "room that the disk does not have": (
         "[retention]\nkeep_free = 70_000_000_000_000\n",
-        "@2: retention.keep_free (70000000000000): the whole disk of {here} has ",
+        "@2: retention.keep_free (70000000000000): the whole disk of ",
     ),
     "a caller that stands for everybody": (
         '[listener]\nport = {free}\nhost = "0.0.0.0"\ncallers = [{{ aet = "*", address = "10.1.0.0/16" }}]\n',
@@ -334,3 +334,27 @@ def test_up_ends_with_code_2_and_the_line_where_a_setting_lets_no_role_do_its_wo
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert f"{file}:{expected.format(**words, here=folder)}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "text", "said"),
+    [
+        ("listen", "[listener]\nport = {taken}\n", ":3: listener.port: 127.0.0.1:{taken} cannot be opened"),
+        ("work", '[models]\nfolder = "none-here"\n', ":3: models.folder: "),
+        (
+            "retain",
+            "[retention]\nkeep_free = 70_000_000_000_000\n",
+            ":3: retention.keep_free (70000000000000): ",
+        ),
+        ("deliver", '[database]\nurl = "mysql://db/node"\n', ":3: database.url: "),
+    ],
+)
+def test_a_role_that_is_started_by_itself_ends_with_the_line_that_up_would_end_with(
+    role: str, text: str, said: str, tmp_path: Path, words: dict[str, str]
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('data = "data"\n' + text.format(**words))
+    done = subprocess.run([*PROGRAM, role, "--config", file], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert f"{file}{said.format(**words)}" in done.stderr
+    assert "Traceback" not in done.stderr

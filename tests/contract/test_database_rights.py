@@ -11,13 +11,14 @@ from sqlalchemy import create_engine, text
 from audit.trail import Action, Ledger
 from roles.process import WITHOUT_DATABASE
 from roles.table import GROUPS, ROLES
+from store.columns import SCHEMA
 from store.database import Database, MissingRight
 from store.granting import excess, held, wanted
 from store.grants import APPLICATION_ROLE, AUDITOR, OPERATOR, READER, role_of
 from store.outbox import OutboxReader
 from store.rights import PARTS, Verb, generated
 from store.schema import grant, upgrade
-from store.tables import SCHEMA, metadata
+from store.tables import metadata
 from tests.support.servers import Postgres
 
 LARGEST = 2**63 - 1

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from config import metrics
@@ -52,6 +53,14 @@ def test_people_are_told_how_many_days_the_disk_lasts_once_a_day_has_told_it(ben
     assert re.search(
         r"at [\d.]+ .?B a day, as in the last 3 days, it is down to spool.disk_floor .* in \d+ days", later
     )
+
+
+def test_a_disk_that_is_below_its_floor_already_is_called_so_on_its_first_day_too(
+    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.receive(SMALL.datasets())
+    monkeypatch.setenv("DICOM_NODE_SPOOL__DISK_FLOOR", str(1 << 46))
+    assert "below spool.disk_floor (70.4 TB) now, and senders are refused (0xA700)" in _said(bench, database_url)
 
 
 def test_a_node_without_a_study_says_that_nothing_grows(bench: Bench, database_url: str) -> None:

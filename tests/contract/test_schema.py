@@ -15,9 +15,10 @@ from domain.clock import SystemClock
 from domain.errors import IntegrityError, Unavailable
 from domain.events import Event, StudyCompleted
 from domain.ids import StudyId, new_id, new_study_id
+from store.columns import SCHEMA
 from store.database import APPLICATION_ROLE, Database, MissingRight
 from store.schema import head, upgrade
-from store.tables import SCHEMA, metadata
+from store.tables import metadata
 
 
 @pytest.fixture

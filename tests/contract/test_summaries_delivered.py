@@ -1,4 +1,4 @@
-"""An impression's way to a destination on a real PostgreSQL: written, planned, superseded, taken back as any result."""
+"""An impression's way to a destination, on a real PostgreSQL: written, planned, superseded and taken back."""
 
 import uuid
 from dataclasses import replace

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import pydantic
 
+from store.columns import SCHEMA
 from store.queries.schema import known_revisions
-from store.tables import SCHEMA
 from tests.support import wheel
 from tests.support.counterparts import require
 from tests.support.processes import wait_for

@@ -26,7 +26,7 @@ from tests.support.processes import Process, alive, free_port, kill_pid, postmas
 T = TypeVar("T")
 
 PROGRAM = tuple(program("console.cli.main"))
-ROLES = ("listen", "index", "assemble", "work", "summarise", "write", "deliver", "retain")
+ROLES = ("listen", "index", "assemble", "work", "write", "deliver", "retain")
 
 
 class Node:
@@ -45,13 +45,16 @@ class Node:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = PROGRAM,
         cwd: Path = ROOT,
+        impressions: bool = False,
     ) -> None:
         self.data, self.aet, self.port = data, aet, free_port()
-        self.roles = (*ROLES, "relay") if kafka else ROLES
+        self.roles = (*ROLES, *(["relay"] if kafka else []), *(["summarise"] if impressions else []))
         self.log = data.parent / f"{data.name}.log"
         # Not by option: `status` and the other commands are to find the database too.
         urls = {"URL": database, "OWNER_URL": owner}
         self._env = {f"DICOM_NODE_DATABASE__{name}": url for name, url in urls.items() if url}
+        # A result more for each study, when all others are there: for tests that are about it.
+        self._env["DICOM_NODE_SUMMARY__ENABLED"] = str(impressions).lower()
         self._env |= {"TEST_NODE": str(data), **(env or {})}
         self._owner = owner
         self._program = tuple(program)

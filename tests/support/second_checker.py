@@ -121,7 +121,8 @@ _IDIOMS = (
     "which is no medical product", "which are no medical products", "no finding was looked for",
     "no model has given a result", "without a result", "nothing can be said of it", "not told here",
     "was not made for this question", "without a figure", _MORE, "some images were left out",
-    "compared with an earlier study", "further results are", "further result is", "more than two years before",
+    "compared with an earlier study", "further results are", "further result is", "results are", "result is",
+    "more than two years before",
     "a further remark", "within three months", "within two years", "no longer reported",
 )  # fmt: skip
 # SNOMED CT, NCIt: other words for what a code means.

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from config.loading import load_settings
 from console.cli.app import app
+from domain.retention import What
+from roles.retention import policy
 from roles.table import ROLES
 from tests.support.counterparts import ROOT, compose_program
 from tests.support.processes import free_port
@@ -173,6 +175,24 @@ def test_the_sites_settings_are_checked_in_the_place_of_a_command_as_the_listene
     given["DICOM_NODE_DATABASE__URL_FILE"] = str(url)
     result = CliRunner().invoke(app, ["config", "check"], env=given)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("variants", [(), ("postgres-bus",), tuple(VARIANTS)])
+def test_what_a_site_keeps_how_long_reaches_the_role_that_removes_and_the_files_that_go(
+    variants: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retain = rendered(*variants)["retain"]
+    mounts = {one["target"]: one.get("read_only", False) for one in retain["volumes"]}
+    file = Path(environment(retain)["DICOM_NODE_CONFIG"])
+    assert mounts.pop(str(file.parent)) is True
+    assert mounts == {f"/data/objects/{part}": False for part in ("instances", "masks", "maps", "results")}
+    assert "database_retain" in secrets(retain)
+    for name, value in environment(retain).items():
+        monkeypatch.setenv(name, value)
+    text = (ROOT / "deploy" / "compose" / "node.toml").read_text()
+    (tmp_path / "node.toml").write_text(f"{text}\n[retention]\nimages_days = 40\nkeep_free = 5_000_000_000\n")
+    kept = policy(load_settings(tmp_path / "node.toml"))
+    assert (kept.days[What.IMAGES], kept.keep_free) == (40, 5_000_000_000)
 
 
 def test_what_the_site_decides_no_variable_of_compose_decides_for_it() -> None:

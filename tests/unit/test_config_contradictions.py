@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from config.loading import load_settings
 from config.places import missing_places, needed_places
 from config.settings import Settings
+from console.cli import settings_check
 from console.cli.app import app
 from domain.errors import ConfigurationError
 from roles import ports
@@ -148,11 +150,12 @@ def test_an_address_that_is_none_is_told_also_beside_the_node_that_has_the_port(
 
 
 def test_room_that_no_disk_has_keeps_a_node_from_starting(tmp_path: Path) -> None:
+    (tmp_path / "objects" / "instances").mkdir(parents=True)
     for name in ("keep_free", "until_free"):
         wanted = {"keep_free": 1 << 45, name: (1 << 45) + 1}
         settings = Settings.model_validate({"data": tmp_path, "retention": wanted})
         (*_, said) = [one.said for one in needed_places(settings)]
-        assert said.startswith(f"retention.{name} ({wanted[name]}): the whole disk of {tmp_path} has ")
+        assert said.startswith(f"retention.{name} ({wanted[name]}): the whole disk of {tmp_path}")
     assert not list(needed_places(Settings.model_validate({"data": tmp_path, "retention": {"keep_free": 1 << 20}})))
 
 
@@ -182,3 +185,18 @@ def test_what_is_closed_to_a_service_alone_says_how_its_unit_is_written_anew(
 
 def _read_only(*_: object, **__: object) -> None:
     raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_file_that_the_services_user_cannot_read_is_told_before_its_restart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path / "data"}"\n')
+    other = pwd.getpwnam("nobody")
+    monkeypatch.setattr(settings_check, "SERVICE_SETTINGS", file)
+    monkeypatch.setattr(settings_check, "_SERVICE_USER", other.pw_name)
+    file.chmod(0o600)
+    (said,) = [one for one in settings_check.check(file).complaints if "chown" in one]
+    assert said.startswith(f"{file}: the service's user nobody cannot read it: sudo chown root:")
+    file.chmod(0o644)
+    assert not [one for one in settings_check.check(file).complaints if "chown" in one]

@@ -1,5 +1,6 @@
 """Slips of whoever types: what is empty, the wrong kind of thing or there twice is refused with what would be right."""
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -170,3 +171,20 @@ def test_a_defect_is_a_line_to_report_and_a_traceback_where_it_was_asked_for(
     said = capsys.readouterr().err
     assert ("Traceback" in said) is traced
     assert "ZeroDivisionError" in said and "patient's" not in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stauts --json",
+        "status --no-such-option --json",
+        "status --last many --json",
+        "audit sow --json",
+        "--json status",
+    ],
+)
+def test_a_wrong_usage_is_one_document_too_where_json_is_asked_for(words: str) -> None:
+    done = CliRunner().invoke(app, words.split())
+    assert done.exit_code == 2
+    assert list(json.loads(done.stdout)) == ["error"]
+    assert "Usage: " in done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.loading import load_settings
+from config.places import needed_places
 from config.reloading import ANEW, AS_IT_STANDS, compared
 from config.settings import Settings
 from domain.errors import ConfigurationError
@@ -29,6 +30,20 @@ def test_each_role_that_goes_by_a_setting_begins_anew_and_no_other() -> None:
     change = compared(FORCE, changed(destinations=["PACS@10.1.0.10:104"], assembly={"settle": 9}))
     assert change.taken == ("assembly.settle", "destinations")
     assert change.anew == {"assemble", "write", "deliver"}
+
+
+def test_how_long_things_are_kept_is_taken_over_by_the_role_that_removes_and_more_than_the_disk_has_is_not(
+    tmp_path: Path,
+) -> None:
+    change = compared(FORCE, changed(retention={"images_days": 30, "keep_free": 5 << 30}))
+    assert change.taken == ("retention.images_days", "retention.keep_free")
+    assert not change.waiting
+    assert change.anew == {"retain"}
+    force = FORCE.model_copy(update={"data": tmp_path})
+    (tmp_path / "objects" / "instances").mkdir(parents=True)
+    asked = changed(data=tmp_path, retention={"keep_free": 1 << 45})
+    with pytest.raises(ConfigurationError, match=r"retention\.keep_free .*the whole disk"):
+        reread(force, lambda: asked, needed_places)
 
 
 def test_what_waits_for_a_restart_is_named_and_stays_as_it_was() -> None:

@@ -1,5 +1,6 @@
 """What a start waits for, and what it does not wait for."""
 
+import socket
 import threading
 from pathlib import Path
 from typing import Any, cast
@@ -7,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from config.settings import Settings
+from console.cli.commands import up
 from roles import consume, supervisor
 from roles.children import Child
 from roles.consume import watch
@@ -83,3 +85,43 @@ def test_a_role_that_has_nothing_to_do_yet_says_at_once_that_it_has_begun(
     finally:
         stop.set()
         role.join()
+
+
+def test_the_service_manager_is_told_what_a_role_waits_for_after_the_start_once_and_its_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A full disk fills up long after the start: `systemctl status` is where an administrator looks first."""
+    reports = [
+        Report(ready=True),
+        *[Report(ready=False, waiting_for=("listen: room in the spool",))] * 2,
+        Report(ready=True),
+    ]
+    monkeypatch.setattr(up, "ask", lambda *_: reports.pop(0))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        look = up.standing(Settings(data=tmp_path))
+        while reports:
+            look()
+        assert manager.recv(1000) == b"STATUS=waits: listen: room in the spool"
+        assert manager.recv(1000) == b"STATUS=all roles are ready"
+        with pytest.raises(BlockingIOError):
+            manager.recv(1000)
+
+
+def test_once_all_were_ready_it_is_looked_again_and_again_whether_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_BETWEEN_LOOKS", 0.0)
+    asked: list[str] = []
+    found = reports({"index": True}, asked, monkeypatch)
+    looks: list[None] = []
+
+    def look() -> None:
+        looks.append(None)
+        if len(looks) == 2:
+            found.stop.set()
+
+    monkeypatch.setattr(found, "_tick", lambda: None)
+    found.look = look
+    found._look_after()
+    assert len(looks) == 2

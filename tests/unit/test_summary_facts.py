@@ -26,6 +26,7 @@ from tests.support.impressions import (
     studied,
     tumour,
 )
+from tests.support.phantoms import Phantom
 
 NOWHERE: Vocabulary = Vocabulary(frozenset(), frozenset())
 
@@ -115,6 +116,12 @@ def test_a_number_is_no_finer_in_a_fact_than_in_its_sentence() -> None:
 
 def test_what_could_not_be_measured_is_no_amount() -> None:
     (fact, *_) = facts_of(lungs(float("nan"))).facts
+    assert [one.said for one in fact.amounts] == ["-812 HU"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e300, -1e9, 1e-300])
+def test_a_figure_that_nothing_in_a_body_has_is_no_amount(value: float) -> None:
+    (fact, *_) = facts_of(lungs(value)).facts
     assert [one.said for one in fact.amounts] == ["-812 HU"]
 
 
@@ -259,6 +266,7 @@ SAMPLES: Mapping[str, Findings] = {
 }
 
 
+TEXTS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 KNOWN = [vocabulary(package(name).manifest) for name in ("ct_nodules", "brain_tumor", "cxr_findings")]
 
 
@@ -281,6 +289,16 @@ def test_no_identity_in_any_one_place_of_findings_reaches_a_fact(sample: str) ->
     for k, place in enumerate(places(SAMPLES[sample])):
         text = IDENTITIES[k % len(IDENTITIES)]
         assert text not in sent(with_text(SAMPLES[sample], place, text), About()), place
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_no_text_of_a_study_reaches_a_fact(sample: str) -> None:
+    texts = {str(one.value) for one in Phantom(slices=1).datasets()[0] if one.VR in TEXTS and len(str(one.value)) > 3}
+    assert len(texts) > 15
+    for text in texts - {"CHEST"}:
+        for found in (spoiled(SAMPLES[sample], text), replace(SAMPLES[sample], remarks=(text,))):
+            said = sent(found, About(text, text, None, text, sex_allowed=True))
+            assert text not in said, text
 
 
 def test_every_kind_of_place_of_findings_is_spoiled_in_the_test_above() -> None:

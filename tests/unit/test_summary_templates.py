@@ -169,6 +169,15 @@ def test_a_study_that_no_model_has_read(unread: int, text: str) -> None:
     assert said(facts_of(about=About(unread=unread))) == [text]
 
 
+def test_results_of_which_nothing_can_be_said_are_counted_and_not_denied() -> None:
+    bare = tumour(0, 3, 12, 34, 28)
+    unmeasured = replace(bare, segments=tuple(replace(one, measurements=()) for one in bare.segments))
+    assert said(facts_of(unmeasured)) == ["Three results are not told here."]
+    assert said(facts_of(unmeasured, about=About(unread=1))) == [
+        "One model ended without a result; three results are not told here."
+    ]
+
+
 def test_what_is_to_be_known_of_how_it_came_about_is_one_sentence() -> None:
     lesions = nodules((9, 7, RIGHT, 0.97), remarks=("1 missing slice was interpolated", "something else"))
     found = said(facts_of(lesions, about=replace(CHEST_CT, unread=2)))

@@ -79,6 +79,8 @@ def _lately(came: Arrived) -> str:
 
 def _lasts(one: Free, floor: int, came: Arrived) -> str:
     what = f"{size(one.free)} of {size(one.whole)} free for {', '.join(one.kinds)}"
+    if one.free < floor:
+        return f"{what}: below spool.disk_floor ({size(floor)}) now, and senders are refused (0xA700): free some"
     if one.days_left is None:
         return f"{what}: nothing grows there at present"
     if came.days < 1:

@@ -23,15 +23,20 @@ _LOOK = 0.1
 def reload(data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """Have a node that runs take over its settings, as far as that needs no restart.
 
-    Callers, destinations, profiles, deliveries, rules, models, silence of studies and the level of the log are taken
-    over; associations that are open go on. What else has changed is named, and waits for a restart. Exit code 1 where
-    anything is wrong: then nothing has changed. WARNING is of what the node runs with, and most likely should not.
+    Callers, destinations, profiles, deliveries, rules, models, silence of studies, what is kept how long and the level
+    of the log are taken over; associations that are open go on. What else has changed is named, and waits for a
+    restart. Exit code 1 where anything is wrong: then nothing has changed. WARNING is of what the node runs with, and
+    most likely should not.
 
     Example:  dicom-node reload --config node.toml
     """
     settings = settings_from(config, data=data)
     if not settings.data.is_dir():
-        raise ConfigurationError(f"there is no folder {settings.data}: no node has run there; give --data or --config")
+        raise ConfigurationError(
+            f"there is no folder {settings.data}: no node has run there; give --data or --config. Where"
+            " `data` was changed, that waits for a restart (of a service: for `dicom-node service install`), and moves"
+            " nothing"
+        )
     asked = reloadable(settings.data)
     if not asked:
         raise ConfigurationError(

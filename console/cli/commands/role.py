@@ -1,11 +1,13 @@
 """Each role by itself, for machines that share the work; and the keeper of `up`'s database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
 import typer
 
+from config.places import lacking_room, named_places
 from config.settings import Settings
+from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -22,15 +24,21 @@ from console.cli.options import (
     Port,
     Rules,
     Supervisor,
+    refuse,
     settings_from,
 )
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
+from roles.ports import closed
 from roles.process import conceal, die_with, run_role
-from roles.table import ROLES
+from roles.table import GROUPS, ROLES
+from roles.unusable import unusable
 
 app = typer.Typer()
 
+# Who reads which settings.
+_OF_MODELS = {"assemble", "work"}
+_OF_BUS = {"relay", *(group.role for group in GROUPS.values())}
 # Roles whose commands differ in nothing but the role.
 _ALIKE = ("index", "assemble", "relay", "summarise", "write", "deliver", "retain")
 
@@ -133,12 +141,30 @@ def _role_command(role: str) -> Callable[..., None]:
     return command
 
 
-def _become(role: str, read: Callable[[], Settings], index: int, supervisor: int | None) -> None:
+def _become(role: str, read: "partial[Settings]", index: int, supervisor: int | None) -> None:
     settings = read()
     conceal()
     if supervisor is not None:
-        die_with(supervisor)
+        die_with(supervisor)  # which has looked at all of them
+    else:
+        refuse(_faults(role, settings), read)
     raise typer.Exit(run_role(role, ROLES[role], settings, index, read))
+
+
+def _faults(role: str, settings: Settings) -> Iterator[Fault]:
+    """What `up` would not start with, as far as this role reads it: elsewhere may lie what another one needs."""
+    reads = {"logging", "database", *(["models"] if role in _OF_MODELS else []), *(["bus"] if role in _OF_BUS else [])}
+    yield from _of(reads, named_places(settings))
+    if role == "retain":
+        yield from lacking_room(settings)
+    if role != "listen":
+        yield from _of(reads, unusable(settings))
+    elif settings.listener.processes == 1:  # else it shares its port with others of its kind
+        yield from closed(settings)
+
+
+def _of(sections: Collection[str], faults: Iterable[Fault]) -> Iterator[Fault]:
+    return (one for one in faults if one.paths[0][0] in sections)
 
 
 for _role in _ALIKE:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address, ip_network
 from itertools import islice
@@ -13,7 +13,6 @@ import typer
 from config import logs, reach
 from config.places import needed_places
 from config.settings import Settings
-from config.sources import Fault
 from console.cli.options import (
     Aet,
     Config,
@@ -29,8 +28,8 @@ from console.cli.options import (
     Port,
     Rules,
     Settle,
+    refuse,
     settings_from,
-    sources_of,
 )
 from domain.errors import ConfigurationError
 from roles import database as embedded
@@ -49,6 +48,7 @@ app = typer.Typer()
 _FIRST_ANSWERS = 2.0  # s for the destinations to answer, before the start is over
 _LOOK = 0.1
 _LOOPBACK = ip_address("127.0.0.1")
+_ALL_READY = "all roles are ready"
 _ALL = {"0.0.0.0", "::"}  # who listens at all addresses is called at one of them
 
 
@@ -93,28 +93,50 @@ def up(
         logging__file=log_file,
     )
     settings = read()
-    _refuse(needed_places(settings), read)
+    refuse(needed_places(settings), read)
     logs.set_up(settings.logging, "up")
     conceal()
     stop = stopped_by_signals()
     asked = asked_by_hangup(stop)
     with embedded.sole_supervisor(settings.data):
-        _refuse(closed(settings), read)
+        refuse(closed(settings), read)
         embedded.refuse_unusable(settings)
         Supervisor(
-            settings, stop, lambda reports: _ready(settings, reports), _say, lambda: _begun(settings, read), asked, read
+            settings,
+            stop,
+            lambda reports: _ready(settings, reports),
+            _say,
+            lambda: _begun(settings, read),
+            asked,
+            read,
+            standing(settings),
         ).run()
 
 
 def _begun(settings: Settings, read: "partial[Settings]") -> None:
     """The listeners have been started: for whoever manages services the node is there, whatever else it waits for."""
-    _refuse(unusable(settings), read)
+    refuse(unusable(settings), read)
     notify("READY=1\nSTATUS=scanners are answered; the other roles start")
     _warn(settings)
 
 
+def standing(settings: Settings) -> Callable[[], None]:
+    """What tells the service manager, since all were ready, what a role waits for and that it does no longer."""
+    told = _ALL_READY
+
+    def look() -> None:
+        nonlocal told
+        report = ask(settings.data, DOOR)
+        said = _ALL_READY if report.ready else f"waits: {', '.join(report.waiting_for)}"
+        if said != told:
+            told = said
+            notify(f"STATUS={said}")
+
+    return look if "NOTIFY_SOCKET" in os.environ else lambda: None
+
+
 def _ready(settings: Settings, reports: Mapping[str, Report]) -> None:
-    notify("STATUS=all roles are ready")
+    notify(f"STATUS={_ALL_READY}")
     _banner(settings, reports)
     _say_what_does_not_work(settings)
 
@@ -158,13 +180,6 @@ def _warnings(settings: Settings) -> list[str]:
     unasked = {one.name: packages.descriptionless(one, settings, rules) for one in found}
     warnings += [f"model package {name} does not run: {said}" for name, said in unasked.items() if said]
     return warnings
-
-
-def _refuse(faults: Iterable[Fault], read: "partial[Settings]") -> None:
-    """What would otherwise show as roles that die again and again; raises ConfigurationError with each one's place."""
-    if found := list(faults):
-        sources = sources_of(*read.args, **read.keywords)
-        raise ConfigurationError(*map(sources.line, found))
 
 
 def _say_what_does_not_work(settings: Settings) -> None:
