@@ -164,9 +164,21 @@ def _clause(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Readin
     mentions = [at for at, one in enumerate(clause) if is_mention(one, cited)]
     reading.flaws += negated(clause, words, mentions) if negations else reported(clause, words, mentions, cited)
     _measures(clause, reading)
+    _whole_size(clause, cited, reading)
     _listed(clause, cited, reading)
     for one in found:
         _group(one, cited, reading)
+
+
+def _whole_size(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
+    """A figure without its name is read as how large the thing is: the short axis alone says too little."""
+    if any(one.kind in (Kind.MEASURE, Kind.NAMED_AMOUNT) for one in clause):
+        return
+    figures = [one for one in clause if one.kind is Kind.AMOUNT and len(one.facts) == 1]
+    for fact in cited.values():
+        told = [one for one in figures if fact.id in one.facts]
+        if told and not any(_is_most(fact, one, [fact], own=True) for one in told):
+            reading.refuse(Flaw.NUMBER, f'"{told[0].text}" is not the whole of {fact.id}, and what it is is not said')
 
 
 def _listed(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
@@ -362,11 +374,11 @@ def _largest(group: Group, facts: Sequence[Fact], cited: Sequence[Fact], reading
         alike = [fact for fact in cited if any(fact.finding == told.finding for told in facts)]
         if one.means is Meaning.LARGEST and sum(fact.count for fact in alike) < 2:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is of several, and there is one')
-        if not figures or len(facts) != 1 or not _is_most(facts[0], figures[0], alike, one.means is Meaning.MOST):
+        if not figures or len(facts) != 1 or not _is_most(facts[0], figures[0], alike, own=one.means is Meaning.MOST):
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is of another figure')
 
 
-def _is_most(fact: Fact, figure: Token, alike: Sequence[Fact], own: bool) -> bool:
+def _is_most(fact: Fact, figure: Token, alike: Sequence[Fact], *, own: bool) -> bool:
     """Whether a figure of `fact` is its own largest of that unit, and none of `alike` has a larger one."""
     indices = [one.index for one in figure.held if one.fact == fact.id]
     if not indices:

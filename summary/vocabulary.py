@@ -46,8 +46,8 @@ detecting detection mark marks marked marking segment segments segmented segment
 notes noted see seen saw observe observed observes visible visualised visualized visualise find finds found describe
 describes described display displayed displays present presence contain contains contained containing include includes
 included including consist consists consisting locate located location lie lies lying situated site sites side sided
-sides involve involves involving affect affects affecting measure measures measured measuring measurement measurements
-size sized sizes dimension dimensions extent value values amount amounts approximately about estimated calculated
+sides measure measures measured measuring measurement measurements
+size sized sizes dimension dimensions value values amount amounts approximately about estimated calculated
 given stated consistent compatible indicate indicates indicated represent represents representing correspond
 corresponds corresponding appear appears appearance evidence sign signs score scores scored scoring band look looked
 looking search searched searching assess assessed evaluate evaluated examine examined check checked patient part parts

@@ -157,6 +157,9 @@ WRONG = {
     ("One nodule overall.", "F1"): Flaw.NUMBER,
     ("The nodule in the right lung, now larger, was 4.2 mm.", "F1"): Flaw.COMPARISON,
     ("The left lung has a volume of 2100 ml; it has a nodule of 6.4 mm.", "F4 F1"): Flaw.FINDING,
+    ("A 4.2 mm nodule in the right lung.", "F1"): Flaw.NUMBER,
+    ("The nodule in the right lung has grown and measures 4.2 mm.", "F1"): Flaw.NUMBER,
+    ("A nodule involves the right lung and the chest.", "F1"): Flaw.WORD,
     ("", "F1"): Flaw.LENGTH,
     ("A nodule in the right lung, and " * 20, "F1"): Flaw.LENGTH,
 }
