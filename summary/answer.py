@@ -10,7 +10,8 @@ from domain.errors import Permanent
 from domain.impressions import Fact, Facts, Presence, Sentence
 from domain.json_records import Json, json_object
 from domain.words import named
-from summary.grounding import Flaw, Objection, sides_of
+from summary.flaws import Flaw
+from summary.grounding import Objection, sides_of
 from summary.vocabulary import MEANINGS, Meaning, normal
 
 _MOST_SENTENCES, _MOST_PARTS, _LONGEST_WORDS = 12, 16, 200
