@@ -105,7 +105,8 @@ class Lexicon:
         self._spoken = _spoken(about)
 
     def _add(self, text: str, term: _Term) -> None:
-        if key := phrase(text):
+        # A label of plain words alone ("Change", "Normal") is none: it would make claims of the words of any sentence.
+        if (key := phrase(text)) and not all(word in MEANINGS for word in key):
             self._terms[key] = self._terms.get(key, _Term()) | term
 
     def _add_fact(self, fact: Fact) -> None:

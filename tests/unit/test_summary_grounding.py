@@ -1,7 +1,10 @@
 """A sentence says what its facts hold, and nothing besides: each kind of error is refused, and right words pass."""
 
+from dataclasses import replace
+
 import pytest
 
+from domain.findings import Code
 from domain.impressions import Facts, Sentence
 from summary.flaws import Flaw
 from summary.grounding import ground
@@ -229,3 +232,11 @@ def test_every_finding_that_a_model_reports_is_mentioned_and_none_twice(facts: F
 def test_an_impression_is_bounded_in_length(facts: Facts) -> None:
     long = [Sentence("Pneumothorax is not reported.", ("F5",))] * 17
     assert Flaw.LENGTH in {one.flaw for one in ground(long, facts)}
+
+
+@pytest.mark.parametrize("label", ["Change", "No finding", "New", "Needs review"])
+def test_a_label_of_plain_words_makes_no_claim_of_them(label: str, facts: Facts) -> None:
+    one = replace(facts.facts[4], label=label, finding=Code("1", "99X", label))
+    with_it = replace(facts, facts=(*facts.facts[:4], one, *facts.facts[5:]))
+    assert _flaws(f"No {label.lower()}.", "F5", with_it)
+    assert _flaws(f"{label}.", "F5", with_it)
