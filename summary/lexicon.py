@@ -105,8 +105,7 @@ class Lexicon:
         self._spoken = _spoken(about)
 
     def _add(self, text: str, term: _Term) -> None:
-        # A label of plain words alone ("Change", "Normal") is none: it would make claims of the words of any sentence.
-        if (key := phrase(text)) and not all(word in MEANINGS for word in key):
+        if (key := phrase(text)) and not _is_no_name(key):
             self._terms[key] = self._terms.get(key, _Term()) | term
 
     def _add_fact(self, fact: Fact) -> None:
@@ -170,6 +169,12 @@ class Lexicon:
             if kind := self._foreign.get(phrase(text)):
                 return Token(kind, text), taken
         return _word(pieces[0]), 1
+
+
+def _is_no_name(key: Phrase) -> bool:
+    """Whether a label makes claims of words that any sentence may have ("Change"), or that none may ("Needs review")."""
+    meanings = [MEANINGS.get(word) for word in key]
+    return None not in meanings or bool({Meaning.ADVICE, Meaning.CERTAIN, Meaning.NOVEL} & {*meanings})
 
 
 def _runs(pieces: Sequence[str], longest: int) -> Iterator[tuple[str, int]]:
