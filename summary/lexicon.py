@@ -172,7 +172,7 @@ class Lexicon:
 
 
 def _is_no_name(key: Phrase) -> bool:
-    """Whether a label makes claims of words that any sentence may have ("Change"), or that none may ("Needs review")."""
+    """Whether a label makes claims of words that any sentence may have ("Change") or that none may ("Needs review")."""
     meanings = [MEANINGS.get(word) for word in key]
     return None not in meanings or bool({Meaning.ADVICE, Meaning.CERTAIN, Meaning.NOVEL} & {*meanings})
 
