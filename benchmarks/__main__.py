@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import decoding, engines, flood, grounding, inference, ingest, memory, segmentation, start
+from benchmarks import decoding, engines, flood, grounding, inference, ingest, language, memory, segmentation, start
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "decoding": decoding.run,
     "flood": flood.run,
     "grounding": grounding.run,
+    "language": language.run,
 }
 
 

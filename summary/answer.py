@@ -10,10 +10,12 @@ from domain.errors import Permanent
 from domain.impressions import Fact, Facts, Presence, Sentence
 from domain.json_records import Json, json_object
 from domain.words import named
-from summary.grounding import Flaw, Objection, sides_of
+from summary.flaws import Flaw
+from summary.grounding import Objection, sides_of
 from summary.vocabulary import MEANINGS, Meaning, normal
 
 _MOST_SENTENCES, _MOST_PARTS, _LONGEST_WORDS = 12, 16, 200
+_MANY_PARTS, _LONG_WORDS = 8, 80  # what is asked for; a little more is taken
 
 
 class MalformedAnswer(Permanent):
@@ -54,15 +56,17 @@ def _place(fact: Fact) -> str:
 def schema(facts: Facts) -> dict[str, Json]:
     """The JSON schema of an answer about these facts."""
     ids, names = [one.id for one in facts.facts], list(slots(facts))
-    words = _object({"words": {"type": "string"}})
+    # Bounds keep a small model from going on for ever; what a server does not know of them, `read` knows.
+    words = _object({"words": {"type": "string", "maxLength": _LONG_WORDS}})
     slot = _object({"slot": {"type": "string", "enum": names}})
     sentence = _object(
         {
-            "facts": {"type": "array", "items": {"type": "string", "enum": ids}},
-            "parts": {"type": "array", "items": {"anyOf": [words, slot]}},
+            "facts": {"type": "array", "minItems": 1, "maxItems": len(ids), "items": {"type": "string", "enum": ids}},
+            "parts": {"type": "array", "minItems": 1, "maxItems": _MANY_PARTS, "items": {"anyOf": [words, slot]}},
         }
     )
-    return _object({"sentences": {"type": "array", "items": sentence}})
+    most = min(_MOST_SENTENCES, len(ids) + 1)
+    return _object({"sentences": {"type": "array", "minItems": 1, "maxItems": most, "items": sentence}})
 
 
 def _object(properties: Mapping[str, Json]) -> dict[str, Json]:

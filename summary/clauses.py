@@ -1,7 +1,7 @@
 """A sentence's clauses, and in each what is said of which finding."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domain.impressions import Fact, Presence
 from summary.lexicon import Kind, Token
@@ -20,7 +20,9 @@ def clauses(tokens: Sequence[Token]) -> Iterator[list[Token]]:
         word = one.text.lower()
         following = tokens[at + 1].text.lower() if at + 1 < len(tokens) else ""
         ends = (one.kind is Kind.MARK and word in ";.") or word in _BREAKS
-        begins = word in _DETERMINERS or (word == "there" and following in ("is", "are"))
+        named = any(token.kind is Kind.FINDING for token in clause)
+        begins = word in _DETERMINERS or (word == "there" and following in ("is", "are") and named)
+        begins = begins or (word == "and" and named and _negated_twice(tokens, at, clause))
         if (ends or begins) and any(token.kind is not Kind.MARK for token in clause):
             yield clause
             clause = []
@@ -28,6 +30,13 @@ def clauses(tokens: Sequence[Token]) -> Iterator[list[Token]]:
             clause.append(one)
     if any(token.kind is not Kind.MARK for token in clause):
         yield clause
+
+
+def _negated_twice(tokens: Sequence[Token], at: int, clause: Sequence[Token]) -> bool:
+    """ "No A, and B is not seen": each has its own negation."""
+    rest = (one.text.lower() for one in tokens[at:])
+    before = any(one.means is Meaning.NEGATION for one in clause) and clause[-1].text == ","
+    return before and any(one == "not" for one in rest)
 
 
 @dataclass
@@ -50,8 +59,8 @@ def groups(clause: Sequence[Token], negated: bool, cited: Mapping[str, Fact]) ->
     """A group for each mention. What stands before the first one is said of all, and so is what follows a list."""
     groups: list[Group] = []
     leading: list[Token] = []
-    for segment in _segments(clause):
-        mentions = [one for one in segment if _is_mention(one, cited)]
+    for segment in (_own_plural(one, cited) for one in _segments(clause)):
+        mentions = [one for one in segment if is_mention(one, cited)]
         rest = [one for one in segment if one not in mentions]
         if mentions:
             groups += (Group(one, negated, list(rest)) for one in mentions)
@@ -66,6 +75,14 @@ def groups(clause: Sequence[Token], negated: bool, cited: Mapping[str, Fact]) ->
         return [Group(None, negated, leading)] if leading else []
     _share(groups, leading)
     return groups
+
+
+def _own_plural(segment: list[Token], cited: Mapping[str, Fact]) -> list[Token]:
+    """ "Lung volumes" are of several lungs."""
+    mentions = [one for one in segment if is_mention(one, cited)]
+    if len(mentions) != 1 or not any(one.kind is Kind.MEASURE and one.plural for one in segment):
+        return segment
+    return [replace(one, plural=True) if one is mentions[0] else one for one in segment]
 
 
 def _parts(group: Group, segment: list[Token]) -> bool:
@@ -88,7 +105,7 @@ def _placed(group: Group) -> list[Token]:
     return [*group.of(Kind.SITE), *group.meaning(*SIDES)]
 
 
-def _is_mention(token: Token, cited: Mapping[str, Fact]) -> bool:
+def is_mention(token: Token, cited: Mapping[str, Fact]) -> bool:
     """Words that are both a cited finding and another cited fact's site ("lung") are its site where they can be."""
     return token.kind is Kind.FINDING and not token.sites & cited.keys() & _sited(cited)
 

@@ -7,35 +7,20 @@ a right sentence that is refused costs another try or the template's words, a wr
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from itertools import pairwise
 
 from domain.findings import Code
 from domain.impressions import Fact, Facts, Presence, ScoreBand, Sentence
-from summary.clauses import SIDES, Group, clauses, groups
+from summary import joining, usage
+from summary.clauses import SIDES, Group, clauses, groups, is_mention
+from summary.flaws import Flaw
 from summary.lexicon import Kind, Lexicon, Token
+from summary.negation import negated
+from summary.reported import reported
 from summary.vocabulary import NUMBERS, Meaning, normal
 
-VERSION = "1"  # of these checks; a change that lets through or refuses other sentences raises it
+VERSION = "2"  # of these checks; a change that lets through or refuses other sentences raises it
 _MOST_SENTENCES, _LONGEST_SENTENCE, _LONGEST = 16, 420, 2400
-
-
-class Flaw(StrEnum):
-    """What is wrong with a sentence."""
-
-    SOURCE = "source"  # it cites no fact, one that is not there, or one that it does not speak of
-    NUMBER = "number"
-    UNIT = "unit"
-    SIDE = "side"
-    SITE = "site"
-    FINDING = "finding"
-    NEGATION = "negation"
-    CERTAINTY = "certainty"
-    COMPARISON = "comparison"
-    ADVICE = "recommendation"
-    OMISSION = "omission"
-    TWICE = "twice"
-    LENGTH = "length"
-    WORD = "word"  # a word that neither the facts nor the vocabulary have: a name, an order, anything
 
 
 @dataclass(frozen=True)
@@ -77,6 +62,7 @@ class _Reading:
     flaws: list[tuple[Flaw, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     compares: bool = False
+    known: tuple[Fact, ...] = ()  # cited or not
 
     def refuse(self, flaw: Flaw, said: str) -> None:
         self.flaws.append((flaw, said))
@@ -111,19 +97,26 @@ def _side(code: Code | None) -> set[str]:
 
 
 def _read(sentence: Sentence, facts: Facts) -> _Reading:
-    reading, known = _Reading(), facts.by_id()
+    reading, known = _Reading(known=facts.facts), facts.by_id()
     missing = [one for one in sentence.facts if one not in known]
     if missing or not sentence.facts:
         reading.refuse(Flaw.SOURCE, f"no fact {', '.join(missing)}" if missing else "it cites no fact")
     if not sentence.text.strip() or len(sentence.text) > _LONGEST_SENTENCE:
         reading.refuse(Flaw.LENGTH, f"a sentence has 1 to {_LONGEST_SENTENCE} characters")
         return reading
+    if not sentence.text.isprintable():
+        reading.refuse(Flaw.WORD, "a character that cannot be seen")
     cited = {one: known[one] for one in sentence.facts if one in known}
-    tokens = Lexicon(facts, cited).tokens(sentence.text)
+    tokens = joining.joined(Lexicon(facts, cited).tokens(sentence.text))
+    reading.flaws += usage.in_sentence(tokens, facts.modality)
     _one_without(tokens, reading)
     reading.compares = any(one.kind is Kind.CHANGE or one.means in _COMPARES for one in tokens)
     _words(tokens, cited, reading)
-    for clause in clauses(tokens):
+    parts = list(clauses(tokens))
+    for number, clause in enumerate(parts):
+        leads = number + 1 < len(parts) and {one.text.lower() for one in clause} <= {"there", "is", "are", ",", "and"}
+        if number and not leads and not any(one.held for one in clause):
+            reading.refuse(Flaw.WORD, f'"{clause[0].text}" begins what speaks of no fact')
         _clause(clause, cited, reading)
     for one in cited:
         if one not in reading.told and not missing:
@@ -167,9 +160,60 @@ def _clause(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Readin
     found = groups(clause, bool(negations), cited)
     if negations and not any(one.mention for one in found):
         reading.refuse(Flaw.NEGATION, f'"{negations[0].text}" negates nothing that the facts hold')
+    words = [one.text.lower() for one in clause]
+    mentions = [at for at, one in enumerate(clause) if is_mention(one, cited)]
+    reading.flaws += negated(clause, words, mentions) if negations else reported(clause, words, mentions, cited)
     _measures(clause, reading)
+    _whole_size(clause, cited, reading)
+    _listed(clause, cited, reading)
     for one in found:
         _group(one, cited, reading)
+
+
+def _whole_size(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
+    """A figure without its name is read as how large the thing is: the short axis alone says too little."""
+    if any(one.kind in (Kind.MEASURE, Kind.NAMED_AMOUNT) for one in clause):
+        return
+    figures = [one for one in clause if one.kind is Kind.AMOUNT and len(one.facts) == 1]
+    for fact in cited.values():
+        told = [one for one in figures if fact.id in one.facts]
+        if told and not any(_is_most(fact, one, [fact], own=True) for one in told):
+            reading.refuse(Flaw.NUMBER, f'"{told[0].text}" is not the whole of {fact.id}, and what it is is not said')
+
+
+def _listed(clause: Sequence[Token], cited: Mapping[str, Fact], reading: _Reading) -> None:
+    """What is said before or after "A and B" is read as of both; what one "has grown to" is what has grown."""
+    words = [one.text.lower() for one in clause]
+    at = [number for number, one in enumerate(clause) if is_mention(one, cited)]
+    for number, (first, second) in enumerate(pairwise(at)):
+        if not set(words[first + 1 : second]) <= {"and", "or", ",", "with", "plus", "the", "a", "an"}:
+            continue
+        start = at[number - 1] + 1 if number else 0
+        end = at[number + 2] if number + 2 < len(at) else len(clause)
+        both = [cited[one] for place in (first, second) for one in sorted(clause[place].facts) if one in cited]
+        around = Group(None, False, [*clause[start:first], *clause[second + 1 : end]])
+        if around.meaning(*_COMPARES) or around.of(Kind.SCORE):
+            _certainty(around, both, reading)
+            _changes(around, both, reading)
+        _certainty(Group(None, False, list(clause[start:first])), both, reading)
+        after = clause[second + 1 : end]
+        figure = next((place for place, one in enumerate(after) if one.kind in (Kind.AMOUNT, Kind.NAMED_AMOUNT)), 0)
+        if {one.text.lower() for one in after[:figure]} & {"have", "are", "were", "measure", "each"}:
+            reading.refuse(Flaw.NUMBER, f'"{after[figure].text}" is not of each')
+    for place, one in enumerate(clause):
+        if one.kind is Kind.AMOUNT and place and words[place - 1] == "to" and not _has_changed(one, cited):
+            reading.refuse(Flaw.NUMBER, f'"{one.text}" is not what has changed')
+
+
+def _has_changed(figure: Token, cited: Mapping[str, Fact]) -> bool:
+    """Whether the earlier study measured the same."""
+    return any(
+        change.name == cited[held.fact].amounts[held.index].measurement.name
+        for held in figure.held
+        if held.index >= 0
+        for change in cited[held.fact].changes
+        if change.said
+    )
 
 
 def _group(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> None:
@@ -179,6 +223,7 @@ def _group(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> None:
     placed = _place(group, facts, reading)
     told = _amounts(group, placed, reading)
     _counts(group, placed, reading)
+    _largest(group, told, list(cited.values()), reading)
     _certainty(group, told, reading)
     _changes(group, told, reading)
     reading.told += _new(group, told, reading.told)
@@ -213,6 +258,8 @@ def _place(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     stated = [SIDES[one.means] for one in group.meaning(*SIDES)]
     wanted = set[str]().union(*stated)
     held = {one.id: sides_of(one) for one in facts}
+    if not group.negated:
+        _sides_said(group, facts, wanted, reading)
     if len(wanted) > 1:
         if wanted - set().union(*held.values()):
             reading.refuse(Flaw.SIDE, f"both sides are not those of {', '.join(held)}")
@@ -223,6 +270,17 @@ def _place(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     if not kept:
         reading.refuse(Flaw.SIDE, f'"{min(wanted)}" is not the side of {", ".join(held)}')
     return kept or facts
+
+
+def _sides_said(group: Group, facts: list[Fact], wanted: set[str], reading: _Reading) -> None:
+    """ "In the lungs" is in both; of one of two organs that were measured it is said which."""
+    sides = set[str]().union(*(sides_of(one) for one in facts))
+    if len(sides) == 1 and len(wanted) < 2 and any(one.plural for one in group.of(Kind.SITE)):
+        reading.refuse(Flaw.SIDE, "both sides are not those of " + ", ".join(one.id for one in facts))
+    named = set(group.mention.text.lower().split()) if group.mention else set[str]()
+    measured = all(one.presence is Presence.MEASURED for one in facts)
+    if measured and sides and not (wanted or named & {*sides, "both", "bilateral"}):
+        reading.refuse(Flaw.SIDE, f"of which side {facts[0].id} is, is not said")
 
 
 def _amounts(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
@@ -238,6 +296,9 @@ def _amounts(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
     several = group.mention is not None and group.mention.plural
     if not alike and not several and all(each):
         reading.refuse(Flaw.NUMBER, "the figures are of several facts")
+    same = frozenset[int].intersection(*(frozenset(held.index for held in one.held) for one in figures))
+    if not alike and several and not same and not group.of(Kind.MEASURE):
+        reading.refuse(Flaw.NUMBER, "the figures are of several measurements")
     held = [fact for fact in facts if any(fact in holders for holders in each)]
     return alike or held or facts
 
@@ -245,26 +306,91 @@ def _amounts(group: Group, facts: list[Fact], reading: _Reading) -> list[Fact]:
 def _measures(clause: Sequence[Token], reading: _Reading) -> None:
     """A figure that stands beside the name of a measurement is that measurement's."""
     row = [one for one in clause if one.kind in (Kind.MEASURE, Kind.AMOUNT, Kind.CHANGE)]
-    if row and row[0].kind is not Kind.MEASURE:
+    if row and row[0].kind is not Kind.MEASURE and not (_apart(clause) and row[-1].kind is not Kind.MEASURE):
         row.reverse()  # "6 mm in long and 4 mm in short axis": names follow their figures
     name: Token | None = None
-    for one in row:
+    for at, one in enumerate(row):
+        following = row[at + 1] if at + 1 < len(row) else None
         if one.kind is Kind.MEASURE:
             name = one
-        elif name is not None and one.kind is Kind.AMOUNT and not one.held & name.held:
+        elif one.kind is Kind.CHANGE:
+            names = [near for near in (name, following) if near is not None and near.kind is Kind.MEASURE]
+            if names and not any(_of_measure(one, near) for near in names):
+                reading.refuse(Flaw.NUMBER, f'"{one.text}" is not of the {names[0].text}')
+        elif name is not None and not _of_measure(one, name):
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is not the {name.text}')
+
+
+def _apart(clause: Sequence[Token]) -> bool:
+    """ "2400 ml, and its mean density is -812 HU": the name begins a part of its own, and is not of what precedes."""
+    first = next((at for at, one in enumerate(clause) if one.kind in (Kind.AMOUNT, Kind.CHANGE)), len(clause))
+    rest = clause[first + 1 :]
+    between = [
+        one.text.lower() for one in rest[: next((at for at, one in enumerate(rest) if one.kind is Kind.MEASURE), 0)]
+    ]
+    return bool({",", "and", "with"} & set(between)) and "in" not in between
+
+
+def _of_measure(figure: Token, name: Token) -> bool:
+    return bool(figure.held & name.held)
 
 
 def _counts(group: Group, facts: list[Fact], reading: _Reading) -> None:
     """A number word is how many there are of what is named; several are more than one."""
     count = sum(one.count for one in facts)
     for one in group.meaning(Meaning.NUMBER):
-        if NUMBERS.get(one.text.lower()) != count or group.mention is None:
+        said = int(one.text) if one.text.isdecimal() else NUMBERS.get(one.text.lower())
+        if said != count or group.mention is None:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is not how many there are')
+    if group.meaning(Meaning.NUMBER) and not group.meaning(*SIDES) and _others(facts, reading.known):
+        reading.refuse(Flaw.NUMBER, "there are others of its kind")
+    if len(group.meaning(Meaning.NUMBER)) > 1:
+        reading.refuse(Flaw.NUMBER, "two numbers of one thing")
     several = group.mention is not None and group.mention.plural and not _own_plural(group.mention, facts)
     several = several and not group.parted
-    if count == 1 and not group.negated and (several or group.meaning(Meaning.SEVERAL)):
+    if group.negated:
+        return
+    if count == 1 and (several or group.meaning(Meaning.SEVERAL)):
         reading.refuse(Flaw.NUMBER, "there is one and not several")
+    more = [one for one in facts if one.count > 1]
+    counted = group.mention is None or group.mention.plural or group.meaning(Meaning.NUMBER, Meaning.SEVERAL)
+    if more and not counted:
+        reading.refuse(Flaw.NUMBER, f"there are {count} and not one")
+    if more and group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT) and not group.meaning(Meaning.LARGEST, Meaning.MOST):
+        reading.refuse(Flaw.NUMBER, f"the figure is of the largest of {count}")
+
+
+def _others(facts: Sequence[Fact], known: Sequence[Fact]) -> list[Fact]:
+    """Facts of the same finding at the same site that are not counted."""
+    there = {one.site for one in facts}
+    alike = [one for one in known if one.presence is Presence.PRESENT and one.site in there and one not in facts]
+    return [one for one in alike if any(one.finding == fact.finding for fact in facts)]
+
+
+def _largest(group: Group, facts: Sequence[Fact], cited: Sequence[Fact], reading: _Reading) -> None:
+    """ "The largest" is so among those of its kind that are cited, of which there are several."""
+    for one in group.meaning(Meaning.LARGEST, Meaning.MOST):
+        figures = group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT)
+        alike = [fact for fact in cited if any(fact.finding == told.finding for told in facts)]
+        if one.means is Meaning.LARGEST and sum(fact.count for fact in alike) < 2:
+            reading.refuse(Flaw.NUMBER, f'"{one.text}" is of several, and there is one')
+        if not figures or len(facts) != 1 or not _is_most(facts[0], figures[0], alike, own=one.means is Meaning.MOST):
+            reading.refuse(Flaw.NUMBER, f'"{one.text}" is of another figure')
+
+
+def _is_most(fact: Fact, figure: Token, alike: Sequence[Fact], *, own: bool) -> bool:
+    """Whether a figure of `fact` is its own largest of that unit, and none of `alike` has a larger one."""
+    indices = [one.index for one in figure.held if one.fact == fact.id]
+    if not indices:
+        return False
+    amount = fact.amounts[max(indices[0], 0)].measurement
+    rivals = [
+        other.measurement
+        for one in alike
+        for other in one.amounts
+        if other.measurement.unit == amount.unit and (one.id == fact.id or not own)
+    ]
+    return all(one.value <= amount.value for one in rivals)
 
 
 def _own_plural(mention: Token, facts: Sequence[Fact]) -> bool:
@@ -283,12 +409,13 @@ _STRENGTH = {
 
 def _certainty(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
     """ "Possible" and "likely" agree with the score; of what is not reported, or is only measured, neither is said."""
-    for one in group.meaning(Meaning.WEAK, Meaning.MEDIUM, Meaning.UNLIKELY):
+    within = [group.mention] if group.mention is not None and group.mention.means is Meaning.WEAK else []
+    for one in (*within, *group.meaning(Meaning.WEAK, Meaning.MEDIUM, Meaning.UNLIKELY)):
         agree = [fact for fact in facts if fact.presence is Presence.PRESENT and one.means in _STRENGTH[fact.score]]
-        if not agree:
+        if len(agree) < len(facts):
             reading.refuse(Flaw.CERTAINTY, f'"{one.text}" does not agree with the score')
     for one in group.of(Kind.SCORE):
-        if not any(fact.id in one.facts for fact in facts):
+        if not facts or not all(fact.id in one.facts for fact in facts):
             reading.refuse(Flaw.CERTAINTY, f'"{one.text}" is another fact\'s score')
 
 
@@ -300,7 +427,7 @@ def _changes(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
     """Nothing is compared without an earlier result, and what is said of it has its direction."""
     told = group.meaning(Meaning.COMPARED, *_DIRECTION)
     changed = [one for fact in facts for one in fact.changes]
-    if told and not changed:
+    if told and not all(one.changes for one in facts):
         reading.refuse(Flaw.COMPARISON, f'"{told[0].text}" compares, and there is no earlier result')
         return
     actual = {0 if not one.said else (1 if one.difference > 0 else -1) for one in changed}
@@ -308,7 +435,7 @@ def _changes(group: Group, facts: Sequence[Fact], reading: _Reading) -> None:
         if one.means in _DIRECTION and actual != {_DIRECTION[one.means]}:
             reading.refuse(Flaw.COMPARISON, f'"{one.text}" is not how it changed')
     for one in group.of(Kind.CHANGE, Kind.INTERVAL):
-        if not any(fact.id in one.facts for fact in facts):
+        if not facts or not all(fact.id in one.facts for fact in facts):
             reading.refuse(Flaw.COMPARISON, f'"{one.text}" is another fact\'s')
 
 
@@ -316,6 +443,7 @@ def _new(group: Group, facts: Sequence[Fact], told: Sequence[str]) -> list[str]:
     """Which facts a group tells: of what is there, one word in the singular tells one."""
     ids = [one.id for one in facts if not (group.parted and one.id in told)]
     single = group.mention is not None and not group.mention.plural and not group.negated
+    single = single and not group.meaning(Meaning.BOTH)
     if not single or len(ids) == 1 or any(_own_plural_label(one) for one in facts):
         return ids
     return [one for one in ids if one not in told][:1] or ids[:1]

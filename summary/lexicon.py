@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from domain import words
 from domain.findings import Code
-from domain.impressions import Change, Fact, Facts
+from domain.impressions import Change, Fact, Facts, Interval
 from summary import synonyms
 from summary.vocabulary import MEANINGS, Meaning, is_plural, normal
 
@@ -67,6 +67,8 @@ _PHRASE = re.compile(r"[a-z]+|\d+(?:[.,]\d+)*[a-z]*", re.IGNORECASE)
 _SIDES = (Meaning.LEFT, Meaning.RIGHT, Meaning.BOTH)
 _MARKS = frozenset(".,;:()/%+'-")
 
+_CHANGED, _SEVERAL = -3, -2  # the index of a first change, and of what is of several amounts
+
 Phrase = tuple[str, ...]
 
 
@@ -103,7 +105,7 @@ class Lexicon:
         self._spoken = _spoken(about)
 
     def _add(self, text: str, term: _Term) -> None:
-        if key := phrase(text):
+        if (key := phrase(text)) and not _is_no_name(key):
             self._terms[key] = self._terms.get(key, _Term()) | term
 
     def _add_fact(self, fact: Fact) -> None:
@@ -114,8 +116,8 @@ class Lexicon:
             self._add(text, _Term(sites=held))
         for index, amount in enumerate(fact.amounts):
             self._measure(fact, index, amount.measurement.name, words.named(amount.measurement))
-        for change in fact.changes:
-            self._measure(fact, -1, change.name, "")
+        for index, change in enumerate(fact.changes):
+            self._measure(fact, _CHANGED - index, change.name, "")
 
     def _measure(self, fact: Fact, index: int, name: Code, named: str) -> None:
         for text in (named, *synonyms.of_measure(name)):
@@ -139,7 +141,11 @@ class Lexicon:
         position = 0
         for found in self._spoken.pattern.finditer(sentence) if self._spoken.pattern else ():
             yield from _pieces(sentence[position : found.start()])
-            yield self._spoken.tokens[found.group().lower()]
+            token = self._spoken.tokens[found.group().lower()]
+            if found.group().split()[-1] == token.text.split()[-1]:  # "ML" is another unit than "ml"
+                yield token
+            else:
+                yield from _pieces(found.group())
             position = found.end()
         yield from _pieces(sentence[position:])
 
@@ -165,11 +171,17 @@ class Lexicon:
         return _word(pieces[0]), 1
 
 
+def _is_no_name(key: Phrase) -> bool:
+    """Whether a label makes claims of words that any sentence may have ("Change") or that none may ("Needs review")."""
+    meanings = [MEANINGS.get(word) for word in key]
+    return None not in meanings or bool({Meaning.ADVICE, Meaning.CERTAIN, Meaning.NOVEL} & {*meanings})
+
+
 def _runs(pieces: Sequence[str], longest: int) -> Iterator[tuple[str, int]]:
     """The words that follow each other, the most of them first; hyphens stand between the words of a term or do not."""
     for taken in range(min(2 * longest, len(pieces)), 0, -1):
         run = pieces[:taken]
-        if not any(one in _MARKS and one != "-" for one in run) and "-" not in (run[0], run[-1]):
+        if all(one == "-" or _PHRASE.fullmatch(one) for one in run) and "-" not in (run[0], run[-1]):
             yield " ".join(one for one in run if one != "-"), taken
 
 
@@ -177,7 +189,8 @@ def _token(term: _Term, text: str) -> Token:
     plural = is_plural(text.rsplit(maxsplit=1)[-1])
     if term.findings:
         sites = frozenset(one.fact for one in term.sites)
-        return Token(Kind.FINDING, text, term.findings, plural=plural, sites=sites)
+        means = Meaning.WEAK if "may" in phrase(text) else Meaning.PLAIN
+        return Token(Kind.FINDING, text, term.findings, means, plural, sites)
     kind, held = (Kind.SITE, term.sites) if term.sites else (Kind.MEASURE, term.measures)
     return Token(kind, text, held, plural=plural)
 
@@ -211,11 +224,25 @@ def _said(fact: Fact) -> Iterator[tuple[Kind, str, int]]:
         yield Kind.AMOUNT, amount.said, index
         yield Kind.NAMED_AMOUNT, f"{words.named(amount.measurement)} {amount.said}", index
         yield Kind.NAMED_AMOUNT, f"{words.named(amount.measurement)} of {amount.said}", index
+    yield from ((Kind.AMOUNT, text, _SEVERAL) for text in _by_axes(fact))
     for index, change in enumerate(fact.changes):
-        yield from ((Kind.CHANGE, text, index) for text in _change(change))
+        yield from ((Kind.CHANGE, text, _CHANGED - index) for text in _change(change))
         yield Kind.INTERVAL, change.interval.value, index
+        if change.interval is Interval.YEAR:
+            yield Kind.INTERVAL, "over the past year", index
     if fact.score:
         yield Kind.SCORE, fact.score.value, -1
+        if " to " in fact.score.value:
+            yield Kind.SCORE, f"between {fact.score.value.replace(' to ', ' and ')}", -1
+
+
+def _by_axes(fact: Fact) -> Iterator[str]:
+    """ "6.4 x 4.2 mm", of a long and a short axis."""
+    said = {one.measurement.name.value: one.said.split() for one in fact.amounts}
+    long, short = said.get("103339001", []), said.get("103340004", [])
+    if len(long) == len(short) == 2 and long[1] == short[1]:
+        yield f"{long[0]} x {short[0]} {long[1]}"
+        yield f"{long[0]} {long[1]} x {short[0]} {short[1]}"
 
 
 def _change(change: Change) -> Iterator[str]:

@@ -30,7 +30,7 @@ FINDINGS: Mapping[str, Row] = {
     "46621007": Row("atelectasis, atelectatic change, collapse, volume loss, loss of volume", "Fleischner", (_LUNG,)),
     "8186001": Row(
         "cardiomegaly, enlarged heart, cardiac enlargement, enlargement of the heart, enlarged cardiac silhouette, "
-        "heart is enlarged, cardiac silhouette is enlarged",
+        "heart is enlarged, cardiac silhouette is enlarged, heart may be enlarged",
         "PS3.16",
         (_HEART,),
     ),
@@ -45,6 +45,7 @@ FINDINGS: Mapping[str, Row] = {
     "125623006": Row("pleural thickening, thickening of the pleura", "Fleischner", (_PLEURA,)),
     "84089009": Row("hiatal hernia, hernia", "PS3.16"),
     "125605004": Row("fracture", "PS3.16"),
+    "1386000": Row("intracranial hemorrhage, hemorrhage", "plain", (_BRAIN,)),
     "79654002": Row("edema, swelling", "PS3.16"),
     "6574001": Row("necrosis, necrotic area, necrotic tissue, necrotic part, necrotic core", "PS3.16"),
     "C113842": Row("enhancing lesion, enhancing tumor, enhancing part, enhancing tissue, enhancement", "PS3.16"),
@@ -76,8 +77,12 @@ SITES: Mapping[str, Row] = {
 }
 
 MEASURES: Mapping[str, Row] = {
-    "103339001": Row("long axis, long axis diameter, longest diameter, long diameter, diameter, length", "PS3.16"),
-    "103340004": Row("short axis, short axis diameter, shortest diameter, short diameter, width", "PS3.16"),
+    "103339001": Row(
+        "long axis, long axis diameter, longest diameter, long diameter, diameter, length, greatest diameter, "
+        "largest diameter, maximum diameter, maximal diameter, axis, long",
+        "PS3.16",
+    ),
+    "103340004": Row("short axis, short axis diameter, shortest diameter, short diameter, width, axis", "PS3.16"),
     "118565006": Row("volume", "PS3.16"),
     "81827009": Row("diameter", "PS3.16"),
     "42798000": Row("area", "PS3.16"),

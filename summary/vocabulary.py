@@ -23,6 +23,8 @@ class Meaning(StrEnum):
     LEFT = "the left side"
     RIGHT = "the right side"
     BOTH = "both sides"
+    LARGEST = "that it is the largest of several"
+    MOST = "that nothing of it is larger"
     SEVERAL = "that there are several"
     NUMBER = "how many there are"
     UNIT = "a unit"
@@ -32,39 +34,30 @@ class Meaning(StrEnum):
 
 
 _PLAIN = """
-a an the this that these those it its they them their there here which whose each other same such also too
-is are was were be been being has have had having can could does do did
-in on of at by with to for from as per within into through between among across along around under
-and or but while whereas although though however if where when respectively additionally addition furthermore
-moreover well overall together
-finding findings image images imaging study studies examination examinations exam scan scans radiograph radiographs
-film films picture pictures series slice slices view views ct mr mri xr dx cr pet x ray tomography resonance
-report reports reported reporting model models algorithm algorithms software ai analysis analyses automated automatic
-automatically assessment result results output outputs evaluation impression summary
-show shows shown showed demonstrate demonstrates demonstrated demonstrating reveal reveals revealed depict depicts
-depicted identify identifies identified identifying detect detects detected detecting detection mark marks marked
-marking segment segments segmented segmentation outline outlines outlined note notes noted see seen saw observe
-observed observes visible visualised visualized visualise find finds found describe describes described display
-displayed displays present presence contain contains contained containing include includes included including
-consist consists consisting locate located location lie lies lying situated site sites side sided sides lateral
-involve involves involving affect affects affecting
-measure measures measured measuring measurement measurements size sized sizes dimension dimensions extent value values
-amount amounts approximately about estimated calculated given stated listed named called
-consistent compatible indicate indicates indicated represent represents representing correspond corresponds
-corresponding appear appears appearance evidence sign signs
-score scores scored scoring band confidence
-look looked looking search searched searching assess assessed evaluate evaluated examine examined check checked
-consider considered question questions answer answered
-patient part parts region regions body structure structures tissue organ organs case
-first following
-according using used use based upon via
-any either
+a an the this that these those it its they them their there here which whose each same also is are was were be
+been being has have having can does do did in on of at by with to for from within and or but while whereas although
+though however respectively additionally addition furthermore moreover overall finding findings image images imaging
+study studies examination examinations exam scan scans radiograph radiographs film films picture pictures series slice
+slices view views ct mr mri xr dx cr pet x ray tomography resonance report reports reported reporting model models
+algorithm algorithms software ai analysis analyses automated automatic automatically assessment result results output
+outputs evaluation impression summary show shows shown showed demonstrate demonstrates demonstrated demonstrating
+reveal reveals revealed depict depicts depicted identify identifies identified identifying detect detects detected
+detecting detection mark marks marked marking segment segments segmented segmentation outline outlines outlined note
+notes noted see seen saw observe observed observes visible visualised visualized visualise find finds found describe
+describes described display displayed displays present presence contain contains contained containing include includes
+included including consist consists consisting locate located location lie lies lying situated site sites side sided
+sides measure measures measured measuring measurement measurements
+size sized sizes dimension dimensions value values amount amounts approximately about estimated calculated
+given stated consistent compatible indicate indicates indicated represent represents representing correspond
+corresponds corresponding appear appears appearance evidence sign signs score scores scored scoring band look looked
+looking search searched searching assess assessed evaluate evaluated examine examined check checked patient part parts
+region regions body structure structures tissue organ organs case any now currently remain remains
 """
-_NEGATION = "no not without absent absence negative neither nor none never free cannot"
+_NEGATION = "no not without absent absence negative neither nor none free cannot"
 _WEAK = (
     "possible possibly suspected suspicion may might questionable equivocal potential potentially candidate candidates"
 )
-_MEDIUM = "likely probable probably suggest suggests suggesting suggestive suspicious favours favors"
+_MEDIUM = "likely probable probably suggest suggests suggesting suggestive favours favors"
 _UNLIKELY = "unlikely improbable"
 _CERTAIN = """
 definite definitely certain certainly confirmed confirm confirms proven proof proves diagnostic diagnosis diagnosed
@@ -72,18 +65,16 @@ obvious obviously clear clearly evident unequivocal unequivocally undoubtedly pa
 ruled established verified conclusive conclusively
 """
 _UP = """
-larger bigger increased increase increases increasing grown grew grows growing growth progressed progression
-progressive progressing enlarged enlarging enlargement higher wider longer thicker more worse worsened worsening
-expanded
+larger bigger increased increase increases increasing grown grew grows growing growth progressing enlarged enlarging
+enlargement longer more
 """
 _DOWN = """
-smaller decreased decrease decreases decreasing shrunk shrunken shrinking shrinkage regressed regression regressing
-reduced reduction lower shorter thinner less improved improvement improving
+smaller decreased decrease decreases decreasing shrunk shrunken shrinking shrinkage reduced reduction shorter less
 """
 _SAME = "unchanged stable constant steady identical"
 _COMPARED = """
 change changes changed difference differences differ differs compared comparison comparisons since previous previously
-earlier prior before than formerly past interval baseline last
+earlier prior before than interval baseline last
 """
 _NOVEL = "new newly resolved resolving resolution recurrent recurrence recurring developed developing again old"
 _SEVERAL = "multiple several many numerous some few various pair couple dozen dozens countless"

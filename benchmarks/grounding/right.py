@@ -62,7 +62,7 @@ def _hedge(fact: Fact, chance: random.Random) -> str:
 
 
 def _there_is(fact: Fact, chance: random.Random) -> str:
-    lead = chance.choice(("There is", "The model reports", "The models found", "The analysis shows", "The CT shows"))
+    lead = chance.choice(("There is", "The model reports", "The models found", "The analysis shows", "The images show"))
     return f"{lead} {_article(fact)}{_name(fact, chance)}{_where(fact, chance)}{_with(fact, chance)}"
 
 

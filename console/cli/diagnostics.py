@@ -43,6 +43,8 @@ EXTRAS = (
     ("monai", "MONAI bundles", False),
     ("explain", "integrated gradients", False),
     ("registration", "series of several frames of reference", False),
+    ("language", "language models over HTTP", False),
+    ("language-local", "language models in the process", False),
 )
 
 

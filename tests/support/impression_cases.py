@@ -94,11 +94,12 @@ SENTENCES = (
     ),
     Sentence("The findings are those of demonstration models, not for clinical use.", ("F2",), Topic.CAUTION),
 )  # fmt: skip
-BY_TEMPLATE = Impression(SENTENCES, Author.TEMPLATE, "checks 1")
+BY_TEMPLATE = Impression(SENTENCES, Author.TEMPLATE, "template 1")
 BY_MODEL = replace(
     BY_TEMPLATE,
     author=Author.LANGUAGE_MODEL,
-    language_model=LanguageModel("ward server", "SmolLM2-135M-Instruct", "prompt 3"),
+    checker="1",
+    language_model=LanguageModel("ward server", "SmolLM2-135M-Instruct", "3"),
 )
 
 

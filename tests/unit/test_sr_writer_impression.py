@@ -243,12 +243,12 @@ def test_who_wrote_the_sentences_is_coded_beside_them_and_in_the_header(study: S
     dataset = written(study, impression=BY_MODEL)
     assert algorithm(dataset) == [
         ("Algorithm Name", "SmolLM2-135M-Instruct"),
-        ("Algorithm Version", "prompt 3"),
+        ("Algorithm Version", "3"),
         ("Algorithm Manufacturer", "ward server"),
         ("Algorithm Parameters", "Author: language model"),
         ("Algorithm Parameters", "Provider: ward server"),
-        ("Algorithm Parameters", "Prompt: prompt 3"),
-        ("Algorithm Parameters", "Checker: checks 1"),
+        ("Algorithm Parameters", "Prompt: 3"),
+        ("Algorithm Parameters", "Checker: 1"),
         ("Algorithm Family", ""),
     ]
     (equipment,) = dataset.ContributingEquipmentSequence

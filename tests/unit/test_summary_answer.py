@@ -6,7 +6,8 @@ import pytest
 
 from domain.json_records import Json
 from summary.answer import MalformedAnswer, read, schema, slots
-from summary.grounding import Flaw, ground
+from summary.flaws import Flaw
+from summary.grounding import ground
 from tests.support.told_facts import chest
 
 FACTS = chest()

@@ -7,7 +7,8 @@ import pytest
 
 from domain.errors import Retryable
 from domain.impressions import Author, Facts, Impression, Sentence, Topic
-from summary.grounding import VERSION, Flaw
+from summary.flaws import Flaw
+from summary.grounding import VERSION
 from summary.prompt import Prompt
 from summary.writing import Answered, Written, write
 from tests.support.told_facts import chest

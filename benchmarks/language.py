@@ -1,0 +1,106 @@
+"""What a real language model says of made-up facts, and what of it would reach a reader.
+
+The model is the one that tests use: small, and so the ideal adversary. A second checker, which knows nothing of the
+first, counts what the first let through. `--url` asks another one, by OpenAI's chat completions.
+"""
+
+import argparse
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from benchmarks import machine, table
+from benchmarks.grounding.made_facts import made_facts
+from domain.clock import SystemClock
+from domain.impressions import Author, Facts, Topic
+from summary.providers.chain import Chain, Limits, Provider, Timeouts
+from summary.providers.remote import RemoteClient
+from summary.templates import impression
+from summary.writing import Written, write
+from tests.support.counterparts import ROOT
+from tests.support.second_checker import Kind, complaints
+from tests.support.small_model import serving
+
+_FACTS = 3  # of a study, so that an answer is short
+
+
+@dataclass
+class Tally:
+    """What became of `sets` sets of facts: who wrote, why answers were refused, and what should have been."""
+
+    sets: int = 0
+    by_model: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    ungrounded: list[str] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)  # plain words that the second checker does not know
+
+    def add(self, written: Written, facts: Facts) -> None:
+        """Count one."""
+        self.sets += 1
+        self.by_model += written.impression.author is Author.LANGUAGE_MODEL
+        for one in written.attempts:
+            self.refused.update({each.flaw.value for each in one.objections} or {one.fault or "nothing: it passed"})
+        rules = [one.text for one in written.impression.sentences if one.topic is Topic.GUIDELINE]
+        for each in complaints(written.impression, facts, rules):
+            (self.strange if each.kind is Kind.WORD else self.ungrounded).append(f"{each.kind}: {each.word}")
+
+
+def asked(url: str, model: str, sets: int, seed: int, answer: int = 300) -> Tally:
+    """So many sets of facts, made by the seed, told to the model at `url`."""
+    chance, tally = random.Random(seed), Tally()
+    provider = Provider(
+        "bench", model, RemoteClient(url, model, answer), (), Limits(answer=answer), Timeouts(5, 120, 120)
+    )
+    chain = Chain([provider], SystemClock(), total=300.0)
+    for _ in range(sets):
+        whole = made_facts(chance)
+        facts = replace(whole, facts=whole.facts[:_FACTS])
+        tally.add(write(facts, impression, chain), facts)
+    return tally
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run it: `--sets`, `--seed`, `--url` and `--model`; `--quick` for few, which are not kept."""
+    options = _options(arguments)
+    began = time.perf_counter()
+    if options.url:
+        tally = asked(options.url, options.model, options.sets, options.seed)
+    else:
+        with serving() as url:
+            tally = asked(url, options.model, options.sets, options.seed)
+    text = _section(options, tally, time.perf_counter() - began)
+    print(f"\n{text}")
+    if not options.quick:
+        table.keep("Language model", text)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks language")
+    parser.add_argument("--sets", type=int, default=100, help="sets of facts")
+    parser.add_argument("--seed", type=int, default=20261129, help="of the facts")
+    parser.add_argument("--url", help="another endpoint than the small model's own server")
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct", help="the model's name there")
+    parser.add_argument("--quick", action="store_true", help="few, not kept")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.sets = min(options.sets, 3)
+    return options
+
+
+def _section(options: argparse.Namespace, tally: Tally, seconds: float) -> str:
+    rows = [(reason, f"{count}") for reason, count in tally.refused.most_common()]
+    head = f"{options.model}, {tally.sets} sets of at most {_FACTS} facts, seed {options.seed}, {seconds:.0f} s"
+    wrote = f"The model's words stood in {tally.by_model} impressions, the template's in {tally.sets - tally.by_model}."
+    found = f"A second checker found {len(tally.ungrounded)} things in them that no fact holds,"
+    strange = f"and {len(tally.strange)} plain words that it does not know."
+    return "\n".join(
+        (
+            f"{head}; {machine.describe(ROOT)}.",
+            "",
+            table.table(("an answer was refused for", "answers"), rows),
+            "",
+            f"{wrote} {found} {strange}",
+        )
+    )
