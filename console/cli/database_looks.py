@@ -9,11 +9,12 @@ from console.cli.looks import Look, Mark
 from console.cli.output import moment
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from domain.errors import NodeError
+from domain.pauses import Pause
 from roles.database import KEEPER, reading
 from roles.run_files import running
 from store import destinations
 from store.destinations import SeenDestination
-from store.pauses import Pause, all_paused
+from store.pauses import all_paused
 
 
 def kept(settings: Settings) -> Iterator[Look]:

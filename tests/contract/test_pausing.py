@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from audit.trail import Action, newest_entries
 from config.settings import Settings
-from console.cli import diagnostics
+from console.cli import database_looks
 from console.cli.app import app
 from console.cli.looks import Mark
 from console.cli.user import user
@@ -89,7 +89,7 @@ def test_a_paused_destination_gets_nothing_and_all_of_it_when_it_goes_on(
     assert WHY in run("status", "--database", database_url).stdout
     (paused,) = json.loads(run("status", "--database", database_url, "--json").stdout)["paused"]
     assert (paused["kind"], paused["name"], paused["reason"]) == ("destination", "PACS", WHY)
-    (look,) = diagnostics._paused(Settings.model_validate({"database": {"url": database_url}}))
+    (look,) = database_looks.kept(Settings.model_validate({"database": {"url": database_url}}))
     assert (look.what, look.mark) == ("destination PACS", Mark.NOTED)
     listed = run("destinations", "list", "--database", database_url).stdout
     assert WHY in listed

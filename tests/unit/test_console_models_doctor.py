@@ -25,7 +25,6 @@ from console.cli.service_files import DATA, Service
 from consumers.destinations import profiled_destinations
 from models.signing import generate_key
 from roles.run_files import RunFile, publish
-from store import embedded_user
 from store.destinations import SeenDestination
 from tests.support.model_packages import write_package
 from tests.support.node import let_others_pass
@@ -113,7 +112,7 @@ def test_before_there_is_a_service_the_machine_is_looked_at_as_the_service_would
     for name, there in (("here", lambda: installed), ("_BOOTED", tmp_path), ("SETTINGS", tmp_path / "none")):
         monkeypatch.setattr(command, name, there)
     assert command._as_a_service(Settings()).data == DATA
-    monkeypatch.setattr(embedded_user.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     look = diagnostics._embedded(Settings(data=DATA))
     assert (look.mark, "service install` makes the user" in look.said) == (Mark.OK, True)
     (tmp_path / "dicom-node-data").mkdir()

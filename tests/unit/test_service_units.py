@@ -31,8 +31,12 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     return made
 
 
+def units(service: Service) -> Path:
+    return service.config.with_name("units")
+
+
 def write(service: Service, added: str = "") -> None:
-    unit = service_units.UNITS / service.name
+    unit = units(service) / service.name
     unit.parent.mkdir(exist_ok=True)
     unit.write_text(service.unit())
     unit.with_name(f"{service.name}.d").mkdir(exist_ok=True)
@@ -50,7 +54,7 @@ def test_a_unit_is_read_with_what_was_added_to_it(one: Service) -> None:
     assert (found.data, found.role, found.low_ports) == (one.data, "up", False)
     assert found.variables == ("DICOM_NODE_LISTENER__PORT", "DICOM_NODE_LOGGING__LEVEL")
     assert not service_units.of_settings(Path("/another.toml"))
-    (service_units.UNITS / "dicom-node-own.service").write_text("[Service]\nExecStart=/usr/bin/true\n")
+    (units(one) / "dicom-node-own.service").write_text("[Service]\nExecStart=/usr/bin/true\n")
     assert len(service_units.installed()) == 1
 
 
@@ -69,7 +73,7 @@ def test_a_port_that_the_unit_does_not_allow_is_told_before_a_restart_ends_the_s
 
 
 def test_a_role_that_opens_no_port_needs_no_right_for_one(one: Service) -> None:
-    (service_units.UNITS / one.name).unlink()
+    (units(one) / one.name).unlink()
     write(replace(one, role="deliver"))
     assert not faults(one, listener={"port": 104})
     write(replace(one, role="listen"))
@@ -83,7 +87,7 @@ def test_config_check_of_another_data_folder_knows_the_node_that_runs_by_its_uni
     try:
         with socket.create_server(("127.0.0.1", port)):
             said = check(one.config).complaints
-            (service_units.UNITS / one.name).unlink()
+            (units(one) / one.name).unlink()
             alone = check(one.config).complaints
     finally:
         os.close(held)
@@ -118,7 +122,7 @@ def install(one: Service, monkeypatch: pytest.MonkeyPatch, *options: str) -> Res
 def test_a_service_whose_data_folder_changed_begins_no_empty_node_without_a_word(
     one: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new, unit = tmp_path / "new", service_units.UNITS / one.name
+    new, unit = tmp_path / "new", units(one) / one.name
     one.config.write_text(f'data = "{new}"\n')
     before = unit.read_text()
     refused = install(one, monkeypatch)
