@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from domain.identity import ConflictKind
 from domain.ids import JobId, StudyId, SummaryId
-from domain.states import DeliveryState, JobState, StudyState, SummaryState
+from domain.states import DeliveryState, JobState, StudyState
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -384,7 +384,7 @@ class SummaryRecord:
     study_id: StudyId
     revision: int
     number: int
-    state: SummaryState
+    state: str  # a SummaryState, unless something else wrote it
     reason: str
     since: datetime
     requested_at: datetime

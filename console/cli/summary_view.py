@@ -32,7 +32,7 @@ def standing(one: SummaryRecord) -> str:
 def _stands(one: SummaryRecord) -> str:
     if one.withdrawn_at:
         return f"withdrawn at {moment(one.withdrawn_at)}"
-    if one.state is not SummaryState.SUCCEEDED:
+    if one.state != SummaryState.SUCCEEDED:
         return f"{one.state} since {moment(one.since)}: {one.reason}"
     if not one.author:
         return f"written at {moment(one.finished_at)}; what it says was removed by retention"

@@ -4,7 +4,6 @@ from sqlalchemy import Connection, func, literal_column, select
 
 from domain.ids import StudyId
 from domain.records import SummaryRecord
-from domain.states import SummaryState
 from store.tables import summaries
 
 _SAID = summaries.c.impression
@@ -20,4 +19,4 @@ def summary_of(connection: Connection, study: StudyId) -> SummaryRecord | None:
     columns = [(_COLUMNS[name] if name in _COLUMNS else summaries.c[name]).label(name) for name in names]
     mine = select(*columns).where(summaries.c.study_id == study).order_by(summaries.c.number.desc()).limit(1)
     found = connection.execute(mine).mappings().one_or_none()
-    return SummaryRecord(**{**found, "state": SummaryState(found["state"])}) if found else None
+    return SummaryRecord(**found) if found else None

@@ -27,7 +27,16 @@ def tells_every_fact(exchange: Exchange) -> None:
     """An answer that is right: a sentence for each fact, of its slots alone."""
     facts = json.loads(exchange.body["messages"][1]["content"].partition("\n")[0])["facts"]
     sentences = [
-        {"facts": [one["id"]], "parts": [{"slot": f"{one['id']}.finding"}, {"words": " is measured"}]} for one in facts
+        {
+            "facts": [one["id"]],
+            "parts": [
+                {"words": "The"},
+                {"slot": f"{one['id']}.place"},
+                {"words": "has a"},
+                {"slot": f"{one['id']}.amount1"},
+            ],
+        }
+        for one in facts
     ]
     said(json.dumps({"sentences": sentences}))(exchange)
 
