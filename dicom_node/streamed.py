@@ -29,7 +29,7 @@ class Streamed:
     """One walk over the data set in `transfer_syntax` whose bytes `pieces` give once.
 
     A value is there, as the slice from its start to its end, until the walk goes on; one that was passed over is not,
-    and asking for it raises TooLong.
+    and asking for it raises TooLong; OutOfData where the data set ends within it.
     """
 
     def __init__(self, pieces: Iterator[bytes], transfer_syntax: str) -> None:
@@ -52,6 +52,8 @@ class Streamed:
 
     def __getitem__(self, part: slice) -> bytes:
         start, end = part.start - self._begins, part.stop - self._begins
+        if start >= 0 and end > len(self._window) and end - start <= _LONG:  # more was asked for, and none came
+            raise self._broken or OutOfData(f"the data set ends within {tag_name(self._tag)}")
         if start < 0 or end > len(self._window):
             raise TooLong(f"{tag_name(self._tag)} is longer than {_LONG >> 20} MiB")
         return self._window[start:end]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
@@ -29,10 +30,23 @@ class Met:
 
     def same(self, tag: int, start: int, end: int) -> bool:
         """Whether an attribute has the value that it had before, where it was met before; `end` 0 is not known."""
-        if tag > _PIXELS or not (dictionary_has_tag(tag) or repeater_has_tag(tag)):
+        if tag > _PIXELS or not _is_known(tag):
             return True
         value = self._data[start:end] if 0 <= end - start <= _SHORT else (start, end)
         return _same(self._values.setdefault(tag, value), value, self._data)
+
+
+def _is_known(tag: int) -> bool:
+    """Whether the standard has the attribute; what is private is asked after by nobody, however much of it there is."""
+    if tag >> 16 & 1:
+        return False
+    return dictionary_has_tag(tag) or _repeats(tag >> 24, tag & 0xFFFF)
+
+
+@lru_cache(maxsize=1 << 17)
+def _repeats(high: int, element: int) -> bool:
+    """Whether a repeating group, of those that begin so, has the element: pydicom looks through all of its patterns."""
+    return bool(repeater_has_tag(high << 24 | element))
 
 
 def repeated(walk: Iterator[Element], data: Data | Streamed) -> int:

@@ -11,6 +11,7 @@ from pydicom.filewriter import write_dataset
 
 from dicom_node import streamed
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG
+from dicom_node.intake import repeated
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.header import Uids, UnreadableHeader, read_header, read_pieces
 from dicom_node.streamed import Pieces
@@ -221,6 +222,33 @@ def test_a_long_value_anywhere_before_the_pixels_is_passed_over_and_no_reason_to
     assert read_pieces(in_pieces(data, 1 << 20), EXPLICIT) == plain
     with pytest.raises(UnreadableHeader, match="cut short"):
         read_header(deflated(data[:-100]), DEFLATED, whole=True)
+
+
+def test_a_deflated_data_set_that_is_cut_within_a_value_that_is_counted_by_is_not_filed() -> None:
+    dose = image()
+    dose.GridFrameOffsetVector = [round(0.37 * k * k, 3) for k in range(400)]
+    data = deflated(written(dose))
+    read_header(data, DEFLATED, whole=True)
+    for end in range(len(data) - 2, len(data) // 4, -23):
+        with pytest.raises(UnreadableHeader):
+            read_header(data[:end], DEFLATED, whole=True)
+
+
+def test_elements_of_private_and_repeating_groups_cost_no_look_through_the_dictionary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def looked_through(tag: int) -> bool:
+        asked.append(tag)
+        return False
+
+    monkeypatch.setattr(repeated, "repeater_has_tag", looked_through)
+    repeated._repeats.cache_clear()
+    many = b"".join(struct.pack("<HH2sH", group, 0x1234, b"LO", 0) for group in (0x0021, 0x6000) * 500)
+    read_header(written(image()).replace(BEFORE["(0029,1010)"], many + BEFORE["(0029,1010)"], 1), EXPLICIT, whole=True)
+    repeated._repeats.cache_clear()
+    assert len(asked) <= 1
 
 
 def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short_headers: None) -> None:
