@@ -18,6 +18,7 @@ from domain.errors import ConfigurationError
 _NEEDED: dict[str, dict[str, Any]] = {
     "callers": {"aet": "CT1", "address": "10.0.0.1"},
     "destinations": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
+    "language_models": {"name": "house", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
     "profiles": {"objects": ["SEG"]},
 }
 

@@ -85,7 +85,7 @@ def _print_payload(summary: Summary) -> None:
     if summary.facts is None:
         raise Permanent("nothing was told of it: its impression is not written, or what it says was removed")
     for one in summary.asked or (payload(summary.facts).decode(),):
-        typer.echo(one)
+        say(one)
 
 
 @group.command()
