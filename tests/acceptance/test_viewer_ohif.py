@@ -25,7 +25,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from config.settings import Destination
 from dicom_node.scu.store import Verdict, outgoing, send
 from domain.findings import Findings
-from domain.profiles import ENHANCED_SR, ResultFormat, ResultKind
+from domain.profiles import COMPREHENSIVE_3D_SR, ENHANCED_SR, ResultFormat, ResultKind
 from domain.vocabulary import Vocabulary
 from sr_writer.impressions.content import Run, WrittenResult
 from sr_writer.impressions.results import write
@@ -139,7 +139,8 @@ def masks(segmentation: Dataset) -> dict[str, NDArray[np.bool_]]:
 @pytest.fixture(scope="module")
 def report(home: Trial, study: str) -> Dataset:
     """The report that says what lies where."""
-    (found,) = [one for one in _results(home, study) if one.Modality == "SR" and _groups(one)]
+    reports = [one for one in _results(home, study) if one.SOPClassUID == COMPREHENSIVE_3D_SR]
+    (found,) = [one for one in reports if _groups(one)]
     return found
 
 
