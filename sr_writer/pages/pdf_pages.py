@@ -18,7 +18,7 @@ from sr_writer.pages.pdf_setting import (
     LEFT,
     RIGHT,
     Block,
-    Text,
+    Words,
     broken,
     document,
     heading,
@@ -87,13 +87,13 @@ def _pictures(content: Content) -> Iterator[Block]:
         yield Block(gap + width + lines * _SMALL_LINE + 3, _Pictures(content, row, said, width, gap))
 
 
-def _below(content: Content, view: View, left: float, width: float) -> list[Text]:
+def _below(content: Content, view: View, left: float, width: float) -> list[Words]:
     """The lines of a picture's caption, then what its letters stand for."""
     letters = shown_letters(content, view)
     listed = [f"{one.letter} {one.label}" for one in letters[:MOST_LISTED]]
     others = [OTHERS] if len(letters) > MOST_LISTED else []
     said = [*caption(content, view), ", ".join([*listed, *others])]
-    return [line for one in said for line in broken(Text(left, one, size=_SMALL), width)]
+    return [line for one in said for line in broken(Words(left, one, size=_SMALL), width)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class _Pictures:
 
     content: Content
     row: Sequence[View]
-    said: Sequence[Sequence[Text]]
+    said: Sequence[Sequence[Words]]
     width: float
     gap: float
 
@@ -119,15 +119,15 @@ class _Pictures:
 
 def _finding(line: Line, striped: bool) -> Iterator[Block]:
     """A row of the table, a block for each of its lines, which no page parts: a number belongs to its name."""
-    name = broken(Text(LEFT + 8 * mm, line.label), _SAID - LEFT - 11 * mm)
-    said = broken(Text(_SAID, line.said), RIGHT - _SAID - 2 * mm)
+    name = broken(Words(LEFT + 8 * mm, line.label), _SAID - LEFT - 11 * mm)
+    said = broken(Words(_SAID, line.said), RIGHT - _SAID - 2 * mm)
     count = max(len(name), len(said), 1)
     for number in range(count):
         texts = (*name[number : number + 1], *said[number : number + 1])
         yield replace(_row(texts, striped, None if number else line), leads=number + 1 < count)
 
 
-def _row(texts: Sequence[Text], striped: bool, line: Line | None) -> Block:
+def _row(texts: Sequence[Words], striped: bool, line: Line | None) -> Block:
     def draw(canvas: Canvas, top: float) -> None:
         if striped:
             canvas.setFillColorRGB(*shares(_STRIPE))
@@ -136,7 +136,7 @@ def _row(texts: Sequence[Text], striped: bool, line: Line | None) -> Block:
             canvas.setFillColorRGB(*shares(line.colour))
             canvas.roundRect(LEFT + 1.5 * mm, top - 13, 13, 11, 1.5, stroke=0, fill=1)
             middle = LEFT + 1.5 * mm + 6.5 - length(line.letter, BOLD, 8) / 2
-            put(canvas, top - 10.5, Text(middle, line.letter, BOLD, 8, against(line.colour)))
+            put(canvas, top - 10.5, Words(middle, line.letter, BOLD, 8, against(line.colour)))
         for text in texts:
             put(canvas, top - 11, text)
 

@@ -40,7 +40,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Text:
+class Words:
     """One line: where it begins, font, size and colour."""
 
     x: float
@@ -107,9 +107,9 @@ def _frame(canvas: Canvas, said: str, above: Sequence[Block], number: str) -> No
     """What stands on each page: the words of every result above and below, whose study it is, which page."""
     canvas.setFillColorRGB(*shares(AMBER))
     canvas.rect(0, _HEIGHT - 13 * mm, _WIDTH, 13 * mm, stroke=0, fill=1)
-    put(canvas, _HEIGHT - 8.5 * mm, Text(LEFT, said, BOLD, 11))
-    put(canvas, 13 * mm, Text(LEFT, said, size=8, colour=GREY))
-    put(canvas, 13 * mm, Text(RIGHT - length(number, TEXT, 8), number, size=8, colour=GREY))
+    put(canvas, _HEIGHT - 8.5 * mm, Words(LEFT, said, BOLD, 11))
+    put(canvas, 13 * mm, Words(LEFT, said, size=8, colour=GREY))
+    put(canvas, 13 * mm, Words(RIGHT - length(number, TEXT, 8), number, size=8, colour=GREY))
     top = _TOP
     for block in above:
         block.draw(canvas, top)
@@ -121,14 +121,14 @@ def _frame(canvas: Canvas, said: str, above: Sequence[Block], number: str) -> No
 
 def heading(said: str) -> Block:
     """A heading, which stays with what follows."""
-    return Block(30, lambda canvas, top: put(canvas, top - 21, Text(LEFT, said, BOLD, 12)), leads=True)
+    return Block(30, lambda canvas, top: put(canvas, top - 21, Words(LEFT, said, BOLD, 12)), leads=True)
 
 
 def paragraph(
     said: str, font: str = TEXT, size: float = 9.0, line: float = 13.0, colour: Colour = INK, indent: float = 0.0
 ) -> Iterator[Block]:
     """A paragraph, a block for each of its lines, `line` points high."""
-    for text in broken(Text(LEFT + indent, said, font, size, colour), RIGHT - LEFT - indent):
+    for text in broken(Words(LEFT + indent, said, font, size, colour), RIGHT - LEFT - indent):
         yield Block(line, partial(_set_below, line, text))
 
 
@@ -137,17 +137,17 @@ def space(height: float) -> Block:
     return Block(height, lambda canvas, top: None)
 
 
-def broken(text: Text, width: float) -> list[Text]:
+def broken(text: Words, width: float) -> list[Words]:
     """The text in lines of at most `width` points."""
     said = wrapped(_printable(text.text), lambda part: length(part, text.font, text.size), width)
-    return [Text(text.x, line, text.font, text.size, text.colour) for line in said]
+    return [Words(text.x, line, text.font, text.size, text.colour) for line in said]
 
 
-def _set_below(line: float, text: Text, canvas: Canvas, top: float) -> None:
+def _set_below(line: float, text: Words, canvas: Canvas, top: float) -> None:
     put(canvas, top - 0.8 * line, text)
 
 
-def put(canvas: Canvas, baseline: float, text: Text) -> None:
+def put(canvas: Canvas, baseline: float, text: Words) -> None:
     """Draw one line."""
     canvas.setFont(text.font, text.size)
     canvas.setFillColorRGB(*shares(text.colour))
