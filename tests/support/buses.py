@@ -24,6 +24,7 @@ from consumers.bus.protocol import Bus, Message, Subscription
 from consumers.bus.relay import Relay
 from consumers.bus.rights import Operation, Resource, Right
 from domain.clock import SystemClock
+from domain.errors import Unavailable
 from domain.events import Event, EventType, Payload, ResultsWritten, StudyCompleted
 from domain.ids import JobId, StudyId, new_study_id
 from domain.retry import RetryPolicy
@@ -205,9 +206,17 @@ class KafkaWorld(World):
         self.carrier = self.broker = broker
         allowed = [one for one in rights(self.settings) if one.user == user_of("relay")]
         broker.grant([*allowed, *_rights_to_read(self.settings)])
-        ensure_topics(self.settings, topics(self.settings).values())
+        # A broker takes its time to learn of rights that it was just given; a relay would wait in the same way.
+        wait_for(self._topics_are_there, 60, "the rights and topics to be there")
         self._relaying = ExitStack()
         self._relaying.enter_context(self.relay())
+
+    def _topics_are_there(self) -> bool:
+        try:
+            ensure_topics(self.settings, topics(self.settings).values())
+        except Unavailable:
+            return False
+        return True
 
     def close(self) -> None:
         self.stop_relay()
