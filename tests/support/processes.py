@@ -99,7 +99,9 @@ def postmasters(folder: Path) -> list[int]:
     A file may be half written, and may outlive its server, whose number another process may have by now.
     """
     found = []
-    for file in folder.rglob("postmaster.pid"):
+    # A walk passes over folders that go meanwhile, which rglob does not.
+    there = (Path(where, "postmaster.pid") for where, _, names in os.walk(folder) if "postmaster.pid" in names)
+    for file in there:
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int(file.read_text().split()[0])
             if os.fsencode(file.parent) in Path(f"/proc/{pid}/cmdline").read_bytes():
