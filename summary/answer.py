@@ -7,7 +7,7 @@ The schema names the facts and slots that there are, so that a server that keeps
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.errors import Permanent
-from domain.impressions import Fact, Facts, Presence, Sentence
+from domain.impressions import Fact, Facts, Sentence
 from domain.json_records import Json, json_object
 from domain.words import named
 from summary.flaws import Flaw
@@ -157,8 +157,3 @@ def _joined(pieces: Sequence[str]) -> str:
     text = text.replace("( ", "(")
     text = text[:1].upper() + text[1:]
     return text if not text or text.endswith(".") else f"{text}."
-
-
-def mentionable(facts: Facts) -> tuple[str, ...]:
-    """The ids of what an impression has to speak of."""
-    return tuple(one.id for one in facts.facts if one.presence is Presence.PRESENT)

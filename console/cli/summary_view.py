@@ -9,6 +9,7 @@ from domain.impressions import Author, Change, Fact, Facts, Impression
 from domain.records import SummaryRecord
 from domain.states import SummaryState
 from domain.visible import visible
+from domain.words import named
 from store.summaries import Summary
 from summary.writing import Attempt
 
@@ -64,10 +65,18 @@ def told(fact: Fact) -> str:
     """`Lung nodule candidates, right upper lobe, present, long axis 6.4 mm (CT nodules)`."""
     place = " ".join(code.meaning.lower() for code in (fact.laterality, fact.site) if code)
     several = f"{fact.count} alike" if fact.count > 1 else ""
-    amounts = ", ".join(f"{one.measurement.name.meaning.lower()} {one.said}" for one in fact.amounts)
+    amounts = ", ".join(f"{named(one.measurement)} {one.said}" for one in fact.amounts)
     changes = ", ".join(map(_changed, fact.changes))
     score = f"score {fact.score}" if fact.score else ""
-    parts = (fact.label, place, fact.presence.value, several, score, amounts, changes)
+    parts = (
+        fact.label,
+        place if place != fact.label.lower() else "",
+        fact.presence.value,
+        several,
+        score,
+        amounts,
+        changes,
+    )
     return f"{', '.join(one for one in parts if one)} ({fact.model})"
 
 
@@ -79,7 +88,7 @@ def facts_table(facts: Facts) -> RenderableType:
 
 def _row(one: Fact) -> Sequence[object]:
     site, side = (code.meaning if code else "" for code in (one.site, one.laterality))
-    amounts = [f"{each.measurement.name.meaning} {each.said}" for each in one.amounts]
+    amounts = [f"{named(each.measurement)} {each.said}" for each in one.amounts]
     cautions = [each.value for each in one.cautions]
     label = f"{one.label} ({one.count} alike)" if one.count > 1 else one.label
     return one.id, label, site, side, one.presence.value, amounts, one.model, cautions
