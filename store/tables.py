@@ -412,6 +412,7 @@ model_packages = Table(
     Column("version", Text, nullable=False),
     Column("digest", Text, nullable=False),  # of the package that was the first to bear this name and version
     moment("first_seen"),
+    Column("words", JSONB(none_as_null=True)),  # domain.vocabulary.Vocabulary; null until a worker has had the package
     PrimaryKeyConstraint("name", "version"),
 )
 
