@@ -12,8 +12,8 @@ PATIENT_ID, ISSUER, NAME, BIRTH_DATE = "Patient ID", "Issuer of Patient ID", "Pa
 _ATTRIBUTES = (PATIENT_ID, ISSUER, NAME, BIRTH_DATE)
 # Says what was ordered and not who it is: studies are found by it, and two of them are no two patients.
 ACCESSION = "Accession Number"
-# The day of the study, counted from a day that the key gives each Patient ID: how far two studies of one patient lie apart,
-# and no date. It says nothing of who it is either.
+# The day of the study, counted from a day that the key gives each Patient ID: how far apart two studies of one patient
+# are, and no date. It says nothing of who it is either.
 STUDY_DATE = "Study Date"
 # Between a name and the script that it is written in: names in two scripts are compared with each other by nobody.
 SCRIPT = " in "

@@ -15,9 +15,10 @@ from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies
 
 # The marks that say who the patient is: what was ordered, and when it was done, parts nobody's images.
+_OF_NOBODY = ", ".join(f"'{one}:'" for one in OF_A_STUDY)
 _WHO: ColumnElement[Sequence[str] | None] = literal_column(
     "(SELECT array_agg(mark ORDER BY mark) FROM unnest(instances.identity) mark "
-    f"WHERE NOT mark ^@ ANY (ARRAY[{', '.join(f"'{one}:'" for one in OF_A_STUDY)}]))"
+    f"WHERE NOT mark ^@ ANY (ARRAY[{_OF_NOBODY}]))"
 ).label("who")
 
 

@@ -124,9 +124,7 @@ def _paired(told: Sequence[Found], studied: Studied) -> Mapping[object, Found]:
     if Caution.NOT_ALL_LISTED in {*_cautions(studied.findings), *_cautions(earlier.findings)}:
         return same
     now, then = _alone(told), _alone(before)
-    return same | {
-        one.where: then[kind] for kind, one in now.items() if kind in then and _is_placed(one, then[kind])
-    }
+    return same | {one.where: then[kind] for kind, one in now.items() if kind in then and _is_placed(one, then[kind])}
 
 
 def _alone(told: Iterable[Found]) -> Mapping[object, Found]:

@@ -1,8 +1,8 @@
 """Whom an image names, as keyed digests: the one place where a patient's name, id and birth date are looked at.
 
-The Accession Number is digested beside them: studies are found by it, and it says nothing of who the patient is. Of the
-Study Date a number of days is kept, from a day that the key gives each Patient ID: two studies of one patient can be put
-in order, and nobody without the key learns a date.
+The Accession Number is digested beside them: studies are found by it, and it says nothing of who the patient is. Of
+the Study Date a number of days is kept, from a day that the key gives each Patient ID: two studies of one patient can
+be put in order, and nobody without the key learns a date.
 
 Values become what they mean before they are digested, so that two ways to write one name are one name: PS3.5 6.2.1
 says that trailing separators, empty components and spaces around one say nothing, and PS3.4 C.2.2.2.1 lets names be

@@ -186,7 +186,7 @@ def test_a_lesion_that_was_and_is_alone_at_its_place_is_compared() -> None:
     ],
     ids=["several before", "several now", "the other side", "no side is known", "not all are listed", "none before"],
 )  # fmt: skip
-def test_a_lesion_of_which_nobody_knows_which_one_of_before_it_is_is_not_compared(now: Findings, then: Findings) -> None:
+def test_a_lesion_that_may_be_another_than_that_of_before_is_not_compared(now: Findings, then: Findings) -> None:
     assert not any(changes_of_lesions(now, then))
 
 

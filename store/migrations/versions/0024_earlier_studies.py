@@ -1,4 +1,4 @@
-"""earlier studies of the same patient, told by a function of the owner's, and the words of each model package."""
+"""earlier studies of one patient, told by a function of the owner's; packages' words; which results others follow."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -60,3 +60,5 @@ def upgrade() -> None:
     op.execute(f"REVOKE ALL ON FUNCTION {_SIGNATURE} FROM PUBLIC")
     words = sa.Column("words", postgresql.JSONB(none_as_null=True), nullable=True)
     op.add_column("model_packages", words, schema="dicom_node")
+    for table in ("jobs", "summaries"):
+        op.add_column(table, sa.Column("follows", postgresql.ARRAY(sa.Text()), nullable=True), schema="dicom_node")
