@@ -21,7 +21,8 @@ HOSTILE = (
 PLAIN = (
     "Nodule", "Lung nodule candidates", "Ventral diencephalon, both sides", "Necrotic and non-enhancing core",
     "Tumor core that does not enhance", "Rechter Lungenfl\u00fcgel", "\u80ba", "L5/S1 disc",
-    "Normal pressure hydrocephalus", "portal_vein_and_splenic_vein", "Abnormal mass", "Crohn's disease", "Magnetic resonance at 1.5 T",
+    "Normal pressure hydrocephalus", "portal_vein_and_splenic_vein", "Abnormal mass", "Crohn's disease",
+    "Magnetic resonance at 1.5 T",
     "Fracture without displacement",
 )  # fmt: skip
 
