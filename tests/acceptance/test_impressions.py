@@ -75,6 +75,7 @@ def test_a_later_study_of_the_same_patient_says_how_it_differs_and_no_date_leave
     assert re.search(r"\(within a year\): body \+[0-9]+ ml in volume", said), said
     now.save_as(file := tmp_path / "impression.dcm")
     assert judges.complaints(file, next((tmp_path / "now").iterdir())) == []
+    assert trial.rows("SELECT words FROM model_packages WHERE words IS NOT NULL")
     kept = trial.rows("SELECT s.named, m.facts, m.sources FROM summaries m JOIN studies s ON s.id = m.study_id")
     told = f"{kept} {texts}"
     assert not [day for day in (EARLIER, NOW, "2025-03-09") if day in told]

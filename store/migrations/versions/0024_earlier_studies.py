@@ -9,9 +9,10 @@ down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-# Two studies are of one patient where both have one Patient ID, and the same; the name or the birth date agrees; and
-# nothing that both state disagrees, but for what a person found to be one patient's (domain/identity.py). Not where
-# either names two patients, or other images that name somebody else, or another study, wait for a person.
+# Two studies are of one patient where both have one Patient ID, and the same; name and birth date are stated and agree,
+# for placeholders and other houses give the same id; and nothing that both state disagrees, but for what a person found
+# to be one patient's (domain/identity.py). Not where either names two patients, or other images that name somebody
+# else, or another study, wait for a person.
 _EARLIER = """
 CREATE FUNCTION dicom_node.earlier_studies(uuid) RETURNS TABLE (study_id uuid, days integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -36,8 +37,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHERE NOT EXISTS (
             SELECT FROM unnest(b.mine || b.its) m WHERE m ^@ 'Patient ID:' AND m <> b.patient
         ) AND EXISTS (
-            SELECT FROM unnest(b.mine) m
-            WHERE m = ANY (b.its) AND (m ^@ 'Patient''s Name' OR m ^@ 'Patient''s Birth Date:')
+            SELECT FROM unnest(b.mine) m WHERE m = ANY (b.its) AND m ^@ 'Patient''s Name in '
+        ) AND EXISTS (
+            SELECT FROM unnest(b.mine) m WHERE m = ANY (b.its) AND m ^@ 'Patient''s Birth Date:'
         ) AND NOT EXISTS (
             SELECT FROM unnest(b.mine || b.its) m WHERE NOT m ^@ 'Accession Number:' AND NOT m ^@ 'Study Date:'
             GROUP BY regexp_replace(m, ':[^:]*$', '')
