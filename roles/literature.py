@@ -13,14 +13,14 @@ from domain.clock import Clock, SystemClock
 from domain.ids import StudyId
 from domain.impressions import Facts, Reference
 from domain.json_records import record
-from store import literature as shelved
+from store import literature as rows
 from summary.literature.articles import Article
 from summary.literature.library import Library, Outcome, Query, Source, of_europe_pmc, of_pubmed
 
 _log = logging.getLogger(__name__)
 
 
-class Librarian:
+class ReferenceFinder:
     """Finds references for one study at a time; `asked` is what left for it, URL by URL."""
 
     def __init__(self, settings: Literature, ledger: Ledger, clock: Clock | None = None) -> None:
@@ -28,8 +28,8 @@ class Librarian:
         self._study: StudyId | None = None
         self.asked: list[str] = []
         clock = clock or SystemClock()
-        shelf = DatabaseShelf(ledger, timedelta(days=settings.keep_days), clock)
-        self._library = Library(sources(settings), clock, settings.timeout, shelf, self._leaves, self._told)
+        store = ArticleRows(ledger, timedelta(days=settings.keep_days), clock)
+        self._library = Library(sources(settings), clock, settings.timeout, store, self._leaves, self._told)
 
     def about(self, study: StudyId, facts: Facts) -> tuple[Reference, ...]:
         """What there is to read about a study's facts."""
@@ -54,7 +54,7 @@ class Librarian:
             transaction.record(action, self._study, source=query.source, payload=query.digest, **details)
 
 
-class DatabaseShelf:
+class ArticleRows:
     """Articles in the database, for so long."""
 
     def __init__(self, ledger: Ledger, keep: timedelta, clock: Clock) -> None:
@@ -65,13 +65,13 @@ class DatabaseShelf:
     def get(self, key: str) -> Sequence[Article] | None:
         """What is kept and not too old."""
         with self._database.transaction() as connection:
-            kept = shelved.kept(connection, key, self._clock.now() - self._keep)
+            kept = rows.kept(connection, key, self._clock.now() - self._keep)
         return None if kept is None else [record(Article, one) for one in kept]
 
     def put(self, key: str, articles: Sequence[Article]) -> None:
         """Keep what was found now."""
         with self._database.transaction() as connection:
-            shelved.keep(connection, key, [asdict(one) for one in articles], self._clock.now())
+            rows.keep(connection, key, [asdict(one) for one in articles], self._clock.now())
 
 
 def sources(settings: Literature) -> list[Source]:

@@ -13,7 +13,7 @@ from models.installed import installed
 from models.registry import Package
 from models.words import vocabulary
 from roles.language_models import Asker
-from roles.literature import Librarian
+from roles.literature import ReferenceFinder
 from roles.process import Context
 from roles.tasks import Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.holders import Holder, Life
@@ -36,8 +36,8 @@ def summarise(context: Context) -> None:
     life = Life(context.database)
     asker = Asker(context.settings, context.ledger) if context.settings.language_models else None
     literature = context.settings.literature
-    librarian = Librarian(literature, context.ledger) if literature.enabled else None
-    writer = by_facts(lambda: installed(context.settings), asker, librarian)
+    finder = ReferenceFinder(literature, context.ledger) if literature.enabled else None
+    writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
     loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.pulse, context.stop)
@@ -62,7 +62,7 @@ def _measure(context: Context) -> None:
 
 
 def by_facts(
-    packages: Callable[[], Iterable[Package]], asker: Asker | None = None, librarian: Librarian | None = None
+    packages: Callable[[], Iterable[Package]], asker: Asker | None = None, finder: ReferenceFinder | None = None
 ) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
@@ -71,10 +71,10 @@ def by_facts(
     """
 
     def referred(study_id: StudyId, written: Written) -> Written:
-        if librarian is None:
+        if finder is None:
             return written
-        said = replace(written.impression, references=librarian.about(study_id, written.facts))
-        return replace(written, impression=said, asked=(*written.asked, *librarian.asked))
+        said = replace(written.impression, references=finder.about(study_id, written.facts))
+        return replace(written, impression=said, asked=(*written.asked, *finder.asked))
 
     def written(study_id: StudyId, study: StudiedStudy) -> Written:
         known = {one.digest: one for one in packages()}

@@ -79,7 +79,7 @@ class Outcome:
     fault: Fault | None = None
 
 
-class Shelf(Protocol):
+class ArticleStore(Protocol):
     """Where articles are kept for a while by the key of their subject; None of what is not there, or too old."""
 
     def get(self, key: str) -> Sequence[Article] | None: ...
@@ -107,13 +107,13 @@ class Library:
         sources: Sequence[Source],
         clock: Clock,
         total: float,
-        shelf: Shelf,
+        store: ArticleStore,
         leaves: Callable[[Query], None] = lambda query: None,
         told: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
         self._clock = clock
         self._total = total
-        self._shelf = shelf
+        self._store = store
         self._leaves = leaves
         self._told = told
         self._lines = [_Line(one) for one in sources]
@@ -132,13 +132,13 @@ class Library:
     def _articles(self, subject: Subject, deadline: float) -> Sequence[Article]:
         if not self._lines:
             return packed(subject)[:_MOST]
-        kept = self._shelf.get(subject.key)
+        kept = self._store.get(subject.key)
         if kept is not None:
             return kept
         looked = self._looked(subject, deadline)
         if looked is None:
             return packed(subject)[:_MOST]
-        self._shelf.put(subject.key, looked)
+        self._store.put(subject.key, looked)
         return looked
 
     def _looked(self, subject: Subject, deadline: float) -> Sequence[Article] | None:
