@@ -169,7 +169,7 @@ class Library:
                 articles = self._ask(line, line.source.resolve(pmids), line.source.articles, deadline)
             except NodeError:
                 continue
-            told.append({one.pmid: one for one in articles if one.pmid in pmids})
+            told.append({one.pmid: one for one in articles})
         return told
 
     def _ask(self, line: _Line, url: str, read: Callable[[bytes], T], deadline: float) -> T:

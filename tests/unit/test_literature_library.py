@@ -119,11 +119,25 @@ def test_an_article_that_is_not_sound_is_not_shown_and_those_beside_it_are(one: 
         assert Asked(server).pmids() == ["101"]
 
 
-def test_what_europe_pmc_alone_knows_as_retracted_is_not_shown() -> None:
-    other = Known("102", "Pulmonary nodules elsewhere")
-    flagged = Known("102", "Pulmonary nodules elsewhere", link="RetractionIn")
-    with serving([other, SOUND], europe_pmc=[flagged, SOUND]) as server:
-        assert Asked(server).pmids() == ["101"]
+@pytest.mark.parametrize(
+    "flagged",
+    [
+        Known("102", "Pulmonary nodules elsewhere", types=("Journal Article", "Retracted Publication")),
+        Known("102", "Pulmonary nodules elsewhere", link="RetractionIn"),
+        Known("102", "Pulmonary nodules elsewhere", link="ExpressionOfConcernIn"),
+    ],
+    ids=["by its type", "by a notice", "by a concern"],
+)
+def test_what_one_source_alone_knows_as_retracted_is_not_shown(flagged: Known) -> None:
+    plain = Known("102", "Pulmonary nodules elsewhere")
+    for pubmed_knows, europe_pmc_knows in ((flagged, plain), (plain, flagged)):
+        with serving([pubmed_knows, SOUND], europe_pmc=[europe_pmc_knows, SOUND]) as server:
+            assert Asked(server).pmids() == ["101"]
+
+
+def test_a_correction_takes_nothing_back() -> None:
+    with serving([Known("102", "Pulmonary nodules, corrected", link="ErratumIn")]) as server:
+        assert Asked(server).pmids() == ["102"]
 
 
 def test_a_number_that_does_not_resolve_is_not_shown_and_none_that_was_not_asked_for() -> None:
