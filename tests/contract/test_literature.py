@@ -114,5 +114,5 @@ def test_articles_are_kept_by_their_terms_for_as_long_as_the_settings_say(bench:
     [(("europe_pmc", "pubmed"), ["Europe PMC", "PubMed"]), ((), []), (("pubmed", "pubmed"), ["PubMed"])],
 )
 def test_sources_are_asked_in_the_order_of_the_settings(named: tuple[str, ...], names: list[str]) -> None:
-    literature = Literature(sources=named)  # type: ignore[arg-type]
+    literature = Literature(sources=named)
     assert [one.name for one in sources(literature)] == names
