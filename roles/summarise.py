@@ -70,8 +70,8 @@ def by_facts(
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
     `packages` are asked anew for each study: what they call things may be said. Of one that is gone the database knows
-    it. Raises Permanent where nobody does.
-    References come last: no title of an article is in what a language model is asked.
+    it. References come last: no title of an article is in what a language model is asked. Raises Permanent where nobody
+    knows what a package calls things.
     """
 
     def referred(study_id: StudyId, written: Written) -> Written:

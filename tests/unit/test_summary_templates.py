@@ -1,5 +1,6 @@
 """What the template writes: in the order and the English that a radiologist wants, and never more than facts hold."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -293,7 +294,7 @@ def test_what_is_told_of_a_study_passes_the_checks_of_a_language_models_words(se
             *((chance.uniform(8, 30), 7.0, chance.choice(sides), 0.97) for _ in range(chance.choice((0, 1, 1, 3))))
         )
 
-    makers = (
+    makers: tuple[Callable[[], list[Findings]], ...] = (
         lambda: [few(), lungs(volume(chance), volume(chance))],
         lambda: [tumour(volume(chance), volume(chance), volume(chance), chance.uniform(9, 200), chance.uniform(1, 9))],
         lambda: [chest(("Pneumonia", chance.random()), ("Effusion", chance.random()))],
