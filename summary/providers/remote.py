@@ -88,11 +88,18 @@ class RemoteClient:
     def _request(self, asked: Prompt) -> dict[str, Any]:
         return {
             "model": self._model,
-            "messages": [{"role": "system", "content": asked.system}, {"role": "user", "content": asked.user}],
+            "messages": [{"role": "system", "content": asked.system}, {"role": "user", "content": _content(asked)}],
             "temperature": 0,
             "max_tokens": self._answer,
             **_FORMATS[self._format](asked),
         }
+
+
+def _content(asked: Prompt) -> str | list[dict[str, Any]]:
+    if not asked.picture:
+        return asked.user
+    image = {"type": "image_url", "image_url": {"url": asked.picture_url}}
+    return [{"type": "text", "text": asked.user}, image]
 
 
 def _within(seconds: float, call: Callable[[], Completion]) -> Completion:
