@@ -22,10 +22,11 @@ _IN_A_LINE = 2
 _IN_ALL = 4
 # How sure the reader is of a line, 0 to 1; ribs are taken for letters with less.
 _SURE = 0.5
-# Letters of little contrast stand out from what lies around them: pixels of the Gaussian that is subtracted, and by how
-# much the rest is multiplied.
-_AROUND = 12.0
-_TIMES = 4.0
+# Letters of little contrast are evened out with what lies around them: pixels of the Gaussians that the mean and the
+# deviation are taken by, the least deviation that is no noise, and grey levels that a deviation becomes.
+_MEAN, _DEVIATION = 5.0, 10.0
+_NOISE = 2.0
+_BECOMES = 50.0
 _MIDDLE = 128.0
 
 
@@ -52,7 +53,7 @@ class TextReader:
 
     def _lines(self, picture: Picture) -> Iterator[list[str]]:
         """What is read in each of the ways in which the picture is looked at."""
-        for seen in (picture, flattened(picture)):
+        for seen in (picture, evened(picture)):
             for turns in (0, 1):
                 turned = np.ascontiguousarray(np.rot90(seen, turns))
                 with self._one:
@@ -66,8 +67,9 @@ def is_text(lines: list[str]) -> bool:
     return max(counts, default=0) > _IN_A_LINE or sum(counts) > _IN_ALL
 
 
-def flattened(picture: Picture) -> Picture:
-    """The picture without what changes slowly in it, and with what changes fast stronger."""
+def evened(picture: Picture) -> Picture:
+    """The picture with one contrast everywhere: what a bright edge, or little difference, would hide stands out."""
     values = picture.astype(np.float32)
-    fast = (values - ndimage.gaussian_filter(values, _AROUND)) * _TIMES + _MIDDLE
-    return np.clip(np.rint(fast), 0, 255).astype(np.uint8)
+    fast = values - ndimage.gaussian_filter(values, _MEAN)
+    deviation = np.sqrt(ndimage.gaussian_filter(fast * fast, _DEVIATION))
+    return np.clip(np.rint(fast / (deviation + _NOISE) * _BECOMES + _MIDDLE), 0, 255).astype(np.uint8)

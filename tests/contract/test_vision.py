@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from pydicom import DataElement, Dataset
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import IGNORE
 from pydicom.datadict import DicomDictionary
 
@@ -40,10 +40,12 @@ from tests.support.counterparts import missing
 from tests.support.provider_server import Answer, ProviderServer, fails, said, serving, slow
 from tests.support.radiographs import Radiograph
 from tests.support.vision_packages import write_package
-from tests.support.working import LEASE, POLICY, FakeChild, job, route, study
+from tests.support.working import ARCHIVE, LEASE, POLICY, FakeChild, job, route, study, write_and_plan
 
 GOOD = '{"q1": 0.25, "q2": 0.75}'
 IDENTITY = "ZWEIG"
+# What a report of such findings says besides them.
+SAID = {Caution.GENERAL_MODEL.value, "Run by small at eyes"}
 
 
 def pixels() -> np.ndarray[Any, np.dtype[np.uint16]]:
@@ -78,10 +80,12 @@ def pictures(eyes: Registry) -> Iterator[ModelProcess]:
         yield made
 
 
-def asks(bench: Bench, eyes: Registry, pictures: ModelProcess, server: ProviderServer) -> LeasedLoop[Job, Inferred]:
+def asks(
+    bench: Bench, eyes: Registry, pictures: ModelProcess, server: ProviderServer, timeout: float
+) -> LeasedLoop[Job, Inferred]:
     """A worker that may show images to `server`."""
-    model = LanguageModel(name="eyes", kind="openai", url=server.url, model="small", timeout=2.0)
-    settings = Settings(vision_models=(model,), summary=Summary(timeout=4.0))
+    model = LanguageModel(name="eyes", kind="openai", url=server.url, model="small", timeout=timeout)
+    settings = Settings(vision_models=(model,), summary=Summary(timeout=2 * timeout))
     settings = settings.model_copy(
         update={"models": settings.models.model_copy(update={"folder": eyes.get("eyes").folder.parent})}
     )
@@ -94,11 +98,11 @@ def asks(bench: Bench, eyes: Registry, pictures: ModelProcess, server: ProviderS
     return LeasedLoop(bench.as_process("work"), inference, Holder("w1", bench.life()), LEASE)
 
 
-def step(bench: Bench, eyes: Registry, pictures: ModelProcess, *answers: Answer) -> ProviderServer:
+def step(bench: Bench, eyes: Registry, pictures: ModelProcess, answer: Answer, timeout: float = 60.0) -> ProviderServer:
     """One job of the study that came."""
     route(bench, eyes)
-    with serving(*answers) as server:
-        assert asks(bench, eyes, pictures, server).step()
+    with serving(answer) as server:
+        assert asks(bench, eyes, pictures, server, timeout).step()
     assert list((bench.root / "work").iterdir()) == []
     return server
 
@@ -133,6 +137,10 @@ def test_what_is_answered_is_a_classifiers_finding_that_says_where_it_comes_from
     assert before[1]["payload"] == after[1]["payload"] == digest
     assert after[1]["outcome"] == "answered"
     assert bench.chain_holds()
+    write_and_plan(bench, [ARCHIVE])
+    ((key,),) = bench.ask("SELECT object_key FROM dicom_node.results")
+    texts = {str(one.value) for one in dcmread(bench.objects.path(key)).iterall() if one.keyword == "TextValue"}
+    assert SAID - texts == set(), texts
 
 
 @pytest.mark.parametrize(
@@ -146,7 +154,7 @@ def test_what_is_answered_is_a_classifiers_finding_that_says_where_it_comes_from
         (fails(400, "content_policy_violation"), "failed", "the provider's content filter refused"),
         (fails(429), "requested", "too many requests"),
         (fails(401, "invalid_api_key"), "requested", "the key is not accepted"),
-        (slow(3), "requested", "no answer in time"),
+        (slow(4), "requested", "no answer in time"),
     ],
     ids=["no JSON", "out of range", "unknown question", "cut short", "refusal", "filter", "429", "key", "time-out"],
 )
@@ -154,7 +162,7 @@ def test_what_is_no_answer_ends_the_attempt_with_its_reason_and_gives_no_finding
     answer: Answer, state: str, reason: str, bench: Bench, eyes: Registry, pictures: ModelProcess
 ) -> None:
     bench.receive([Radiograph(pixels()).dataset()])
-    step(bench, eyes, pictures, answer)
+    step(bench, eyes, pictures, answer, 1.0 if reason == "no answer in time" else 60.0)
     found, why = job(bench)
     assert found == state
     assert f"eyes: {reason}" in why or reason in why
