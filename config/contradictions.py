@@ -24,6 +24,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _language_models("language_models", settings.language_models)
     yield from _language_models("vision_models", settings.vision_models)
     yield from _sees(settings)
+    yield from _literature(settings)
     yield from _ports(settings)
     yield from _names(settings)
     yield from _delays(settings)
@@ -226,6 +227,23 @@ def _sees(settings: Settings) -> Iterator[Fault]:
         if one.kind != "openai":
             said = f"vision_models.{element(one.name, number)}.kind: must be openai: none in the process sees images"
             yield Fault(said, (("vision_models", number, "kind"),))
+
+
+def _literature(settings: Settings) -> Iterator[Fault]:
+    """NCBI wants to know whom to write to; without impressions there is nothing to name articles beside."""
+    literature = settings.literature
+    if literature.enabled and "pubmed" in literature.sources and not literature.contact:
+        yield _between(
+            "literature.contact is not given, and NCBI asks whoever asks PubMed for one",
+            "literature.contact",
+            "literature",
+        )
+    if literature.enabled and not settings.summary.enabled:
+        yield _between(
+            "literature.enabled is set, and nobody writes impressions: summary.enabled is false",
+            "literature.enabled",
+            "summary.enabled",
+        )
 
 
 def _between(said: str, *names: str) -> Fault:

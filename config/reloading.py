@@ -26,6 +26,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "retention": frozenset({"retain"}),
     "language_models": frozenset({"summarise"}),
     "vision_models": frozenset({"work"}),
+    "literature": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

@@ -46,6 +46,7 @@ EXTRAS = (
     ("language", "language models over HTTP", False),
     ("language-local", "language models in the process", False),
     ("vision", "images for general models that see", False),
+    ("literature", "articles of PubMed", False),
 )
 
 
