@@ -9,10 +9,10 @@ import contextlib
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,9 @@ _WHITE = 255
 _FLOAT = 4  # bytes
 
 
-class Viewer(Protocol):
-    """Shows one picture, a PNG file, to a general model; raises NodeError where it does not answer every question."""
-
-    def __call__(self, instructions: str, questions: Sequence[Question], picture: bytes) -> Likelihoods: ...
+# Shows one picture, a PNG file, to a general model, which is told the instructions before and asked the questions;
+# raises NodeError where it does not answer each of them.
+Viewer: TypeAlias = Callable[[str, Sequence[Question], bytes], Likelihoods]
 
 
 class Runner(Protocol):
@@ -54,7 +53,7 @@ class AskedModels:
     """
 
     def __init__(
-        self, others: Runner, renderer: Runner, viewer: Viewer, packages: Callable[[], Sequence[Package]]
+        self, others: Runner, renderer: Runner, viewer: Viewer, packages: Callable[[], Iterable[Package]]
     ) -> None:
         self._others, self._renderer = others, renderer
         self._viewer, self._packages = viewer, packages
@@ -105,7 +104,7 @@ class AskedModels:
             raise Retryable(f"package {package.name} was changed while it ran: the job begins anew")
         instructions = package.read(package.manifest.network.file).decode("utf-8", "replace")
         questions = [one.question for one in package.manifest.findings if one.question]
-        likelihoods, by = [], dict[str, None]()
+        likelihoods, by = list[FindingProbability](), dict[str, None]()
         for number, one in enumerate(findings.maps):
             if time.monotonic() > deadline:
                 raise TimedOut("the images were not all answered about in the time that the job has")
@@ -143,7 +142,7 @@ def _picture(task: Task, number: int, wanted: Map) -> NDArray[np.uint8]:
     values = np.frombuffer(content, "<f4").reshape(wanted.shape)[0]
     if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
         raise Permanent("the model process made what is no picture")
-    return np.rint(values * _WHITE).astype(np.uint8)
+    return np.asarray(np.rint(values * _WHITE), np.uint8)
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:

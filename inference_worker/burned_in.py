@@ -72,4 +72,4 @@ def evened(picture: Picture) -> Picture:
     values = picture.astype(np.float32)
     fast = values - ndimage.gaussian_filter(values, _MEAN)
     deviation = np.sqrt(ndimage.gaussian_filter(fast * fast, _DEVIATION))
-    return np.clip(np.rint(fast / (deviation + _NOISE) * _BECOMES + _MIDDLE), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(fast / (deviation + _NOISE) * _BECOMES + _MIDDLE), 0, 255), np.uint8)

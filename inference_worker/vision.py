@@ -72,7 +72,7 @@ class Renderer:
         """
         (images,) = (one for one in sources.values() if isinstance(one, Images))
         cleared = images.suited(self._clear)
-        arrays = [np.float32(self._rendered(one))[None] / _WHITE for one in cleared.pictures]
+        arrays = [np.asarray(self._rendered(one)[None] / _WHITE, np.float32) for one in cleared.pictures]
         maps = tuple(Map("", METHOD, "", "", (1, *one.shape[1:]), (frame,)) for frame, one in enumerate(arrays))
         found = Findings(self._package.identity, cleared.digest, cleared.frames, None, (), maps=maps)
         return Outcome(replace(found, remarks=cleared.remarks), None, tuple(arrays))
@@ -95,4 +95,4 @@ def rendered(picture: Picture, most: tuple[int, ...]) -> NDArray[np.uint8]:
     if share < 1:
         sampled = resize(sampled, Resize(tuple(max(1, int(side * share)) for side in sides), "antialias"))
     (values,) = to_numpy(sampled.values)
-    return np.rint(np.clip(values, 0, 1) * _WHITE).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 1) * _WHITE), np.uint8)

@@ -6,6 +6,7 @@ import json
 import threading
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import DataElement, Dataset, dcmread
+from pydicom._dicom_dict import DicomDictionary
 from pydicom.config import IGNORE
-from pydicom.datadict import DicomDictionary
 
 from audit.trail import newest_entries
 from config.settings import LanguageModel, Settings, Summary
@@ -31,6 +32,7 @@ from roles.health import Health
 from roles.language_models import Asker
 from roles.process import Context
 from roles.vision import Vision, renderer
+from roles.work import _models
 from store.holders import Holder
 from store.jobs import Job
 from summary import prompt
@@ -48,10 +50,18 @@ IDENTITY = "ZWEIG"
 SAID = {Caution.GENERAL_MODEL.value, "Run by small at eyes"}
 
 
+class Others(FakeChild):
+    """The process of all other packages."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 def pixels() -> np.ndarray[Any, np.dtype[np.uint16]]:
     """A round shadow, 12 bits."""
     rows, columns = np.mgrid[-1:1:96j, -1:1:80j]
-    return (4095 * np.exp(-2 * (rows**2 + columns**2))).astype(np.uint16)
+    return np.asarray(4095 * np.exp(-2 * (rows**2 + columns**2)), np.uint16)
 
 
 def lettered(text: str) -> np.ndarray[Any, np.dtype[np.uint16]]:
@@ -90,7 +100,7 @@ def asks(
         update={"models": settings.models.model_copy(update={"folder": eyes.get("eyes").folder.parent})}
     )
     made = Context(settings, bench.objects, threading.Event(), Health(), trail=bench.as_process("work"))
-    vision = Vision(made, FakeChild(eyes), pictures)
+    vision = Vision(made, Others(eyes), pictures)
     database = bench.as_process("work").database
     inference = Inference(
         database, bench.objects, vision.models, POLICY, 120, bench.root / "work", bench.clock, prepared=vision.about
@@ -229,7 +239,7 @@ def asked_about(dataset: Dataset, eyes: Registry, pictures: ModelProcess, folder
     dataset.save_as(file, enforce_file_format=True)
     with serving(said(GOOD)) as server:
         asker = Asker(Settings(), None, (LanguageModel(name="eyes", kind="openai", url=server.url, model="small"),))
-        models = AskedModels(FakeChild(eyes), pictures, lambda *asked: look(asker.chain, *asked), eyes.packages.values)
+        models = AskedModels(Others(eyes), pictures, lambda *asked: look(asker.chain, *asked), eyes.packages.values)
         models.run(Task("eyes", "1.0.0", {"image": [file]}, folder / "scratch"), 120)
     return json.dumps(server.asked).encode()
 
@@ -264,3 +274,12 @@ def test_an_image_whose_header_tells_of_text_in_its_pixels_is_shown_to_nobody(
     dataset.BurnedInAnnotation = "YES"
     with pytest.raises(NotSuitable, match="Burned In Annotation"):
         asked_about(dataset, eyes, pictures, tmp_path)
+
+
+def test_a_worker_has_somebody_to_ask_only_where_the_site_names_somebody(bench: Bench) -> None:
+    made = Context(Settings(), bench.objects, threading.Event(), Health(), trail=bench.as_process("work"))
+    process = ModelProcessSettings(ModelProcessConfig(Path("models"), "auto", 1, "cpu"))
+    model = LanguageModel(name="eyes", kind="openai", url="http://127.0.0.1/v1", model="small")
+    named = replace(made, settings=Settings(vision_models=(model,)))
+    found = [_models(one, process)[0] for one in (made, named)]
+    assert [type(one) for one in found] == [ModelProcess, AskedModels]
