@@ -225,7 +225,8 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
     if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
     if studies.names_two_patients(connection, study):
-        raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
+        shown = f"dicom-node patients list {str(study)[:8]}"
+        raise Permanent(f"its images name two patients: {shown}, then patients keep, or patients same")
     if state is StudyState.STUCK and conflicts.wait_for(connection, study):
         raise Permanent(
             "images of it are a correction that waits for a person: dicom-node conflicts list, then conflicts adopt, "

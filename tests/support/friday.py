@@ -193,7 +193,7 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     (1, 1, 7): (
         "called AE title not recognized",
         "the sender calls another name than `listener.aet`",
-        "write the same in both; `dicom-node config show` has ours",
+        "write the same in both: the log and `dicom-node callers` name both; a changed `listener.aet` wants a restart",
     ),
     (1, 1, 3): (
         "calling AE title not recognized",
