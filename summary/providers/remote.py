@@ -7,15 +7,13 @@ without it. What a server says of an error is not repeated: it may quote the que
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from domain.json_records import Json, JsonObject, json_object
 from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
+from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ class RemoteClient:
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer, within `timeouts.total` whatever the server does."""
         _library()  # loading it takes seconds, which are not the server's
-        return _within(timeouts.total, lambda: self._complete(asked, key, timeouts))
+        return within(timeouts.total, lambda: self._complete(asked, key, timeouts))
 
     def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         while True:
@@ -107,23 +105,6 @@ def _library() -> Any:
     except ImportError as error:
         lacks = "openai is not installed: install dicom-node[language]"
         raise ProviderError(Fault.MODEL_GONE, lacks) from error
-
-
-def _within(seconds: float, call: Callable[[], Completion]) -> Completion:
-    """What `call` gives; a server that sends a byte now and then holds nobody up for longer."""
-    done: Future[Completion] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(call())
-        except BaseException as error:
-            done.set_exception(error)
-
-    Thread(target=run, name="language model", daemon=True).start()
-    try:
-        return done.result(seconds)
-    except FutureTimeoutError as error:
-        raise ProviderError(Fault.TIME_OUT) from error
 
 
 def _read(pieces: Any) -> bytes:
@@ -199,7 +180,7 @@ def _of_status(error: "openai.APIStatusError") -> ProviderError:
     codes = [one for one in _codes(error.body) if one in _OF_CODE]
     other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
     fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)
-    return ProviderError(fault, f"status {error.status_code}", _retry_after(error.response.headers))
+    return ProviderError(fault, f"status {error.status_code}", retry_after(error.response.headers))
 
 
 def _codes(body: object) -> list[str]:
@@ -210,15 +191,6 @@ def _codes(body: object) -> list[str]:
             values = (inner.get("code"), inner.get("type"))
             return [one.lower() for one in values if isinstance(one, str) and _CODE.fullmatch(one)]
     return []
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of Retry-After (RFC 9110 10.2.3); a date there is a wish that other limits grant anyhow."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86400 else None
 
 
 def _of_connection(error: BaseException) -> Fault:
