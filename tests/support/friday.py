@@ -210,7 +210,8 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
 }
 
 LOOKS: Mapping[str, str] = {
-    "DICOM port": "another program has it: stop that, or take another `listener.port`",
+    "DICOM port": "another program has it: stop that, or take another `listener.port`; the node has it under a "
+    "former AE title: restart it",
     "health door": "bind it to loopback or to a network for it alone, `http.host`",
     "disk": "make room, or give the spool less (`spool.capacity`)",
     "data folder": "type the `chmod` that is printed",
