@@ -79,7 +79,10 @@ CAUSES: Mapping[Cause, Row] = {
 JOBS: Mapping[JobState, Row] = {
     JobState.REQUESTED: (
         "waits for a worker (`status` says behind how many jobs), or for its next try, or its model is paused",
-        "where it stays: does `work` run, and is it ready (`/health/ready`)? `dicom-node models list` has the package?",
+        (
+            "where it stays: does `work` run, and is it ready (`systemctl status dicom-node`, or `/health/ready`)? "
+            "`dicom-node models list` has the package?"
+        ),
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
     JobState.RUNNING: ("the model runs; after `models.timeout` it is ended", _NOTHING),
@@ -166,7 +169,8 @@ STATUSES: Mapping[Status, Row] = {
     Status.OUT_OF_RESOURCES: (
         "the spool or its disk is full, or one instance is larger than `listener.max_instance`",
         (
-            "`/health/ready` of `listen` and `index` names the cause: most often database or disk. The sender sends "
+            "`systemctl status dicom-node`, or `/health/ready` of `listen` and `index`, names the cause: most often "
+            "database or disk. The sender sends "
             "again by itself, or by hand"
         ),
     ),

@@ -22,11 +22,13 @@ from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
+from domain.ids import StudyId
 from domain.pauses import Held
+from domain.states import DeliveryState
 from models.installed import folder, installed
 from roles.database import reading
 from store.database import Database
-from store.deliveries import is_known
+from store.deliveries import is_known, of_study
 from store.grants import OPERATOR
 from store.holders import is_served
 from store.pauses import all_paused
@@ -97,9 +99,19 @@ def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, 
         print_json(vars(done))
     else:
         say(f"set going again: {_what(done.events, done.jobs, done.deliveries) or 'nothing; nothing failed or waits'}")
+        _say_paused(source, found)
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
         raise typer.Exit(1)
+
+
+def _say_paused(source: Database, study: StudyId) -> None:
+    """What was set going again waits all the same where a person holds its destination back."""
+    with source.transaction() as connection:
+        waiting = {one.destination for one in of_study(connection, study) if one.state is DeliveryState.PENDING}
+        paused = [one for one in all_paused(connection) if one.kind == Held.DESTINATION and one.name in waiting]
+    for one in paused:
+        complain(f"it waits all the same: {one.said}")
 
 
 def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
