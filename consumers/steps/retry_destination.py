@@ -82,5 +82,8 @@ def _instead(transaction: Transaction, study: StudyId, destination: str, now: da
 
 
 def _lacks(connection: Connection, item: Job | Summary, destination: str) -> bool:
-    newer_exist = results.newer_exist if isinstance(item, Job) else summaries.newer_exist
-    return destination not in deliveries.planned_for(connection, item) and not newer_exist(connection, item)
+    if destination in deliveries.planned_for(connection, item):
+        return False
+    if isinstance(item, Job):
+        return not results.newer_exist(connection, item)
+    return not summaries.newer_exist(connection, item)
