@@ -14,6 +14,7 @@ from summary.prompt import Prompt
 from summary.providers.cache import Cache
 from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
 from summary.providers.local import LocalClient
+from summary.providers.remote import RemoteClient
 from summary.writing import Answered
 
 _log = logging.getLogger(__name__)
@@ -100,11 +101,6 @@ def _client(one: LanguageModel) -> Client:
         assert one.file is not None
         return LocalClient(one.file, one.answer_tokens)
     assert one.url is not None
-    try:
-        from summary.providers.remote import RemoteClient  # noqa: PLC0415 - what asks nobody needs no client
-    except ImportError as error:
-        said = "openai is not installed, and nothing else asks an endpoint: pip install 'dicom-node[language]'"
-        raise ConfigurationError(f"{one.name}: {said}") from error
     return RemoteClient(one.url, one.model, one.answer_tokens)
 
 

@@ -53,7 +53,7 @@ def work(context: Context) -> None:
         _inference(context, child, warm, prepared),
         Holder(holder_name("work", context), life),
         settings.models.lease,
-        context.health.pulse,
+        context.health.beat,
         context.stop,
     )
     notifications = context.database.listener(JOBS_CHANNEL)
