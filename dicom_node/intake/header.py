@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from dicom_node import outside
-from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Element, OutOfData
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Doubtful, Element, OutOfData, Unsound
 from dicom_node.intake import contents, identity, inside, repeated, sources, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
@@ -84,7 +84,7 @@ class _Twice(UnusableInput):
     """An attribute stands there twice, with different values."""
 
 
-_FAULTS = {_Twice: Fault.CONTRADICTION, TooLong: Fault.TOO_LONG}
+_FAULTS = {_Twice: Fault.CONTRADICTION, TooLong: Fault.TOO_LONG, Unsound: Fault.TOO_MUCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def _read(source: Held | InPieces, transfer_syntax: str, marks: PatientMarks | N
             )
             if twice:
                 raise _Twice(twice)
-    except UnusableInput as error:
+    except (UnusableInput, Unsound) as error:
         raise _unreadable(found, error, whole) from error
     uids = _uids(found)
     for tag, uid in ((STUDY, uids.study), (SERIES, uids.series), (SOP_INSTANCE, uids.sop)):
@@ -185,7 +185,9 @@ def _read(source: Held | InPieces, transfer_syntax: str, marks: PatientMarks | N
     return header if extent.pixels is not None or extent.unseen else replace(header, frames=1)
 
 
-def _unreadable(found: Mapping[int, bytes], error: UnusableInput, whole: bool) -> UnreadableHeader:
+def _unreadable(found: Mapping[int, bytes], error: UnusableInput | Unsound, whole: bool) -> UnreadableHeader:
+    if isinstance(error, Doubtful):
+        return UnreadableHeader(str(error), Uids())  # its UIDs may be those of a sequence
     if strange := _strange(found, str(error), isinstance(error, OutOfData) and not whole):
         return strange
     if not isinstance(error, OutOfData):

@@ -36,6 +36,7 @@ class Met:
         return _same(self._values.setdefault(tag, value), value, self._data)
 
 
+@lru_cache(maxsize=1 << 17)
 def _is_known(tag: int) -> bool:
     """Whether the standard has the attribute; what is private is asked after by nobody, however much of it there is."""
     if tag >> 16 & 1:

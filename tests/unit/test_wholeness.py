@@ -9,7 +9,8 @@ from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from dicom_node import streamed
+from dicom_node import deflated as deflating
+from dicom_node import elements, streamed
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG
 from dicom_node.intake import repeated
 from dicom_node.intake.faults import Fault
@@ -255,8 +256,7 @@ def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short
     small = struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 0) * (3 << 17)
     pixels = written(image()).replace(BEFORE["(0021,1010)"], small + BEFORE["(0021,1010)"], 1)
     of_no_length = with_private("(0021,1010)", ITEM_OPEN + small + ITEM_END + SQ_END, 0xFFFF_FFFF)
-    inflating = with_private("(0021,1010)", bytes(129 << 20))
-    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1"), (inflating, "within 128 MiB")):
+    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1 MiB")):
         with pytest.raises(UnreadableHeader, match=f"its header .*{said}") as raised:
             read_header(deflated(data), DEFLATED, whole=True)
         assert raised.value.fault is Fault.TOO_LONG
@@ -267,6 +267,76 @@ def test_what_is_behind_all_that_is_wanted_and_too_long_to_be_looked_at_is_filed
     small = struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 0) * (3 << 17)
     data = written(image()).replace(BEFORE["(0029,1010)"], small + BEFORE["(0029,1010)"], 1)
     assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+    with pytest.raises(UnreadableHeader, match="no end") as raised:
+        read_header(deflated(data)[:-2], DEFLATED, whole=True)
+    assert raised.value.fault is Fault.CUT_SHORT
+
+
+def test_a_deflated_data_set_is_judged_to_its_end_however_much_it_inflates_to() -> None:
+    head, _, tail = with_private("(0029,1010)", b"<value>", 129 << 20).partition(b"<value>")
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    begun = deflate.compress(head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    begun += (deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)) * 129
+    whole = begun + deflated(tail)
+    assert read_header(whole, DEFLATED, whole=True).instance_number == 1
+    for cut in (begun + deflated(tail[:-100]), whole[:-2]):
+        with pytest.raises(UnreadableHeader) as raised:
+            read_header(cut, DEFLATED, whole=True)
+        assert raised.value.fault is Fault.CUT_SHORT
+
+
+def test_a_deflated_data_set_that_inflates_beyond_any_that_is_sent_is_set_aside_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deflating, "MOST", 3 << 20)
+    for tag in BEFORE:
+        with pytest.raises(UnreadableHeader, match="more than 3 MiB; have it sent without being deflated") as raised:
+            read_header(deflated(with_private(tag, bytes(LONG))), DEFLATED, whole=True)
+        assert raised.value.fault is Fault.TOO_MUCH
+        assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+@pytest.mark.parametrize("tag", BEFORE)
+def test_an_instance_of_more_elements_than_are_read_is_set_aside_and_counted_to_its_study_where_that_is_known(
+    tag: str, syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elements, "MOST_STEPS", 1000)
+    packed = deflated if syntax == DEFLATED else bytes
+    for number, fault in ((900, None), (1100, Fault.TOO_MUCH)):
+        many = b"".join(struct.pack("<HH2sH", int(tag[1:5], 16), one, b"LO", 0) for one in range(number))
+        data = packed(written(image()).replace(BEFORE[tag], many + BEFORE[tag], 1))
+        if fault is None:
+            assert read_header(data, syntax, whole=True).instance_number == 1
+            continue
+        with pytest.raises(UnreadableHeader, match="more elements than are read") as raised:
+            read_header(data, syntax, whole=True)
+        assert raised.value.fault is fault
+        assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+@pytest.mark.parametrize("opened", [False, True])
+def test_sequences_that_are_looked_into_are_once_however_many_follow_each_other(
+    opened: bool, syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elements, "MOST_STEPS", 20_000)
+    empty = b"\x00\x52\x29\x92SQ\0\0" + (b"\xff\xff\xff\xff" + SQ_END if opened else bytes(4))
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", empty * 2000 + b"\xe0\x7f\x10\x00", 1)
+    assert read_header(deflated(data) if syntax == DEFLATED else data, syntax, whole=True).instance_number == 1
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_an_instance_whose_nested_elements_cannot_be_told_from_its_own_is_set_aside_and_counted_to_no_study(
+    syntax: str,
+) -> None:
+    nested = b"\x20\x00\x0d\x00UI\x04\x001.9\0"
+    content = b"\x08\x00\x10\x11SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + bytes(8) + nested + ITEM_END + SQ_END
+    data = written(image()).replace(b"\x10\x00\x10\x00PN", content + b"\x10\x00\x10\x00PN", 1)
+    for one in (data, data.replace(nested, nested + bytes(3 << 20), 1)):  # within one piece, and over several
+        with pytest.raises(UnreadableHeader, match=r"what belongs to \(0008,1110\) cannot be told") as raised:
+            read_header(deflated(one) if syntax == DEFLATED else one, syntax, whole=True)
+        assert (raised.value.fault, raised.value.uids) == (Fault.ENCODING, Uids())
 
 
 TWICE = {
