@@ -54,6 +54,10 @@ class OutOfData(UnusableInput):
     """The bytes given end within an element, or before a sequence does."""
 
 
+class Remainder(OutOfData):
+    """Behind the last element fewer bytes are left than the head of another has."""
+
+
 class Unsound(Permanent):
     """Nobody shall go on with the elements that were given before."""
 
@@ -220,7 +224,8 @@ class _Walk:
         except struct.error:
             if not levels and not any(data[at : at + _HEAD]):
                 return  # padding of a few bytes, as behind a value of odd length
-            raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
+            kind = OutOfData if levels or len(data) - at >= _HEAD else Remainder
+            raise kind(f"the data set ends within what follows {tag_name(tag)}") from None
 
     def _ends(self, tag: int, start: int, length: int) -> int | None:
         """Where a sequence ends that is given before what it holds; None for one that is not."""

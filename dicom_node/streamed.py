@@ -104,7 +104,7 @@ class Streamed:
                     self._done, self._doubt = end, course.doubt
         except UnusableInput as error:
             said = f"the data set ends within what follows {tag_name(self._tag)}"
-            self._fault = OutOfData(said) if isinstance(error, OutOfData) else error
+            self._fault = type(error)(said) if isinstance(error, OutOfData) else error
         return None
 
     def _passed_over(self, tag: int, start: int, end: int, last: int) -> Iterator[Element]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from dicom_node import outside
-from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Doubtful, Element, OutOfData, Unsound
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Doubtful, Element, OutOfData, Remainder, Unsound
 from dicom_node.intake import contents, identity, inside, repeated, sources, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
@@ -277,7 +277,9 @@ def _collect(source: Held | InPieces, found: dict[int, bytes]) -> tuple[Extent, 
         raise _Twice(repeated.said(twice))
     if fault and not (extent.last and _IDENTITY.keys() <= found.keys()):
         raise fault
-    extent.broke_off = str(fault) if isinstance(fault, OutOfData) else ""
+    # Behind pixels, which say how many they are, a few bytes are no element that broke off.
+    stray = isinstance(fault, Remainder) and contents.KINDS_OF_PIXELS & extent.parts
+    extent.broke_off = str(fault) if isinstance(fault, OutOfData) and not stray else ""
     extent.unseen = isinstance(fault, TooLong)
     return extent, len(data)
 

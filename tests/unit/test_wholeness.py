@@ -108,6 +108,13 @@ WHOLE = {
     ),
     "a dose without a grid": (of_class(uid.RTDoseStorage, DoseSummationType="PLAN"), EXPLICIT),
     "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
+    "a stray byte": (written(image()) + b"\n", EXPLICIT),
+    "stray bytes": (written(image()) + b"abcdefg", EXPLICIT),
+    "stray bytes, implicit": (written(image(), IMPLICIT) + b"\1\2\3", IMPLICIT),
+    "stray bytes, big endian": (written(image(), EXPLICIT_BIG) + b"\1\2\3", EXPLICIT_BIG),
+    "stray bytes, deflated": (deflated(written(image()) + b"abc"), DEFLATED),
+    "stray bytes behind fragments": (compressed(1, 1) + b"abc", JPEG_LS),
+    "stray bytes behind floats": (floats("FloatPixelData", 32, SIDE * SIDE * 4) + b"abc", EXPLICIT),
     "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
     "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),
     "what is odd behind the pixels": (written(image()) + b"\xfe\xff\x00\xe0\x04\0\0\0abcd", EXPLICIT),
@@ -152,6 +159,11 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     ),
     "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
+    "stray bytes behind too few pixels": (written(image(PixelData=bytes(PIXELS - 2))) + b"abc", EXPLICIT, "510 bytes"),
+    "stray bytes in an item": (behind(b"SQ", ITEM_OPEN + INNER + b"abc"), EXPLICIT, "ends within what follows"),
+    "stray bytes where the pixels are due": (
+        written(image()).partition(b"\xe0\x7f\x10\0")[0] + b"\xe0\x7f\x10", EXPLICIT, "ends within what follows"
+    ),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
     "deflated pixels that end early": (deflated(written(image())[:-100]), DEFLATED, r"ends within \(7FE0,0010\)"),
     "a deflated stream without its end": (deflated(written(image()))[:-2], DEFLATED, "no end|ends within"),
@@ -398,8 +410,8 @@ IMAGES = (
     [
         *[(one, "an image without Pixel Data") for one in IMAGES],
         (uid.EncapsulatedPDFStorage, "a document without Encapsulated Document"),
-        (uid.Comprehensive3DSRStorage, "a structured report without Content Sequence"),
-        (uid.KeyObjectSelectionDocumentStorage, "a structured report without Content Sequence"),
+        (uid.Comprehensive3DSRStorage, "a structured report without Verification Flag and content"),
+        (uid.KeyObjectSelectionDocumentStorage, "a selection of objects without Content Sequence"),
         (uid.TwelveLeadECGWaveformStorage, "a waveform without Waveform Sequence"),
     ],
 )
