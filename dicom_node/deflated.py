@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 
+from dicom_node import elements
 from dicom_node.elements import OutOfData, Unsound
 from domain.errors import UnusableInput
 
@@ -11,6 +12,9 @@ MOST_OF_ONE = 1032
 # As much as an instance may have that is not deflated: two megabytes are enough to make it.
 MOST = 2 << 30
 _PIECE = 1 << 20
+# What walks over it may take: so many steps, and more for each byte of it that was sent. Functional groups, the most
+# alike of what is sent, deflate to a byte for two or three steps, and are walked through up to four times.
+_FREE_STEPS, _STEPS_OF_ONE = 1 << 18, 4
 
 
 class TooLarge(Unsound):
@@ -18,6 +22,11 @@ class TooLarge(Unsound):
 
     def __init__(self) -> None:
         super().__init__(f"it inflates to more than {MOST >> 20} MiB; have it sent without being deflated")
+
+
+def steps(size: int) -> Iterator[int]:
+    """Of a deflated data set of `size` bytes: a few thousand may inflate to a million elements."""
+    return elements.steps(_FREE_STEPS + _STEPS_OF_ONE * size)
 
 
 def head(data: bytes, most: int) -> bytes:

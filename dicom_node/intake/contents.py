@@ -147,6 +147,7 @@ class Counted(NamedTuple):
 
 _REPRESENTATION, _CHANNEL_BITS = 0x0028_9108, 0x5400_1004
 _MOST_DIGITS = 12  # of IS (PS3.5 6.2)
+_MOST_COUNTS = 12  # bytes: Grid Dimensions has three of UL, all others one
 COUNTED = (
     # C.8.14.4.1: for each frame, voxel and data point one float, or two that are complex.
     Counted(
@@ -215,6 +216,8 @@ def _count(tag: int, value: bytes, big: bool) -> int:
         return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
     if tag == _REPRESENTATION:
         return 2 if value.strip(b"\0 ") == b"COMPLEX" else 1
+    if len(value) > _MOST_COUNTS:
+        return 0
     size = 4 if len(value) % 4 == 0 else 2  # UL, or US
     parts = (value[at : at + size] for at in range(0, len(value), size))
     return prod(int.from_bytes(part, _ORDERS[big]) for part in parts) if value else 0

@@ -35,14 +35,22 @@ class Held:
 class InPieces:
     """The one that `pieces` give; `data` is of the walk that was begun last.
 
-    With `needed`, a walk ends behind these tags and `last`, with the first that is higher.
+    `steps` are what all walks may take, where that is less than elsewhere. With `needed`, a walk ends behind these tags
+    and `last`, with the first that is higher.
     """
 
     data: Data | Streamed
 
-    def __init__(self, pieces: Pieces, transfer_syntax: str, last: int, needed: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        pieces: Pieces,
+        transfer_syntax: str,
+        last: int,
+        needed: Collection[int] = (),
+        steps: Iterator[int] | None = None,
+    ) -> None:
         self._pieces, self._syntax, self._last, self._needed = pieces, transfer_syntax, last, needed
-        self._steps = elements.steps()
+        self._steps = steps or elements.steps()
 
     def walk(self) -> Iterator[Element]:
         """As Held."""

@@ -247,6 +247,13 @@ def test_a_report_of_a_root_alone_is_whole(sop_class: str) -> None:
         read_header(written(alone), EXPLICIT, whole=True)
 
 
+def test_a_count_of_more_values_than_it_can_have_counts_nothing() -> None:
+    made = grid(6)
+    field = made.DeformableRegistrationSequence[0].DeformableRegistrationGridSequence[0]
+    field.GridDimensions = [2**32 - 1] * 8000
+    assert read_header(written(made), EXPLICIT, whole=True).sop_uid == made.SOPInstanceUID
+
+
 def dose(planes: int, offsets: int, frames: int | None) -> bytes:
     made = instance(
         uid.RTDoseStorage, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", Rows=20, Columns=20,

@@ -265,7 +265,7 @@ def test_elements_of_private_and_repeating_groups_cost_no_look_through_the_dicti
 
 
 def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short_headers: None) -> None:
-    small = struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 0) * (3 << 17)
+    small = (struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 1000) + bytes(1000)) * 3000
     pixels = written(image()).replace(BEFORE["(0021,1010)"], small + BEFORE["(0021,1010)"], 1)
     of_no_length = with_private("(0021,1010)", ITEM_OPEN + small + ITEM_END + SQ_END, 0xFFFF_FFFF)
     for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1 MiB")):
@@ -276,7 +276,7 @@ def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short
 
 
 def test_what_is_behind_all_that_is_wanted_and_too_long_to_be_looked_at_is_filed(short_headers: None) -> None:
-    small = struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 0) * (3 << 17)
+    small = (struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 1000) + bytes(1000)) * 3000
     data = written(image()).replace(BEFORE["(0029,1010)"], small + BEFORE["(0029,1010)"], 1)
     assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
     with pytest.raises(UnreadableHeader, match="no end") as raised:
@@ -327,6 +327,33 @@ def test_an_instance_of_more_elements_than_are_read_is_set_aside_and_counted_to_
         assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
 
 
+def test_what_is_deflated_takes_no_more_steps_than_what_was_sent_of_it_is_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = ITEM_OPEN + b"\x20\x00\x32\x00DS\0\0" + ITEM_END
+    groups = b"\x00\x52\x30\x92SQ\0\0\xff\xff\xff\xff" + item * 20_000 + SQ_END
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", groups + b"\xe0\x7f\x10\x00", 1)
+    assert read_header(data, EXPLICIT, whole=True).instance_number == 1
+    assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+    monkeypatch.setattr(deflating, "_FREE_STEPS", 1000)
+    with pytest.raises(UnreadableHeader, match="more elements than are read"):
+        read_header(deflated(data), DEFLATED, whole=True)
+
+
+@pytest.mark.parametrize("tag", [0x0010_0021, 0x0018_1210])
+def test_a_value_that_the_index_keeps_is_no_longer_than_any_that_is_meant(tag: int) -> None:
+    data, place = written(image(), IMPLICIT), b"\x28\x00\x02\x00"
+
+    def holding(length: int) -> bytes:
+        value = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, length) + b"x" * length
+        return data.replace(place, value + place, 1)
+
+    assert read_header(holding(1 << 16), IMPLICIT, whole=True).instance_number == 1
+    with pytest.raises(UnreadableHeader, match="is longer than 65536 bytes") as raised:
+        read_header(holding((1 << 16) + 2), IMPLICIT, whole=True)
+    assert (raised.value.fault, raised.value.uids.study) == (Fault.TOO_LONG, image().StudyInstanceUID)
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
 @pytest.mark.parametrize("opened", [False, True])
 def test_sequences_that_are_looked_into_are_once_however_many_follow_each_other(
@@ -345,7 +372,8 @@ def test_an_instance_whose_nested_elements_cannot_be_told_from_its_own_is_set_as
     nested = b"\x20\x00\x0d\x00UI\x04\x001.9\0"
     content = b"\x08\x00\x10\x11SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + bytes(8) + nested + ITEM_END + SQ_END
     data = written(image()).replace(b"\x10\x00\x10\x00PN", content + b"\x10\x00\x10\x00PN", 1)
-    for one in (data, data.replace(nested, nested + bytes(3 << 20), 1)):  # within one piece, and over several
+    long = struct.pack("<HH2sHI", 0x0029, 0x1010, b"OB", 0, 3 << 20) + bytes(3 << 20)
+    for one in (data, data.replace(nested, nested + long, 1)):  # within one piece, and over several
         with pytest.raises(UnreadableHeader, match=r"what belongs to \(0008,1110\) cannot be told") as raised:
             read_header(deflated(one) if syntax == DEFLATED else one, syntax, whole=True)
         assert (raised.value.fault, raised.value.uids) == (Fault.ENCODING, Uids())
