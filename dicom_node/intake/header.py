@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dicom_node import deflated, outside
-from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Doubtful, Element, OutOfData, Remainder, Unsound, tag_name
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Doubtful, Element, OutOfData, Remainder, Unsound, tag_name
 from dicom_node.intake import contents, identity, inside, repeated, sources, texts, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
 from dicom_node.intake.sources import Held, InPieces
 from dicom_node.intake.wholeness import Extent
 from dicom_node.streamed import Pieces, Streamed, TooLong
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018

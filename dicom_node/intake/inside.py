@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pydicom.datadict import dictionary_description
 
 from dicom_node import elements
-from dicom_node.elements import ITEM, Course, Data, Element, Path
+from dicom_node.elements import ITEM, Course, Element, Path
 from dicom_node.intake import contents
 from dicom_node.intake.repeated import Met, said
 from dicom_node.streamed import Streamed
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 # Those that the worker, the pages and the reports take values from: functional groups, tables of values, the drug of a

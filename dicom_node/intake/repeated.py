@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
-from dicom_node.elements import Data, Element, tag_name
+from dicom_node.elements import Element, tag_name
 from dicom_node.streamed import Streamed
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 # Longer values are compared where they stand.

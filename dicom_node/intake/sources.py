@@ -6,11 +6,14 @@ All walks over it together take no more than `elements.MOST_STEPS`.
 from collections.abc import Collection, Iterator
 
 from dicom_node import elements
-from dicom_node.elements import Course, Data, Element
+from dicom_node.elements import Course, Element
 from dicom_node.intake import inside
 from dicom_node.streamed import Pieces, Streamed, TooLong
+from dicom_node.value_representations import Data
 
 _PIECE = 1 << 20
+# An element has eight bytes at least, and is met three times at most: what takes more has sequences that overlap.
+_FREE_STEPS, _BYTES_OF_A_STEP = 1 << 18, 2
 
 
 class Held:
@@ -20,7 +23,7 @@ class Held:
         self.data: Data | Streamed = data
         self._given = data, transfer_syntax, begins
         self._last = last
-        self._steps = elements.steps()
+        self._steps = elements.steps(_FREE_STEPS + (len(data) - begins) // _BYTES_OF_A_STEP)
 
     def walk(self) -> Iterator[Element]:
         """Begins a walk over it."""

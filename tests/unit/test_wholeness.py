@@ -340,6 +340,14 @@ def test_what_is_deflated_takes_no_more_steps_than_what_was_sent_of_it_is_worth(
         read_header(deflated(data), DEFLATED, whole=True)
 
 
+def test_sequences_whose_items_overlap_are_given_up_after_what_their_bytes_are_worth() -> None:
+    overlapping = b"\x00\x52\x30\x92SQ\0\0\x10\0\0\0" + b"\xfe\xff\x00\xe0\0\0\0\x40"
+    overlapping += b"\xf1\x51\x10\x10LO\0\0"
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", overlapping * 20_000 + b"\xe0\x7f\x10\x00", 1)
+    with pytest.raises(UnreadableHeader, match="more elements than are read"):
+        read_header(data, EXPLICIT, whole=True)
+
+
 @pytest.mark.parametrize("tag", [0x0010_0021, 0x0018_1210])
 def test_a_value_that_the_index_keeps_is_no_longer_than_any_that_is_meant(tag: int) -> None:
     data, place = written(image(), IMPLICIT), b"\x28\x00\x02\x00"
