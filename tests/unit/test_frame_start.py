@@ -84,6 +84,7 @@ def test_a_command_that_reads_loads_no_part_of_a_library_that_it_does_not_use() 
     unused = (
         *("sqlalchemy.orm", "sqlalchemy.ext", "rich.progress", "rich.traceback", "pydantic.v1"),
         *("http.client", "store.embedded", "domain.disk", "domain.retention"),
+        *("summary", "domain.findings", "domain.impressions"),
     )
     loads = "import json, sys, console.cli.commands.studies\nprint(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", loads], cwd=ROOT, capture_output=True, text=True, check=True)
