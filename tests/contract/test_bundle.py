@@ -108,7 +108,7 @@ def test_by_pip_and_by_uv_it_is_installed_as_the_page_says(bundle: Path, tmp_pat
         shutil.copy(file, tmp_path / "dist")
     _, *pip = lines("## By pip")
     (uv,) = re.findall(r"`(uv tool install .*?)`", PAGE)
-    away = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{bundle}/wheels", "HOME": str(tmp_path)}
+    away = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{bundle}/wheels", "PIP_NO_COMPILE": "1", "HOME": str(tmp_path)}
     away |= {
         "UV_OFFLINE": "1",
         "UV_NO_INDEX": "1",
