@@ -1,6 +1,7 @@
 """The role `summarise`: a study's findings, of all models together, become a few sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from config import metrics, retries
 from consumers.leased import LeasedLoop
@@ -11,7 +12,6 @@ from domain.vocabulary import Vocabulary
 from models.installed import installed
 from models.registry import Package
 from models.words import vocabulary
-from roles.language_models import Asker
 from roles.process import Context
 from roles.tasks import Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.holders import Holder, Life
@@ -20,6 +20,9 @@ from store.summaries import SUMMARIES, SUMMARIES_CHANNEL
 from summary import templates
 from summary.facts import About, Studied, facts
 from summary.writing import Attempt, write
+
+if TYPE_CHECKING:
+    from roles.language_models import Asker
 
 # Seconds that an impression stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -32,7 +35,7 @@ _UNKNOWN = Vocabulary(frozenset(), frozenset())
 def summarise(context: Context) -> None:
     """Write impressions until told to stop, one a turn."""
     life = Life(context.database)
-    asker = Asker(context.settings, context.ledger) if context.settings.language_models else None
+    asker = _asker(context) if context.settings.language_models else None
     writer = by_facts(lambda: installed(context.settings), asker)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
@@ -52,12 +55,19 @@ def summarise(context: Context) -> None:
         life.close()
 
 
+def _asker(context: Context) -> "Asker":
+    # Most sites have no language model, and the client of one takes more memory and start than all the rest.
+    from roles.language_models import Asker  # noqa: PLC0415
+
+    return Asker(context.settings, context.ledger)
+
+
 def _measure(context: Context) -> None:
     with context.database.transaction() as connection:
         publish_backlog("impressions", SUMMARIES.backlog(connection))
 
 
-def by_facts(packages: Callable[[], Iterable[Package]], asker: Asker | None = None) -> Summariser:
+def by_facts(packages: Callable[[], Iterable[Package]], asker: "Asker | None" = None) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
     `packages` are asked anew for each study: what they call things may be said.

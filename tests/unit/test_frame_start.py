@@ -26,6 +26,7 @@ SETTINGS = {"annotated_types", "pydantic", "pydantic_core", "typing_extensions",
 TABLES = {"rich"}
 DATABASE = {"greenlet", "psycopg", "psycopg_binary", "sqlalchemy"}
 METRICS = {"prometheus_client"}
+CRYPTO = {"_cffi_backend", "cryptography"}
 # Of the listener alone: its inner path is the standard library's and a checksum.
 SPOOL = {"crc32c"}
 
@@ -142,6 +143,10 @@ def test_a_listener_answers_without_database_arrays_or_a_dicom_library() -> None
     starts = "import roles.process; from roles.table import module; module('listen')\n"
     serves = "from config.settings import Listener; from dicom_node.listener.policy import AssociationPolicy\n"
     assert loaded(f"{starts}{serves}AssociationPolicy(Listener())") <= SETTINGS | METRICS | SPOOL
+
+
+def test_where_no_language_model_is_set_nobody_has_the_client_of_one() -> None:
+    assert loaded("from roles.table import module; module('summarise')") <= SETTINGS | METRICS | DATABASE | CRYPTO
 
 
 def test_what_is_imported_for_the_copies_starts_no_thread_and_leaves_the_environment_as_it_was() -> None:
