@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "explain": LINE | SETTINGS | TABLES | DATABASE,
     "quarantine": LINE | SETTINGS | TABLES | DATABASE,
     "callers": LINE | SETTINGS | TABLES | DATABASE,
+    "doctor": LINE | SETTINGS | TABLES | DATABASE | METRICS | CRYPTO,
     "disk": LINE | SETTINGS | TABLES | DATABASE | METRICS,
     "config": LINE | SETTINGS | TABLES | METRICS,
     "up": STARTED | SPOOL,
