@@ -1,6 +1,7 @@
 """The role `summarise`: a study's findings, of all models together, become a few sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from config import metrics, retries
@@ -23,6 +24,7 @@ from summary.writing import Attempt, write
 
 if TYPE_CHECKING:
     from roles.language_models import Asker
+    from roles.literature import ReferenceFinder
 
 # Seconds that an impression stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -36,7 +38,8 @@ def summarise(context: Context) -> None:
     """Write impressions until told to stop, one a turn."""
     life = Life(context.database)
     asker = _asker(context) if context.settings.language_models else None
-    writer = by_facts(lambda: installed(context.settings), asker)
+    finder = _finder(context) if context.settings.literature.enabled else None
+    writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
     loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.pulse, context.stop)
@@ -62,16 +65,31 @@ def _asker(context: Context) -> "Asker":
     return Asker(context.settings, context.ledger)
 
 
+def _finder(context: Context) -> "ReferenceFinder":
+    from roles.literature import ReferenceFinder  # noqa: PLC0415 - as above
+
+    return ReferenceFinder(context.settings.literature, context.ledger)
+
+
 def _measure(context: Context) -> None:
     with context.database.transaction() as connection:
         publish_backlog("impressions", SUMMARIES.backlog(connection))
 
 
-def by_facts(packages: Callable[[], Iterable[Package]], asker: "Asker | None" = None) -> Summariser:
+def by_facts(
+    packages: Callable[[], Iterable[Package]], asker: "Asker | None" = None, finder: "ReferenceFinder | None" = None
+) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
-    `packages` are asked anew for each study: what they call things may be said.
+    `packages` are asked anew for each study: what they call things may be said. References come last: no title of an
+    article is in what a language model is asked.
     """
+
+    def referred(study_id: StudyId, written: Written) -> Written:
+        if finder is None:
+            return written
+        said = replace(written.impression, references=finder.about(study_id, written.facts))
+        return replace(written, impression=said, asked=(*written.asked, *finder.asked))
 
     def written(study_id: StudyId, study: StudiedStudy) -> Written:
         known = {one.digest: one for one in packages()}
@@ -79,10 +97,10 @@ def by_facts(packages: Callable[[], Iterable[Package]], asker: "Asker | None" = 
             [_studied(one, known.get(one.findings.model.digest)) for one in study.runs], _about(study)
         )
         if asker is None:
-            return Written(made, sources, template(made))
+            return referred(study_id, Written(made, sources, template(made)))
         said = write(made, template, asker.about(study_id))
         _count(said.attempts)
-        return Written(made, sources, said.impression, asked=tuple(asker.asked))
+        return referred(study_id, Written(made, sources, said.impression, asked=tuple(asker.asked)))
 
     return written
 
