@@ -10,6 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -329,8 +330,9 @@ def _unusable(settings: Settings) -> Iterator[Fault]:
 
 def _say_doubts(doubts: Callable[[], Iterable[str]], supervisor: int) -> int:
     die_with(supervisor)
-    for line in doubts():
-        _log.warning("taken over, and most likely not meant: %s", line)
+    with suppress(NodeError):  # the file was right a moment ago: whoever changes it meanwhile asks anew
+        for line in doubts():
+            _log.warning("taken over, and most likely not meant: %s", line)
     return 0
 
 

@@ -124,7 +124,7 @@ def test_what_up_would_not_start_with_changes_nothing_and_what_it_runs_with_is_a
 
 
 def test_impressions_are_begun_and_ended_without_a_restart(node: Node, settings: Path) -> None:
-    right, others = settings.read_text(), {role: node.pid(role) for role in ("listen", "index", "write", "deliver")}
+    right, others = settings.read_text(), {role: node.pid(role) for role in ("listen", "index")}
     settings.write_text(right.replace("enabled = false", "enabled = true"))
     assert "taken over: summary.enabled" in node.run("reload")
     node.wait_ready("summarise", "assemble", "work")

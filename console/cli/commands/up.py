@@ -125,7 +125,8 @@ def _begun(settings: Settings, read: "partial[Settings]") -> None:
 def _unrefused(read: "partial[Settings]") -> list[str]:
     from console.cli.settings_check import unrefused  # noqa: PLC0415 - a start need not wait for it
 
-    return unrefused(*read.args, overrides_of(**read.keywords))
+    (config,) = read.args
+    return unrefused(config, overrides_of(**read.keywords))
 
 
 def standing(settings: Settings) -> Callable[[], None]:
