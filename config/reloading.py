@@ -28,6 +28,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "summary": frozenset({"summarise"}),
     # Who asks for impressions; `up` begins or ends the role that writes them.
     "summary.enabled": frozenset({"assemble", "work"}),
+    "vision_models": frozenset({"work"}),
     "literature": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.

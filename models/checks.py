@@ -16,7 +16,8 @@ from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
-from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, Lesions, Manifest
+from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, VISION, Lesions, Manifest
+from models.vision import asks
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,7 +32,7 @@ QUANTITIES = (
 SCOPES = ("whole", "largest", "each", LESION)
 VOLUMES = ("ml", "mL", "mm3")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
-NETWORKS = ("onnx", "torchscript", "bundle")
+NETWORKS = ("onnx", "torchscript", "bundle", VISION)
 HOW = ("mean", "linear", "nearest", "antialias")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -77,7 +78,7 @@ def _broken(document: Document, manifest: Manifest) -> Faults:
     return chain(
         _folder(document, manifest),
         *(rules(manifest) for rules in (_identity, _inputs, _registration, _network, _before, _after)),
-        *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, _maps, _guards, _digests)),
+        *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, asks, _maps, _guards, _digests)),
     )
 
 

@@ -42,7 +42,7 @@ def summarise(context: Context) -> None:
     writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
-    loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.pulse, context.stop)
+    loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.beat, context.stop)
     notifications = context.database.listener(SUMMARIES_CHANNEL)
     measure = Throttled(_FIGURES, lambda: _measure(context))
 

@@ -85,6 +85,7 @@ _DAYS = {
 _REMARKS = (
     (re.compile(r"\d+ missing slices?( of \S+)? (was|were) interpolated(, .*|; .*)?"), Caution.INTERPOLATED),
     (re.compile(r"of \d+ parts that are .+ the \d+ likeliest are listed"), Caution.NOT_ALL_LISTED),
+    (re.compile(re.escape(Caution.GENERAL_MODEL.value)), Caution.GENERAL_MODEL),
     (re.compile(r".+; the image was left out"), Caution.LEFT_OUT),
     (re.compile(r".+ was left out: .+"), Caution.LEFT_OUT),
     (re.compile(r"(.+: )?.+ (was|were) left aside: (it|each) .+"), Caution.LEFT_OUT),

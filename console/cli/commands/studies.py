@@ -135,7 +135,7 @@ def _show_one(source: Database, settings: Settings, study: str, everything: bool
     known, trouble = find_study(source, study), index_state.trouble(settings)
     most = None if everything else SHOWN
     _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
-    _print_trouble(trouble, as_json)
+    _print_trouble(settings, trouble, as_json)
 
 
 def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: int, as_json: bool) -> None:
@@ -152,7 +152,7 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
     _print_list(found, more, aside, _none(source, wanted))
     for one in paused:
         say(study_view.paused(one))
-    _print_trouble(trouble, as_json)
+    _print_trouble(settings, trouble, as_json)
 
 
 def _refuse_unknown(source: Database, settings: Settings, wanted: StudyFilter) -> None:
@@ -191,9 +191,10 @@ def _some_are_not_findable(source: Database, marks: Collection[str]) -> bool:
         return any(lack_mark(connection, one.partition(":")[0]) for one in marks)
 
 
-def _print_trouble(trouble: str, as_json: bool) -> None:
-    if trouble and not as_json:
-        screen().print(trouble)
+def _print_trouble(settings: Settings, trouble: str, as_json: bool) -> None:
+    said = "" if as_json else trouble or index_state.stopped(settings)
+    if said:
+        screen().print(said)
 
 
 def _watch(show: Callable[[], None]) -> None:
