@@ -14,6 +14,7 @@ from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import broken, installed, must_not_be_older
 from models.manifest import VISION
 from models.registry import Package, changed_package, older_package, releases
+from models.words import vocabulary
 from roles.devices import setup
 from roles.parts import sweep_drafts
 from roles.process import Context
@@ -151,6 +152,7 @@ class WarmModels:
     def _register(self, packages: Sequence[Package]) -> None:
         with self._context.database.transaction() as connection:
             changed = known_packages.register(connection, releases(packages))
+            known_packages.keep_words(connection, {one.digest: vocabulary(one.manifest) for one in packages})
             newer = known_packages.newer(connection, must_not_be_older(packages, self._context.settings))
         for name, version in sorted(changed):
             _log.error("model package %s does not run: %s", name, changed_package(version))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from domain import terms
 from domain.coding import fault
 from domain.findings import Code, ModelIdentity
 from domain.impressions import Caution, Interval, ScoreBand
@@ -99,9 +100,9 @@ def text(said: str, vocabulary: Vocabulary, *others: str) -> str:
 
 
 def is_plain(said: str) -> bool:
-    """Whether it is a few words: letters of Latin alphabets, a digit or three, commas, brackets and the like."""
+    """Whether it is a few words that name a thing: Latin letters, a digit or three, commas and the like."""
     few = sum(letter.isdigit() for letter in said) <= _MOST_DIGITS
-    return few and bool(_TEXT.fullmatch(said)) and said == said.strip()
+    return few and bool(_TEXT.fullmatch(said)) and said == said.strip() and not terms.claims(said)
 
 
 def code(said: Code | None, vocabulary: Vocabulary) -> Code | None:

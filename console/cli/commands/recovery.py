@@ -221,7 +221,7 @@ def cancel(
     if as_json:
         print_json(vars(done))
     else:
-        say(f"ended: {_what(0, done.jobs, done.deliveries) or 'nothing, for nothing was under way'}")
+        say(f"ended: {_what(0, done.jobs, done.deliveries, done.impressions)}")
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY")
         raise typer.Exit(1)
@@ -264,8 +264,9 @@ def reprocess(
         complain(f"it waits until then: {one.said}")
 
 
-def _what(events: int, jobs: int, deliveries: int) -> str:
-    return listed((events, "event"), (jobs, "inference"), (deliveries, "delivery", "deliveries"))
+def _what(events: int, jobs: int, deliveries: int, impressions: int = 0) -> str:
+    counts = (events, "event"), (jobs, "inference"), (impressions, "impression"), (deliveries, "delivery", "deliveries")
+    return listed(*counts)
 
 
 def _unknown(models: Sequence[str], settings: Settings) -> str:

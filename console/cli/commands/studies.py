@@ -21,7 +21,7 @@ from console.cli.served import served
 from domain.errors import ConfigurationError, Permanent, Retryable
 from domain.nearest import did_you_mean
 from domain.progress import Progress, bytes_that_wait, progress
-from domain.records import CurrentWork, StudyPath, StudySummary, bounded
+from domain.records import StudySummary, bounded
 from domain.states import StudyState
 from domain.stopping import loop_until
 from roles.database import reading
@@ -134,7 +134,14 @@ def _marks(source: Database, settings: Settings, accession: str, patient_id: str
 def _show_one(source: Database, settings: Settings, study: str, everything: bool, as_json: bool) -> None:
     known, trouble = find_study(source, study), index_state.trouble(settings)
     most = None if everything else SHOWN
-    _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
+    path, work = study_path(source, known, most), current_work(source, known)
+    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
+    if as_json:
+        print_json(json_views.path(path, place, trouble))
+        return
+    out = screen()
+    for renderable in study_view.whole_path(path, place, datetime.now(UTC), most, summarised=settings.summary.enabled):
+        out.print(renderable)
     _print_trouble(settings, trouble, as_json)
 
 
@@ -284,13 +291,3 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
     if corrections:
         wait = "waits" if corrections == 1 else "wait"
         out.print(f"{counted(corrections, 'correction')} {wait} for a person: dicom-node conflicts list")
-
-
-def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool, trouble: str) -> None:
-    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
-    if as_json:
-        print_json(json_views.path(path, place, trouble))
-        return
-    out = screen()
-    for renderable in study_view.whole_path(path, place, datetime.now(UTC), most):
-        out.print(renderable)
