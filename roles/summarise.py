@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from config import metrics, retries
 from consumers.leased import LeasedLoop
@@ -12,8 +13,6 @@ from domain.impressions import Facts, Impression
 from models.installed import installed
 from models.registry import Package
 from models.words import vocabulary
-from roles.language_models import Asker
-from roles.literature import ReferenceFinder
 from roles.process import Context
 from roles.tasks import Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.holders import Holder, Life
@@ -22,6 +21,10 @@ from store.summaries import SUMMARIES, SUMMARIES_CHANNEL
 from summary import templates
 from summary.facts import About, Earlier, Studied, facts
 from summary.writing import Attempt, write
+
+if TYPE_CHECKING:
+    from roles.language_models import Asker
+    from roles.literature import ReferenceFinder
 
 # Seconds that an impression stays with a process that no longer renews it.
 _LEASE = 30.0
@@ -37,9 +40,8 @@ _WORDLESS = (
 def summarise(context: Context) -> None:
     """Write impressions until told to stop, one a turn."""
     life = Life(context.database)
-    asker = Asker(context.settings, context.ledger) if context.settings.language_models else None
-    literature = context.settings.literature
-    finder = ReferenceFinder(literature, context.ledger) if literature.enabled else None
+    asker = _asker(context) if context.settings.language_models else None
+    finder = _finder(context) if context.settings.literature.enabled else None
     writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
@@ -59,13 +61,26 @@ def summarise(context: Context) -> None:
         life.close()
 
 
+def _asker(context: Context) -> "Asker":
+    # Most sites have no language model, and the client of one takes more memory and start than all the rest.
+    from roles.language_models import Asker  # noqa: PLC0415
+
+    return Asker(context.settings, context.ledger)
+
+
+def _finder(context: Context) -> "ReferenceFinder":
+    from roles.literature import ReferenceFinder  # noqa: PLC0415 - as above
+
+    return ReferenceFinder(context.settings.literature, context.ledger)
+
+
 def _measure(context: Context) -> None:
     with context.database.transaction() as connection:
         publish_backlog("impressions", SUMMARIES.backlog(connection))
 
 
 def by_facts(
-    packages: Callable[[], Iterable[Package]], asker: Asker | None = None, finder: ReferenceFinder | None = None
+    packages: Callable[[], Iterable[Package]], asker: "Asker | None" = None, finder: "ReferenceFinder | None" = None
 ) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 

@@ -3,15 +3,18 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, SummaryId, new_id, set_digest
-from domain.impressions import Facts, FactSource, Impression, Part
 from domain.states import SUMMARY, StudyState, SummaryEvent, SummaryState
 from store.leases import NOW, Condition, LeaseTable
 from store.tables import decisions, jobs, results, studies, summaries
+
+if TYPE_CHECKING:
+    from domain.impressions import Facts, FactSource, Impression
 
 # Wakes whoever writes impressions.
 SUMMARIES_CHANNEL = "dicom_node_summaries"
@@ -65,10 +68,10 @@ class Summary:
     since: datetime
     requested_at: datetime
     attempts: int
-    facts: Facts | None
-    sources: tuple[FactSource, ...]
+    facts: "Facts | None"
+    sources: "tuple[FactSource, ...]"
     runs: tuple[JobId, ...]
-    impression: Impression | None
+    impression: "Impression | None"
     asked: tuple[str, ...]
     finished_at: datetime | None
     withdrawn_at: datetime | None
@@ -216,6 +219,8 @@ def _of_study(connection: Connection, study: StudyId) -> list[Summary]:
 
 
 def _summary(row: Row[*tuple[object, ...]]) -> Summary:
+    from domain.impressions import Facts, Impression  # noqa: PLC0415 - a list of studies reads no impression
+
     fields = {name: getattr(row, name) for name in Summary.__dataclass_fields__}
     read: dict[str, object] = {
         "state": SummaryState(row.state),
@@ -228,5 +233,7 @@ def _summary(row: Row[*tuple[object, ...]]) -> Summary:
     return Summary(**{**fields, **read})
 
 
-def _source(fact: str, job: str, part: str, index: int) -> FactSource:
+def _source(fact: str, job: str, part: str, index: int) -> "FactSource":
+    from domain.impressions import FactSource, Part  # noqa: PLC0415 - as above
+
     return FactSource(fact, JobId(uuid.UUID(job)), Part(part), index)

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
+from console.cli.certificate_looks import certificates
 from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
@@ -60,6 +62,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _database(settings)
     yield _identity_key(settings)
     yield from broker(settings)
+    yield from certificates(settings, time.time())
     yield from _extras()
     yield from _engines()
     yield from _walls(settings)

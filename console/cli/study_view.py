@@ -7,8 +7,8 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
+from console.cli.impression_state import standing
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
-from console.cli.summary_view import standing
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.pauses import Pause

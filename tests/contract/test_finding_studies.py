@@ -174,12 +174,16 @@ def test_an_entry_is_found_by_what_it_says_by_whom_and_when(bench: Bench) -> Non
     assert entries(bench, "--action", "instances received") == ["instances received"] * 2
     assert entries(bench, "--by", "alice") == ["descriptions cleared"]
     assert entries(bench, "--by", "alice", "--action", "started") == []
+    quoted = {"reason": '"at":"9999-01-01', "user": 'Zoë "the \\ 2nd"'}
+    bench.ledger.record(Action.DESCRIPTIONS_CLEARED, **quoted)
+    assert entries(bench, "--by", 'ZOË "THE \\') == ["descriptions cleared"]
+    assert entries(bench, "--since", "2999-01-01") == []
     assert set(entries(bench, "--by", "test", "--action", "started")) == {"started"}
     ((study,),) = bench.ask("SELECT id FROM dicom_node.studies WHERE array_to_string(named, ' ') LIKE '%Accession%'")
     assert entries(bench, "--study", str(study), "--action", "instances received") == ["instances received"]
     at = bench.clock.now().isoformat()
     assert entries(bench, "--until", at, "--action", "descriptions") == []
-    assert entries(bench, "--since", at, "--action", "descriptions") == ["descriptions cleared"]
+    assert entries(bench, "--since", at, "--action", "descriptions") == ["descriptions cleared"] * 2
     assert entries(bench, "--last", "1", "--action", "instances") == ["instances received"]
     last = json.loads(run(bench, "audit", "show", "--action", "audit log", "--json").stdout)["entries"][-1]
     assert last["details"]["what"] == "entries that say 'instances'"
