@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, bindparam, case, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.identity import ACCESSION, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.arrays import from_arrays
 from store.leases import NOW
 from store.locks import locked, locked_in_order
 from store.tables import associations, instances, studies, study_associations
@@ -101,21 +101,8 @@ class Received:
 def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
     """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
     wanted = sorted(uids)
-    fresh = [
-        {
-            "id": new_id(),
-            "study_uid": uid,
-            "state": StudyState.RECEIVING,
-            "reason": "its first instance came",
-            "since": now,
-            "first_received": NOW,
-            "last_received": NOW,
-        }
-        for uid in wanted
-    ]
-    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    known = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(wanted)), studies)
-    return {row.study_uid: _study(row) for row in connection.execute(known)}
+    connection.execute(_MAKE, {"id": [new_id() for _ in wanted], "study_uid": wanted, "now": now})
+    return {row.study_uid: _study(row) for row in connection.execute(_LOCK_BY_UID, {"uids": wanted})}
 
 
 def lock(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, StudyRow]:
@@ -132,14 +119,9 @@ def note_received(
     The spool `unsynced_by` holds them back until its `note_synced`: a row now names an object that a loss of power
     could take.
     """
-    statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, object] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
-    values |= {"since": now, "last_received": NOW}
-    if unsynced_by is not None:
-        held = studies.c.unsynced
-        values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))
-    values |= {"named": bindparam("marks"), "two_patients": bindparam("two")}
-    connection.execute(statement.values(values), [_received(one) for one in received])
+    same = {"now": now} if unsynced_by is None else {"now": now, "spool": unsynced_by}
+    rows = [{**_received(one), **same} for one in received]
+    connection.execute(_RECEIVED if unsynced_by is None else _RECEIVED_UNSYNCED, rows if len(rows) > 1 else rows[0])
 
 
 def _received(one: Received) -> dict[str, object]:
@@ -337,6 +319,38 @@ _AnyRow: TypeAlias = Any
 _STUDY = (
     *(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision),
     *(studies.c.named, studies.c.same_patient, studies.c.two_patients),
+)
+
+
+# What each batch of the index asks: built once, for to build a statement takes longer than to send it.
+_MAKE = from_arrays(
+    studies,
+    *("id", "study_uid"),
+    state=literal(StudyState.RECEIVING.value),
+    reason=literal("its first instance came"),
+    since=bindparam("now", type_=studies.c.since.type),
+    first_received=NOW,
+    last_received=NOW,
+).on_conflict_do_nothing()
+_LOCK_BY_UID = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(bindparam("uids"))), studies)
+_RECEIVED = (
+    update(studies)
+    .where(studies.c.id == bindparam("study"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        since=bindparam("now"),
+        last_received=NOW,
+        named=bindparam("marks"),
+        two_patients=bindparam("two"),
+    )
+)
+_HELD_BY = bindparam("spool", type_=Text)
+_RECEIVED_UNSYNCED = _RECEIVED.values(
+    unsynced=case(
+        (func.any(studies.c.unsynced) == _HELD_BY, studies.c.unsynced),
+        else_=func.array_append(studies.c.unsynced, _HELD_BY),
+    )
 )
 
 
