@@ -174,7 +174,7 @@ def names_two_patients(connection: Connection, study: StudyId) -> bool:
 
 def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | None) -> None:
     """Hold these studies, None: all, back no longer; what rows name of this spool's survives a loss of power."""
-    held_back = select(studies.c.id).where(_holds(spool))
+    held_back = select(studies.c.id).where(_holds(literal(spool)))
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
@@ -183,12 +183,12 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
 
 def held_by(connection: Connection, spool: str) -> list[StudyId]:
     """The studies that a spool holds back, locked."""
-    held = locked_in_order(select(studies.c.id).where(_holds(spool)), studies)
+    held = locked_in_order(select(studies.c.id).where(_holds(literal(spool))), studies)
     return [StudyId(row) for row in connection.execute(held).scalars()]
 
 
-def _holds(spool: str) -> ColumnElement[bool]:
-    return literal(spool) == func.any(studies.c.unsynced)
+def _holds(spool: ColumnElement[str]) -> ColumnElement[bool]:
+    return spool == func.any(studies.c.unsynced)
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
@@ -345,11 +345,10 @@ _RECEIVED = (
         two_patients=bindparam("two"),
     )
 )
-_HELD_BY = bindparam("spool", type_=Text)
 _RECEIVED_UNSYNCED = _RECEIVED.values(
     unsynced=case(
-        (func.any(studies.c.unsynced) == _HELD_BY, studies.c.unsynced),
-        else_=func.array_append(studies.c.unsynced, _HELD_BY),
+        (_holds(bindparam("spool", type_=Text)), studies.c.unsynced),
+        else_=func.array_append(studies.c.unsynced, bindparam("spool", type_=Text)),
     )
 )
 

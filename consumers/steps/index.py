@@ -150,7 +150,7 @@ class Indexer:
                 filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
             if isinstance(filing, Filed):
-                filing = judged(filing, self._objects.path(filing.key))
+                filing = judged(filing, self._objects.path)
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
@@ -50,6 +51,8 @@ _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
 _MOST_NUMBER = 2**31 - 1
 _LONGEST_CODES = 256
+# Of so many values of so many bytes what they mean is kept: an image shares most of its own with the one before.
+_REMEMBERED, _SHORT = 512, 64
 # Behind these the initial character set is in force again (PS3.5 6.1.2.5.3).
 _OF_TEXTS = {0x0D, 0x0A, 0x09, 0x0C}
 _OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
@@ -223,8 +226,8 @@ def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) 
         series_description=_text(found, SERIES_DESCRIPTION),
         # An image has at least one (PS3.3 C.7.6.6); what says 0, or more than can be, is one that says nothing.
         frames=_whole(found, FRAMES, 1, _MOST_FRAMES) or 1,
-        position=outside.decimals(_code(found, POSITION), 3),
-        orientation=outside.decimals(_code(found, ORIENTATION), 6),
+        position=_decimals(_code(found, POSITION), 3),
+        orientation=_decimals(_code(found, ORIENTATION), 6),
         slice_spacing=_decimal(found, SPACING_BETWEEN_SLICES),
         view=_code(found, VIEW).upper(),
         image_type=_code(found, IMAGE_TYPE).upper(),
@@ -325,11 +328,19 @@ def _uids(found: Mapping[int, bytes]) -> Uids:
 
 def _code(found: Mapping[int, bytes], tag: int) -> str:
     value = found.get(tag)
-    return outside.ascii_words(value, _LONGEST_CODES) if value else ""
+    return _words(value) if value else ""
+
+
+def _words(value: bytes) -> str:
+    return _short_words(value) if len(value) <= _SHORT else outside.ascii_words(value, _LONGEST_CODES)
+
+
+_short_words = lru_cache(_REMEMBERED)(partial(outside.ascii_words, longest=_LONGEST_CODES))
+_decimals = lru_cache(_REMEMBERED)(outside.decimals)
 
 
 def _decimal(found: Mapping[int, bytes], tag: int) -> float | None:
-    number = outside.decimals(_code(found, tag), 1) if tag in found else None
+    number = _decimals(_code(found, tag), 1) if tag in found else None
     return number[0] if number else None
 
 
