@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -91,7 +91,7 @@ _LINK = _LINK.on_conflict_do_update(
 )
 
 
-def _met(table: Table, *more: ColumnElement[object]) -> Select[*tuple[object, ...]]:
+def _met(table: Table, *more: ColumnElement[Any]) -> Select[Any]:
     columns = (literal(table.name).label("table"), table.c.sop_uid, table.c.digest, *more)
     return select(*columns).where(table.c.sop_uid == func.any(bindparam("uids", type_=ARRAY(Text))))
 
