@@ -5,14 +5,13 @@ takes longer than PostgreSQL needs for it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Table, bindparam, func, select
+from sqlalchemy import ARRAY, SQLColumnExpression, Table, bindparam, func, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 
-def from_arrays(table: Table, *columns: str, **same: ColumnElement[Any]) -> Insert:
+def from_arrays(table: Table, *columns: str, **same: SQLColumnExpression[object]) -> Insert:
     """Adds rows of these columns, which `as_arrays` gives; `same` are those that every row has alike."""
     given = [bindparam(name, type_=ARRAY(table.c[name].type)) for name in columns]
     rows = func.unnest(*given).table_valued(*columns).render_derived()

@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Connection,
     Select,
+    SQLColumnExpression,
     Table,
     Text,
     bindparam,
@@ -91,7 +91,7 @@ _LINK = _LINK.on_conflict_do_update(
 )
 
 
-def _met(table: Table, *more: ColumnElement[Any]) -> Select[Any]:
+def _met(table: Table, *more: SQLColumnExpression[object]) -> Select[*tuple[object, ...]]:
     columns = (literal(table.name).label("table"), table.c.sop_uid, table.c.digest, *more)
     return select(*columns).where(table.c.sop_uid == func.any(bindparam("uids", type_=ARRAY(Text))))
 
@@ -123,13 +123,13 @@ def close_association(connection: Connection, association: uuid.UUID, outcome: s
 def met(connection: Connection, sop_uids: Collection[str]) -> Met:
     """What is known of `sop_uids`."""
     found = Met({}, set(), set())
-    for table, sop_uid, digest, study, marks in connection.execute(_MET, {"uids": list(sop_uids)}):
-        if table == instances.name:
-            found.known[sop_uid] = Known(study, digest, marks)
-        elif table == quarantine.name:
-            found.set_aside.add((sop_uid, digest))
+    for row in connection.execute(_MET, {"uids": list(sop_uids)}):
+        if row.table == instances.name:
+            found.known[row.sop_uid] = Known(row.study_id, row.digest, row.identity)
+        elif row.table == quarantine.name:
+            found.set_aside.add((row.sop_uid, row.digest))
         else:
-            found.in_conflict.add(sop_uid)
+            found.in_conflict.add(row.sop_uid)
     return found
 
 
