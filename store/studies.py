@@ -21,11 +21,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.identity import OF_A_STUDY, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.arrays import from_arrays
 from store.leases import NOW
 from store.locks import locked, locked_in_order
 from store.tables import associations, instances, studies, study_associations
@@ -122,21 +122,8 @@ class Received:
 def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
     """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
     wanted = sorted(uids)
-    fresh = [
-        {
-            "id": new_id(),
-            "study_uid": uid,
-            "state": StudyState.RECEIVING,
-            "reason": "its first instance came",
-            "since": now,
-            "first_received": NOW,
-            "last_received": NOW,
-        }
-        for uid in wanted
-    ]
-    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    known = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(wanted)), studies)
-    return {row.study_uid: _study(row) for row in connection.execute(known)}
+    connection.execute(_MAKE, {"id": [new_id() for _ in wanted], "study_uid": wanted, "now": now})
+    return {row.study_uid: _study(row) for row in connection.execute(_LOCK_BY_UID, {"uids": wanted})}
 
 
 def lock(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, StudyRow]:
@@ -153,14 +140,9 @@ def note_received(
     The spool `unsynced_by` holds them back until its `note_synced`: a row now names an object that a loss of power
     could take.
     """
-    statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, object] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
-    values |= {"since": now, "last_received": NOW}
-    if unsynced_by is not None:
-        held = studies.c.unsynced
-        values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))
-    values |= {"named": bindparam("marks"), "two_patients": bindparam("two")}
-    connection.execute(statement.values(values), [_received(one) for one in received])
+    same = {"now": now} if unsynced_by is None else {"now": now, "spool": unsynced_by}
+    rows = [{**_received(one), **same} for one in received]
+    connection.execute(_RECEIVED if unsynced_by is None else _RECEIVED_UNSYNCED, rows if len(rows) > 1 else rows[0])
 
 
 def _received(one: Received) -> dict[str, object]:
@@ -214,7 +196,7 @@ def names_two_patients(connection: Connection, study: StudyId) -> bool:
 
 def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | None) -> None:
     """Hold these studies, None: all, back no longer; what rows name of this spool's survives a loss of power."""
-    held_back = select(studies.c.id).where(_holds(spool))
+    held_back = select(studies.c.id).where(_holds(literal(spool)))
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
@@ -223,12 +205,12 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
 
 def held_by(connection: Connection, spool: str) -> list[StudyId]:
     """The studies that a spool holds back, locked."""
-    held = locked_in_order(select(studies.c.id).where(_holds(spool)), studies)
+    held = locked_in_order(select(studies.c.id).where(_holds(literal(spool))), studies)
     return [StudyId(row) for row in connection.execute(held).scalars()]
 
 
-def _holds(spool: str) -> ColumnElement[bool]:
-    return literal(spool) == func.any(studies.c.unsynced)
+def _holds(spool: ColumnElement[str]) -> ColumnElement[bool]:
+    return spool == func.any(studies.c.unsynced)
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
@@ -360,6 +342,37 @@ _AnyRow: TypeAlias = Any
 _STUDY = (
     *(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision),
     *(studies.c.named, studies.c.same_patient, studies.c.two_patients),
+)
+
+
+# What each batch of the index asks: built once, for to build a statement takes longer than to send it.
+_MAKE = from_arrays(
+    studies,
+    *("id", "study_uid"),
+    state=literal(StudyState.RECEIVING.value),
+    reason=literal("its first instance came"),
+    since=bindparam("now", type_=studies.c.since.type),
+    first_received=NOW,
+    last_received=NOW,
+).on_conflict_do_nothing()
+_LOCK_BY_UID = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(bindparam("uids"))), studies)
+_RECEIVED = (
+    update(studies)
+    .where(studies.c.id == bindparam("study"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        since=bindparam("now"),
+        last_received=NOW,
+        named=bindparam("marks"),
+        two_patients=bindparam("two"),
+    )
+)
+_RECEIVED_UNSYNCED = _RECEIVED.values(
+    unsynced=case(
+        (_holds(bindparam("spool", type_=Text)), studies.c.unsynced),
+        else_=func.array_append(studies.c.unsynced, bindparam("spool", type_=Text)),
+    )
 )
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, TextClause, func, select, text
 from domain.ids import StudyId
 from store.tables import audit_entries
 
+_LAST = select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
 # In psycopg's binary form (%b): as text every quotation mark of an entry in an array is escaped, which took longer than
 # all the rest.
 _APPEND = "SELECT dicom_node.append_to_trail(%(numbers)b::bigint[], %(entries)b::text[], %(hashes)b::bytea[])"
@@ -29,8 +30,7 @@ def last(connection: Connection) -> tuple[int, bytes] | None:
 
     To be asked under the lock that orders the log, when something is about to follow.
     """
-    link = select(audit_entries.c.number, audit_entries.c.hash).order_by(audit_entries.c.number.desc()).limit(1)
-    found = connection.execute(link).one_or_none()
+    found = connection.execute(_LAST).one_or_none()
     return (found.number, bytes(found.hash)) if found else None
 
 

@@ -7,6 +7,7 @@ needs the difference. Tests hold it to pydicom over every readable file of the t
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
 from dicom_node import deflated, outside
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Doubtful, Element, OutOfData, Remainder, Unsound, tag_name
@@ -49,6 +50,8 @@ _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
 _MOST_NUMBER = 2**31 - 1
 _LONGEST_CODES = 256
+# Of so many values of so many bytes what they mean is kept: an image shares most of its own with the one before.
+_REMEMBERED, _SHORT = 512, 64
 # Age String (PS3.5 6.2).
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
@@ -231,8 +234,8 @@ def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) 
         series_description=texts.text(found.get(SERIES_DESCRIPTION, b""), character_set),
         # An image has at least one (PS3.3 C.7.6.6); what says 0, or more than can be, is one that says nothing.
         frames=_whole(found, FRAMES, 1, _MOST_FRAMES) or 1,
-        position=outside.decimals(_code(found, POSITION), 3),
-        orientation=outside.decimals(_code(found, ORIENTATION), 6),
+        position=_decimals(_code(found, POSITION), 3),
+        orientation=_decimals(_code(found, ORIENTATION), 6),
         slice_spacing=_decimal(found, SPACING_BETWEEN_SLICES),
         view=_code(found, VIEW).upper(),
         image_type=_code(found, IMAGE_TYPE).upper(),
@@ -337,11 +340,19 @@ def _uids(found: Mapping[int, bytes]) -> Uids:
 
 def _code(found: Mapping[int, bytes], tag: int) -> str:
     value = found.get(tag)
-    return outside.ascii_words(value, _LONGEST_CODES) if value else ""
+    return _words(value) if value else ""
+
+
+def _words(value: bytes) -> str:
+    return _short_words(value) if len(value) <= _SHORT else outside.ascii_words(value, _LONGEST_CODES)
+
+
+_short_words = lru_cache(_REMEMBERED)(partial(outside.ascii_words, longest=_LONGEST_CODES))
+_decimals = lru_cache(_REMEMBERED)(outside.decimals)
 
 
 def _decimal(found: Mapping[int, bytes], tag: int) -> float | None:
-    number = outside.decimals(_code(found, tag), 1) if tag in found else None
+    number = _decimals(_code(found, tag), 1) if tag in found else None
     return number[0] if number else None
 
 
