@@ -6,9 +6,9 @@ from dataclasses import replace
 from config import metrics, retries
 from consumers.leased import LeasedLoop
 from consumers.steps.summarise import Summariser, Summarising, Written
+from domain.errors import Permanent
 from domain.ids import StudyId
 from domain.impressions import Facts, Impression
-from domain.vocabulary import Vocabulary
 from models.installed import installed
 from models.registry import Package
 from models.words import vocabulary
@@ -20,15 +20,18 @@ from store.holders import Holder, Life
 from store.studied import Run, StudiedStudy
 from store.summaries import SUMMARIES, SUMMARIES_CHANNEL
 from summary import templates
-from summary.facts import About, Studied, facts
+from summary.facts import About, Earlier, Studied, facts
 from summary.writing import Attempt, write
 
 # Seconds that an impression stays with a process that no longer renews it.
 _LEASE = 30.0
 # Seconds between looks at figures that cost a query.
 _FIGURES = 1.0
-# Of a package that is not here any more: its codes and labels are not known to be a manifest's.
-_UNKNOWN = Vocabulary(frozenset(), frozenset())
+# Without its words all that it found would be "clinical finding": less than an impression that is out may say.
+_WORDLESS = (
+    "what model package {model} {version} calls its findings is not known any more: install this version again, then "
+    "dicom-node summary again STUDY"
+)
 
 
 def summarise(context: Context) -> None:
@@ -40,7 +43,7 @@ def summarise(context: Context) -> None:
     writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
-    loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.pulse, context.stop)
+    loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.beat, context.stop)
     notifications = context.database.listener(SUMMARIES_CHANNEL)
     measure = Throttled(_FIGURES, lambda: _measure(context))
 
@@ -66,8 +69,9 @@ def by_facts(
 ) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
-    `packages` are asked anew for each study: what they call things may be said. References come last: no title of an
-    article is in what a language model is asked.
+    `packages` are asked anew for each study: what they call things may be said. Of one that is gone the database knows
+    it. References come last: no title of an article is in what a language model is asked. Raises Permanent where nobody
+    knows what a package calls things.
     """
 
     def referred(study_id: StudyId, written: Written) -> Written:
@@ -78,9 +82,8 @@ def by_facts(
 
     def written(study_id: StudyId, study: StudiedStudy) -> Written:
         known = {one.digest: one for one in packages()}
-        made, sources = facts(
-            [_studied(one, known.get(one.findings.model.digest)) for one in study.runs], _about(study)
-        )
+        studied = [_studied(one, known.get(one.findings.model.digest)) for one in study.runs]
+        made, sources = facts(studied, _about(study))
         if asker is None:
             return referred(study_id, Written(made, sources, template(made)))
         said = write(made, template, asker.about(study_id))
@@ -103,7 +106,12 @@ def template(made: Facts) -> Impression:
 
 
 def _studied(run: Run, package: Package | None) -> Studied:
-    return Studied(run.job, run.findings, vocabulary(package.manifest) if package else _UNKNOWN)
+    words = vocabulary(package.manifest) if package else run.words
+    if words is None:
+        model = run.findings.model
+        raise Permanent(_WORDLESS.format(model=model.name, version=model.version))
+    earlier = Earlier(run.earlier.findings, run.earlier.days) if run.earlier else None
+    return Studied(run.job, run.findings, words, earlier)
 
 
 def _about(study: StudiedStudy) -> About:

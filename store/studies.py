@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, fu
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.identity import ACCESSION, disagreeing
+from domain.identity import OF_A_STUDY, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
 from store.leases import NOW
@@ -161,10 +161,11 @@ def patient_of(connection: Connection, study: StudyRow) -> Patient:
     return patient(connection.execute(marks).scalars().all(), study.patient.same)
 
 
-def without_accession(connection: Connection) -> list[StudyId]:
-    """The studies of which no digest of an Accession Number is known, the newest first."""
-    named = func.array_to_string(studies.c.named, "\n").contains(f"{ACCESSION}:")
-    found = select(studies.c.id).where(~named).order_by(studies.c.last_received.desc())
+def lacking_marks(connection: Connection) -> list[StudyId]:
+    """The studies of which the Accession Number's digest or the day is not known, the newest first."""
+    named = func.array_to_string(studies.c.named, "\n")
+    every = and_(*(named.contains(f"{one}:") for one in OF_A_STUDY))
+    found = select(studies.c.id).where(~every).order_by(studies.c.last_received.desc())
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 

@@ -188,13 +188,12 @@ def find(connection: Connection, summary: uuid.UUID) -> Summary | None:
     return None if row is None else _summary(row)
 
 
-def predecessor(connection: Connection, one: Summary) -> Summary | None:
-    """The impression of the study whose results those of this one follow."""
+def earlier(connection: Connection, one: Summary) -> list[Summary]:
+    """The impressions of the study before this one that were written, the newest first."""
     written = exists(results.c.sop_uid).where(results.c.summary_id == summaries.c.id)
-    earlier = and_(summaries.c.study_id == one.study_id, summaries.c.number < one.number, written)
-    found = connection.execute(select(summaries).where(earlier).order_by(summaries.c.number.desc()).limit(1))
-    row = found.one_or_none()
-    return None if row is None else _summary(row)
+    before = and_(summaries.c.study_id == one.study_id, summaries.c.number < one.number, written)
+    found = connection.execute(select(summaries).where(before).order_by(summaries.c.number.desc()))
+    return [_summary(row) for row in found]
 
 
 def newer_exist(connection: Connection, one: Summary) -> bool:

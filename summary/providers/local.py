@@ -25,6 +25,8 @@ class LocalClient:
 
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer; it stops at `timeouts.total`."""
+        if asked.picture:
+            raise ProviderError(Fault.REFUSED, "it sees no images")
         deadline = time.monotonic() + timeouts.total
         genai, pipeline = self._loaded()
         config = genai.GenerationConfig()

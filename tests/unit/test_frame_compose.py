@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -164,18 +165,41 @@ def test_the_image_of_the_listener_has_no_extras(role: str, services: dict[str, 
     assert services[role]["image"] == "dicom-node:node"
 
 
-def test_a_role_of_an_image_without_extras_starts_without_what_they_bring() -> None:
-    brought = _locked({"dicom-node"}, frozenset({"worker", "results"})) - _locked({"dicom-node"}, frozenset())
-    names = [name for name, packages in packages_distributions().items() if brought & set(map(str.lower, packages))]
-    assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names)
+@pytest.mark.parametrize("extras", ["", "node"])
+def test_a_role_starts_without_what_the_extras_of_its_image_do_not_bring(extras: str) -> None:
     # One process for all: what one of them has imported is no help to the next, since none of this can be.
-    roles = [role for role in WITHOUT_ENGINE if role in ROLES]
-    starts = (
-        f"import sys; sys.modules.update(dict.fromkeys({names})); from roles.table import module\n"
-        f"for role in {roles}: print(role, flush=True); module(role)"
+    roles = [role for role in ROLES if (role in WITHOUT_ENGINE) is not bool(extras)]
+    assert roles
+    _loads_without(_brought_by_other_extras(extras), f"from roles.table import module; [*map(module, {roles})]")
+
+
+@pytest.mark.parametrize("extras", ["", "node"])
+def test_every_command_is_there_without_what_an_extra_that_is_not_installed_would_bring(extras: str) -> None:
+    asked = (
+        "from console.cli.loaded import command; from console.cli.table import COMMANDS; [command(n) for n in COMMANDS]"
     )
-    done = subprocess.run([sys.executable, "-c", starts], capture_output=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, f"{done.stdout.decode().splitlines()[-1:]} {done.stderr.decode()}"
+    _loads_without(_brought_by_other_extras(extras), asked)
+
+
+@cache
+def _brought_by_other_extras(installed: str) -> list[str]:
+    """The modules of every extra but `installed` (none where empty), as far as they are here."""
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    here = _locked({"dicom-node"}, frozenset({installed} - {""}))
+    brought = _locked({"dicom-node"}, frozenset(metadata)) - here
+    normal = {
+        name: {re.sub(r"[-_.]+", "-", one).lower() for one in of} for name, of in packages_distributions().items()
+    }
+    names = [name for name, of in normal.items() if of & brought and not of & here]
+    assert {"openai", "torch"} <= set(names)
+    assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names) or installed
+    return names
+
+
+def _loads_without(absent: list[str], what: str) -> None:
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); {what}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_without_extras_no_engine_is_installed() -> None:

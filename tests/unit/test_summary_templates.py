@@ -1,5 +1,6 @@
 """What the template writes: in the order and the English that a radiologist wants, and never more than facts hold."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -55,6 +56,15 @@ def test_a_tumour_that_has_grown() -> None:
         "Unchanged is what the voxels cannot tell apart.",
         DEMO,
     ]
+
+
+def test_a_lesion_that_has_grown() -> None:
+    before = Earlier(nodules((9, 7, RIGHT, 0.9)), 120)
+    found = facts_of(nodules((12, 10, RIGHT, 0.97)), earlier=before)
+    assert said(found)[1] == (
+        "Compared with an earlier study (within half a year): nodule candidate +3 mm in long axis, +3 mm in short "
+        "axis, +3 mm in diameter, and +330 mm3 in volume."
+    )
 
 
 def test_a_tumour_that_is_gone() -> None:
@@ -277,16 +287,24 @@ def test_whatever_was_found_it_is_told_once_within_bounds_and_grounded(seed: int
 @pytest.mark.parametrize("seed", range(60))
 def test_what_is_told_of_a_study_passes_the_checks_of_a_language_models_words(seed: int) -> None:
     chance = Random(seed)
-    sides = (RIGHT, LEFT)
-    few = [(chance.uniform(8, 30), 7.0, chance.choice(sides), 0.97) for _ in range(chance.randrange(4))]
-    makers = (
-        lambda: [nodules(*few), lungs(volume(chance), volume(chance))],
+
+    def few() -> Findings:
+        sides = (RIGHT, LEFT)
+        return nodules(
+            *((chance.uniform(8, 30), 7.0, chance.choice(sides), 0.97) for _ in range(chance.choice((0, 1, 1, 3))))
+        )
+
+    makers: tuple[Callable[[], list[Findings]], ...] = (
+        lambda: [few(), lungs(volume(chance), volume(chance))],
         lambda: [tumour(volume(chance), volume(chance), volume(chance), chance.uniform(9, 200), chance.uniform(1, 9))],
         lambda: [chest(("Pneumonia", chance.random()), ("Effusion", chance.random()))],
     )
-    found = facts_of(*chance.choice(makers)())
+    some = chance.choice(makers)
+    found = facts_of(*some(), earlier=Earlier(some()[0], chance.choice((3, 40, 400, 900))))
     told = [one for one in impression(found).sentences if one.topic not in (Topic.GUIDELINE, Topic.CAUTION)]
-    assert ground(told, found) == ()
+    # What is gone a language model says among what is not reported.
+    gone = [number for number, one in enumerate(told) if "no longer reported" in one.text]
+    assert [one for one in ground(told, found) if one.sentence not in gone] == []
 
 
 def test_a_study_with_more_findings_than_fit_is_told_within_bounds() -> None:
