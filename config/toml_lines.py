@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from shlex import quote
 from typing import TypeAlias
@@ -147,7 +148,8 @@ def locate(text: str, path: KeyPath) -> int:
     return next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), 1)
 
 
-def _key_lines(text: str) -> dict[KeyPath, int]:
+@lru_cache(maxsize=1)  # a file with many mistakes is asked once for each of them
+def _key_lines(text: str) -> Mapping[KeyPath, int]:
     lines: dict[KeyPath, int] = {}
     tables: dict[KeyPath, int] = {}
     prefix: KeyPath = ()
