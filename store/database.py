@@ -48,12 +48,18 @@ _AWAY = {
     "53200": "has no memory left",
     "53300": "has no connection left",
     "25006": "is a standby that takes no change",
+    "25P03": "ended a session whose transaction waited for longer than it lets one",
+    "25P04": "ended a session whose transaction took longer than it lets one",
 }
 _CONNECTION = "08"  # class: connection exceptions
 # Taking the role, at the start of a connection: no migration may have made it yet.
 _NO_ROLE = {"22023", "42704"}
 _NO_RIGHT = "42501"
 _AS_ROLE = "SELECT set_config('role', %s, false), set_config('TimeZone', 'UTC', false)"
+# A transaction that files what came waits for its files, which may be gigabytes: a server's own limit would end it each
+# time that it is tried. Of the second, servers know from this release on.
+_NO_LIMIT = "SELECT set_config(name, '0', false) FROM unnest(%s::text[]) AS name"
+_LIMITS = (("idle_in_transaction_session_timeout", 90_600), ("transaction_timeout", 170_000))
 _GRANT = "dicom-node database grant gives each role its rights, and says what a login lacks"
 # Given up for another transaction's sake, or because somebody cancelled it: the same may succeed.
 _GIVEN_UP = {"40001", "40P01", "55P03", "57014"}
@@ -208,6 +214,7 @@ def _take_role(role: str, connection: psycopg.Connection[Any], _entry: Connectio
     except psycopg.errors.InsufficientPrivilege as error:
         login = connection.info.user
         raise MissingRight(f"PostgreSQL does not let the login {login} work as {role}: {_GRANT}") from error
+    connection.execute(_NO_LIMIT, [[name for name, since in _LIMITS if connection.info.server_version >= since]])
     connection.commit()
 
 

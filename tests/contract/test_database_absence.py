@@ -36,6 +36,8 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
         ("53100", "has no room left on its disk"),
         ("53300", "has no connection left"),
         ("25006", "is a standby"),
+        ("25P03", "waited for longer"),
+        ("25P04", "took longer"),
     ],
 )
 def test_what_a_server_says_of_its_own_absence_is_unavailable(bench: Bench, state: str, word: str) -> None:
@@ -55,6 +57,16 @@ def test_every_session_has_keepalives_and_notices_a_server_that_is_gone_without_
         drivers = [session.connection.dbapi_connection, pooled.connection.dbapi_connection, notifications._connection]
         kept = [one.info.get_parameters() for one in drivers if isinstance(one, psycopg.Connection)]
     assert [(one["keepalives_idle"], one["tcp_user_timeout"]) for one in kept] == [("30", "60000")] * 3
+
+
+def test_no_limit_of_the_servers_ends_a_transaction_that_waits_for_its_files(database_url: str) -> None:
+    limits = ("idle_in_transaction_session_timeout", "transaction_timeout")
+    asked = make_url(database_url).update_query_dict({"options": " ".join(f"-c {one}=60000" for one in limits)})
+    with (
+        closing(Database(asked.render_as_string(hide_password=False))) as database,
+        database.transaction() as connection,
+    ):
+        assert [connection.scalar(text(f"SHOW {one}")) for one in limits] == ["0", "0"]
 
 
 def test_waiting_for_a_connection_of_this_process_is_a_servers_absence(database_url: str) -> None:
