@@ -42,6 +42,9 @@ _GATHER = 0.1
 _FEW = 8 << 20
 # Records of one transaction: its locks are held briefly, and what a culprit takes down with it is soon done again.
 _MOST = 1000
+# Nor does one go on for longer (s) than this and its last instance: who removes files waits for its end, and who writes
+# results behind that.
+_LONGEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -128,21 +131,20 @@ class Indexer:
         Raises Retryable where it took none.
         """
         done = 0
-        for start in range(0, len(entries), _MOST):
-            some = entries[start : start + _MOST]
+        while done < len(entries):
             try:
-                stored = self._take_together(some)
+                done += self._take_together(entries[done : done + _MOST])
             except Retryable:
                 if done:
                     break
                 raise
-            done += stored
-            if stored < len(some):
-                break
         return done
 
     def _take_together(self, entries: Sequence[Entry]) -> int:
-        """As `_take`, in one transaction, in which no file is removed; a batch that no table takes is divided."""
+        """As `_take`, of those for which one transaction has time, in which no file is removed.
+
+        A batch that no table takes is divided.
+        """
         records: list[_Record] = []
         try:
             with self._ledger.transaction() as transaction:
@@ -154,7 +156,8 @@ class Indexer:
         except Exception as error:
             # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the
             # database's own state, such as a right or a table that is missing, would be the same for every record.
-            if not is_for_data(error):
+            # Where nothing was made of the first, there is nothing to divide.
+            if not (records and is_for_data(error)):
                 raise
             return self._take_divided(entries[: len(records)], error)
         self._committed_now(batch)
@@ -169,10 +172,16 @@ class Indexer:
         return len(records)
 
     def _keep_all(self, entries: Sequence[Entry], records: list[_Record]) -> None:
-        """Add a record for each entry whose object is stored; raises Retryable where there is none at all."""
+        """Add a record for each entry whose object is stored, while there is time for one more.
+
+        Raises Retryable where there is none at all.
+        """
+        ends = time.monotonic() + _LONGEST
         try:
             for entry in entries:
                 records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
+                if time.monotonic() > ends:
+                    break
         except Retryable:
             if not records:
                 self._checkpoint()
@@ -259,7 +268,7 @@ class Indexer:
             self._sync()
             self._release(self._unsynced)
             self._reader.checkpoint(self._committed)
-        self._committed, self._unsynced = [], set()
+            self._committed, self._unsynced = [], set()
         self._next_checkpoint = time.monotonic() + _CHECKPOINT_EVERY
 
     def _sync(self) -> None:

@@ -4,7 +4,7 @@ import json
 import logging
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from config.metrics import REGISTRY
+from consumers.steps import index as step
 from consumers.steps.index import Indexer
 from dicom_node.elements import DEFLATED
 from dicom_node.intake import filing
 from dicom_node.intake.header import Header
-from dicom_node.spool import Kind
+from dicom_node.spool import Entry, Kind
 from domain.errors import IntegrityError, NodeError, Retryable, Unavailable
 from roles.health import Health
 from store import index
@@ -205,6 +206,51 @@ def test_a_statement_is_divided_whatever_the_batch(bench: Bench) -> None:
     with bench.database.transaction() as connection:
         index.open_associations(connection, rows)
     assert bench.count("associations") == len(rows)
+
+
+def test_who_waits_for_files_to_be_removed_waits_for_one_that_takes_long_and_not_for_all_that_came_with_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "_LONGEST", 0.0)
+    given = run(bench, good(1))
+    assert bench.actions().count("instances received") == bench.count("instances") == len(given.checkpointed) == 3
+
+
+def test_a_study_is_released_however_few_of_its_instances_the_store_took(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, taken = bench.objects.put, []
+
+    def full(key: str, pieces: Iterable[bytes]) -> None:
+        if len(taken) == 2:
+            raise Retryable("no room")
+        taken.append(key)
+        put(key, pieces)
+
+    monkeypatch.setattr(step, "_MOST", 2)
+    indexer = Indexer(Given([], good(1)), bench.as_process("index"), bench.objects, bench.clock)  # type: ignore[arg-type]
+    assert indexer.step(0.0) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.objects, "put", full)
+        assert indexer.step(0.0)
+        with pytest.raises(Retryable):
+            indexer.step(0.0)
+    assert bench.count("instances") == 2
+    assert bench.ask("SELECT unsynced FROM dicom_node.studies") == [([],)]
+
+
+def test_a_defect_in_front_of_every_record_of_a_batch_is_told_and_not_tried_again_in_silence(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Entry:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "safe", broken)
+        with pytest.raises(ZeroDivisionError):
+            run(bench, good(1))
+    run(bench, good(1))
+    assert bench.count("instances") == 3
 
 
 def test_an_instance_that_takes_long_gives_signs_of_life_as_it_streams(bench: Bench) -> None:
