@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from dicom_node import elements
 from dicom_node.elements import OutOfData, Unsound
@@ -18,10 +19,17 @@ _FREE_STEPS, _STEPS_OF_ONE = 1 << 18, 4
 
 
 class TooLarge(Unsound):
-    """It inflates to more than is ever looked through."""
+    """To look through it takes inflating more than is ever inflated."""
 
     def __init__(self) -> None:
-        super().__init__(f"it inflates to more than {MOST >> 20} MiB; have it sent without being deflated")
+        super().__init__(f"to read it takes inflating more than {MOST >> 20} MiB; have it sent without being deflated")
+
+
+@dataclass(slots=True)
+class Room:
+    """How many bytes all walks over one data set may still inflate together."""
+
+    left: int = field(default_factory=lambda: MOST)
 
 
 def steps(size: int) -> Iterator[int]:
@@ -37,20 +45,21 @@ def head(data: bytes, most: int) -> bytes:
         raise UnusableInput(f"not a deflated data set: {error}") from error
 
 
-def inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def inflated(pieces: Iterator[bytes], room: Room) -> Iterator[bytes]:
     """All of it, piece by piece; raises OutOfData where it has no end, UnusableInput where it is none, TooLarge."""
-    stream, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    stream, begun = zlib.decompressobj(-zlib.MAX_WBITS), False
     try:
         while not stream.eof:
             given = stream.unconsumed_tail or next(pieces, b"")
             if made := stream.decompress(given, _PIECE):
-                size += len(made)
-                if size > MOST:
+                begun = True
+                room.left -= len(made)
+                if room.left < 0:
                     raise TooLarge
                 yield made
             elif not given:
                 raise OutOfData("the deflated data set has no end")
     except zlib.error as error:
-        if size:
+        if begun:
             raise OutOfData(f"the deflated data set is damaged: {error}") from error
         raise UnusableInput(f"not a deflated data set: {error}") from error

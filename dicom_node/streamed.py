@@ -25,14 +25,21 @@ class TooLong(UnusableInput):
 
 
 class Streamed:
-    """One walk over the data set in `transfer_syntax` whose bytes `pieces` give once; it takes from `steps`.
+    """One walk over the data set in `transfer_syntax` whose bytes `pieces` give once; it takes from `steps` and `room`.
 
     A value is there, as the slice from its start to its end, until the walk goes on; one that was passed over is not,
     and asking for it raises TooLong; OutOfData where the data set ends within it.
     """
 
-    def __init__(self, pieces: Iterator[bytes], transfer_syntax: str, steps: Iterator[int] | None = None) -> None:
-        self._pieces = deflated.inflated(pieces) if transfer_syntax == DEFLATED else pieces
+    def __init__(
+        self,
+        pieces: Iterator[bytes],
+        transfer_syntax: str,
+        steps: Iterator[int] | None = None,
+        room: deflated.Room | None = None,
+    ) -> None:
+        is_deflated = transfer_syntax == DEFLATED
+        self._pieces = deflated.inflated(pieces, room or deflated.Room()) if is_deflated else pieces
         self._syntax = transfer_syntax
         self._most = _MOST_READ_INFLATED if transfer_syntax == DEFLATED else _MOST_READ
         self._window = b""

@@ -1,11 +1,11 @@
 """A data set that is walked through as often as is needed, at hand or in pieces that are given anew each time.
 
-All walks over it together take no more than `elements.MOST_STEPS`.
+All walks over it together take no more than `elements.MOST_STEPS`, and inflate no more than `deflated.MOST`.
 """
 
 from collections.abc import Collection, Iterator
 
-from dicom_node import elements
+from dicom_node import deflated, elements
 from dicom_node.elements import Course, Element
 from dicom_node.intake import inside
 from dicom_node.streamed import Pieces, Streamed, TooLong
@@ -54,6 +54,7 @@ class InPieces:
     ) -> None:
         self._pieces, self._syntax, self._last, self._needed = pieces, transfer_syntax, last, needed
         self._steps = steps or elements.steps()
+        self._room = deflated.Room()
 
     def walk(self) -> Iterator[Element]:
         """As Held."""
@@ -66,7 +67,7 @@ class InPieces:
         return _as_far_as(max(offsets), self._begun().walk(-1, inside.SEQUENCES))
 
     def _begun(self) -> Streamed:
-        self.data = data = Streamed(self._pieces(), self._syntax, self._steps)
+        self.data = data = Streamed(self._pieces(), self._syntax, self._steps, self._room)
         return data
 
     def _head(self, walk: Iterator[Element]) -> Iterator[Element]:

@@ -308,6 +308,18 @@ def test_a_deflated_data_set_that_inflates_beyond_any_that_is_sent_is_set_aside_
         assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
 
 
+def test_what_has_to_be_walked_through_several_times_inflates_no_more_than_what_is_walked_through_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deflating, "MOST", LONG + LONG // 2)
+    behind = written(image()) + struct.pack("<HH2sHI", 0x7FE1, 0x1010, b"OB", 0, LONG) + bytes(LONG)
+    out_of_order = behind + struct.pack("<HH2sH", 0x7FE1, 0x0010, b"LO", 0)
+    assert read_header(deflated(behind), DEFLATED, whole=True).instance_number == 1
+    with pytest.raises(UnreadableHeader, match="have it sent without being deflated") as raised:
+        read_header(deflated(out_of_order), DEFLATED, whole=True)
+    assert raised.value.fault is Fault.TOO_MUCH
+
+
 @pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
 @pytest.mark.parametrize("tag", BEFORE)
 def test_an_instance_of_more_elements_than_are_read_is_set_aside_and_counted_to_its_study_where_that_is_known(
