@@ -5,11 +5,13 @@ from itertools import pairwise
 
 from domain.impressions import Fact, Presence, ScoreBand
 from summary.clauses import SIDES, Group, is_mention
-from summary.figures import amounts, counts, largest
+from summary.disagreement import is_disputed
+from summary.figures import amounts, counts, largest, scores_of_figures
 from summary.flaws import Flaw
+from summary.joining import GONE
 from summary.lexicon import Kind, Token
 from summary.reading import COMPARES, DIRECTION, Reading, sides_of
-from summary.vocabulary import Meaning
+from summary.vocabulary import NUMBERS, Meaning
 
 
 def listed(clause: Sequence[Token], cited: Mapping[str, Fact], reading: Reading) -> None:
@@ -25,6 +27,7 @@ def listed(clause: Sequence[Token], cited: Mapping[str, Fact], reading: Reading)
         around = Group(None, False, [*clause[start:first], *clause[second + 1 : end]])
         if around.meaning(*COMPARES) or around.of(Kind.SCORE):
             _certainty(around, both, reading)
+            _scores(around, both, reading)
             _changes(around, both, reading)
         _certainty(Group(None, False, list(clause[start:first])), both, reading)
         after = clause[second + 1 : end]
@@ -52,12 +55,15 @@ def claimed(group: Group, cited: Mapping[str, Fact], reading: Reading) -> None:
     facts = _mentioned(group, cited, reading)
     if facts is None:
         return
-    placed = _place(group, facts, reading)
-    told = amounts(group, placed, reading)
+    placed = _whose(group, _place(group, facts, reading), reading)
+    told = _scored(group, amounts(group, placed, reading))
     counts(group, placed, reading)
-    largest(group, told, list(cited.values()), reading)
+    largest(group, placed, told, list(cited.values()), reading)
     _certainty(group, told, reading)
+    _scores(group, told if _is_single(group) else placed, reading)
     _changes(group, told, reading)
+    if group.negated:
+        _absence(group, told, reading)
     reading.told += _new(group, told, reading.told)
 
 
@@ -104,6 +110,17 @@ def _place(group: Group, facts: list[Fact], reading: Reading) -> list[Fact]:
     return kept or facts
 
 
+def _whose(group: Group, facts: list[Fact], reading: Reading) -> list[Fact]:
+    """Those of `facts` that are of the models that are named, and of which the side is not known where that is said."""
+    for kind, flaw in ((Kind.MODEL, Flaw.SOURCE), (Kind.UNSIDED, Flaw.SIDE)):
+        said = group.of(kind)
+        for one in said:
+            if not any(fact.id in one.facts for fact in facts):
+                reading.refuse(flaw, f'"{one.text}" is not so of {facts[0].id}')
+        facts = [fact for fact in facts if not said or any(fact.id in one.facts for one in said)] or facts
+    return facts
+
+
 def _sides_said(group: Group, facts: list[Fact], wanted: set[str], reading: Reading) -> None:
     """ "In the lungs" is in both; of one of two organs that were measured it is said which."""
     sides = set[str]().union(*(sides_of(one) for one in facts))
@@ -131,9 +148,43 @@ def _certainty(group: Group, facts: Sequence[Fact], reading: Reading) -> None:
         agree = [fact for fact in facts if fact.presence is Presence.PRESENT and one.means in _STRENGTH[fact.score]]
         if len(agree) < len(facts):
             reading.refuse(Flaw.CERTAINTY, f'"{one.text}" does not agree with the score')
-    for one in group.of(Kind.SCORE):
-        if not facts or not all(fact.id in one.facts for fact in facts):
+
+
+def _is_single(group: Group) -> bool:
+    """Whether it names one thing: some names have no plural ("two atelectasis")."""
+    counted = [NUMBERS.get(one.text.lower()) for one in group.meaning(Meaning.NUMBER)]
+    plural = group.mention is None or group.mention.plural or bool(group.meaning(Meaning.BOTH))
+    return not plural and all(one == 1 for one in counted)
+
+
+def _scored(group: Group, facts: list[Fact]) -> list[Fact]:
+    """Those of `facts` that have the score of the group, where it tells one thing."""
+    if not _is_single(group):
+        return facts
+    return [one for one in facts if all(one.id in score.facts for score in group.of(Kind.SCORE))] or facts
+
+
+def _scores(group: Group, facts: Sequence[Fact], reading: Reading) -> None:
+    """The scores that are told are those of all that is told; one behind each figure is that of its fact."""
+    if scores_of_figures(group):
+        return  # said with the figures
+    scores = group.of(Kind.SCORE)
+    for one in scores:
+        if not any(fact.id in one.facts for fact in facts):
             reading.refuse(Flaw.CERTAINTY, f'"{one.text}" is another fact\'s score')
+    scored = {name for one in scores for name in one.facts}
+    if scored and not all(fact.id in scored for fact in facts):
+        reading.refuse(Flaw.CERTAINTY, "another score is not told")
+
+
+def _absence(group: Group, facts: Sequence[Fact], reading: Reading) -> None:
+    """What another model reports is not reported by this one alone; what is "no longer" reported was there before."""
+    gone = any(one.text.lower() == GONE for one in group.tokens)
+    for one in facts:
+        if is_disputed(one, reading.known) and not group.of(Kind.MODEL):
+            reading.refuse(Flaw.NEGATION, f"another model reports {one.id}: whose result this is, is not said")
+        if gone and not any(change.difference < 0 for change in one.changes):
+            reading.refuse(Flaw.COMPARISON, f"{one.id} was not there before")
 
 
 def _changes(group: Group, facts: Sequence[Fact], reading: Reading) -> None:
@@ -155,9 +206,7 @@ def _changes(group: Group, facts: Sequence[Fact], reading: Reading) -> None:
 def _new(group: Group, facts: Sequence[Fact], told: Sequence[str]) -> list[str]:
     """Which facts a group tells: of what is there, one word in the singular tells one."""
     ids = [one.id for one in facts if not (group.parted and one.id in told)]
-    single = group.mention is not None and not group.mention.plural and not group.negated
-    single = single and not group.meaning(Meaning.BOTH)
-    if not single or len(ids) == 1 or any(_own_plural_label(one) for one in facts):
+    if group.negated or not _is_single(group) or len(ids) == 1 or any(_own_plural_label(one) for one in facts):
         return ids
     return [one for one in ids if one not in told][:1] or ids[:1]
 

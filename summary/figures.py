@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from domain.findings import Code
 from domain.impressions import Fact, Presence
 from summary.clauses import SIDES, Group
 from summary.flaws import Flaw
@@ -17,7 +18,7 @@ def whole_size(clause: Sequence[Token], cited: Mapping[str, Fact], reading: Read
     figures = [one for one in clause if one.kind is Kind.AMOUNT and len(one.facts) == 1]
     for fact in cited.values():
         told = [one for one in figures if fact.id in one.facts]
-        if told and not any(is_most(fact, one, [fact], own=True) for one in told):
+        if told and not any(is_most(fact, one, [fact]) for one in told):
             reading.refuse(Flaw.NUMBER, f'"{told[0].text}" is not the whole of {fact.id}, and what it is is not said')
 
 
@@ -26,7 +27,11 @@ def amounts(group: Group, facts: list[Fact], reading: Reading) -> list[Fact]:
     figures = group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT)
     if not figures:
         return facts
-    each = [[fact for fact in facts if fact.id in one.facts] for one in figures]
+    scores, called = scores_of_figures(group) or [None] * len(figures), _called(group, facts)
+    each = [
+        [fact for fact in facts if _holds(fact, one, called) and (score is None or fact.id in score.facts)]
+        for one, score in zip(figures, scores, strict=True)
+    ]
     for one, holders in zip(figures, each, strict=True):
         if not holders:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is of another fact')
@@ -37,8 +42,48 @@ def amounts(group: Group, facts: list[Fact], reading: Reading) -> list[Fact]:
     same = frozenset[int].intersection(*(frozenset(held.index for held in one.held) for one in figures))
     if not alike and several and not same and not group.of(Kind.MEASURE):
         reading.refuse(Flaw.NUMBER, "the figures are of several measurements")
+    if several and called and all(each) and not _one_each(each):
+        reading.refuse(Flaw.NUMBER, "two figures are of one fact")
     held = [fact for fact in facts if any(fact in holders for holders in each)]
-    return alike or held or facts
+    return (held if several else alike or held) or facts
+
+
+Measured = frozenset[tuple[Code, Code | None, Code]]
+
+
+def _called(group: Group, facts: Sequence[Fact]) -> Measured:
+    """The measurement that all figures of a group are of, where one is named; else none."""
+    named = group.of(Kind.MEASURE, Kind.NAMED_AMOUNT)
+    return _meant(named[0], facts) if len(named) == 1 else frozenset()
+
+
+def _meant(token: Token, facts: Sequence[Fact]) -> Measured:
+    """The measurements of `facts` that bear a token out, by name, derivation and unit."""
+    known = {one.id: one.amounts for one in facts}
+    said = [known[one.fact][one.index].measurement for one in token.held if one.fact in known and one.index >= 0]
+    return frozenset((one.name, one.derivation, one.unit) for one in said)
+
+
+def _holds(fact: Fact, figure: Token, called: Measured) -> bool:
+    """Whether a figure is the fact's, in the measurement that is named."""
+    if fact.id not in figure.facts:
+        return False
+    meant, units = _meant(figure, [fact]), {unit for _, _, unit in called}
+    return bool(meant & called) or not any(unit in units for _, _, unit in meant)
+
+
+def _one_each(holders: Sequence[Sequence[Fact]], taken: frozenset[str] = frozenset()) -> bool:
+    """Whether each may be of a fact of its own."""
+    first, *rest = holders
+    free = dict.fromkeys(one.id for one in first if one.id not in taken)
+    return bool(free) if not rest else any(_one_each(rest, taken | {one}) for one in free)
+
+
+def scores_of_figures(group: Group) -> list[Token]:
+    """The score behind each figure, where each of several has one; else none."""
+    row = [one for one in group.tokens if one.kind in (Kind.AMOUNT, Kind.NAMED_AMOUNT, Kind.SCORE)]
+    alternate = all((one.kind is Kind.SCORE) == bool(at % 2) for at, one in enumerate(row))
+    return row[1::2] if len(row) > 2 and len(row) % 2 == 0 and alternate else []
 
 
 def measures(clause: Sequence[Token], reading: Reading) -> None:
@@ -80,7 +125,12 @@ def counts(group: Group, facts: list[Fact], reading: Reading) -> None:
         said = int(one.text) if one.text.isdecimal() else NUMBERS.get(one.text.lower())
         if said != count or group.mention is None:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is not how many there are')
-    if group.meaning(Meaning.NUMBER) and not group.meaning(*SIDES) and _others(facts, reading.known):
+    elsewhere = group.meaning(*SIDES) or group.of(Kind.UNSIDED)
+    if (
+        group.meaning(Meaning.NUMBER)
+        and not elsewhere
+        and _others(facts, reading.known, named=bool(group.of(Kind.MODEL)))
+    ):
         reading.refuse(Flaw.NUMBER, "there are others of its kind")
     if len(group.meaning(Meaning.NUMBER)) > 1:
         reading.refuse(Flaw.NUMBER, "two numbers of one thing")
@@ -98,37 +148,40 @@ def counts(group: Group, facts: list[Fact], reading: Reading) -> None:
         reading.refuse(Flaw.NUMBER, f"the figure is of the largest of {count}")
 
 
-def _others(facts: Sequence[Fact], known: Sequence[Fact]) -> list[Fact]:
-    """Facts of the same finding at the same site that are not counted."""
+def _others(facts: Sequence[Fact], known: Sequence[Fact], *, named: bool) -> list[Fact]:
+    """Facts of the same finding at the same site that are not counted; `named`: of the same model."""
     there = {one.site for one in facts}
+    models = {one.model for one in facts} if named else {one.model for one in known}
     alike = [one for one in known if one.presence is Presence.PRESENT and one.site in there and one not in facts]
+    alike = [one for one in alike if one.model in models]
     return [one for one in alike if any(one.finding == fact.finding for fact in facts)]
 
 
-def largest(group: Group, facts: Sequence[Fact], cited: Sequence[Fact], reading: Reading) -> None:
-    """ "The largest" is so among those of its kind that are cited, of which there are several."""
+def largest(
+    group: Group, placed: Sequence[Fact], facts: Sequence[Fact], cited: Sequence[Fact], reading: Reading
+) -> None:
+    """ "The largest" is so among those of its kind that are cited, of which there are several; "up to" of all there."""
     for one in group.meaning(Meaning.LARGEST, Meaning.MOST):
         figures = group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT)
         alike = [fact for fact in cited if any(fact.finding == told.finding for told in facts)]
         if one.means is Meaning.LARGEST and sum(fact.count for fact in alike) < 2:
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is of several, and there is one')
-        if not figures or len(facts) != 1 or not is_most(facts[0], figures[0], alike, own=one.means is Meaning.MOST):
+        most = one.means is Meaning.MOST
+        named = bool(group.of(Kind.MEASURE, Kind.NAMED_AMOUNT))
+        told, rivals = (facts, placed) if most else (facts if len(facts) == 1 else (), alike)
+        if not figures or not any(is_most(fact, figures[0], rivals, named=named) for fact in told):
             reading.refuse(Flaw.NUMBER, f'"{one.text}" is of another figure')
 
 
-def is_most(fact: Fact, figure: Token, alike: Sequence[Fact], *, own: bool) -> bool:
-    """Whether a figure of `fact` is its own largest of that unit, and none of `alike` has a larger one."""
+def is_most(fact: Fact, figure: Token, alike: Sequence[Fact], *, named: bool = False) -> bool:
+    """Whether none of `alike` has a larger figure in that unit; `named`: of that measurement."""
     indices = [one.index for one in figure.held if one.fact == fact.id]
     if not indices:
         return False
     amount = fact.amounts[max(indices[0], 0)].measurement
-    rivals = [
-        other.measurement
-        for one in alike
-        for other in one.amounts
-        if other.measurement.unit == amount.unit and (one.id == fact.id or not own)
-    ]
-    return all(one.value <= amount.value for one in rivals)
+    rivals = [other.measurement for one in alike for other in one.amounts if other.measurement.unit == amount.unit]
+    what = (amount.name, amount.derivation)
+    return all(one.value <= amount.value for one in rivals if not named or (one.name, one.derivation) == what)
 
 
 def own_plural(mention: Token, facts: Sequence[Fact]) -> bool:

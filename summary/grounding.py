@@ -18,10 +18,12 @@ from summary.lexicon import Kind, Lexicon, Token
 from summary.negation import negated
 from summary.reading import COMPARES, Reading
 from summary.reported import reported
+from summary.respective import apart
 from summary.vocabulary import Meaning
 
-VERSION = "2"  # of these checks; a change that lets through or refuses other sentences raises it
-_MOST_SENTENCES, _LONGEST_SENTENCE, _LONGEST = 16, 420, 2400
+VERSION = "3"  # of these checks; a change that lets through or refuses other sentences raises it
+_MOST_SENTENCES, _LONGEST_SENTENCE, _LONGEST = 16, 800, 4800
+_MANY = 8  # findings that are named before the others may be left to the reports
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _read(sentence: Sentence, facts: Facts) -> Reading:
     if not sentence.text.isprintable():
         reading.refuse(Flaw.WORD, "a character that cannot be seen")
     cited = {one: known[one] for one in sentence.facts if one in known}
-    tokens = joining.joined(Lexicon(facts, cited).tokens(sentence.text))
+    tokens = apart(joining.joined(Lexicon(facts, cited).tokens(sentence.text)))
     reading.flaws += usage.in_sentence(tokens, facts.modality)
     _one_without(tokens, reading)
     reading.compares = any(one.kind is Kind.CHANGE or one.means in COMPARES for one in tokens)
@@ -92,6 +94,8 @@ def _read(sentence: Sentence, facts: Facts) -> Reading:
         if number and not leads and not any(one.held for one in clause):
             reading.refuse(Flaw.WORD, f'"{clause[0].text}" begins what speaks of no fact')
         _clause(clause, cited, reading)
+    if any(one.kind is Kind.OTHERS for one in tokens):
+        _others(tokens, cited, reading)
     for one in cited:
         if one not in reading.told and not missing:
             reading.refuse(Flaw.SOURCE, f"it cites {one} and does not speak of it")
@@ -103,6 +107,15 @@ def _one_without(tokens: Sequence[Token], reading: Reading) -> None:
     negations = [one.text.lower() for one in tokens if one.means is Meaning.NEGATION]
     if "without" in negations and len(negations) > 1:
         reading.refuse(Flaw.NEGATION, '"without" stands beside another negation')
+
+
+def _others(tokens: Sequence[Token], cited: Mapping[str, Fact], reading: Reading) -> None:
+    """Others that have no name here stand behind many that have, and are as these are."""
+    if sum(is_mention(one, cited) for one in tokens) < _MANY:
+        reading.refuse(Flaw.OMISSION, f"others are not named, and less than {_MANY} are")
+    negated = any(one.means is Meaning.NEGATION for one in tokens)
+    alike = [name for name, one in cited.items() if (one.presence is Presence.ABSENT) == negated]
+    reading.told += [name for name in alike if name not in reading.told]
 
 
 def _words(tokens: Sequence[Token], cited: Mapping[str, Fact], reading: Reading) -> None:

@@ -75,7 +75,7 @@ def _of_organs(clause: Sequence[Token], words: Sequence[str], mentions: list[int
         if facts and any(one in _OF_DISEASE for one in words[_between(mentions, at) : end]):
             yield Flaw.FINDING, f'"{clause[at].text}" is measured, and no finding'
     measured = [at for at in mentions if _is_measured(clause[at], cited)]
-    figures = [one for one in clause if one.kind in FIGURES]
+    figures = [one for one in clause if one.kind in FIGURES or one.means is Meaning.SAME]
     if measured and len(figures) < len(measured):
         yield Flaw.NUMBER, f'"{clause[measured[0]].text}" is measured, and its figure is not told'
 

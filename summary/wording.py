@@ -11,6 +11,8 @@ _DIAMETER, _MEAN = ("81827009", "SCT"), ("373098007", "SCT")
 _LONG, _SHORT, _VOLUME = ("103339001", "SCT"), ("103340004", "SCT"), ("118565006", "SCT")
 _FIRST = (_LONG, _SHORT, _VOLUME)  # of what is measured, what a reader asks for first
 _MOST_SAID = 3
+MORE = "others that the reports list"
+UNSIDED = "side unknown"
 _BRACKETS = re.compile(r"\([^()]*\)")
 
 
@@ -70,7 +72,7 @@ def place(fact: Fact) -> str:
 
 def unsided(fact: Fact) -> str:
     """`side unknown`, of what lies in one of two and nobody knows in which."""
-    return "side unknown" if Caution.SIDE_UNKNOWN in fact.cautions else ""
+    return UNSIDED if Caution.SIDE_UNKNOWN in fact.cautions else ""
 
 
 def size(fact: Fact) -> Amount | None:
