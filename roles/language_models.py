@@ -1,22 +1,27 @@
 """The language models of the settings, as one question that is recorded before it leaves."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from audit.trail import Action, Ledger
 from config import metrics
 from config.settings import LanguageModel, Settings
+from config.sources import Fault as SettingFault
+from config.toml_lines import element
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError
 from domain.ids import StudyId
 from summary.prompt import Prompt
+from summary.providers import local
 from summary.providers.cache import Cache
-from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
-from summary.providers.local import LocalClient
-from summary.providers.remote import RemoteClient
+from summary.providers.chain import Call, Chain, Client, Completion, Leaving, Limits, Provider, Timeouts
+from summary.providers.faults import Fault, ProviderError
+from summary.providers.limits import BreakerState
 from summary.writing import Answered
 
+_INSTALL = "openai is not installed: install dicom-node[language]"
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +45,13 @@ class Asker:
         """Questions from now on are about this study."""
         self._study, self.asked = study, []
         return self
+
+    def health(self) -> dict[str, str]:
+        """How each is now, in words; said to the metrics as well."""
+        known = self.chain.health()
+        for one in known:
+            metrics.language_model_resting.labels(one.name).set(one.breaker is not BreakerState.CLOSED)
+        return {one.name: one.said for one in known}
 
     def __call__(self, asked: Prompt) -> Answered:
         """The first answer; raises NoAnswer."""
@@ -76,6 +88,25 @@ class Asker:
                 transaction.record(action, self._study, **details)
 
 
+class _Absent:
+    """Stands for an endpoint that this installation cannot ask."""
+
+    def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        """Raises ProviderError."""
+        raise ProviderError(Fault.MODEL_GONE, _INSTALL)
+
+
+def unusable(settings: Settings) -> Iterator[SettingFault]:
+    """Language models that cannot be asked from here, for want of a library or of a whole file: the template writes."""
+    for number, one in enumerate(settings.language_models):
+        name, said = "kind", _INSTALL if one.kind == "openai" and find_spec("openai") is None else ""
+        if one.kind == "local" and one.file is not None and one.file.exists():
+            name, said = "file", local.unusable(one.file)
+        if said:
+            where = f"language_models.{element(one.name, number)}.{name}"
+            yield SettingFault(f"{where}: {said}", (("language_models", number, name),))
+
+
 def providers(models: Sequence[LanguageModel]) -> list[Provider]:
     """Those of the settings, in their order; raises ConfigurationError where a key cannot be read."""
     return [
@@ -94,8 +125,12 @@ def providers(models: Sequence[LanguageModel]) -> list[Provider]:
 def _client(one: LanguageModel) -> Client:
     if one.kind == "local":
         assert one.file is not None
-        return LocalClient(one.file, one.answer_tokens)
+        return local.LocalClient(one.file, one.answer_tokens)
     assert one.url is not None
+    if find_spec("openai") is None:
+        return _Absent()
+    from summary.providers.remote import RemoteClient  # noqa: PLC0415 - its library may be absent
+
     return RemoteClient(one.url, one.model, one.answer_tokens)
 
 
