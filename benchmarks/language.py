@@ -1,7 +1,8 @@
 """What a real language model says of made-up facts, and what of it would reach a reader.
 
 The model is the one that tests use: small, and so the ideal adversary. A second checker, which knows nothing of the
-first, counts what the first let through. `--url` asks another one, by OpenAI's chat completions.
+first, counts what the first let through. `--url` asks another one, by OpenAI's chat completions; `--local` asks the
+same in this process.
 """
 
 import argparse
@@ -10,20 +11,23 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from benchmarks import machine, table
 from benchmarks.grounding.made_facts import made_facts
 from domain.clock import SystemClock
 from domain.impressions import Author, Facts, Topic
-from summary.providers.chain import Chain, Limits, Provider, Timeouts
+from summary.providers.chain import Chain, Client, Limits, Provider, Timeouts
+from summary.providers.local import LocalClient
 from summary.providers.remote import RemoteClient
 from summary.templates import impression
 from summary.writing import Written, write
 from tests.support.counterparts import ROOT
 from tests.support.second_checker import Kind, complaints
-from tests.support.small_model import serving
+from tests.support.small_model import serving, weights
 
 _FACTS = 3  # of a study, so that an answer is short
+_ANSWER = 300  # tokens of one at the most
 
 
 @dataclass
@@ -47,12 +51,20 @@ class Tally:
             (self.strange if each.kind is Kind.WORD else self.ungrounded).append(f"{each.kind}: {each.word}")
 
 
-def asked(url: str, model: str, sets: int, seed: int, answer: int = 300) -> Tally:
+def over_http(url: str, model: str, sets: int, seed: int, answer: int = _ANSWER) -> Tally:
     """So many sets of facts, made by the seed, told to the model at `url`."""
+    return asked(RemoteClient(url, model, answer), model, sets, seed, answer)
+
+
+def in_process(file: Path, sets: int, seed: int, answer: int = _ANSWER) -> Tally:
+    """The same, told to the model of a file."""
+    return asked(LocalClient(file, answer, threads=1), file.name, sets, seed, answer)
+
+
+def asked(client: Client, model: str, sets: int, seed: int, answer: int) -> Tally:
+    """So many sets of facts, made by the seed, told to a model, whose answers have so many tokens at the most."""
     chance, tally = random.Random(seed), Tally()
-    provider = Provider(
-        "bench", model, RemoteClient(url, model, answer), (), Limits(answer=answer), Timeouts(5, 120, 120)
-    )
+    provider = Provider("bench", model, client, (), Limits(answer=answer), Timeouts(5, 120, 120))
     chain = Chain([provider], SystemClock(), total=300.0)
     for _ in range(sets):
         whole = made_facts(chance)
@@ -65,15 +77,17 @@ def run(arguments: Sequence[str]) -> None:
     """Run it: `--sets`, `--seed`, `--url` and `--model`; `--quick` for few, which are not kept."""
     options = _options(arguments)
     began = time.perf_counter()
-    if options.url:
-        tally = asked(options.url, options.model, options.sets, options.seed)
+    if options.local:
+        tally = in_process(weights(), options.sets, options.seed)
+    elif options.url:
+        tally = over_http(options.url, options.model, options.sets, options.seed)
     else:
         with serving() as url:
-            tally = asked(url, options.model, options.sets, options.seed)
+            tally = over_http(url, options.model, options.sets, options.seed)
     text = _section(options, tally, time.perf_counter() - began)
     print(f"\n{text}")
     if not options.quick:
-        table.keep("Language model", text)
+        table.keep("Language model in the process" if options.local else "Language model", text)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -81,6 +95,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sets", type=int, default=100, help="sets of facts")
     parser.add_argument("--seed", type=int, default=20261129, help="of the facts")
     parser.add_argument("--url", help="another endpoint than the small model's own server")
+    parser.add_argument("--local", action="store_true", help="the small model's file in this process, by no server")
     parser.add_argument("--model", default="SmolLM2-135M-Instruct", help="the model's name there")
     parser.add_argument("--quick", action="store_true", help="few, not kept")
     options = parser.parse_args(arguments)

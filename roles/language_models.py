@@ -33,7 +33,7 @@ class Asker:
         self._study: StudyId | None = None
         self.asked: list[str] = []
         self.chain = Chain(
-            providers(settings.language_models),
+            providers(settings.language_models, settings.models.threads),
             SystemClock(),
             settings.summary.timeout,
             Cache(settings.summary.keep_answers),
@@ -107,13 +107,16 @@ def unusable(settings: Settings) -> Iterator[SettingFault]:
             yield SettingFault(f"{where}: {said}", (("language_models", number, name),))
 
 
-def providers(models: Sequence[LanguageModel]) -> list[Provider]:
-    """Those of the settings, in their order; raises ConfigurationError where a key cannot be read."""
+def providers(models: Sequence[LanguageModel], threads: int = 0) -> list[Provider]:
+    """Those of the settings, in their order; one in the process takes so many threads (0: all there are).
+
+    Raises ConfigurationError where a key cannot be read.
+    """
     return [
         Provider(
             one.name,
             one.model or (one.file.name if one.file else ""),
-            _client(one),
+            _client(one, threads),
             [_key(file) for file in one.key_files],
             Limits(one.requests_a_minute, one.tokens_a_minute, one.tokens_a_day, one.answer_tokens),
             Timeouts(one.connect_timeout, one.first_byte_timeout, one.timeout),
@@ -122,10 +125,10 @@ def providers(models: Sequence[LanguageModel]) -> list[Provider]:
     ]
 
 
-def _client(one: LanguageModel) -> Client:
+def _client(one: LanguageModel, threads: int) -> Client:
     if one.kind == "local":
         assert one.file is not None
-        return local.LocalClient(one.file, one.answer_tokens)
+        return local.LocalClient(one.file, one.answer_tokens, threads)
     assert one.url is not None
     if find_spec("openai") is None:
         return _Absent()

@@ -176,7 +176,8 @@ class Chain:
             try:
                 return self._answer(line, asked, deadline)
             except ProviderError as error:
-                line.last = error.fault
+                if error.fault is not Fault.RESTING:  # what it rests for is what a reader wants to know
+                    line.last = error.fault
                 reasons.append(f"{line.provider.name}: {error.sentence}")
         raise NoAnswer("; ".join(reasons) or "there is no provider")
 

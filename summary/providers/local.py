@@ -29,16 +29,17 @@ def unusable(path: Path) -> str:
 
 
 class LocalClient:
-    """Asks one model on one device; its answers keep to the schema, for nothing else can be generated.
+    """Asks one model on the processor; its answers keep to the schema, for nothing else can be generated.
 
-    The process grows by the model, by one question and its answer, which `answer` and the model's own context bound,
-    and by what the library keeps of each schema: after 50 of them it loads the model anew.
+    `threads` is how many it takes (0: all there are). The process grows by the model, by one question and its answer,
+    which `answer` and the model's own context bound, and by what the library keeps of each schema: after 50 of them it
+    loads the model anew.
     """
 
-    def __init__(self, path: Path, answer: int, device: str = "CPU") -> None:
+    def __init__(self, path: Path, answer: int, threads: int = 0) -> None:
         self._path = path
         self._answer = answer
-        self._device = device
+        self._threads = threads
         self._pipeline: Any = None
         self._context: int | None = None
         self._schemas: set[str] = set()
@@ -94,7 +95,7 @@ class LocalClient:
             genai: Any = import_module("openvino_genai")
             if self._pipeline is None:
                 self._context = context_of(self._path)
-                self._pipeline = genai.LLMPipeline(str(self._path), self._device)
+                self._pipeline = genai.LLMPipeline(str(self._path), "CPU", INFERENCE_NUM_THREADS=self._threads)
         except Exception as error:
             raise ProviderError(Fault.MODEL_GONE, f"{_KINDS} ({type(error).__name__})") from error
         return genai, self._pipeline

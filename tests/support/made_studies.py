@@ -1,6 +1,7 @@
 """Facts of studies that nobody had, by a seed: any findings of any packages together, and earlier ones of the same."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
@@ -78,3 +79,30 @@ def _called(job: Studied, title: str) -> Studied:
 
 def _of(findings: Findings, title: str) -> Findings:
     return replace(findings, model=replace(findings.model, title=title))
+
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_FIGURE = rf"(?<![\d.+-]){_NUMBER}"
+_TURNED = {"+": " -", "-": " +"}
+_WRONG = (
+    ("left", "right"),
+    ("right", "left"),
+    (" of another house", ""),
+    ("no longer reported, ", ""),
+    ("is not reported", "is reported"),
+    ("are not reported", "are reported"),
+)
+_NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+
+
+def others(text: str, chance: Random) -> Iterator[str]:
+    """The same sentence with one thing in it that is wrong: a count, side, figure, sign, model or negation."""
+    counted = list(re.finditer(rf"\b({'|'.join(_NUMBERS)})\b", text, re.IGNORECASE))
+    for one in counted[:1]:
+        number = chance.choice([word for word in _NUMBERS if word != one.group().lower()])
+        yield f"{text[: one.start()]}{number}{text[one.end() :]}"
+    for figure in re.findall(rf"{_FIGURE}(?= (?:mm|ml))", text)[:1]:
+        yield re.sub(rf"(?<![\d.+-]){re.escape(figure)}(?= (?:mm|ml))", f"{figure}7", text, count=1)
+    yield from (text.replace(right, wrong, 1) for right, wrong in _WRONG if right in text)
+    signs = (re.sub(rf" [{sign}](?={_NUMBER} ml)", turned, text, count=1) for sign, turned in _TURNED.items())
+    yield from (one for one in signs if one != text)
