@@ -18,7 +18,6 @@ from tests.support.trial import QUICK, Trial, small
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip("openvino_genai")
 
 ONE = small("a language model")
 _AT_HOME = """

@@ -31,7 +31,6 @@ def test_a_real_model_answers_over_http_and_nothing_ungrounded_reaches_an_impres
 
 
 def test_a_real_model_in_the_process_keeps_to_the_schema_its_tokens_and_its_context() -> None:
-    pytest.importorskip("openvino_genai")
     whole = made_facts(Random(_SEED))
     facts = replace(whole, facts=whole.facts[:2])
     client = LocalClient(weights(), 160, threads=1)
