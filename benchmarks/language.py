@@ -10,7 +10,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks import machine, table
@@ -28,6 +30,7 @@ from tests.support.small_model import serving, weights
 
 _FACTS = 3  # of a study, so that an answer is short
 _ANSWER = 300  # tokens of one at the most
+_PATIENT = Timeouts(5, 600, 600)  # every set is asked, however busy the machine is
 
 
 @dataclass
@@ -39,6 +42,15 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
     ungrounded: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)  # plain words that the second checker does not know
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.sets + other.sets,
+            self.by_model + other.by_model,
+            self.refused + other.refused,
+            [*self.ungrounded, *other.ungrounded],
+            [*self.strange, *other.strange],
+        )
 
     def add(self, written: Written, facts: Facts) -> None:
         """Count one."""
@@ -56,20 +68,28 @@ def over_http(url: str, model: str, sets: int, seed: int, answer: int = _ANSWER)
     return asked(RemoteClient(url, model, answer), model, sets, seed, answer)
 
 
-def in_process(file: Path, sets: int, seed: int, answer: int = _ANSWER) -> Tally:
-    """The same, told to the model of a file."""
-    return asked(LocalClient(file, answer, threads=1), file.name, sets, seed, answer)
+def in_processes(file: Path, sets: int, seed: int, processes: int) -> Tally:
+    """The same, told to the model of a file by so many processes, each with sets of its own."""
+    shares = [len(range(one, sets, processes)) for one in range(processes)]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        return sum(pool.map(_in_process, [file] * processes, shares, range(seed, seed + processes)), Tally())
+
+
+def _in_process(file: Path, sets: int, seed: int) -> Tally:
+    return asked(LocalClient(file, _ANSWER, threads=1), file.name, sets, seed, _ANSWER)
 
 
 def asked(client: Client, model: str, sets: int, seed: int, answer: int) -> Tally:
     """So many sets of facts, made by the seed, told to a model, whose answers have so many tokens at the most."""
     chance, tally = random.Random(seed), Tally()
-    provider = Provider("bench", model, client, (), Limits(answer=answer), Timeouts(5, 120, 120))
-    chain = Chain([provider], SystemClock(), total=300.0)
+    provider = Provider("bench", model, client, (), Limits(answer=answer), _PATIENT)
     for _ in range(sets):
         whole = made_facts(chance)
         facts = replace(whole, facts=whole.facts[:_FACTS])
-        tally.add(write(facts, impression, chain), facts)
+        # A chain of its own for each: one that rests after errors would ask for none of the following.
+        tally.add(write(facts, impression, Chain([provider], SystemClock(), total=2 * _PATIENT.total)), facts)
+        if tally.sets % 10 == 0:
+            print(f"{tally.sets} of {sets} sets: {dict(tally.refused)}", flush=True)
     return tally
 
 
@@ -78,7 +98,7 @@ def run(arguments: Sequence[str]) -> None:
     options = _options(arguments)
     began = time.perf_counter()
     if options.local:
-        tally = in_process(weights(), options.sets, options.seed)
+        tally = in_processes(weights(), options.sets, options.seed, options.processes)
     elif options.url:
         tally = over_http(options.url, options.model, options.sets, options.seed)
     else:
@@ -96,6 +116,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=20261129, help="of the facts")
     parser.add_argument("--url", help="another endpoint than the small model's own server")
     parser.add_argument("--local", action="store_true", help="the small model's file in this process, by no server")
+    parser.add_argument("--processes", type=int, default=2, help="of --local; each makes sets by the next seed")
     parser.add_argument("--model", default="SmolLM2-135M-Instruct", help="the model's name there")
     parser.add_argument("--quick", action="store_true", help="few, not kept")
     options = parser.parse_args(arguments)

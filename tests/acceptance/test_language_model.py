@@ -16,7 +16,8 @@ from tests.support.servers import Orthanc
 from tests.support.small_model import serving, weights
 from tests.support.trial import QUICK, Trial, small
 
-pytestmark = pytest.mark.slow
+# It is done when the model has answered, and a machine that does much besides is slow at that.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 ONE = small("a language model")

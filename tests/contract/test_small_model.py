@@ -14,6 +14,7 @@ from summary.providers.faults import Fault, ProviderError
 from summary.providers.local import LocalClient
 from tests.support.small_model import serving, weights
 
+pytestmark = pytest.mark.timeout(1200)
 _SEED = 20261129
 # A question may have to wait for a machine that does much besides.
 _PATIENT = Timeouts(5, 600, 600)
