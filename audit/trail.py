@@ -78,6 +78,8 @@ class Action(StrEnum):
     SUMMARY_CANCELLED = "impression cancelled"
     LANGUAGE_MODEL_ASKED = "language model asked"
     LANGUAGE_MODEL_ANSWERED = "language model answered"
+    LITERATURE_ASKED = "literature asked"
+    LITERATURE_ANSWERED = "literature answered"
     SUMMARISED = "impression done"
     SUMMARY_FAILED = "impression failed"
     DEAD_LETTER = "event set aside"

@@ -22,6 +22,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     """All of them. What is said of a setting that has its default because the one given is wrong is the caller's."""
     yield from _profiles(settings)
     yield from _language_models(settings)
+    yield from _literature(settings)
     yield from _ports(settings)
     yield from _names(settings)
     yield from _delays(settings)
@@ -217,6 +218,23 @@ def _language_models(settings: Settings) -> Iterator[Fault]:
             yield Fault(f"{where}.model: is not given, and an endpoint has to know which is asked", (path,))
         if one.name in {earlier.name for earlier in settings.language_models[:number]}:
             yield Fault(f"{where}: another language model has this name", ((*path, "name"),))
+
+
+def _literature(settings: Settings) -> Iterator[Fault]:
+    """NCBI wants to know whom to write to; without impressions there is nothing to name articles beside."""
+    literature = settings.literature
+    if literature.enabled and "pubmed" in literature.sources and not literature.contact:
+        yield _between(
+            "literature.contact is not given, and NCBI asks whoever asks PubMed for one",
+            "literature.contact",
+            "literature",
+        )
+    if literature.enabled and not settings.summary.enabled:
+        yield _between(
+            "literature.enabled is set, and nobody writes impressions: summary.enabled is false",
+            "literature.enabled",
+            "summary.enabled",
+        )
 
 
 def _between(said: str, *names: str) -> Fault:

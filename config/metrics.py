@@ -68,6 +68,12 @@ language_model_tokens = Counter(
     ["provider", "direction"],
     registry=REGISTRY,
 )
+literature_queries = Counter(
+    "dicom_node_literature_queries_total",
+    "Questions to sources of literature by what came of them",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
 summary_refusals = Counter(
     "dicom_node_summary_refusals_total",
     "Answers of language models that no reader saw, by what was wrong with their words",

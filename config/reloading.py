@@ -25,6 +25,7 @@ ANEW: Mapping[str, frozenset[str]] = {
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
     "language_models": frozenset({"summarise"}),
+    "literature": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.
     "models.device": frozenset(),

@@ -19,6 +19,7 @@ from config.values import (
     Flag,
     Gigabytes,
     Host,
+    Mail,
     Modality,
     Name,
     Network,
@@ -39,6 +40,7 @@ from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation,
 Walls = Literal["required", "available"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 LanguageModelKind = Literal["openai", "local"]
+LiteratureSource = Literal["pubmed", "europe_pmc"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
@@ -198,6 +200,28 @@ class LanguageModel(Section):
     tokens_a_minute: Tokens | None = Field(None, description="most tokens a minute, asked and answered")
     tokens_a_day: Tokens | None = Field(None, description="most tokens a day")
     answer_tokens: Count = Field(800, description="most tokens of one answer")
+
+
+class Literature(Section):
+    """Articles about what was found, named beside the impression. Sources are asked by coded terms alone."""
+
+    enabled: Flag = Field(
+        False, description="name articles about what was found; without sources the node's own pack's"
+    )
+    sources: tuple[LiteratureSource, ...] = Field(
+        ("pubmed", "europe_pmc"),
+        description="who is asked for articles, in this order: pubmed, europe_pmc; none: nobody, and nothing leaves",
+    )
+    contact: Mail = Field("", description="e-mail address that NCBI may write to, which it asks of whoever asks PubMed")
+    timeout: Timeout = Field(10.0, description="s that all questions about one study take; then what is there is named")
+    keep_days: Days = Field(30.0, description="days in which a source is not asked about the same terms again")
+    pubmed_url: Url = Field(
+        "https://eutils.ncbi.nlm.nih.gov/entrez/eutils", description="address of NCBI's E-utilities, or of a mirror"
+    )
+    europe_pmc_url: Url = Field(
+        "https://www.ebi.ac.uk/europepmc/webservices/rest",
+        description="address of Europe PMC's service, or of a mirror",
+    )
 
 
 class Retention(Section):
@@ -418,6 +442,7 @@ class Settings(BaseModel):
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"
     )
+    literature: Literature = _defaults()
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")

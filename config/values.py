@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict
 _AE_TITLE = re.compile(r"(?=.*[!-~])[ -\[\]-~]{1,16}")
 # RFC 1123 section 2.1, and the underscore that names in container networks have.
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_MAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+){1,8}")
 _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEVICES = re.compile(r"auto|cpu|(auto|cuda):\d{1,4}(,(auto|cuda):\d{1,4})*")
@@ -143,6 +144,12 @@ def _url(text: str) -> str:
     return text
 
 
+def _mail(text: str) -> str:
+    if text and not _MAIL.fullmatch(text):
+        raise ValueError("is no e-mail address: NAME@DOMAIN, in ASCII")
+    return text
+
+
 def _place(value: object) -> object:
     """An empty path is the current folder, which nobody means by it; what a shell makes of ~ is not made here."""
     if value == "":
@@ -157,6 +164,7 @@ Place = Annotated[Path, BeforeValidator(_place)]
 Whole = Annotated[int, Strict()]
 Flag = Annotated[bool, Strict()]
 Url = Annotated[str, AfterValidator(_url)]
+Mail = Annotated[str, AfterValidator(_mail)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 PeerHost = Annotated[str, AfterValidator(_peer)]

@@ -179,6 +179,26 @@ class Sentence:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """An article about what `facts` found, for who wants to read on: no sentence rests on it.
+
+    `pmid` is its number in PubMed, `source` who told of it: a source of literature, or the node's own pack.
+    """
+
+    pmid: str
+    title: str
+    journal: str
+    year: int
+    facts: tuple[str, ...]
+    source: str
+
+    @property
+    def said(self) -> str:
+        """`[F1] Title. Journal 2017. PMID 28240562`, as every page of the results says it."""
+        return f"[{'] ['.join(self.facts)}] {self.title}. {self.journal} {self.year}. PMID {self.pmid}"
+
+
+@dataclass(frozen=True)
 class LanguageModel:
     """Which language model wrote the words: the provider by the site's name for it, the model, the prompt's version."""
 
@@ -191,7 +211,8 @@ class LanguageModel:
 class Impression:
     """Sentences that a reader may trust to say no more than the facts. `checker` is the version of the checks.
 
-    `fallback` says in a few words why a template wrote it although a language model was asked.
+    `fallback` says in a few words why a template wrote it although a language model was asked. `references` are beside
+    what is said, and no part of it.
     """
 
     sentences: tuple[Sentence, ...]
@@ -199,10 +220,15 @@ class Impression:
     checker: str
     language_model: LanguageModel | None = None
     fallback: str = ""
+    references: tuple[Reference, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        """Plain JSON; `from_json` is its inverse."""
-        return asdict(self)
+        """Plain JSON; `from_json` is its inverse.
+
+        Without references it says nothing of them: the UIDs of results derive from it, those of an earlier release too.
+        """
+        whole = asdict(self)
+        return whole if self.references else {key: one for key, one in whole.items() if key != "references"}
 
     @classmethod
     def from_json(cls, data: JsonObject) -> "Impression":

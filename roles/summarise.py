@@ -1,6 +1,7 @@
 """The role `summarise`: a study's findings, of all models together, become a few sentences."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from config import metrics, retries
 from consumers.leased import LeasedLoop
@@ -12,6 +13,7 @@ from models.installed import installed
 from models.registry import Package
 from models.words import vocabulary
 from roles.language_models import Asker
+from roles.literature import ReferenceFinder
 from roles.process import Context
 from roles.tasks import Throttled, holder_name, publish_backlog, run_loop, wait_at_most
 from store.holders import Holder, Life
@@ -33,7 +35,9 @@ def summarise(context: Context) -> None:
     """Write impressions until told to stop, one a turn."""
     life = Life(context.database)
     asker = Asker(context.settings, context.ledger) if context.settings.language_models else None
-    writer = by_facts(lambda: installed(context.settings), asker)
+    literature = context.settings.literature
+    finder = ReferenceFinder(literature, context.ledger) if literature.enabled else None
+    writer = by_facts(lambda: installed(context.settings), asker, finder)
     holder = Holder(holder_name("summarise", context), life)
     work = Summarising(context.database, writer, retries.SUMMARIES)
     loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.pulse, context.stop)
@@ -59,11 +63,20 @@ def _measure(context: Context) -> None:
         publish_backlog("impressions", SUMMARIES.backlog(connection))
 
 
-def by_facts(packages: Callable[[], Iterable[Package]], asker: Asker | None = None) -> Summariser:
+def by_facts(
+    packages: Callable[[], Iterable[Package]], asker: Asker | None = None, finder: ReferenceFinder | None = None
+) -> Summariser:
     """Writes by a language model where there is an asker and its words pass, else by the template.
 
-    `packages` are asked anew for each study: what they call things may be said.
+    `packages` are asked anew for each study: what they call things may be said. References come last: no title of an
+    article is in what a language model is asked.
     """
+
+    def referred(study_id: StudyId, written: Written) -> Written:
+        if finder is None:
+            return written
+        said = replace(written.impression, references=finder.about(study_id, written.facts))
+        return replace(written, impression=said, asked=(*written.asked, *finder.asked))
 
     def written(study_id: StudyId, study: StudiedStudy) -> Written:
         known = {one.digest: one for one in packages()}
@@ -71,10 +84,10 @@ def by_facts(packages: Callable[[], Iterable[Package]], asker: Asker | None = No
             [_studied(one, known.get(one.findings.model.digest)) for one in study.runs], _about(study)
         )
         if asker is None:
-            return Written(made, sources, template(made))
+            return referred(study_id, Written(made, sources, template(made)))
         said = write(made, template, asker.about(study_id))
         _count(said.attempts)
-        return Written(made, sources, said.impression, asked=tuple(asker.asked))
+        return referred(study_id, Written(made, sources, said.impression, asked=tuple(asker.asked)))
 
     return written
 

@@ -288,6 +288,15 @@ summaries = Table(
     Index("ix_summaries_waiting", "not_before", postgresql_where=text("state in ('requested', 'running')")),
 )
 
+# Articles about findings, by the coded terms that sources were asked for: of no study.
+literature = Table(
+    "literature",
+    metadata,
+    Column("subject", Text, primary_key=True),  # codes of a finding and a site, a modality
+    Column("articles", JSONB, nullable=False),  # those that may be shown: summary.literature.articles.Article
+    moment("found_at"),
+)
+
 results = Table(
     "results",
     metadata,

@@ -45,6 +45,7 @@ EXTRAS = (
     ("registration", "series of several frames of reference", False),
     ("language", "language models over HTTP", False),
     ("language-local", "language models in the process", False),
+    ("literature", "articles of PubMed", False),
 )
 
 

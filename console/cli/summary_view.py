@@ -59,6 +59,15 @@ def sentences(facts: Facts, impression: Impression) -> Iterator[RenderableType]:
         if one.guideline:
             yield styled(f"     by {one.guideline}", "dim")
     yield styled(f"checked by {impression.checker}; AI generated, not verified", "dim")
+    yield from references(impression)
+
+
+def references(impression: Impression) -> Iterator[RenderableType]:
+    """What there is to read, where something is named."""
+    if impression.references:
+        yield styled("")
+        yield styled("References, chosen by the findings' coded terms alone; nobody held them against this patient:")
+    yield from (styled(f"  {visible(one.said)}", "dim") for one in impression.references)
 
 
 def told(fact: Fact) -> str:

@@ -10,7 +10,7 @@ from sr_writer.codes import concepts
 from sr_writer.codes.wording import concept
 from sr_writer.content import Draft
 from sr_writer.impressions.content import ImpressionContent
-from sr_writer.impressions.words import about, heads, sentences
+from sr_writer.impressions.words import READ_ON, about, heads, references, sentences
 from sr_writer.pages.drawing import GREY, WHITE
 from sr_writer.pages.page_blocks import band, foot, heading, paragraph, stacked, title
 from sr_writer.pages.pdf_report import encapsulated
@@ -48,6 +48,11 @@ def _blocks(content: ImpressionContent) -> Iterator[Block]:
         for one in sources:
             yield from pdf_paragraph(one, size=8, line=11, colour=GREY_INK, indent=12)
         yield space(6)
+    if found := references(content):
+        yield pdf_heading("References")
+        for one in (READ_ON, *found):
+            yield from pdf_paragraph(one, size=8, line=11, colour=GREY_INK)
+        yield space(6)
     yield pdf_heading("How it came about")
     for one in about(content):
         yield from pdf_paragraph(one)
@@ -59,6 +64,8 @@ def _page(content: ImpressionContent) -> Image.Image:
     blocks.append(heading("Impression"))
     for text, sources in sentences(content):
         blocks += [paragraph(text, WHITE), *(paragraph(one, GREY, indent=40) for one in sources)]
+    if found := references(content):
+        blocks += [heading("References"), *(paragraph(one, GREY) for one in (READ_ON, *found))]
     blocks += [heading("How it came about"), *(paragraph(one, GREY) for one in about(content)), foot(content.content)]
     return stacked(blocks)
 

@@ -26,7 +26,7 @@ from sr_writer.codes.schemes import private_schemes
 from sr_writer.codes.wording import concept, plain, procedure, short
 from sr_writer.content import Draft
 from sr_writer.impressions.content import Cited, ImpressionContent, WrittenResult
-from sr_writer.impressions.words import about, cited, heads, rule
+from sr_writer.impressions.words import READ_ON, about, cited, heads, references, rule
 from sr_writer.reports.groups import Tracked
 from sr_writer.reports.items import coded, container, root, text, uid
 from sr_writer.reports.report import context, document
@@ -45,13 +45,19 @@ def drafts(content: ImpressionContent, form: ResultFormat) -> Iterator[Draft]:
         container(concepts.SUMMARY, [text(concepts.SUMMARY, one) for one in heads(content)]),
         container(concepts.IMPRESSIONS, [_sentence(one, content, parts, numbers) for one in said]),
         *([_listed(facts.values(), content)] if facts else []),
-        container(concepts.PROCEDURES, [text(concepts.PROCEDURE_DESCRIPTION, one) for one in about(content)]),
+        container(concepts.PROCEDURES, [text(concepts.PROCEDURE_DESCRIPTION, one) for one in _about(content, numbers)]),
     ]
     tree = root(concepts.IMAGING_REPORT, [*_context(content), *_algorithm(content), *sections], template="2000")
     draft = document(content.content, form, tree, _referred([one for found in parts.values() for one in found]))
     if schemes := private_schemes(*(one.run.findings for one in content.runs)):
         draft.dataset.CodingSchemeIdentificationSequence = schemes
     yield draft
+
+
+def _about(content: ImpressionContent, numbers: bool) -> Sequence[str]:
+    """How it came about; as plain text, which people alone read, with the articles to read on (docs/decisions/0034)."""
+    named = references(content)
+    return about(content) if numbers or not named else (*about(content), f"References. {READ_ON}", *named)
 
 
 def _listed(facts: Iterable[Fact], content: ImpressionContent) -> ContainerContentItem:

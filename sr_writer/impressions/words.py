@@ -53,6 +53,17 @@ def cited(fact: Fact, content: ImpressionContent) -> str:
     return f"[{fact.id}] {', '.join(_said(fact))}{model}"
 
 
+# Above references, wherever they stand.
+READ_ON = (
+    "Chosen by the coded terms of what was found, for who wants to read on; nobody held them against this patient."
+)
+
+
+def references(content: ImpressionContent) -> tuple[str, ...]:
+    """Articles to read on, each with its number in PubMed."""
+    return tuple(f"{one.said}." for one in content.impression.references)
+
+
 def about(content: ImpressionContent) -> tuple[str, ...]:
     """Whose findings they are, what was read, what a reader has to know of them, what is missing, what a score is."""
     models = [one.run.findings.model for one in content.runs]

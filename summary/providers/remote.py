@@ -6,9 +6,6 @@ The one importer of `openai`. What a server says of an error is not repeated: it
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from threading import Thread
 from typing import Any
 
 import openai
@@ -16,6 +13,7 @@ import openai
 from domain.json_records import Json, JsonObject, json_object
 from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
+from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
 
 _LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
@@ -45,7 +43,7 @@ class RemoteClient:
 
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer, within `timeouts.total` whatever the server does."""
-        return _within(timeouts.total, lambda: self._complete(asked, key, timeouts))
+        return within(timeouts.total, lambda: self._complete(asked, key, timeouts))
 
     def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         while True:
@@ -93,23 +91,6 @@ class RemoteClient:
             "max_tokens": self._answer,
             **_FORMATS[self._format](asked),
         }
-
-
-def _within(seconds: float, call: Callable[[], Completion]) -> Completion:
-    """What `call` gives; a server that sends a byte now and then holds nobody up for longer."""
-    done: Future[Completion] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(call())
-        except BaseException as error:
-            done.set_exception(error)
-
-    Thread(target=run, name="language model", daemon=True).start()
-    try:
-        return done.result(seconds)
-    except FutureTimeoutError as error:
-        raise ProviderError(Fault.TIME_OUT) from error
 
 
 def _read(pieces: Any) -> bytes:
@@ -185,7 +166,7 @@ def _of_status(error: openai.APIStatusError) -> ProviderError:
     codes = [one for one in _codes(error.body) if one in _OF_CODE]
     other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
     fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)
-    return ProviderError(fault, f"status {error.status_code}", _retry_after(error.response.headers))
+    return ProviderError(fault, f"status {error.status_code}", retry_after(error.response.headers))
 
 
 def _codes(body: object) -> list[str]:
@@ -196,15 +177,6 @@ def _codes(body: object) -> list[str]:
             values = (inner.get("code"), inner.get("type"))
             return [one.lower() for one in values if isinstance(one, str) and _CODE.fullmatch(one)]
     return []
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of Retry-After (RFC 9110 10.2.3); a date there is a wish that other limits grant anyhow."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds < 86400 else None
 
 
 def _of_connection(error: BaseException) -> Fault:

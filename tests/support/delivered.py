@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from domain.findings import Code, Measurement
 from domain.ids import StudyId
-from domain.impressions import Amount, Author, Fact, Facts, Impression, Presence, Sentence, Topic
+from domain.impressions import Amount, Author, Fact, Facts, Impression, Presence, Reference, Sentence, Topic
 from store.database import Database
 from store.tables import metadata
 from tests.support.findings import MILLILITRE, VOLUME
@@ -30,7 +30,10 @@ _LUNG = Fact(
 )
 FACTS = Facts((_LUNG,), "CT", "CHEST", "60 to 69")
 IMPRESSION = Impression(
-    (Sentence("The left lung measures 2350 ml.", ("F1",), Topic.MEASUREMENT),), Author.TEMPLATE, "template 1"
+    (Sentence("The left lung measures 2350 ml.", ("F1",), Topic.MEASUREMENT),),
+    Author.TEMPLATE,
+    "template 1",
+    references=(Reference("101", "Volumes of lungs", "Thorax", 2019, ("F1",), "PubMed"),),
 )
 
 

@@ -46,6 +46,13 @@ def complaint(**sections: Any) -> str:
         ({"delivery": {"first_delay": 901}}, ("delivery.first_delay (901", "delivery.longest_delay (900")),
         ({"delivery": {"give_up_after": 60}}, ("delivery.longest_delay (900", "delivery.give_up_after (60")),
         ({"models": {"require_signature": True}}, ("models.require_signature", "models.trusted_keys")),
+        ({"literature": {"enabled": True}}, ("literature.contact", "NCBI")),
+        (
+            {"literature": {"enabled": True, "sources": []}, "summary": {"enabled": False}},
+            ("literature.enabled", "summary.enabled"),
+        ),
+        ({"literature": {"contact": "Jane Doe"}}, ("literature.contact", "NAME@DOMAIN")),
+        ({"literature": {"sources": ["google"]}}, ("literature.sources", "pubmed")),
         ({"listener": {"trust_loopback": False}}, ("listener.trust_loopback", "listener.callers")),
         ({"bus": {"sasl": "OAUTHBEARER", "token_file": "t"}}, ("bus.sasl is OAUTHBEARER", "bus.tls is false")),
         ({"bus": {"ca": "ca.pem"}}, ("bus.ca is set", "bus.tls is false")),

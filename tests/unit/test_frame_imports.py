@@ -21,7 +21,7 @@ BY_NAME = {
     **dict.fromkeys(
         ("captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"), "inference_worker"
     ),
-    "openvino_genai": "summary",
+    **dict.fromkeys(("biopython", "openvino_genai"), "summary"),
 }
 
 
@@ -74,7 +74,7 @@ def test_every_library_that_the_project_installs_has_an_owner(
 
 @pytest.mark.parametrize("library", sorted(BY_NAME))
 def test_what_a_node_may_lack_is_named_by_one_room_alone(library: str, rooms: set[str]) -> None:
-    module = {"pytorch_ignite": "ignite", "simpleitk": "SimpleITK"}.get(library, library)
+    module = {"biopython": "Bio", "pytorch_ignite": "ignite", "simpleitk": "SimpleITK"}.get(library, library)
     imported = re.compile(rf'import_module\(\s*"{module}\b|^\s*(import|from) {module}\b', re.MULTILINE)
     files = (file for room in rooms for file in (ROOT / room).rglob("*.py"))
     users = {file.relative_to(ROOT).parts[0] for file in files if imported.search(file.read_text())}

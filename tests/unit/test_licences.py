@@ -20,6 +20,8 @@ MAY_BE_SHIPPED = {
     "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0",
     "ISC", "LGPL-2.1-or-later", "LGPL-3.0-only", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
     "Bitstream-Vera",
+    # Text read: to keep the notices, and to use no contributor's name in advertising; it binds nothing else.
+    "LicenseRef-Biopython-License-Agreement",
 }  # fmt: skip
 # What comes with PyTorch for NVIDIA's cards: whoever asks for that extra gets it from NVIDIA; no image of ours has it.
 OF_NVIDIA = {"LicenseRef-NVIDIA-Proprietary"}
@@ -27,7 +29,7 @@ OF_NVIDIA = {"LicenseRef-NVIDIA-Proprietary"}
 MAY_BE_USED = MAY_BE_SHIPPED | OF_NVIDIA | {"ZPL-2.1"}
 # What is in the images of deploy/Dockerfile and in the wheel's own extras.
 IMAGES = ("embedded", "worker", "results", "node")
-ASKED_FOR = ("onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local")
+ASKED_FOR = ("onnxruntime", "torch", "monai", "explain", "registration", "language", "language-local", "literature")
 
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
 KNOWN = tomllib.loads((ROOT / "deploy" / "licences.toml").read_text())

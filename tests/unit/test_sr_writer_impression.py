@@ -16,7 +16,7 @@ from domain.editions import Edition
 from domain.errors import IntegrityError
 from domain.findings import Findings
 from domain.ids import JobId
-from domain.impressions import Facts, FactSource, Impression, Part, Sentence
+from domain.impressions import Facts, FactSource, Impression, Part, Reference, Sentence
 from domain.profiles import (
     BASIC_TEXT_SR,
     ENCAPSULATED_PDF,
@@ -28,6 +28,7 @@ from domain.profiles import (
 from domain.words import SCORE
 from sr_writer.content import Predecessor
 from sr_writer.impressions.content import Run
+from sr_writer.impressions.words import READ_ON
 from sr_writer.results import ResultObject
 from tests.support import impression_cases, result_cases
 from tests.support.findings import MOMENT
@@ -322,6 +323,30 @@ def test_the_plain_text_says_the_same_words_as_the_coded_report(study: Study) ->
     plain, coded = written(study, TEXT), written(study)
     assert [one.TextValue for one in items(plain, "TEXT")] == [one.TextValue for one in items(coded, "TEXT")]
     assert not list(items(plain, "NUM"))
+
+
+READ = Reference("28240562", "Pulmonary nodules in adults", "Radiology", 2017, ("F1",), "PubMed")
+REFERENCE = "[F1] Pulmonary nodules in adults. Radiology 2017. PMID 28240562."
+
+
+def test_references_stand_by_themselves_where_people_alone_read_and_not_in_the_coded_report(study: Study) -> None:
+    named = replace(BY_TEMPLATE, references=(READ,))
+    assert f"References {READ_ON} {REFERENCE} How it came about" in text_of(written(study, PDF, impression=named))
+    plain = [one.TextValue for one in items(written(study, TEXT, impression=named), "TEXT")]
+    assert plain[-2:] == [f"References. {READ_ON}", REFERENCE]
+    coded = written(study, impression=named)
+    assert [one.TextValue for one in items(coded, "TEXT")] == plain[:-2]
+    without, page = written(study, PAGE), written(study, PAGE, impression=named)
+    assert page.Rows > without.Rows
+    for form in (TEXT, PDF):
+        assert "References" not in str(list(items(written(study, form), "TEXT")) or text_of(written(study, form)))
+
+
+def test_an_impression_without_references_is_the_object_that_an_earlier_release_wrote(study: Study) -> None:
+    assert "references" not in BY_TEMPLATE.to_json()
+    named = replace(BY_TEMPLATE, references=(READ,))
+    assert Impression.from_json(named.to_json()) == named
+    assert written(study, impression=named).SOPInstanceUID != written(study).SOPInstanceUID
 
 
 @pytest.mark.parametrize("form", [CODED, TEXT, PDF, PAGE], ids=lambda one: one.sop_class)

@@ -40,7 +40,8 @@ Payload = Annotated[
     bool,
     typer.Option(
         "--payload",
-        help="What left for language models, byte for byte; where none was asked, the facts that one would be told.",
+        help="What left for language models and sources of literature, byte for byte; where nothing did, the facts "
+        "that a model would be told.",
     ),
 ]
 ProviderName = Annotated[
