@@ -27,7 +27,8 @@ def amounts(group: Group, facts: list[Fact], reading: Reading) -> list[Fact]:
     figures = group.of(Kind.AMOUNT, Kind.NAMED_AMOUNT)
     if not figures:
         return facts
-    scores, called = scores_of_figures(group) or [None] * len(figures), _called(group, facts)
+    scores: list[Token] | list[None] = scores_of_figures(group) or [None] * len(figures)
+    called = _called(group, facts)
     each = [
         [fact for fact in facts if _holds(fact, one, called) and (score is None or fact.id in score.facts)]
         for one, score in zip(figures, scores, strict=True)
