@@ -8,10 +8,9 @@ something is normal: no model has looked for everything.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from domain import words
-from domain.impressions import Author, Caution, Change, Fact, Facts, Impression, Presence, ScoreBand, Sentence, Topic
+from domain.impressions import Author, Caution, Change, Fact, Facts, Impression, Presence, Sentence, Topic
 from summary import guidelines, wording
-from summary.disagreement import Disagreement, disagreements, is_disputed
+from summary.disagreement import disagreements, is_disputed
 from summary.guidelines import UNKNOWN, Known
 from summary.vocabulary import spelled
 
@@ -82,7 +81,7 @@ def _several(lesions: Sequence[Fact], scored: bool) -> str:
     for one in lesions:
         places.setdefault((wording.place(one), wording.unsided(one)), []).append(one)
     told = [
-        " ".join(filter(None, (place, _in_brackets([unsided, *_sized_each(those, scored and len(bands) > 1)]))))
+        " ".join(filter(None, (place, _in_brackets([unsided, *wording.sized_each(those, scored and len(bands) > 1)]))))
         for (place, unsided), those in places.items()
     ]
     if len(told) == 1:
@@ -94,36 +93,6 @@ def _several(lesions: Sequence[Fact], scored: bool) -> str:
 
 def _count(facts: Sequence[Fact]) -> int:
     return sum(one.count for one in facts)
-
-
-def _sized_each(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
-    """Each by itself, where each is a fact by itself and has a size."""
-    each = all(one.count == 1 and wording.size(one) is not None for one in lesions)
-    return _figures(lesions, scored) if each else _largest(lesions, scored)
-
-
-def _figures(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
-    """The size of each, what is measured named once: `mean diameter 12 mm`, `8 mm`."""
-    named = ""
-    for one in lesions:
-        amount = wording.size(one)
-        if amount is None:
-            continue
-        name = words.named(amount.measurement)
-        said = " ".join(filter(None, (name if name != named else "", amount.said)))
-        yield f"{said}{f' with a {wording.score(one)}' if scored and one.score else ''}"
-        named = name
-
-
-def _largest(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
-    """Of many the largest: `mean diameter up to 12 mm`, and every score that one of them has."""
-    sized = [(one.measurement.value, one) for fact in lesions if (one := wording.size(fact)) is not None]
-    names = {words.named(one.measurement) for _, one in sized}
-    if len(names) == 1:
-        yield f"{names.pop()} up to {max(sized, key=lambda one: one[0])[1].said}"
-    bands = [band.value for band in reversed(ScoreBand) if any(one.score is band for one in lesions)]
-    if scored and bands:
-        yield f"{'score' if len(bands) == 1 else 'scores'} {wording.listed(bands)}"
 
 
 def _in_brackets(details: Iterable[str]) -> str:
@@ -243,22 +212,13 @@ def _disputed(facts: Facts) -> Iterator[Sentence]:
         return
     whose: dict[str, list[str]] = {}
     for one in disputed:
-        whose.setdefault(_sides(one), []).extend(wording.name(fact.label) for fact in one.present)
+        whose.setdefault(wording.opposed(one.present, one.absent), []).extend(
+            wording.name(fact.label) for fact in one.present
+        )
     told = "; ".join(said.format(wording.listed(list(dict.fromkeys(names)))) for said, names in whose.items())
-    names = dict.fromkeys(name for several in whose.values() for name in several)
-    tries = (f"models disagree: {told}", f"models disagree on {wording.listed(list(names))}")
+    every = list(dict.fromkeys(name for several in whose.values() for name in several))
+    tries = (f"models disagree: {told}", f"models disagree on {wording.listed(every)}")
     yield _sentence(_fitting(tries), (fact for one in disputed for fact in (*one.present, *one.absent)), Topic.CAUTION)
-
-
-def _sides(one: Disagreement) -> str:
-    """`A reports {}, and B does not`."""
-    by, against = ([*dict.fromkeys(fact.model for fact in facts)] for facts in (one.present, one.absent))
-    if by == against:
-        by, against = [f"one result of {wording.listed(by)}"], ["another one"]
-    report = "report" if len(by) > 1 else "reports"
-    does = "do" if len(against) > 1 else "does"
-    told = [wording.listed(each).replace("{", "(").replace("}", ")") for each in (by, against)]
-    return f"{told[0]} {report} {{}}, and {told[1]} {does} not"
 
 
 def _measured(facts: Sequence[Fact]) -> Iterator[Sentence]:
