@@ -7,6 +7,10 @@ WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
 # Files go out in the order of collection (acceptance first): the long ones start early and unit tests fill the gaps.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# pytest keeps the test modules that it has compiled, whatever the environment says of compiling: without them each
+# process compiles all of them anew.
+KEEPING := PYTHONDONTWRITEBYTECODE=
+
 DIST ?= dist
 
 .DEFAULT_GOAL := help
@@ -23,10 +27,10 @@ viewer: setup ## what `make demo` found, in a radiologist's viewer (OHIF) on thi
 	@.venv/bin/dicom-node viewer
 
 test: counterparts everything check ## everything: checks, then unit, contract and acceptance tests
-	@$(PYTHON) -m pytest $(PARALLEL)
+	@$(KEEPING) $(PYTHON) -m pytest $(PARALLEL)
 
 unit: setup ## the unit tests alone: no network, no servers
-	@$(PYTHON) -m pytest $(PARALLEL) tests/unit
+	@$(KEEPING) $(PYTHON) -m pytest $(PARALLEL) tests/unit
 
 check: setup ## lint, format, types and the contracts between rooms
 	@$(PYTHON) -m ruff check
@@ -39,7 +43,7 @@ bench: counterparts everything ## the benchmarks, beside other receivers and sen
 
 faults: counterparts everything ## 200,000 mutated data sets, 30,000 mutated associations, 50 disks through one, outages of a minute; 40 minutes
 	@DICOM_NODE_FAULTS_HEADERS=200000 DICOM_NODE_FAULTS_ASSOCIATIONS=30000 DICOM_NODE_FAULTS_DISKS=50 DICOM_NODE_OUTAGE_SECONDS=60 \
-	  $(PYTHON) -m pytest -s -n 0 $(addprefix tests/acceptance/test_,mutations.py small_disk.py outages.py)
+	  $(KEEPING) $(PYTHON) -m pytest -s -n 0 $(addprefix tests/acceptance/test_,mutations.py small_disk.py outages.py)
 
 dist: setup ## the wheel in dist/, and the list of what it needs with the digest of each file
 	@$(PYTHON) -m hatchling build -t wheel -d $(DIST)

@@ -26,7 +26,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 
 from benchmarks import machine, table
-from dicom_node.attributes import jpeg
+from dicom_node.attributes import codestreams, jpeg
 from tests.support.counterparts import data_folder
 
 _FOLDERS = ("syntax_ct", "pydicom_test_files", "pydicom_data", "seg_sr_sm", "cxr_cr")
@@ -39,6 +39,7 @@ _SYNTAXES = {
     **dict.fromkeys(("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"), _JPEG_2000),
     "1.2.840.10008.1.2.5": _RLE,
 }
+_BY_SEGMENTS = "imagecodecs by segments"
 # A decoder: its package, and by kind of compression the plug-in of pydicom's, or "" for its own functions.
 _BY: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "imagecodecs": ("imagecodecs", {_JPEG: "imagecodecs", _JPEG_LS: "", _JPEG_2000: "", _RLE: ""}),
@@ -47,14 +48,15 @@ _BY: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "pylibjpeg-libjpeg": ("pylibjpeg-libjpeg", {_JPEG: "pylibjpeg", _JPEG_LS: "pylibjpeg"}),
     "pylibjpeg-openjpeg": ("pylibjpeg-openjpeg", {_JPEG_2000: "pylibjpeg"}),
     "pylibjpeg-rle": ("pylibjpeg-rle", {_RLE: "pylibjpeg"}),
+    _BY_SEGMENTS: ("imagecodecs", {_RLE: "looked at"}),
 }
 # What the node decodes with: the others are compared with it.
-_OURS = {_JPEG: "imagecodecs", _JPEG_LS: "pyjpegls", _JPEG_2000: "pylibjpeg-openjpeg", _RLE: "pylibjpeg-rle"}
+_OURS = {_JPEG: "imagecodecs", _JPEG_LS: "pyjpegls", _JPEG_2000: "pylibjpeg-openjpeg", _RLE: _BY_SEGMENTS}
 
 _SAID = """Milliseconds of the processor for the first frame of each compressed file of the test data, medians of five.
 Bold is what the node decodes with; of the others, values that are not its own are counted with the greatest difference.
 imagecodecs decodes all but JPEG as a bare frame, without what pydicom looks at before and after.
-pylibjpeg-libjpeg is under GPL-3.0 and in no lock file; GDCM is in none either."""
+pylibjpeg-libjpeg is under GPL-3.0 and in no lock file; GDCM and pylibjpeg-rle are in none either."""
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -110,6 +112,7 @@ def _decoded_by(by: str, files: Sequence[Path], folder: Path, rounds: int) -> di
 def _child(by: str, folder: Path, rounds: int, files: Sequence[str]) -> None:
     warnings.simplefilter("ignore")
     jpeg.register()
+    codestreams.register()
     for path in map(Path, files):
         dataset = dcmread(path)
         try:

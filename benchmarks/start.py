@@ -47,7 +47,7 @@ def run(arguments: Sequence[str]) -> None:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
         starts = [_round(folder / str(number), sides) for number in range(rounds)]
-        with Node(folder / "0" / "node", models=folder / "0" / "models") as node:
+        with Node(folder / "0" / "node", models=folder / "0" / "models", impressions=True) as node:
             memory = _memory(node.data)
             commands = _commands(sides, node.data)
         text = "\n\n".join(
@@ -83,7 +83,8 @@ def _round(folder: Path, sides: Sides) -> Mapping[str, Measured]:
     found: dict[str, Measured] = {}
     for which in ("first start", "restart"):
         for side, program in sides.items():
-            node = Node(folder / side.partition(" ")[0], models=folder / "models", program=program)
+            name = side.partition(" ")[0]
+            node = Node(folder / name, models=folder / "models", program=program, impressions=True)
             for what, seconds in _start(node):
                 found.setdefault(f"{which}: {what}", {})[side] = seconds
     found["first start: C-ECHO answered"]["Orthanc"] = _start_of_orthanc(folder / "orthanc")

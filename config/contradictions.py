@@ -2,11 +2,11 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from config.masking import shown
-from config.settings import PAGE, Settings
+from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
 from config.toml_lines import KeyPath, element
 from config.values import split_brokers
@@ -21,7 +21,9 @@ _EVERYWHERE = {"0.0.0.0", "::"}
 def contradictions(settings: Settings) -> Iterator[Fault]:
     """All of them. What is said of a setting that has its default because the one given is wrong is the caller's."""
     yield from _profiles(settings)
-    yield from _language_models(settings)
+    yield from _language_models("language_models", settings.language_models)
+    yield from _language_models("vision_models", settings.vision_models)
+    yield from _sees(settings)
     yield from _literature(settings)
     yield from _ports(settings)
     yield from _names(settings)
@@ -204,20 +206,27 @@ def _profiles(settings: Settings) -> Iterator[Fault]:
             )
 
 
-def _language_models(settings: Settings) -> Iterator[Fault]:
+def _language_models(setting: str, models: Sequence[LanguageModel]) -> Iterator[Fault]:
     """Each kind has what it needs and nothing of the other's; no two have one name."""
-    for number, one in enumerate(settings.language_models):
-        where = f"language_models.{element(one.name, number)}"
+    for number, one in enumerate(models):
+        where = f"{setting}.{element(one.name, number)}"
         needed, other = ("url", "file") if one.kind == "openai" else ("file", "url")
-        path = ("language_models", number)
+        path = (setting, number)
         if not getattr(one, needed):
             yield Fault(f"{where}.{needed}: is not given, and kind {one.kind} needs it", ((*path, needed), path))
         if getattr(one, other):
             yield Fault(f"{where}.{other}: is set, and kind {one.kind} does not use it", ((*path, other),))
         if one.kind == "openai" and not one.model:
             yield Fault(f"{where}.model: is not given, and an endpoint has to know which is asked", (path,))
-        if one.name in {earlier.name for earlier in settings.language_models[:number]}:
+        if one.name in {earlier.name for earlier in models[:number]}:
             yield Fault(f"{where}: another language model has this name", ((*path, "name"),))
+
+
+def _sees(settings: Settings) -> Iterator[Fault]:
+    for number, one in enumerate(settings.vision_models):
+        if one.kind != "openai":
+            said = f"vision_models.{element(one.name, number)}.kind: must be openai: none in the process sees images"
+            yield Fault(said, (("vision_models", number, "kind"),))
 
 
 def _literature(settings: Settings) -> Iterator[Fault]:

@@ -56,11 +56,12 @@ def named_places(settings: Settings) -> Iterator[Fault]:
 
 
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
-    for number, one in enumerate(settings.language_models):
-        where = f"language_models.{number}"
-        for name, file in (("file", one.file), *(("key_files", key) for key in one.key_files)):
-            if file is not None and not file.exists():
-                yield Fault(f"{where}.{name}: there is no {file}", (("language_models", number, name),))
+    for setting in ("language_models", "vision_models"):
+        for number, one in enumerate(getattr(settings, setting)):
+            where = f"{setting}.{number}"
+            for name, file in (("file", one.file), *(("key_files", key) for key in one.key_files)):
+                if file is not None and not file.exists():
+                    yield Fault(f"{where}.{name}: there is no {file}", ((setting, number, name),))
 
 
 def nowhere(settings: Settings) -> Iterator[Fault]:

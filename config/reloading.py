@@ -25,6 +25,10 @@ ANEW: Mapping[str, frozenset[str]] = {
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
     "language_models": frozenset({"summarise"}),
+    "summary": frozenset({"summarise"}),
+    # Who asks for impressions; `up` begins or ends the role that writes them.
+    "summary.enabled": frozenset({"assemble", "work"}),
+    "vision_models": frozenset({"work"}),
     "literature": frozenset({"summarise"}),
     "models": frozenset({"assemble", "work"}),
     # How many workers there are.

@@ -183,7 +183,10 @@ class Summary(Section):
 
 
 class LanguageModel(Section):
-    """A language model that may write impressions; they are asked in their order. Without one nothing leaves."""
+    """A language model that may write impressions, or be shown images; they are asked in their order.
+
+    Without one nothing leaves.
+    """
 
     name: Name = Field(description="name in the trail, metrics and results")
     kind: LanguageModelKind = Field(
@@ -441,6 +444,11 @@ class Settings(BaseModel):
     summary: Summary = _defaults()
     language_models: tuple[LanguageModel, ...] = Field(
         (), description="language models that may write impressions, in the order in which they are asked"
+    )
+    vision_models: tuple[LanguageModel, ...] = Field(
+        (),
+        description="language models that packages of the kind vision may show images to, in the order in which they "
+        "are asked; without one no image leaves",
     )
     literature: Literature = _defaults()
     bus: Bus = _defaults()

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from shlex import quote
 from typing import TypeAlias
@@ -19,6 +20,10 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 # A name that needs no quotes, and one that is no URL and has no word that a secret follows.
 _PLAIN = re.compile(r"[\w-]+")
 _OPEN = re.compile(r"[\w .,()+-]+")
+_SETTING = re.compile(r"\s*[\w.-]+\s*=")
+_TEXT_OF_LINES = re.compile("\"\"\"|'''")
+_MOST = 20  # lines that are told to be no TOML
+_GIVEN_TWICE = "Cannot overwrite a value"  # as the parser says it
 _WRITTEN = re.compile(r"(?:([^=@]+)=)?([^=@]+)@")
 
 
@@ -48,18 +53,41 @@ def _opened(file: Path) -> str:
 
 
 def load(text: str, file: Path) -> dict[str, object]:
-    """The values in `text`; raises ConfigurationError as `file:line: what is wrong` where it is not TOML."""
+    """The values in `text`; raises ConfigurationError as `file:line: what is wrong` where it is not TOML.
+
+    A line is told for each setting that is wrong within its line, for those behind it can be read without it.
+    """
+    complaints: list[str] = []
+    rest = text
+    while fault := _fault(rest):
+        said, line = fault
+        complaints.append(f"{file}:{line}: not TOML: {_in_words(said, text, line)}")
+        rows = rest.split("\n")
+        if len(complaints) == _MOST or _TEXT_OF_LINES.search(text) or not _stands_alone(said, rows[line - 1]):
+            break
+        rows[line - 1] = ""
+        rest = "\n".join(rows)
+    if complaints:
+        raise ConfigurationError(*complaints[:-1], f"{complaints[-1]}; the rest is looked at once this is right")
+    return tomllib.loads(text)
+
+
+def _fault(text: str) -> tuple[str, int] | None:
+    """What the parser says first, and of which line."""
     try:
-        return tomllib.loads(text)
+        tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said, _, place = str(error).partition(" (at ")
         named = re.match(r"line (\d+)", place)
         # The parser names no line for what it misses at the end of the document.
-        line = int(named[1]) if named else max(1, len(text.splitlines()))
-        words = _in_words(said, text, line)
-        raise ConfigurationError(
-            f"{file}:{line}: not TOML: {words}; the rest is looked at once this is right"
-        ) from error
+        return said, int(named[1]) if named else max(1, len(text.splitlines()))
+    return None
+
+
+def _stands_alone(said: str, row: str) -> bool:
+    """Whether a line is a setting by itself, so that what is wrong with it says nothing of the others."""
+    closed = all(row.count(one) == row.count(other) for one, other in ("[]", "{}"))
+    return bool(_SETTING.match(row) and closed and (said == _GIVEN_TWICE or _fault(row)))
 
 
 def _in_words(said: str, text: str, line: int) -> str:
@@ -71,7 +99,7 @@ def _in_words(said: str, text: str, line: int) -> str:
         if found[1] == "declare":
             return f"{name} is written at line {above} already: put its keys there, for a table is opened once"
         return f"{name} is written whole at line {above}, in [ ] or {{ }}: what is to be added to it stands in there"
-    if said == "Cannot overwrite a value":
+    if said == _GIVEN_TWICE:
         row = rows[line - 1].strip() if line <= len(rows) else ""
         key = row.strip("[] ") if row.startswith("[") else row.partition("=")[0].strip()
         shown = f"{key} is" if re.fullmatch(r"[\w.\s\"'-]+", key) else "this key is"
@@ -120,7 +148,8 @@ def locate(text: str, path: KeyPath) -> int:
     return next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), 1)
 
 
-def _key_lines(text: str) -> dict[KeyPath, int]:
+@lru_cache(maxsize=1)  # a file with many mistakes is asked once for each of them
+def _key_lines(text: str) -> Mapping[KeyPath, int]:
     lines: dict[KeyPath, int] = {}
     tables: dict[KeyPath, int] = {}
     prefix: KeyPath = ()

@@ -3,12 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from config.settings import Destination, Settings
-from dicom_node.scu.probe import ProbeResult
 from domain.profiles import BUILT_IN, OF_A_RUN, Choice, Profile, ResultFormat, ResultKind, choose, to_write
 from store import destinations
 from store.database import Connection
+
+if TYPE_CHECKING:  # who asks has a DICOM library; who wants to know whom there is needs none
+    from dicom_node.scu.probe import ProbeResult
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class ProfiledDestination:
         """What it gets of what was written, of the kinds in `of`, and why."""
         return choose(self.profile, self.accepted(connection), written, of)
 
-    def note(self, connection: Connection, seen: ProbeResult) -> None:
+    def note(self, connection: Connection, seen: "ProbeResult") -> None:
         """Keep what it answered, or why it did not."""
         name, address = self.name, self.destination.address
         if seen.error:

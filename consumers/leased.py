@@ -34,9 +34,9 @@ C = TypeVar("C")
 class LeasedLoop(Generic[T, R]):
     """One holder's share of one kind of work. Not for use by several threads.
 
-    `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called while work goes on and
-    does not hang, for whoever wonders about a loop that does not come round. `stop` tells its process to end: what that
-    cuts off is no fault of the row, and costs it no attempt.
+    `lease` (s) is how long a row stays with a holder that no longer renews it. `alive` is called when work begins and
+    while it goes on and does not hang, for whoever wonders about a loop that does not come round. `stop` tells its
+    process to end: what that cuts off is no fault of the row, and costs it no attempt.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class LeasedLoop(Generic[T, R]):
         if not claimed:
             return claimed is None
         begun = time.monotonic()
+        self._alive()
         try:
             with self._renewed(claimed) as renewal:
                 self._settle_all(claimed, self._outcomes(claimed, renewal.sign), begun)

@@ -2,34 +2,34 @@
 
 The one walker of the node. It decodes no value, keeps its own stack instead of calling itself, and reads on where the
 next element can still be told: a VR that it does not know, tags out of order, padding or nothing where a delimiter is
-due, a second file meta before the data set. Where it cannot, it names the element.
+due, a second file meta before the data set. Where it cannot, it names the element. All walks over one data set share so
+many steps, since an empty element is sent faster than it is told.
 """
 
-import mmap
 import struct
-import zlib
+from collections import deque
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 
-from domain.errors import UnusableInput
+from dicom_node import value_representations
+from dicom_node.value_representations import LONG, SHORT, UNDEFINED, Data
+from domain.errors import Permanent, UnusableInput
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
-# Bytes that deflate makes of one at the most (RFC 1951: 258 of two bits).
-MOST_INFLATED = 1032
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
-# Bytes that are at hand, or those of a file that need not all be read.
-Data = bytes | mmap.mmap
 Path = tuple[int, ...]
 # The sequences that lead to it, its tag, and where its value begins and ends.
 Element = tuple[Path, int, int, int]
 
 ITEM = 0xFFFE_E000
 _ITEM_END, _SEQUENCE_END = 0xFFFE_E00D, 0xFFFE_E0DD
-_UNDEFINED = 0xFFFF_FFFF
+# Elements, items, fragments and delimiters of one data set, each time that it is walked through: functional groups of a
+# hundred thousand frames, and fragments of a slide of a million tiles, are within it.
+MOST_STEPS = 1 << 23
+_TO_TRY_OUT = 8
 _HIGHEST = 0xFFFF_FFFF
-# VRs whose length takes two bytes; those of table 7.1-1 and all that will ever be added take four (PS3.5 7.1.2).
-_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _PIXELS = (0x7FE0_0010, 0x7FE0_0008, 0x7FE0_0009)
 # Sequences nest a handful deep in real data; beyond this a file is built to exhaust a parser.
 _DEEPEST = 32
@@ -37,10 +37,10 @@ _DEEPEST = 32
 _OPEN = 1 << 62
 _PADDING = bytes(8)
 _HEAD = 8
-_PIECE = 1 << 20
 _META = b"\x02\x00"
 _META_MOST = 64
 
+_DELIMITERS = {"<": b"\xfe\xff", ">": b"\xff\xfe"}
 _EXPLICIT = {order: struct.Struct(f"{order}HH2sH") for order in "<>"}
 _IMPLICIT = {order: struct.Struct(f"{order}HHI") for order in "<>"}
 _LENGTH = {order: struct.Struct(f"{order}I") for order in "<>"}
@@ -54,6 +54,40 @@ class OutOfData(UnusableInput):
     """The bytes given end within an element, or before a sequence does."""
 
 
+class Remainder(OutOfData):
+    """Behind the last element fewer bytes are left than the head of another has."""
+
+
+class Unsound(Permanent):
+    """Nobody shall go on with the elements that were given before."""
+
+
+class Doubtful(Unsound):
+    """Which sequence one of them belongs to cannot be told."""
+
+
+class TooManyElements(Unsound):
+    """There are more than are walked through."""
+
+    def __init__(self) -> None:
+        super().__init__("it has more elements than are read, with items and delimiters")
+
+
+def steps(most: int | None = None) -> Iterator[int]:
+    """What all walks over one data set may take together: `most`, where that is less than any may take."""
+    return iter(range(MOST_STEPS if most is None else min(most, MOST_STEPS)))
+
+
+@dataclass(slots=True)
+class Course:
+    """What is known where a walk ends, and the next over the same data set goes on: how many `steps` are left to take,
+    and, in `doubt`, which sequence may have gone on behind what was taken for its end.
+    """
+
+    steps: Iterator[int] = field(default_factory=steps)
+    doubt: str = ""
+
+
 def walk(
     data: Data,
     transfer_syntax: str,
@@ -62,6 +96,7 @@ def walk(
     begins: int = 0,
     explicit: bool | None = None,
     openings: bool = False,
+    course: Course | None = None,
 ) -> Iterator[Element]:
     """Every element of the data set that `data` has from `begins` on; nested ones of sequences of undefined length too.
 
@@ -76,7 +111,7 @@ def walk(
     at = begins
     if explicit is None:
         at, explicit = beginning(data, begins)
-    return _Walk(data, order, last, into, openings).elements(at, explicit)
+    return _Walk(data, order, last, into, openings, course or Course()).elements(at, explicit)
 
 
 def beginning(data: Data, begins: int = 0) -> tuple[int, bool]:
@@ -106,31 +141,6 @@ def file_meta(data: bytes) -> tuple[dict[int, bytes], int]:
     return found, at
 
 
-def inflated(data: bytes, most: int) -> bytes:
-    """The first `most` bytes of a deflated data set (PS3.5 A.5), or what there is of them; raises UnusableInput."""
-    try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
-    except zlib.error as error:
-        raise UnusableInput(f"not a deflated data set: {error}") from error
-
-
-def inflated_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """A deflated data set piece by piece; raises OutOfData where it has no end, UnusableInput where it is none."""
-    stream, begun = zlib.decompressobj(-zlib.MAX_WBITS), False
-    try:
-        while not stream.eof:
-            given = stream.unconsumed_tail or next(pieces, b"")
-            if made := stream.decompress(given, _PIECE):
-                begun = True
-                yield made
-            elif not given:
-                raise OutOfData("the deflated data set has no end")
-    except zlib.error as error:
-        if begun:
-            raise OutOfData(f"the deflated data set is damaged: {error}") from error
-        raise UnusableInput(f"not a deflated data set: {error}") from error
-
-
 def tag_name(tag: int) -> str:
     """A tag as the standard writes it: (0020,000D)."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -144,25 +154,30 @@ _Level = tuple[Path, int, bool, str, bool]
 class _Walk:
     """One walk over `data`."""
 
-    def __init__(self, data: Data, order: str, last: int, into: Collection[int], openings: bool) -> None:
+    def __init__(
+        self, data: Data, order: str, last: int, into: Collection[int], openings: bool, course: Course
+    ) -> None:
         self._data = data
         self._last = last
         self._into = into
         self._openings = openings
         self._order = order
         self._levels: list[_Level] = []  # what encloses the present one, the outermost first
+        self._course = course
 
     def elements(self, at: int, explicit: bool) -> Iterator[Element]:  # noqa: C901, PLR0912 - one hot loop
         """As `walk`. A call for each element would double what an instance costs; what builds levels is called."""
         data, size, last, into, levels = self._data, len(self._data), self._last, self._into, self._levels
-        short, undefined = _SHORT, _UNDEFINED
+        short, undefined, steps = SHORT, UNDEFINED, self._course.steps
         level: _Level = (), size, False, self._order, explicit
         tag = 0
         try:
             while True:
                 path, end, items, order, explicit = level
                 unpack = (_EXPLICIT if explicit else _IMPLICIT)[order].unpack_from
-                while at < end:
+                for _ in steps:
+                    if at >= end:
+                        break
                     before = tag
                     if explicit:
                         group, number, vr, length = unpack(data, at)
@@ -170,11 +185,11 @@ class _Walk:
                         group, number, length, vr = *unpack(data, at), b""
                     tag, start = group << 16 | number, at + 8
                     if group == 0xFFFE or (explicit and vr not in short):
-                        length, start = _length(data, at, tag, vr, order)
+                        length, start = _length(data, at, tag, vr, order, steps)
                     if (
                         items
                         or group == 0xFFFE
-                        or length == _UNDEFINED
+                        or length == undefined
                         or not (tag or length)
                         or (tag in into and length)
                     ):
@@ -184,6 +199,8 @@ class _Walk:
                         raise OutOfData(f"the data set ends within {tag_name(tag)}")
                     yield path, tag, start, at
                 else:
+                    raise TooManyElements
+                if at >= end:
                     if not levels:
                         return
                     level = levels.pop()
@@ -191,20 +208,15 @@ class _Walk:
                 if items and tag == ITEM:
                     if path[-1] in _PIXELS and length != undefined:
                         yield path, ITEM, start, start + length
-                    wanted = path[-1] in into
-                    if wanted:
+                    if path[-1] in into:
                         yield path, ITEM, start, start
-                    if wanted or length == undefined:
-                        levels.append(level)
-                        level = path, _OPEN if length == undefined else start + length, False, order, explicit
-                        at = start
-                    else:
-                        at = start + length
+                    level, at = self._item(level, start, length)
                 elif group == 0xFFFE or not (tag or length):
-                    level, at = self._delimited(level, tag), start
+                    level, at = self._delimited(level, tag, start), start
                 elif items:
-                    # An element where an item or the end is due: it belongs to what encloses the sequence.
-                    level, tag = levels.pop(), before
+                    # An element where an item or the end is due: it belongs to what encloses the sequence, or is none
+                    # where that has a length.
+                    level, tag, at = levels.pop(), before, at if end == _OPEN else end
                 else:
                     if (ends := self._ends(tag, start, length)) is not None:
                         yield path, tag, start, ends
@@ -212,27 +224,54 @@ class _Walk:
         except struct.error:
             if not levels and not any(data[at : at + _HEAD]):
                 return  # padding of a few bytes, as behind a value of odd length
-            raise OutOfData(f"the data set ends within what follows {tag_name(tag)}") from None
+            kind = OutOfData if levels or len(data) - at >= _HEAD else Remainder
+            raise kind(f"the data set ends within what follows {tag_name(tag)}") from None
 
     def _ends(self, tag: int, start: int, length: int) -> int | None:
         """Where a sequence ends that is given before what it holds; None for one that is not."""
         if tag in _PIXELS and tag > self._last:
             return len(self._data)
-        return (0 if length == _UNDEFINED else start + length) if self._openings else None
+        return (0 if length == UNDEFINED else start + length) if self._openings else None
 
-    def _delimited(self, level: _Level, tag: int) -> _Level:
-        """The level behind a delimiter, or behind zeroes where one is due.
+    def _delimited(self, level: _Level, tag: int, start: int) -> _Level:
+        """The level behind a delimiter, or behind zeroes where one is due; what follows stands at `start`.
 
-        That of a sequence ends an item that lacks its own too; a stray one of the data set itself ends nothing.
+        That of a sequence ends an item that lacks its own too. A stray one ends nothing: in the data set itself, or
+        where the length says how far it goes.
         """
-        items = level[2]
+        _, end, items, order, _ = level
         if tag == ITEM:
             raise UnusableInput("not a data set: it holds an item outside of a sequence")
         if tag == _ITEM_END and items:
             return level
-        for _ in range(min(2 if tag == _SEQUENCE_END and not items else 1, len(self._levels))):
+        if end != _OPEN:
+            if tag and self._course.doubt:
+                raise Doubtful(f"what belongs to {self._course.doubt} cannot be told by its delimiters")
+            return level
+        sequence_too = tag == _SEQUENCE_END and not items and self._levels[-1][1] == _OPEN
+        if sequence_too or (not tag and self._goes_on(start, items, order)):
+            self._course.doubt = self._course.doubt or tag_name(level[0][-1])
+        for _ in range(2 if sequence_too else 1):
             level = self._levels.pop()
         return level
+
+    def _goes_on(self, at: int, items: bool, order: str) -> bool:
+        """Whether zeroes before `at` may be padding, and no delimiter, of a sequence of items or of an item.
+
+        Behind the end of an item is another or a delimiter, behind that of a sequence is an element.
+        """
+        following = self._data[at : at + _HEAD]
+        if len(following) < _HEAD:
+            return False
+        return following == _PADDING or (following[:2] == _DELIMITERS[order]) == items
+
+    def _item(self, level: _Level, start: int, length: int) -> tuple[_Level, int]:
+        """The level of an item's elements and where they begin, or what is behind one that is not walked through."""
+        path, _, _, order, explicit = level
+        if length != UNDEFINED and path[-1] not in self._into:
+            return level, start + length
+        self._levels.append(level)
+        return (path, _OPEN if length == UNDEFINED else start + length, False, order, explicit), start
 
     def _sequence(self, level: _Level, tag: int, vr: bytes, start: int, length: int) -> _Level:
         """The level of a sequence's items."""
@@ -242,16 +281,24 @@ class _Walk:
         self._levels.append(level)
         if vr == b"UN":  # its items are implicit VR little endian, whatever surrounds them (PS3.5 6.2.2)
             order, explicit = "<", False
-        return (*path, tag), (_OPEN if length == _UNDEFINED else start + length), True, order, explicit
+        return (*path, tag), (_OPEN if length == UNDEFINED else start + length), True, order, explicit
 
 
-def _length(data: Data, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
-    """Length and start of a value that is no short one: of an item or delimiter, a long VR, or one that is none."""
+def _length(data: Data, at: int, tag: int, vr: bytes, order: str, steps: Iterator[int]) -> tuple[int, int]:
+    """Length and start of a value that is no short one: of an item or delimiter, a long VR, or one that is none.
+
+    What has to be tried out takes as long as a number of `steps`, and takes these.
+    """
     if tag >> 16 == 0xFFFE:
         return _LENGTH[order].unpack_from(data, at + 4)[0], at + 8
-    if vr in _LONG:
+    if vr in LONG:
         return _LENGTH[order].unpack_from(data, at + 8)[0], at + 12
-    return (0, at + 8) if data[at : at + 8] == _PADDING else _odd_vr(data, at, tag, vr, order)
+    if data[at : at + _HEAD] == _PADDING:
+        return 0, at + _HEAD
+    deque(islice(steps, _TO_TRY_OUT), 0)
+    if told := value_representations.odd(data, at, tag, vr, order):
+        return told
+    raise UnusableInput(f"{tag_name(tag)} has no value representation that is known, and its length cannot be told")
 
 
 def _behind_meta(data: Data, at: int) -> int:
@@ -267,38 +314,8 @@ def _meta_element(data: Data, at: int) -> tuple[int, int, int]:
     """Number, start and end of a file meta element, which is explicit VR little endian (PS3.10 7.1)."""
     try:
         _, number, vr, length = _EXPLICIT["<"].unpack_from(data, at)
-        if vr not in _LONG:
+        if vr not in LONG:
             return number, at + 8, at + 8 + length
         return number, at + 12, at + 12 + _LENGTH["<"].unpack_from(data, at + 8)[0]
     except struct.error:
         raise OutOfData("its file meta is damaged: it has no end") from None
-
-
-def _odd_vr(data: Data, at: int, tag: int, vr: bytes, order: str) -> tuple[int, int]:
-    """Length and start of the value of an element whose VR is none of PS3.5 6.2: the reading that an element follows.
-
-    Two capitals are a VR of the future, which has the long form, or a slip in the short one; anything else is a VR left
-    blank, or an implicit element among explicit ones.
-    """
-    short = struct.unpack_from(f"{order}H", data, at + 6)[0], at + 8
-    capitals = vr.isalpha() and vr.isupper()
-    other = (at + 12, at + 8) if capitals else (at + 8, at + 4)
-    long = _LENGTH[order].unpack_from(data, other[1])[0], other[0]
-    readings = [one for one in ((long, short) if capitals else (short, long)) if one[0] != _UNDEFINED]
-    for follows in (_a_known_element_follows, _an_element_follows):
-        for length, start in readings:
-            if follows(data, start + length, tag, order):
-                return length, start
-    raise UnusableInput(f"{tag_name(tag)} has no value representation that is known, and its length cannot be told")
-
-
-def _a_known_element_follows(data: Data, at: int, tag: int, order: str) -> bool:
-    known = data[at + 4 : at + 6] in _SHORT | _LONG
-    return at == len(data) or (known and _an_element_follows(data, at, tag, order))
-
-
-def _an_element_follows(data: Data, at: int, tag: int, order: str) -> bool:
-    if at + 8 > len(data):
-        return at == len(data)
-    group, number = struct.unpack_from(f"{order}HH", data, at)
-    return bool((group << 16 | number) > tag)

@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Collection, Generator, Iterator
 
-from dicom_node import elements
-from dicom_node.elements import DEFLATED, Element, OutOfData, tag_name
+from dicom_node import deflated, elements
+from dicom_node.elements import DEFLATED, Course, Element, OutOfData, tag_name
 from domain.errors import UnusableInput
 
 Pieces = Callable[[], Iterator[bytes]]
 # A longer value of stated length is passed over; no attribute that the node files by has a thousandth of it.
 _LONG = 1 << 20
-# So much of each value, and all of a sequence of no stated length, counts as header; and how long that may be. A file
-# may be made to inflate to a thousand times its size, and elements take longer to tell than bytes to send.
+# So much of each value, and all of a sequence of no stated length, counts as header; and how long that may be: it is
+# held, and what is deflated may be made to inflate to a thousand times its size.
 _COUNTED = 4096
 _MOST_READ, _MOST_READ_INFLATED = 32 << 20, 4 << 20
-_MOST_INFLATED = 128 << 20
 _NO_LENGTH = b"\xff\xff\xff\xff"
 _PIXELS = 0x7FE0_0010
 
@@ -22,18 +21,18 @@ _Value = tuple[int, int, int]
 
 
 class TooLong(UnusableInput):
-    """More would have to be held, or inflated, than any header is worth."""
+    """More would have to be held than any header is worth."""
 
 
 class Streamed:
-    """One walk over the data set in `transfer_syntax` whose bytes `pieces` give once.
+    """One walk over the data set in `transfer_syntax` whose bytes `pieces` give once; it takes from `steps`.
 
     A value is there, as the slice from its start to its end, until the walk goes on; one that was passed over is not,
     and asking for it raises TooLong; OutOfData where the data set ends within it.
     """
 
-    def __init__(self, pieces: Iterator[bytes], transfer_syntax: str) -> None:
-        self._pieces = _bounded(elements.inflated_pieces(pieces)) if transfer_syntax == DEFLATED else pieces
+    def __init__(self, pieces: Iterator[bytes], transfer_syntax: str, steps: Iterator[int] | None = None) -> None:
+        self._pieces = deflated.inflated(pieces) if transfer_syntax == DEFLATED else pieces
         self._syntax = transfer_syntax
         self._most = _MOST_READ_INFLATED if transfer_syntax == DEFLATED else _MOST_READ
         self._window = b""
@@ -41,6 +40,8 @@ class Streamed:
         self._done = 0  # how much of the window was walked through, to the end of an element of the data set itself
         self._read = 0  # bytes of header before what was done
         self._tag = 0
+        self._steps = steps or elements.steps()
+        self._doubt = ""  # of what was done
         self._into: Collection[int] = frozenset()
         self._fault: UnusableInput | None = None  # in the window, which may only be too short
         self._broken: UnusableInput | None = None  # of the pieces
@@ -77,12 +78,20 @@ class Streamed:
         if fault := self._broken or self._fault:
             raise fault
 
+    def leave(self) -> None:
+        """Let what is left come, unseen; raises OutOfData where it has no end."""
+        while self._next():
+            pass
+        if self._broken:
+            raise self._broken
+
     def _in_window(self, explicit: bool) -> Generator[Element, None, _Value | None]:
         """The elements in the window; that of the data set itself which ends behind it."""
         window, begins, self._fault = self._window, self._begins, None
+        course = Course(self._steps, self._doubt)
         try:
             for path, tag, start, end in elements.walk(
-                window, self._syntax, -1, self._into, self._done, explicit, bool(self._into)
+                window, self._syntax, -1, self._into, self._done, explicit, bool(self._into), course
             ):
                 self._tag = tag
                 if not path and end > len(window):
@@ -92,10 +101,10 @@ class Streamed:
                     # Behind every header, and no part of an uncompressed data set.
                     self._is_last |= tag == _PIXELS and window[start - 4 : start] == _NO_LENGTH
                     self._read += min(end - self._done, _COUNTED)
-                    self._done = end
+                    self._done, self._doubt = end, course.doubt
         except UnusableInput as error:
             said = f"the data set ends within what follows {tag_name(self._tag)}"
-            self._fault = OutOfData(said) if isinstance(error, OutOfData) else error
+            self._fault = type(error)(said) if isinstance(error, OutOfData) else error
         return None
 
     def _passed_over(self, tag: int, start: int, end: int, last: int) -> Iterator[Element]:
@@ -130,12 +139,3 @@ class Streamed:
         except UnusableInput as error:
             self._broken = error
             return b""
-
-
-def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    size = 0
-    for piece in pieces:
-        size += len(piece)
-        if size > _MOST_INFLATED:
-            raise TooLong(f"its header does not end within {_MOST_INFLATED >> 20} MiB of what it inflates to")
-        yield piece

@@ -12,9 +12,14 @@ PATIENT_ID, ISSUER, NAME, BIRTH_DATE = "Patient ID", "Issuer of Patient ID", "Pa
 _ATTRIBUTES = (PATIENT_ID, ISSUER, NAME, BIRTH_DATE)
 # Says what was ordered and not who it is: studies are found by it, and two of them are no two patients.
 ACCESSION = "Accession Number"
+# The day of the study, counted from a day that the key gives each Patient ID: how far apart two studies of one patient
+# are, and no date. It says nothing of who it is either.
+STUDY_DATE = "Study Date"
 # Between a name and the script that it is written in: names in two scripts are compared with each other by nobody.
 SCRIPT = " in "
 _DIGEST = ":"
+# What marks say of a study and not of a patient.
+OF_A_STUDY = (ACCESSION, STUDY_DATE)
 
 
 class ConflictKind(StrEnum):
@@ -39,7 +44,7 @@ def mark(attribute: str, digest: str) -> str:
 
 def of_patient(marks: Iterable[str]) -> frozenset[str]:
     """Those that say who the patient is."""
-    return frozenset(one for one in marks if not one.startswith(f"{ACCESSION}{_DIGEST}"))
+    return frozenset(one for one in marks if not one.startswith(tuple(f"{other}{_DIGEST}" for other in OF_A_STUDY)))
 
 
 def disagreeing(marks: Iterable[str], same: Collection[str] = ()) -> tuple[str, ...]:

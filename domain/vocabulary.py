@@ -1,8 +1,9 @@
 """What a model package calls things: the only words of its findings that may be said outside of the node's rooms."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from domain.findings import Code
+from domain.json_records import Json, JsonObject, record
 
 
 @dataclass(frozen=True)
@@ -14,3 +15,21 @@ class Vocabulary:
 
     texts: frozenset[str]
     codes: frozenset[Code]
+
+    def to_json(self) -> dict[str, Json]:
+        """Plain JSON, the same for the same words; `from_json` is its inverse."""
+        return asdict(_Listed(tuple(sorted(self.texts)), tuple(sorted(self.codes, key=astuple))))
+
+    @classmethod
+    def from_json(cls, data: JsonObject) -> "Vocabulary":
+        """The words that `to_json` wrote; raises ValueError where they are none."""
+        read = record(_Listed, data)
+        return cls(frozenset(read.texts), frozenset(read.codes))
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A vocabulary in an order."""
+
+    texts: tuple[str, ...]
+    codes: tuple[Code, ...]

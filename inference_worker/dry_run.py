@@ -29,7 +29,7 @@ from inference_worker.transforms.grids import Grid
 from inference_worker.volume import Volume, digest
 from inference_worker.windows import Windowed
 from models import inspection, steps
-from models.manifest import Manifest, Network
+from models.manifest import VISION, Manifest, Network
 from models.registry import Package
 
 # Maps that ask the network hundreds of times: they need nothing more of it than one pass shows.
@@ -53,6 +53,8 @@ def tried(package: Package, setup: ModelProcessConfig, doing: Callable[[str], No
     sources = _sources(package, report)
     if manifest.network.kind == "bundle":
         _bundle(package, setup, sources, report, doing)
+    elif manifest.network.kind == VISION:
+        report.remarks.append("it asks a language model of the site's: nobody was asked")
     elif not inspection.network(package):
         seen = list(_runs(package, setup, sources, report, doing))
         if seen:
@@ -63,7 +65,7 @@ def tried(package: Package, setup: ModelProcessConfig, doing: Callable[[str], No
 
 def _sizes(manifest: Manifest) -> Iterator[str]:
     """Whether the steps end in what the network reads, of series of several sizes."""
-    if manifest.network.kind == "bundle":
+    if manifest.network.kind in ("bundle", VISION):
         return
     said = {_unfit(manifest, source) for source in _grids(manifest)}
     yield from sorted(one for one in said if one)

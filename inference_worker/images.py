@@ -28,7 +28,7 @@ _READ = [
     "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "BitsStored",
     "HighBit", "PixelRepresentation", "RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence", "PixelSpacing", "ImagerPixelSpacing",
-    "PixelData",
+    "PixelData", "BurnedInAnnotation",
 ]  # fmt: skip
 
 
@@ -37,7 +37,7 @@ class Picture:
     """One image, shape (rows, columns): `values` rescaled as stored, `shown` from 0 (black) to 1 (white) as displayed.
 
     `spacing` is the distance in mm between rows, then between columns, None where the image does not state it. `name`
-    is what remarks call it.
+    is what remarks call it. `burned_in` says that the image's header tells of text in its pixels (PS3.3 C.7.6.1.1).
     """
 
     values: Float
@@ -45,6 +45,7 @@ class Picture:
     source: SourceFrame
     spacing: tuple[float, float] | None
     name: str = "an image"
+    burned_in: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +154,8 @@ def _seen(image: Attributes) -> _Seen:
     values, ends = _values(decoded(image.dataset, 0, size, image.name), image)
     shown, remarks = _shown(values, ends, image)
     source = SourceFrame(image.text("SOPInstanceUID"))
-    picture = Picture(np.asarray(values, np.float32), shown, source, _spacing(image), image.name)
+    burned_in = image.text("BurnedInAnnotation").upper() == "YES"
+    picture = Picture(np.asarray(values, np.float32), shown, source, _spacing(image), image.name, burned_in)
     series = series_place(_number(image, "SeriesNumber"), image.text("SeriesInstanceUID"))
     place = image_place(series, _number(image, "InstanceNumber"), source.sop_instance_uid)
     return _Seen(place, picture, remarks)

@@ -7,12 +7,14 @@ from domain.errors import ConfigurationError, NodeError
 from inference_worker.engines.choice import AUTO
 from inference_worker.engines.libraries import LIBRARIES
 from inference_worker.model_config import ModelProcessConfig
-from inference_worker.model_protocol import Loaded, Outcome, Run, Runs, Sources
+from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources
 from inference_worker.package_trial import runner
+from models.manifest import VISION
 from models.registry import Package, Registry
 from models.signing import TrustedKey, trusted_keys
 
 _log = logging.getLogger(__name__)
+_OFF = "asks a language model about images, which nobody switched on here: [[vision_models]] names none"
 
 
 def load(setup: ModelProcessConfig, loading: Callable[[str], None] = lambda name: None) -> Runs:
@@ -36,14 +38,18 @@ def _loaded(package: Package, setup: ModelProcessConfig, keys: Sequence[TrustedK
     try:
         if package.name in setup.barred:
             raise ConfigurationError(f"package {package.name} cannot be loaded: {setup.barred[package.name]}")
+        if package.manifest.network.kind == VISION:
+            return refusing(package, ConfigurationError(f"package {package.name}: {_OFF}"))
         return runner(package, setup.engine, setup.threads, setup.cache, keys, setup.kind, setup.gpu_memory)
     except NodeError as error:
         _log.error("package %s cannot run: %s", package.name, error)
-        return Loaded(package.manifest.inputs, _refusal(error))
+        return refusing(package, error)
 
 
-def _refusal(error: NodeError) -> Run:
+def refusing(package: Package, error: NodeError) -> Loaded:
+    """Each run of `package` ends with `error`."""
+
     def run(_sources: Sources) -> Outcome:
         raise error
 
-    return run
+    return Loaded(package.manifest.inputs, run)

@@ -18,7 +18,7 @@ from inference_worker.model_protocol import Loaded, Outcome, Run, Sources
 from inference_worker.pipeline import Pipeline, best_device
 from inference_worker.verdicts import Row, Verdict
 from inference_worker.volume import Volume
-from models.manifest import Input, Manifest, Network
+from models.manifest import VISION, Input, Manifest, Network
 from models.registry import Package, verify
 from models.signing import TrustedKey, require
 
@@ -44,6 +44,8 @@ def runner(
         require(package, keys)
     verify(package)
     kind = package.manifest.network.kind
+    if kind == VISION:
+        raise ConfigurationError(f"{package.name}: asks a language model of the site's, and runs in jobs alone")
     if kind == "bundle":
         return Loaded(package.manifest.inputs, _bundle(package, engine, cache, device, gpu_memory))
     try:

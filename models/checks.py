@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from config.tables import Document
 from config.toml_lines import KeyPath
-from domain import preferences
+from domain import preferences, terms
 from domain.choice import INPUTS_MOST
 from domain.coding import SIDES, fault
 from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
-from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, Lesions, Manifest
+from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, VISION, Lesions, Manifest
+from models.vision import asks
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,8 +32,10 @@ QUANTITIES = (
 SCOPES = ("whole", "largest", "each", LESION)
 VOLUMES = ("ml", "mL", "mm3")
 METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability")
-NETWORKS = ("onnx", "torchscript", "bundle")
+NETWORKS = ("onnx", "torchscript", "bundle", VISION)
 HOW = ("mean", "linear", "nearest", "antialias")
+
+_THINGS = ("category", "type", "code", "site")  # what a report says that there is, and where
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
@@ -77,7 +80,7 @@ def _broken(document: Document, manifest: Manifest) -> Faults:
     return chain(
         _folder(document, manifest),
         *(rules(manifest) for rules in (_identity, _inputs, _registration, _network, _before, _after)),
-        *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, _maps, _guards, _digests)),
+        *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, asks, _maps, _guards, _digests)),
     )
 
 
@@ -278,12 +281,14 @@ def _measurements(manifest: Manifest) -> Faults:
 
 def _coded(here: KeyPath, table: "DataclassInstance") -> Faults:
     """The label and the codes of a segment, measurement or finding: what the writer of results takes without a look."""
-    if not 0 < len(getattr(table, "label", "-")) <= 64:
-        yield (*here, "label"), "must have 1 to 64 characters"
+    if said := terms.fault(getattr(table, "label", "-")):
+        yield (*here, "label"), said
     for field in fields(table):
         code = getattr(table, field.name)
         if isinstance(code, Code) and (found := fault(code, unit=field.name == "unit")):
             yield (*here, field.name), f"its {' '.join(found)}"
+        elif isinstance(code, Code) and field.name in _THINGS and (said := terms.fault(code.meaning)):
+            yield (*here, field.name), f"its meaning {said}"
     side = getattr(table, "laterality", None)
     if side and (side.value, side.scheme) not in SIDES:
         yield (*here, "laterality"), f"its value must be one of {', '.join(value for value, _ in SIDES)}"
@@ -322,8 +327,8 @@ def _maps(manifest: Manifest) -> Faults:
 
 def _probability(manifest: Manifest, at: int) -> Faults:
     wanted, first = manifest.maps[at], manifest.postprocessing[:1]
-    if not 0 < len(wanted.label) <= 64:
-        yield ("maps", at, "label"), "must have 1 to 64 characters"
+    if said := terms.fault(wanted.label):
+        yield ("maps", at, "label"), said
     if wanted.channel < 0:
         yield ("maps", at, "channel"), "must be 0 or more"
     if not isinstance(first[0] if first else None, steps.Softmax | steps.Sigmoid):

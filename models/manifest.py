@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from domain.findings import Code, Segment
 from domain.preferences import Preferences
+from domain.questions import Question
 from domain.routing import Conditions
 from models.steps import After, Before, Guard
 
 MANIFEST = "manifest.toml"
 AXES = ("long_axis", "short_axis", "mean_axis")
 LESION = "lesion"
+VISION = "vision"  # a kind of network: questions to a general model that sees pictures
 SHAPES = ("box", "point")
 UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
@@ -78,8 +80,10 @@ class Registration:
 class Network:
     """The network's file and how to feed it.
 
-    `kind` is "onnx", "torchscript", or "bundle" (a MONAI bundle, whose own inference.json does everything; `file` is
-    its folder inside the package). `shape` is that of `input`: batch, channels, then the space (z, y, x, or y, x); 0 is
+    `kind` is "onnx", "torchscript", "bundle" (a MONAI bundle, whose own inference.json does everything; `file` is its
+    folder inside the package), or "vision": no network, but the questions of [[findings]], asked of a language model of
+    the site's about each picture, as a viewer shows it, made smaller until it fits into `shape`; `file` is the text
+    that it is told before. `shape` is that of `input`: batch, channels, then the space (z, y, x, or y, x); 0 is
     free, then a multiple of `multiple`. `outputs` are the names of its outputs: the first is what [[postprocessing]]
     begins with, others are for maps and for [[findings]] that name them. A free space larger than `window` is passed in
     windows of that size that overlap by the share `overlap` and are blended by a Gaussian. `batch` images go through at
@@ -167,6 +171,8 @@ class Finding:
     """Channel `channel` (from 0) of a classifier: what it finds, and from which probability on that is reported.
 
     `output` is the network's output that has the channel; without one that is the first, which [[maps]] are of.
+    `question` is what a network of the kind "vision" is asked: its `words`, and two `choices` that are
+    "present" and "absent" where it does not say.
     """
 
     channel: int
@@ -174,6 +180,7 @@ class Finding:
     code: Code
     threshold: float
     output: str = ""
+    question: Question | None = None
 
 
 @dataclass(frozen=True)

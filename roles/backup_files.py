@@ -29,21 +29,25 @@ class Listed:
 
 
 def refuse_place(folder: Path, data: Path) -> None:
-    """Raises ConfigurationError for a folder that is in DATA or above it, or that holds somebody else's files."""
+    """Raises ConfigurationError for a folder in DATA or above it, of somebody else's files, or not to be looked at."""
     place, node = folder.resolve(), data.resolve()
     if place.is_relative_to(node) or node.is_relative_to(place):
         raise ConfigurationError(
             f"{folder} and the data folder {data} lie in one another, and would be lost together: name a folder of"
             " its own on another disk, such as /backup/node"
         )
-    if (folder / SAID).exists():
+    try:
+        names = [one.name for one in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
         return
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if others := sorted(one.name for one in folder.iterdir() if not _OWN.fullmatch(one.name)):
-            raise ConfigurationError(
-                f"{folder} holds other files ({others[0]!r}): a backup has a folder of its own, closed to everybody but"
-                f" its owner, such as {folder / 'node'}"
-            )
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    others = sorted(one for one in names if not _OWN.fullmatch(one))
+    if others and SAID not in names:
+        raise ConfigurationError(
+            f"{folder} holds other files ({others[0]!r}): a backup has a folder of its own, closed to everybody but"
+            f" its owner, such as {folder / 'node'}"
+        )
 
 
 def make_private(folder: Path) -> None:
@@ -52,7 +56,12 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be used: {error.strerror}") from error
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> ConfigurationError:
+    remedy = ": run this as whom the folder is for, or name another" if isinstance(error, PermissionError) else ""
+    return ConfigurationError(f"{folder} cannot be used: {error.strerror}{remedy}")
 
 
 def keys(objects: Path) -> Iterator[str]:

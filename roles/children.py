@@ -1,6 +1,7 @@
 """Child processes that are started again when they die, each with its own backoff."""
 
 import logging
+import math
 import os
 import signal
 import time
@@ -64,6 +65,11 @@ class Child:
             self._renewed_by = self._now() + grace
             self.ask_to_stop()
 
+    def retire(self, grace: float) -> None:
+        """End the process within `grace` s, for good."""
+        self._due = math.inf
+        self.renew(grace)
+
     def hang_up(self) -> None:
         """Send SIGHUP."""
         if self._process is not None:
@@ -101,6 +107,11 @@ class Child:
         self._due = now + delay
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         _log.warning("%s %s; it is started again in %g s", self.name, how, delay)
+
+
+def buried(process: Process) -> bool:
+    """Whether it has ended; then nothing is left of it."""
+    return _ended(process) and process.wait() is not None
 
 
 def _ended(process: Process) -> bool:

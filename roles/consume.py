@@ -1,6 +1,6 @@
 """The roles' consumers on whichever bus is configured."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from config import metrics
@@ -46,13 +46,12 @@ def _bus(context: Context) -> Bus:
     return KafkaBus(context.settings.bus)
 
 
-def watch(context: Context, task: BackgroundTask, besides: Callable[[], None] = lambda: None) -> None:
-    """The loop of a role whose work is all done by a task in the background; `besides` is called each turn."""
+def watch(context: Context, task: BackgroundTask) -> None:
+    """The loop of a role whose work is all done by a task in the background."""
     waits = at_once_then(_POLL)
 
     def turn() -> None:
         task.check()
-        besides()
         context.stop.wait(next(waits))
 
     run_loop(context, turn)

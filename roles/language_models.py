@@ -26,14 +26,19 @@ _log = logging.getLogger(__name__)
 
 
 class Asker:
-    """Asks the language models about one study at a time; `asked` is what left for it."""
+    """Asks the language models about one study at a time; `asked` is what left for it.
 
-    def __init__(self, settings: Settings, ledger: Ledger | None) -> None:
+    `models` are those that are asked, by default the ones that write impressions.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger | None, models: Sequence[LanguageModel] | None = None
+    ) -> None:
         self._ledger = ledger
         self._study: StudyId | None = None
         self.asked: list[str] = []
         self.chain = Chain(
-            providers(settings.language_models, settings.models.threads),
+            providers(settings.language_models if models is None else models, settings.models.threads),
             SystemClock(),
             settings.summary.timeout,
             Cache(settings.summary.keep_answers),

@@ -1,16 +1,11 @@
 """The role `relay`: the outbox to Kafka."""
 
-from config import metrics
-from config.certificates import first_expiry
-from config.settings import Settings
 from consumers.bus.kafka import KafkaPublisher
 from consumers.bus.relay import Relay
 from domain.clock import SystemClock
 from roles.consume import watch
 from roles.process import Context
-from roles.tasks import BackgroundTask, Throttled
-
-_LOOKS = 60.0  # s between two looks at certificates, which somebody renews
+from roles.tasks import BackgroundTask
 
 
 def relay(context: Context) -> None:
@@ -18,11 +13,5 @@ def relay(context: Context) -> None:
     publisher = KafkaPublisher(context.settings.bus)
     carrier = Relay(context.database, publisher, SystemClock(), context.stop, context.health.expect("relay"))
     carrying = BackgroundTask(context, "relay", carrier.run, lambda: carrier.waiting_for)
-    watch(context, carrying, Throttled(_LOOKS, lambda: _measure(context.settings)))
+    watch(context, carrying)
     carrying.join()
-
-
-def _measure(settings: Settings) -> None:
-    ends = first_expiry(settings.bus.ca) if settings.bus.ca else None
-    if ends is not None:
-        metrics.certificate_expiry.labels("bus.ca").set(ends)

@@ -9,7 +9,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +23,7 @@ from config.sources import Fault
 from dicom_node.listener import LONGEST_STOP
 from domain.errors import NodeError, Unavailable
 from domain.stopping import loop_until
-from roles.children import Child
+from roles.children import Child, buried
 from roles.database import KEEPER, fits, has_database
 from roles.devices import devices, spread, usable_asked_elsewhere
 from roles.door import DOOR, serve_door
@@ -52,7 +53,8 @@ class Supervisor:
 
     `begun` is called once the listeners have been started: what takes time and is no reason to let a scanner wait.
     Whenever `asked` is set, what `read` gives is taken over as far as it needs no restart. `look` is called every few
-    seconds once all were ready, for they may wait again.
+    seconds once all were ready, for they may wait again. `doubts` are what a person has to know of settings that were
+    taken over all the same; they are looked for in a copy of this process, for that takes time.
     """
 
     settings: Settings
@@ -63,6 +65,7 @@ class Supervisor:
     asked: threading.Event = field(default_factory=threading.Event)
     read: Callable[[], Settings] | None = None
     look: Callable[[], None] = lambda: None
+    doubts: Callable[[], Iterable[str]] = tuple
     _in_force: Settings = field(init=False)
     _answer: Answer = field(default_factory=lambda: Answer(os.getpid()), init=False)
     _listeners: list[Child] = field(default_factory=list, init=False)
@@ -70,6 +73,8 @@ class Supervisor:
     _keeper: Child | None = field(default=None, init=False)
     _imports: Iterator[str] = field(default_factory=lambda: iter(()), init=False)
     _roles: list[Child] = field(default_factory=list, init=False)
+    _retired: list[Child] = field(default_factory=list, init=False)
+    _checks: list[Fork] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         self._in_force = self.settings
@@ -83,7 +88,7 @@ class Supervisor:
         try:
             self._start_listeners()
             self._in_force = spread(self.settings, usable_asked_elsewhere)
-            self._start_door(self._in_force)
+            self._start_door()
             self._start_keeper(self._in_force)
             self.begun()
             if self._reach_database():
@@ -96,10 +101,9 @@ class Supervisor:
         self._listeners = [self._role(name) for name in _listeners(self.settings)]
         self._start_what_is_due()
 
-    def _start_door(self, settings: Settings) -> None:
-        names = role_processes(settings)
-        own = settings.model_copy(update={"data": settings.data.absolute()})
-        self._door = self._child(DOOR, lambda: serve_door(own, names))
+    def _start_door(self) -> None:
+        own = self._in_force.model_copy(update={"data": self.settings.data.absolute()})
+        self._door = self._child(DOOR, lambda: serve_door(own, role_processes(self._in_force)))
         self._start_what_is_due()
 
     def _start_keeper(self, settings: Settings) -> None:
@@ -238,6 +242,7 @@ class Supervisor:
         self._in_force = taken_over(self._in_force, change.settings, change.taken)
         logs.set_level(self.settings.logging)
         hand_over(self.settings.data, self.settings)
+        self._begin_and_end_roles()
         for child in self._processes():
             if role_of(child.name) in change.anew:
                 child.renew(_GRACE)
@@ -246,20 +251,40 @@ class Supervisor:
         say(change)
         self._answer = answered(self._answer, change)
         publish(self.settings.data, UP, self._answer)
+        self._checks.append(Fork("check", partial(_say_doubts, self.doubts, os.getpid())))
+
+    def _begin_and_end_roles(self) -> None:
+        """Where the settings want another role, or one no longer; before the start of all of them nothing is to do."""
+        names = _others(self._in_force)
+        if not self._roles or sorted(names) == sorted(child.name for child in self._roles):
+            return
+        leaving = [child for child in self._roles if child.name not in names]
+        for child in leaving:
+            child.retire(_GRACE)
+        self._retired += leaving
+        self._roles = [child for child in self._roles if child not in leaving]
+        for name in set(names) - {child.name for child in self._roles}:
+            load_role(role_of(name))
+            self._roles.append(self._role(name))
+        self._roles.sort(key=lambda child: names.index(child.name))
+        if self._door:
+            self._door.renew(_GRACE)  # it answers for those that there are
 
     def _start_what_is_due(self) -> None:
         for child in self._children():
             child.look_after()
+        self._retired = [child for child in self._retired if child.pid]
+        self._checks = [one for one in self._checks if not buried(one)]
 
     def _processes(self) -> Sequence[Child]:
         return [*self._listeners, *self._roles]
 
     def _children(self) -> Sequence[Child]:
-        return [*self._processes(), *(child for child in (self._door, self._keeper) if child)]
+        return [*self._processes(), *self._retired, *(child for child in (self._door, self._keeper) if child)]
 
     def _wind_down(self) -> None:
         """Roles first, so that each can still record its stop; then the database."""
-        roles = [*self._processes(), *([self._door] if self._door else [])]
+        roles = [*self._processes(), *self._retired, *([self._door] if self._door else [])]
         keeper = [self._keeper] if self._keeper else []
         for group, grace in ((roles, _GRACE), (keeper, _DATABASE_GRACE)):
             for child in group:
@@ -301,6 +326,14 @@ def _unusable(settings: Settings) -> Iterator[Fault]:
     """What `up` would not start with, asked of settings that it is to take over."""
     yield from (one for one in needed_places(settings) if one.certain)
     yield from unusable(settings)
+
+
+def _say_doubts(doubts: Callable[[], Iterable[str]], supervisor: int) -> int:
+    die_with(supervisor)
+    with suppress(NodeError):  # the file was right a moment ago: whoever changes it meanwhile asks anew
+        for line in doubts():
+            _log.warning("taken over, and most likely not meant: %s", line)
+    return 0
 
 
 def missing(reports: Mapping[str, Report]) -> str:

@@ -1,7 +1,8 @@
 """The role `work`: inference."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from config import retries
 from config.settings import Settings
@@ -11,7 +12,9 @@ from consumers.steps.request_summary import no_request, request_when_ended
 from domain.errors import ConfigurationError, IntegrityError, Retryable
 from inference_worker.model_process import ModelProcess, ModelProcessSettings
 from models.installed import broken, installed, must_not_be_older
+from models.manifest import VISION
 from models.registry import Package, changed_package, older_package, releases
+from models.words import vocabulary
 from roles.devices import setup
 from roles.parts import sweep_drafts
 from roles.process import Context
@@ -19,6 +22,9 @@ from roles.tasks import Throttled, beating, holder_name, publish_backlog, run_lo
 from store import packages as known_packages
 from store.holders import Holder, Life
 from store.jobs import JOBS, JOBS_CHANNEL, Job
+
+if TYPE_CHECKING:
+    from inference_worker.asked import Runner
 
 _log = logging.getLogger(__name__)
 # Seconds between looks at the folder of packages, and at figures that cost a query.
@@ -29,22 +35,26 @@ def work(context: Context) -> None:
     """Run jobs until told to stop. Each turn runs one, so that nothing else that this process does has to wait."""
     settings = context.settings
     sweep_drafts(context, "work")
-    child = ModelProcess(
-        ModelProcessSettings(
-            setup(settings, context.index),
-            settings.models.load_timeout,
-            scratch=settings.data / "work",
-            room=round(settings.models.scratch_gb * 1_000_000_000),
-        )
+    process = ModelProcessSettings(
+        setup(settings, context.index),
+        settings.models.load_timeout,
+        scratch=settings.data / "work",
+        room=round(settings.models.scratch_gb * 1_000_000_000),
     )
+    child, about = _models(context, process)
     warm = WarmModels(context, child)
+
+    def prepared(job: Job) -> None:
+        warm.prepare(job)
+        about(job)
+
     life = Life(context.database)
     loop = LeasedLoop(
         context.ledger,
-        _inference(context, child, warm),
+        _inference(context, child, warm, prepared),
         Holder(holder_name("work", context), life),
         settings.models.lease,
-        context.health.pulse,
+        context.health.beat,
         context.stop,
     )
     notifications = context.database.listener(JOBS_CHANNEL)
@@ -65,7 +75,18 @@ def work(context: Context) -> None:
         life.close()
 
 
-def _inference(context: Context, child: ModelProcess, warm: "WarmModels") -> Inference:
+def _models(context: Context, process: ModelProcessSettings) -> tuple["Runner", Callable[[Job], None]]:
+    """What runs packages, and what is told of each job before it runs."""
+    child = ModelProcess(process)
+    if not context.settings.vision_models:
+        return child, lambda job: None
+    from roles.vision import Vision, renderer  # noqa: PLC0415 - a worker that asks nobody has nothing to ask with
+
+    vision = Vision(context, child, renderer(process))
+    return vision.models, vision.about
+
+
+def _inference(context: Context, child: "Runner", warm: "WarmModels", prepared: Callable[[Job], None]) -> Inference:
     settings = context.settings
     return Inference(
         context.database,
@@ -74,16 +95,16 @@ def _inference(context: Context, child: ModelProcess, warm: "WarmModels") -> Inf
         retries.jobs(settings.models),
         settings.models.timeout,
         settings.data / "work",
-        prepared=warm.prepare,
+        prepared=prepared,
         alongside=lambda model: _alongside(settings, warm.packages, model),
         when_ended=request_when_ended if settings.summary.enabled else no_request,
     )
 
 
 def _alongside(settings: Settings, packages: Sequence[Package], model: str) -> int:
-    """How many jobs of a model share the network's batches: several only where it reads image by image."""
-    images = (one for one in packages if one.name == model and one.manifest.inputs[0].kind == "images")
-    return settings.models.together if next(images, None) else 1
+    """How many jobs of a model share the network's batches: several only where a network reads image by image."""
+    images = (one.manifest for one in packages if one.name == model and one.manifest.inputs[0].kind == "images")
+    return settings.models.together if any(one.network.kind != VISION for one in images) else 1
 
 
 def _measure(context: Context) -> None:
@@ -94,7 +115,7 @@ def _measure(context: Context) -> None:
 class WarmModels:
     """Keeps the model process on the packages as they are: it starts anew when one was added, removed or changed."""
 
-    def __init__(self, context: Context, child: ModelProcess) -> None:
+    def __init__(self, context: Context, child: "Runner") -> None:
         self._context = context
         self._child = child
         self._digests: list[str] | None = None
@@ -131,6 +152,7 @@ class WarmModels:
     def _register(self, packages: Sequence[Package]) -> None:
         with self._context.database.transaction() as connection:
             changed = known_packages.register(connection, releases(packages))
+            known_packages.keep_words(connection, {one.digest: vocabulary(one.manifest) for one in packages})
             newer = known_packages.newer(connection, must_not_be_older(packages, self._context.settings))
         for name, version in sorted(changed):
             _log.error("model package %s does not run: %s", name, changed_package(version))

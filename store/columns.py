@@ -28,7 +28,9 @@ def lease_epoch() -> Column[object]:
 def turn(table: str, waits: str) -> tuple[Column[object] | Index, ...]:
     """Whose work a leased row is, and when it is its turn among those of others (domain.turns)."""
     return (
-        Column("sender", Text, nullable=False, server_default=""),  # AE title of who brought the study last
+        Column(
+            "sender", Text, nullable=False, server_default=""
+        ),  # the line of who brought the study last (store.studies)
         Column("turn", BigInteger, nullable=False, server_default=text("0")),
         Column("served", BigInteger),  # the turn at which it was claimed last
         Index(f"ix_{table}_turn", "turn", "not_before", "id", postgresql_where=text(f"state = '{waits}'")),

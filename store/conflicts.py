@@ -167,6 +167,8 @@ def present(connection: Connection, wanted: Correction) -> dict[str, tuple[Study
 
 def note_filed(connection: Connection, rows: Sequence[InstanceRow]) -> None:
     """Close what waited of these bytes, which are instances now; what else waits under their UIDs is beside them."""
+    if not rows:
+        return
     filed = {row["sop_uid"]: row for row in rows}
     columns = (conflicts.c.id, conflicts.c.sop_uid, conflicts.c.digest)
     query = select(*columns).where(conflicts.c.sop_uid == func.any(list(filed))).order_by(conflicts.c.id)

@@ -191,6 +191,21 @@ def studies_without(connection: Connection, destination: str) -> list[StudyId]:
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
+def studies_forgotten_without(connection: Connection, destination: str) -> list[StudyId]:
+    """The studies with results that went with a forgotten destination and were never planned for this one."""
+    other = deliveries.alias()
+    planned = exists().where(other.c.job_id == deliveries.c.job_id, other.c.destination == destination)
+    counts = exists().where(jobs.c.id == deliveries.c.job_id, jobs.c.withdrawn_at.is_(None))
+    found = select(deliveries.c.study_id).where(deliveries.c.forgotten, counts, ~planned).distinct()
+    return [StudyId(one) for one in connection.execute(found).scalars()]
+
+
+def planned_for(connection: Connection, item: Job | Summary) -> dict[str, bool]:
+    """The destinations that results were planned for, each with whether it was forgotten meanwhile."""
+    rows = connection.execute(select(deliveries.c.destination, deliveries.c.forgotten).where(of(deliveries, item)))
+    return {row.destination: row.forgotten for row in rows}
+
+
 def without_objects(connection: Connection, item: Job | Summary) -> list[Delivery]:
     """What ended, of the deliveries of a job or an impression, with no object that was to go.
 

@@ -24,9 +24,10 @@ _CHANCE, _CALLS = secrets.token_hex(4), itertools.count()
 _SWEPT = ".swept"  # as old as the last sweep's beginning
 
 
-def draft_of(target: Path) -> Path:
-    """A name beside `target` that no other process has, on whatever host, and no other call."""
-    return target.parent / f".{target.name}.{_HOST}.{os.getpid()}.{_CHANCE}{next(_CALLS):x}"
+def draft_of(target: str) -> str:
+    """A path beside `target` that no other process has, on whatever host, and no other call."""
+    folder, _, name = target.rpartition("/")
+    return f"{folder}/.{name}.{_HOST}.{os.getpid()}.{_CHANCE}{next(_CALLS):x}"
 
 
 def sweep(root: Path, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -37,7 +38,7 @@ def sweep(root: Path, stopped: Callable[[], bool] = lambda: False) -> int:
     """
     removed = 0
     try:
-        begun = draft_of(root / _SWEPT)
+        begun = Path(draft_of(str(root / _SWEPT)))
         begun.touch()
         now, since = begun.stat().st_mtime, _last_sweep(root) - 2 * _ABANDONED
         for folder in _folders(root, since):

@@ -14,6 +14,7 @@ from store.tables import inbox, offsets
 
 _APPEND = f"{SCHEMA}.append_to_trail(bigint[], text[], bytea[])"
 _TRACE = f"{SCHEMA}.hosts_of_study(text)"
+_COMPARE = f"{SCHEMA}.earlier_studies(uuid)"
 _VERSION = f"{SCHEMA}.alembic_version"
 _BY_READER = (offsets.name, inbox.name)
 
@@ -124,6 +125,8 @@ def _to_give(process: str, given: _Held, told: _Held) -> Iterator[str]:
         yield f"GRANT EXECUTE ON FUNCTION {_APPEND} TO {role}"
     if part.traces:
         yield f"GRANT EXECUTE ON FUNCTION {_TRACE} TO {role}"
+    if part.compares:
+        yield f"GRANT EXECUTE ON FUNCTION {_COMPARE} TO {role}"
     if _of(role, given) == _of(role, told):
         return
     yield f"GRANT SELECT ON {_VERSION} TO {role}"

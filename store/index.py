@@ -7,11 +7,27 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Select,
+    SQLColumnExpression,
+    Table,
+    Text,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.identity import ConflictEnd
 from domain.ids import StudyId, new_id
+from store.arrays import as_arrays, from_arrays
 from store.copying import copy
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, QuarantineRow, SeriesRow
 from store.leases import NOW
@@ -44,6 +60,15 @@ class Known:
     identity: Sequence[str] | None
 
 
+@dataclass(frozen=True)
+class Met:
+    """What is known of SOP Instance UIDs: instances, UID and digest of what a person set aside, those in conflict."""
+
+    known: dict[str, Known]
+    set_aside: set[tuple[str, str]]
+    in_conflict: set[str]
+
+
 def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bool:
     """Whether the indexer has not handled this record before; marks it as handled."""
     row = {"reader": "index", "event_id": event_id, "handled_at": now}
@@ -51,13 +76,38 @@ def first_time(connection: Connection, event_id: uuid.UUID, now: datetime) -> bo
     return connection.execute(statement).one_or_none() is not None
 
 
+# What each batch asks: built once, for to build a statement takes longer than to send it.
+_OPEN_ASSOCIATIONS = (
+    from_arrays(associations, *AssociationRow.__annotations__).on_conflict_do_nothing().returning(associations.c.id)
+)
+_MAKE_SERIES = from_arrays(series, "id", *SeriesRow.__annotations__).on_conflict_do_nothing()
+_SERIES = select(series.c.id, series.c.study_id, series.c.series_uid).where(
+    series.c.study_id == func.any(bindparam("studies")), series.c.series_uid == func.any(bindparam("uids"))
+)
+_LINK = from_arrays(study_associations, "study_id", "association_id", "last_sequence")
+_LINK = _LINK.on_conflict_do_update(
+    index_elements=["study_id", "association_id"],
+    set_={"last_sequence": func.greatest(study_associations.c.last_sequence, _LINK.excluded.last_sequence)},
+)
+
+
+def _met(table: Table, *more: SQLColumnExpression[object]) -> Select[*tuple[object, ...]]:
+    columns = (literal(table.name).label("table"), table.c.sop_uid, table.c.digest, *more)
+    return select(*columns).where(table.c.sop_uid == func.any(bindparam("uids", type_=ARRAY(Text))))
+
+
+_NOTHING = null().label("study_id"), null().label("identity")
+# In one question what would be three: each costs more than all rows that it finds.
+_MET = union_all(
+    _met(instances, instances.c.study_id, instances.c.identity),
+    _met(quarantine, *_NOTHING).where(quarantine.c.set_aside),
+    _met(conflicts, *_NOTHING),
+)
+
+
 def open_associations(connection: Connection, rows: Sequence[AssociationRow]) -> set[uuid.UUID]:
     """Note associations; a second time changes nothing. Those that were not noted before."""
-    new: set[uuid.UUID] = set()
-    for some in _in_parts(rows):
-        made = upsert(associations).values(some).on_conflict_do_nothing().returning(associations.c.id)
-        new.update(connection.scalars(made))
-    return new
+    return set(connection.scalars(_OPEN_ASSOCIATIONS, as_arrays(rows)))
 
 
 def close_association(connection: Connection, association: uuid.UUID, outcome: str) -> bool:
@@ -70,35 +120,29 @@ def close_association(connection: Connection, association: uuid.UUID, outcome: s
     return connection.execute(statement).rowcount > 0
 
 
-def known_instances(connection: Connection, sop_uids: Collection[str]) -> dict[str, Known]:
-    """Those of `sop_uids` that the index has."""
-    columns = (instances.c.sop_uid, instances.c.study_id, instances.c.digest, instances.c.identity)
-    found = connection.execute(select(*columns).where(instances.c.sop_uid == func.any(list(sop_uids))))
-    return {row.sop_uid: Known(row.study_id, row.digest, row.identity) for row in found}
-
-
-def set_aside(connection: Connection, sop_uids: Collection[str]) -> set[tuple[str, str]]:
-    """UID and digest of those that a person set aside."""
-    found = select(*_KEPT_AS).where(quarantine.c.sop_uid == func.any(list(sop_uids)), quarantine.c.set_aside)
-    return {(row.sop_uid, row.digest) for row in connection.execute(found)}
+def met(connection: Connection, sop_uids: Collection[str]) -> Met:
+    """What is known of `sop_uids`."""
+    found = Met({}, set(), set())
+    for row in connection.execute(_MET, {"uids": list(sop_uids)}):
+        if row.table == instances.name:
+            found.known[row.sop_uid] = Known(row.study_id, row.digest, row.identity)
+        elif row.table == quarantine.name:
+            found.set_aside.add((row.sop_uid, row.digest))
+        else:
+            found.in_conflict.add(row.sop_uid)
+    return found
 
 
 def file_series(connection: Connection, rows: Sequence[SeriesRow]) -> dict[tuple[uuid.UUID, str], uuid.UUID]:
     """The internal ids of these series by study and UID; those that are new are made."""
-    for some in _in_parts(rows):
-        made = [{**row, "id": new_id()} for row in some]
-        connection.execute(upsert(series).values(made).on_conflict_do_nothing())
-    found = connection.execute(
-        select(series.c.id, series.c.study_id, series.c.series_uid).where(
-            series.c.study_id == func.any([row["study_id"] for row in rows]),
-            series.c.series_uid == func.any([row["series_uid"] for row in rows]),
-        )
-    )
+    given = as_arrays(rows)
+    connection.execute(_MAKE_SERIES, {**given, "id": [new_id() for _ in rows]})
+    found = connection.execute(_SERIES, {"studies": given["study_id"], "uids": given["series_uid"]})
     return {(row.study_id, row.series_uid): row.id for row in found}
 
 
 def file_instances(connection: Connection, rows: Sequence[InstanceRow]) -> None:
-    """Add instances that `known_instances` did not know."""
+    """Add instances that are not known."""
     # In one order, so that batches of two hosts that bring the same UIDs wait for each other and no more.
     copy(connection, instances, sorted(rows, key=itemgetter("sop_uid")))
 
@@ -109,12 +153,8 @@ def link_associations(connection: Connection, last: Mapping[tuple[uuid.UUID, uui
         {"study_id": study, "association_id": association, "last_sequence": number}
         for (study, association), number in sorted(last.items())
     ]
-    for some in _in_parts(rows):
-        link = upsert(study_associations).values(some)
-        newest = func.greatest(study_associations.c.last_sequence, link.excluded.last_sequence)
-        connection.execute(
-            link.on_conflict_do_update(index_elements=["study_id", "association_id"], set_={"last_sequence": newest})
-        )
+    if rows:
+        connection.execute(_LINK, as_arrays(rows))
 
 
 def file_conflict(connection: Connection, row: ConflictRow) -> bool:

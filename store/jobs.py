@@ -4,15 +4,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
-from domain.findings import Findings
 from domain.ids import JobId, StudyId
 from domain.states import JOB, JobEvent, JobState, StudyState
 from store.leases import Condition, LeaseTable
 from store.locks import locked_in_order
 from store.tables import decisions, instances, jobs, studies
+
+if TYPE_CHECKING:
+    from domain.findings import Findings
 
 # Wakes the workers.
 JOBS_CHANNEL = "dicom_node_jobs"
@@ -60,7 +63,7 @@ class Job:
     attempts: int
     requested_at: datetime
     finished_at: datetime | None
-    findings: Findings | None
+    findings: "Findings | None"
     inputs: dict[str, str]
     input_set: str
     images: dict[str, list[str]]
@@ -207,6 +210,8 @@ def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revi
 
 
 def _job(row: Row[*tuple[object, ...]]) -> Job:
+    from domain.findings import Findings  # noqa: PLC0415 - a list of studies reads no job
+
     fields = {name: getattr(row, name) for name in Job.__dataclass_fields__}
     findings = None if row.findings is None else Findings.from_json(row.findings)
     return Job(**{**fields, "state": JobState(row.state), "findings": findings})

@@ -20,6 +20,7 @@ Buffer = bytes | bytearray | memoryview
 
 # Keys of more parts have a folder of their study's own, which would be left with nothing in it.
 _OF_STUDY = 3
+_NO_PARTS = frozenset(("", ".", ".."))  # of a key
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -59,7 +60,7 @@ class DirectoryStore:
         self._descriptors: tuple[int, ...] = ()
 
     def put(self, key: str, parts: Iterable[Buffer]) -> None:
-        target = self.path(key)
+        target = self._place(key)
         self._open()
         # Another process, on another host too where the folder is shared, may write the same object at this moment.
         draft = draft_of(target)
@@ -67,10 +68,10 @@ class DirectoryStore:
             with _created(draft) as file:
                 for part in parts:
                     _write_all(file.fileno(), part)
-            draft.replace(target)
+            os.replace(draft, target)  # noqa: PTH105 - a Path of each costs more than the call
         except BaseException as error:
             with suppress(OSError):
-                draft.unlink(missing_ok=True)
+                Path(draft).unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise Retryable(f"object store: {error.strerror} while writing under {self._root}") from error
             raise
@@ -84,10 +85,7 @@ class DirectoryStore:
             raise Retryable(f"object store: {error.strerror} while reading {key}") from error
 
     def path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not key or any(part in ("", ".", "..") for part in parts):
-            raise Permanent(f"{key!r} is not a key")
-        return self._root.joinpath(*parts)
+        return Path(self._place(key))
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -111,6 +109,11 @@ class DirectoryStore:
             if _LIBC.syncfs(descriptor):
                 raise Retryable(f"object store: {os.strerror(ctypes.get_errno())} while syncing {self._root}")
 
+    def _place(self, key: str) -> str:
+        if not _NO_PARTS.isdisjoint(key.split("/")):
+            raise Permanent(f"{key!r} is not a key")
+        return f"{self._root}/{key}"
+
     def _open(self) -> tuple[int, ...]:
         """A descriptor for good of each file system: the kernel reports a failed write-back to those open at the time.
 
@@ -128,12 +131,12 @@ class DirectoryStore:
         return self._descriptors
 
 
-def _created(path: Path) -> FileIO:
+def _created(path: str) -> FileIO:
     """The new file at `path`, in a folder that is made where it is missing: one system call for all but the first."""
     try:
         return FileIO(path, "wb")
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         return FileIO(path, "wb")
 
 

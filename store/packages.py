@@ -6,9 +6,10 @@ Result UIDs and readers know a model by name and version, so that another packag
 import re
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.vocabulary import Vocabulary
 from store.leases import NOW
 from store.tables import model_packages
 
@@ -39,6 +40,20 @@ def changed(connection: Connection, packages: Mapping[Release, str]) -> set[Rele
 
 def _differ(known: Mapping[Release, str], packages: Mapping[Release, str]) -> set[Release]:
     return {release for release, digest in packages.items() if known.get(release, digest) != digest}
+
+
+def keep_words(connection: Connection, words: Mapping[str, Vocabulary]) -> None:
+    """Keep what packages call things, each by its digest: what they found is told in it when they are gone."""
+    for digest, of_package in sorted(words.items()):
+        unsaid = (model_packages.c.digest == digest, model_packages.c.words.is_(None))
+        connection.execute(update(model_packages).where(*unsaid).values(words=of_package.to_json()))
+
+
+def words_of(connection: Connection, digests: Iterable[str]) -> dict[str, Vocabulary]:
+    """What the packages of these digests call things, of those of which that is known."""
+    known = (model_packages.c.digest.in_(list(digests)), model_packages.c.words.is_not(None))
+    found = connection.execute(select(model_packages.c.digest, model_packages.c.words).where(*known))
+    return {row.digest: Vocabulary.from_json(row.words) for row in found}
 
 
 def newer(connection: Connection, releases: Iterable[Release]) -> dict[Release, str]:

@@ -7,17 +7,18 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select, update
 
-from domain.identity import ACCESSION, disagreeing, of_patient
+from domain.identity import OF_A_STUDY, disagreeing, of_patient
 from domain.ids import StudyId
 from domain.records import PatientGroup
 from store.locks import locked
 from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies
 
-# The marks that say who the patient is: what was ordered parts nobody's images.
+# The marks that say who the patient is: what was ordered, and when it was done, parts nobody's images.
+_OF_NOBODY = ", ".join(f"'{one}:'" for one in OF_A_STUDY)
 _WHO: ColumnElement[Sequence[str] | None] = literal_column(
     "(SELECT array_agg(mark ORDER BY mark) FROM unnest(instances.identity) mark "
-    f"WHERE NOT starts_with(mark, '{ACCESSION}:'))"
+    f"WHERE NOT mark ^@ ANY (ARRAY[{_OF_NOBODY}]))"
 ).label("who")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, true, update
+from sqlalchemy import Connection, Row, and_, exists, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, SummaryId, new_id
@@ -15,7 +15,7 @@ from store.deliveries import Delivery
 from store.jobs import Job
 from store.leases import NOW, Condition, LeaseTable
 from store.locks import locked_in_order
-from store.results import Result, as_result, of
+from store.results import IS_OUT, Result, as_result, of
 from store.summaries import Summary
 from store.tables import deliveries, delivery_objects, jobs, rejections, results, summaries
 
@@ -36,11 +36,6 @@ REJECTIONS = LeaseTable(
 
 # A note is sent when it is written.
 IS_WRITTEN: Condition = rejections.c.object_key != ""
-
-# What is stored there, and what was sent without an answer: it may be there.
-IS_OUT: Condition = or_(
-    delivery_objects.c.stored, and_(delivery_objects.c.at.is_not(None), delivery_objects.c.status.is_(None))
-)
 
 
 _ENDED_BADLY = (DeliveryState.FAILED, DeliveryState.REFUSED)

@@ -16,10 +16,18 @@ from domain.profiles import (
     ResultKind,
 )
 from domain.records import ResultRecord
+from domain.states import DeliveryState
 from store.jobs import Job
 from store.jobs import get as get_job
+from store.leases import Condition
 from store.summaries import Summary
-from store.tables import jobs, results
+from store.tables import deliveries, delivery_objects, jobs, results, summaries
+
+_ON_ITS_WAY = (DeliveryState.PENDING, DeliveryState.SENDING)
+# What is stored at a destination, and what was sent without an answer: it may be there.
+IS_OUT: Condition = or_(
+    delivery_objects.c.stored, and_(delivery_objects.c.at.is_not(None), delivery_objects.c.status.is_(None))
+)
 
 # What rows of before docs/decisions/0017 call the segmentation that a report refers to.
 _NAMED_BEFORE: Mapping[str, str] = {
@@ -90,17 +98,45 @@ def number(connection: Connection, job: Job) -> int:
     return given
 
 
-def predecessor(connection: Connection, job: Job, number: int) -> Job | None:
-    """The run of the same model on the same study whose results those with this number follow."""
-    earlier = (
-        select(jobs.c.id)
-        .join(results, results.c.job_id == jobs.c.id)
-        .where(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.result_number < number)
-        .order_by(jobs.c.result_number.desc())
-        .limit(1)
-    )
-    found = connection.execute(earlier).scalar_one_or_none()
-    return get_job(connection, found) if found else None
+def earlier(connection: Connection, job: Job, number: int) -> list[Job]:
+    """The runs of the same model on the same study whose results have a lower number, the newest first."""
+    written = exists().where(results.c.job_id == jobs.c.id)
+    same = and_(jobs.c.study_id == job.study_id, jobs.c.model == job.model, jobs.c.result_number < number, written)
+    found = connection.execute(select(jobs.c.id).where(same).order_by(jobs.c.result_number.desc())).scalars().all()
+    return [get_job(connection, one) for one in found]
+
+
+def given_out(connection: Connection, item: Job | Summary) -> list[Result]:
+    """The objects of a run, or of an impression, that are or may be at a destination, or are on their way to one.
+
+    All of them while it is not known yet where they go, and where a node has no destination.
+    """
+    every = results_of(connection, item)
+    its_own = of(deliveries, item)
+    planned = connection.execute(select(deliveries.c.state, deliveries.c.planned_at).where(its_own)).all()
+    if not planned or any(one.planned_at is None and one.state in _ON_ITS_WAY for one in planned):
+        return every
+    joined = select(delivery_objects.c.sop_uid).join(deliveries, deliveries.c.id == delivery_objects.c.delivery_id)
+    goes = and_(deliveries.c.state.in_(_ON_ITS_WAY), ~delivery_objects.c.dropped)
+    out = set(connection.execute(joined.where(its_own, or_(IS_OUT, goes))).scalars())
+    return [one for one in every if one.sop_uid in out]
+
+
+def follows(connection: Connection, item: Job | Summary) -> frozenset[str] | None:
+    """The UIDs of the results that those of this run, or impression, follow; None where that is not decided yet."""
+    table = _table(item)
+    kept = connection.scalar(select(table.c.follows).where(table.c.id == item.id))
+    return None if kept is None else frozenset(kept)
+
+
+def keep_follows(connection: Connection, item: Job | Summary, uids: Sequence[str]) -> None:
+    """Keep which results those of this run, or impression, follow."""
+    table = _table(item)
+    connection.execute(update(table).where(table.c.id == item.id).values(follows=sorted(uids)))
+
+
+def _table(item: Job | Summary) -> Table:
+    return jobs if isinstance(item, Job) else summaries
 
 
 def newer_exist(connection: Connection, job: Job) -> bool:

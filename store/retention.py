@@ -32,6 +32,7 @@ from store.tables import (
     summaries,
 )
 
+_KEEP = text("SELECT pg_advisory_xact_lock_shared(:key)")
 _FILES_LOCK = 0x66696C65  # "file": shared by who writes a file before its row, taken whole by who removes files
 _BACKUP_LOCK = 0x6B656570  # "keep": shared by backups; what goes waits until they are through
 _TOGETHER = 500  # files that go while nobody writes one
@@ -209,7 +210,7 @@ def writing(database: Database) -> Iterator[None]:
 
 def keep_files(connection: Connection) -> None:
     """Until this transaction ends no file is removed."""
-    connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _FILES_LOCK})
+    connection.execute(_KEEP, {"key": _FILES_LOCK})
 
 
 @contextmanager

@@ -67,13 +67,14 @@ class Part:
     """What one process may do. `reads_as` are the readers of the outbox whose place and marks are its own to write.
 
     None stands for every reader. `appends` says that it may append to the trail, `traces` that it may ask there which
-    hosts brought a study.
+    hosts brought a study, `compares` which studies are earlier ones of the same patient (migration 0024).
     """
 
     rights: tuple[Right, ...]
     reads_as: tuple[str, ...] | None = ()
     appends: bool = True
     traces: bool = False
+    compares: bool = False
 
 
 def generated(table: Table) -> tuple[str, ...]:
@@ -192,7 +193,7 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "closed_at"),
         _read_but(instances, "identity"),
         _change(studies, "revision", "turn"),
         _add(decisions),
@@ -213,6 +214,7 @@ WORK = Part(
     (
         _LINK,
         *_PACKAGES,
+        _change(model_packages, "words"),
         _read(jobs),
         _change(jobs, *_LEASED, "findings", "finished_at"),
         _read(decisions, "study_id", "revision"),
@@ -229,7 +231,8 @@ WORK = Part(
     )
 )
 
-# Of an image it reads the body part and the age, and it locks no study: nothing waits for what it does.
+# Of an image it reads the body part and the age, and of whom studies are nothing but which are earlier ones of the same
+# patient. It locks no study: nothing waits for what it does.
 SUMMARISE = Part(
     (
         _LINK,
@@ -243,8 +246,10 @@ SUMMARISE = Part(
         _read(series, "id", "modality"),
         _read(instances, "study_id", "series_id", "body_part", "age"),
         _read(studies, "id", "state", "revision", "two_patients"),
+        _read(model_packages),
         _add(outbox),
-    )
+    ),
+    compares=True,
 )
 
 WRITE = Part(
@@ -252,12 +257,13 @@ WRITE = Part(
         _LINK,
         *_CONSUMES,
         *_read_all(jobs, summaries, results, deliveries, delivery_objects, rejections, destinations_seen),
-        _change(jobs, "result_number"),
+        _change(jobs, "result_number", "follows"),
+        _change(summaries, "follows"),
         _add(results),
         _change(results, "removed_at"),
         _change(rejections, "sop_uid", "transfer_syntax", "object_key", "reason"),
         _FILES,
-        _read(studies, "id", "study_uid", "state", "revision"),
+        _read(studies, "id", "study_uid", "state", "revision", "images_removed"),
     ),
     reads_as=("results",),
 )

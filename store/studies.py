@@ -5,20 +5,41 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, func, literal, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import insert as upsert
 
-from domain.identity import ACCESSION, disagreeing
+from domain.identity import OF_A_STUDY, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store.arrays import from_arrays
 from store.leases import NOW
 from store.locks import locked, locked_in_order
 from store.tables import associations, instances, studies, study_associations
 
+# Whose work is whose, to take turns by (domain.turns): the address, and of the names that are called from there one of
+# so many lines each. A name is free to choose and an address is not, so that no host takes more turns than that; those
+# behind a gateway or a forwarding archive do not all stand in one line. (McKenney, "Stochastic Fairness Queueing",
+# INFOCOM 1990, within an address.)
+LINES = 8
+_SENDER = f"a.address || ' ' || get_byte(sha256(convert_to(a.calling_ae, 'UTF8')), 0) % {LINES}"
+
 # An association holds the study that it brought something of last, for as long as it is open: more may come.
 _OPEN = text(
-    """
+    f"""
     SELECT s.id, s.study_uid, s.state, s.revision, s.last_received,
            cardinality(s.unsynced) > 0 AS unsynced, s.named, s.same_patient, s.two_patients,
            max(a.closed_at) AS last_closed,
@@ -26,7 +47,7 @@ _OPEN = text(
                SELECT FROM dicom_node.study_associations later
                WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence
            )), false) AS held,
-           coalesce((array_agg(a.calling_ae ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
+           coalesce((array_agg({_SENDER} ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
            ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
@@ -76,8 +97,8 @@ class OpenStudy(StudyRow):
 
     `held` says that an open association brought something of it last, `synced` that a loss of power takes none of its
     objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
-    of it, and the last close of an association that brought one, by the database's clock. `sender` is the AE title of
-    who brought something of it last; `turn` is when it is its turn, where it would be complete and waits for others.
+    of it, and the last close of an association that brought one, by the database's clock. `sender` is whose
+    work it is, as in `sender_of`; `turn` is when it is its turn, where it would be complete and waits for others.
     """
 
     held: bool
@@ -101,21 +122,8 @@ class Received:
 def lock_or_make(connection: Connection, uids: Collection[str], now: datetime) -> dict[str, StudyRow]:
     """The studies with these Study Instance UIDs, made where they are new, locked in one order."""
     wanted = sorted(uids)
-    fresh = [
-        {
-            "id": new_id(),
-            "study_uid": uid,
-            "state": StudyState.RECEIVING,
-            "reason": "its first instance came",
-            "since": now,
-            "first_received": NOW,
-            "last_received": NOW,
-        }
-        for uid in wanted
-    ]
-    connection.execute(upsert(studies).values(fresh).on_conflict_do_nothing())
-    known = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(wanted)), studies)
-    return {row.study_uid: _study(row) for row in connection.execute(known)}
+    connection.execute(_MAKE, {"id": [new_id() for _ in wanted], "study_uid": wanted, "now": now})
+    return {row.study_uid: _study(row) for row in connection.execute(_LOCK_BY_UID, {"uids": wanted})}
 
 
 def lock(connection: Connection, ids: Collection[StudyId]) -> dict[StudyId, StudyRow]:
@@ -132,14 +140,9 @@ def note_received(
     The spool `unsynced_by` holds them back until its `note_synced`: a row now names an object that a loss of power
     could take.
     """
-    statement = update(studies).where(studies.c.id == bindparam("study"))
-    values: dict[str, object] = {"state": bindparam("new_state"), "reason": bindparam("new_reason")}
-    values |= {"since": now, "last_received": NOW}
-    if unsynced_by is not None:
-        held = studies.c.unsynced
-        values["unsynced"] = case((_holds(unsynced_by), held), else_=func.array_append(held, unsynced_by))
-    values |= {"named": bindparam("marks"), "two_patients": bindparam("two")}
-    connection.execute(statement.values(values), [_received(one) for one in received])
+    same = {"now": now} if unsynced_by is None else {"now": now, "spool": unsynced_by}
+    rows = [{**_received(one), **same} for one in received]
+    connection.execute(_RECEIVED if unsynced_by is None else _RECEIVED_UNSYNCED, rows if len(rows) > 1 else rows[0])
 
 
 def _received(one: Received) -> dict[str, object]:
@@ -161,10 +164,11 @@ def patient_of(connection: Connection, study: StudyRow) -> Patient:
     return patient(connection.execute(marks).scalars().all(), study.patient.same)
 
 
-def without_accession(connection: Connection) -> list[StudyId]:
-    """The studies of which no digest of an Accession Number is known, the newest first."""
-    named = func.array_to_string(studies.c.named, "\n").contains(f"{ACCESSION}:")
-    found = select(studies.c.id).where(~named).order_by(studies.c.last_received.desc())
+def lacking_marks(connection: Connection) -> list[StudyId]:
+    """The studies of which the Accession Number's digest or the day is not known, the newest first."""
+    named = func.array_to_string(studies.c.named, "\n")
+    every = and_(*(named.contains(f"{one}:") for one in OF_A_STUDY))
+    found = select(studies.c.id).where(~every).order_by(studies.c.last_received.desc())
     return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
@@ -192,7 +196,7 @@ def names_two_patients(connection: Connection, study: StudyId) -> bool:
 
 def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | None) -> None:
     """Hold these studies, None: all, back no longer; what rows name of this spool's survives a loss of power."""
-    held_back = select(studies.c.id).where(_holds(spool))
+    held_back = select(studies.c.id).where(_holds(literal(spool)))
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
@@ -201,12 +205,12 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
 
 def held_by(connection: Connection, spool: str) -> list[StudyId]:
     """The studies that a spool holds back, locked."""
-    held = locked_in_order(select(studies.c.id).where(_holds(spool)), studies)
+    held = locked_in_order(select(studies.c.id).where(_holds(literal(spool))), studies)
     return [StudyId(row) for row in connection.execute(held).scalars()]
 
 
-def _holds(spool: str) -> ColumnElement[bool]:
-    return literal(spool) == func.any(studies.c.unsynced)
+def _holds(spool: ColumnElement[str]) -> ColumnElement[bool]:
+    return spool == func.any(studies.c.unsynced)
 
 
 def open_studies(connection: Connection) -> Sequence[OpenStudy]:
@@ -238,10 +242,11 @@ def places_in_line(connection: Connection, ids: Collection[StudyId]) -> Mapping[
 
 
 def sender_of(study: StudyId) -> ColumnElement[str]:
-    """The AE title of who brought something of a study last, in a statement; "" where that is not known any more."""
-    brought = study_associations.join(associations, associations.c.id == study_associations.c.association_id)
-    last = select(associations.c.calling_ae).select_from(brought).where(study_associations.c.study_id == study)
-    newest = last.order_by(associations.c.closed_at.desc().nulls_first()).limit(1)
+    """The line of who brought something of a study last, in a statement; "" where that is not known any more."""
+    a = associations.alias("a")
+    brought = study_associations.join(a, a.c.id == study_associations.c.association_id)
+    last = select(literal_column(_SENDER, Text)).select_from(brought).where(study_associations.c.study_id == study)
+    newest = last.order_by(a.c.closed_at.desc().nulls_first()).limit(1)
     return func.coalesce(newest.scalar_subquery(), "")
 
 
@@ -337,6 +342,37 @@ _AnyRow: TypeAlias = Any
 _STUDY = (
     *(studies.c.id, studies.c.study_uid, studies.c.state, studies.c.revision),
     *(studies.c.named, studies.c.same_patient, studies.c.two_patients),
+)
+
+
+# What each batch of the index asks: built once, for to build a statement takes longer than to send it.
+_MAKE = from_arrays(
+    studies,
+    *("id", "study_uid"),
+    state=literal(StudyState.RECEIVING.value),
+    reason=literal("its first instance came"),
+    since=bindparam("now", type_=studies.c.since.type),
+    first_received=NOW,
+    last_received=NOW,
+).on_conflict_do_nothing()
+_LOCK_BY_UID = locked_in_order(select(*_STUDY).where(studies.c.study_uid == func.any(bindparam("uids"))), studies)
+_RECEIVED = (
+    update(studies)
+    .where(studies.c.id == bindparam("study"))
+    .values(
+        state=bindparam("new_state"),
+        reason=bindparam("new_reason"),
+        since=bindparam("now"),
+        last_received=NOW,
+        named=bindparam("marks"),
+        two_patients=bindparam("two"),
+    )
+)
+_RECEIVED_UNSYNCED = _RECEIVED.values(
+    unsynced=case(
+        (_holds(bindparam("spool", type_=Text)), studies.c.unsynced),
+        else_=func.array_append(studies.c.unsynced, bindparam("spool", type_=Text)),
+    )
 )
 
 

@@ -3,15 +3,18 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, SummaryId, new_id, set_digest
-from domain.impressions import Facts, FactSource, Impression, Part
 from domain.states import SUMMARY, StudyState, SummaryEvent, SummaryState
 from store.leases import NOW, Condition, LeaseTable
 from store.tables import decisions, jobs, results, studies, summaries
+
+if TYPE_CHECKING:
+    from domain.impressions import Facts, FactSource, Impression
 
 # Wakes whoever writes impressions.
 SUMMARIES_CHANNEL = "dicom_node_summaries"
@@ -65,10 +68,10 @@ class Summary:
     since: datetime
     requested_at: datetime
     attempts: int
-    facts: Facts | None
-    sources: tuple[FactSource, ...]
+    facts: "Facts | None"
+    sources: "tuple[FactSource, ...]"
     runs: tuple[JobId, ...]
-    impression: Impression | None
+    impression: "Impression | None"
     asked: tuple[str, ...]
     finished_at: datetime | None
     withdrawn_at: datetime | None
@@ -188,13 +191,12 @@ def find(connection: Connection, summary: uuid.UUID) -> Summary | None:
     return None if row is None else _summary(row)
 
 
-def predecessor(connection: Connection, one: Summary) -> Summary | None:
-    """The impression of the study whose results those of this one follow."""
+def earlier(connection: Connection, one: Summary) -> list[Summary]:
+    """The impressions of the study before this one that were written, the newest first."""
     written = exists(results.c.sop_uid).where(results.c.summary_id == summaries.c.id)
-    earlier = and_(summaries.c.study_id == one.study_id, summaries.c.number < one.number, written)
-    found = connection.execute(select(summaries).where(earlier).order_by(summaries.c.number.desc()).limit(1))
-    row = found.one_or_none()
-    return None if row is None else _summary(row)
+    before = and_(summaries.c.study_id == one.study_id, summaries.c.number < one.number, written)
+    found = connection.execute(select(summaries).where(before).order_by(summaries.c.number.desc()))
+    return [_summary(row) for row in found]
 
 
 def newer_exist(connection: Connection, one: Summary) -> bool:
@@ -217,6 +219,8 @@ def _of_study(connection: Connection, study: StudyId) -> list[Summary]:
 
 
 def _summary(row: Row[*tuple[object, ...]]) -> Summary:
+    from domain.impressions import Facts, Impression  # noqa: PLC0415 - a list of studies reads no impression
+
     fields = {name: getattr(row, name) for name in Summary.__dataclass_fields__}
     read: dict[str, object] = {
         "state": SummaryState(row.state),
@@ -229,5 +233,7 @@ def _summary(row: Row[*tuple[object, ...]]) -> Summary:
     return Summary(**{**fields, **read})
 
 
-def _source(fact: str, job: str, part: str, index: int) -> FactSource:
+def _source(fact: str, job: str, part: str, index: int) -> "FactSource":
+    from domain.impressions import FactSource, Part  # noqa: PLC0415 - as above
+
     return FactSource(fact, JobId(uuid.UUID(job)), Part(part), index)

@@ -250,6 +250,7 @@ jobs = Table(
     Column("withdrawn_for", Text, nullable=False, server_default=""),  # why, in the words of who did
     Column("withdrawn_by", Text, nullable=False, server_default=""),  # who; empty where the node did
     moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
+    Column("follows", ARRAY(Text)),  # UIDs of the results that its own follow; null until they are written
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
     *turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
@@ -282,6 +283,7 @@ summaries = Table(
     Column("asked", JSONB(none_as_null=True)),  # what language models were told of it, byte for byte
     moment("finished_at", nullable=True),
     moment("withdrawn_at", nullable=True),  # when it was taken back as wrong
+    Column("follows", ARRAY(Text)),  # as of a run's results
     *turn("summaries", "requested"),
     UniqueConstraint("study_id", "findings_set"),
     UniqueConstraint("study_id", "number"),
@@ -421,6 +423,7 @@ model_packages = Table(
     Column("version", Text, nullable=False),
     Column("digest", Text, nullable=False),  # of the package that was the first to bear this name and version
     moment("first_seen"),
+    Column("words", JSONB(none_as_null=True)),  # domain.vocabulary.Vocabulary; null until a worker has had the package
     PrimaryKeyConstraint("name", "version"),
 )
 

@@ -5,12 +5,15 @@ lock that is held until its commit. So the order of numbers is the order of comm
 seen number n will never meet a smaller one later.
 """
 
-from sqlalchemy import Connection, insert, text
+from functools import cache
+
+from sqlalchemy import Connection, TextClause, insert, text
 
 from domain.events import Event
 from store.tables import outbox
 
 _ORDER_LOCK = 0x6469636F  # "dico": any constant, as long as everybody takes the same
+_TAKE_ORDER = text("SELECT pg_advisory_xact_lock(:key)")
 EVENTS_CHANNEL = "dicom_node_events"
 EVENTS_TOPIC = "events"
 DEAD_LETTERS_TOPIC = "dead-letters"
@@ -45,7 +48,12 @@ class UnitOfWork:
             self.connection.execute(insert(outbox).inline(), self._rows)  # who announces reads nothing there
             self._channels.add(EVENTS_CHANNEL)
         for channel in sorted(self._channels):
-            self.connection.execute(text(f"NOTIFY {channel}"))
+            self.connection.execute(_notify(channel))
 
     def _take_order(self) -> None:
-        self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ORDER_LOCK})
+        self.connection.execute(_TAKE_ORDER, {"key": _ORDER_LOCK})
+
+
+@cache
+def _notify(channel: str) -> TextClause:
+    return text(f"NOTIFY {channel}")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from domain import terms
 from domain.coding import fault
 from domain.findings import Code, ModelIdentity
 from domain.impressions import Caution, Interval, ScoreBand
@@ -85,6 +86,7 @@ _DAYS = {
 _REMARKS = (
     (re.compile(r"\d+ missing slices?( of \S+)? (was|were) interpolated(, .*|; .*)?"), Caution.INTERPOLATED),
     (re.compile(r"of \d+ parts that are .+ the \d+ likeliest are listed"), Caution.NOT_ALL_LISTED),
+    (re.compile(re.escape(Caution.GENERAL_MODEL.value)), Caution.GENERAL_MODEL),
     (re.compile(r".+; the image was left out"), Caution.LEFT_OUT),
     (re.compile(r".+ was left out: .+"), Caution.LEFT_OUT),
     (re.compile(r"(.+: )?.+ (was|were) left aside: (it|each) .+"), Caution.LEFT_OUT),
@@ -98,9 +100,9 @@ def text(said: str, vocabulary: Vocabulary, *others: str) -> str:
 
 
 def is_plain(said: str) -> bool:
-    """Whether it is a few words: letters of Latin alphabets, a digit or three, commas, brackets and the like."""
+    """Whether it is a few words that name a thing: Latin letters, a digit or three, commas and the like."""
     few = sum(letter.isdigit() for letter in said) <= _MOST_DIGITS
-    return few and bool(_TEXT.fullmatch(said)) and said == said.strip()
+    return few and bool(_TEXT.fullmatch(said)) and said == said.strip() and not terms.claims(said)
 
 
 def code(said: Code | None, vocabulary: Vocabulary) -> Code | None:

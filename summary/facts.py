@@ -5,7 +5,7 @@ Nothing of a study reaches a sentence, or a language model, that does not pass t
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain import words
@@ -100,20 +100,42 @@ def _numbered(one: _Drafted, number: int) -> _Drafted:
 
 def _drafted(studied: Studied) -> Iterator[_Drafted | None]:
     """The facts of one job; None for each thing of which nothing can be said."""
-    before = _comparable(studied)
-    told = list(found(studied.findings, studied.vocabulary))
-    yield from (None for one in told if one is None)
-    for several in _grouped([one for one in told if one is not None]):
-        yield _fact(several, studied, before)
+    every = list(found(studied.findings, studied.vocabulary))
+    told = [one for one in every if one is not None]
+    pairs = _paired(told, studied)
+    yield from (None for one in every if one is None)
+    for several in _grouped(told):
+        yield _fact(several, studied, pairs.get(several[0].where))
 
 
-def _comparable(studied: Studied) -> tuple[Found, ...]:
-    """What the same version of the same model found before; another might differ where the patient does not."""
+def _paired(told: Sequence[Found], studied: Studied) -> Mapping[object, Found]:
+    """What of the earlier result is the same thing, by where it is in the findings of now.
+
+    A segment is the same one of the package. A lesion is taken for that of before where both results have one alone of
+    its kind, at the same site and side: which of several a lesion is nobody knows. Another release of a model might
+    differ where the patient does not.
+    """
     earlier = studied.earlier
-    if earlier is None or earlier.days < 0 or _of(earlier.findings.model) != _of(studied.findings.model):
-        return ()
-    told = found(earlier.findings, studied.vocabulary)
-    return tuple(one for one in told if one is not None and one.part is Part.SEGMENT)
+    if earlier is None or earlier.days < 1 or _of(earlier.findings.model) != _of(studied.findings.model):
+        return {}
+    before = [one for one in found(earlier.findings, studied.vocabulary) if one is not None]
+    segments = {one.where: one for one in before if one.part is Part.SEGMENT}
+    same = {one.where: segments[one.where] for one in told if one.where in segments}
+    if Caution.NOT_ALL_LISTED in {*_cautions(studied.findings), *_cautions(earlier.findings)}:
+        return same
+    now, then = _alone(told), _alone(before)
+    return same | {one.where: then[kind] for kind, one in now.items() if kind in then and _is_placed(one, then[kind])}
+
+
+def _alone(told: Iterable[Found]) -> Mapping[object, Found]:
+    """The lesions of which there is one alone of their kind."""
+    lesions = _by(lambda one: one.alike, (one for one in told if one.part is Part.REGION))
+    return {several[0].alike: several[0] for several in lesions if len(several) == 1}
+
+
+def _is_placed(one: Found, other: Found) -> bool:
+    known = one.site is not None and Caution.SIDE_UNKNOWN not in (*one.cautions, *other.cautions)
+    return known and one.place == other.place
 
 
 def _of(model: ModelIdentity) -> tuple[str, str, str]:
@@ -139,7 +161,7 @@ def _by(key: Callable[[Found], object], told: Iterable[Found]) -> Iterator[list[
     yield from groups.values()
 
 
-def _fact(several: tuple[Found, ...], studied: Studied, before: Sequence[Found]) -> _Drafted:
+def _fact(several: tuple[Found, ...], studied: Studied, before: Found | None) -> _Drafted:
     first, findings = several[0], studied.findings
     resolution = _resolution(findings)
     made = Fact(
@@ -180,13 +202,12 @@ def _cautions(findings: Findings) -> Iterator[Caution]:
     yield from sorted({allowed.caution(one) for one in findings.remarks}, key=list(Caution).index)
 
 
-def _changes(one: Found, studied: Studied, before: Sequence[Found]) -> Iterator[Change]:
-    """Against the same segment of before, of the whole of it; which lesion of before a lesion is nobody knows."""
+def _changes(one: Found, studied: Studied, before: Found | None) -> Iterator[Change]:
+    """Against the same thing of before, of the whole of it."""
     earlier = studied.earlier
-    then = next((other for other in before if (other.part, other.index) == (one.part, one.index)), None)
-    if earlier is None or then is None:
+    if earlier is None or before is None:
         return
-    known = {(other.name, other.derivation, other.unit): other for other in then.whole}
+    known = {(other.name, other.derivation, other.unit): other for other in before.whole}
     fine, coarse = _resolution(studied.findings), _resolution(earlier.findings)
     for now in one.whole:
         if (other := known.get((now.name, now.derivation, now.unit))) is not None:

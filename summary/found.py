@@ -37,8 +37,8 @@ _ORDER = (Presence.PRESENT, Presence.ABSENT, Presence.MEASURED)
 class Found:
     """One thing of findings: where in them it is, and what is said of it.
 
-    `measurements` are finite, their names and units allowed; `whole` are those of the whole segment, also where it has
-    no voxel and nothing of them is said.
+    `measurements` are finite, their names and units allowed; `whole` are those of the whole of it, of a segment also
+    where it has no voxel and nothing of them is said.
     """
 
     part: Part
@@ -52,6 +52,11 @@ class Found:
     whole: tuple[Measurement, ...] = ()
     probability: float | None = None
     cautions: tuple[Caution, ...] = ()
+
+    @property
+    def where(self) -> object:
+        """Where in findings it is."""
+        return self.part, self.index
 
     @property
     def alike(self) -> object:
@@ -151,6 +156,7 @@ def _region(one: Region, index: int, vocabulary: Vocabulary) -> Found | None:
     if probability is not None and not 0 <= probability <= 1:
         return None
     finding, unsided = allowed.finding(one.finding, vocabulary), sides.is_unsided(one)
+    measured = _measured(one.measurements, vocabulary)
     return Found(
         Part.REGION,
         index,
@@ -159,7 +165,8 @@ def _region(one: Region, index: int, vocabulary: Vocabulary) -> Found | None:
         Presence.PRESENT,
         allowed.code(one.site, vocabulary),
         allowed.laterality(one.laterality),
-        _measured(one.measurements, vocabulary),
+        measured,
+        tuple(measurement for measurement in measured if not measurement.part),
         probability=probability,
         cautions=(Caution.SIDE_UNKNOWN,) if unsided else (),
     )

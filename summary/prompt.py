@@ -1,6 +1,7 @@
 """What a language model is told: the facts of the allow-list, what to do with them, and why an answer was refused."""
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,11 +29,20 @@ Rules:
 
 @dataclass(frozen=True)
 class Prompt:
-    """One question: `system` and `user` are its texts, `answer` is the JSON schema that the answer has to keep to."""
+    """One question: `system` and `user` are its texts, `answer` is the JSON schema that the answer has to keep to.
+
+    `picture` is an image that it is about, as a PNG file.
+    """
 
     system: str
     user: str
     answer: dict[str, Json]
+    picture: bytes = b""
+
+    @property
+    def picture_url(self) -> str:
+        """The image in the words of an address (RFC 2397), as endpoints take it; "" without one."""
+        return f"data:image/png;base64,{b64encode(self.picture).decode('ascii')}" if self.picture else ""
 
 
 def first(facts: Facts) -> Prompt:

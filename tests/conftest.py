@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for. A server starts when the first test wants it, once for each test process."""
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -32,6 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     # Test processes share the processors: a thread of PyTorch that waits for another must not spin.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_finish() -> None:
+    """All test modules are imported now, and stay: nobody needs to look through what they brought for waste again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -12,11 +13,13 @@ from pathlib import Path
 
 from config.private import is_for_the_node
 from config.settings import Settings
+from console.cli.certificate_looks import certificates
 from console.cli.database_looks import kept
 from console.cli.door_looks import broker, health_door
 from console.cli.known_packages import faults
 from console.cli.looks import Look, Mark
 from console.cli.output import size
+from console.cli.served import former_aet
 from console.cli.service_files import DATA
 from console.cli.service_units import installed
 from domain.errors import NodeError
@@ -45,6 +48,7 @@ EXTRAS = (
     ("registration", "series of several frames of reference", False),
     ("language", "language models over HTTP", False),
     ("language-local", "language models in the process", False),
+    ("vision", "images for general models that see", False),
     ("literature", "articles of PubMed", False),
 )
 
@@ -58,6 +62,7 @@ def examine(settings: Settings) -> Iterator[Look]:
     yield from _database(settings)
     yield _identity_key(settings)
     yield from broker(settings)
+    yield from certificates(settings, time.time())
     yield from _extras()
     yield from _engines()
     yield from _walls(settings)
@@ -75,8 +80,10 @@ def _port(settings: Settings) -> Iterator[Look]:
             door.bind((host, port))
         except OSError as error:
             by = " by this node's listener" if ours else f": {error.strerror}{of_the_service(settings)}"
-            said = f"{host}:{port} is taken{by}"
-            yield Look("DICOM port", Mark.OK if ours else Mark.LACKING, said)
+            former = former_aet(settings)
+            late = f", as {former} until it is restarted: listener.aet says {settings.listener.aet}" if former else ""
+            mark = Mark.LACKING if not ours else Mark.NOTED if former else Mark.OK
+            yield Look("DICOM port", mark, f"{host}:{port} is taken{by}{late}")
             return
     yield Look("DICOM port", Mark.OK, f"{host}:{port} is free{_elsewhere(settings) if ours else ''}")
 

@@ -141,7 +141,7 @@ def settings_from(config: Path | None, **given: object) -> Settings:
 
     Keys are dotted paths with `__` for the dot (`listener__port=104`); None stands for an option that was not given.
     """
-    overrides = _absolute(_nested(given))
+    overrides = overrides_of(**given)
     try:
         return load_settings(config, overrides)
     except ConfigurationError as error:
@@ -154,7 +154,12 @@ def settings_from(config: Path | None, **given: object) -> Settings:
 
 def sources_of(config: Path | None, **given: object) -> Sources:
     """Where settings_from found each setting, for a complaint about one."""
-    return load_sound(config, _absolute(_nested(given))).sources
+    return load_sound(config, overrides_of(**given)).sources
+
+
+def overrides_of(**given: object) -> Mapping[str, object]:
+    """What was given on the command line, as settings_from takes it, nested as a file is."""
+    return _absolute(_nested(given))
 
 
 def _nested(given: Mapping[str, object]) -> dict[str, object]:

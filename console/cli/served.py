@@ -1,7 +1,8 @@
-"""Which destinations are served, as far as a command can know of it."""
+"""What the node of a data folder serves and answers to, as far as a command can know of it."""
 
 from config.settings import Settings
 from domain.errors import ConfigurationError
+from roles.reports import ask
 from roles.run_files import running
 
 
@@ -21,3 +22,11 @@ def certainly_served(settings: Settings) -> set[str]:
             "wait until it is back (dicom-node status), run this where it runs, or stop the node first"
         )
     return served(settings)
+
+
+def former_aet(settings: Settings) -> str:
+    """The AE title that the running listener answers to where the settings say another, else ""."""
+    if running(settings.data, "listen") is None:
+        return ""
+    said = ask(settings.data, "listen").aet or ""
+    return said if said != settings.listener.aet else ""

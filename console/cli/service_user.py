@@ -66,5 +66,6 @@ def _named(settings: Settings) -> Iterator[tuple[KeyPath, Path]]:
             if (file := getattr(getattr(settings, section), name)) is not None:
                 yield (section, name), file
     yield from ((("models", "trusted_keys"), one) for one in settings.models.trusted_keys)
-    for number, model in enumerate(settings.language_models):
-        yield from ((("language_models", number, "key_files"), one) for one in model.key_files)
+    for setting in ("language_models", "vision_models"):
+        for number, model in enumerate(getattr(settings, setting)):
+            yield from (((setting, number, "key_files"), one) for one in model.key_files)

@@ -7,8 +7,8 @@ from datetime import datetime
 from rich.console import RenderableType
 from rich.text import Text
 
+from console.cli.impression_state import standing
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
-from console.cli.summary_view import standing
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.pauses import Pause
@@ -26,7 +26,7 @@ from domain.records import (
     StudyRecord,
     StudySummary,
 )
-from domain.states import StudyState
+from domain.states import JobState, StudyState
 from domain.statuses import outcome
 
 _ID = 8  # characters of an internal id that people are shown; any unique beginning is accepted back
@@ -41,6 +41,7 @@ class Section:
     rows: Sequence[Sequence[object]]
 
 
+_UNDER_WAY = frozenset((JobState.REQUESTED, JobState.LEASED, JobState.RUNNING))
 _WIDE = 140  # columns of a screen on which a study has one line
 
 
@@ -90,8 +91,13 @@ def paused(one: Pause) -> str:
     return f"{one.kind} {one.said}, since {moment(one.since)}"
 
 
-def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None = None) -> Iterator[RenderableType]:
-    """Where, since when and why in the first line; then what happened, step by step, of each table `most` rows."""
+def whole_path(
+    path: StudyPath, place: Progress, now: datetime, most: int | None = None, *, summarised: bool = True
+) -> Iterator[RenderableType]:
+    """Where, since when and why in the first line; then what happened, step by step, of each table `most` rows.
+
+    `summarised` says whether the node writes impressions.
+    """
     study = path.study
     since = styled(f", since {moment(place.since)} ({ago(place.since, now)}): {place.why}", "not bold")
     yield styled(place.where, "bold").append_text(since)
@@ -101,7 +107,7 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
         yield styled(images_gone(study), "yellow")
     if path.hold:
         yield styled(f"held since {moment(path.hold.since)} by {path.hold.held_by}: {path.hold.reason}", "yellow")
-    if said := _impression(path):
+    if said := _impression(path, summarised):
         yield styled(said)
     if path.unreadable:
         yield styled(f"{path.unreadable} of {path.unreadable + path.whole} instances unreadable", "red")
@@ -116,12 +122,15 @@ def whole_path(path: StudyPath, place: Progress, now: datetime, most: int | None
             yield from [and_more(more, "--all")] if more else []
 
 
-def _impression(path: StudyPath) -> str:
-    """Where the study's impression stands, "" where none was asked for."""
-    if path.impression is None:
-        return ""
-    own = [one for one in path.deliveries if one.summary_id == path.impression.id]
-    return "; ".join([standing(path.impression), *(f"{one.state} at {one.destination}" for one in own)])
+def _impression(path: StudyPath, summarised: bool) -> str:
+    """Where the study's impression stands, and whether another is to come; "" where neither is known."""
+    one = path.impression
+    own = [each for each in path.deliveries if one and each.summary_id == one.id]
+    stands = [standing(one), *(f"{each.state} at {each.destination}" for each in own)] if one else []
+    present = [each.state for each in path.jobs if each.revision == path.study.revision]
+    if summarised and _UNDER_WAY.intersection(present):
+        stands.append(f"{'another' if one else 'an'} impression is written when its models have ended")
+    return "; ".join(stands)
 
 
 def _corrections(path: StudyPath) -> Iterator[Text]:

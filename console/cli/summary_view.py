@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import RenderableType
 
-from console.cli.output import moment, styled, table
+from console.cli.counting import counted
+from console.cli.impression_state import standing
+from console.cli.output import styled, table
 from domain.impressions import Author, Change, Fact, Facts, Impression
 from domain.records import SummaryRecord
-from domain.states import SummaryState
 from domain.visible import visible
 from domain.words import named
 from store.summaries import Summary
@@ -23,22 +24,6 @@ def shown(summary: Summary, record: SummaryRecord) -> Iterator[RenderableType]:
         yield from sentences(summary.facts, summary.impression)
         yield styled("")
         yield facts_table(summary.facts)
-
-
-def standing(one: SummaryRecord) -> str:
-    """`impression 1 of revision 1: written by the template, 5 sentences, 2026-11-29 12:00:00`."""
-    return f"impression {one.number} of revision {one.revision}: {_stands(one)}"
-
-
-def _stands(one: SummaryRecord) -> str:
-    if one.withdrawn_at:
-        return f"withdrawn at {moment(one.withdrawn_at)}"
-    if one.state != SummaryState.SUCCEEDED:
-        return f"{one.state} since {moment(one.since)}: {one.reason}"
-    if not one.author:
-        return f"written at {moment(one.finished_at)}; what it says was removed by retention"
-    writer = "the template" if one.author == Author.TEMPLATE else f"a {one.author}"
-    return f"written by {writer}, {_count(one.sentences, 'sentence')}, {moment(one.finished_at)}"
 
 
 def author(impression: Impression) -> str:
@@ -107,7 +92,7 @@ def _about(facts: Facts) -> str:
     """`facts: CT, CHEST, 60 to 69 years`."""
     about = [facts.modality, facts.body_part, f"{facts.age} years" if facts.age else "", facts.sex]
     if facts.unread:
-        about.append(f"{_count(facts.unread, 'model')} without findings")
+        about.append(f"{counted(facts.unread, 'model')} without findings")
     if facts.left_out:
         about.append(f"{facts.left_out} more left out")
     return f"facts: {', '.join(one for one in about if one)}"
@@ -115,10 +100,6 @@ def _about(facts: Facts) -> str:
 
 def _changed(one: Change) -> str:
     return f"{one.name.meaning.lower()} {one.said or 'unchanged'} {one.interval}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def attempt(one: Attempt) -> RenderableType:

@@ -19,7 +19,7 @@ from domain.ids import StudyId
 from domain.turns import Turns
 from store import conflicts, outbox, studies
 from store.database import is_for_data
-from store.studies import OpenStudy, Patient
+from store.studies import OpenStudy
 
 _NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
 _CORRECTION = "it is a correction of another study, whose images bear its SOP Instance UIDs: dicom-node conflicts list"
@@ -146,7 +146,7 @@ class Assembler:
             now = self._clock.now()
             for study, verdict in ready:
                 if study.patient.two:
-                    said = two_patients(study.patient, _to_adopt(transaction, study))
+                    said = two_patients(study, _to_adopt(transaction, study))
                     stuck.stop_incomplete(transaction, study, stuck.Cause.PATIENT, said, now)
                 elif study.id in waiting:
                     stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
@@ -216,11 +216,12 @@ def _waits(transaction: Transaction, study: OpenStudy) -> str:
     return _CORRECTION if conflicts.wait_under_others(transaction.connection, study.id) else _SET_ASIDE
 
 
-def two_patients(patient: Patient, correction: int | None = None) -> str:
+def two_patients(study: OpenStudy, correction: int | None = None) -> str:
     """Why a study stops whose images name two patients, and what to do, a `correction` first; it names neither."""
-    differ = disagreeing(patient.named, patient.same)
+    differ = disagreeing(study.patient.named, study.patient.same)
     first = "" if correction is None else f"dicom-node conflicts adopt {correction}, or else "
-    return f"its images name two patients (they differ in {', '.join(differ)}): {first}dicom-node patients list"
+    shown = f"{first}dicom-node patients list {str(study.id)[:8]}"
+    return f"its images name two patients (they differ in {', '.join(differ)}): {shown}"
 
 
 def _to_adopt(transaction: Transaction, study: OpenStudy) -> int | None:

@@ -25,10 +25,11 @@ _GOING = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.FAILED, De
 
 @dataclass(frozen=True)
 class Cancelled:
-    """How many runs and deliveries were ended, and whether the study is stuck no more."""
+    """How many runs, deliveries and impressions were ended, and whether the study is stuck no more."""
 
     jobs: int
     deliveries: int
+    impressions: int
     goes_on: bool
 
 
@@ -59,9 +60,9 @@ def cancel(
             raise Permanent(_NOTHING)
         released = stuck.release_if_nothing_is_left(transaction, study, said, now)
         studies.note_progress(connection, study, said, now)
-        counts = {"jobs": ended, "deliveries": stopped}
+        counts = {"jobs": ended, "deliveries": stopped, "impressions": unwritten}
         transaction.record(Action.CANCELLED, study, revision=revision, reason=reason, user=user, **counts)
-    return Cancelled(ended, stopped, released or state is not StudyState.STUCK)
+    return Cancelled(ended, stopped, unwritten, released or state is not StudyState.STUCK)
 
 
 def _jobs(transaction: Transaction, study: StudyId, said: str) -> int:

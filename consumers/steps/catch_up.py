@@ -24,12 +24,12 @@ class CaughtUp:
 def catch_up(
     ledger: Ledger, objects: ObjectStore, marks: PatientMarks, tell: Callable[[int, int], None] = lambda done, of: None
 ) -> CaughtUp:
-    """Read an image of each series of every study that has no digest of an Accession Number; the same again is safe.
+    """Read an image of each series of every study that lacks such a mark; the same again is safe.
 
     `tell` hears of how many studies of how many are done. Raises Unavailable where the database does not answer.
     """
     with ledger.database.transaction() as connection:
-        wanted = studies.without_accession(connection)
+        wanted = studies.lacking_marks(connection)
     found = unreadable = 0
     for number, study in enumerate(wanted, 1):
         read, bad = _read(ledger, objects, marks, study)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from audit.trail import Ledger
+from audit.trail import Ledger, Transaction
 from config import metrics
 from config.logs import at_work_on
 from consumers.steps.index_batch import IndexBatch
@@ -30,7 +30,7 @@ from store import studies
 from store.database import is_for_data
 from store.index import STUDIES_CHANNEL
 from store.objects import ObjectStore
-from store.retention import writing
+from store.retention import keep_files, writing
 
 _log = logging.getLogger(__name__)
 # How long a durable checkpoint may lag behind the rows (s): what a restart has to look at again.
@@ -127,18 +127,56 @@ class Indexer:
 
         Raises Retryable where it took none.
         """
+        done = 0
+        for start in range(0, len(entries), _MOST):
+            some = entries[start : start + _MOST]
+            try:
+                stored = self._take_together(some)
+            except Retryable:
+                if done:
+                    break
+                raise
+            done += stored
+            if stored < len(some):
+                break
+        return done
+
+    def _take_together(self, entries: Sequence[Entry]) -> int:
+        """As `_take`, in one transaction, in which no file is removed; a batch that no table takes is divided."""
+        records: list[_Record] = []
+        try:
+            with self._ledger.transaction() as transaction:
+                keep_files(transaction.connection)
+                self._keep_all(entries, records)
+                batch = self._write(transaction, records)
+        except (Retryable, ConfigurationError):
+            raise
+        except Exception as error:
+            # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the
+            # database's own state, such as a right or a table that is missing, would be the same for every record.
+            if not is_for_data(error):
+                raise
+            return self._take_divided(entries[: len(records)], error)
+        self._committed_now(batch)
+        return len(records)
+
+    def _take_divided(self, entries: Sequence[Entry], error: Exception) -> int:
+        """The objects are put once more: between two transactions they may be removed."""
         records: list[_Record] = []
         with writing(self._ledger.database):
-            try:
-                for entry in entries:
-                    records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
-            except Retryable:
-                if not records:
-                    self._checkpoint()
-                    raise
-            for start in range(0, len(records), _MOST):
-                self._commit(records[start : start + _MOST])
+            self._keep_all(entries, records)
+            self._divide(records, error)
         return len(records)
+
+    def _keep_all(self, entries: Sequence[Entry], records: list[_Record]) -> None:
+        """Add a record for each entry whose object is stored; raises Retryable where there is none at all."""
+        try:
+            for entry in entries:
+                records += [self._keep(safe(entry, partial(self._streamed, entry.read)))]
+        except Retryable:
+            if not records:
+                self._checkpoint()
+                raise
 
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:
@@ -150,7 +188,7 @@ class Indexer:
                 filing = file(entry, self._marks)
             self._objects.put(filing.key, filing.pieces())
             if isinstance(filing, Filed):
-                filing = judged(filing, self._objects.path(filing.key))
+                filing = judged(filing, self._objects.path)
         except DamagedRecord as error:
             return _Record(entry, damaged(entry, str(error)))
         except OSError as error:
@@ -166,15 +204,16 @@ class Indexer:
 
     def _commit(self, records: Sequence[_Record]) -> None:
         try:
-            self._write(records)
+            with self._ledger.transaction() as transaction:
+                batch = self._write(transaction, records)
         except (Retryable, ConfigurationError):
             raise
-        except Exception as error:
-            # The bulkhead: what a record brings a reader or a table to is not known before it happens. What is for the
-            # database's own state, such as a right or a table that is missing, would be the same for every record.
+        except Exception as error:  # as in _take_together
             if not is_for_data(error):
                 raise
             self._divide(records, error)
+        else:
+            self._committed_now(batch)
 
     def _divide(self, records: Sequence[_Record], error: Exception) -> None:
         if len(records) == 1:
@@ -184,20 +223,22 @@ class Indexer:
         self._commit(records[:middle])
         self._commit(records[middle:])
 
-    def _write(self, records: Sequence[_Record]) -> None:
+    def _write(self, transaction: Transaction, records: Sequence[_Record]) -> IndexBatch:
         entries = [record.entry for record in records]
-        with self._ledger.transaction() as transaction:
-            batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
-            batch.open_associations(entries)
-            filed = [one.filing for one in records if isinstance(one.filing, Filed)]
-            unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
-            batch.lock_studies(filed, unreadable)
-            batch.file_instances(filed)
-            batch.quarantine(unreadable)
-            batch.note(entries)
-            batch.close_associations(entries)
-            batch.note_callers()
-            transaction.wake(STUDIES_CHANNEL)
+        batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
+        batch.open_associations(entries)
+        filed = [one.filing for one in records if isinstance(one.filing, Filed)]
+        unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
+        batch.lock_studies(filed, unreadable)
+        batch.file_instances(filed)
+        batch.quarantine(unreadable)
+        batch.note(entries)
+        batch.close_associations(entries)
+        batch.note_callers()
+        transaction.wake(STUDIES_CHANNEL)
+        return batch
+
+    def _committed_now(self, batch: IndexBatch) -> None:
         self._unsynced |= batch.studies
         _tell(batch)
 

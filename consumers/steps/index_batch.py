@@ -17,7 +17,7 @@ from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
 from store.callers import Caller, Calls, note_calls
-from store.index import Known
+from store.index import Known, Met
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
 
@@ -84,16 +84,19 @@ class IndexBatch:
 
     def file_instances(self, filed: Sequence[Filed]) -> None:
         """New ones get a row and move their study; the same again changes nothing; other bytes are a conflict."""
-        filed = self._not_set_aside(filed)
         if not filed:
             return
-        known = index.known_instances(self._connection, {one.header.sop_uid for one in filed})
+        met = index.met(self._connection, {one.header.sop_uid for one in filed})
+        filed = self._not_set_aside(filed, met)
+        if not filed:
+            return
+        known = met.known
         new, repeated, conflicting = _sort_out(filed, known)
         self.counts["new"] += len(new)
         self.counts["repeated"] += len(repeated)
         if new:
             placed = [_Placed(one, self._rows[one.header.study_uid]) for one in new]
-            self._file(placed)
+            self._file(placed, met)
             self._move(placed)
             self._record_received(placed)
             known |= {one.filed.header.sop_uid: _known(one) for one in placed}
@@ -103,10 +106,9 @@ class IndexBatch:
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._note_strangers(conflicting, known)
 
-    def _not_set_aside(self, filed: Sequence[Filed]) -> Sequence[Filed]:
+    def _not_set_aside(self, filed: Sequence[Filed], met: Met) -> Sequence[Filed]:
         """Without the very bytes that a person set aside: sent once more, they stay so, and move no study."""
-        aside = index.set_aside(self._connection, {one.header.sop_uid for one in filed}) if filed else set()
-        others = [one for one in filed if (one.header.sop_uid, one.digest) not in aside]
+        others = [one for one in filed if (one.header.sop_uid, one.digest) not in met.set_aside]
         self.counts["repeated"] += len(filed) - len(others)
         return others
 
@@ -155,8 +157,7 @@ class IndexBatch:
         """What has no row of its own goes to the trail, once; what was refused is counted by why it was."""
         for entry in entries:
             action = _NOTED.get(entry.kind)
-            mark = uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
-            if action and index.first_time(self._connection, mark, self._now):
+            if action and index.first_time(self._connection, _mark(entry), self._now):
                 self.refused.update(refusals(entry))
                 if entry.kind is Kind.ASSOCIATION_REFUSED:
                     self._count_refused(entry)
@@ -186,14 +187,14 @@ class IndexBatch:
                 told = {"how": how, "reason": str(entry.details.get("reason", "")), "count": 1}
                 self._transaction.record(Action.ASSOCIATION_ENDED, None, **_who(entry), **told)
 
-    def _file(self, placed: Sequence[_Placed]) -> None:
+    def _file(self, placed: Sequence[_Placed], met: Met) -> None:
         wanted = {
             (one.study.id, one.filed.header.series_uid): series_row(one.study.id, one.filed.header) for one in placed
         }
         series = index.file_series(self._connection, list(wanted.values()))
         rows = [_instance_row(one, series[one.study.id, one.filed.header.series_uid]) for one in placed]
         index.file_instances(self._connection, rows)
-        conflicts.note_filed(self._connection, rows)
+        conflicts.note_filed(self._connection, [row for row in rows if row["sop_uid"] in met.in_conflict])
 
     def _move(self, placed: Sequence[_Placed]) -> None:
         received = []
@@ -269,6 +270,10 @@ def _named(placed: Iterable[_Placed]) -> Mapping[StudyId, set[str]]:
 
 def _known(one: _Placed) -> Known:
     return Known(one.study.id, one.filed.digest, one.filed.header.patient)
+
+
+def _mark(entry: Entry) -> uuid.UUID:
+    return uuid.uuid5(entry.association, f"{entry.kind}:{entry.sequence}")
 
 
 def _who(entry: Entry) -> dict[str, str]:

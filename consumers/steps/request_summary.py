@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from audit.trail import Action, Ledger, Transaction
+from consumers.steps import sources
 from domain.errors import Permanent
 from domain.ids import StudyId, set_digest
 from domain.states import JobState
@@ -44,8 +45,8 @@ def request_when_ended(transaction: Transaction, study: StudyId, now: datetime) 
 def summarise_again(ledger: Ledger, study: StudyId, user: str) -> int:
     """Have a study's impression written once more, at a person's order; its number among the study's.
 
-    One that is written already is superseded by the new one. Raises Permanent where there is nothing to write, or it is
-    being written.
+    One that is written already is superseded by the new one. Raises Permanent where there is nothing to write, nothing
+    to write it from, or it is being written.
     """
     with ledger.transaction() as transaction:
         connection = transaction.connection
@@ -56,6 +57,8 @@ def summarise_again(ledger: Ledger, study: StudyId, user: str) -> int:
             raise Permanent(_NOT_YET)
         if not any(one.has_results for one in runs):
             raise Permanent(_NOTHING)
+        if why := sources.fault(connection, study, runs):
+            raise Permanent(f"no impression can be written: {why}")
         asked = summaries.request(connection, study, revision, findings_set(runs), anew=True)
         if not asked.opened:
             raise Permanent(_GOES)

@@ -42,8 +42,9 @@ def retry(
     `packages` are the installed ones: a job of another digest stays as it ended, and the study is announced again so
     that today's packages and rules decide. While such a job is all that became of a revision, the study stays stuck;
     routing releases it where another release of the model takes it up. What was cancelled because its destination was
-    forgotten goes out where it is among `destinations` again, or a living process serves it. Raises Permanent while
-    instances still come in, or where none can be read.
+    forgotten goes out where it is among `destinations` again, or a living process serves it; to those of them that had
+    nothing planned it goes as well, as what was made while there was no destination. Raises Permanent while instances
+    still come in, or where none can be read.
     """
     with ledger.database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
@@ -74,7 +75,9 @@ def _without_package(failed: Iterable[Job], packages: Collection[Package]) -> tu
     return tuple(f"{job.model} {job.version}" for job in failed if job.model not in installed)
 
 
-def intended(database: Database, study: StudyId, packages: Collection[Package]) -> list[str]:
+def intended(
+    database: Database, study: StudyId, packages: Collection[Package], destinations: Collection[str] = ()
+) -> list[str]:
     """What `retry` will do, a sentence each; nothing is done. Raises as `retry` does."""
     with database.transaction() as connection:
         _present_revision(connection, study, StudyState.STUCK, StudyState.COMPLETE)
@@ -83,6 +86,11 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
         letters = len(outbox.open_letters(connection, study))
         waiting = conflicts.other_bytes(connection, [study])
         lacking = [f"{job.model} {job.version}" for job in _lacking(connection, study, ())]
+        elsewhere = [
+            f"send the results of {job.model} {job.version} to {', '.join(sorted(names))}"
+            for job in _current(connection, study)
+            if (names := unplanned(connection, job, destinations))
+        ]
         goes_out = ["send what was refused or waits"] if _is_left_to_send(connection, study) else []
     digests = {one.digest for one in packages}
     said = bytes_that_wait(waiting)
@@ -97,7 +105,7 @@ def intended(database: Database, study: StudyId, packages: Collection[Package]) 
     said += [
         f"write the results of {one} again: a destination got nothing of them, or they are not there" for one in lacking
     ]
-    return [*said, "ask again which models want the study", *goes_out]
+    return [*said, *elsewhere, "ask again which models want the study", *goes_out]
 
 
 def _is_left_to_send(connection: Connection, study: StudyId) -> bool:
@@ -141,6 +149,7 @@ def _results(transaction: Transaction, study: StudyId, destinations: Collection[
     opened = 0
     for job in _lacking(transaction.connection, study, destinations):
         opened += deliveries.try_anew(transaction.connection, _got_nothing(transaction.connection, job), _REASON)
+        opened += len(unplanned(transaction.connection, job, destinations))
         of_results.write_again(transaction, job, now)
     impression = summaries.newest(transaction.connection, study)
     if impression and impression.has_results and _is_lacking(transaction.connection, impression, destinations):
@@ -151,24 +160,36 @@ def _results(transaction: Transaction, study: StudyId, destinations: Collection[
 
 
 def _lacking(connection: Connection, study: StudyId, destinations: Collection[str]) -> list[Job]:
-    """The jobs with findings of which there are no results, or no delivery, or one of nothing."""
-    wanted = [job for job in jobs.done(connection, study) if not results.newer_exist(connection, job)]
-    planned = {one.job_id for one in deliveries.of_study(connection, study)}
+    """The jobs with findings of which there are no results, or one delivery lacks, or is of nothing."""
     return [
         job
-        for job in wanted
-        if _is_unwritten(connection, job)
-        or _got_nothing(connection, job)
-        or (destinations and job.id not in planned and results.results_of(connection, job))
+        for job in _current(connection, study)
+        if _is_unwritten(connection, job) or _got_nothing(connection, job) or unplanned(connection, job, destinations)
     ]
+
+
+def _current(connection: Connection, study: StudyId) -> list[Job]:
+    """The jobs with findings that no newer revision's have overtaken."""
+    return [job for job in jobs.done(connection, study) if not results.newer_exist(connection, job)]
+
+
+def unplanned(connection: Connection, item: Job | Summary, destinations: Collection[str]) -> set[str]:
+    """Those of `destinations` that its results were never planned for, where they went nowhere else.
+
+    There was no destination when they were written, or one that was forgotten since: under a wrong name, say. What has
+    gone to all that there were then goes to none that came later.
+    """
+    if not results.results_of(connection, item):
+        return set()
+    planned = deliveries.planned_for(connection, item)
+    return set(destinations) - set(planned) if not planned or any(planned.values()) else set()
 
 
 def _is_lacking(connection: Connection, impression: Summary, destinations: Collection[str]) -> bool:
     """Whether there are no results of an impression, or a destination got nothing of them."""
     if not results.results_of(connection, impression) or deliveries.without_objects(connection, impression):
         return True
-    every = deliveries.of_study(connection, impression.study_id)
-    return bool(destinations) and all(one.summary_id != impression.id for one in every)
+    return bool(unplanned(connection, impression, destinations))
 
 
 def _got_nothing(connection: Connection, job: Job) -> list[Delivery]:
@@ -204,7 +225,8 @@ def _present_revision(connection: Connection, study: StudyId, *states: StudyStat
     if state not in states:
         raise Permanent("the study is not complete: its instances still come in, and it goes on by itself")
     if studies.names_two_patients(connection, study):
-        raise Permanent("its images name two patients: dicom-node patients list, then patients keep, or patients same")
+        shown = f"dicom-node patients list {str(study)[:8]}"
+        raise Permanent(f"its images name two patients: {shown}, then patients keep, or patients same")
     if state is StudyState.STUCK and conflicts.wait_for(connection, study):
         raise Permanent(
             "images of it are a correction that waits for a person: dicom-node conflicts list, then conflicts adopt, "

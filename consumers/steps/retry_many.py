@@ -48,13 +48,13 @@ def retry_many(
 
 
 def intended_of_many(
-    ledger: Ledger, wanted: Sequence[StudyId], packages: Collection[Package]
+    ledger: Ledger, wanted: Sequence[StudyId], packages: Collection[Package], destinations: Collection[str] = ()
 ) -> Mapping[str, Sequence[str]]:
     """What `retry_many` will do, by study; nothing is done."""
     said: dict[str, Sequence[str]] = {}
     for study in wanted:
         try:
-            said[str(study)] = intended(ledger.database, study, packages)
+            said[str(study)] = intended(ledger.database, study, packages, destinations)
         except Permanent as error:
             said[str(study)] = [f"nothing: {error.sentence}"]
     return said

@@ -7,17 +7,15 @@ from datetime import datetime
 
 from audit.trail import Action, Transaction
 from consumers.destinations import ProfiledDestination, wanted_forms
+from consumers.steps import predecessors, sources
 from consumers.steps.announced import finished_job
 from domain.clock import Clock, SystemClock
-from domain.editions import Edition
 from domain.errors import Permanent
 from domain.events import Event, ResultsWritten
 from domain.records import ResultRecord
-from sr_writer.content import Predecessor
 from sr_writer.masks import unpack, unpack_map
 from sr_writer.results import ResultObject, write
-from store import jobs, results, studies
-from store.database import Connection
+from store import results, studies
 from store.jobs import Job
 from store.leases import moment
 from store.objects import ObjectStore
@@ -53,18 +51,17 @@ class ResultsWriter:
             return
         # UIDs derive from the files themselves: results copy their headers, and one may have been corrected.
         findings = replace(job.findings, input_digest=job.input_set)
-        keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
-        read = (findings.frames, *(one.frames for one in findings.others))
-        uids = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
-        if not uids.keys() <= keys.keys():
-            self._leave(transaction, job, "an image of it was replaced since; a newer revision has results of its own")
+        keys = sources.of_run(connection, job)
+        if keys is None:
+            self._leave(transaction, job, sources.why_gone(connection, job.study_id))
             return
-        sources = [self._objects.path(keys[uid]) for uid in uids]
-        edition, earlier = self._edition(connection, job)
+        files = list(map(self._objects.path, keys.values()))
+        number = results.number(connection, job)
+        edition, superseded = predecessors.edition(connection, job, number, results.earlier(connection, job, number))
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
         forms = wanted_forms(connection, self._destinations)
-        written = write(findings, mask, sources, earlier, job.finished_at, forms, maps, edition)
+        written = write(findings, mask, files, superseded, job.finished_at, forms, maps, edition)
         if {one.study_uid for one in written} - {studies.uid_of(connection, job.study_id)}:
             raise Permanent(OTHER_STUDY)
         rows = [kept(self._objects, job, one, self._clock.now()) for one in written]
@@ -77,16 +74,6 @@ class ResultsWriter:
         transaction.record(
             Action.WRITTEN, job.study_id, job=str(job.id), model=job.model, version=job.version, objects=digests
         )
-
-    def _edition(self, connection: Connection, job: Job) -> tuple[Edition, list[Predecessor]]:
-        """Which of the study's results by this model they are, and the objects that they supersede."""
-        number = results.number(connection, job)
-        before = results.predecessor(connection, job, number)
-        if before is None or before.withdrawn_at:
-            return Edition(number, withdrawn=before is not None), []
-        assert before.result_number is not None
-        objects = [as_predecessor(one) for one in results.results_of(connection, before)]
-        return Edition(number, before.result_number, before.finished_at), objects
 
     def _leave(self, transaction: Transaction, job: Job, reason: str) -> None:
         transaction.record(Action.WRITTEN, job.study_id, job=str(job.id), objects=[], reason=reason)
@@ -115,8 +102,3 @@ def kept(objects: ObjectStore, item: Job | Summary, one: ResultObject, now: date
         size=sum(memoryview(piece).nbytes for piece in one.pieces),
         written_at=now,
     )
-
-
-def as_predecessor(result: results.Result) -> Predecessor:
-    """A result that another supersedes."""
-    return Predecessor(result.kind, result.sop_class, result.sop_uid, result.series_uid)

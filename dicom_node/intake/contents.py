@@ -25,8 +25,7 @@ _OTHER_IMAGES = (
     uid.OphthalmicOpticalCoherenceTomographyBscanVolumeAnalysisStorage,
 )  # fmt: skip
 _REPORTS = (
-    uid.KeyObjectSelectionDocumentStorage, uid.ProcedureLogStorage, uid.MacularGridThicknessAndVolumeReportStorage,
-    uid.SpectaclePrescriptionReportStorage,
+    uid.ProcedureLogStorage, uid.MacularGridThicknessAndVolumeReportStorage, uid.SpectaclePrescriptionReportStorage,
 )  # fmt: skip
 _EYES = tuple(f"1.2.840.10008.5.1.4.1.1.78.{number}" for number in range(1, 6))
 _STATES = ("1.2.840.10008.5.1.4.1.1.9.100.1", "1.2.840.10008.5.1.4.1.1.9.100.2")  # of waveforms
@@ -56,10 +55,15 @@ CONTENTS = (
     Content(KINDS_OF_PIXELS, _classes(" Image Storage", *_OTHER_IMAGES), "it is an image without Pixel Data"),
     # C.24.2; C.17.3; C.10.9
     Content(frozenset({0x0042_0011}), _classes("Encapsulated "), "it is a document without Encapsulated Document"),
+    # C.17.2; its root may be all that it says (C.17.3.2.4), so that one without Content Sequence is whole.
     Content(
-        frozenset({0x0040_A730}),
+        frozenset({0x0040_A493, 0x0040_A730}),
         _classes(" SR Storage", *_REPORTS),
-        "it is a structured report without Content Sequence",
+        "it is a structured report without Verification Flag and content",
+    ),
+    # PS3.16 TID 2010
+    _content(
+        {0x0040_A730}, "it is a selection of objects without Content Sequence", uid.KeyObjectSelectionDocumentStorage
     ),
     Content(frozenset({0x5400_0100}), _classes(" Waveform Storage"), "it is a waveform without Waveform Sequence"),
     # C.8.14.4
@@ -143,6 +147,7 @@ class Counted(NamedTuple):
 
 _REPRESENTATION, _CHANNEL_BITS = 0x0028_9108, 0x5400_1004
 _MOST_DIGITS = 12  # of IS (PS3.5 6.2)
+_MOST_COUNTS = 12  # bytes: Grid Dimensions has three of UL, all others one
 COUNTED = (
     # C.8.14.4.1: for each frame, voxel and data point one float, or two that are complex.
     Counted(
@@ -166,6 +171,8 @@ PARTS = frozenset[int]().union(*(one.tags for one in CONTENTS))
 SEQUENCES = frozenset[int]().union(*(one.within for one in COUNTED))
 COUNTS = frozenset[int]().union(*(one.counts for one in COUNTED)) | {PLANES}
 VALUES = frozenset(one.value for one in COUNTED)
+_DOSE = uid.RTDoseStorage.encode()
+_KNOWN = frozenset(one.encode() for one in _NAMES)
 _ORDERS: Mapping[bool, Literal["big", "little"]] = {True: "big", False: "little"}
 _BY_CLASS: dict[bytes, tuple[Content, ...]] = {
     one: tuple(content for content in CONTENTS if one in content.classes)
@@ -176,6 +183,11 @@ _BY_CLASS: dict[bytes, tuple[Content, ...]] = {
 def of_class(sop_class: bytes) -> tuple[Content, ...]:
     """What no whole instance of the class is without."""
     return _BY_CLASS.get(sop_class, ())
+
+
+def has_what_it_describes(sop_class: bytes) -> bool:
+    """Whether an instance that describes pixels has them: a dose, and one of a class that nothing is known of."""
+    return sop_class == _DOSE or sop_class not in _KNOWN
 
 
 def shortfall(within: tuple[int, ...], values: Mapping[int, bytes], lengths: Mapping[int, int], big: bool) -> str:
@@ -204,6 +216,8 @@ def _count(tag: int, value: bytes, big: bool) -> int:
         return int(text) if text.isdigit() and len(text) <= _MOST_DIGITS else 0
     if tag == _REPRESENTATION:
         return 2 if value.strip(b"\0 ") == b"COMPLEX" else 1
+    if len(value) > _MOST_COUNTS:
+        return 0
     size = 4 if len(value) % 4 == 0 else 2  # UL, or US
     parts = (value[at : at + size] for at in range(0, len(value), size))
     return prod(int.from_bytes(part, _ORDERS[big]) for part in parts) if value else 0

@@ -13,6 +13,7 @@ class Fault(StrEnum):
     CONTRADICTION = "an attribute stands there twice, and differently"
     OTHER_INSTANCE = "the command names another instance"
     TOO_LONG = "its header is too long"
+    TOO_MUCH = "it has more elements, or inflates to more, than is read"
     ENCODING = "its encoding cannot be read"
     LOST = "its bytes were lost on disk"
     DEFECT = "the node could not file it"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dicom_node import elements, outside
+from dicom_node import deflated, elements, outside
 from dicom_node.intake import foreign
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.frames import LONGEST_HEAD, frame_planes
@@ -126,19 +126,19 @@ def unfiled(entry: Entry, filing: Filed | Unreadable | None, reason: str) -> Unr
     return Unreadable(entry, filing.digest, filing.key, reason, Fault.DEFECT, _uids(filing.header), _nothing)
 
 
-def judged(filing: Filed, path: Path) -> Filed | Unreadable:
-    """What was too long to be held whole when it was read, by its object at `path`, which has room for that.
+def judged(filing: Filed, path: Callable[[str], Path]) -> Filed | Unreadable:
+    """What was too long to be held whole when it was read, by its object, which has room for that; `path` says where.
 
     Raises Retryable where that cannot be read.
     """
     if filing.entry.size <= _WHOLE:
         return filing
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with path(filing.key).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             syntax = filing.entry.transfer_syntax
             read_header(data, syntax, whole=True, begins=len(data) - filing.entry.size)
     except OSError as error:
-        raise Retryable(f"{path.name} cannot be read: {error.strerror}") from error
+        raise Retryable(f"{filing.key} cannot be read: {error.strerror}") from error
     except UnreadableHeader as error:
         return Unreadable(filing.entry, filing.digest, filing.key, str(error), error.fault, error.uids, _nothing)
     except Exception as error:  # the same wall as in _read
@@ -218,7 +218,7 @@ def _read(entry: Entry, chunks: Callable[[], Iterator[bytes]], marks: PatientMar
 
 def _believed(header: Header, entry: Entry) -> Header:
     """A frame has a bit at least: where there are more than that, as in what has no pixels, nothing is said of them."""
-    most = 8 * entry.size * (elements.MOST_INFLATED if entry.transfer_syntax == elements.DEFLATED else 1)
+    most = 8 * entry.size * (deflated.MOST_OF_ONE if entry.transfer_syntax == elements.DEFLATED else 1)
     return header if header.frames <= most else replace(header, frames=1)
 
 

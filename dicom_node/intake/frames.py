@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import chain
 from math import isfinite, sqrt
 
-from dicom_node import elements, outside
-from dicom_node.elements import DEFLATED, ITEM
+from dicom_node import deflated, elements, outside
+from dicom_node.elements import DEFLATED, ITEM, Unsound
 from domain import measured
 from domain.errors import UnusableInput
 
@@ -33,9 +33,9 @@ class FramePlanes:
 def frame_planes(data: bytes, transfer_syntax: str) -> FramePlanes:
     """How the frames lie; `data` is the data set, or as much of it as holds the functional groups."""
     try:
-        whole = elements.inflated(data, LONGEST_HEAD) if transfer_syntax == DEFLATED else data
+        whole = deflated.head(data, LONGEST_HEAD) if transfer_syntax == DEFLATED else data
         frames, positions, orientation = _planes(whole, transfer_syntax)
-    except UnusableInput:
+    except (UnusableInput, Unsound):
         # The index only lacks a number: who reads the volume will name the fault.
         return FramePlanes()
     if orientation is None or len(positions) != frames:

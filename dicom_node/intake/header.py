@@ -5,21 +5,19 @@ needs the difference. Tests hold it to pydicom over every readable file of the t
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 
-from pydicom.charset import convert_encodings, decode_bytes, python_encoding
-
-from dicom_node import outside
-from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Data, Element, OutOfData
-from dicom_node.intake import contents, identity, inside, repeated, sources, wholeness
+from dicom_node import deflated, outside
+from dicom_node.elements import DEFLATED, EXPLICIT_BIG, Doubtful, Element, OutOfData, Remainder, Unsound, tag_name
+from dicom_node.intake import contents, identity, inside, repeated, sources, texts, wholeness
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.identity import Marks, PatientMarks
 from dicom_node.intake.sources import Held, InPieces
 from dicom_node.intake.wholeness import Extent
 from dicom_node.streamed import Pieces, Streamed, TooLong
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 CHARACTER_SET, IMAGE_TYPE, SOP_CLASS, SOP_INSTANCE = 0x0008_0005, 0x0008_0008, 0x0008_0016, 0x0008_0018
@@ -42,6 +40,8 @@ _WANTED = frozenset(
 _LAST = max(_WANTED)
 # What a walk notes besides, whatever it holds.
 _NOTED = _WANTED | contents.PARTS | contents.VALUES | contents.COUNTS | inside.SEQUENCES
+# As long as a value can be that has a length of two bytes; what is kept of the last patients is held in memory.
+_LONGEST_VALUE = 1 << 16
 _MOST_COUNTED = 1 << 16  # bytes of what counts anything
 _IDENTITY = {STUDY: "Study Instance UID", SERIES: "Series Instance UID", SOP_INSTANCE: "SOP Instance UID"}
 _PIXEL_PATH = (contents.PIXELS,)
@@ -50,15 +50,12 @@ _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
 _MOST_NUMBER = 2**31 - 1
 _LONGEST_CODES = 256
-# Behind these the initial character set is in force again (PS3.5 6.1.2.5.3).
-_OF_TEXTS = {0x0D, 0x0A, 0x09, 0x0C}
-_OF_NAMES = {*_OF_TEXTS, 0x5E, 0x3D}
+# Of so many values of so many bytes what they mean is kept: an image shares most of its own with the one before.
+_REMEMBERED, _SHORT = 512, 64
 # Age String (PS3.5 6.2).
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _YEARS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 _DATE = re.compile(r"[0-9]{8}")
-# ASCII, and the letters of the upper half of ISO 8859-1: bytes of other character sets have its signs among them.
-_LATIN_1 = re.compile("[\0 -~\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,16 @@ class _Twice(UnusableInput):
     """An attribute stands there twice, with different values."""
 
 
-_FAULTS = {_Twice: Fault.CONTRADICTION, TooLong: Fault.TOO_LONG}
+class _LongValue(Unsound):
+    """A value that is kept is longer than any that is meant."""
+
+
+_FAULTS = {
+    _Twice: Fault.CONTRADICTION,
+    TooLong: Fault.TOO_LONG,
+    _LongValue: Fault.TOO_LONG,
+    Unsound: Fault.TOO_MUCH,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,9 @@ def read_header(
     be filed without. With `whole` there is no more of it than `data`: then also where it was cut short anywhere.
     """
     if transfer_syntax == DEFLATED:
-        return read_pieces(lambda: sources.pieces(data, begins), transfer_syntax, marks, whole=whole)
+        needed, steps = () if whole else _IDENTITY, deflated.steps(len(data) - begins)
+        source = InPieces(lambda: sources.pieces(data, begins), transfer_syntax, _LAST, needed, steps)
+        return _read(source, transfer_syntax, marks, whole)
     return _read(Held(data, transfer_syntax, begins, _LAST), transfer_syntax, marks, whole)
 
 
@@ -162,7 +170,7 @@ def _read(source: Held | InPieces, transfer_syntax: str, marks: PatientMarks | N
             )
             if twice:
                 raise _Twice(twice)
-    except UnusableInput as error:
+    except (UnusableInput, Unsound) as error:
         raise _unreadable(found, error, whole) from error
     uids = _uids(found)
     for tag, uid in ((STUDY, uids.study), (SERIES, uids.series), (SOP_INSTANCE, uids.sop)):
@@ -185,7 +193,9 @@ def _read(source: Held | InPieces, transfer_syntax: str, marks: PatientMarks | N
     return header if extent.pixels is not None or extent.unseen else replace(header, frames=1)
 
 
-def _unreadable(found: Mapping[int, bytes], error: UnusableInput, whole: bool) -> UnreadableHeader:
+def _unreadable(found: Mapping[int, bytes], error: UnusableInput | Unsound, whole: bool) -> UnreadableHeader:
+    if isinstance(error, Doubtful):
+        return UnreadableHeader(str(error), Uids())  # its UIDs may be those of a sequence
     if strange := _strange(found, str(error), isinstance(error, OutOfData) and not whole):
         return strange
     if not isinstance(error, OutOfData):
@@ -212,6 +222,7 @@ def _image(found: Mapping[int, bytes]) -> str:
 
 
 def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) -> Header:
+    character_set = _code(found, CHARACTER_SET)
     return Header(
         study_uid=uids.study,
         series_uid=uids.series,
@@ -219,12 +230,12 @@ def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) 
         sop_class=_code(found, SOP_CLASS),
         modality=_code(found, MODALITY),
         body_part=_code(found, BODY_PART).upper(),
-        study_description=_text(found, STUDY_DESCRIPTION),
-        series_description=_text(found, SERIES_DESCRIPTION),
+        study_description=texts.text(found.get(STUDY_DESCRIPTION, b""), character_set),
+        series_description=texts.text(found.get(SERIES_DESCRIPTION, b""), character_set),
         # An image has at least one (PS3.3 C.7.6.6); what says 0, or more than can be, is one that says nothing.
         frames=_whole(found, FRAMES, 1, _MOST_FRAMES) or 1,
-        position=outside.decimals(_code(found, POSITION), 3),
-        orientation=outside.decimals(_code(found, ORIENTATION), 6),
+        position=_decimals(_code(found, POSITION), 3),
+        orientation=_decimals(_code(found, ORIENTATION), 6),
         slice_spacing=_decimal(found, SPACING_BETWEEN_SLICES),
         view=_code(found, VIEW).upper(),
         image_type=_code(found, IMAGE_TYPE).upper(),
@@ -237,7 +248,7 @@ def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) 
         frame_of_reference=uid if outside.is_uid(uid := _code(found, FRAME_OF_REFERENCE)) else "",
         kernel=_code(found, KERNEL),
         thickness=thickness if (thickness := _decimal(found, THICKNESS)) and thickness > 0 else None,
-        patient=marks.of(found, _code(found, CHARACTER_SET), _person) if marks else None,
+        patient=marks.of(found, character_set, texts.person) if marks else None,
     )
 
 
@@ -275,7 +286,9 @@ def _collect(source: Held | InPieces, found: dict[int, bytes]) -> tuple[Extent, 
         raise _Twice(repeated.said(twice))
     if fault and not (extent.last and _IDENTITY.keys() <= found.keys()):
         raise fault
-    extent.broke_off = str(fault) if isinstance(fault, OutOfData) else ""
+    # Behind pixels, which say how many they are, a few bytes are no element that broke off.
+    stray = isinstance(fault, Remainder) and contents.KINDS_OF_PIXELS & extent.parts
+    extent.broke_off = str(fault) if isinstance(fault, OutOfData) and not stray else ""
     extent.unseen = isinstance(fault, TooLong)
     return extent, len(data)
 
@@ -296,6 +309,8 @@ def _gather(walk: Iterator[Element], data: Data | Streamed, found: dict[int, byt
             extent.ascending = False
         before = tag
         if tag in _WANTED:
+            if end - start > _LONGEST_VALUE:
+                raise _LongValue(f"{tag_name(tag)} is longer than {_LONGEST_VALUE} bytes")
             found[tag] = data[start:end]
         else:
             if tag in _NOTED:
@@ -325,49 +340,21 @@ def _uids(found: Mapping[int, bytes]) -> Uids:
 
 def _code(found: Mapping[int, bytes], tag: int) -> str:
     value = found.get(tag)
-    return outside.ascii_words(value, _LONGEST_CODES) if value else ""
+    return _words(value) if value else ""
+
+
+def _words(value: bytes) -> str:
+    return _short_words(value) if len(value) <= _SHORT else outside.ascii_words(value, _LONGEST_CODES)
+
+
+_short_words = lru_cache(_REMEMBERED)(partial(outside.ascii_words, longest=_LONGEST_CODES))
+_decimals = lru_cache(_REMEMBERED)(outside.decimals)
 
 
 def _decimal(found: Mapping[int, bytes], tag: int) -> float | None:
-    number = outside.decimals(_code(found, tag), 1) if tag in found else None
+    number = _decimals(_code(found, tag), 1) if tag in found else None
     return number[0] if number else None
 
 
 def _whole(found: Mapping[int, bytes], tag: int, least: int, most: int) -> int | None:
     return outside.whole(_code(found, tag), least, most) if tag in found else None
-
-
-def _person(value: bytes, character_set: str) -> str:
-    """A name or an id: unlike other texts whole, for two may differ at their end.
-
-    What its character set does not explain is read as what it is likely to be, as results are written by it too
-    (`sr_writer/identity.py`): UTF-8, or Latin-1 where that gives nothing but letters. Else it is kept letter for byte
-    behind identity.UNEXPLAINED: two that are written alike are one, whatever they mean.
-    """
-    if value.isascii() and b"\x1b" not in value:
-        return value.decode("ascii")
-    stated = _decoded(value, character_set.split("\\"), _OF_NAMES) if character_set else identity.UNEXPLAINED
-    if identity.UNEXPLAINED not in stated:
-        return stated
-    with suppress(UnicodeDecodeError):
-        return value.decode("utf-8")
-    letters = value.decode("latin-1")
-    return letters if _LATIN_1.fullmatch(letters) else identity.UNEXPLAINED + letters
-
-
-def _text(found: Mapping[int, bytes], tag: int) -> str:
-    value = found.get(tag, b"").strip(b"\0 ")
-    if value.isascii() and b"\x1b" not in value:
-        return outside.ascii_words(value)
-    return outside.words(_decoded(value, _code(found, CHARACTER_SET).split("\\")))
-
-
-def _decoded(value: bytes, character_sets: list[str], delimiters: set[int] = _OF_TEXTS) -> str:
-    """Of an unknown Specific Character Set the default repertoire is read (PS3.3 C.12.1.1.2)."""
-    if not all(term.strip() in python_encoding for term in character_sets):
-        return value.decode("ascii", "replace")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return decode_bytes(value, convert_encodings(character_sets), delimiters)
-    except (LookupError, UnicodeError, ValueError):
-        return value.decode("ascii", "replace")

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pydicom.datadict import dictionary_description
 
 from dicom_node import elements
-from dicom_node.elements import ITEM, Data, Element, Path
+from dicom_node.elements import ITEM, Course, Element, Path
 from dicom_node.intake import contents
 from dicom_node.intake.repeated import Met, said
 from dicom_node.streamed import Streamed
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 # Those that the worker, the pages and the reports take values from: functional groups, tables of values, the drug of a
@@ -35,14 +36,22 @@ class _Item:
     lengths: dict[int, int] = field(default_factory=dict)
 
 
-def found(data: Data, transfer_syntax: str, begins: int, offsets: Iterable[int]) -> Iterator[Element]:
+def found(
+    data: Data, transfer_syntax: str, begins: int, offsets: Iterable[int], steps: Iterator[int]
+) -> Iterator[Element]:
     """What the sequences hold that stand at `offsets` in the data set that `data` has from `begins` on, and they."""
     explicit = elements.beginning(data, begins)[1]
+    come = 0
     for at in sorted(offsets):
+        if at < come:
+            continue  # it followed the one before
+        course = Course(steps)
         with suppress(UnusableInput):  # who reads it has told
-            for element in elements.walk(data, transfer_syntax, -1, SEQUENCES, at, explicit, openings=True):
-                if not element[0] and element[1] not in SEQUENCES:
-                    break
+            for element in elements.walk(data, transfer_syntax, -1, SEQUENCES, at, explicit, True, course):
+                if not element[0]:
+                    if element[1] not in SEQUENCES:
+                        break
+                    come = element[2]
                 yield element
 
 

@@ -6,8 +6,9 @@ from functools import lru_cache
 
 from pydicom.datadict import dictionary_description, dictionary_has_tag, repeater_has_tag
 
-from dicom_node.elements import Data, Element, tag_name
+from dicom_node.elements import Element, tag_name
 from dicom_node.streamed import Streamed
+from dicom_node.value_representations import Data
 from domain.errors import UnusableInput
 
 # Longer values are compared where they stand.
@@ -36,6 +37,7 @@ class Met:
         return _same(self._values.setdefault(tag, value), value, self._data)
 
 
+@lru_cache(maxsize=1 << 17)
 def _is_known(tag: int) -> bool:
     """Whether the standard has the attribute; what is private is asked after by nobody, however much of it there is."""
     if tag >> 16 & 1:

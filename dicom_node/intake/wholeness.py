@@ -108,11 +108,12 @@ def _of_fragments(fragments: int, frames: int) -> str:
 def _lacking(extent: Extent, found: Mapping[int, bytes], transfer_syntax: str) -> str:
     # In other syntaxes, such as JPIP, pixels may be somewhere else.
     pixels = transfer_syntax in _NATIVE or transfer_syntax in _A_FRAGMENT_A_FRAME
-    for one in contents.of_class(found.get(SOP_CLASS, b"").strip(b"\0 ")):
+    sop_class = found.get(SOP_CLASS, b"").strip(b"\0 ")
+    for one in contents.of_class(sop_class):
         if (pixels or one.tags is not KINDS_OF_PIXELS) and not one.tags & extent.parts:
             return one.said
-    # Of any class, what describes pixels has them.
-    described = pixels and PHOTOMETRIC in found and _wanted(found, 1, transfer_syntax) > 0
+    described = pixels and contents.has_what_it_describes(sop_class) and PHOTOMETRIC in found
+    described = described and _wanted(found, 1, transfer_syntax) > 0
     return "it is an image without Pixel Data" if described and not KINDS_OF_PIXELS & extent.parts else ""
 
 

@@ -65,7 +65,7 @@ class AssociationPolicy:
         if not head.protocol_version & 1:
             return Rejection(1, 2, 2, f"protocol version {head.protocol_version:#06x} is not supported")
         if head.called != self._aet:
-            return Rejection(1, 1, 7, f"called AE title {head.called!r} is not ours")
+            return Rejection(1, 1, 7, f"called AE title {head.called!r} is not ours, which is {self._aet!r}")
         if not self._knows(head.calling, ipaddress.ip_address(address)):
             return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}")
         if running >= self._limit:

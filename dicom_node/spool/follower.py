@@ -215,12 +215,18 @@ class Follower:
         record = read_record(self.fd, self.header, self.offset)
         if record is not None:
             end = self.offset + padded(record.length)
-            payload = _read(self.fd, record.length, self.offset + HEADER)
-            if crc32c(payload) == record.payload_crc:
+            if (payload := self._payload(record)) is not None:
                 return Found(record, payload, end)
             if read_record(self.fd, self.header, end) is not None:
-                return Found(record, b"", end, damaged=True)
+                # What follows proves that it was written; but it may have been under way when it was read.
+                payload = self._payload(record)
+                return Found(record, payload or b"", end, damaged=payload is None)
         return self._after_damage(record) if over else None
+
+    def _payload(self, record: Record) -> bytes | None:
+        """That of the record at `offset`, None where it is not what was written, or not yet."""
+        payload = _read(self.fd, record.length, self.offset + HEADER)
+        return payload if crc32c(payload) == record.payload_crc else None
 
     def _after_damage(self, record: Record | None) -> Found | None:
         after = find_record(self.fd, self.header, self.offset + PAGE)

@@ -125,7 +125,10 @@ def find_study(database: Database, wanted: str) -> StudyId:
     with database.transaction() as connection:
         found = connection.execute(exact).all() or connection.execute(begins.limit(6)).all()
     if not found:
-        raise Permanent(f"no study {wanted}: give its id or StudyInstanceUID, or the beginning of either")
+        raise Permanent(
+            f"no study {wanted}: give its id or StudyInstanceUID, or the beginning of either; an Accession Number or "
+            "Patient ID is asked for by `dicom-node status --accession` or `--patient-id`"
+        )
     if len(found) > 1:
         shown = ", ".join(str(row.id)[:8] for row in found[:5])
         raise Permanent(f"{wanted} is the beginning of several studies ({shown}, ...): give more of it")

@@ -13,8 +13,9 @@ _MOST = 1000
 
 
 def payload(asked: Prompt) -> bytes:
-    """The bytes of a question, all that leaves for it: system, user and schema, in a form that is always the same."""
-    whole = {"system": asked.system, "user": asked.user, "schema": asked.answer}
+    """The bytes of a question, all that leaves for it: system, user, schema and image, in a form always the same."""
+    picture = {"picture": asked.picture_url} if asked.picture else {}
+    whole = {"system": asked.system, "user": asked.user, "schema": asked.answer, **picture}
     return json.dumps(whole, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 

@@ -141,7 +141,19 @@ class _Line:
 
 # A character of English is about a quarter of a token; of JSON more.
 _CHARACTERS_A_TOKEN = 3
+# A picture is more, however many bytes it has: what vendors count for one of a thousand pixels a side, rounded up.
+_TOKENS_A_PICTURE = 2000
 _PAUSES = RetryPolicy(first=1.0, factor=2.0, longest=20.0, attempts=3)
+
+
+# Told an answer's text.
+Check = Callable[[str], None]
+
+
+def _tokens(asked: Prompt) -> int:
+    """About how many tokens a question has."""
+    texts = len(payload(replace(asked, picture=b""))) // _CHARACTERS_A_TOKEN
+    return texts + (_TOKENS_A_PICTURE if asked.picture else 0)
 
 
 class Chain:
@@ -168,18 +180,22 @@ class Chain:
         self._chance = chance or random.Random()
         self._lines = [_Line(one, clock.monotonic()) for one in providers]
 
-    def __call__(self, asked: Prompt) -> Answered:
-        """The first answer; raises NoAnswer where no provider has one in time."""
+    def __call__(self, asked: Prompt, check: Check = lambda text: None) -> Answered:
+        """The first answer; raises NoAnswer where no provider has one in time.
+
+        `check` raises ProviderError of what is no answer to this question: then the next provider is asked.
+        """
         deadline = self._clock.monotonic() + self._total
-        reasons = []
+        reasons, faults = [], []
         for line in self._lines:
             try:
-                return self._answer(line, asked, deadline)
+                return self._answer(line, asked, deadline, check)
             except ProviderError as error:
                 if error.fault is not Fault.RESTING:  # what it rests for is what a reader wants to know
                     line.last = error.fault
+                faults.append(error.fault)
                 reasons.append(f"{line.provider.name}: {error.sentence}")
-        raise NoAnswer("; ".join(reasons) or "there is no provider")
+        raise NoAnswer("; ".join(reasons) or "there is no provider", faults)
 
     def health(self) -> Sequence[Health]:
         """How each is now."""
@@ -189,7 +205,7 @@ class Chain:
             for one in self._lines
         ]
 
-    def _answer(self, line: _Line, asked: Prompt, deadline: float) -> Answered:
+    def _answer(self, line: _Line, asked: Prompt, deadline: float, check: Check) -> Answered:
         """One provider's answer: from the cache, or from it, by as many tries as its errors allow."""
         provider = line.provider
         if kept := self._cache.get(provider.name, provider.model, asked, self._clock.monotonic()):
@@ -198,7 +214,7 @@ class Chain:
         failures = 0
         while True:
             try:
-                return self._try(line, asked, deadline)
+                return self._try(line, asked, deadline, check)
             except ProviderError as error:
                 failures += 1
                 pause = self._pause(line, error, failures)
@@ -220,10 +236,10 @@ class Chain:
         # Full jitter above half, so that many nodes do not come back at once; never sooner than the server asked.
         return max(error.retry_after or 0.0, planned * self._chance.uniform(0.5, 1.0))
 
-    def _try(self, line: _Line, asked: Prompt, deadline: float) -> Answered:
+    def _try(self, line: _Line, asked: Prompt, deadline: float, check: Check) -> Answered:
         """One call."""
         provider = line.provider
-        wanted = len(payload(asked)) // _CHARACTERS_A_TOKEN + provider.limits.answer
+        wanted = _tokens(asked) + provider.limits.answer
         wait = line.may(wanted, self._clock.monotonic())
         if self._clock.monotonic() + wait >= deadline:
             raise ProviderError(Fault.BUSY)
@@ -237,6 +253,7 @@ class Chain:
         self._leaves(Leaving(provider.name, provider.model, digest(asked), payload(asked)))
         try:
             completion = provider.client.complete(asked, key, provider.timeouts.within(deadline - began))
+            check(completion.text)
         except ProviderError as error:
             self._failed(line, asked, key, error, began)
             raise

@@ -1,6 +1,6 @@
 """What can go wrong with a provider, and what is done next: one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,5 +80,18 @@ class ProviderError(Retryable):
         self.retry_after = retry_after
 
 
+# The same question meets it again, whenever it is asked.
+LASTING = frozenset({Fault.CONTENT_FILTER, Fault.CONTEXT_TOO_LONG, Fault.REFUSED})
+
+
 class NoAnswer(Retryable):
-    """No provider answered; the message names each with its reason."""
+    """No provider answered; the message names each with its reason. `faults` are the kinds of those."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+    @property
+    def lasts(self) -> bool:
+        """Whether asking again changes nothing."""
+        return bool(self.faults) and LASTING.issuperset(self.faults)

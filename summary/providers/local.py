@@ -46,6 +46,8 @@ class LocalClient:
 
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer; it stops at `timeouts.total`, but for loading the model and reading the question."""
+        if asked.picture:
+            raise ProviderError(Fault.REFUSED, "it sees no images")
         deadline = time.monotonic() + timeouts.total
         schema = json.dumps(asked.answer)
         self._forget(schema)

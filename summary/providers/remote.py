@@ -1,20 +1,23 @@
 """Any endpoint that speaks OpenAI's chat completions: the vendor's own, others' compatible ones, a server of the site.
 
-The one importer of `openai`. What a server says of an error is not repeated: it may quote the question, or the key.
+The one importer of `openai`, which is loaded when an endpoint is first asked: a node whose settings name none does
+without it. What a server says of an error is not repeated: it may quote the question, or the key.
 """
 
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import openai
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from domain.json_records import Json, JsonObject, json_object
 from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
 from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
+
+if TYPE_CHECKING:
+    import openai
 
 _LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,60}", re.IGNORECASE)
@@ -43,6 +46,7 @@ class RemoteClient:
 
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer, within `timeouts.total` whatever the server does."""
+        _library()  # loading it takes seconds, which are not the server's
         return within(timeouts.total, lambda: self._complete(asked, key, timeouts))
 
     def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
@@ -55,6 +59,7 @@ class RemoteClient:
                 self._format += 1
 
     def _once(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        openai = _library()
         try:
             # A server that sends a question on to another one would send the key along.
             with (
@@ -86,11 +91,27 @@ class RemoteClient:
     def _request(self, asked: Prompt) -> dict[str, Any]:
         return {
             "model": self._model,
-            "messages": [{"role": "system", "content": asked.system}, {"role": "user", "content": asked.user}],
+            "messages": [{"role": "system", "content": asked.system}, {"role": "user", "content": _content(asked)}],
             "temperature": 0,
             "max_tokens": self._answer,
             **_FORMATS[self._format](asked),
         }
+
+
+def _content(asked: Prompt) -> str | list[dict[str, Any]]:
+    if not asked.picture:
+        return asked.user
+    image = {"type": "image_url", "image_url": {"url": asked.picture_url}}
+    return [{"type": "text", "text": asked.user}, image]
+
+
+def _library() -> Any:
+    """The module `openai`; raises ProviderError where it is not installed."""
+    try:
+        return import_module("openai")
+    except ImportError as error:
+        lacks = "openai is not installed: install dicom-node[language]"
+        raise ProviderError(Fault.MODEL_GONE, lacks) from error
 
 
 def _read(pieces: Any) -> bytes:
@@ -162,7 +183,7 @@ _OF_CODE = {
 }
 
 
-def _of_status(error: openai.APIStatusError) -> ProviderError:
+def _of_status(error: "openai.APIStatusError") -> ProviderError:
     codes = [one for one in _codes(error.body) if one in _OF_CODE]
     other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
     fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)

@@ -74,18 +74,27 @@ def _killed(place: Path, tag: str) -> bool:
     return not running
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model that is quick."""
-    write_package(tmp_path / "models")
-    return tmp_path / "models"
+    folder = tmp_path_factory.mktemp("models")
+    write_package(folder)
+    return folder
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small study of the user's own."""
-    phantoms.write(Phantom(slices=24, size=(64, 64), spacing=(5.0, 6.0, 6.0)).datasets(), tmp_path / "study")
-    return tmp_path / "study"
+    folder = tmp_path_factory.mktemp("study")
+    phantoms.write(Phantom(slices=24, size=(64, 64), spacing=(5.0, 6.0, 6.0)).datasets(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory, models: Path, study: Path) -> tuple[Path, str]:
+    """A folder in which a user's own study was shown, and what was said."""
+    place = tmp_path_factory.mktemp("demonstrated") / "demo"
+    return place, demonstrate(place, study, "--models", models)
 
 
 @pytest.fixture
@@ -127,29 +136,13 @@ def test_the_demonstration_shows_the_lungs_of_a_real_chest_ct(tmp_path: Path) ->
     assert len(picture) < 400_000
 
 
-def test_a_user_may_bring_a_study_and_models_and_a_second_run_keeps_the_findings_of_the_first(
-    tmp_path: Path, models: Path, study: Path
-) -> None:
-    place = tmp_path / "demo"
-    found = Path(NAME, "segmentation.dcm")
-
-    assert str(study) in demonstrate(place, study, "--models", models)
-    assert coloured((place / "findings" / NAME / "segmentation.png").read_bytes()) > 0.002
-    first = (place / "findings" / found).read_bytes()
-    demonstrate(place, study, "--models", models)
-
-    assert (place / "findings" / found).exists()
-    earlier = list((place / "earlier").rglob(str(found)))
-    assert [file.read_bytes() for file in earlier] == [first]
-
-
 def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_archive_with_itself(
-    tmp_path: Path, models: Path, study: Path
+    demonstrated: tuple[Path, str], tmp_path: Path
 ) -> None:
     require("Orthanc")
     require_file(Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"))
-    place = tmp_path / "demo"
-    assert f"viewer --data {place}" in demonstrate(place, study, "--models", models)
+    place, said = demonstrated
+    assert f"viewer --data {place}" in said
     (tmp_path / "index.html").write_text("the viewer's pages")
     command: list[str | Path] = [
         *program("console.cli.main"),
@@ -175,6 +168,22 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
         assert left(place, f"TEST_DEMO={place}") == []
     finally:
         process.kill()
+
+
+def test_a_user_may_bring_a_study_and_models_and_a_second_run_keeps_the_findings_of_the_first(
+    demonstrated: tuple[Path, str], models: Path, study: Path
+) -> None:
+    place, said = demonstrated
+    found = Path(NAME, "segmentation.dcm")
+
+    assert str(study) in said
+    assert coloured((place / "findings" / NAME / "segmentation.png").read_bytes()) > 0.002
+    first = (place / "findings" / found).read_bytes()
+    demonstrate(place, study, "--models", models)
+
+    assert (place / "findings" / found).exists()
+    earlier = list((place / "earlier").rglob(str(found)))
+    assert [file.read_bytes() for file in earlier] == [first]
 
 
 def test_a_study_that_no_model_wants_ends_with_the_reasons(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_from_an_installed_program_to_a_service_that_takes_studies(machine: Mach
 
 def test_an_upgrade_keeps_the_study_that_is_on_its_way_and_so_does_the_way_back(machine: Machine) -> None:
     typed(machine, "dicom-node send /srv/study --to DICOM_NODE@127.0.0.1:11112")
-    wait_for(lambda: state(machine) == "receiving", 60, "the study", machine.said)
+    wait_for(lambda: state(machine) == "receiving", 60, "the study", machine.said, interval=0.3)
     for block in blocks("upgrade.md", "## Before"):
         typed(machine, block)
     await_ready(machine)
@@ -97,7 +97,7 @@ def test_an_upgrade_keeps_the_study_that_is_on_its_way_and_so_does_the_way_back(
     assert state(machine) == "receiving"
     machine.run("sed", "-i", "s/settle = 3600/settle = 1/", SETTINGS)
     typed(machine, blocks("install.md", "## 4.")[1])
-    wait_for(lambda: state(machine) == "complete", 180, "its models", machine.said)
+    wait_for(lambda: state(machine) == "complete", 180, "its models", machine.said, interval=0.3)
     back, _ = blocks("upgrade.md", "## Go back")
     assert f"dicom-node {OLDER} " in typed(machine, back, OLD=OLDER)
     await_ready(machine)
@@ -130,7 +130,7 @@ def await_ready(machine: Machine) -> None:
     def said() -> str:
         return machine.run("systemctl", "show", "--property", "StatusText", "--value", "dicom-node").stdout.strip()
 
-    wait_for(lambda: said() == READY, 240, "the service's roles", machine.said)
+    wait_for(lambda: said() == READY, 240, "the service's roles", machine.said, interval=0.3)
 
 
 def state(machine: Machine) -> str:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 # No common divisor: each association brings something of every study.
 STUDIES, ASSOCIATIONS = 7, 10
 # Studies of one image that one sender brings.
-FLOOD = 200
+FLOOD = 60
 _IN_ORDER = """
 SELECT study_uid FROM audit_entries JOIN studies ON studies.id::text = entry::jsonb ->> 'study'
 WHERE entry::jsonb ->> 'action' = %s ORDER BY number

@@ -24,13 +24,13 @@ from tests.support.trial import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
-HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "2000"))
-ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "300"))
+HEADERS = int(os.environ.get("DICOM_NODE_FAULTS_HEADERS", "1000"))
+ASSOCIATIONS = int(os.environ.get("DICOM_NODE_FAULTS_ASSOCIATIONS", "200"))
 SEED = int(os.environ.get("DICOM_NODE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 32))
 _SUCCESS = 0
 _OUT_OF_RESOURCES = 0xA700
 _LIST = 1800  # s; the long form's list has 150,000 rows
-_TOGETHER = 250  # instances of one association, all of one encoding
+_TOGETHER = 100  # instances of one association, all of one encoding
 
 
 @pytest.fixture(scope="module")

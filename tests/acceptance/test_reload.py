@@ -13,6 +13,7 @@ from pynetdicom.sop_class import Verification
 
 from roles.reload import last_answer
 from tests.support.node import Node, own_folder
+from tests.support.processes import alive
 
 pytestmark = pytest.mark.slow
 
@@ -20,6 +21,8 @@ FIRST = """
 [listener]
 trust_loopback = false
 callers = [{ aet = "CT", address = "127.0.0.1" }]
+[summary]
+enabled = false
 """
 
 
@@ -34,7 +37,7 @@ def settings() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def node(settings: Path) -> Iterator[Node]:
     variables = {"DICOM_NODE_CONFIG": str(settings)}
-    with Node(settings.parent / "data", models=settings.parent / "models", env=variables) as node:
+    with Node(settings.parent / "data", models=settings.parent / "models", env=variables, impressions=None) as node:
         yield node
 
 
@@ -110,8 +113,37 @@ def test_what_up_would_not_start_with_changes_nothing_and_what_it_runs_with_is_a
         [f"{settings}:{len(right.splitlines()) + 5}", "destinations.A"],
         [f"{rules}:3", "rule.one.model"],
     ]
+    # Whoever sends the signal alone reads it in the log.
+    node.wait_for(
+        lambda: {"destinations.A: ", "rule.one.model: "} <= _told_as_not_meant(node),
+        60,
+        "the log to say what is doubtful",
+    )
     settings.write_text(right)
     node.run("reload")
+
+
+def test_impressions_are_begun_and_ended_without_a_restart(node: Node, settings: Path) -> None:
+    right, others = settings.read_text(), {role: node.pid(role) for role in ("listen", "index")}
+    settings.write_text(right.replace("enabled = false", "enabled = true"))
+    assert "taken over: summary.enabled" in node.run("reload")
+    node.wait_ready("summarise", "assemble", "work")
+    settings.write_text(right.replace("enabled = false", "enabled = true\ntimeout = 7"))
+    before = node.pid("summarise")
+    assert "taken over: summary.timeout" in node.run("reload")
+    node.wait_for(partial(_is_renewed, node, "summarise", before), 60, "summarise to begin anew")
+    last = node.pid("summarise")
+    settings.write_text(right)
+    node.run("reload")
+    node.wait_for(lambda: not alive(last), 60, "summarise to end")
+    node.wait_ready()
+    assert {role: node.pid(role) for role in others} == others
+    assert "summarise ended" not in node.log.read_text()
+
+
+def _told_as_not_meant(node: Node) -> set[str]:
+    said = node.log.read_text()
+    return {name for name in ("destinations.A: ", "rule.one.model: ") if name in said.partition("not meant")[2]}
 
 
 def _is_renewed(node: Node, role: str, before: int) -> bool:

@@ -63,7 +63,7 @@ def test_a_study_that_is_sent_to_it_has_its_results_behind_all_walls(service: Ma
     restart(service)
     sent = service.node("send", "/srv/study", "--to", "DICOM_NODE@127.0.0.1:11112")
     assert sent.returncode == 0, sent.stdout + sent.stderr
-    wait_for(lambda: "results" in status(service), 180, "results", lambda: f"{status(service)}\n{service.said()}")
+    wait_for(lambda: "results" in status(service), 180, "results", service.said, interval=0.3)
 
 
 def test_a_reload_takes_over_a_caller_and_one_of_a_wrong_file_fails_and_changes_nothing(service: Machine) -> None:
@@ -161,7 +161,7 @@ def test_removed_it_is_gone_and_settings_and_data_are_left(service: Machine) -> 
 
 
 def await_start(machine: Machine) -> None:
-    wait_for(lambda: shown(machine, "StatusText") == READY, 240, "the service's roles", machine.said)
+    wait_for(lambda: shown(machine, "StatusText") == READY, 240, "the service's roles", machine.said, interval=0.3)
 
 
 def restart(machine: Machine) -> None:

@@ -4,8 +4,6 @@ The objects lie in a file system of some megabytes, in a mount namespace of the 
 """
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from copy import copy
 from functools import cache
@@ -19,6 +17,7 @@ from tests.support.counterparts import missing
 from tests.support.node import PROGRAM, Node
 from tests.support.phantoms import Phantom
 from tests.support.senders import acknowledged, instance, paced
+from tests.support.small_disk import behind, may_mount
 from tests.support.trial import QUICK
 
 pytestmark = pytest.mark.slow
@@ -27,25 +26,11 @@ DISK = 8 << 20
 KEEP, UNTIL = 3 << 20, 5 << 20
 IMAGES = 4  # of a study
 TIMES = int(os.environ.get("DICOM_NODE_FAULTS_DISKS", "5"))  # what is sent, in disks
-# The objects' folder alone is small: the database and the spool have their own limits.
-_SMALL = """
-set -e
-mkdir -p "$1/objects/instances"
-mount -t tmpfs -o size={size},mode=0700 objects "$1/objects/instances"
-shift
-exec "$@"
-"""
-
-
-def _mounts() -> bool:
-    tried = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs x /mnt"]
-    there = shutil.which("unshare") is not None
-    return there and subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    if not _mounts():
+    if not may_mount():
         missing("a file system of its own", "run as root, with unshare and mount")
     folder = tmp_path_factory.mktemp("disk")
     (folder / "models").mkdir()
@@ -60,8 +45,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         "DICOM_NODE_RETENTION__KEEP_FREE": str(KEEP),
         "DICOM_NODE_RETENTION__UNTIL_FREE": str(UNTIL),
     }
-    apart = ("unshare", "--mount", "--propagation", "private", "bash", "-c", _SMALL.format(size=DISK), "sh", str(data))
-    made = Node(data, models=folder / "models", env=settings, program=(*apart, *PROGRAM))
+    made = Node(data, models=folder / "models", env=settings, program=behind(data, DISK, PROGRAM))
     try:
         yield made.start()
     finally:

@@ -89,7 +89,7 @@ def test_a_map_averages_to_its_logit_up_to_the_bias() -> None:
 @pytest.mark.slow
 def test_new_phantoms_give_the_auroc_that_was_measured(evaluation: Any, tmp_path: Path) -> None:
     recipe = read_recipe(RECIPE, Recipe)
-    plan = Phantoms(0, 0, 400, recipe.phantoms.healthy, recipe.phantoms.prevalence)
+    plan = Phantoms(0, 0, 200, recipe.phantoms.healthy, recipe.phantoms.prevalence)
     pool = phantom_pool("test", plan, recipe.image, recipe.seed + 1, tmp_path)
     scores = probabilities(NETWORK, pool)
     each = [known_auroc(pool.labels[:, at], scores[:, at]) for at in range(len(FINDINGS))]

@@ -108,6 +108,7 @@ def test_a_backup_lies_in_a_folder_of_its_own_and_not_in_what_it_is_of(
     for place in (written.root, written.root / "backup", beside / "link" / "backup", written.root.parent):
         assert "lie in one another, " in run("backup", place, *at, code=1)
     assert not (written.root / "backup").exists()
+    assert "cannot be used: File name too long" in run("backup", beside / ("x" * 300), *at, code=1)
     others = beside / "others"
     others.mkdir(mode=0o755)
     (others / "letter.txt").write_text("")
@@ -118,6 +119,18 @@ def test_a_backup_lies_in_a_folder_of_its_own_and_not_in_what_it_is_of(
     run("backup", others, *at)
     (others / "note.txt").write_text("")
     run("backup", others, *at)
+
+
+def test_the_settings_go_along_however_their_file_was_named(
+    written: Bench, database_url: str, beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = beside / "node.toml"
+    file.write_text(f'data = "{written.root}"\n[database]\nurl = "{database_url}"\n')
+    run("backup", beside / "by_option", "--config", file)
+    monkeypatch.setenv("DICOM_NODE_CONFIG", str(file))
+    run("backup", beside / "by_variable")
+    for folder in ("by_option", "by_variable"):
+        assert (beside / folder / "settings.toml").read_text() == file.read_text()
 
 
 @pytest.fixture

@@ -1,8 +1,13 @@
-"""What `make bundle` packs installs where no network is, and refuses what it was not packed as."""
+"""What `make bundle` packs installs where no network is, and refuses what it was not packed as.
+
+By the lines of docs/install.md, as they stand there.
+"""
 
 import os
+import re
+import shutil
 import subprocess
-import tarfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +20,7 @@ from tests.support.processes import Process, free_port, wait_for
 
 pytestmark = pytest.mark.slow
 
+PAGE = (ROOT / "docs/install.md").read_text()
 _UNREACHED = ("No matching distribution", "Could not find a version", "ConnectionError", "Max retries")
 
 
@@ -35,16 +41,34 @@ def bundle() -> Iterator[Path]:
         if made.returncode and any(said in made.stderr for said in _UNREACHED):
             missing("an index of Python packages", "let pip reach one")
         assert made.returncode == 0, made.stderr
+        check, unpack, _ = lines("## 2.")
+        type_in(Path(place), f"{check}\n{unpack}")
         (packed,) = Path(place).glob("*.tar")
-        with tarfile.open(packed) as opened:
-            opened.extractall(place, filter="data")
         yield packed.with_suffix("")
+
+
+def lines(heading: str) -> list[str]:
+    """Of the page's first block below a heading."""
+    block = re.search(r"```sh\n(.*?)```", PAGE.partition(f"\n{heading}")[2], re.DOTALL)
+    assert block
+    return block[1].splitlines()
+
+
+def type_in(folder: Path, typed: str, **env: str) -> None:
+    """Have a shell do it there; fails where one of the commands does."""
+    done = subprocess.run(
+        ["sh", "-ec", typed], cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{typed}\n{done.stdout}\n{done.stderr}"
 
 
 def install(bundle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Where no network is at all, not even this machine's own."""
-    alone = [require("unshare"), "--map-root-user", "--net", str(bundle / "install"), str(folder)]
-    return subprocess.run(alone, capture_output=True, text=True, check=False)
+    *_, line = lines("## 2.")
+    alone = f'sudo() {{ {require("unshare")} --map-root-user --net "$@" "{folder}"; }}'
+    return subprocess.run(
+        ["sh", "-c", f"{alone}\n{line}"], cwd=bundle.parent, capture_output=True, text=True, check=False
+    )
 
 
 def test_it_installs_without_a_network_and_the_listener_answers_without_an_engine(bundle: Path, tmp_path: Path) -> None:
@@ -75,3 +99,27 @@ def test_a_file_that_is_not_as_it_was_packed_installs_nothing(bundle: Path, tmp_
     assert done.returncode == 1
     assert "not as they were packed" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_by_pip_and_by_uv_it_is_installed_as_the_page_says(bundle: Path, tmp_path: Path) -> None:
+    """From a folder of wheels instead of an index; what `make dist` makes is in tests/contract/test_dist.py."""
+    (tmp_path / "dist").mkdir()
+    for file in (bundle / "requirements.txt", *(bundle / "wheels").glob("dicom_node-*.whl")):
+        shutil.copy(file, tmp_path / "dist")
+    _, *pip = lines("## By pip")
+    (uv,) = re.findall(r"`(uv tool install .*?)`", PAGE)
+    away = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{bundle}/wheels", "PIP_NO_COMPILE": "1", "HOME": str(tmp_path)}
+    away |= {
+        "UV_OFFLINE": "1",
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": f"{bundle}/wheels",
+        "UV_CACHE_DIR": f"{tmp_path}/uv",
+    }
+    away |= {"PATH": f"{Path(sys.base_prefix) / 'bin'}:{bundle}:{os.environ['PATH']}"}
+    type_in(tmp_path, "\n".join(pip).replace("/opt/", f"{tmp_path}/"), **away)
+    type_in(tmp_path, uv, **away)
+    programs = tmp_path / "dicom-node-pip/bin/dicom-node", tmp_path / ".local/bin/dicom-node"
+    said = {subprocess.run([one, "--version"], capture_output=True, text=True, check=True).stdout for one in programs}
+    assert len(said) == 1
+    for one in programs:
+        type_in(tmp_path, f"{one} status --help")

@@ -1,6 +1,7 @@
 """Who called: counted once by the index, bounded, and shown with the lines that let in who was refused."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import pytest
 from typer.testing import CliRunner
 
 from config.loading import load_settings
+from config.settings import Http
 from console.cli.app import app
+from console.cli.diagnostics import examine
+from console.cli.looks import Mark
 from dicom_node.spool import Close, Peer
+from roles.health import Health, HealthServer
 from store import callers
 from store.queries.callers import known_callers
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import SCANNER
+from tests.support.processes import free_port
 from tests.support.spool import writing
 
 CALLER = '[[listener.callers]]\naet = "MR1"\naddress = "10.1.0.9"'
@@ -95,6 +101,27 @@ def test_who_was_refused_soon_after_it_was_accepted_is_told_with_the_reason_and_
     shown = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).stdout
     assert "is not known (or before it was accepted)" in " ".join(shown.split())
     assert CALLER in shown
+
+
+def test_an_aet_that_waits_for_a_restart_is_told_to_whom_its_scanners_are_refused(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.refuse_association(Peer("CT2", "NEWNODE", "10.1.0.7"), 1, 1, 7, "called AE title 'NEWNODE' is not ours")
+    bench.index()
+    file = tmp_path / "node.toml"
+    file.write_text(f'data = "{tmp_path / "data"}"\n[listener]\naet = "NEWNODE"\nport = {free_port()}\n')
+    asked = ["--config", str(file), "--database", database_url]
+    health = Health()
+    with socket.create_server(("127.0.0.1", 0)) as door, HealthServer(health, Http(), tmp_path / "data", "listen"):
+        health.publish(door.getsockname()[1], "OLDNODE")
+        shown = " ".join(CliRunner().invoke(app, ["callers", *asked]).stdout.split())
+        assert "the node that runs answers to OLDNODE until it is restarted: listener.aet says NEWNODE" in shown
+        assert "mend it there" not in shown
+        file.write_text(file.read_text().replace("port = ", f"port = {door.getsockname()[1]} # "))
+        port = next(examine(load_settings(file)))
+    assert port.mark is Mark.NOTED
+    assert "as OLDNODE until it is restarted: listener.aet says NEWNODE" in port.said
 
 
 @pytest.mark.parametrize(

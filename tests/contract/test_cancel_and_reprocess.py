@@ -45,7 +45,7 @@ def test_what_waits_is_ended_with_its_reason_and_retry_sets_it_going_again(asked
     assert study(asked) == ("complete", f"cancelled by {user()}: {WHY}")
     assert not worker(asked, FakeChild(registry)).step()
     (entry,) = [one for one in newest_entries(asked.database, 50).rows if one.action == Action.CANCELLED]
-    assert entry.details == {"revision": 1, "reason": WHY, "user": user(), "jobs": 1, "deliveries": 0}
+    assert entry.details == {"revision": 1, "reason": WHY, "user": user(), "jobs": 1, "deliveries": 0, "impressions": 0}
     assert "nothing to cancel" in run(asked, "cancel", "--reason", WHY, code=1).stderr
     assert retry(asked.ledger, study_id(asked), [*registry.packages.values()], asked.clock.now()).jobs == 1
     assert worker(asked, FakeChild(registry)).step()
@@ -68,7 +68,7 @@ def test_results_of_a_cancelled_study_go_nowhere_until_it_is_tried_again(
     if planned:
         write_and_plan(asked, [ARCHIVE])
     ident, now = study_id(asked), asked.clock.now()
-    assert cancel(asked.ledger, ident, WHY, "alice", now, ["PACS"]) == Cancelled(0, 1, goes_on=True)
+    assert cancel(asked.ledger, ident, WHY, "alice", now, ["PACS"]) == Cancelled(0, 1, 0, goes_on=True)
     write_and_plan(asked, [ARCHIVE])
     assert states(asked, "deliveries") == ["cancelled"]
     assert study(asked)[1].startswith("cancelled by alice")

@@ -24,6 +24,7 @@ from tests.support.processes import free_port
 from tests.support.receivers import Receiver
 from tests.support.working import LEASE, POLICY, SMALL, FakeChild, route, study, study_id, worker, write_and_plan
 
+WARD = ProfiledDestination(Destination(name="ward", aet="WARD", host="127.0.0.1", port=104), BUILT_IN["default"])
 TAKEN = {ENHANCED_SR: [EXPLICIT, IMPLICIT], SECONDARY_CAPTURE: [EXPLICIT]}
 
 
@@ -241,7 +242,7 @@ def test_what_was_cancelled_by_a_forget_goes_out_on_a_retry_once_its_destination
 ) -> None:
     refused(bench, registry, "OLDPACS")
     run("forget", "OLDPACS", "--database", database_url)
-    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["ward"]).deliveries == 0
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), []).deliveries == 0
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("cancelled",)]
     life = Life(bench.database, ["OLDPACS"] if by != "settings" else [])
     life.prove()
@@ -254,3 +255,42 @@ def test_what_was_cancelled_by_a_forget_goes_out_on_a_retry_once_its_destination
 
 def test_a_name_that_nothing_was_ever_to_go_to_is_no_success(configured: Path) -> None:
     assert "nothing was ever to go to WRAD" in run("forget", "WRAD", "--config", configured, code=1).output
+
+
+def test_what_went_with_a_forgotten_destination_goes_on_a_retry_to_the_one_that_took_its_place(
+    bench: Bench, registry: Registry, database_url: str
+) -> None:
+    refused(bench, registry, "MISSPELT")
+    run("forget", "MISSPELT", "--database", database_url)
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["ward"]).deliveries == 1
+    write_and_plan(bench, [WARD])
+    assert bench.ask("SELECT destination, state FROM dicom_node.deliveries ORDER BY destination") == [
+        ("MISSPELT", "cancelled"),
+        ("ward", "pending"),
+    ]
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["ward", "LATER"]).deliveries == 2
+    assert bench.chain_holds()
+
+
+def test_what_went_with_a_forgotten_destination_goes_at_once_for_many_studies_to_another(
+    bench: Bench, registry: Registry, database_url: str, configured: Path
+) -> None:
+    refused(bench, registry, "MISSPELT")
+    said = run("forget", "MISSPELT", "--config", configured).stdout
+    assert said == (
+        "1 delivery cancelled, 1 study stuck no longer\n"
+        "what was to go there goes nowhere now; to send it to another: "
+        f"dicom-node retry --config {configured} --destination ward\n"
+    )
+    asked = ["retry", "--destination", "ward", "--config", str(configured)]
+    planned = CliRunner().invoke(app, [*asked, "--dry-run"]).stdout
+    assert "what ward did not get of 1 study" in planned
+    assert CliRunner().invoke(app, asked).stdout == "to ward at once: 1 delivery of 1 study\n"
+    write_and_plan(bench, [WARD])
+    found = bench.ask("SELECT state FROM dicom_node.deliveries WHERE destination = 'ward'")
+    assert found == [("pending",)]
+
+
+def test_results_of_which_nothing_was_forgotten_go_to_no_later_one(bench: Bench, registry: Registry) -> None:
+    refused(bench, registry, "OLDPACS")
+    assert retry(bench.ledger, study_id(bench), [], bench.clock.now(), ["OLDPACS", "LATER"]).deliveries == 1

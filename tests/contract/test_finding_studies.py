@@ -144,10 +144,14 @@ def test_what_an_earlier_release_indexed_is_found_after_it_was_read_again(bench:
         assert found(bench, "--accession", "A 4711") == ["CT CHEST"]
         assert found(bench, "--patient-id", "P-2") == ["MR HEAD"]
         assert bench.ask("SELECT id, named FROM dicom_node.studies ORDER BY id") == kept
+        bench.as_owner(
+            "UPDATE dicom_node.studies SET named = ARRAY(SELECT m FROM unnest(named) m WHERE NOT m ^@ 'Study Date:')"
+        )
+        assert json.loads(run(bench, "patients", "catch-up", "--json").stdout)["found"] == 2, "days are found too"
         again = run(bench, "patients", "catch-up").stdout
         assert again == "0 of 1 study can be found by more than before\n"
         actions = [one.action for one in newest_entries(bench.database, 100).rows]
-        assert actions.count(Action.CAUGHT_UP) == 2
+        assert actions.count(Action.CAUGHT_UP) == 4
     finally:
         bench.as_owner(*(_put_back(*one) for one in kept))
 
@@ -170,12 +174,16 @@ def test_an_entry_is_found_by_what_it_says_by_whom_and_when(bench: Bench) -> Non
     assert entries(bench, "--action", "instances received") == ["instances received"] * 2
     assert entries(bench, "--by", "alice") == ["descriptions cleared"]
     assert entries(bench, "--by", "alice", "--action", "started") == []
+    quoted = {"reason": '"at":"9999-01-01', "user": 'Zoë "the \\ 2nd"'}
+    bench.ledger.record(Action.DESCRIPTIONS_CLEARED, **quoted)
+    assert entries(bench, "--by", 'ZOË "THE \\') == ["descriptions cleared"]
+    assert entries(bench, "--since", "2999-01-01") == []
     assert set(entries(bench, "--by", "test", "--action", "started")) == {"started"}
     ((study,),) = bench.ask("SELECT id FROM dicom_node.studies WHERE array_to_string(named, ' ') LIKE '%Accession%'")
     assert entries(bench, "--study", str(study), "--action", "instances received") == ["instances received"]
     at = bench.clock.now().isoformat()
     assert entries(bench, "--until", at, "--action", "descriptions") == []
-    assert entries(bench, "--since", at, "--action", "descriptions") == ["descriptions cleared"]
+    assert entries(bench, "--since", at, "--action", "descriptions") == ["descriptions cleared"] * 2
     assert entries(bench, "--last", "1", "--action", "instances") == ["instances received"]
     last = json.loads(run(bench, "audit", "show", "--action", "audit log", "--json").stdout)["entries"][-1]
     assert last["details"]["what"] == "entries that say 'instances'"

@@ -70,7 +70,7 @@ def test_an_instance_too_long_to_be_held_is_judged_to_its_last_byte(bench: Bench
     given = [
         entry(1, head + pixels + private),
         entry(2, head + pixels + private[:-1]),
-        entry(3, head + pixels + private + b"\xf1\x7f\x11\x10"),
+        entry(3, head + pixels + private + b"\xf1\x7f\x11\x10OB\0\0"),
         entry(4, head + fragments + b"\xfe\xff\xdd\xe0\0\0\0\0", transfer_syntax=jpeg),
         entry(5, head + fragments, transfer_syntax=jpeg),
     ]
@@ -80,7 +80,7 @@ def test_an_instance_too_long_to_be_held_is_judged_to_its_last_byte(bench: Bench
     assert bench.count("conflicts") == 1
     said = bench.ask("SELECT reason FROM dicom_node.quarantine ORDER BY id")
     assert [reason.partition("ends within ")[2].partition(";")[0] for (reason,) in said] == [
-        "(7FF1,1010)", "what follows (7FF1,1010)", "what follows (FFFE,E000)"
+        "(7FF1,1010)", "what follows (7FF1,1011)", "what follows (FFFE,E000)"
     ]  # fmt: skip
     assert all(bench.objects.exists(key) for (key,) in bench.ask("SELECT object_key FROM dicom_node.quarantine"))
 

@@ -10,6 +10,8 @@ from console.cli.app import app
 from console.cli.diagnostics import examine
 from console.cli.known_packages import faults
 from console.cli.looks import Mark
+from domain.findings import Code
+from domain.vocabulary import Vocabulary
 from models.registry import Registry, releases
 from store import packages
 from tests.support.bench import Bench
@@ -71,3 +73,15 @@ def test_versions_are_ordered_as_people_count(bench: Bench, older: str, newer: s
     with bench.database.transaction() as connection:
         packages.register(connection, {("toy", older): "0" * 64, ("toy", newer): "1" * 64})
         assert packages.newer(connection, [("toy", older), ("toy", newer)]) == {("toy", older): newer}
+
+
+def test_what_a_package_calls_things_is_kept_once_by_its_digest(bench: Bench) -> None:
+    lung = Vocabulary(frozenset({"Lung", "Lungs in CT"}), frozenset({Code("39607008", "SCT", "Lung")}))
+    nothing = Vocabulary(frozenset(), frozenset())
+    with bench.as_process("work").transaction() as transaction:
+        connection = transaction.connection
+        packages.register(connection, {("toy", "1.0"): "0" * 64})
+        assert packages.words_of(connection, ["0" * 64]) == {}
+        for words in (lung, nothing):
+            packages.keep_words(connection, {"0" * 64: words, "1" * 64: words})
+        assert packages.words_of(connection, ["0" * 64, "1" * 64]) == {"0" * 64: lung}

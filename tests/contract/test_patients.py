@@ -25,15 +25,17 @@ from tests.support.working import ARCHIVE, SMALL, FakeChild, events, route, stud
 
 ANOTHER = replace(SMALL, patient_name="Quistgaard^Ilse", patient_id="INV-7723", birth_date="19880917")
 DIFFER = ("Patient ID", "Patient's Name", "Patient's Birth Date")
-STOPPED = (
-    "stuck",
-    f"its images name two patients (they differ in {', '.join(DIFFER)}): dicom-node patients list",
-)
 
 
 def of_two(begin: int = 2) -> list[Dataset]:
     """From image `begin` on another patient's."""
     return [*SMALL.datasets()[:begin], *ANOTHER.datasets()[begin:]]
+
+
+def stopped(bench: Bench) -> tuple[str, str]:
+    """State and reason of the one study, whose command can be typed as it stands."""
+    asks = f"dicom-node patients list {str(study_id(bench))[:8]}"
+    return "stuck", f"its images name two patients (they differ in {', '.join(DIFFER)}): {asks}"
 
 
 def shown(bench: Bench) -> Sequence[tuple[int, int, tuple[str, ...]]]:
@@ -64,7 +66,7 @@ def test_images_of_two_patients_stop_a_study_before_any_model_and_say_it_once(be
         bench.index()
     bench.settle()
     bench.settle()
-    assert study(bench) == STOPPED
+    assert study(bench) == stopped(bench)
     assert [one.of(StudyStuck).reason_code for one in events(bench, "study.stuck")] == ["patient"]
     assert events(bench, "study.completed") == []
     assert bench.actions().count("study stuck") == 1
@@ -96,7 +98,7 @@ def test_late_images_of_another_patient_stop_what_is_not_out_yet(
     # At once, and not when the study would be complete again.
     assert deliver(bench, monkeypatch, []) == []
     bench.settle()
-    assert study(bench) == STOPPED
+    assert study(bench) == stopped(bench)
     assert deliver(bench, monkeypatch, []) == []
     assert sender(bench).seconds_until_due() is None
     assert bench.ask("SELECT state FROM dicom_node.deliveries") == [("pending",)]
@@ -112,7 +114,7 @@ def test_no_job_is_begun_and_no_retry_lets_two_patients_go_on(bench: Bench, regi
     assert child.tasks == []
     with pytest.raises(Permanent, match="name two patients"):
         retry(bench.ledger, study_id(bench), registry.packages.values(), bench.clock.now())
-    assert study(bench) == STOPPED
+    assert study(bench) == stopped(bench)
 
 
 def test_each_patients_images_are_listed_without_a_name(bench: Bench) -> None:
@@ -180,7 +182,7 @@ def test_a_person_takes_two_spellings_for_one_patient_and_a_third_stops_it_again
         deciding.accept(bench.ledger, study_id(bench), bench.clock.now())
     late(bench)
     bench.settle()
-    assert study(bench) == STOPPED
+    assert study(bench) == stopped(bench)
 
 
 def test_what_a_person_set_aside_stays_so_when_the_very_bytes_come_again(bench: Bench) -> None:
@@ -199,7 +201,7 @@ def test_what_a_person_set_aside_stays_so_when_the_very_bytes_come_again(bench: 
     other = ANOTHER.datasets()[3]
     other.StationName = "other bytes"
     bench.receive([other])
-    assert (study(bench), bench.count("instances")) == (STOPPED, 4)
+    assert (study(bench), bench.count("instances")) == (stopped(bench), 4)
 
 
 def test_no_key_is_forgotten_while_an_index_of_any_host_goes_on_with_it(bench: Bench, database_url: str) -> None:

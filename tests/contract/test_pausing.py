@@ -148,3 +148,11 @@ def test_what_is_not_there_or_not_paused_is_said(planned: Bench, database_url: s
         assert complaint in run(*words, "--database", database_url, code=1).stderr
     with pytest.raises(Permanent, match="no model x is paused"):
         resume(planned.ledger, Held.MODEL, "x", "alice")
+
+
+def test_a_retry_of_a_study_says_that_its_destination_is_paused(planned: Bench, database_url: str) -> None:
+    where = ["--database", database_url, "--data", str(planned.root)]
+    asked = ["retry", str(study_id(planned)), *where]
+    assert "waits all the same" not in run(*asked).stderr
+    pause(planned.ledger, Held.DESTINATION, "PACS", WHY, user())
+    assert f"it waits all the same: PACS is paused by {user()}: {WHY}" in " ".join(run(*asked).stderr.split())

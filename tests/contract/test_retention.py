@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -255,7 +254,7 @@ def test_a_file_that_is_written_before_its_row_is_not_removed_between_the_two(de
         send(delivered.writer, SMALL.datasets())
         with pytest.MonkeyPatch.context() as patch:
             # The index's own lock would wait behind the sweep's: it is the one that is held here.
-            patch.setattr("consumers.steps.index.writing", lambda _: nullcontext())
+            patch.setattr("consumers.steps.index.keep_files", lambda _: None)
             delivered.index()
     sweeper.join()
     assert looked and len(files(delivered, "instances")) == delivered.count("instances") > 0

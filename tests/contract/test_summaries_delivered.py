@@ -20,11 +20,15 @@ from consumers.steps.summarise import Summarising
 from consumers.steps.withdraw import withdraw_results
 from consumers.steps.write_note import NoteWriter
 from consumers.steps.write_summary import SummaryWriter
+from domain.errors import Permanent
 from domain.profiles import ENHANCED_SR, Profile, Report, ResultKind, TakenBack
 from models.registry import Registry
+from models.words import vocabulary
 from roles.summarise import by_facts
+from store import packages
 from store.deliveries import DELIVERIES
 from store.holders import Holder
+from store.retention import drop_images
 from tests.contract.test_summarising import route, run_models
 from tests.support.bench import Bench
 from tests.support.working import LEASE, SMALL, events, study_id, write_and_plan
@@ -176,3 +180,97 @@ def test_a_cancelled_study_sends_no_impression_until_it_is_tried_again(
     retry(bench.ledger, study_id(bench), [*registry.packages.values()], bench.clock.now(), ["PACS"])
     on(bench, done)
     assert states(bench) == [("PACS", 1, "pending")]
+
+
+def packages_removed(bench: Bench) -> None:
+    """Every package is gone by the time that what waits is written."""
+    ledger = bench.as_process("summarise")
+    work = Summarising(ledger.database, by_facts(lambda: ()), POLICY, bench.clock)
+    LeasedLoop(ledger, work, Holder("s2", bench.life()), LEASE).step()
+
+
+def facts_of(bench: Bench, number: int) -> object:
+    ((facts,),) = bench.ask(f"SELECT facts FROM dicom_node.summaries WHERE number = {number}")
+    return facts
+
+
+def test_what_a_package_found_is_told_in_its_words_also_when_it_is_gone(
+    written: tuple[Bench, set[uuid.UUID]], registry: Registry
+) -> None:
+    bench, _ = written
+    known = {one.digest: vocabulary(one.manifest) for one in registry.packages.values()}
+    with bench.as_process("work").transaction() as transaction:
+        packages.keep_words(transaction.connection, known)
+    summarise_again(bench.ledger, study_id(bench), "alice")
+    packages_removed(bench)
+    assert facts_of(bench, 2) == facts_of(bench, 1)
+
+
+def test_where_nobody_knows_a_packages_words_the_impression_that_is_out_stays(
+    written: tuple[Bench, set[uuid.UUID]],
+) -> None:
+    bench, done = written
+    arrived(bench)
+    summarise_again(bench.ledger, study_id(bench), "alice")
+    packages_removed(bench)
+    on(bench, done)
+    assert states(bench) == [("PACS", 1, "stored")]
+    ((state, reason),) = bench.ask("SELECT state, reason FROM dicom_node.summaries WHERE number = 2")
+    assert state == "failed" and "install this version again" in reason
+
+
+def test_what_went_nowhere_is_nobodys_predecessor(written: tuple[Bench, set[uuid.UUID]], registry: Registry) -> None:
+    bench, done = written
+    cancel(bench.ledger, study_id(bench), "a test", "alice", bench.clock.now(), ["PACS"])
+    summarise_again(bench.ledger, study_id(bench), "alice")
+    say(bench, registry)
+    on(bench, done)
+    second = dcmread(bench.objects.path(objects(bench)[1]))
+    assert "PredecessorDocumentsSequence" not in second
+    assert second.ContributingEquipmentSequence[0].ContributionDescription.endswith("Result 2")
+    arrived(bench)
+    summarise_again(bench.ledger, study_id(bench), "alice")
+    say(bench, registry)
+    on(bench, done)
+    third = dcmread(bench.objects.path(objects(bench)[2]))
+    (named,) = third.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert named.ReferencedSOPInstanceUID == second.SOPInstanceUID
+
+
+def test_what_was_named_as_predecessor_is_named_again_whatever_became_of_it(
+    written: tuple[Bench, set[uuid.UUID]], registry: Registry
+) -> None:
+    bench, done = written
+    summarise_again(bench.ledger, study_id(bench), "alice")
+    say(bench, registry)
+    on(bench, done)
+    before = bench.ask("SELECT sop_uid, digest FROM dicom_node.results ORDER BY 1")
+    bench.as_owner(
+        "UPDATE dicom_node.deliveries d SET state = 'cancelled' FROM dicom_node.summaries m"
+        " WHERE m.id = d.summary_id AND m.number = 1"
+    )
+    bench.as_owner(
+        "DELETE FROM dicom_node.delivery_objects",
+        "DELETE FROM dicom_node.results WHERE summary_id IN (SELECT id FROM dicom_node.summaries WHERE number = 2)",
+    )
+    on(bench, set())
+    assert bench.ask("SELECT sop_uid, digest FROM dicom_node.results ORDER BY 1") == before
+
+
+def test_no_impression_is_promised_that_cannot_be_written_and_the_reason_is_the_true_one(
+    written: tuple[Bench, set[uuid.UUID]],
+) -> None:
+    bench, _ = written
+    with bench.as_process("retain").transaction() as transaction:
+        drop_images(transaction.connection, study_id(bench))
+    with pytest.raises(Permanent, match="its images were removed by retention"):
+        summarise_again(bench.ledger, study_id(bench), "alice")
+    on(bench, set())
+    said = {
+        reason
+        for (reason,) in bench.ask(
+            "SELECT entry::jsonb -> 'details' ->> 'reason' FROM dicom_node.audit_entries"
+            " WHERE entry::jsonb ->> 'action' = 'results written'"
+        )
+    }
+    assert said == {None, "its images were removed by retention, and nothing is written without them"}

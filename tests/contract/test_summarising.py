@@ -298,7 +298,8 @@ def test_a_cancelled_study_has_none_and_one_whose_results_are_withdrawn_has_none
     asked: Bench, both: Registry
 ) -> None:
     run_models(asked, both)
-    cancel(asked.ledger, study_id(asked), "a test", "alice", asked.clock.now())
+    ended = cancel(asked.ledger, study_id(asked), "a test", "alice", asked.clock.now(), ["PACS"])
+    assert (ended.jobs, ended.impressions) == (0, 1)
     assert impressions(asked) == [(1, 1, "cancelled")]
     summarise_again(asked.ledger, study_id(asked), "alice")
     writing(asked, Writer()).step()

@@ -9,6 +9,7 @@ from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
 from consumers.steps.adopt import adopt
+from consumers.steps.cancel import cancel
 from consumers.steps.deliver import DeliveryTo, Sent
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.profiles import TakenBack
@@ -19,7 +20,7 @@ from tests.contract.test_delivering import POLICY
 from tests.contract.test_withdrawing import by_hand, notes, rejected, send_notes, take_back, write_notes
 from tests.support.bench import Bench
 from tests.support.ingest import send
-from tests.support.working import LEASE, SMALL, FakeChild, events, route, worker, write_and_plan
+from tests.support.working import LEASE, SMALL, FakeChild, events, route, study_id, worker, write_and_plan
 
 TOLD, UNTOLD = by_hand(), by_hand(supersede=TakenBack.NONE)
 
@@ -89,6 +90,16 @@ def test_results_of_an_amended_study_are_numbered_and_name_what_they_supersede(d
     (study,) = second.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence
     assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+
+
+def test_results_of_a_study_that_was_cancelled_before_they_went_out_are_not_named(
+    done: Bench, registry: Registry
+) -> None:
+    cancel(done.ledger, study_id(done), "a test", "alice", done.clock.now())
+    amend(done, registry)
+    (_, second) = reports(done)
+    assert "PredecessorDocumentsSequence" not in second
+    assert second.ContributingEquipmentSequence[0].ContributionDescription.endswith("Result 2")
 
 
 def test_a_number_is_kept_when_results_are_written_again(done: Bench, registry: Registry) -> None:

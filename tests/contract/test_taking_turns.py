@@ -10,17 +10,19 @@ from consumers.steps.assemble import ROUTING, Assembler
 from dicom_node.spool import Peer
 from domain.completeness import SettlePolicy
 from models.registry import Registry
-from store import deliveries, jobs
+from store import deliveries, jobs, studies
 from store.deliveries import DELIVERIES
 from store.jobs import JOBS
 from store.leases import Condition, LeaseTable
 from store.queries.path import study_path
 from store.queries.studies import StudyFilter, find_study, latest_studies
+from store.studies import LINES
 from tests.support.bench import Bench
 from tests.support.ingest import send
 from tests.support.working import SMALL, route
 
 FLOOD, QUIET = Peer("FLOOD", "NODE", "127.0.0.1"), Peer("QUIET", "NODE", "127.0.0.2")
+BESIDE = Peer("BESIDE", "NODE", FLOOD.address)  # another behind the same gateway
 AHEAD = 3
 
 
@@ -59,12 +61,13 @@ def handled(bench: Bench) -> None:
 
 
 def claimed(bench: Bench, process: str, table: LeaseTable[Any, Any], *conditions: Condition) -> list[str]:
-    """The senders of what waits, in the order in which it is claimed, each by its letter."""
+    """The senders of what waits, in the order in which it is claimed, each by the letter of its address."""
     order: list[str] = []
     with bench.as_process(process).transaction() as transaction:
         while lease := table.claim(transaction.connection, "somebody", 60, *conditions):
             column = select(table.table.c.sender).where(table.table.c.id == lease.row)
-            order.append(transaction.connection.execute(column).scalar_one()[0])
+            sender = transaction.connection.execute(column).scalar_one()
+            order.append("Q" if sender.startswith(QUIET.address) else "F")
     return order
 
 
@@ -98,6 +101,47 @@ def test_who_comes_while_a_flood_is_worked_on_is_seen_before_it_ends_however_fas
     bench.clock.sleep(5)
     made.step()
     assert completed(bench)[at_once : at_once + 2] in (["F", "Q"], ["Q", "F"])
+
+
+def test_one_host_by_many_names_takes_few_turns(bench: Bench, registry: Registry) -> None:
+    for number in range(24):
+        bring(bench, replace(FLOOD, calling=f"NAME{number}"), [f"flood {number}"], 4)
+    bring(bench, QUIET, ["quiet"], 4)
+    made = assembler(bench, ahead=1)
+    made.step()
+    bench.clock.sleep(5)
+    while "receiving" in [row[0] for row in bench.ask("SELECT state FROM dicom_node.studies")]:
+        made.step()
+        handled(bench)
+    assert completed(bench).index("Q") <= LINES
+    bench.as_owner("DELETE FROM dicom_node.inbox")
+    route(bench, registry)
+    order = claimed(bench, "work", JOBS)
+    assert (order.index("Q") <= LINES, len(order)) == (True, 25)
+
+
+def test_of_two_behind_one_gateway_the_flood_of_one_holds_the_other_back_no_more_than_elsewhere(
+    bench: Bench, registry: Registry
+) -> None:
+    flood(bench, 8, slices=4)
+    bring(bench, BESIDE, ["quiet"], slices=4)
+    bench.settle()
+    route(bench, registry)
+    (job,) = bench.ask(
+        "SELECT j.id FROM dicom_node.jobs j JOIN dicom_node.studies s ON s.id = j.study_id "
+        f"WHERE s.study_uid = '{uid('quiet')}'"
+    )
+    with bench.as_process("work").transaction() as transaction:
+        first = [JOBS.claim(transaction.connection, "somebody", 60) for _ in range(2)]
+    assert job[0] in [lease.row for lease in first if lease]
+
+
+def test_whose_turn_it_is_is_the_same_when_studies_and_when_jobs_wait(bench: Bench) -> None:
+    bring(bench, FLOOD, ["flood"])
+    with bench.as_process("assemble").transaction() as transaction:
+        (study,) = studies.open_studies(transaction.connection)
+        assert study.sender == transaction.connection.execute(select(studies.sender_of(study.id))).scalar_one()
+    assert study.sender.startswith(f"{FLOOD.address} ")
 
 
 def test_an_amended_study_waits_for_a_few_of_a_flood_and_not_for_all_of_it(bench: Bench) -> None:

@@ -48,6 +48,15 @@ from tests.support.working import (
 STUCK = StudyFilter((StudyState.STUCK,))
 
 
+def test_a_worker_is_ready_while_it_is_at_the_first_study_of_its_life(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry)
+    health, ready = Health(), []
+    child = FakeChild(registry, during=lambda: ready.append(health.report().ready))
+    assert worker(bench, child, alive=health.beat).step()
+    assert ready == [True]
+
+
 def test_input_that_cannot_be_used_ends_the_job_with_its_reason(bench: Bench, registry: Registry) -> None:
     bench.receive(SMALL.datasets())
     route(bench, registry)

@@ -95,7 +95,7 @@ ROWS = (
         "INFERRED FROM the measurement reports and their numbers",
         "tests/unit/test_sr_writer_impression.py::"
         "test_each_sentence_is_inferred_from_the_report_that_says_what_it_rests_on_and_from_no_other",
-        ("impression",),
+        ("impression", "impression-as-text", "impression-pdf"),
     ),
     Row(
         "Image references",

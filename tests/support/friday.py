@@ -79,7 +79,10 @@ CAUSES: Mapping[Cause, Row] = {
 JOBS: Mapping[JobState, Row] = {
     JobState.REQUESTED: (
         "waits for a worker (`status` says behind how many jobs), or for its next try, or its model is paused",
-        "where it stays: does `work` run, and is it ready (`/health/ready`)? `dicom-node models list` has the package?",
+        (
+            "where it stays: does `work` run, and is it ready (`systemctl status dicom-node`, or `/health/ready`)? "
+            "`dicom-node models list` has the package?"
+        ),
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
     JobState.RUNNING: ("the model runs; after `models.timeout` it is ended", _NOTHING),
@@ -166,7 +169,8 @@ STATUSES: Mapping[Status, Row] = {
     Status.OUT_OF_RESOURCES: (
         "the spool or its disk is full, or one instance is larger than `listener.max_instance`",
         (
-            "`/health/ready` of `listen` and `index` names the cause: most often database or disk. The sender sends "
+            "`systemctl status dicom-node`, or `/health/ready` of `listen` and `index`, names the cause: most often "
+            "database or disk. The sender sends "
             "again by itself, or by hand"
         ),
     ),
@@ -193,7 +197,7 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     (1, 1, 7): (
         "called AE title not recognized",
         "the sender calls another name than `listener.aet`",
-        "write the same in both; `dicom-node config show` has ours",
+        "write the same in both: the log and `dicom-node callers` name both; a changed `listener.aet` wants a restart",
     ),
     (1, 1, 3): (
         "calling AE title not recognized",
@@ -210,7 +214,8 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
 }
 
 LOOKS: Mapping[str, str] = {
-    "DICOM port": "another program has it: stop that, or take another `listener.port`",
+    "DICOM port": "another program has it: stop that, or take another `listener.port`; the node has it under a "
+    "former AE title: restart it",
     "health door": "bind it to loopback or to a network for it alone, `http.host`",
     "disk": "make room, or give the spool less (`spool.capacity`)",
     "data folder": "type the `chmod` that is printed",

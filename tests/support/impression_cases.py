@@ -152,3 +152,8 @@ def forms() -> list[ResultFormat]:
     refers = "+".join(one.name for one in REPORTS[1:])
     every = [one for one in every_form() if one.kind is ResultKind.IMPRESSION]
     return [replace(one, refers=refers) if ".88." in one.sop_class else one for one in every]
+
+
+def form(sop_class: str) -> ResultFormat:
+    """The preferred form of an impression of this SOP class."""
+    return next(one for one in forms() if one.sop_class == sop_class)

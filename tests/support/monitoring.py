@@ -49,9 +49,10 @@ class Pager:
         return next((one for one in found if labels.items() <= one["labels"].items()), {})
 
     def forget(self) -> None:
-        """What was told so far counts no more."""
+        """What was told so far counts no more, but for what is not over: nobody is told of that a second time."""
         with self._lock:
-            self._told.clear()
+            last = {frozenset(one["labels"].items()): one for one in self._told}
+            self._told = [one for one in last.values() if one["status"] == "firing"]
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

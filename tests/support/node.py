@@ -45,7 +45,7 @@ class Node:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = PROGRAM,
         cwd: Path = ROOT,
-        impressions: bool = False,
+        impressions: bool | None = False,
     ) -> None:
         self.data, self.aet, self.port = data, aet, free_port()
         self.roles = (*ROLES, *(["relay"] if kafka else []), *(["summarise"] if impressions else []))
@@ -54,7 +54,8 @@ class Node:
         urls = {"URL": database, "OWNER_URL": owner}
         self._env = {f"DICOM_NODE_DATABASE__{name}": url for name, url in urls.items() if url}
         # A result more for each study, when all others are there: for tests that are about it.
-        self._env["DICOM_NODE_SUMMARY__ENABLED"] = str(impressions).lower()
+        if impressions is not None:  # else as its settings say
+            self._env["DICOM_NODE_SUMMARY__ENABLED"] = str(impressions).lower()
         self._env |= {"TEST_NODE": str(data), **(env or {})}
         self._owner = owner
         self._program = tuple(program)

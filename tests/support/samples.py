@@ -11,7 +11,9 @@ from pathlib import Path
 
 from domain.editions import Edition
 from domain.profiles import (
+    BASIC_TEXT_SR,
     DEFLATED,
+    ENCAPSULATED_PDF,
     ENHANCED_SR,
     EXPLICIT,
     LABEL_MAP_SEGMENTATION,
@@ -30,6 +32,11 @@ from tests.support.result_cases import Run, everything, one_slice
 from tests.support.result_files import usual
 
 FOLDER = ROOT / "docs" / "samples"
+_IMPRESSIONS = {
+    "impression": ENHANCED_SR,
+    "impression-as-text": BASIC_TEXT_SR,
+    "impression-pdf": ENCAPSULATED_PDF,
+}
 FORMS: Mapping[str, ResultFormat] = {
     "segmentation": usual(ResultKind.SEG),
     "segmentation-label-map": replace(usual(ResultKind.SEG), sop_class=LABEL_MAP_SEGMENTATION),
@@ -42,7 +49,7 @@ FORMS: Mapping[str, ResultFormat] = {
     "presentation-state": usual(ResultKind.GSPS),
     "key-objects": usual(ResultKind.KOS),
     "encapsulated-pdf": usual(ResultKind.PDF),
-    "impression": impression_cases.forms()[0],
+    **{name: impression_cases.form(sop_class) for name, sop_class in _IMPRESSIONS.items()},
     # As it is received it is six megabytes.
     "page-deflated": replace(usual(ResultKind.SC), transfer_syntax=DEFLATED),
 }

@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ from store.schema import upgrade
 from tests.support import counterparts
 from tests.support.processes import Process, alive, answers, children, free_port, tail, wait_for
 
+# What a server's data have at hand for all tests of a process, several times over.
+_ROOM = 4 << 30
 JAVA = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
@@ -270,13 +273,17 @@ class Orthanc(Server):
 class Postgres(Server):
     """PostgreSQL from the wheel that the node embeds, over TCP, with everybody on loopback trusted.
 
-    PostgreSQL refuses to run as root, so root's servers run as `nobody`, in a folder that `nobody` can reach.
+    PostgreSQL refuses to run as root, so root's servers run as `nobody`, in a folder that `nobody` can reach. Its data
+    lie in memory where there is room: a test's own database is some hundred files, which come and go with it.
     """
 
     def __init__(self) -> None:
         super().__init__(Path(tempfile.mkdtemp(prefix="dicom-node-postgres-")))
+        self._data = Path(tempfile.mkdtemp(prefix="dicom-node-cluster-", dir=_roomy_memory()))
         self.port = free_port()
         self._user = "nobody" if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(self._data, self._user)
         #: Folder of postgres, psql and the rest.
         self.programs = _programs(self.folder, self._user) / "bin"
         self._numbers = itertools.count(1)
@@ -311,12 +318,13 @@ class Postgres(Server):
         return psycopg.connect(host="127.0.0.1", port=self.port, user=user, dbname=dbname, autocommit=True)
 
     def command(self) -> list[str]:
-        cluster = self.folder / "cluster"
+        cluster = self._data / "cluster"
         if not cluster.exists():
             self._initialise(cluster)
         # A test's data need not survive the machine, only the process.
         settings = {
             "fsync": "off",
+            "max_wal_size": "256MB",
             "max_connections": 200,
             "unix_socket_directories": "",
             "listen_addresses": "127.0.0.1",
@@ -344,7 +352,8 @@ class Postgres(Server):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop(immediate=True)
-        shutil.rmtree(self.folder)
+        for folder in (self.folder, self._data):
+            shutil.rmtree(folder)
 
     def _launch(self) -> None:
         self._process = Process(self.command(), self.log, cwd=self.folder, user=self._user)
@@ -387,6 +396,15 @@ class StorageScp(Server):
     def files(self) -> list[Path]:
         """What it has received."""
         return sorted(self.received.iterdir())
+
+
+def _roomy_memory() -> Path | None:
+    """The file system in memory, where it and the machine have room for a server's data; None where they have not."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir():
+        return None
+    (available,) = re.findall(r"^MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return memory if min(shutil.disk_usage(memory).free, int(available) << 10) > _ROOM else None
 
 
 def _programs(folder: Path, user: str | None) -> Path:

@@ -15,13 +15,17 @@ sys.exit({function}())
 
 
 def install(place: Path) -> Path:
-    """Build the wheel and install it below `place`, without what it depends on. The folder of its modules."""
+    """Build the wheel and install it below `place`, without what it depends on. The folder of its modules.
+
+    They are compiled, as installers do it: where nobody may write beside them, each process would do it anew.
+    """
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(place / "wheel")]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = (place / "wheel").glob("*.whl")
     site = place / "site"
     with zipfile.ZipFile(wheel) as opened:
         opened.extractall(site)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(site)], check=True, capture_output=True)
     return site
 
 

@@ -59,6 +59,8 @@ def test_every_alert_is_tested_and_tells_a_person_what_to_do_about_figures_that_
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
     silent, *fired = yaml.safe_load(TESTS.read_text())["tests"]
     names = [rule["alert"] for rule in rules]
+    by_faults = (ROOT / "tests/acceptance/test_alerts_fire.py").read_text()
+    assert [one for one in names if f'await_alert("{one}"' not in by_faults] == []
     assert [one["name"] for one in fired] == names
     assert [one["alertname"] for one in silent["alert_rule_test"]] == names
     for rule in rules:

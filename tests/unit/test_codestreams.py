@@ -103,6 +103,13 @@ def test_whatever_is_installed_one_decoder_is_asked(syntax: str) -> None:
     assert get_decoder(syntax).available_plugins == ("looked at",)
 
 
+def test_what_pydicom_finds_besides_is_taken_out_again() -> None:
+    decoder = get_decoder(RLELossless)
+    decoder.add_plugin("another", ("pydicom.pixels.decoders.rle", "_decode_frame"))
+    codestreams.register()
+    assert decoder.available_plugins == ("looked at",)
+
+
 def restarting(rows: int) -> bytes:
     """A frame of 64 x 64 with a restart marker behind each row of blocks."""
     values = np.random.default_rng(1).integers(0, 256, (rows, 64)).astype(np.uint8)

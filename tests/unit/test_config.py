@@ -57,6 +57,18 @@ def test_every_wrong_key_and_value_is_named_with_its_line(tmp_path: Path) -> Non
     assert any(line.startswith(f"{file}:16: destinations.B.port: ") for line in said)
 
 
+def test_each_setting_that_is_no_toml_is_told_where_the_others_can_be_read_without_it(tmp_path: Path) -> None:
+    text = "[listener]\naet = NODE\nport = 1\nport = 2\n[logging]\nlevel = Info\n[spool]\nfolder = [\n1\n"
+    said = complaints(write(tmp_path / "node.toml", text))
+    assert [int(line.split(":")[1]) for line in said[:3]] == [2, 4, 6]
+    assert [line.endswith("the rest is looked at once this is right") for line in said] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("text", ["a = [\n{ b = X },\n]\nc = 1\n", 'a = """\nb = X\n', "[tab le]\nb = X\n"])
+def test_what_may_belong_to_what_is_wrong_above_it_is_not_called_wrong(tmp_path: Path, text: str) -> None:
+    assert len(complaints(write(tmp_path / "node.toml", text))) == 1
+
+
 def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path) -> None:
     assert complaints(write(tmp_path / "node.toml", "[listener]\nport = \n"))[0].startswith(f"{tmp_path}/node.toml:2: ")
 

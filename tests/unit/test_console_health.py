@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Http
+from config.settings import Database, Http, Settings
+from console.cli.index_state import stopped
 from domain.errors import ConfigurationError
 from roles.health import Health, HealthServer
 from roles.reports import Report
@@ -173,3 +174,14 @@ def test_a_health_door_that_a_role_of_the_same_folder_has_says_which_process_tha
             HealthServer(Health(), taken, tmp_path, "assemble").__enter__()
         with pytest.raises(ConfigurationError, match=r"cannot be opened: Address already in use$"):
             HealthServer(Health(), taken, tmp_path / "another", "assemble").__enter__()
+
+
+def test_that_no_role_runs_is_told_where_the_database_is_the_nodes_own_and_nowhere_else(tmp_path: Path) -> None:
+    own = Settings(data=tmp_path)
+    elsewhere = own.model_copy(update={"database": Database.model_validate({"url": "postgresql+psycopg://a@b/c"})})
+    assert "no node runs on" in stopped(own) and str(tmp_path) in stopped(own)
+    assert stopped(elsewhere) == ""
+    with HealthServer(Health(), Http(), tmp_path, "database"):
+        assert "no node runs on" in stopped(own)  # a command keeps the database, too
+        with HealthServer(Health(), Http(), tmp_path, "index"):
+            assert stopped(own) == ""

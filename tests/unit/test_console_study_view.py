@@ -5,18 +5,23 @@ import re
 import uuid
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from console.cli.study_view import whole_path
 from console.demo.findings import line
 from domain.findings import Findings
-from domain.ids import JobId
+from domain.ids import JobId, SummaryId
 from domain.progress import progress
+from domain.records import SummaryRecord
 from domain.words import Resolution, quantity
 from store.queries.records import measured
 from tests.support.findings import LUNGS, MODEL, RIGHT_LUNG
-from tests.support.records import BEGUN, a_delivery, a_job, a_path, a_result
+from tests.support.records import BEGUN, STUDY, a_delivery, a_job, a_path, a_result
 
+WRITTEN = SummaryRecord(
+    SummaryId(uuid.UUID(int=9)), STUDY, 1, 1, "succeeded", "done", BEGUN, BEGUN, 1, BEGUN, None, "template", 5
+)
 KEPT = Findings(MODEL, "cd" * 32, (), None, LUNGS, voxel=(5.0, 4.0, 4.0)).to_json()
 
 
@@ -89,3 +94,25 @@ def test_a_result_and_a_delivery_say_which_model_they_are_of() -> None:
     for title, behind in (("results", "deliveries"), ("deliveries", "nothing")):
         _, _, table = out.file.getvalue().partition(title)  # type: ignore[attr-defined]
         assert list(re.findall("lungs|nodules", table.partition(behind)[0])) == ["lungs", "nodules"]
+
+
+@pytest.mark.parametrize(
+    ("impression", "state", "said"),
+    [
+        (None, "running", "an impression is written when its models have ended"),
+        (WRITTEN, "requested", "5 sentences, 2026-01-01 08:00:00; another impression is written when its models have"),
+        (WRITTEN, "succeeded", ""),
+        (None, "succeeded", ""),
+    ],
+)
+def test_a_study_whose_models_run_says_that_an_impression_is_to_come(
+    impression: SummaryRecord | None, state: str, said: str
+) -> None:
+    path = a_path(jobs=(a_job(state=state, revision=1),), impression=impression)
+    for summarised in (True, False):
+        out = Console(file=io.StringIO(), width=200)
+        for one in whole_path(path, progress(path.study, (), (), ()), BEGUN, summarised=summarised):
+            out.print(one)
+        text = out.file.getvalue()  # type: ignore[attr-defined]
+        assert ("have ended" in text) == (bool(said) and summarised)
+        assert said in text or not summarised

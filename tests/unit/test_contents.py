@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -197,15 +198,60 @@ KINDS: dict[str, tuple[Dataset, str, str]] = {
 def test_of_each_kind_what_ends_before_what_it_is_there_for_is_cut_short_and_what_has_it_is_whole(name: str) -> None:
     whole, keyword, said = KINDS[name]
     assert read_header(written(whole), EXPLICIT, whole=True).sop_uid == whole.SOPInstanceUID
-    cut = Dataset(whole)
+    cut = deepcopy(whole)
     delattr(cut, keyword)
     with pytest.raises(UnreadableHeader, match=f"cut short: it is {said}") as raised:
         read_header(written(cut), EXPLICIT, whole=True)
     assert raised.value.fault is Fault.CUT_SHORT
 
 
+# What an image has to say of its pixels, and others may say of what they were made from or of a picture of themselves.
+OF_PIXELS = {
+    "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": 2, "Columns": 3, "BitsAllocated": 16,
+}  # fmt: skip
+
+
 def test_raw_data_states_nothing_that_could_be_missed() -> None:
-    assert read_header(written(instance(uid.RawDataStorage)), EXPLICIT, whole=True).frames == 1
+    for made in (instance(uid.RawDataStorage), instance(uid.RawDataStorage, **OF_PIXELS)):
+        assert read_header(written(made), EXPLICIT, whole=True).frames == 1
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_no_image_by_its_class_may_describe_pixels_and_lack_them(name: str) -> None:
+    whole = deepcopy(KINDS[name][0])
+    for keyword, value in OF_PIXELS.items():
+        if keyword not in whole:
+            setattr(whole, keyword, value)
+    made = written(whole)
+    if whole.SOPClassUID == uid.RTDoseStorage:  # a grid of doses is told by nothing else
+        with pytest.raises(UnreadableHeader, match="an image without Pixel Data"):
+            read_header(made, EXPLICIT, whole=True)
+    else:
+        assert read_header(made, EXPLICIT, whole=True).sop_uid == whole.SOPInstanceUID
+
+
+def test_a_private_class_that_describes_pixels_has_them() -> None:
+    with pytest.raises(UnreadableHeader, match="an image without Pixel Data"):
+        read_header(written(instance("1.2.999.1", **OF_PIXELS)), EXPLICIT, whole=True)
+
+
+@pytest.mark.parametrize("sop_class", [uid.BasicTextSRStorage, uid.ProcedureLogStorage, uid.Comprehensive3DSRStorage])
+def test_a_report_of_a_root_alone_is_whole(sop_class: str) -> None:
+    alone = instance(
+        sop_class, ValueType="CONTAINER", ContinuityOfContent="SEPARATE", CompletionFlag="COMPLETE",
+        VerificationFlag="UNVERIFIED",
+    )  # fmt: skip
+    assert read_header(written(alone), EXPLICIT, whole=True).sop_class == sop_class
+    del alone.VerificationFlag
+    with pytest.raises(UnreadableHeader, match="a structured report without Verification Flag and content"):
+        read_header(written(alone), EXPLICIT, whole=True)
+
+
+def test_a_count_of_more_values_than_it_can_have_counts_nothing() -> None:
+    made = grid(6)
+    field = made.DeformableRegistrationSequence[0].DeformableRegistrationGridSequence[0]
+    field.GridDimensions = [2**32 - 1] * 8000
+    assert read_header(written(made), EXPLICIT, whole=True).sop_uid == made.SOPInstanceUID
 
 
 def dose(planes: int, offsets: int, frames: int | None) -> bytes:

@@ -1,6 +1,7 @@
 """Figures that alerts can use: each is served by who knows it, and ages do not fall at an attempt."""
 
-import subprocess
+import math
+import ssl
 import time
 from pathlib import Path
 
@@ -8,8 +9,11 @@ import pytest
 from prometheus_client import Counter, Gauge
 
 from config import metrics
-from config.certificates import first_expiry
+from config.certificates import certificate_files, first_expiry
+from config.loading import load_settings
+from roles.recorded import publish_certificates
 from roles.table import ROLES
+from tests.support.certificates import certified
 
 
 def served(role: str) -> set[str]:
@@ -30,14 +34,53 @@ def test_a_second_worker_serves_what_the_first_does() -> None:
     assert "dicom_node_build_info" in served("work")
 
 
-def test_the_expiry_of_a_certificate_is_read_from_its_file_and_what_is_none_has_none(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "ca.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    files = ["-keyout", str(key), "-out", str(certificate), "-days", "10", "-subj", "/CN=test"]
-    subprocess.run([*made, *files], check=True, capture_output=True)
+@pytest.mark.parametrize("extensions", [(), ("-addext", "basicConstraints=critical,CA:FALSE")])
+def test_the_expiry_of_a_certificate_is_read_from_its_file_whoever_it_is_of(
+    tmp_path: Path, extensions: tuple[str, ...]
+) -> None:
+    _, certificate = certified(tmp_path, *extensions)
     expiry = first_expiry(certificate)
     assert expiry is not None
     assert expiry - time.time() == pytest.approx(10 * 86400, abs=3600)
-    key.write_text("no certificate")
-    assert first_expiry(key) is None
-    assert first_expiry(tmp_path / "missing.pem") is None
+
+
+def test_of_several_certificates_the_first_end_counts_also_one_behind_2049(tmp_path: Path) -> None:
+    _, later = certified(tmp_path, "-days", "20000")
+    text = later.read_text()
+    expiry = first_expiry(later)
+    assert expiry is not None
+    assert expiry - time.time() == pytest.approx(20000 * 86400, abs=3600)
+    _, both = certified(tmp_path)
+    both.write_text(f"words\n{text}{both.read_text()}")
+    expiry = first_expiry(both)
+    assert expiry is not None
+    assert expiry - time.time() == pytest.approx(10 * 86400, abs=3600)
+
+
+def test_what_is_no_certificate_has_no_end(tmp_path: Path) -> None:
+    key, cut = certified(tmp_path)
+    damaged = ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(cut.read_text())[:60])
+    cut.write_text(damaged)
+    assert [first_expiry(one) for one in (key, cut, tmp_path / "missing.pem", tmp_path)] == [None] * 4
+
+
+def test_every_file_of_certificates_that_the_settings_name_is_told_of_by_its_figure(tmp_path: Path) -> None:
+    _, file = certified(tmp_path)
+    url = f"postgresql://node:p?@s@db/node?sslmode=verify-full&sslrootcert={file}&sslcert={file}&sslkey=/key"
+    owner = {"owner_url": f"postgresql://owner@db/node?sslrootcert={file}"}
+    settings = load_settings(
+        None, {"database": {"url": url, **owner}, "bus": {"kafka": "b:9", "tls": True, "ca": str(file)}}
+    )
+    names = ["bus.ca", "database.url sslrootcert", "database.url sslcert", "database.owner_url sslrootcert"]
+    assert list(certificate_files(settings)) == [(name, file) for name in names]
+    publish_certificates(settings)
+    said = metrics.read_values(metrics.exposition("index").decode(), metrics.certificate_expiry._name)
+    assert said == dict.fromkeys(names, first_expiry(file))
+    file.unlink()
+    said = metrics.read_values(metrics.exposition("index").decode(), metrics.certificate_expiry._name)
+    assert all(map(math.isnan, said.values()))
+
+
+def test_the_machines_own_certificates_are_no_file_of_the_settings() -> None:
+    url = "postgresql://node@db/node?sslmode=verify-full&sslrootcert=system"
+    assert not list(certificate_files(load_settings(None, {"database": {"url": url}})))

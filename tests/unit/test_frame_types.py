@@ -16,6 +16,7 @@ EDGES: Mapping[str, str] = {
     "console/cli/output.py": "rich",
     "console/viewer/server.py": "socketserver",
     "inference_worker/bundle.py": "monai",
+    "inference_worker/burned_in.py": "rapidocr",
     "inference_worker/engines/cuda.py": "ctypes",
     "inference_worker/engines/onnxruntime.py": "onnxruntime",
     "inference_worker/engines/openvino.py": "openvino",

@@ -72,7 +72,7 @@ def test_every_engine_reads_some_kind_of_network_and_no_other_is_named() -> None
 
 
 def test_every_kind_of_network_that_a_manifest_may_name_is_read() -> None:
-    assert set(checks.NETWORKS) == {*choice.READERS, "bundle"}
+    assert set(checks.NETWORKS) == {*choice.READERS, "bundle", "vision"}
 
 
 def test_every_extra_is_looked_for_by_doctor_or_has_its_reason() -> None:

@@ -1,11 +1,16 @@
 """Manual pages and completions are made from the commands: none is missing, none is wrong roff, shells are answered."""
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 
 from console.cli.app import app
@@ -60,15 +65,40 @@ def test_what_begins_with_a_point_or_holds_a_backslash_is_shown_as_it_is() -> No
     assert "\\&.TH is no heading here, nor is \\efB a font." in page
 
 
-def test_bash_completes_commands_and_options_by_the_script_that_is_written(tmp_path: Path) -> None:
-    program = tmp_path / PROGRAM
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n{_START}")
-    program.chmod(0o755)
+# What each shell is given to say what it would offer behind some words; the last of them is not finished.
+_ASKS = {
+    "bash": """
+. {script}; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _dicom_node_completion dicom-node
+printf "%s\\n" "${{COMPREPLY[@]}}" """,
+    # Without what a terminal has: it is asked what the script hands to zsh's own completion.
+    "zsh": """
+compdef() {{ }}; _arguments() {{ print -r -- $@ }}; words=({words}); CURRENT=$#words; . {script}""",
+    "fish": "source {script}; complete --do-complete {line}",
+}
+
+
+@pytest.mark.parametrize("shell", _ASKS)
+def test_a_shell_completes_commands_and_options_by_the_script_that_is_written(shell: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not here")
     script = tmp_path / "script"
-    script.write_text(completions()[f"bash-completion/completions/{PROGRAM}"])
-    assert _completed(script, program, "dest") == ["destinations"]
-    assert _completed(script, program, "models", "pu") == ["pull"]
-    assert "--config" in _completed(script, program, "up", "--co")
+    script.write_text(next(text for place, text in completions().items() if place.startswith(shell)))
+    asked = partial(_completed, shell, script, _program(tmp_path))
+    assert "destinations" in asked("dest")
+    assert {"pull", "verify"} & asked("models", "pu") == {"pull"}
+    assert "--config" in asked("up", "--co")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_what_a_script_asks_is_answered_where_its_shell_is_not(shell: str, tmp_path: Path) -> None:
+    script = next(text for place, text in completions().items() if place.startswith(shell))
+    asked = dict(reversed(re.findall(r"(_\w+)=([\w-]+)", script)))  # fish asks first for words, then whether any fit
+    assert "_DICOM_NODE_COMPLETE" in asked
+    assert "_TYPER_COMPLETE_ARGS=" in script
+    env = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "dicom-node models pu"}
+    done = subprocess.run([_program(tmp_path)], env=env, capture_output=True, text=True, check=True)
+    assert "pull" in done.stdout
+    assert "verify" not in done.stdout
 
 
 def test_each_shell_has_a_script_where_it_looks() -> None:
@@ -80,9 +110,16 @@ def test_each_shell_has_a_script_where_it_looks() -> None:
 _START = "from dicom_node_start import main\nmain()\n"
 
 
-def _completed(script: Path, program: Path, *words: str) -> list[str]:
-    typed = " ".join(f"'{one}'" for one in (PROGRAM, *words))
-    asked = f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; _dicom_node_completion {PROGRAM}"
-    command = ["bash", "-c", f'. {script}; {asked}; printf "%s\\n" "${{COMPREPLY[@]}}"']
-    paths = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
-    return subprocess.run(command, env=paths, capture_output=True, text=True, check=True).stdout.split()
+def _program(folder: Path) -> Path:
+    program = folder / PROGRAM
+    program.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n{_START}")
+    program.chmod(0o755)
+    return program
+
+
+def _completed(shell: str, script: Path, program: Path, *words: str) -> set[str]:
+    line = shlex.join([PROGRAM, *words])
+    command = [shell, "-c", _ASKS[shell].format(script=script, words=line, line=shlex.quote(line))]
+    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "HOME": str(program.parent)}
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"[\w-]+", said))

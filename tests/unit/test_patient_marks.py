@@ -5,7 +5,16 @@ from pydicom.dataset import Dataset
 
 from dicom_node.intake.header import read_header
 from dicom_node.intake.identity import PatientMarks
-from domain.identity import BIRTH_DATE, ISSUER, NAME, PATIENT_ID, ConflictKind, disagreeing, kind_of_conflict
+from domain.identity import (
+    BIRTH_DATE,
+    ISSUER,
+    NAME,
+    PATIENT_ID,
+    ConflictKind,
+    disagreeing,
+    kind_of_conflict,
+    of_patient,
+)
 from tests.support.entries import EXPLICIT
 from tests.support.ingest import encoded
 
@@ -13,7 +22,9 @@ KEY = bytes(range(32))
 MARKS = PatientMarks(KEY)
 
 
-def marks(name: str = "", ident: str = "", issuer: str = "", born: str = "", charset: str = "ISO_IR 192") -> set[str]:
+def marks(
+    name: str = "", ident: str = "", issuer: str = "", born: str = "", charset: str = "ISO_IR 192", studied: str = ""
+) -> set[str]:
     dataset = Dataset()
     dataset.SpecificCharacterSet = charset
     dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3.4"
@@ -23,12 +34,21 @@ def marks(name: str = "", ident: str = "", issuer: str = "", born: str = "", cha
         ("PatientID", ident),
         ("IssuerOfPatientID", issuer),
         ("PatientBirthDate", born),
+        ("StudyDate", studied),
     ):
         if value:
             setattr(dataset, keyword, value)
     found = read_header(encoded(dataset), EXPLICIT, MARKS).patient
     assert found is not None
     return set(found)
+
+
+@pytest.mark.filterwarnings("ignore:The PN component length")
+def test_a_name_longer_than_any_is_compared_byte_for_byte_and_its_accents_are_put_in_no_order() -> None:
+    long, other = ("A" + accents * 10_000 for accents in ("\u0315\u0300", "\u0300\u0315"))
+    (one,), (same,), (another,) = marks(long), marks(long), marks(other)
+    assert one == same != another
+    assert one.startswith("Patient's Name in letters that nobody can tell:")
 
 
 ONE_PERSON = {
@@ -161,6 +181,32 @@ def test_no_mark_tells_a_name_to_who_has_not_the_key() -> None:
     assert not [secret for secret in ("Grepme", "grepme", "4711", "issuer", "1963") if secret in str(found)]
     assert len(found) == 4
     assert PatientMarks(bytes(32)).check_value != MARKS.check_value == PatientMarks(KEY).check_value
+
+
+def day(ident: str, studied: str) -> int | None:
+    """The day of a study as its marks have it."""
+    found = [one for one in marks(ident=ident, studied=studied) if one.startswith("Study Date:")]
+    return int(found[0].partition(":")[2]) if found else None
+
+
+def test_two_studies_of_one_patient_are_as_many_days_apart_as_their_dates_and_the_mark_is_no_date() -> None:
+    first, second, other = day("17", "20250601"), day("17 ", "20260107"), day("18", "20250601")
+    assert first is not None and second is not None
+    assert second - first == 220
+    assert first != other, "another patient's days are counted from another day"
+    assert "20250601" not in str(marks(ident="17", studied="20250601"))
+
+
+@pytest.mark.parametrize(("ident", "studied"), [("", "20250601"), ("17", ""), ("17", "20250231"), ("17", "00000000")])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_a_study_without_patient_id_or_date_has_no_day(ident: str, studied: str) -> None:
+    assert day(ident, studied) is None
+
+
+def test_the_day_of_a_study_makes_nobody_another_patient() -> None:
+    first, second = marks("Doe^John", "17", studied="20250601"), marks("Doe^John", "17", studied="20250602")
+    assert disagreeing(first | second) == ()
+    assert of_patient(first) == of_patient(second) == marks("Doe^John", "17")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from crc32c import crc32c
 
 from dicom_node.spool import PART, AssociationWriter, Close, Entry, Kind, SpoolReader
+from dicom_node.spool import follower as followers
 from dicom_node.spool import segment as segments
 from dicom_node.spool.records import HEADER, padded, unpack
 from dicom_node.spool.segment import RECORDS, Checkpoint, read_checkpoint, read_header, read_record, write_checkpoint
@@ -57,6 +58,29 @@ def test_a_backlog_comes_whole_however_its_records_are_spread_over_segments(tmp_
         for segment in lent:
             pool.release(segment)
         assert instances(reader.poll(0)) == sent
+
+
+def test_a_record_that_is_read_while_it_is_written_is_whole_however_much_is_written_before_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader may be kept from the processor between its looks at a record and at what follows it."""
+    data = os.urandom(3 << 16)
+    with writing(tmp_path) as writer, SpoolReader(tmp_path) as reader:
+        association = writer.open_association(PEER, {})
+        put(association, "1.1", data)
+        honest, begun = followers._read, iter([True])
+
+        def while_it_is_written(fd: int, length: int, offset: int) -> bytes:
+            read = honest(fd, length, offset)
+            if length == len(data) and next(begun, False):
+                writer.close_association(association, Close.RELEASED, "")
+                return read[: 1 << 16].ljust(length, b"\0")
+            return read
+
+        monkeypatch.setattr(followers, "_read", while_it_is_written)
+        found = list(entries(reader))
+    assert instances(found) == {"1.1": data}
+    assert not [entry for entry in found if entry.kind is Kind.DAMAGED]
 
 
 def test_a_new_use_of_a_segment_is_found_before_what_was_written_after_it(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tests.support.impressions import (
 )
 from tests.support.phantoms import Phantom
 
+NOT_ALL = "of 3 parts that are one the 1 likeliest are listed"
 NOWHERE: Vocabulary = Vocabulary(frozenset(), frozenset())
 
 
@@ -163,13 +164,39 @@ def test_what_was_there_before_and_is_not_now_has_changed() -> None:
     assert (gone.presence, [one.said for one in gone.changes]) == (Presence.ABSENT, ["-12.3 ml"])
 
 
+def changes_of_lesions(now: Findings, then: Findings) -> list[list[str]]:
+    """What is said of each lesion's changes in half a year."""
+    return [[one.said for one in fact.changes] for fact in facts_of(now, earlier=Earlier(then, 120)).facts]
+
+
+def test_a_lesion_that_was_and_is_alone_at_its_place_is_compared() -> None:
+    (said,) = changes_of_lesions(nodules((12, 10, RIGHT, 0.97)), nodules((9, 7, RIGHT, 0.9)))
+    assert said[:3] == ["+3 mm", "+3 mm", "+3 mm"]
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        (nodules((12, 10, RIGHT, 0.97)), nodules((9, 7, RIGHT, 0.9), (5, 4, LEFT, 0.9))),
+        (nodules((12, 10, RIGHT, 0.97), (5, 4, LEFT, 0.9)), nodules((9, 7, RIGHT, 0.9))),
+        (nodules((12, 10, RIGHT, 0.97)), nodules((9, 7, LEFT, 0.9))),
+        (nodules((12, 10, None, 0.97)), nodules((9, 7, None, 0.9))),
+        (nodules((12, 10, RIGHT, 0.97)), nodules((9, 7, RIGHT, 0.9), remarks=(NOT_ALL,))),
+        (nodules((12, 10, RIGHT, 0.97)), nodules()),
+    ],
+    ids=["several before", "several now", "the other side", "no side is known", "not all are listed", "none before"],
+)  # fmt: skip
+def test_a_lesion_that_may_be_another_than_that_of_before_is_not_compared(now: Findings, then: Findings) -> None:
+    assert not any(changes_of_lesions(now, then))
+
+
 @pytest.mark.parametrize("spoiled", ["version", "voxel", "days", "model"])
 def test_nothing_is_compared_that_does_not_compare(spoiled: str) -> None:
     then, days = tumour(3, 45, 8, 30, 28), 120
     if spoiled == "voxel":
         then = replace(then, voxel=None)
     elif spoiled == "days":
-        days = -1
+        days = 0  # which of two studies of one day was first nobody knows
     else:
         changed: dict[str, Any] = {"version": {"version": "0.9"}, "model": {"name": "another"}}[spoiled]
         then = replace(then, model=replace(then.model, **changed))

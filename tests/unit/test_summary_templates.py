@@ -60,6 +60,15 @@ def test_a_tumour_that_has_grown() -> None:
     ]
 
 
+def test_a_lesion_that_has_grown() -> None:
+    before = Earlier(nodules((9, 7, RIGHT, 0.9)), 120)
+    found = facts_of(nodules((12, 10, RIGHT, 0.97)), earlier=before)
+    assert said(found)[1] == (
+        "Compared with an earlier study (within half a year): nodule candidate in the right lung +3 mm in long axis, "
+        "+3 mm in short axis, +3 mm in diameter, and +330 mm3 in volume."
+    )
+
+
 def test_a_tumour_that_is_gone() -> None:
     before = Earlier(tumour(0, 40.2, 8.34, 30.2, 25.1), 900)
     changed, *_ = said(facts_of(tumour(0, 0, 0), about=BRAIN_MR, earlier=before))

@@ -192,8 +192,8 @@ def test_words_of_a_package_are_shown(command: list[str], tmp_path: Path) -> Non
     written = write_package(tmp_path)
     manifest = written / "manifest.toml"
     escaped = json.dumps(SHORT)[1:-1]
-    text = manifest.read_text().replace("Body and bone by attenuation", escaped).replace("Phantom Works", escaped)
-    manifest.write_text(text.replace('label = "Body"', f'label = "{escaped}"'))
+    text = manifest.read_text()
+    manifest.write_text(text.replace("Body and bone by attenuation", escaped).replace("Phantom Works", escaped))
     (written / "MODEL_CARD.md").write_text(HOSTILE)
     (written / HOSTILE.replace("/", "")).write_text("a file that is not listed")
     broken = tmp_path / HOSTILE.replace("/", "")

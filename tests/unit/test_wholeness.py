@@ -9,7 +9,8 @@ from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from dicom_node import streamed
+from dicom_node import deflated as deflating
+from dicom_node import elements, streamed
 from dicom_node.elements import DEFLATED, EXPLICIT_BIG
 from dicom_node.intake import repeated
 from dicom_node.intake.faults import Fault
@@ -107,6 +108,13 @@ WHOLE = {
     ),
     "a dose without a grid": (of_class(uid.RTDoseStorage, DoseSummationType="PLAN"), EXPLICIT),
     "a pad of few bytes": (written(image()) + b"\0", EXPLICIT),
+    "a stray byte": (written(image()) + b"\n", EXPLICIT),
+    "stray bytes": (written(image()) + b"abcdefg", EXPLICIT),
+    "stray bytes, implicit": (written(image(), IMPLICIT) + b"\1\2\3", IMPLICIT),
+    "stray bytes, big endian": (written(image(), EXPLICIT_BIG) + b"\1\2\3", EXPLICIT_BIG),
+    "stray bytes, deflated": (deflated(written(image()) + b"abc"), DEFLATED),
+    "stray bytes behind fragments": (compressed(1, 1) + b"abc", JPEG_LS),
+    "stray bytes behind floats": (floats("FloatPixelData", 32, SIDE * SIDE * 4) + b"abc", EXPLICIT),
     "a pad of a block": (written(image()) + bytes(2048), EXPLICIT),
     "trailing padding": (written(image()) + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16), EXPLICIT),
     "what is odd behind the pixels": (written(image()) + b"\xfe\xff\x00\xe0\x04\0\0\0abcd", EXPLICIT),
@@ -151,6 +159,11 @@ CUT: dict[str, tuple[bytes, str, str]] = {
     ),
     "pixels under another tag": (written(image()).replace(b"\xe0\x7f\x10\0", b"\xe1\x7f\x10\0"), EXPLICIT, "without"),
     "within the pixels' own head": (written(image())[: -PIXELS - 5], EXPLICIT, "ends within what follows"),
+    "stray bytes behind too few pixels": (written(image(PixelData=bytes(PIXELS - 2))) + b"abc", EXPLICIT, "510 bytes"),
+    "stray bytes in an item": (behind(b"SQ", ITEM_OPEN + INNER + b"abc"), EXPLICIT, "ends within what follows"),
+    "stray bytes where the pixels are due": (
+        written(image()).partition(b"\xe0\x7f\x10\0")[0] + b"\xe0\x7f\x10", EXPLICIT, "ends within what follows"
+    ),
     "frames beyond every byte": (written(image(NumberOfFrames=2_000_000_000)), EXPLICIT, "512 bytes of 1024000000000"),
     "deflated pixels that end early": (deflated(written(image())[:-100]), DEFLATED, r"ends within \(7FE0,0010\)"),
     "a deflated stream without its end": (deflated(written(image()))[:-2], DEFLATED, "no end|ends within"),
@@ -252,11 +265,10 @@ def test_elements_of_private_and_repeating_groups_cost_no_look_through_the_dicti
 
 
 def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short_headers: None) -> None:
-    small = struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 0) * (3 << 17)
+    small = (struct.pack("<HH2sH", 0x0021, 0x1010, b"LO", 1000) + bytes(1000)) * 3000
     pixels = written(image()).replace(BEFORE["(0021,1010)"], small + BEFORE["(0021,1010)"], 1)
     of_no_length = with_private("(0021,1010)", ITEM_OPEN + small + ITEM_END + SQ_END, 0xFFFF_FFFF)
-    inflating = with_private("(0021,1010)", bytes(129 << 20))
-    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1"), (inflating, "within 128 MiB")):
+    for data, said in ((pixels, "longer than 1 MiB"), (of_no_length, "longer than 1 MiB")):
         with pytest.raises(UnreadableHeader, match=f"its header .*{said}") as raised:
             read_header(deflated(data), DEFLATED, whole=True)
         assert raised.value.fault is Fault.TOO_LONG
@@ -264,9 +276,115 @@ def test_a_header_that_no_bound_holds_is_called_too_long_and_not_cut_short(short
 
 
 def test_what_is_behind_all_that_is_wanted_and_too_long_to_be_looked_at_is_filed(short_headers: None) -> None:
-    small = struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 0) * (3 << 17)
+    small = (struct.pack("<HH2sH", 0x0029, 0x1010, b"LO", 1000) + bytes(1000)) * 3000
     data = written(image()).replace(BEFORE["(0029,1010)"], small + BEFORE["(0029,1010)"], 1)
     assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+    with pytest.raises(UnreadableHeader, match="no end") as raised:
+        read_header(deflated(data)[:-2], DEFLATED, whole=True)
+    assert raised.value.fault is Fault.CUT_SHORT
+
+
+def test_a_deflated_data_set_is_judged_to_its_end_however_much_it_inflates_to() -> None:
+    head, _, tail = with_private("(0029,1010)", b"<value>", 129 << 20).partition(b"<value>")
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    begun = deflate.compress(head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    begun += (deflate.compress(bytes(1 << 20)) + deflate.flush(zlib.Z_FULL_FLUSH)) * 129
+    whole = begun + deflated(tail)
+    assert read_header(whole, DEFLATED, whole=True).instance_number == 1
+    for cut in (begun + deflated(tail[:-100]), whole[:-2]):
+        with pytest.raises(UnreadableHeader) as raised:
+            read_header(cut, DEFLATED, whole=True)
+        assert raised.value.fault is Fault.CUT_SHORT
+
+
+def test_a_deflated_data_set_that_inflates_beyond_any_that_is_sent_is_set_aside_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deflating, "MOST", 3 << 20)
+    for tag in BEFORE:
+        with pytest.raises(UnreadableHeader, match="more than 3 MiB; have it sent without being deflated") as raised:
+            read_header(deflated(with_private(tag, bytes(LONG))), DEFLATED, whole=True)
+        assert raised.value.fault is Fault.TOO_MUCH
+        assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+@pytest.mark.parametrize("tag", BEFORE)
+def test_an_instance_of_more_elements_than_are_read_is_set_aside_and_counted_to_its_study_where_that_is_known(
+    tag: str, syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elements, "MOST_STEPS", 1000)
+    packed = deflated if syntax == DEFLATED else bytes
+    for number, fault in ((900, None), (1100, Fault.TOO_MUCH)):
+        many = b"".join(struct.pack("<HH2sH", int(tag[1:5], 16), one, b"LO", 0) for one in range(number))
+        data = packed(written(image()).replace(BEFORE[tag], many + BEFORE[tag], 1))
+        if fault is None:
+            assert read_header(data, syntax, whole=True).instance_number == 1
+            continue
+        with pytest.raises(UnreadableHeader, match="more elements than are read") as raised:
+            read_header(data, syntax, whole=True)
+        assert raised.value.fault is fault
+        assert raised.value.uids.study == ("" if tag < "(0020" else image().StudyInstanceUID)
+
+
+def test_what_is_deflated_takes_no_more_steps_than_what_was_sent_of_it_is_worth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item = ITEM_OPEN + b"\x20\x00\x32\x00DS\0\0" + ITEM_END
+    groups = b"\x00\x52\x30\x92SQ\0\0\xff\xff\xff\xff" + item * 20_000 + SQ_END
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", groups + b"\xe0\x7f\x10\x00", 1)
+    assert read_header(data, EXPLICIT, whole=True).instance_number == 1
+    assert read_header(deflated(data), DEFLATED, whole=True).instance_number == 1
+    monkeypatch.setattr(deflating, "_FREE_STEPS", 1000)
+    with pytest.raises(UnreadableHeader, match="more elements than are read"):
+        read_header(deflated(data), DEFLATED, whole=True)
+
+
+def test_sequences_whose_items_overlap_are_given_up_after_what_their_bytes_are_worth() -> None:
+    overlapping = b"\x00\x52\x30\x92SQ\0\0\x10\0\0\0" + b"\xfe\xff\x00\xe0\0\0\0\x40"
+    overlapping += b"\xf1\x51\x10\x10LO\0\0"
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", overlapping * 20_000 + b"\xe0\x7f\x10\x00", 1)
+    with pytest.raises(UnreadableHeader, match="more elements than are read"):
+        read_header(data, EXPLICIT, whole=True)
+
+
+@pytest.mark.parametrize("tag", [0x0010_0021, 0x0018_1210])
+def test_a_value_that_the_index_keeps_is_no_longer_than_any_that_is_meant(tag: int) -> None:
+    data, place = written(image(), IMPLICIT), b"\x28\x00\x02\x00"
+
+    def holding(length: int) -> bytes:
+        value = struct.pack("<HHI", tag >> 16, tag & 0xFFFF, length) + b"x" * length
+        return data.replace(place, value + place, 1)
+
+    assert read_header(holding(1 << 16), IMPLICIT, whole=True).instance_number == 1
+    with pytest.raises(UnreadableHeader, match="is longer than 65536 bytes") as raised:
+        read_header(holding((1 << 16) + 2), IMPLICIT, whole=True)
+    assert (raised.value.fault, raised.value.uids.study) == (Fault.TOO_LONG, image().StudyInstanceUID)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+@pytest.mark.parametrize("opened", [False, True])
+def test_sequences_that_are_looked_into_are_once_however_many_follow_each_other(
+    opened: bool, syntax: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elements, "MOST_STEPS", 20_000)
+    empty = b"\x00\x52\x29\x92SQ\0\0" + (b"\xff\xff\xff\xff" + SQ_END if opened else bytes(4))
+    data = written(image()).replace(b"\xe0\x7f\x10\x00", empty * 2000 + b"\xe0\x7f\x10\x00", 1)
+    assert read_header(deflated(data) if syntax == DEFLATED else data, syntax, whole=True).instance_number == 1
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED])
+def test_an_instance_whose_nested_elements_cannot_be_told_from_its_own_is_set_aside_and_counted_to_no_study(
+    syntax: str,
+) -> None:
+    nested = b"\x20\x00\x0d\x00UI\x04\x001.9\0"
+    content = b"\x08\x00\x10\x11SQ\0\0\xff\xff\xff\xff" + ITEM_OPEN + INNER + bytes(8) + nested + ITEM_END + SQ_END
+    data = written(image()).replace(b"\x10\x00\x10\x00PN", content + b"\x10\x00\x10\x00PN", 1)
+    long = struct.pack("<HH2sHI", 0x0029, 0x1010, b"OB", 0, 3 << 20) + bytes(3 << 20)
+    for one in (data, data.replace(nested, nested + long, 1)):  # within one piece, and over several
+        with pytest.raises(UnreadableHeader, match=r"what belongs to \(0008,1110\) cannot be told") as raised:
+            read_header(deflated(one) if syntax == DEFLATED else one, syntax, whole=True)
+        assert (raised.value.fault, raised.value.uids) == (Fault.ENCODING, Uids())
 
 
 TWICE = {
@@ -328,8 +446,8 @@ IMAGES = (
     [
         *[(one, "an image without Pixel Data") for one in IMAGES],
         (uid.EncapsulatedPDFStorage, "a document without Encapsulated Document"),
-        (uid.Comprehensive3DSRStorage, "a structured report without Content Sequence"),
-        (uid.KeyObjectSelectionDocumentStorage, "a structured report without Content Sequence"),
+        (uid.Comprehensive3DSRStorage, "a structured report without Verification Flag and content"),
+        (uid.KeyObjectSelectionDocumentStorage, "a selection of objects without Content Sequence"),
         (uid.TwelveLeadECGWaveformStorage, "a waveform without Waveform Sequence"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from config.loading import settings_file
 from config.settings import Settings
 from console import json_views
 from console.cli.counting import counted
@@ -42,7 +43,7 @@ def backup(
     Example:  dicom-node backup /backup/node --config /etc/dicom-node/node.toml
     """
     settings = settings_from(config, data=data, database__url=database)
-    made = back_up(settings, folder.absolute(), config, key=key)
+    made = back_up(settings, folder.absolute(), settings_file(config), key=key)
     if as_json:
         print_json(json_views.plain(made))
         return

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
@@ -13,6 +13,7 @@ from config.sources import Sources
 from console import json_views
 from console.cli.options import Config, Data, DatabaseUrl, Json, settings_from, sources_of
 from console.cli.output import moment, print_json, print_list, say
+from console.cli.served import former_aet
 from dicom_node.tally import EVERY
 from domain.records import CallerRecord
 from roles.database import reading
@@ -52,7 +53,8 @@ def callers(data: Data = None, config: Config = None, database: DatabaseUrl = No
 def _row(one: CallerRecord) -> tuple[object, ...]:
     last = max(filter(None, (one.last_accepted, one.last_refused)), default=None)
     doubt = "" if _is_refused_at_last(one) else " (or before it was accepted)"
-    why = f"{one.reason}{doubt}" if _may_be_refused_at_last(one) else ""
+    earlier = f"earlier: {one.reason}" if one.reason else ""
+    why = f"{one.reason}{doubt}" if _may_be_refused_at_last(one) else earlier
     return one.calling_ae or _MANY, one.address, one.accepted, one.refused, moment(last), why
 
 
@@ -91,7 +93,10 @@ def _is(named: Caller, one: CallerRecord) -> bool:
     return inside and named.aet == one.calling_ae
 
 
-def _advice(found: Iterable[CallerRecord], settings: Settings, sources: Sources) -> Iterator[str]:
+def _advice(found: Sequence[CallerRecord], settings: Settings, sources: Sources) -> Iterator[str]:
+    former = former_aet(settings)
+    if former:
+        yield f"the node that runs answers to {former} until it is restarted: listener.aet says {settings.listener.aet}"
     out = [one for one in found if _is_kept_out(one, settings)]
     if out:
         where, lines = _letting_in(out, sources)
@@ -100,7 +105,7 @@ def _advice(found: Iterable[CallerRecord], settings: Settings, sources: Sources)
     for one in found:
         if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLER and not _is_kept_out(one, settings):
             yield f"{one.calling_ae} is in the settings: dicom-node reload, and have it call again"
-        if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLED:
+        if _is_refused_at_last(one) and one.refusal == _UNKNOWN_CALLED and not former:
             yield f"{one.calling_ae} calls another AE title than {settings.listener.aet} (listener.aet): mend it there"
 
 

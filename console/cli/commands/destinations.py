@@ -140,7 +140,8 @@ def forget(
     """Cancel what was still to go to a destination that is no longer configured, so that no study waits for it.
 
     Exit code 1 where it is configured or a running node serves it: take it out of the settings first, and restart the
-    node; and where one runs that does not say what it serves. Configured again, `retry STUDY` sends what was cancelled.
+    node; and where one runs that does not say what it serves. Configured again, `retry STUDY` sends what was cancelled;
+    `retry --destination NAME` sends it to another, which had none of it.
 
     Example:  dicom-node destinations forget OLDPACS --data trial
     """
@@ -157,6 +158,7 @@ def forget(
         print_json(vars(done))
         return
     say(_forgotten(name, done))
+    _say_where_else(settings, done)
     if done.notes:
         say(f"{counted(done.notes, 'rejection note')} cancelled: {name} keeps results that count no more")
 
@@ -166,6 +168,14 @@ def _forgotten(name: str, done: forgetting.Forgotten) -> str:
     cancelled = f"{counted(done.deliveries, 'delivery', 'deliveries')} cancelled" if done.deliveries else ""
     said = ", ".join(filter(None, (cancelled, stuck)))
     return said or f"{name} is forgotten; nothing was still to go there"
+
+
+def _say_where_else(settings: Settings, done: forgetting.Forgotten) -> None:
+    """What was cancelled is of a study that goes on, and nobody would look for it: a name may have been wrong."""
+    names = sorted(served(settings))
+    if done.deliveries and names:
+        to = quote(names[0]) if len(names) == 1 else "NAME"
+        say(f"what was to go there goes nowhere now; to send it to another: dicom-node retry --destination {to}")
 
 
 def _print_intended(planned: forgetting.Forgotten, as_json: bool) -> None:

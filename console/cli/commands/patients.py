@@ -113,10 +113,10 @@ def forget_key(data: Data = None, config: Config = None, database: DatabaseUrl =
 
 @group.command("catch-up")
 def catch_up(data: Data = None, config: Config = None, database: DatabaseUrl = None, as_json: Json = False) -> None:
-    """Make what an earlier release indexed findable: `status --accession` and `--patient-id` ask for digests.
+    """Make what an earlier release indexed findable by number, and comparable with later studies of the same patient.
 
-    Reads an image of each series of every study that has no digest of an Accession Number; needs the node's key and its
-    images, and may run while the node does. Safe to run again.
+    Reads an image of each series of every study that has no digest of an Accession Number or no day; needs the node's
+    key and its images, and may run while the node does. Safe to run again.
 
     Example:  dicom-node patients catch-up --data trial
     """

@@ -22,12 +22,15 @@ from consumers.steps.reprocess import reprocess as reprocessing
 from consumers.steps.retry_destination import retry_destination, studies_that_wait
 from consumers.steps.retry_many import intended_of_many, retry_many
 from domain.errors import ConfigurationError
+from domain.ids import StudyId
 from domain.pauses import Held
+from domain.states import DeliveryState
 from models.installed import folder, installed
 from roles.database import reading
 from store.database import Database
-from store.deliveries import is_known
+from store.deliveries import is_known, of_study
 from store.grants import OPERATOR
+from store.holders import is_served
 from store.pauses import all_paused
 from store.queries.studies import find_study, studies_in_trouble
 
@@ -76,7 +79,7 @@ def retry(
         if study is not None:
             _retry_one(source, settings, study, dry_run, as_json)
         elif destination is not None:
-            _retry_destination(source, destination, dry_run, as_json)
+            _retry_destination(source, settings, destination, dry_run, as_json)
         else:
             _retry_many(source, settings, stuck, dry_run, as_json)
 
@@ -84,7 +87,7 @@ def retry(
 def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, as_json: bool) -> None:
     packages, found = installed(settings), find_study(source, study)
     if dry_run or not as_json:
-        sentences = retrying.intended(source, found, packages)
+        sentences = retrying.intended(source, found, packages, served(settings))
         if as_json:
             print_json({"intended": {str(found): sentences}})
         for sentence in () if as_json else sentences:
@@ -96,16 +99,26 @@ def _retry_one(source: Database, settings: Settings, study: str, dry_run: bool, 
         print_json(vars(done))
     else:
         say(f"set going again: {_what(done.events, done.jobs, done.deliveries) or 'nothing; nothing failed or waits'}")
+        _say_paused(source, found)
     if done.held:
         complain(f"the study stays as it is: {_unknown(done.held, settings)}")
         raise typer.Exit(1)
+
+
+def _say_paused(source: Database, study: StudyId) -> None:
+    """What was set going again waits all the same where a person holds its destination back."""
+    with source.transaction() as connection:
+        waiting = {one.destination for one in of_study(connection, study) if one.state is DeliveryState.PENDING}
+        paused = [one for one in all_paused(connection) if one.kind == Held.DESTINATION and one.name in waiting]
+    for one in paused:
+        complain(f"it waits all the same: {one.said}")
 
 
 def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run: bool, as_json: bool) -> None:
     packages, wanted = installed(settings), studies_in_trouble(source, stuck_alone=stuck_alone)
     ledger = Ledger(source, "console")
     if dry_run:
-        intended = intended_of_many(ledger, wanted, packages)
+        intended = intended_of_many(ledger, wanted, packages, served(settings))
         if as_json:
             print_json({"intended": intended})
             return
@@ -126,20 +139,22 @@ def _retry_many(source: Database, settings: Settings, stuck_alone: bool, dry_run
         raise typer.Exit(1)
 
 
-def _retry_destination(source: Database, name: str, dry_run: bool, as_json: bool) -> None:
+def _retry_destination(source: Database, settings: Settings, name: str, dry_run: bool, as_json: bool) -> None:
     with source.transaction() as connection:
-        if not is_known(connection, name):
+        is_destination = name in served(settings) or is_served(connection, name)
+        if not is_destination and not is_known(connection, name):
             raise ConfigurationError(f"nothing was ever to go to {name}: dicom-node destinations list")
         paused = [one for one in all_paused(connection) if (one.kind, one.name) == (Held.DESTINATION, name)]
     if dry_run:
-        found = [str(one) for one in studies_that_wait(source, name)]
+        found = [str(one) for one in studies_that_wait(source, name, is_destination)]
         if as_json:
             print_json({"intended": found})
         else:
             many = counted(len(found), "study", "studies")
             say(f"will send at once what {name} did not get of {many}; nothing was done")
         return
-    done = retry_destination(Ledger(source, "console"), name, datetime.now(UTC), telling("studies tried again"))
+    tell = telling("studies tried again")
+    done = retry_destination(Ledger(source, "console"), name, is_destination, datetime.now(UTC), tell)
     if as_json:
         print_json(vars(done))
         return
@@ -206,7 +221,7 @@ def cancel(
     if as_json:
         print_json(vars(done))
     else:
-        say(f"ended: {_what(0, done.jobs, done.deliveries) or 'nothing, for nothing was under way'}")
+        say(f"ended: {_what(0, done.jobs, done.deliveries, done.impressions)}")
     if not done.goes_on:
         complain("the study stays stuck for another reason: dicom-node status STUDY")
         raise typer.Exit(1)
@@ -249,8 +264,9 @@ def reprocess(
         complain(f"it waits until then: {one.said}")
 
 
-def _what(events: int, jobs: int, deliveries: int) -> str:
-    return listed((events, "event"), (jobs, "inference"), (deliveries, "delivery", "deliveries"))
+def _what(events: int, jobs: int, deliveries: int, impressions: int = 0) -> str:
+    counts = (events, "event"), (jobs, "inference"), (impressions, "impression"), (deliveries, "delivery", "deliveries")
+    return listed(*counts)
 
 
 def _unknown(models: Sequence[str], settings: Settings) -> str:

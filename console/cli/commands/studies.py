@@ -21,7 +21,7 @@ from console.cli.served import served
 from domain.errors import ConfigurationError, Permanent, Retryable
 from domain.nearest import did_you_mean
 from domain.progress import Progress, bytes_that_wait, progress
-from domain.records import CurrentWork, StudyPath, StudySummary, bounded
+from domain.records import StudySummary, bounded
 from domain.states import StudyState
 from domain.stopping import loop_until
 from roles.database import reading
@@ -134,8 +134,15 @@ def _marks(source: Database, settings: Settings, accession: str, patient_id: str
 def _show_one(source: Database, settings: Settings, study: str, everything: bool, as_json: bool) -> None:
     known, trouble = find_study(source, study), index_state.trouble(settings)
     most = None if everything else SHOWN
-    _print_path(study_path(source, known, most), current_work(source, known), most, as_json, trouble)
-    _print_trouble(trouble, as_json)
+    path, work = study_path(source, known, most), current_work(source, known)
+    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
+    if as_json:
+        print_json(json_views.path(path, place, trouble))
+        return
+    out = screen()
+    for renderable in study_view.whole_path(path, place, datetime.now(UTC), most, summarised=settings.summary.enabled):
+        out.print(renderable)
+    _print_trouble(settings, trouble, as_json)
 
 
 def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: int, as_json: bool) -> None:
@@ -152,7 +159,7 @@ def _show_list(source: Database, settings: Settings, wanted: StudyFilter, last: 
     _print_list(found, more, aside, _none(source, wanted))
     for one in paused:
         say(study_view.paused(one))
-    _print_trouble(trouble, as_json)
+    _print_trouble(settings, trouble, as_json)
 
 
 def _refuse_unknown(source: Database, settings: Settings, wanted: StudyFilter) -> None:
@@ -191,9 +198,10 @@ def _some_are_not_findable(source: Database, marks: Collection[str]) -> bool:
         return any(lack_mark(connection, one.partition(":")[0]) for one in marks)
 
 
-def _print_trouble(trouble: str, as_json: bool) -> None:
-    if trouble and not as_json:
-        screen().print(trouble)
+def _print_trouble(settings: Settings, trouble: str, as_json: bool) -> None:
+    said = "" if as_json else trouble or index_state.stopped(settings)
+    if said:
+        screen().print(said)
 
 
 def _watch(show: Callable[[], None]) -> None:
@@ -283,13 +291,3 @@ def _print_list(found: Sequence[StudySummary], more: int, aside: tuple[int, int]
     if corrections:
         wait = "waits" if corrections == 1 else "wait"
         out.print(f"{counted(corrections, 'correction')} {wait} for a person: dicom-node conflicts list")
-
-
-def _print_path(path: StudyPath, work: CurrentWork, most: int | None, as_json: bool, trouble: str) -> None:
-    place = progress(path.study, work.jobs, work.results, work.deliveries, work.rejections, work.other_bytes)
-    if as_json:
-        print_json(json_views.path(path, place, trouble))
-        return
-    out = screen()
-    for renderable in study_view.whole_path(path, place, datetime.now(UTC), most):
-        out.print(renderable)

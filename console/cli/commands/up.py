@@ -28,6 +28,7 @@ from console.cli.options import (
     Port,
     Rules,
     Settle,
+    overrides_of,
     refuse,
     settings_from,
 )
@@ -110,6 +111,7 @@ def up(
             asked,
             read,
             standing(settings),
+            lambda: _unrefused(read),
         ).run()
 
 
@@ -118,6 +120,13 @@ def _begun(settings: Settings, read: "partial[Settings]") -> None:
     refuse(unusable(settings), read)
     notify("READY=1\nSTATUS=scanners are answered; the other roles start")
     _warn(settings)
+
+
+def _unrefused(read: "partial[Settings]") -> list[str]:
+    from console.cli.settings_check import unrefused  # noqa: PLC0415 - a start need not wait for it
+
+    (config,) = read.args
+    return unrefused(config, overrides_of(**read.keywords))
 
 
 def standing(settings: Settings) -> Callable[[], None]:

@@ -1,0 +1,34 @@
+"""The images that a run's findings were made of: whether the node has them still, and why it has not."""
+
+from collections.abc import Collection
+
+from domain.ids import StudyId
+from store import jobs, studies
+from store.database import Connection
+from store.jobs import Job
+
+_REPLACED = "an image of it was replaced since; a newer revision has results of its own"
+_REMOVED = "its images were removed by retention, and nothing is written without them"
+
+
+def of_run(connection: Connection, job: Job, *, first: bool = False) -> dict[str, str] | None:
+    """Object key by UID of the images that its findings name, with `first` those of its first input alone.
+
+    None where one of them is there no more.
+    """
+    assert job.findings is not None
+    keys = {uid: key for objects in jobs.objects_of(connection, job).values() for uid, key in objects}
+    read = (job.findings.frames, *(() if first else (one.frames for one in job.findings.others)))
+    named = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
+    return {uid: keys[uid] for uid in named} if named.keys() <= keys.keys() else None
+
+
+def why_gone(connection: Connection, study: StudyId) -> str:
+    """Why images that findings of a study name are there no more."""
+    return _REMOVED if studies.images_removed(connection, study) else _REPLACED
+
+
+def fault(connection: Connection, study: StudyId, runs: Collection[Job]) -> str:
+    """Why no results can be written of what these runs of a study found, "" where they can."""
+    gone = [one for one in runs if one.has_results and of_run(connection, one, first=True) is None]
+    return why_gone(connection, study) if gone else ""
