@@ -16,12 +16,11 @@ from domain.ids import StudyId
 from summary.prompt import Prompt
 from summary.providers import local
 from summary.providers.cache import Cache
-from summary.providers.chain import Call, Chain, Client, Completion, Leaving, Limits, Provider, Timeouts
-from summary.providers.faults import Fault, ProviderError
+from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
 from summary.providers.limits import BreakerState
+from summary.providers.remote import INSTALL, RemoteClient
 from summary.writing import Answered
 
-_INSTALL = "openai is not installed: install dicom-node[language]"
 _log = logging.getLogger(__name__)
 
 
@@ -93,23 +92,28 @@ class Asker:
                 transaction.record(action, self._study, **details)
 
 
-class _Absent:
-    """Stands for an endpoint that this installation cannot ask."""
-
-    def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
-        """Raises ProviderError."""
-        raise ProviderError(Fault.MODEL_GONE, _INSTALL)
-
-
 def unusable(settings: Settings) -> Iterator[SettingFault]:
-    """Language models that cannot be asked from here, for want of a library or of a whole file: the template writes."""
-    for number, one in enumerate(settings.language_models):
-        name, said = "kind", _INSTALL if one.kind == "openai" and find_spec("openai") is None else ""
-        if one.kind == "local" and one.file is not None and one.file.exists():
-            name, said = "file", local.unusable(one.file)
-        if said:
-            where = f"language_models.{element(one.name, number)}.{name}"
-            yield SettingFault(f"{where}: {said}", (("language_models", number, name),))
+    """What is to be asked and cannot be from here, for want of a library or of a whole file; work goes on without."""
+    for setting in ("language_models", "vision_models"):
+        models: Sequence[LanguageModel] = getattr(settings, setting)
+        for number, one in enumerate(models):
+            name, said = _lacks(one)
+            if said:
+                where = f"{setting}.{element(one.name, number)}.{name}"
+                yield SettingFault(f"{where}: {said}", ((setting, number, name),))
+    if settings.vision_models and find_spec("rapidocr") is None:
+        said = "what finds text in pixels is not installed, so no image may leave: install dicom-node[vision]"
+        yield SettingFault(f"vision_models: {said}", (("vision_models",),))
+    if settings.literature.enabled and "pubmed" in settings.literature.sources and find_spec("Bio") is None:
+        said = "answers of PubMed cannot be read: install dicom-node[literature]"
+        yield SettingFault(f"literature.sources: {said}", (("literature", "sources"),))
+
+
+def _lacks(one: LanguageModel) -> tuple[str, str]:
+    """The setting that names what is not here, and what to do."""
+    if one.kind == "openai":
+        return "kind", INSTALL if find_spec("openai") is None else ""
+    return "file", local.unusable(one.file) if one.file is not None and one.file.exists() else ""
 
 
 def providers(models: Sequence[LanguageModel], threads: int = 0) -> list[Provider]:
@@ -135,10 +139,6 @@ def _client(one: LanguageModel, threads: int) -> Client:
         assert one.file is not None
         return local.LocalClient(one.file, one.answer_tokens, threads)
     assert one.url is not None
-    if find_spec("openai") is None:
-        return _Absent()
-    from summary.providers.remote import RemoteClient  # noqa: PLC0415 - its library may be absent
-
     return RemoteClient(one.url, one.model, one.answer_tokens)
 
 

@@ -111,7 +111,7 @@ def _of_worker(settings: Settings) -> Iterator[Fault]:
 
 
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
-    if settings.language_models:
+    if settings.language_models or settings.vision_models or settings.literature.enabled:
         from roles.language_models import unusable as cannot_be_asked  # noqa: PLC0415 - few nodes have one
 
         yield from cannot_be_asked(settings)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import LanguageModel, Settings
+from config.settings import LanguageModel, Literature, Settings
+from roles import language_models
 from roles.language_models import unusable
 from summary.prompt import Prompt
 from summary.providers import local
@@ -87,3 +88,19 @@ def test_what_cannot_be_asked_is_a_fault_of_the_settings_with_its_place(
     monkeypatch.setattr(local, "find_spec", lambda _: None)
     (fault,) = unusable(whole)
     assert "install dicom-node[language-local]" in fault.said
+
+
+def test_each_extra_that_settings_ask_for_and_that_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = LanguageModel(name="house", kind="openai", url="http://10.0.0.1/v1", model="small")
+    settings = Settings(
+        language_models=(asked,), vision_models=(asked,), literature=Literature(enabled=True, contact="it@site.example")
+    )
+    assert list(unusable(settings)) == []
+    monkeypatch.setattr(language_models, "find_spec", lambda _: None)
+    said = {fault.said.partition(":")[0]: fault.said for fault in unusable(settings)}
+    assert {where: words.partition("install ")[2] for where, words in said.items()} == {
+        "language_models.house.kind": "dicom-node[language]",
+        "vision_models.house.kind": "dicom-node[language]",
+        "vision_models": "dicom-node[vision]",
+        "literature.sources": "dicom-node[literature]",
+    }
