@@ -19,6 +19,8 @@ from summary.providers.faults import Fault, ProviderError
 if TYPE_CHECKING:
     import openai
 
+# What to do where the library is absent.
+INSTALL = "openai is not installed: install dicom-node[language]"
 _LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,60}", re.IGNORECASE)
 
@@ -110,8 +112,7 @@ def _library() -> Any:
     try:
         return import_module("openai")
     except ImportError as error:
-        lacks = "openai is not installed: install dicom-node[language]"
-        raise ProviderError(Fault.MODEL_GONE, lacks) from error
+        raise ProviderError(Fault.MODEL_GONE, INSTALL) from error
 
 
 def _read(pieces: Any) -> bytes:
