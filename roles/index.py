@@ -48,8 +48,8 @@ def index(context: Context) -> None:
 
         def turn() -> None:
             proving()
+            figures()  # before: what came while no index ran may take long
             indexer.step(next(waits))
-            figures()
 
         run_loop(context, turn)
         indexer.close()

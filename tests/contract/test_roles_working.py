@@ -1,18 +1,19 @@
-"""The roles `work` and `deliver` in this process: what one slow thing may hold up, and what goes on beside it."""
+"""Roles in this process: what one slow thing may hold up, what goes on beside it, and what is told of it meanwhile."""
 
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 import roles.work
 from audit.trail import Transaction
+from config import metrics
 from config.settings import Database, Delivery, Destination, Models, OwnProfile, Settings
 from consumers.destinations import profiled_destinations
 from consumers.leased import LeasedLoop
@@ -26,13 +27,17 @@ from models.registry import Registry
 from roles import tasks
 from roles.deliver import deliver
 from roles.health import THREAD_LIMIT, Health
+from roles.index import index
 from roles.process import Context
 from roles.work import work
 from roles.write import write
+from store.objects import Buffer, DirectoryStore
 from tests.support.bench import Bench
+from tests.support.ingest import send
 from tests.support.packages import write_package
 from tests.support.processes import free_port, wait_for
 from tests.support.receivers import Receiver
+from tests.support.spooled import GOOD
 from tests.support.working import SMALL, FakeChild, job, route, worker, write_and_plan
 
 BOTH = (EXPLICIT, IMPLICIT)
@@ -252,3 +257,22 @@ def test_the_loading_of_models_gives_signs_of_life_however_long_it_takes(
     monkeypatch.setattr(made.health, "pulse", lambda: beats.append(1))
     with tasks.beating(made):
         wait_for(lambda: len(beats) > 3, 30, "signs of life")
+
+
+class Looks(DirectoryStore):
+    """Notes the backlog that is told while an object is stored."""
+
+    told: ClassVar[list[float]] = []
+
+    def put(self, key: str, parts: Iterable[Buffer]) -> None:
+        self.told.append(metrics.REGISTRY.get_sample_value("dicom_node_spool_backlog_bytes") or 0)
+        super().put(key, parts)
+
+
+def test_what_came_while_no_index_ran_is_told_before_it_is_filed(bench: Bench, database_url: str) -> None:
+    metrics.spool_bytes.set(0)
+    send(bench.writer, GOOD.datasets())
+    made = replace(context(bench, database_url, "index"), objects=Looks(bench.root / "objects"))
+    with running(index, made):
+        wait_for(lambda: bench.count("instances") == len(GOOD.datasets()), 60, "images")
+    assert Looks.told[0] > 0
