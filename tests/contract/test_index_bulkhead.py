@@ -219,7 +219,8 @@ def test_who_waits_for_files_to_be_removed_waits_for_one_that_takes_long_and_not
 def test_a_study_is_released_however_few_of_its_instances_the_store_took(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, taken = bench.objects.put, []
+    put = bench.objects.put
+    taken: list[str] = []
 
     def full(key: str, pieces: Iterable[bytes]) -> None:
         if len(taken) == 2:
