@@ -5,7 +5,7 @@ a right sentence that is refused costs another try or the template's words, a wr
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ from summary.negation import negated
 from summary.reported import reported
 from summary.vocabulary import NUMBERS, Meaning, normal
 
-VERSION = "3"  # of these checks; a change that lets through or refuses other sentences raises it
+VERSION = "4"  # of these checks; a change that lets through or refuses other sentences raises it
 _MOST_SENTENCES, _LONGEST_SENTENCE, _LONGEST = 16, 420, 2400
 
 
@@ -36,20 +36,24 @@ def ground(sentences: Sequence[Sentence], facts: Facts) -> tuple[Objection, ...]
     """Everything that is wrong with the sentences as an impression of these facts; nothing where all is right."""
     found: list[Objection] = []
     told: Counter[tuple[str, bool]] = Counter()
+    named = set[str]()
     for number, sentence in enumerate(sentences):
         read = _read(sentence, facts)
         found += (Objection(flaw, said, number) for flaw, said in read.flaws)
         told.update((one, read.compares) for one in read.told)
-    return (*found, *_whole(sentences, facts, told))
+        named |= read.named
+    return (*found, *_whole(sentences, facts, told, named))
 
 
-def _whole(sentences: Sequence[Sentence], facts: Facts, told: Counter[tuple[str, bool]]) -> Iterator[Objection]:
+def _whole(
+    sentences: Sequence[Sentence], facts: Facts, told: Counter[tuple[str, bool]], named: Collection[str]
+) -> Iterator[Objection]:
     """What is wrong with the sentences together: each finding is told once, and once more where it is compared."""
     if len(sentences) > _MOST_SENTENCES or sum(len(one.text) for one in sentences) > _LONGEST:
         yield Objection(Flaw.LENGTH, f"more than {_MOST_SENTENCES} sentences or {_LONGEST} characters")
     for one in facts.facts:
         times = [told[one.id, compares] for compares in (False, True)]
-        if one.presence is Presence.PRESENT and not any(times):
+        if one.presence is Presence.PRESENT and one.id not in named:
             yield Objection(Flaw.OMISSION, f"{one.id} is reported by a model and not mentioned")
         if max(times) > 1:
             yield Objection(Flaw.TWICE, f"{one.id} is told {max(times)} times")
@@ -61,6 +65,7 @@ class _Reading:
 
     flaws: list[tuple[Flaw, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)  # those of them that are told by the name of what was found
     compares: bool = False
     known: tuple[Fact, ...] = ()  # cited or not
 
@@ -226,7 +231,10 @@ def _group(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> None:
     _largest(group, told, list(cited.values()), reading)
     _certainty(group, told, reading)
     _changes(group, told, reading)
-    reading.told += _new(group, told, reading.told)
+    new = _new(group, told, reading.told)
+    reading.told += new
+    if group.mention is not None:
+        reading.named.update(new)
 
 
 def _mentioned(group: Group, cited: Mapping[str, Fact], reading: _Reading) -> list[Fact] | None:
