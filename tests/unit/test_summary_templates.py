@@ -146,8 +146,9 @@ def test_many_candidates_are_counted_and_what_is_not_listed_is_said() -> None:
 def test_what_not_every_candidate_has_is_not_said_of_each() -> None:
     found = facts_of(nodules(*[(20 - k, 18 - k, RIGHT, 0.97) for k in range(6)], (5, 5, RIGHT, 0.6)))
     assert said(found)[0] == (
-        "Seven nodule candidates in the right lung (mean diameter 19 mm with a score over 75 %, 18 mm with a score over "
-        "75 %, 17 mm with a score over 75 %, 16 mm with a score over 75 %, at most 15 mm in three more) are reported."
+        "Seven nodule candidates in the right lung (mean diameter 19 mm with a score over 75 %, 18 mm with a score "
+        "over 75 %, 17 mm with a score over 75 %, 16 mm with a score over 75 %, at most 15 mm in three more) are "
+        "reported."
     )
 
 
