@@ -6,18 +6,17 @@ without it. What a server says of an error is not repeated: it may quote the que
 
 import re
 import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.json_records import Json, JsonObject, json_object
 from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
 from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
-
-if TYPE_CHECKING:
-    import openai
 
 _LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,60}", re.IGNORECASE)
@@ -47,23 +46,25 @@ class RemoteClient:
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer, within `timeouts.total` whatever the server does."""
         _library()  # loading it takes seconds, which are not the server's
-        return within(timeouts.total, lambda: self._complete(asked, key, timeouts))
+        until = time.monotonic() + timeouts.total
+        return within(timeouts.total, lambda: self._complete(asked, key, timeouts, until))
 
-    def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+    def _complete(self, asked: Prompt, key: str, timeouts: Timeouts, until: float) -> Completion:
         while True:
             try:
-                return self._once(asked, key, timeouts)
+                return self._once(asked, key, timeouts, until)
             except ProviderError as error:
                 if error.fault is not Fault.REFUSED or self._format == len(_FORMATS) - 1:
                     raise
                 self._format += 1
 
-    def _once(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+    def _once(self, asked: Prompt, key: str, timeouts: Timeouts, until: float) -> Completion:
         openai = _library()
+        hooks = {"request": [_bare], "response": [partial(_refused, until=until)]}
         try:
             # A server that sends a question on to another one would send the key along.
             with (
-                openai.DefaultHttpxClient(follow_redirects=False) as http,
+                openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks) as http,
                 openai.OpenAI(
                     base_url=self._url,
                     api_key=key or "none",
@@ -73,9 +74,7 @@ class RemoteClient:
                 ) as client,
                 client.chat.completions.with_streaming_response.create(**self._request(asked)) as response,
             ):
-                return _completion(_read(response.iter_bytes()))
-        except openai.APIStatusError as error:
-            raise _of_status(error) from error
+                return _completion(_read(response.iter_bytes(), until))
         except openai.APITimeoutError as error:
             raise ProviderError(Fault.TIME_OUT) from error
         except openai.APIConnectionError as error:
@@ -114,9 +113,35 @@ def _library() -> Any:
         raise ProviderError(Fault.MODEL_GONE, lacks) from error
 
 
-def _read(pieces: Any) -> bytes:
+def _bare(request: Any) -> None:
+    """Take from a request what the library tells of this machine and of itself, but for what it reads there itself."""
+    told = [one for one in request.headers if one.lower().startswith("x-stainless-")]
+    for name in (one for one in told if one.lower() != "x-stainless-raw-response"):
+        del request.headers[name]
+    request.headers["user-agent"] = "dicom-node"
+
+
+def _refused(response: Any, until: float) -> None:
+    """Raise ProviderError of a response that is no answer, before the library reads the whole of it."""
+    if response.is_success:
+        return
+    try:
+        body: object = json_object(_read(response.iter_bytes(), until))
+    except (ValueError, RecursionError):
+        body = None
+    except ProviderError as error:
+        if error.fault is Fault.TIME_OUT:
+            raise
+        body = None
+    raise _of_status(response.status_code, body, retry_after(response.headers))
+
+
+def _read(pieces: Iterable[bytes], until: float) -> bytes:
+    """All of it, until then: a server that sends a byte now and then is not listened to for longer."""
     whole = bytearray()
     for piece in pieces:
+        if time.monotonic() > until:
+            raise ProviderError(Fault.TIME_OUT)
         whole += piece
         if len(whole) > _LONGEST:
             raise ProviderError(Fault.MALFORMED, "it is longer than any answer")
@@ -183,11 +208,12 @@ _OF_CODE = {
 }
 
 
-def _of_status(error: "openai.APIStatusError") -> ProviderError:
-    codes = [one for one in _codes(error.body) if one in _OF_CODE]
-    other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
-    fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)
-    return ProviderError(fault, f"status {error.status_code}", retry_after(error.response.headers))
+def _of_status(status: int, body: object, after: float | None) -> ProviderError:
+    codes = [one for one in _codes(body) if one in _OF_CODE]
+    other = Fault.SERVER if status >= 500 else Fault.REFUSED
+    fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(status, other)
+    said = f"status {status}, or no such URL" if status == 404 and not codes else f"status {status}"
+    return ProviderError(fault, said, after)
 
 
 def _codes(body: object) -> list[str]:
