@@ -5,7 +5,7 @@ guidelines say, and what a reader has to know of how it came about. Nothing is s
 something is normal: no model has looked for everything.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from domain import words
 from domain.impressions import Author, Caution, Change, Fact, Facts, Impression, Presence, Sentence, Topic
@@ -22,7 +22,7 @@ _MORE = "others that the reports list"
 def impression(facts: Facts, known: Known = UNKNOWN) -> Impression:
     """What the facts come to in at most eight sentences; `known` is what a person has said besides."""
     said = (
-        *_present(_of(facts, Presence.PRESENT)),
+        *_present(_of(facts, Presence.PRESENT), _by(facts)),
         *_changes(facts),
         *_absent(facts),
         *_measured(_of(facts, Presence.MEASURED)),
@@ -42,7 +42,18 @@ def _sentence(text: str, facts: Iterable[Fact], topic: Topic) -> Sentence:
     return Sentence(f"{wording.capital(text)}.", tuple(dict.fromkeys(one.id for one in facts)), topic)
 
 
-def _present(present: Sequence[Fact]) -> Iterator[Sentence]:
+#: `by Lungs in chest CT`, by the fact's id: of what several models looked for, each is one's word.
+By = Mapping[str, str]
+
+
+def _by(facts: Facts) -> By:
+    models: dict[object, set[str]] = {}
+    for one in facts.facts:
+        models.setdefault(one.finding, set()).add(one.model)
+    return {one.id: f"by {one.model}" for one in facts.facts if len(models[one.finding]) > 1}
+
+
+def _present(present: Sequence[Fact], by: By) -> Iterator[Sentence]:
     """Lesions that are alike have a sentence by themselves, everything else one together."""
     by_what: dict[object, list[Fact]] = {}
     for one in present:
@@ -50,16 +61,17 @@ def _present(present: Sequence[Fact]) -> Iterator[Sentence]:
     groups = list(by_what.values())
     alone = [one for one in groups if sum(fact.count for fact in one) > 1][:_MOST_GROUPS]
     for several in alone:
-        yield _sentence(_fitting([_several(several, True), _several(several, False)]), several, Topic.FINDING)
+        yield _sentence(_fitting([_several(several, one, by) for one in (True, False)]), several, Topic.FINDING)
     if others := [one for one in groups if one not in alone]:
-        yield _sentence(_together(others), (one for several in others for one in several), Topic.FINDING)
+        yield _sentence(_together(others, by), (one for several in others for one in several), Topic.FINDING)
 
 
-def _several(lesions: Sequence[Fact], scored: bool) -> str:
+def _several(lesions: Sequence[Fact], scored: bool, by: By) -> str:
     """`three nodule candidates are reported: two in the right lung (mean diameter 12 mm, 8 mm) and one in the ...`."""
     bands = {one.score for one in lesions}
     each = f", each with a {wording.score(lesions[0])}" if scored and len(bands) == 1 and lesions[0].score else ""
     what = f"{wording.number(_count(lesions))} {wording.several(lesions[0].label)}"
+    reported = " ".join(filter(None, ("are reported", by.get(lesions[0].id))))
     places: dict[tuple[str, str], list[Fact]] = {}
     for one in lesions:
         places.setdefault((wording.place(one), wording.unsided(one)), []).append(one)
@@ -68,10 +80,10 @@ def _several(lesions: Sequence[Fact], scored: bool) -> str:
         for (place, unsided), those in places.items()
     ]
     if len(told) == 1:
-        return f"{' '.join(filter(None, (what, *told)))} are reported{each}"
+        return f"{' '.join(filter(None, (what, *told)))} {reported}{each}"
     counts = [wording.number(_count(those)) for those in places.values()]
     there = wording.listed([" ".join(filter(None, one)) for one in zip(counts, told, strict=True)])
-    return f"{what} are reported: {there}{each}"
+    return f"{what} {reported}: {there}{each}"
 
 
 def _count(facts: Sequence[Fact]) -> int:
@@ -97,20 +109,27 @@ def _in_brackets(details: Iterable[str]) -> str:
     return f"({said})" if said else ""
 
 
-def _together(groups: Sequence[Sequence[Fact]]) -> str:
+def _together(groups: Sequence[Sequence[Fact]], by: By) -> str:
     """`enhancing tumour (long axis 34 mm) and oedema (volume 45 ml) are reported`, as much as there is room for."""
     several = len(groups) > 1 or len(groups[0]) > 1 or wording.is_several(groups[0][0].label)
     verb = "are reported" if several else "is reported"
-    details: Sequence[Callable[[Fact], str]] = (_with_all, _with_size, _named)
-    full = [f"{wording.listed([_item(one, how) for one in groups])} {verb}" for how in details]
-    names = [_item(one, details[-1]) for one in groups[:_MOST_NAMED]]
+    details: Sequence[_Details] = (_all, _size, _nothing_more)
+    full = [f"{wording.listed([_item(one, how, by) for one in groups])} {verb}" for how in details]
+    names = [_item(one, details[-1], by) for one in groups[:_MOST_NAMED]]
     return _fitting([*full, f"{wording.listed([*names, _MORE])} are reported"])
 
 
-def _item(several: Sequence[Fact], how: Callable[[Fact], str]) -> str:
-    if len(several) == 1 and several[0].count == 1:
-        return how(several[0])
-    return f"{wording.number(sum(one.count for one in several))} {wording.several(several[0].label)}"
+_Details = Callable[[Fact], Iterable[str]]
+
+
+def _item(several: Sequence[Fact], how: _Details, by: By) -> str:
+    first = several[0]
+    whose = by.get(first.id, "")
+    if len(several) == 1 and first.count == 1:
+        unsided = wording.unsided(first) if how is not _nothing_more else ""
+        return " ".join(filter(None, (_named(first), _in_brackets((unsided, *how(first), whose)))))
+    what = f"{wording.number(_count(several))} {wording.several(first.label)}"
+    return " ".join(filter(None, (what, _in_brackets([whose]))))
 
 
 def _named(fact: Fact) -> str:
@@ -119,16 +138,16 @@ def _named(fact: Fact) -> str:
     return " ".join(filter(None, (wording.article(said) if fact.site else said, where)))
 
 
-def _with_all(fact: Fact) -> str:
-    return _bracketed(fact, (*wording.sizes(fact), wording.score(fact)))
+def _all(fact: Fact) -> Iterable[str]:
+    return (*wording.sizes(fact), wording.score(fact))
 
 
-def _with_size(fact: Fact) -> str:
-    return _bracketed(fact, wording.sizes(fact, 1))
+def _size(fact: Fact) -> Iterable[str]:
+    return wording.sizes(fact, 1)
 
 
-def _bracketed(fact: Fact, details: Iterable[str]) -> str:
-    return " ".join(filter(None, (_named(fact), _in_brackets((wording.unsided(fact), *details)))))
+def _nothing_more(_: Fact) -> Iterable[str]:
+    return ()
 
 
 def _fitting(tries: Sequence[str]) -> str:
@@ -181,18 +200,18 @@ def _absent(facts: Facts) -> Iterator[Sentence]:
     absent, present = _of(facts, Presence.ABSENT), _of(facts, Presence.PRESENT)
     if not absent:
         return
-    elsewhere = {wording.name(one.label) for one in present}
+    elsewhere = {said for one in present for said in (wording.name(one.label), one.finding)}
     names = list(dict.fromkeys(_sought(one, elsewhere) for one in absent))
-    several = len(names) > 1 or wording.is_several(names[0])
+    several = len(names) > 1 or wording.is_several(absent[0].label)
     verbs = "were looked for and are" if several else "was looked for and is"
     tries = (wording.listed(those) for those in (names, [*names[: 2 * _MOST_NAMED], _MORE]))
     yield _sentence(_fitting([f"{said} {verbs} not reported" for said in tries]), absent, Topic.NEGATIVE)
 
 
-def _sought(fact: Fact, elsewhere: Iterable[str]) -> str:
-    """By its name; with the model's where another one reports the same."""
+def _sought(fact: Fact, elsewhere: Collection[object]) -> str:
+    """By its name; with the model's where another one reports the same, whatever it calls it."""
     said = wording.name(fact.label)
-    return f"{said} (by {fact.model})" if said in elsewhere else said
+    return f"{said} (by {fact.model})" if {said, fact.finding} & set(elsewhere) else said
 
 
 def _measured(measured: Sequence[Fact]) -> Iterator[Sentence]:

@@ -22,6 +22,7 @@ from tests.support.impressions import (
     RIGHT,
     chest,
     facts_of,
+    job,
     lungs,
     nodules,
     studied,
@@ -173,6 +174,45 @@ def test_a_finding_that_one_model_reports_and_another_does_not_names_the_other()
     other = replace(chest(), input_digest="aa")
     found = said(facts_of(chest(("Pneumonia", 0.95)), other, about=CHEST_DX))
     assert "pneumonia (by Chest radiograph findings (demonstration))" in found[1]
+
+
+def by_two(first: Findings, second: Findings) -> Facts:
+    """What two models say of one study, as packages of other titles."""
+    found, sources = facts([studied(first), studied(replace(second, input_digest="ef" * 32), 2)], CHEST_CT)
+    of_second = {one.fact for one in sources if one.job == job(2)}
+    named = (replace(one, model="B" if one.id in of_second else "A") for one in found.facts)
+    return replace(found, facts=tuple(named))
+
+
+ONE = (8.0, 7.0, RIGHT, 0.97)
+
+
+AN_8 = "nodule candidate in the right lung (mean diameter 8 mm, score over 75 %, by"
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (nodules(ONE), f"A {AN_8} A) and a {AN_8} B) are reported."),
+        (nodules(), f"A {AN_8} A) is reported."),
+        (nodules(), "Lung nodule candidates (by B) were looked for and are not reported."),
+        (nodules(ONE, ONE), "Two nodule candidates in the right lung (mean diameter 8 mm, 8 mm) are reported by B"),
+    ],
+)
+def test_what_several_models_looked_for_is_told_as_the_word_of_each(second: Findings, told: str) -> None:
+    assert any(one.startswith(told) for one in said(by_two(nodules(ONE), second)))
+
+
+@pytest.mark.parametrize(
+    ("second", "sort"),
+    [
+        (nodules(ONE), "a nodule of 6 to 8 mm"),
+        (nodules((8.0, 7.0, LEFT, 0.97)), "several nodules, the largest of 6 to 8 mm"),
+        (nodules(ONE, ONE), "several nodules, the largest of 6 to 8 mm"),
+    ],
+)
+def test_what_two_models_see_at_one_place_is_not_several_to_a_guideline(second: Findings, sort: str) -> None:
+    assert any(f"has rules for {sort}," in one for one in said(by_two(nodules(ONE), second)))
 
 
 @pytest.mark.parametrize(
