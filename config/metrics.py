@@ -56,6 +56,12 @@ language_model_calls = Counter(
     ["provider", "outcome"],
     registry=REGISTRY,
 )
+language_model_resting = Gauge(
+    "dicom_node_language_model_resting",
+    "Whether a language model is left alone after errors (1), and impressions go on without it",
+    ["provider"],
+    registry=REGISTRY,
+)
 language_model_tokens = Counter(
     "dicom_node_language_model_tokens_total",
     "Tokens as providers count them",

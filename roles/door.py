@@ -89,7 +89,8 @@ class Gathered:
         reports = {name: _report(one) for name, one in self._ask(self._names, "/health/ready").items()}
         waits = [f"{name}: {what}" for name, one in reports.items() for what in one.waiting_for]
         listening = next((one for one in reports.values() if one.aet), Report(ready=False))
-        whole = Report(not waits, tuple(waits), listening.dicom_port, listening.aet)
+        told = next((one.language_models for one in reports.values() if one.language_models), None)
+        whole = Report(not waits, tuple(waits), listening.dicom_port, listening.aet, told)
         return _json(whole.ready, whole.as_json())
 
 

@@ -55,6 +55,7 @@ class Health:
         self._signs = {_MAIN_LOOP: _Sign(now(), limit)}
         self._dicom_port: int | None = None
         self._aet: str | None = None
+        self._language_models: Callable[[], Mapping[str, str]] | None = None
 
     def waiting(self, what: str, why: str = "") -> None:
         """The role cannot work until it has `what` ("PostgreSQL"), `why` says why not. Counts as a sign of life."""
@@ -102,11 +103,17 @@ class Health:
         with self._lock:
             self._dicom_port, self._aet = dicom_port, aet
 
+    def tell_language_models(self, how: Callable[[], Mapping[str, str]]) -> None:
+        """Add how each language model is to what `ready` answers, whatever the role waits for."""
+        with self._lock:
+            self._language_models = how
+
     def report(self) -> Report:
         """The answer of /health/ready."""
         with self._lock:
             waits = tuple(why if why.startswith(what) else f"{what}: {why}" for what, why in self._named())
-            return Report(not waits, waits, self._dicom_port, self._aet)
+            told = self._language_models() if self._language_models else None
+            return Report(not waits, waits, self._dicom_port, self._aet, told)
 
     def _named(self) -> Iterable[tuple[str, str]]:
         return ((what, why or what) for what, why in self._waiting.items())

@@ -1,20 +1,24 @@
 """The language models of the settings, as one question that is recorded before it leaves."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from audit.trail import Action, Ledger
 from config import metrics
 from config.settings import LanguageModel, Settings
+from config.sources import Fault as SettingFault
+from config.toml_lines import element
 from domain.clock import SystemClock
 from domain.errors import ConfigurationError
 from domain.ids import StudyId
 from summary.prompt import Prompt
+from summary.providers import local
 from summary.providers.cache import Cache
 from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
-from summary.providers.local import LocalClient
-from summary.providers.remote import RemoteClient
+from summary.providers.limits import BreakerState
+from summary.providers.remote import INSTALL, RemoteClient
 from summary.writing import Answered
 
 _log = logging.getLogger(__name__)
@@ -33,7 +37,7 @@ class Asker:
         self._study: StudyId | None = None
         self.asked: list[str] = []
         self.chain = Chain(
-            providers(settings.language_models if models is None else models),
+            providers(settings.language_models if models is None else models, settings.models.threads),
             SystemClock(),
             settings.summary.timeout,
             Cache(settings.summary.keep_answers),
@@ -45,6 +49,13 @@ class Asker:
         """Questions from now on are about this study."""
         self._study, self.asked = study, []
         return self
+
+    def health(self) -> dict[str, str]:
+        """How each is now, in words; said to the metrics as well."""
+        known = self.chain.health()
+        for one in known:
+            metrics.language_model_resting.labels(one.name).set(one.breaker is not BreakerState.CLOSED)
+        return {one.name: one.said for one in known}
 
     def __call__(self, asked: Prompt) -> Answered:
         """The first answer; raises NoAnswer."""
@@ -81,13 +92,40 @@ class Asker:
                 transaction.record(action, self._study, **details)
 
 
-def providers(models: Sequence[LanguageModel]) -> list[Provider]:
-    """Those of the settings, in their order; raises ConfigurationError where a key cannot be read."""
+def unusable(settings: Settings) -> Iterator[SettingFault]:
+    """What is to be asked and cannot be from here, for want of a library or of a whole file; work goes on without."""
+    for setting in ("language_models", "vision_models"):
+        models: Sequence[LanguageModel] = getattr(settings, setting)
+        for number, one in enumerate(models):
+            name, said = _lacks(one)
+            if said:
+                where = f"{setting}.{element(one.name, number)}.{name}"
+                yield SettingFault(f"{where}: {said}", ((setting, number, name),))
+    if settings.vision_models and find_spec("rapidocr") is None:
+        said = "what finds text in pixels is not installed, so no image may leave: install dicom-node[vision]"
+        yield SettingFault(f"vision_models: {said}", (("vision_models",),))
+    if settings.literature.enabled and "pubmed" in settings.literature.sources and find_spec("Bio") is None:
+        said = "answers of PubMed cannot be read: install dicom-node[literature]"
+        yield SettingFault(f"literature.sources: {said}", (("literature", "sources"),))
+
+
+def _lacks(one: LanguageModel) -> tuple[str, str]:
+    """The setting that names what is not here, and what to do."""
+    if one.kind == "openai":
+        return "kind", INSTALL if find_spec("openai") is None else ""
+    return "file", local.unusable(one.file) if one.file is not None and one.file.exists() else ""
+
+
+def providers(models: Sequence[LanguageModel], threads: int = 0) -> list[Provider]:
+    """Those of the settings, in their order; one in the process takes so many threads (0: all there are).
+
+    Raises ConfigurationError where a key cannot be read.
+    """
     return [
         Provider(
             one.name,
             one.model or (one.file.name if one.file else ""),
-            _client(one),
+            _client(one, threads),
             [_key(file) for file in one.key_files],
             Limits(one.requests_a_minute, one.tokens_a_minute, one.tokens_a_day, one.answer_tokens),
             Timeouts(one.connect_timeout, one.first_byte_timeout, one.timeout),
@@ -96,10 +134,10 @@ def providers(models: Sequence[LanguageModel]) -> list[Provider]:
     ]
 
 
-def _client(one: LanguageModel) -> Client:
+def _client(one: LanguageModel, threads: int) -> Client:
     if one.kind == "local":
         assert one.file is not None
-        return LocalClient(one.file, one.answer_tokens)
+        return local.LocalClient(one.file, one.answer_tokens, threads)
     assert one.url is not None
     return RemoteClient(one.url, one.model, one.answer_tokens)
 

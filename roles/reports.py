@@ -3,6 +3,7 @@
 Apart from the door (roles.health), for who asks needs no figures and no server.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,24 @@ _ANSWER = 5.0  # s for a process to say how it is
 class Report:
     """What /health/ready of a process says: whether it is ready, and else what it waits for, the oldest wait first.
 
-    The listener adds its port and its AE title. `address` is the door's URL, where it answered.
+    The listener adds its port and its AE title, `summarise` how each language model is: that makes nothing unready,
+    for without them the template writes. `address` is the door's URL, where it answered.
     """
 
     ready: bool
     waiting_for: tuple[str, ...] = ()
     dicom_port: int | None = None
     aet: str | None = None
+    language_models: Mapping[str, str] | None = None
     address: str = ""
 
     def as_json(self) -> JsonObject:
         """The body of the answer."""
-        told = {"dicom_port": self.dicom_port, "aet": self.aet}
+        told: JsonObject = {
+            "dicom_port": self.dicom_port,
+            "aet": self.aet,
+            "language_models": self.language_models,
+        }
         known = {name: value for name, value in told.items() if value is not None}
         return {"ready": self.ready, "waiting_for": self.waiting_for, **known}
 

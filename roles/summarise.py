@@ -47,6 +47,8 @@ def summarise(context: Context) -> None:
     work = Summarising(context.database, writer, retries.SUMMARIES)
     loop = LeasedLoop(context.ledger, work, holder, _LEASE, context.health.beat, context.stop)
     notifications = context.database.listener(SUMMARIES_CHANNEL)
+    if asker is not None:
+        context.health.tell_language_models(asker.health)
     measure = Throttled(_FIGURES, lambda: _measure(context))
 
     def turn() -> None:

@@ -11,7 +11,8 @@ from domain.impressions import Fact, Facts, Sentence
 from domain.json_records import Json, json_object
 from domain.words import named
 from summary.flaws import Flaw
-from summary.grounding import Objection, sides_of
+from summary.grounding import Objection
+from summary.reading import sides_of
 from summary.vocabulary import MEANINGS, Meaning, normal
 
 _MOST_SENTENCES, _MOST_PARTS, _LONGEST_WORDS = 12, 16, 200

@@ -5,15 +5,16 @@ The longest match counts, so that "enlarged heart" is cardiomegaly and no growth
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
 
 from domain import words
 from domain.findings import Code
-from domain.impressions import Change, Fact, Facts, Interval
+from domain.impressions import Caution, Change, Fact, Facts, Interval
 from summary import synonyms
 from summary.vocabulary import MEANINGS, Meaning, is_plural, normal
+from summary.wording import MORE, UNSIDED
 
 
 class Kind(Enum):
@@ -27,6 +28,9 @@ class Kind(Enum):
     CHANGE = auto()
     SCORE = auto()
     INTERVAL = auto()
+    MODEL = auto()  # whose result it is: "by" and a title
+    UNSIDED = auto()  # that its side is not known
+    OTHERS = auto()  # what is not named for want of room
     COUNT = auto()
     FOREIGN_FINDING = auto()  # one that no fact has
     FOREIGN_SITE = auto()
@@ -84,6 +88,11 @@ class _Term:
     sites: frozenset[Held] = frozenset()
     measures: frozenset[Held] = frozenset()
 
+    def of(self, labelled: Collection[str]) -> "_Term":
+        """The same of the facts that are called so themselves, where there are any: a candidate has its own word."""
+        own = frozenset(one for one in self.findings if one.fact in labelled)
+        return replace(self, findings=own) if own else self
+
     def __or__(self, other: "_Term") -> "_Term":
         return _Term(self.findings | other.findings, self.sites | other.sites, self.measures | other.measures)
 
@@ -101,6 +110,9 @@ class Lexicon:
             self._add(word, everything)
         others = (text for one in facts.facts if one.id not in cited for text in (one.label, one.finding.meaning))
         self._foreign = _FOREIGN | {phrase(one): Kind.FOREIGN_FINDING for one in others}
+        self._labelled: dict[Phrase, set[str]] = {}
+        for one in about:
+            self._labelled.setdefault(phrase(one.label), set()).add(one.id)
         self._longest = max(map(len, (*self._terms, *self._foreign)))
         self._spoken = _spoken(about)
 
@@ -162,7 +174,7 @@ class Lexicon:
         runs = list(_runs(pieces, self._longest))
         for text, taken in runs:
             if term := self._terms.get(phrase(text)):
-                return _token(term, text), taken
+                return _token(term.of(self._labelled.get(phrase(text), ())), text), taken
         if MEANINGS.get(normal(pieces[0])) in _SIDES:  # "right lung" is a side and a site, whatever else is called so
             return _word(pieces[0]), 1
         for text, taken in runs:
@@ -230,6 +242,10 @@ def _said(fact: Fact) -> Iterator[tuple[Kind, str, int]]:
         yield Kind.INTERVAL, change.interval.value, index
         if change.interval is Interval.YEAR:
             yield Kind.INTERVAL, "over the past year", index
+    yield Kind.MODEL, f"by {fact.model}", -1
+    yield Kind.OTHERS, MORE, -1
+    if Caution.SIDE_UNKNOWN in fact.cautions:
+        yield Kind.UNSIDED, UNSIDED, -1
     if fact.score:
         yield Kind.SCORE, fact.score.value, -1
         if " to " in fact.score.value:

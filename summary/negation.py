@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from summary.flaws import Flaw
+from summary.joining import GONE
 from summary.lexicon import Kind, Token
 from summary.standing import ARTICLES, ASKING, SEEN, Flaws, all_of, place_after, word_at
 from summary.vocabulary import Meaning
@@ -25,7 +26,7 @@ def negated(clause: Sequence[Token], words: Sequence[str], mentions: list[int]) 
     for at in mentions:
         if at and words[at - 1] in _DEFINITE:
             yield Flaw.NEGATION, f'"{words[at - 1]} {clause[at].text}" says that there is one'
-    if mentions and mentions[0] < negations[0] and words[negations[0]] in ("not", "cannot", "absent"):
+    if mentions and mentions[0] < negations[0] and words[negations[0]] in ("not", "cannot", "absent", GONE):
         yield from _claimed(clause, words, mentions, negations[0])
     yield from _listed(words, mentions, words[negations[0]])
     yield from _seen_besides(words, mentions, negations)
@@ -41,21 +42,27 @@ _TO_THE_NEGATION = all_of(
 )
 
 
+_BESIDE = (Kind.UNKNOWN, Kind.FOREIGN_FINDING, Kind.MODEL, Kind.OTHERS)
+
+
 def _claimed(clause: Sequence[Token], words: Sequence[str], mentions: list[int], negation: int) -> Flaws:
     """What stands before the negation claims nothing: "there is A and it is not reported" does."""
     last = max(one for one in mentions if one < negation)
+    lead = words.index(":") if words[0] == "compared" and ":" in words[: mentions[0]] else -1
     for at, one in enumerate(clause[:negation]):
+        if at <= lead:
+            continue
         known = at in mentions or one.kind is Kind.SITE or one.means in (Meaning.LEFT, Meaning.RIGHT)
         allowed = _BEFORE_A_SUBJECT if at < mentions[0] else _TO_THE_NEGATION | ARTICLES
         linked = mentions[0] < at < last and words[at] in ("or", "nor")
-        if not (known or linked or words[at] in allowed or one.kind in (Kind.UNKNOWN, Kind.FOREIGN_FINDING)):
+        if not (known or linked or words[at] in allowed or one.kind in _BESIDE):
             yield Flaw.NEGATION, f'"{one.text}" claims what is not reported'
 
 
 def _form(clause: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
     """A negation is of the finding, or of its being seen; that a model has not looked is another thing."""
     word, after = words[at], word_at(words, at + 1)
-    if word in ("not", "cannot"):
+    if word in ("not", "cannot", GONE):
         yield from _not_seen(words, at)
     elif word in _WANTED and after not in _WANTED[word]:
         yield Flaw.NEGATION, f'"{word}" is not followed by "{_WANTED[word][0]}"'
@@ -119,7 +126,7 @@ def _after_it(words: Sequence[str], mentions: list[int], negation: int) -> Flaws
 def _seen_besides(words: Sequence[str], mentions: list[int], negations: list[int]) -> Flaws:
     """In "A is seen and B is not reported", A is."""
     first = negations[0]
-    if words[first] not in ("not", "cannot"):
+    if words[first] not in ("not", "cannot", GONE):
         return
     for at, word in enumerate(words):
         governed = any(first < one < at for one in mentions)

@@ -5,33 +5,50 @@ guidelines say, and what a reader has to know of how it came about. Nothing is s
 something is normal: no model has looked for everything.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from domain import words
 from domain.impressions import Author, Caution, Change, Fact, Facts, Impression, Presence, Sentence, Topic
 from summary import guidelines, wording
+from summary.disagreement import disagreements, is_disputed
 from summary.guidelines import UNKNOWN, Known
+from summary.vocabulary import spelled
 
-VERSION = "template 1"
+VERSION = "template 2"
 MOST_LETTERS = 600  # of a sentence; beyond it details go, then names
 _MOST_GROUPS = 2  # of lesions that have a sentence by themselves
 _MOST_NAMED = 8  # where there is no room for more
-_MORE = "others that the reports list"
 
 
 def impression(facts: Facts, known: Known = UNKNOWN) -> Impression:
-    """What the facts come to in at most eight sentences; `known` is what a person has said besides."""
+    """What the facts come to in at most eleven sentences; `known` is what a person has said besides."""
+    named = _with_models(facts)
     said = (
-        *_present(_of(facts, Presence.PRESENT), _by(facts)),
-        *_changes(facts),
+        *_present(_of(named, Presence.PRESENT)),
+        *_changes(named),
         *_absent(facts),
-        *_measured(_of(facts, Presence.MEASURED)),
+        *_disputed(facts),
+        *_measured(_of(named, Presence.MEASURED)),
         *guidelines.sentences(facts, known),
         *_without(facts),
         *_cautions(facts),
         *_whose(facts),
     )
     return Impression(said, Author.TEMPLATE, VERSION)
+
+
+def _with_models(facts: Facts) -> Facts:
+    """The facts with their models' titles where two models tell of one thing; a reader needs no other title."""
+    whose: dict[tuple[str, ...], set[str]] = {}
+    for one in facts.facts:
+        whose.setdefault(spelled(one.label), set()).add(one.model)
+    several = {label for label, models in whose.items() if len(models) > 1}
+    told = (one if spelled(one.label) in several else replace(one, model="") for one in facts.facts)
+    return replace(facts, facts=tuple(told))
+
+
+def _by(fact: Fact) -> str:
+    return f"by {fact.model}" if fact.model else ""
 
 
 def _of(facts: Facts, presence: Presence) -> list[Fact]:
@@ -42,18 +59,7 @@ def _sentence(text: str, facts: Iterable[Fact], topic: Topic) -> Sentence:
     return Sentence(f"{wording.capital(text)}.", tuple(dict.fromkeys(one.id for one in facts)), topic)
 
 
-#: `by Lungs in chest CT`, by the fact's id: of what several models looked for, each is one's word.
-By = Mapping[str, str]
-
-
-def _by(facts: Facts) -> By:
-    models: dict[object, set[str]] = {}
-    for one in facts.facts:
-        models.setdefault(one.finding, set()).add(one.model)
-    return {one.id: f"by {one.model}" for one in facts.facts if len(models[one.finding]) > 1}
-
-
-def _present(present: Sequence[Fact], by: By) -> Iterator[Sentence]:
+def _present(present: Sequence[Fact]) -> Iterator[Sentence]:
     """Lesions that are alike have a sentence by themselves, everything else one together."""
     by_what: dict[object, list[Fact]] = {}
     for one in present:
@@ -61,47 +67,32 @@ def _present(present: Sequence[Fact], by: By) -> Iterator[Sentence]:
     groups = list(by_what.values())
     alone = [one for one in groups if sum(fact.count for fact in one) > 1][:_MOST_GROUPS]
     for several in alone:
-        yield _sentence(_fitting([_several(several, one, by) for one in (True, False)]), several, Topic.FINDING)
+        yield _sentence(_fitting([_several(several, True), _several(several, False)]), several, Topic.FINDING)
     if others := [one for one in groups if one not in alone]:
-        yield _sentence(_together(others, by), (one for several in others for one in several), Topic.FINDING)
+        yield _sentence(_together(others), (one for several in others for one in several), Topic.FINDING)
 
 
-def _several(lesions: Sequence[Fact], scored: bool, by: By) -> str:
+def _several(lesions: Sequence[Fact], scored: bool) -> str:
     """`three nodule candidates are reported: two in the right lung (mean diameter 12 mm, 8 mm) and one in the ...`."""
     bands = {one.score for one in lesions}
     each = f", each with a {wording.score(lesions[0])}" if scored and len(bands) == 1 and lesions[0].score else ""
-    what = f"{wording.number(_count(lesions))} {wording.several(lesions[0].label)}"
-    reported = " ".join(filter(None, ("are reported", by.get(lesions[0].id))))
+    what = " ".join(filter(None, (_counted_name(lesions), _by(lesions[0]))))
     places: dict[tuple[str, str], list[Fact]] = {}
     for one in lesions:
         places.setdefault((wording.place(one), wording.unsided(one)), []).append(one)
     told = [
-        " ".join(filter(None, (place, _in_brackets([unsided, *_figures(those, scored and len(bands) > 1)]))))
+        " ".join(filter(None, (place, _in_brackets([unsided, *wording.sized_each(those, scored and len(bands) > 1)]))))
         for (place, unsided), those in places.items()
     ]
     if len(told) == 1:
-        return f"{' '.join(filter(None, (what, *told)))} {reported}{each}"
+        return f"{' '.join(filter(None, (what, *told)))} are reported{each}"
     counts = [wording.number(_count(those)) for those in places.values()]
     there = wording.listed([" ".join(filter(None, one)) for one in zip(counts, told, strict=True)])
-    return f"{what} {reported}: {there}{each}"
+    return f"{what} are reported: {there}{each}"
 
 
 def _count(facts: Sequence[Fact]) -> int:
     return sum(one.count for one in facts)
-
-
-def _figures(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
-    """The size of each, what is measured named once: `mean diameter 12 mm`, `8 mm`, `at most 5 mm in two more`."""
-    named = ""
-    for one in lesions:
-        amount = wording.size(one)
-        if amount is None:
-            continue
-        name = words.named(amount.measurement)
-        said = " ".join(filter(None, (name if name != named else "", "at most" if one.count > 1 else "", amount.said)))
-        more = f" in {wording.number(one.count)} more" if one.count > 1 else ""
-        yield f"{said}{more}{f' with a {wording.score(one)}' if scored and one.score else ''}"
-        named = name
 
 
 def _in_brackets(details: Iterable[str]) -> str:
@@ -109,45 +100,44 @@ def _in_brackets(details: Iterable[str]) -> str:
     return f"({said})" if said else ""
 
 
-def _together(groups: Sequence[Sequence[Fact]], by: By) -> str:
+def _together(groups: Sequence[Sequence[Fact]]) -> str:
     """`enhancing tumour (long axis 34 mm) and oedema (volume 45 ml) are reported`, as much as there is room for."""
+    # A place that stands last is read as that of everything before it.
+    groups = sorted(groups, key=lambda one: not (len(one) == 1 and wording.place(one[0])))
     several = len(groups) > 1 or len(groups[0]) > 1 or wording.is_several(groups[0][0].label)
     verb = "are reported" if several else "is reported"
-    details: Sequence[_Details] = (_all, _size, _nothing_more)
-    full = [f"{wording.listed([_item(one, how, by) for one in groups])} {verb}" for how in details]
-    names = [_item(one, details[-1], by) for one in groups[:_MOST_NAMED]]
-    return _fitting([*full, f"{wording.listed([*names, _MORE])} are reported"])
+    details: Sequence[Callable[[Fact], str]] = (_with_all, _with_size, _named)
+    full = [f"{wording.listed([_item(one, how) for one in groups])} {verb}" for how in details]
+    names = [_item(one, details[-1]) for one in groups[:_MOST_NAMED]]
+    return _fitting([*full, f"{wording.listed([*names, wording.MORE])} are reported"])
 
 
-_Details = Callable[[Fact], Iterable[str]]
+def _item(several: Sequence[Fact], how: Callable[[Fact], str]) -> str:
+    if len(several) == 1 and several[0].count == 1:
+        return how(several[0])
+    return " ".join(filter(None, (_counted_name(several), _by(several[0]))))
 
 
-def _item(several: Sequence[Fact], how: _Details, by: By) -> str:
-    first = several[0]
-    whose = by.get(first.id, "")
-    if len(several) == 1 and first.count == 1:
-        unsided = wording.unsided(first) if how is not _nothing_more else ""
-        return " ".join(filter(None, (_named(first), _in_brackets((unsided, *how(first), whose)))))
-    what = f"{wording.number(_count(several))} {wording.several(first.label)}"
-    return " ".join(filter(None, (what, _in_brackets([whose]))))
+def _counted_name(several: Sequence[Fact]) -> str:
+    return f"{wording.number(_count(several))} {wording.several(several[0].label)}"
 
 
 def _named(fact: Fact) -> str:
     """What it is, and where."""
     said, where = wording.name(fact.label), wording.place(fact)
-    return " ".join(filter(None, (wording.article(said) if fact.site else said, where)))
+    return " ".join(filter(None, (wording.article(said) if fact.site else said, where, _by(fact))))
 
 
-def _all(fact: Fact) -> Iterable[str]:
-    return (*wording.sizes(fact), wording.score(fact))
+def _with_all(fact: Fact) -> str:
+    return _bracketed(fact, (*wording.sizes(fact), wording.score(fact)))
 
 
-def _size(fact: Fact) -> Iterable[str]:
-    return wording.sizes(fact, 1)
+def _with_size(fact: Fact) -> str:
+    return _bracketed(fact, wording.sizes(fact, 1))
 
 
-def _nothing_more(_: Fact) -> Iterable[str]:
-    return ()
+def _bracketed(fact: Fact, details: Iterable[str]) -> str:
+    return " ".join(filter(None, (_named(fact), _in_brackets((wording.unsided(fact), *details)))))
 
 
 def _fitting(tries: Sequence[str]) -> str:
@@ -164,14 +154,15 @@ def _changes(facts: Facts) -> Iterator[Sentence]:
     same = [(fact, change) for fact, change in changed if change.interval is interval]
     told = [(fact, change) for fact, change in same if change.said]
     differing = {fact.id for fact, _ in told}
-    untold = [(fact, change) for fact, change in same if fact.id not in differing]
+    there = [one for one in same if one[0].presence is not Presence.ABSENT]
+    untold = [(fact, change) for fact, change in there if fact.id not in differing]
+    if not told and not untold:
+        return
     against = f"compared with an earlier study ({interval.value})"
-    tries = (
-        f"{against}: {'; '.join(filter(None, (_differ(told), _alike(untold))))}",
-        f"{against}: {_differ(told) or _alike(untold[:_MOST_NAMED])}",
-        f"{against}: {_differ(told[:_MOST_NAMED]) or _alike(untold[:1])}",
-    )
-    yield _sentence(_fitting(tries), (fact for fact, _ in same), Topic.CHANGE)
+    tries = ((told, untold), (told, () if told else untold[:_MOST_NAMED]), (told[:_MOST_NAMED], untold[: not told]))
+    texts = [f"{against}: {'; '.join(filter(None, (_differ(one), _alike(other))))}" for one, other in tries]
+    chosen = tries[texts.index(text := _fitting(texts))]
+    yield _sentence(text, (fact for several in chosen for fact, _ in several), Topic.CHANGE)
 
 
 def _differ(told: Sequence[tuple[Fact, Change]]) -> str:
@@ -179,7 +170,7 @@ def _differ(told: Sequence[tuple[Fact, Change]]) -> str:
     by_fact: dict[str, list[str]] = {}
     for fact, change in told:
         gone = " no longer reported," if fact.presence is Presence.ABSENT else ""
-        by_fact.setdefault(f"{wording.name(fact.label)}{gone}", []).append(f"{change.said} in {_name_of(change)}")
+        by_fact.setdefault(f"{_which(fact)}{gone}", []).append(f"{change.said} in {_name_of(change)}")
     return "; ".join(f"{what} {wording.listed(said)}" for what, said in by_fact.items())
 
 
@@ -187,8 +178,15 @@ def _alike(untold: Sequence[tuple[Fact, Change]]) -> str:
     """`oedema unchanged in volume`."""
     by_fact: dict[str, list[str]] = {}
     for fact, change in untold:
-        by_fact.setdefault(wording.name(fact.label), []).append(_name_of(change))
+        by_fact.setdefault(_which(fact), []).append(_name_of(change))
     return "; ".join(f"{label} unchanged in {wording.listed(said)}" for label, said in by_fact.items())
+
+
+def _which(fact: Fact) -> str:
+    """Its name, and where it is: there may be another one."""
+    if fact.presence is Presence.MEASURED:
+        return _organ(fact)
+    return " ".join(filter(None, (wording.name(fact.label), wording.place(fact), _by(fact))))
 
 
 def _name_of(change: Change) -> str:
@@ -196,35 +194,51 @@ def _name_of(change: Change) -> str:
 
 
 def _absent(facts: Facts) -> Iterator[Sentence]:
-    """What was looked for and is not reported."""
-    absent, present = _of(facts, Presence.ABSENT), _of(facts, Presence.PRESENT)
+    """What was looked for and no model reports."""
+    absent = [one for one in _of(facts, Presence.ABSENT) if not is_disputed(one, facts.facts)]
     if not absent:
         return
-    elsewhere = {said for one in present for said in (wording.name(one.label), one.finding)}
-    names = list(dict.fromkeys(_sought(one, elsewhere) for one in absent))
-    several = len(names) > 1 or wording.is_several(absent[0].label)
+    names = list({spelled(one.label): wording.name(one.label) for one in reversed(absent)}.values())[::-1]
+    several = len(names) > 1 or wording.is_several(names[0])
     verbs = "were looked for and are" if several else "was looked for and is"
-    tries = (wording.listed(those) for those in (names, [*names[: 2 * _MOST_NAMED], _MORE]))
+    tries = (wording.listed(those) for those in (names, [*names[: 2 * _MOST_NAMED], wording.MORE]))
     yield _sentence(_fitting([f"{said} {verbs} not reported" for said in tries]), absent, Topic.NEGATIVE)
 
 
-def _sought(fact: Fact, elsewhere: Collection[object]) -> str:
-    """By its name; with the model's where another one reports the same, whatever it calls it."""
-    said = wording.name(fact.label)
-    return f"{said} (by {fact.model})" if {said, fact.finding} & set(elsewhere) else said
+def _disputed(facts: Facts) -> Iterator[Sentence]:
+    """What one model reports and another one does not: which of them is right is not for us to say."""
+    disputed = disagreements(facts.facts)
+    if not disputed:
+        return
+    whose: dict[str, list[str]] = {}
+    for one in disputed:
+        whose.setdefault(wording.opposed(one.present, one.absent), []).extend(
+            wording.name(fact.label) for fact in one.present
+        )
+    told = "; ".join(said.format(wording.listed(list(dict.fromkeys(names)))) for said, names in whose.items())
+    every = list(dict.fromkeys(name for several in whose.values() for name in several))
+    tries = (f"models disagree: {told}", f"models disagree on {wording.listed(every)}")
+    yield _sentence(_fitting(tries), (fact for one in disputed for fact in (*one.present, *one.absent)), Topic.CAUTION)
 
 
-def _measured(measured: Sequence[Fact]) -> Iterator[Sentence]:
+def _measured(facts: Sequence[Fact]) -> Iterator[Sentence]:
+    """What was measured; of what has no figure there is nothing to say."""
+    measured = [one for one in facts if wording.sizes(one)]
     if not measured:
         return
-    tries = [f"measurements: {'; '.join(_sized(one, most) for one in measured)}" for most in (3, 1)]
+    tries = [f"measurements: {'; '.join(dict.fromkeys(_sized(one, most) for one in measured))}" for most in (3, 1)]
     few = "; ".join(_sized(one, 1) for one in measured[:_MOST_NAMED])
-    yield _sentence(_fitting([*tries, f"measurements: {few}; and {_MORE}"]), measured, Topic.MEASUREMENT)
+    yield _sentence(_fitting([*tries, f"measurements: {few}; and {wording.MORE}"]), measured, Topic.MEASUREMENT)
 
 
 def _sized(fact: Fact, most: int) -> str:
+    return f"{_organ(fact)} {', '.join(wording.sizes(fact, most))}"
+
+
+def _organ(fact: Fact) -> str:
+    """`left kidney`."""
     side = "" if fact.laterality is None or _is_sided(fact) else f"{fact.laterality.meaning.lower()} "
-    return f"{side}{wording.name(fact.label)} {', '.join(wording.sizes(fact, most)) or 'without a figure'}"
+    return " ".join(filter(None, (f"{side}{wording.name(fact.label)}", _by(fact))))
 
 
 def _is_sided(fact: Fact) -> bool:

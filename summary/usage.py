@@ -194,11 +194,15 @@ def _change(tokens: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
         yield Flaw.COMPARISON, f'"{one.text}" is a difference, and not told as one'
 
 
+_LISTING = frozenset(("and", ","))
+
+
 def _score(tokens: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
     if tokens[at].kind is not Kind.SCORE:
         return
     before = _back(words, at, frozenset(("of", "a", "is", "at", ":", "was", "with")))
-    if word_at(words, before) not in ("score", "scores", "scored", "scoring", "band"):
+    listed = word_at(words, before) in ("and", ",") and _kind(tokens, _back(words, at, _LISTING)) is Kind.SCORE
+    if not listed and word_at(words, before) not in ("score", "scores", "scored", "scoring", "band"):
         yield Flaw.CERTAINTY, f'"{tokens[at].text}" is not told as a score'
     if word_at(words, at + 1) in ("of", "in", "extent", "size") or word_at(words, before - 1) in ("extent", "size"):
         yield Flaw.CERTAINTY, f'"{tokens[at].text} {words[at + 1]}" is no score'

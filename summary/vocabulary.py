@@ -158,6 +158,11 @@ def normal(word: str) -> str:
     return _SPELLINGS.get(word) or _SPELLINGS.get(singular := _singular(word)) or singular
 
 
+def spelled(text: str) -> tuple[str, ...]:
+    """The words of a text, each in its one form."""
+    return tuple(normal(one) for one in text.split())
+
+
 def _singular(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
         return f"{word[:-3]}y"

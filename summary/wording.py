@@ -1,16 +1,18 @@
 """English for facts: lists, plurals, numbers in words, where something is and how large."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from domain import words
-from domain.impressions import Amount, Caution, Fact
+from domain.impressions import Amount, Caution, Fact, ScoreBand
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DIAMETER, _MEAN = ("81827009", "SCT"), ("373098007", "SCT")
 _LONG, _SHORT, _VOLUME = ("103339001", "SCT"), ("103340004", "SCT"), ("118565006", "SCT")
 _FIRST = (_LONG, _SHORT, _VOLUME)  # of what is measured, what a reader asks for first
 _MOST_SAID = 3
+MORE = "others that the reports list"
+UNSIDED = "side unknown"
 _BRACKETS = re.compile(r"\([^()]*\)")
 
 
@@ -70,7 +72,7 @@ def place(fact: Fact) -> str:
 
 def unsided(fact: Fact) -> str:
     """`side unknown`, of what lies in one of two and nobody knows in which."""
-    return "side unknown" if Caution.SIDE_UNKNOWN in fact.cautions else ""
+    return UNSIDED if Caution.SIDE_UNKNOWN in fact.cautions else ""
 
 
 def size(fact: Fact) -> Amount | None:
@@ -123,3 +125,44 @@ def _place_of(one: Amount) -> int:
 def _whole(fact: Fact) -> tuple[Amount, ...]:
     """Of the whole, or of its largest part."""
     return tuple(one for one in fact.amounts if one.measurement.part < 2)
+
+
+def sized_each(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
+    """Each by itself, where each is a fact by itself and has a size."""
+    each = all(one.count == 1 and size(one) is not None for one in lesions)
+    return _figures(lesions, scored) if each else _largest(lesions, scored)
+
+
+def _figures(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
+    """The size of each, what is measured named once: `mean diameter 12 mm`, `8 mm`."""
+    named = ""
+    for one in lesions:
+        amount = size(one)
+        if amount is None:
+            continue
+        name = words.named(amount.measurement)
+        said = " ".join(filter(None, (name if name != named else "", amount.said)))
+        yield f"{said}{f' with a {score(one)}' if scored and one.score else ''}"
+        named = name
+
+
+def _largest(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
+    """Of many the largest: `mean diameter up to 12 mm`, and every score that one of them has, where all are known."""
+    sized = [(one.measurement.value, one) for fact in lesions if (one := size(fact)) is not None]
+    names = {words.named(one.measurement) for _, one in sized}
+    if len(names) == 1:
+        yield f"{names.pop()} up to {max(sized, key=lambda one: one[0])[1].said}"
+    bands = [band.value for band in reversed(ScoreBand) if any(one.score is band for one in lesions)]
+    if scored and all(one.score for one in lesions):
+        yield f"{'score' if len(bands) == 1 else 'scores'} {listed(bands)}"
+
+
+def opposed(present: Sequence[Fact], absent: Sequence[Fact]) -> str:
+    """`A reports {}, and B does not`."""
+    by, against = ([*dict.fromkeys(fact.model for fact in facts)] for facts in (present, absent))
+    if by == against:
+        by, against = [f"one result of {listed(by)}"], ["another one"]
+    report = "report" if len(by) > 1 else "reports"
+    does = "do" if len(against) > 1 else "does"
+    told = [listed(each).replace("{", "(").replace("}", ")") for each in (by, against)]
+    return f"{told[0]} {report} {{}}, and {told[1]} {does} not"

@@ -4,12 +4,13 @@ A model is asked once, and once more with the reasons. Whatever it says, or does
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.errors import NodeError
 from domain.impressions import Author, Facts, Impression, LanguageModel, Sentence, Topic
 from summary import prompt
 from summary.answer import MalformedAnswer, read
+from summary.disagreement import disagreements
 from summary.grounding import VERSION, Objection, ground
 from summary.prompt import Prompt
 
@@ -57,13 +58,13 @@ class Written:
 
 def write(facts: Facts, template: Callable[[Facts], Impression], ask: Ask | None = None) -> Written:
     """The impression of these facts; without `ask`, the template's. Never raises for what a provider does."""
-    plain = template(facts)
-    if ask is None or not facts.facts:
+    plain, told = template(facts), _undisputed(facts)
+    if ask is None or not told.facts:
         return Written(plain)
     attempts: list[Attempt] = []
     for _ in range(2):
-        asked = prompt.again(facts, attempts[-1].objections) if attempts else prompt.first(facts)
-        attempt, sentences = _attempt(asked, facts, ask)
+        asked = prompt.again(told, attempts[-1].objections) if attempts else prompt.first(told)
+        attempt, sentences = _attempt(asked, told, ask)
         attempts.append(attempt)
         if attempt.passed:
             assert attempt.answered is not None
@@ -71,6 +72,12 @@ def write(facts: Facts, template: Callable[[Facts], Impression], ask: Ask | None
         if attempt.answered is None:
             break
     return Written(_fallen_back(plain, attempts[-1]), tuple(attempts))
+
+
+def _undisputed(facts: Facts) -> Facts:
+    """The facts without what one model denies of another's findings: that they disagree is ours to say."""
+    denied = {one.id for each in disagreements(facts.facts) for one in each.absent}
+    return replace(facts, facts=tuple(one for one in facts.facts if one.id not in denied))
 
 
 def _attempt(asked: Prompt, facts: Facts, ask: Ask) -> tuple[Attempt, Sequence[Sentence]]:

@@ -84,6 +84,7 @@ def _faults(settings: Settings, own: Collection[Path]) -> Iterator[Fault]:
     yield from closed(settings, beside=own)
     yield from _of_peers(settings)
     yield from unusable(settings)
+    yield from _of_language_models(settings)
     yield from _of_worker(settings)
 
 
@@ -107,6 +108,13 @@ def _of_worker(settings: Settings) -> Iterator[Fault]:
         if number and int(number) >= cards and not Path("/dev/dxg").exists():
             said = f"models.device: {one}: this machine has {cards or 'no'} NVIDIA GPU{'' if cards == 1 else 's'}"
             yield Fault(f"{said}{', numbered from 0' if cards else ''}", (("models", "device"),))
+
+
+def _of_language_models(settings: Settings) -> Iterator[Fault]:
+    if settings.language_models or settings.vision_models or settings.literature.enabled:
+        from roles.language_models import unusable as cannot_be_asked  # noqa: PLC0415 - few nodes have one
+
+        yield from cannot_be_asked(settings)
 
 
 def _of_own_database(settings: Settings) -> Iterator[Fault]:

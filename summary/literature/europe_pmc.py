@@ -23,21 +23,13 @@ def search_url(base: str, subject: Subject) -> str:
 
 def query(subject: Subject) -> str:
     """The subject in Europe PMC's words: terms in titles, and what kind of article."""
-    placed, terms, places = (
-        " OR ".join(f'TITLE:"{one}"' for one in words) for words in (subject.placed, subject.terms, subject.places)
-    )
-    about = " OR ".join(
-        filter(None, (f"({placed})" if placed else "", f"(({terms}) AND ({places}))" if places else ""))
-    )
-    means = " OR ".join(f'TITLE_ABS:"{one}"' for one in subject.means)
     parts = (
-        f"({about})",
-        f"({means})" if means else "",
+        subject.searched('TITLE:"{}"', 'TITLE_ABS:"{}"'),
         '(PUB_TYPE:"guideline" OR PUB_TYPE:"practice guideline" OR PUB_TYPE:"review")',
         "LANG:eng",
         f"SRC:{_OF_PUBMED}",
     )
-    return f'{" AND ".join(filter(None, parts))} NOT PUB_TYPE:"retracted publication"'
+    return f'{" AND ".join(parts)} NOT PUB_TYPE:"retracted publication"'
 
 
 def resolve_url(base: str, pmids: Sequence[str]) -> str:

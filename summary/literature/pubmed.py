@@ -37,20 +37,12 @@ def search_url(base: str, contact: str, subject: Subject) -> str:
 
 def query(subject: Subject) -> str:
     """The subject in PubMed's words: terms in titles, and what kind of article."""
-    placed, terms, places = (
-        " OR ".join(f'"{one}*"[ti]' for one in words) for words in (subject.placed, subject.terms, subject.places)
-    )
-    about = " OR ".join(
-        filter(None, (f"({placed})" if placed else "", f"(({terms}) AND ({places}))" if places else ""))
-    )
-    means = " OR ".join(f'"{one}"[tiab]' for one in subject.means)
     parts = (
-        f"({about})",
-        f"({means})" if means else "",
+        subject.searched('"{}*"[ti]', '"{}"[tiab]'),
         '("guideline"[pt] OR "practice guideline"[pt] OR "review"[pt])',
         '"english"[la]',
     )
-    return f'{" AND ".join(filter(None, parts))} NOT "retracted publication"[pt]'
+    return f'{" AND ".join(parts)} NOT "retracted publication"[pt]'
 
 
 def resolve_url(base: str, contact: str, pmids: Sequence[str]) -> str:

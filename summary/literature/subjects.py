@@ -74,6 +74,17 @@ class Subject:
         """What the image was made with, in words."""
         return _MODALITIES.get(self.modality, ())
 
+    def searched(self, in_title: str, in_abstract: str) -> str:
+        """The subject as a condition: `in_title` and `in_abstract` are how a source is asked for words there."""
+        placed, terms, places = (
+            " OR ".join(in_title.format(one) for one in words) for words in (self.placed, self.terms, self.places)
+        )
+        about = [f"({placed})"] if placed else []
+        if places:
+            about.append(f"(({terms}) AND ({places}))")
+        means = " OR ".join(in_abstract.format(one) for one in self.means)
+        return f"({' OR '.join(about)})" + (f" AND ({means})" if means else "")
+
 
 def _of_site(code: str) -> tuple[str, ...]:
     row = synonyms.SITES.get(code)

@@ -97,6 +97,17 @@ class Health:
     breaker: BreakerState
     last: Fault | None
     tokens_today: int
+    asked: bool = True
+
+    @property
+    def said(self) -> str:
+        """In words: `answers`, `rests after errors: no connection`."""
+        how = {BreakerState.OPEN: "rests after errors", BreakerState.HALF_OPEN: "is tried by the next question"}
+        if not self.asked:
+            return "was not asked yet"
+        if self.breaker is BreakerState.CLOSED and self.last is None:
+            return "answers"
+        return f"{how.get(self.breaker, 'did not answer the last question')}: {self.last or 'no answer'}"
 
 
 class _Line:
@@ -111,6 +122,7 @@ class _Line:
         self.budget = Budget(limits.tokens_a_day, now)
         self.keys = Keys(provider.keys)
         self.last: Fault | None = None
+        self.asked = False
 
     def may(self, wanted: int, now: float) -> float:
         """Seconds until it may be asked; raises ProviderError where it may not be today, or not soon."""
@@ -179,7 +191,8 @@ class Chain:
             try:
                 return self._answer(line, asked, deadline, check)
             except ProviderError as error:
-                line.last = error.fault
+                if error.fault is not Fault.RESTING:  # what it rests for is what a reader wants to know
+                    line.last = error.fault
                 faults.append(error.fault)
                 reasons.append(f"{line.provider.name}: {error.sentence}")
         raise NoAnswer("; ".join(reasons) or "there is no provider", faults)
@@ -188,7 +201,7 @@ class Chain:
         """How each is now."""
         now = self._clock.monotonic()
         return [
-            Health(one.provider.name, one.provider.model, one.breaker.state(now), one.last, one.budget.spent)
+            Health(one.provider.name, one.provider.model, one.breaker.state(now), one.last, one.budget.spent, one.asked)
             for one in self._lines
         ]
 
@@ -236,6 +249,7 @@ class Chain:
         key = line.keys.next(began)
         if key is None:
             raise ProviderError(Fault.AUTHENTICATION if line.last is None else line.last, "every key of it rests")
+        line.asked = True
         self._leaves(Leaving(provider.name, provider.model, digest(asked), payload(asked)))
         try:
             completion = provider.client.complete(asked, key, provider.timeouts.within(deadline - began))

@@ -18,6 +18,8 @@ from summary.providers.chain import Completion, Timeouts
 from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
 
+# What to do where the library is absent.
+INSTALL = "openai is not installed: install dicom-node[language]"
 _LONGEST = 1 << 20  # bytes of an answer; an impression has a few thousand
 _CODE = re.compile(r"[a-z][a-z0-9_.-]{0,60}", re.IGNORECASE)
 
@@ -109,8 +111,7 @@ def _library() -> Any:
     try:
         return import_module("openai")
     except ImportError as error:
-        lacks = "openai is not installed: install dicom-node[language]"
-        raise ProviderError(Fault.MODEL_GONE, lacks) from error
+        raise ProviderError(Fault.MODEL_GONE, INSTALL) from error
 
 
 def _bare(request: Any) -> None:

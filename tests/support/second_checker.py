@@ -30,6 +30,7 @@ class Kind(StrEnum):
     IDENTITY = "an identity"
     INSTRUCTION = "an instruction"
     OMISSION = "an omission"
+    CHOICE = "one of two results that exclude each other"
     TWICE = "a fact told twice"
     LENGTH = "the length"
     WORD = "a word of nobody's"
@@ -112,7 +113,7 @@ _ENGLISH = _words(
     "week month months half year years before two three than evidence present exclude does do them told tell "
     "difference can comes made further list listed lists one ended given give slices missing interpolated some "
     "left out general question answered demonstration clinical use research medical product products any remark "
-    "read nothing said here what model's"
+    "read nothing said here what model's disagree another"
 )
 _MORE = "others that the reports list"
 # What is denied in these is no finding.
@@ -158,7 +159,7 @@ _IDENTITY = (
     re.compile(r"\b(?:named?|born|aged?|accession|hospital|clinic|doctor)\b", re.IGNORECASE),
     re.compile(r"\b(?:January|February|March|April|June|July|August|September|October|November|December)\b"),
 )  # fmt: skip
-_MOST_SENTENCES, _MOST_LETTERS = 8, 800
+_MOST_SENTENCES, _MOST_LETTERS = 11, 800
 _TOLD = (Topic.FINDING, Topic.NEGATIVE, Topic.MEASUREMENT)
 
 
@@ -333,6 +334,10 @@ def _compared(tokens: Sequence[str], cited: Sequence[Fact]) -> Iterator[tuple[Ki
 
 def _denied(one: Sentence, tokens: Sequence[str], cited: Sequence[Fact]) -> Iterator[tuple[Kind, str]]:
     denials = [token for token in tokens if token in _DENIES]
+    if "disagree" in tokens and one.topic is Topic.CAUTION:
+        if not {Presence.PRESENT, Presence.ABSENT} <= {fact.presence for fact in cited}:
+            yield Kind.NEGATION, "disagree"
+        return
     if one.topic in (Topic.CHANGE, Topic.CAUTION):
         yield from ((Kind.NEGATION, token) for token in denials)
         return
@@ -350,11 +355,22 @@ def _whole(sentences: Sequence[Sentence], facts: Facts) -> Iterator[Complaint]:
     told = [(name, one.text) for one in sentences if one.topic in _TOLD for name in one.facts]
     names = [name for name, _ in told]
     yield from (Complaint(Kind.TWICE, name) for name in sorted({one for one in names if names.count(one) > 1}))
+    weighed = [set(one.facts) for one in sentences if "disagree" in one.text]
     for fact in facts.facts:
+        for other in facts.facts:
+            if _exclude_each_other(fact, other) and not any({fact.id, other.id} <= both for both in weighed):
+                yield Complaint(Kind.CHOICE, f"{fact.id} {other.id}")
         if fact.presence is Presence.PRESENT and not any(
             name == fact.id and _mentions(text, fact) for name, text in told
         ):
             yield Complaint(Kind.OMISSION, fact.id)
+
+
+def _exclude_each_other(one: Fact, other: Fact) -> bool:
+    """One has the code of the other, which is denied, and each may lie where the other does."""
+    apart = any(a and b and a != b for a, b in ((one.site, other.site), (one.laterality, other.laterality)))
+    says = (one.presence, other.presence) == (Presence.PRESENT, Presence.ABSENT)
+    return says and one.finding.value == other.finding.value != "404684003" and not apart
 
 
 def _mentions(text: str, fact: Fact) -> bool:

@@ -63,6 +63,17 @@ def test_published_facts_stand_in_the_report() -> None:
     }
 
 
+def test_language_models_that_are_away_are_told_and_make_nothing_unready() -> None:
+    health = Health()
+    health.beat()
+    health.tell_language_models(lambda: {"house": "rests after errors: no connection"})
+    assert health.report().as_json() == {
+        "ready": True,
+        "waiting_for": (),
+        "language_models": {"house": "rests after errors: no connection"},
+    }
+
+
 def test_a_loop_that_no_longer_comes_round_is_not_live() -> None:
     seconds = Seconds()
     health = Health(limit=60, now=seconds)

@@ -5,7 +5,7 @@ import pytest
 from domain.impressions import Sentence
 from summary.flaws import Flaw
 from summary.grounding import Objection, ground
-from tests.support.dictated import DICTATED, OVERSAID, STILL_REFUSED, STUDIES
+from tests.support.dictated import DICTATED, OVERSAID, STUDIES
 
 
 def _objections(study: str, cited: tuple[str, ...], text: str) -> list[Objection]:
@@ -13,11 +13,9 @@ def _objections(study: str, cited: tuple[str, ...], text: str) -> list[Objection
     return [one for one in found if one.sentence is not None or one.flaw is Flaw.TWICE]
 
 
-def test_of_dictated_sentences_at_most_two_in_a_hundred_are_refused() -> None:
-    refused = [text for study, cited, text in DICTATED if _objections(study, cited, text)]
-    assert sorted(refused) == sorted(STILL_REFUSED)
+def test_no_dictated_sentence_that_is_right_is_refused() -> None:
+    assert [text for study, cited, text in DICTATED if _objections(study, cited, text)] == []
     assert len(DICTATED) + len(OVERSAID) == 200
-    assert len(refused) <= len(DICTATED) * 0.02
 
 
 @pytest.mark.parametrize(("study", "cited", "text", "why"), OVERSAID)

@@ -36,6 +36,9 @@ def test_a_family_is_there_once_and_each_series_has_its_role() -> None:
     assert [(one.labels, one.value) for one in families[2].samples] == [({"role": "write"}, 0)]
 
 
+INDEX_IS_READY = json.dumps({"ready": True, "waiting_for": []})
+
+
 def gathered(said: Said) -> Gathered:
     return Gathered(list(said), lambda names, path: said)
 
@@ -53,6 +56,12 @@ def test_what_each_role_waits_for_is_told_with_its_name() -> None:
         "dicom_port": 104,
         "aet": "NODE",
     }
+
+
+def test_how_language_models_are_is_told_by_whatever_role_knows() -> None:
+    known = json.dumps({"ready": True, "waiting_for": [], "language_models": {"house": "answers"}})
+    said = gathered({"index": (200, INDEX_IS_READY), "summarise": (200, known)}).answer("/health/ready")
+    assert (said[0], json.loads(said[2])["language_models"]) == (200, {"house": "answers"})
 
 
 def test_what_hangs_is_no_life_and_what_is_being_started_again_is_no_reason_to_end_all() -> None:

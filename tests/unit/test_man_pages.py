@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from functools import partial
@@ -79,26 +78,13 @@ compdef() {{ }}; _arguments() {{ print -r -- $@ }}; words=({words}); CURRENT=$#w
 
 @pytest.mark.parametrize("shell", _ASKS)
 def test_a_shell_completes_commands_and_options_by_the_script_that_is_written(shell: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not here")
+    require(shell)
     script = tmp_path / "script"
     script.write_text(next(text for place, text in completions().items() if place.startswith(shell)))
     asked = partial(_completed, shell, script, _program(tmp_path))
     assert "destinations" in asked("dest")
     assert {"pull", "verify"} & asked("models", "pu") == {"pull"}
     assert "--config" in asked("up", "--co")
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_what_a_script_asks_is_answered_where_its_shell_is_not(shell: str, tmp_path: Path) -> None:
-    script = next(text for place, text in completions().items() if place.startswith(shell))
-    asked = dict(reversed(re.findall(r"(_\w+)=([\w-]+)", script)))  # fish asks first for words, then whether any fit
-    assert "_DICOM_NODE_COMPLETE" in asked
-    assert "_TYPER_COMPLETE_ARGS=" in script
-    env = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "dicom-node models pu"}
-    done = subprocess.run([_program(tmp_path)], env=env, capture_output=True, text=True, check=True)
-    assert "pull" in done.stdout
-    assert "verify" not in done.stdout
 
 
 def test_each_shell_has_a_script_where_it_looks() -> None:

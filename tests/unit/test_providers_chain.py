@@ -167,6 +167,21 @@ def test_the_breaker_opens_and_one_call_tries_it_after_a_while() -> None:
     assert trial.chain.health()[0].breaker is BreakerState.CLOSED
 
 
+def test_how_each_provider_is_is_told_in_words_and_one_that_rests_with_the_error_that_it_rests_for() -> None:
+    trial = Trial([Fault.TIME_OUT], [GOOD])
+    assert [one.said for one in trial.chain.health()] == ["was not asked yet"] * 2
+    trial.ask()
+    assert [one.said for one in trial.chain.health()] == [
+        "did not answer the last question: no answer in time",
+        "answers",
+    ]
+    for number in range(3):
+        trial.ask(Prompt("system", str(number), {}))
+    assert trial.chain.health()[0].said == "rests after errors: no answer in time"
+    trial.clock.sleep(60)
+    assert trial.chain.health()[0].said == "is tried by the next question: no answer in time"
+
+
 def test_a_minutes_requests_are_waited_for_and_a_days_tokens_are_not() -> None:
     slow = Trial([GOOD], limits=Limits(requests_a_minute=2))
     for number in range(4):

@@ -164,7 +164,7 @@ WRONG = {
     ("The nodule in the right lung has grown and measures 4.2 mm.", "F1"): Flaw.NUMBER,
     ("A nodule involves the right lung and the chest.", "F1"): Flaw.WORD,
     ("", "F1"): Flaw.LENGTH,
-    ("A nodule in the right lung, and " * 20, "F1"): Flaw.LENGTH,
+    ("A nodule in the right lung, and " * 30, "F1"): Flaw.LENGTH,
 }
 # The same of other studies' facts (tests/support/dictated.py).
 WRONG_ELSEWHERE = {
@@ -191,6 +191,15 @@ WRONG_ELSEWHERE = {
     ("abdomen", "A 23 mm lesion, left kidney 155 ml.", "F1 F6"): Flaw.SITE,
     ("abdomen", "Liver: lesion of 23 mm.", "F1 F3"): Flaw.FINDING,
     ("abdomen", "The left kidney and right kidney measure 160 ml.", "F5 F6"): Flaw.NUMBER,
+    ("abdomen", "Liver and spleen volumes are 210 ml and 1480 ml, respectively.", "F3 F4"): Flaw.NUMBER,
+    ("abdomen", "Volumes of liver, spleen and pancreas are 1480 ml, 74 ml and 210 ml.", "F3 F4 F7"): Flaw.NUMBER,
+    ("abdomen", "There is one lesion in the right kidney and there are two in the liver.", "F1 F2"): Flaw.NUMBER,
+    ("abdomen", "There is one lesion in the right kidney and there are three in the lung.", "F1 F2"): Flaw.SITE,
+    ("abdomen", "There is one lesion in the right kidney and there is one in the liver.", "F1 F2"): Flaw.NUMBER,
+    ("abdomen", "Gallstone no longer reported.", "F8"): Flaw.COMPARISON,
+    ("abdomen", "Lesion by Organs in abdominal CT in the right kidney.", "F1"): Flaw.WORD,
+    ("abdomen", "Gallstone and others that the reports list are not reported.", "F8 F9"): Flaw.OMISSION,
+    ("abdomen", "A lesion in the right kidney (side unknown).", "F1"): Flaw.WORD,
 }
 
 

@@ -19,6 +19,7 @@ from domain.impressions import Facts
 from domain.json_records import json_object
 from roles.database import reading
 from roles.language_models import Asker
+from roles.reports import ask
 from roles.summarise import template
 from store.grants import OPERATOR
 from store.queries.studies import find_study
@@ -133,10 +134,13 @@ def try_out(
 def show_providers(test: Test = False, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """The language models that may write impressions, in the order in which they are asked.
 
+    "node" is how each is for the node that runs here; --test asks them now, from this process.
+
     Example:  dicom-node summary providers --test --data trial
     """
     settings = settings_from(config, data=data)
-    rows = [_provider(settings, one, test) for one in settings.language_models]
+    told = ask(settings.data, "summarise").language_models or {}
+    rows = [{**_provider(settings, one, test), "node": told.get(one.name)} for one in settings.language_models]
     if as_json:
         print_json({"providers": rows})
     elif not rows:
