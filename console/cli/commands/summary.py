@@ -139,7 +139,7 @@ def try_out(
 
 @group.command("providers")
 def show_providers(test: Test = False, data: Data = None, config: Config = None, as_json: Json = False) -> None:
-    """The language models that may write impressions, in the order in which they are asked.
+    """The language models that may write impressions or be shown images, in the order in which they are asked.
 
     "node" is how each is for the node that runs here; --test asks them now, from this process.
 
@@ -147,13 +147,15 @@ def show_providers(test: Test = False, data: Data = None, config: Config = None,
     """
     settings = settings_from(config, data=data)
     told = ask(settings.data, "summarise").language_models or {}
-    rows = [{**_provider(settings, one, test), "node": told.get(one.name)} for one in settings.language_models]
+    writing = [{**_provider(settings, one, test), "node": told.get(one.name)} for one in settings.language_models]
+    seeing = [{**_provider(settings, one, test), "writes": "likelihoods"} for one in settings.vision_models]
+    rows = [*writing, *seeing]
     if as_json:
         print_json({"providers": rows})
-    elif not rows:
-        say("no language model is set: the template writes impressions, and nothing leaves")
     else:
-        _print(summary_view.providers(rows))
+        _print(*([summary_view.providers(rows)] if rows else []))
+        if not writing:
+            say(f"no language model is set: the template writes impressions{'' if seeing else ', and nothing leaves'}")
     if any(row["fault"] for row in rows):
         raise typer.Exit(1)
 
@@ -165,12 +167,14 @@ def _provider(settings: Settings, model: LanguageModel, test: bool) -> dict[str,
         "kind": model.kind,
         "model": model.model or str(model.file),
         "where": model.url or str(model.file),
+        "writes": "impressions",
+        "node": None,
         "fault": None,
         "answered": None,
     }
     if test:
         try:
-            row["answered"] = _asker(settings, model.name)(QUESTION).text[:_SHOWN]
+            row["answered"] = Asker(settings, None, (model,))(QUESTION).text[:_SHOWN]
         except NodeError as error:
             row["fault"] = error.sentence
     return row
