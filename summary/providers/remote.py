@@ -10,13 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domain.json_records import Json, JsonObject, json_object
 from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
 from summary.providers.deadline import retry_after, within
 from summary.providers.faults import Fault, ProviderError
+
+if TYPE_CHECKING:
+    import openai
 
 # What to do where the library is absent.
 INSTALL = "openai is not installed: install dicom-node[language]"
@@ -227,7 +230,7 @@ def _codes(body: object) -> list[str]:
     return []
 
 
-def _of_connection(error: BaseException) -> Fault:
+def _of_connection(error: "openai.APIConnectionError") -> Fault:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause):

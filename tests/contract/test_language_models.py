@@ -47,6 +47,7 @@ def writes(bench: Bench, registry: Registry, url: str, tmp_path: Path) -> None:
     """One impression, by the language model at `url`."""
     key = tmp_path / "key"
     key.write_text("sk-of-the-house\n")
+    key.chmod(0o600)
     model = LanguageModel(name="house", kind="openai", url=url, model="small", key_files=(key,), timeout=5.0)
     settings = Settings(language_models=(model,), summary=Summary(timeout=10.0))
     ledger = bench.as_process("summarise")
