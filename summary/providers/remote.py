@@ -39,6 +39,10 @@ _FORMATS: tuple[Callable[[Prompt], JsonObject], ...] = (
 )
 
 
+class _MalformedQuestion(ProviderError):
+    """The server does not take the question as it is put: without the wish for a schema it may."""
+
+
 class RemoteClient:
     """Asks one endpoint for one model. `answer` is the most tokens of an answer."""
 
@@ -58,8 +62,8 @@ class RemoteClient:
         while True:
             try:
                 return self._once(asked, key, timeouts, until)
-            except ProviderError as error:
-                if error.fault is not Fault.REFUSED or self._format == len(_FORMATS) - 1:
+            except _MalformedQuestion:
+                if self._format == len(_FORMATS) - 1:
                     raise
                 self._format += 1
 
@@ -197,6 +201,7 @@ _OF_STATUS = {
     504: Fault.TIME_OUT,
     529: Fault.OVERLOADED,
 }
+_OF_A_QUESTION = frozenset({400, 415, 422})
 # What servers name in `code` or `type` of an error says more than their status.
 _OF_CODE = {
     "insufficient_quota": Fault.QUOTA,
@@ -217,7 +222,8 @@ def _of_status(status: int, body: object, after: float | None) -> ProviderError:
     other = Fault.SERVER if status >= 500 else Fault.REFUSED
     fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(status, other)
     said = f"status {status}, or no such URL" if status == 404 and not codes else f"status {status}"
-    return ProviderError(fault, said, after)
+    kind = _MalformedQuestion if fault is Fault.REFUSED and status in _OF_A_QUESTION else ProviderError
+    return kind(fault, said, after)
 
 
 def _codes(body: object) -> list[str]:

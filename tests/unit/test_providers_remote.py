@@ -153,6 +153,14 @@ def test_of_this_machine_a_server_learns_nothing() -> None:
     assert set(head) == {"user-agent", "x-stainless-raw-response", *http}
 
 
+@pytest.mark.parametrize("status", [302, 307, 405])
+def test_what_has_nothing_to_do_with_the_form_of_an_answer_is_asked_once(status: int) -> None:
+    with serving(raw(b"", status)) as server, pytest.raises(ProviderError) as error:
+        RemoteClient(server.url, "m", 100).complete(ASKED, "", QUICK)
+    assert error.value.fault is Fault.REFUSED
+    assert len(server.asked) == 1
+
+
 def test_a_wrong_path_is_told_as_one_where_a_server_names_no_model() -> None:
     with serving(raw(b'{"detail": "Not Found"}', 404)) as server, pytest.raises(ProviderError, match="or no such URL"):
         RemoteClient(server.url, "m", 100).complete(ASKED, "", QUICK)
