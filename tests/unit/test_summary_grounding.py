@@ -50,6 +50,7 @@ WRONG = {
     ("A mass in the right lung.", "F1"): Flaw.FINDING,
     ("The nodule in the right lung is malignant.", "F1"): Flaw.WORD,
     ("There is pneumonia.", "F7"): Flaw.FINDING,
+    ("A nodule is visible in each slice in the right lung.", "F1"): Flaw.WORD,
     ("A nodule of 16.4 mm in the right lung.", "F1"): Flaw.NUMBER,
     ("A nodule of 6.45 mm in the right lung.", "F1"): Flaw.NUMBER,
     ("A nodule in the right lung has a short axis of 6.4 mm.", "F1"): Flaw.NUMBER,
