@@ -11,6 +11,7 @@ from shlex import quote
 from config.private import is_for_the_node, started_by_systemd
 from config.settings import Settings
 from config.sources import Fault
+from config.toml_lines import element
 
 #: Of the service of systemd.
 SERVICE_SETTINGS = Path("/etc/dicom-node/node.toml")
@@ -58,7 +59,7 @@ def named_places(settings: Settings) -> Iterator[Fault]:
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
     for setting in ("language_models", "vision_models"):
         for number, one in enumerate(getattr(settings, setting)):
-            where = f"{setting}.{number}"
+            where = f"{setting}.{element(one.name, number)}"
             for name, file in (("file", one.file), *(("key_files", key) for key in one.key_files)):
                 if file is not None and not file.exists():
                     yield Fault(f"{where}.{name}: there is no {file}", ((setting, number, name),))

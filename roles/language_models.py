@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audit.trail import Action, Ledger
 from config import metrics
+from config.secret_files import secret_in
 from config.settings import LanguageModel, Settings
 from config.sources import Fault as SettingFault
 from config.toml_lines import element
@@ -16,7 +17,8 @@ from domain.ids import StudyId
 from summary.prompt import Prompt
 from summary.providers import local
 from summary.providers.cache import Cache
-from summary.providers.chain import Call, Chain, Client, Leaving, Limits, Provider, Timeouts
+from summary.providers.chain import Call, Chain, Client, Completion, Leaving, Limits, Provider, Timeouts
+from summary.providers.faults import Fault, ProviderError
 from summary.providers.limits import BreakerState
 from summary.providers.remote import INSTALL, RemoteClient
 from summary.writing import Answered
@@ -112,26 +114,51 @@ def unusable(settings: Settings) -> Iterator[SettingFault]:
 def _lacks(one: LanguageModel) -> tuple[str, str]:
     """The setting that names what is not here, and what to do."""
     if one.kind == "openai":
-        return "kind", INSTALL if find_spec("openai") is None else ""
+        return ("kind", INSTALL) if find_spec("openai") is None else ("key_files", _lacks_keys(one.key_files))
     return "file", local.unusable(one.file) if one.file is not None and one.file.exists() else ""
+
+
+def _lacks_keys(files: Sequence[Path]) -> str:
+    try:
+        for file in files:
+            if file.exists():  # else said of every setting that names a file
+                _key(file)
+    except ConfigurationError as error:
+        return error.sentence.partition(": ")[2]
+    return ""
 
 
 def providers(models: Sequence[LanguageModel], threads: int = 0) -> list[Provider]:
     """Those of the settings, in their order; one in the process takes so many threads (0: all there are).
 
-    Raises ConfigurationError where a key cannot be read.
+    One whose key cannot be read fails when it is asked, so that the others and the template do not.
     """
-    return [
-        Provider(
-            one.name,
-            one.model or (one.file.name if one.file else ""),
-            _client(one, threads),
-            [_key(file) for file in one.key_files],
-            Limits(one.requests_a_minute, one.tokens_a_minute, one.tokens_a_day, one.answer_tokens),
-            Timeouts(one.connect_timeout, one.first_byte_timeout, one.timeout),
-        )
-        for one in models
-    ]
+    return [_provider(one, threads) for one in models]
+
+
+def _provider(one: LanguageModel, threads: int) -> Provider:
+    keys: Sequence[str] = ()
+    try:
+        keys, client = [_key(file) for file in one.key_files], _client(one, threads)
+    except ConfigurationError as error:
+        _log.warning("a language model cannot be asked", extra={"provider": one.name, "reason": error.sentence})
+        client = _Keyless()
+    return Provider(
+        one.name,
+        one.model or (one.file.name if one.file else ""),
+        client,
+        keys,
+        Limits(one.requests_a_minute, one.tokens_a_minute, one.tokens_a_day, one.answer_tokens),
+        Timeouts(one.connect_timeout, one.first_byte_timeout, one.timeout),
+    )
+
+
+class _Keyless:
+    """In place of a client without its key. What it says goes into results, where no path of this machine belongs."""
+
+    def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+        """Raises ProviderError."""
+        raise ProviderError(Fault.AUTHENTICATION, "a file of its key_files cannot be used, see dicom-node config check")
 
 
 def _client(one: LanguageModel, threads: int) -> Client:
@@ -143,10 +170,8 @@ def _client(one: LanguageModel, threads: int) -> Client:
 
 
 def _key(file: Path) -> str:
-    try:
-        key = file.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"language_models: {file} cannot be read: {type(error).__name__}") from error
-    if not key or len(key.split()) != 1:
-        raise ConfigurationError(f"language_models: {file} has to hold one key, on one line")
+    """The key in a file; raises ConfigurationError where it holds none, or others may read it."""
+    key = secret_in(file, "key_files")
+    if len(key.split()) != 1 or not key.isascii():
+        raise ConfigurationError(f"key_files: {file} has to hold one key, on one line")
     return key

@@ -121,7 +121,7 @@ def _text(value: Json) -> str:
 
 def _piece(part: Json, known: Mapping[str, str], number: int) -> tuple[str, bool]:
     """What a part says, and whether it is a slot."""
-    if isinstance(part, dict) and set(part) == {"slot"} and part["slot"] in known:
+    if isinstance(part, dict) and set(part) == {"slot"} and _text(part["slot"]) in known:
         return known[_text(part["slot"])], True
     if isinstance(part, dict) and set(part) == {"words"}:
         return _text(part["words"])[:_LONGEST_WORDS], False

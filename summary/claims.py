@@ -64,7 +64,10 @@ def claimed(group: Group, cited: Mapping[str, Fact], reading: Reading) -> None:
     _changes(group, told, reading)
     if group.negated:
         _absence(group, told, reading)
-    reading.told += _new(group, told, reading.told)
+    new = _new(group, told, reading.told)
+    reading.told += new
+    if group.mention is not None:
+        reading.named.update(new)
 
 
 def _mentioned(group: Group, cited: Mapping[str, Fact], reading: Reading) -> list[Fact] | None:

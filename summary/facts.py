@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from domain import words
 from domain.findings import Findings, Measurement, ModelIdentity
 from domain.ids import JobId
-from domain.impressions import Amount, Caution, Change, Fact, Facts, FactSource, Part
+from domain.impressions import Amount, Caution, Change, Fact, Facts, FactSource, Part, ScoreBand
 from domain.vocabulary import Vocabulary
 from domain.words import Resolution
 from summary import allowed
@@ -173,13 +173,20 @@ def _fact(several: tuple[Found, ...], studied: Studied, before: Found | None) ->
         site=first.site,
         laterality=first.laterality,
         amounts=tuple(_amount(one, resolution) for one in first.measurements[:_MOST_AMOUNTS]),
-        score=None if first.probability is None else allowed.band(first.probability),
+        score=_score(several),
         cautions=tuple(dict.fromkeys((*_cautions(findings), *first.cautions))),
         count=len(several) if first.part is Part.REGION else 1,
     )
     made = replace(made, changes=tuple(_changes(first, studied, before)))
     sources = tuple(FactSource("", studied.job, one.part, one.index) for one in several)
     return _Drafted(made, sources, (*first.rank, findings.model.name, findings.input_digest, str(studied.job)))
+
+
+def _score(several: Sequence[Found]) -> ScoreBand | None:
+    """Of lesions that are told together the one that all have; of what was looked for in several images the first's."""
+    told = several if several[0].part is Part.REGION else several[:1]
+    bands = {None if one.probability is None else allowed.band(one.probability) for one in told}
+    return bands.pop() if len(bands) == 1 else None
 
 
 def _resolution(findings: Findings) -> Resolution | None:

@@ -5,7 +5,7 @@ a right sentence that is refused costs another try or the template's words, a wr
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.impressions import Fact, Facts, Presence, Sentence
@@ -21,7 +21,7 @@ from summary.reported import reported
 from summary.respective import apart
 from summary.vocabulary import Meaning
 
-VERSION = "4"  # of these checks; a change that lets through or refuses other sentences raises it
+VERSION = "5"  # of these checks; a change that lets through or refuses other sentences raises it
 _MOST_SENTENCES, _LONGEST_SENTENCE, _LONGEST = 16, 800, 4800
 _MANY = 8  # findings that are named before the others may be left to the reports
 
@@ -39,20 +39,24 @@ def ground(sentences: Sequence[Sentence], facts: Facts) -> tuple[Objection, ...]
     """Everything that is wrong with the sentences as an impression of these facts; nothing where all is right."""
     found: list[Objection] = []
     told: Counter[tuple[str, bool]] = Counter()
+    named = set[str]()
     for number, sentence in enumerate(sentences):
         read = _read(sentence, facts)
         found += (Objection(flaw, said, number) for flaw, said in read.flaws)
         told.update((one, read.compares) for one in read.told)
-    return (*found, *_whole(sentences, facts, told))
+        named |= read.named
+    return (*found, *_whole(sentences, facts, told, named))
 
 
-def _whole(sentences: Sequence[Sentence], facts: Facts, told: Counter[tuple[str, bool]]) -> Iterator[Objection]:
+def _whole(
+    sentences: Sequence[Sentence], facts: Facts, told: Counter[tuple[str, bool]], named: Collection[str]
+) -> Iterator[Objection]:
     """What is wrong with the sentences together: each finding is told once, and once more where it is compared."""
     if len(sentences) > _MOST_SENTENCES or sum(len(one.text) for one in sentences) > _LONGEST:
         yield Objection(Flaw.LENGTH, f"more than {_MOST_SENTENCES} sentences or {_LONGEST} characters")
     for one in facts.facts:
         times = [told[one.id, compares] for compares in (False, True)]
-        if one.presence is Presence.PRESENT and not any(times):
+        if one.presence is Presence.PRESENT and one.id not in named:
             yield Objection(Flaw.OMISSION, f"{one.id} is reported by a model and not mentioned")
         if max(times) > 1:
             yield Objection(Flaw.TWICE, f"{one.id} is told {max(times)} times")
@@ -116,6 +120,7 @@ def _others(tokens: Sequence[Token], cited: Mapping[str, Fact], reading: Reading
     negated = any(one.means is Meaning.NEGATION for one in tokens)
     alike = [name for name, one in cited.items() if (one.presence is Presence.ABSENT) == negated]
     reading.told += [name for name in alike if name not in reading.told]
+    reading.named.update(alike)
 
 
 def _words(tokens: Sequence[Token], cited: Mapping[str, Fact], reading: Reading) -> None:

@@ -5,6 +5,7 @@ DP, Goo JM et al., Guidelines for management of incidental pulmonary nodules det
 Society 2017, Radiology 2017;284:228-243, doi:10.1148/radiol.2017161659. Its table is told in our own words.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
@@ -106,14 +107,14 @@ ROWS = (
 
 # What a rule cannot do without, in words, in the order in which a reader asks.
 _ASKED: Mapping[str, str] = {
-    "nodule": "confirmation by a reader",
-    "consistency": "consistency (solid or subsolid)",
-    "incidental": "indication (incidental or screening)",
-    "screening": "indication (incidental or screening)",
-    "adult": "age",
-    "cancer": "known cancer",
-    "immunosuppressed": "immunosuppression",
-    "risk": "risk of lung cancer",
+    "nodule": "whether a reader has confirmed it",
+    "consistency": "whether solid or subsolid",
+    "incidental": "whether found by chance or in screening",
+    "screening": "whether found by chance or in screening",
+    "adult": "how old the patient is",
+    "cancer": "whether the patient has cancer",
+    "immunosuppressed": "whether the patient is immunosuppressed",
+    "risk": "how high the risk of lung cancer is",
 }
 # Where the guideline does not apply: what it is told of then.
 _NOT_FOR = (
@@ -189,8 +190,8 @@ def _fleischner(nodules: Sequence[Fact], known: Known) -> str:
     if against := [said for asked, value, said in _NOT_FOR if getattr(known, asked) is value]:
         return f"Fleischner 2017 does not apply, since {wording.listed(against)}."
     sizes = [one for one in map(mean_of, nodules) if one is not None]
-    several = sum(one.count for one in nodules) > 1
-    missing = [] if sizes else ["mean diameter"]
+    several = _are_several(nodules)
+    missing = [] if sizes else ["how large it is"]
     missing += dict.fromkeys(said for asked, said in _ASKED.items() if getattr(known, asked) is None)
     if sizes and known.consistency is not None:
         found = row(known.consistency, several, size_of(max(sizes)), known.risk)
@@ -198,7 +199,15 @@ def _fleischner(nodules: Sequence[Fact], known: Known) -> str:
         missing = [one for one in missing if found is None or one != _ASKED["risk"]]
         if found is not None and not missing:
             return _applied(found, max(sizes), known.consistency)
-    return _lacking(missing, max(sizes, default=None), several, known)
+    return _lacking(missing, max(sizes, default=None), several)
+
+
+def _are_several(nodules: Sequence[Fact]) -> bool:
+    """Whether one model has several, or they lie at several places: what two models have at one place may be one."""
+    by_model = Counter[str]()
+    for one in nodules:
+        by_model[one.model] += one.count
+    return max(by_model.values()) > 1 or len({one.laterality for one in nodules if one.laterality}) > 1
 
 
 def _applied(found: Row, mean_mm: float, consistency: Consistency) -> str:
@@ -208,13 +217,11 @@ def _applied(found: Row, mean_mm: float, consistency: Consistency) -> str:
     return f"Fleischner 2017, table 1 {found.part} ({what}): {found.says}."
 
 
-def _lacking(missing: Sequence[str], mean_mm: float | None, several: bool, known: Known) -> str:
+def _lacking(missing: Sequence[str], mean_mm: float | None, several: bool) -> str:
     """Which sort of nodules it would be, and what nobody has said of these."""
     of = "" if mean_mm is None else f" of {size_of(mean_mm).value}"
     sort = f"{'several nodules, the largest' if several else 'a nodule'}{of}"
-    none = "candidates of a model are no nodules" if several else "a model's candidate is no nodule"
-    since = f"{none} and " if known.nodule is None else ""
     return (
-        f"Fleischner 2017 has rules for {sort}, in patients aged {_ADULT} and over; none is chosen, since {since}the "
-        f"findings lack {wording.listed(missing)}."
+        f"Fleischner 2017 has rules for {sort}, in patients aged {_ADULT} and over; none is chosen, since it is not "
+        f"known {wording.listed(missing)}."
     )

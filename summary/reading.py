@@ -17,6 +17,7 @@ class Reading:
 
     flaws: list[tuple[Flaw, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    named: set[str] = field(default_factory=set)  # those of them that are told by the name of what was found
     compares: bool = False
     known: tuple[Fact, ...] = ()  # cited or not
 

@@ -33,6 +33,7 @@ _NOTHING_FOLLOWS = all_of(
     tissue score scores finding findings structure organ study from to
     """
 )
+_OF_IMAGES = all_of("slice slices image images series view views film films picture pictures scan scans study studies")
 _ACRONYMS = all_of("ct mr mri xr dx cr pet ai")
 _MODALITY = {
     "ct": ("CT",),
@@ -248,9 +249,15 @@ def _now(tokens: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
         yield Flaw.COMPARISON, '"same" is for a side'
 
 
+def _each(tokens: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
+    """In how many images something is seen, no fact tells."""
+    if words[at] == "each" and word_at(words, at + 1) in _OF_IMAGES:
+        yield Flaw.WORD, f'"each {words[at + 1]}" is of images that no fact tells of'
+
+
 def _joint(tokens: Sequence[Token], words: Sequence[str], at: int) -> Flaws:
     if words[at] in ("and", "with", "or") and word_at(words, at + 1) == ",":
         yield Flaw.WORD, f'"{words[at]}," breaks off'
 
 
-_RULES = (_marks, _capitals, _order, _verb, _place, _figure, _change, _score, _earlier, _than, _now, _joint)
+_RULES = (_marks, _capitals, _order, _verb, _place, _figure, _change, _score, _earlier, _than, _now, _each, _joint)

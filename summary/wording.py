@@ -147,13 +147,13 @@ def _figures(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
 
 
 def _largest(lesions: Sequence[Fact], scored: bool) -> Iterator[str]:
-    """Of many the largest: `mean diameter up to 12 mm`, and every score that one of them has."""
+    """Of many the largest: `mean diameter up to 12 mm`, and every score that one of them has, where all are known."""
     sized = [(one.measurement.value, one) for fact in lesions if (one := size(fact)) is not None]
     names = {words.named(one.measurement) for _, one in sized}
     if len(names) == 1:
         yield f"{names.pop()} up to {max(sized, key=lambda one: one[0])[1].said}"
     bands = [band.value for band in reversed(ScoreBand) if any(one.score is band for one in lesions)]
-    if scored and bands:
+    if scored and all(one.score for one in lesions):
         yield f"{'score' if len(bands) == 1 else 'scores'} {listed(bands)}"
 
 

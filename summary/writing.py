@@ -68,7 +68,7 @@ def write(facts: Facts, template: Callable[[Facts], Impression], ask: Ask | None
         attempts.append(attempt)
         if attempt.passed:
             assert attempt.answered is not None
-            return Written(_impression(sentences, plain, attempt.answered), tuple(attempts))
+            return Written(_impression(sentences, plain, attempt.answered, facts), tuple(attempts))
         if attempt.answered is None:
             break
     return Written(_fallen_back(plain, attempts[-1]), tuple(attempts))
@@ -92,10 +92,18 @@ def _attempt(asked: Prompt, facts: Facts, ask: Ask) -> tuple[Attempt, Sequence[S
     return Attempt(asked, answered, (*objections, *ground(sentences, facts))), sentences
 
 
-def _impression(sentences: Sequence[Sentence], plain: Impression, answered: Answered) -> Impression:
-    ours = (one for one in plain.sentences if one.topic in _OURS)
+def _impression(sentences: Sequence[Sentence], plain: Impression, answered: Answered, facts: Facts) -> Impression:
+    topics = _OURS if _tells_changes(sentences, facts) else (Topic.CHANGE, *_OURS)
+    ours = (one for one in plain.sentences if one.topic in topics)
     model = LanguageModel(answered.provider, answered.model, prompt.VERSION)
     return Impression((*sentences, *ours), Author.LANGUAGE_MODEL, VERSION, model)
+
+
+def _tells_changes(sentences: Sequence[Sentence], facts: Facts) -> bool:
+    """Whether every difference to an earlier study is told of, at least by one figure of each finding."""
+    text = " ".join(one.text for one in sentences)
+    differing = [[change.said for change in one.changes if change.said] for one in facts.facts]
+    return all(any(said in text for said in changes) for changes in differing if changes)
 
 
 def _fallen_back(plain: Impression, last: Attempt) -> Impression:

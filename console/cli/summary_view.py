@@ -113,9 +113,6 @@ def attempt(one: Attempt) -> RenderableType:
 
 def providers(rows: Sequence[Mapping[str, str | None]]) -> RenderableType:
     """A table of language models, with what came of a test."""
-    columns = ("name", "kind", "model", "where", "node", "answer")
-    cells = [
-        [row["name"], row["kind"], row["model"], row["where"], row["node"], row["fault"] or row["answered"]]
-        for row in rows
-    ]
+    columns = ("name", "writes", "kind", "model", "where", "node", "answer")
+    cells = [[*(row[one] for one in columns[:-1]), row["fault"] or row["answered"]] for row in rows]
     return table("language models", columns, cells)

@@ -27,7 +27,7 @@ def author(content: ImpressionContent) -> str:
     if impression.author is Author.LANGUAGE_MODEL and (model := impression.language_model):
         asked = f"{model.model} of {model.provider}, prompt {model.prompt}"
         return f"Sentences by the language model {asked}, checked against the findings by checks {impression.checker}"
-    instead = f", in place of a language model ({impression.fallback})" if impression.fallback else ""
+    instead = ", in place of a language model" if impression.fallback else ""  # why is for who runs the node
     return f"Sentences by a template ({impression.checker}){instead}"
 
 

@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import time
 import urllib.error
 import urllib.request
 from email.message import Message
@@ -30,11 +31,12 @@ def fetch(url: str, seconds: float) -> bytes:
 
 
 def _fetched(url: str, seconds: float) -> bytes:
+    until = time.monotonic() + seconds
     request = urllib.request.Request(url, headers={"User-Agent": "dicom-node", "Accept-Encoding": "identity"})
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(request, timeout=min(_SILENT, seconds)) as answer:
-            body: bytes = answer.read(_LONGEST + 1)
+            body = _read(answer, until)
     except urllib.error.HTTPError as error:
         with error:
             raise _of_status(error) from error
@@ -42,6 +44,16 @@ def _fetched(url: str, seconds: float) -> bytes:
         raise ProviderError(_of_failure(error), type(error).__name__) from error
     if len(body) > _LONGEST:
         raise ProviderError(Fault.MALFORMED, "it is longer than any answer")
+    return body
+
+
+def _read(answer: http.client.HTTPResponse, until: float) -> bytes:
+    """As much as an answer may have and a little more; nobody goes on listening to a source whose time is up."""
+    body = b""
+    while len(body) <= _LONGEST and (piece := answer.read1(_LONGEST)):
+        if time.monotonic() > until:
+            raise ProviderError(Fault.TIME_OUT)
+        body += piece
     return body
 
 

@@ -6,7 +6,9 @@ without it. What a server says of an error is not repeated: it may quote the que
 
 import re
 import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,10 @@ _FORMATS: tuple[Callable[[Prompt], JsonObject], ...] = (
 )
 
 
+class _MalformedQuestion(ProviderError):
+    """The server does not take the question as it is put: without the wish for a schema it may."""
+
+
 class RemoteClient:
     """Asks one endpoint for one model. `answer` is the most tokens of an answer."""
 
@@ -49,23 +55,25 @@ class RemoteClient:
     def complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
         """One answer, within `timeouts.total` whatever the server does."""
         _library()  # loading it takes seconds, which are not the server's
-        return within(timeouts.total, lambda: self._complete(asked, key, timeouts))
+        until = time.monotonic() + timeouts.total
+        return within(timeouts.total, lambda: self._complete(asked, key, timeouts, until))
 
-    def _complete(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+    def _complete(self, asked: Prompt, key: str, timeouts: Timeouts, until: float) -> Completion:
         while True:
             try:
-                return self._once(asked, key, timeouts)
-            except ProviderError as error:
-                if error.fault is not Fault.REFUSED or self._format == len(_FORMATS) - 1:
+                return self._once(asked, key, timeouts, until)
+            except _MalformedQuestion:
+                if self._format == len(_FORMATS) - 1:
                     raise
                 self._format += 1
 
-    def _once(self, asked: Prompt, key: str, timeouts: Timeouts) -> Completion:
+    def _once(self, asked: Prompt, key: str, timeouts: Timeouts, until: float) -> Completion:
         openai = _library()
+        hooks = {"request": [_bare], "response": [partial(_refused, until=until)]}
         try:
             # A server that sends a question on to another one would send the key along.
             with (
-                openai.DefaultHttpxClient(follow_redirects=False) as http,
+                openai.DefaultHttpxClient(follow_redirects=False, event_hooks=hooks) as http,
                 openai.OpenAI(
                     base_url=self._url,
                     api_key=key or "none",
@@ -75,9 +83,7 @@ class RemoteClient:
                 ) as client,
                 client.chat.completions.with_streaming_response.create(**self._request(asked)) as response,
             ):
-                return _completion(_read(response.iter_bytes()))
-        except openai.APIStatusError as error:
-            raise _of_status(error) from error
+                return _completion(_read(response.iter_bytes(), until))
         except openai.APITimeoutError as error:
             raise ProviderError(Fault.TIME_OUT) from error
         except openai.APIConnectionError as error:
@@ -115,9 +121,35 @@ def _library() -> Any:
         raise ProviderError(Fault.MODEL_GONE, INSTALL) from error
 
 
-def _read(pieces: Any) -> bytes:
+def _bare(request: Any) -> None:
+    """Take from a request what the library tells of this machine and of itself, but for what it reads there itself."""
+    told = [one for one in request.headers if one.lower().startswith("x-stainless-")]
+    for name in (one for one in told if one.lower() != "x-stainless-raw-response"):
+        del request.headers[name]
+    request.headers["user-agent"] = "dicom-node"
+
+
+def _refused(response: Any, until: float) -> None:
+    """Raise ProviderError of a response that is no answer, before the library reads the whole of it."""
+    if response.is_success:
+        return
+    try:
+        body: object = json_object(_read(response.iter_bytes(), until))
+    except (ValueError, RecursionError):
+        body = None
+    except ProviderError as error:
+        if error.fault is Fault.TIME_OUT:
+            raise
+        body = None
+    raise _of_status(response.status_code, body, retry_after(response.headers))
+
+
+def _read(pieces: Iterable[bytes], until: float) -> bytes:
+    """All of it, until then: a server that sends a byte now and then is not listened to for longer."""
     whole = bytearray()
     for piece in pieces:
+        if time.monotonic() > until:
+            raise ProviderError(Fault.TIME_OUT)
         whole += piece
         if len(whole) > _LONGEST:
             raise ProviderError(Fault.MALFORMED, "it is longer than any answer")
@@ -169,6 +201,7 @@ _OF_STATUS = {
     504: Fault.TIME_OUT,
     529: Fault.OVERLOADED,
 }
+_OF_A_QUESTION = frozenset({400, 415, 422})
 # What servers name in `code` or `type` of an error says more than their status.
 _OF_CODE = {
     "insufficient_quota": Fault.QUOTA,
@@ -184,11 +217,13 @@ _OF_CODE = {
 }
 
 
-def _of_status(error: "openai.APIStatusError") -> ProviderError:
-    codes = [one for one in _codes(error.body) if one in _OF_CODE]
-    other = Fault.SERVER if error.status_code >= 500 else Fault.REFUSED
-    fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(error.status_code, other)
-    return ProviderError(fault, f"status {error.status_code}", retry_after(error.response.headers))
+def _of_status(status: int, body: object, after: float | None) -> ProviderError:
+    codes = [one for one in _codes(body) if one in _OF_CODE]
+    other = Fault.SERVER if status >= 500 else Fault.REFUSED
+    fault = _OF_CODE[codes[0]] if codes else _OF_STATUS.get(status, other)
+    said = f"status {status}, or no such URL" if status == 404 and not codes else f"status {status}"
+    kind = _MalformedQuestion if fault is Fault.REFUSED and status in _OF_A_QUESTION else ProviderError
+    return kind(fault, said, after)
 
 
 def _codes(body: object) -> list[str]:
@@ -201,7 +236,7 @@ def _codes(body: object) -> list[str]:
     return []
 
 
-def _of_connection(error: BaseException) -> Fault:
+def _of_connection(error: "openai.APIConnectionError") -> Fault:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(cause):

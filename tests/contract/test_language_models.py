@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from audit.trail import newest_entries
 from config.retries import SUMMARIES as POLICY
 from config.settings import LanguageModel, Settings, Summary
+from console.cli.app import app
 from consumers.leased import LeasedLoop
 from consumers.steps.summarise import Summarising
 from domain.impressions import Author
@@ -45,6 +47,7 @@ def writes(bench: Bench, registry: Registry, url: str, tmp_path: Path) -> None:
     """One impression, by the language model at `url`."""
     key = tmp_path / "key"
     key.write_text("sk-of-the-house\n")
+    key.chmod(0o600)
     model = LanguageModel(name="house", kind="openai", url=url, model="small", key_files=(key,), timeout=5.0)
     settings = Settings(language_models=(model,), summary=Summary(timeout=10.0))
     ledger = bench.as_process("summarise")
@@ -76,6 +79,9 @@ def test_a_model_whose_words_pass_writes_and_the_trail_has_what_left(
     printed = run(asked, "show", str(study_id(asked)), "--payload").stdout_bytes.rstrip(b"\n")
     digest = hashlib.sha256(prompt.VERSION.encode() + b"\n" + printed).hexdigest()
     assert left[1]["payload"] == answered[1]["payload"] == digest
+    facts = tmp_path / "facts.json"
+    facts.write_bytes(run(asked, "show", str(study_id(asked)), "--facts").stdout_bytes)
+    assert CliRunner().invoke(app, ["summary", "try", "--facts", str(facts)]).exit_code == 0
     body = server.asked[0]
     whole = json.loads(printed)
     assert [one["content"] for one in body["messages"]] == [whole["system"], whole["user"]]

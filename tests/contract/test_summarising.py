@@ -136,8 +136,10 @@ def test_an_entry_says_who_wrote_it_and_the_digest_of_all_that_it_was_told(asked
     run_models(asked, both)
     writing(asked, Writer()).step()
     (entry,) = [one for one in newest_entries(asked.database, 50).rows if one.action == "impression done"]
-    payload = run(asked, "show", str(study_id(asked)), "--payload").stdout_bytes.rstrip(b"\n")
+    shown = run(asked, "show", str(study_id(asked)), "--payload")
+    payload = shown.stdout_bytes.rstrip(b"\n")
     assert entry.details["payload"] == hashlib.sha256(payload).hexdigest()
+    assert "nothing left for this impression" in shown.stderr
     assert (entry.details["author"], entry.details["checker"]) == ("template", "checks 1")
 
 

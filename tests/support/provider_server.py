@@ -91,6 +91,19 @@ def drips(seconds: float) -> Answer:
     return answer
 
 
+def endless(status: int, sent: list[int], most: int = 64 << 20) -> Answer:
+    """A body without an end, or with one of `most` bytes; `sent` gets how many were taken."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(status, b"", length=most)
+        sent.append(0)
+        while sent[-1] < most:
+            exchange.handler.wfile.write(b" " * (64 << 10))
+            sent[-1] += 64 << 10
+
+    return answer
+
+
 def raw(body: bytes, status: int = 200, length: int | None = None) -> Answer:
     """Any bytes."""
     return lambda exchange: exchange.send(status, body, length=length)

@@ -1,7 +1,9 @@
 """References over real HTTP, from a server that speaks as PubMed and Europe PMC do, and misbehaves as servers do."""
 
 import socket
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +13,7 @@ from domain.errors import Unavailable
 from domain.impressions import Facts
 from summary.literature import pubmed
 from summary.literature.articles import Article
+from summary.literature.fetching import fetch
 from summary.literature.library import Library, Outcome, Query, of_europe_pmc, of_pubmed
 from summary.providers.faults import Fault, ProviderError
 from tests.support.impressions import RIGHT, facts_of, lungs, nodules
@@ -223,6 +226,30 @@ def test_a_slow_source_holds_nobody_longer_than_the_time_for_a_study() -> None:
         asked = Asked(server, total=1.0, clock=SystemClock())
         assert asked.pmids() == PACKED
     assert asked.faults() == [("PubMed", Fault.TIME_OUT)]
+
+
+def test_nobody_goes_on_listening_to_a_source_whose_time_is_up() -> None:
+    hung_up = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(900):
+                connection.sendall(b" ")
+                hung_up.wait(0.02)
+            return
+        hung_up.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        with pytest.raises(ProviderError) as error:
+            fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/", 0.5)
+        thread.join()
+    assert error.value.fault is Fault.TIME_OUT
+    assert hung_up.is_set()
 
 
 def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while() -> None:

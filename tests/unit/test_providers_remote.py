@@ -1,6 +1,8 @@
 """A real HTTP server that misbehaves in each way that servers do: what the client makes of it, and for how long."""
 
 import json
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,19 @@ from summary.prompt import Prompt
 from summary.providers.chain import Completion, Timeouts
 from summary.providers.faults import Fault, ProviderError
 from summary.providers.remote import RemoteClient
-from tests.support.provider_server import Answer, completion, drips, fails, raw, revoked, said, serving, slow
+from tests.support.provider_server import (
+    Answer,
+    Exchange,
+    completion,
+    drips,
+    endless,
+    fails,
+    raw,
+    revoked,
+    said,
+    serving,
+    slow,
+)
 
 ASKED = Prompt("rules", "facts", {"type": "object"})
 QUICK = Timeouts(2.0, 10.0, 20.0)
@@ -92,6 +106,64 @@ def test_a_server_that_takes_too_long_holds_nobody_up(answer: Answer) -> None:
     with serving(answer) as server, pytest.raises(ProviderError) as error:
         RemoteClient(server.url, "m", 100).complete(ASKED, "", SHORT)
     assert error.value.fault is Fault.TIME_OUT
+
+
+@pytest.mark.parametrize(("status", "fault"), [(200, Fault.MALFORMED), (307, Fault.REFUSED), (500, Fault.SERVER)])
+def test_of_what_a_server_says_no_more_is_taken_than_an_answer_has(status: int, fault: Fault) -> None:
+    sent: list[int] = []
+    with serving(endless(status, sent)) as server, pytest.raises(ProviderError) as error:
+        RemoteClient(server.url, "m", 100).complete(ASKED, "", QUICK)
+    assert error.value.fault is fault
+    assert max(sent) < 32 << 20  # of 64: what lies in the buffers of both sides is taken, too
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_nobody_goes_on_listening_to_a_server_whose_time_is_up(status: int) -> None:
+    ended = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        exchange.send(status, b"", length=1 << 19)
+        with suppress(OSError):
+            while not ended.wait(0.01):
+                exchange.handler.wfile.write(b" ")
+        ended.set()
+
+    with serving(answer) as server, pytest.raises(ProviderError) as error:
+        try:
+            RemoteClient(server.url, "m", 100).complete(ASKED, "", SHORT)
+        finally:
+            hung_up = ended.wait(20)
+            ended.set()
+    assert error.value.fault is Fault.TIME_OUT
+    assert hung_up
+
+
+def test_of_this_machine_a_server_learns_nothing() -> None:
+    heads: list[dict[str, str]] = []
+
+    def answer(exchange: Exchange) -> None:
+        heads.append({name.lower(): value for name, value in exchange.handler.headers.items()})
+        said("hello")(exchange)
+
+    with serving(answer) as server:
+        RemoteClient(server.url, "m", 100).complete(ASKED, "sk-1", QUICK)
+    (head,) = heads
+    assert (head["user-agent"], head["x-stainless-raw-response"]) == ("dicom-node", "stream")
+    http = {"host", "accept", "accept-encoding", "connection", "authorization", "content-type", "content-length"}
+    assert set(head) == {"user-agent", "x-stainless-raw-response", *http}
+
+
+@pytest.mark.parametrize("status", [302, 307, 405])
+def test_what_has_nothing_to_do_with_the_form_of_an_answer_is_asked_once(status: int) -> None:
+    with serving(raw(b"", status)) as server, pytest.raises(ProviderError) as error:
+        RemoteClient(server.url, "m", 100).complete(ASKED, "", QUICK)
+    assert error.value.fault is Fault.REFUSED
+    assert len(server.asked) == 1
+
+
+def test_a_wrong_path_is_told_as_one_where_a_server_names_no_model() -> None:
+    with serving(raw(b'{"detail": "Not Found"}', 404)) as server, pytest.raises(ProviderError, match="or no such URL"):
+        RemoteClient(server.url, "m", 100).complete(ASKED, "", QUICK)
 
 
 def test_a_key_that_is_revoked_in_mid_run_is_told() -> None:

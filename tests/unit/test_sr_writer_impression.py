@@ -257,13 +257,16 @@ def test_who_wrote_the_sentences_is_coded_beside_them_and_in_the_header(study: S
     assert equipment.DeviceUID == dataset.DeviceUID != written(study).DeviceUID
 
 
-def test_a_template_in_place_of_a_language_model_says_so_and_why(study: Study) -> None:
-    dataset = written(study, impression=replace(BY_TEMPLATE, fallback="its answer did not pass"))
-    assert ("Algorithm Parameters", "Language model not used: its answer did not pass") in algorithm(dataset)
+def test_a_template_in_place_of_a_language_model_says_so_to_readers_and_why_beside_the_algorithm(study: Study) -> None:
+    why = "house: the key is not accepted: status 401"
+    impression = replace(BY_TEMPLATE, fallback=why)
+    dataset = written(study, impression=impression)
+    assert ("Algorithm Parameters", f"Language model not used: {why}") in algorithm(dataset)
     assert ("Algorithm Name", "impression template") in algorithm(dataset)
-    assert any(
-        "in place of a language model (its answer did not pass)" in one.TextValue for one in items(dataset, "TEXT")
-    )
+    assert "Sentences by a template (template 1), in place of a language model." in [
+        one.TextValue for one in items(dataset, "TEXT")
+    ]
+    assert "401" not in text_of(written(study, PDF, impression=impression))
 
 
 def test_a_later_impression_names_those_reports_alone_that_it_supersedes(study: Study) -> None:

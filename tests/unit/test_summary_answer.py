@@ -1,6 +1,8 @@
 """A model's answer: slots are filled from facts, and what is ours to fill in is never the model's to write."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -68,12 +70,32 @@ def test_what_slots_are_for_is_refused_in_words_even_where_it_is_right(words: st
         '{"sentences": [{"facts": [1], "parts": []}]}',
         '{"sentences": [{"facts": ["F1"], "parts": [{"slot": "F99.finding"}]}]}',
         '{"sentences": [{"facts": ["F1"], "parts": [{"words": "a", "slot": "F1.finding"}]}]}',
+        '{"sentences": [{"facts": ["F1"], "parts": [{"slot": []}]}]}',
+        '{"sentences": [{"facts": ["F1"], "parts": [{"words": {}}]}]}',
+        '{"sentences": [{"facts": [["F1"]], "parts": []}]}',
         "[" * 100_000,
     ],
 )
 def test_what_is_no_answer_is_refused_as_such(text: str) -> None:
     with pytest.raises(MalformedAnswer):
         read(text, FACTS)
+
+
+def _spoiled(value: Json) -> Iterator[Json]:
+    """`value` with something else in the place of each of its parts."""
+    yield from (None, True, 7, 1e999, "x", "\ud800", [], {}, [[]], {"slot": []}, {"words": {}})
+    if isinstance(value, dict):
+        yield from ({**value, key: one} for key in value for one in _spoiled(value[key]))
+    if isinstance(value, list):
+        yield from ([*value[:at], one, *value[at + 1 :]] for at in range(len(value)) for one in _spoiled(value[at]))
+
+
+def test_whatever_stands_in_any_place_of_an_answer_it_is_read_or_refused() -> None:
+    whole: Json = json.loads(_answer(("F1", ["There is a", "{F1.finding}", "in the", "{F1.place}"])))
+    for one in _spoiled(whole):
+        with suppress(MalformedAnswer):
+            sentences, _ = read(json.dumps(one), FACTS)
+            ground(sentences, FACTS)
 
 
 def test_the_schema_names_the_facts_and_slots_that_there_are_and_no_others() -> None:

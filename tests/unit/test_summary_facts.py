@@ -96,6 +96,12 @@ def test_of_many_lesions_the_largest_are_facts_and_the_others_are_counted_by_whe
     assert found.facts[4].amounts[0].measurement.value == pytest.approx(largest, abs=0.5)
 
 
+@pytest.mark.parametrize(("least", "band"), [(0.8, ScoreBand.HIGHEST), (0.6, None)])
+def test_lesions_that_are_one_fact_have_the_score_that_all_of_them_have(least: float, band: ScoreBand | None) -> None:
+    found = facts_of(nodules(*[(20 - k, 18 - k, RIGHT, 0.97) for k in range(6)], (5, 5, RIGHT, least)))
+    assert [(one.count, one.score) for one in found.facts] == [(1, ScoreBand.HIGHEST)] * 4 + [(3, band)]
+
+
 def test_the_order_of_jobs_changes_nothing() -> None:
     some = [studied(lungs(), 1), studied(nodules((9, 7, RIGHT, 0.97)), 2), studied(chest(("Mass", 0.6)), 3)]
     found, _ = facts(some)

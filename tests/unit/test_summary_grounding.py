@@ -50,6 +50,7 @@ WRONG = {
     ("A mass in the right lung.", "F1"): Flaw.FINDING,
     ("The nodule in the right lung is malignant.", "F1"): Flaw.WORD,
     ("There is pneumonia.", "F7"): Flaw.FINDING,
+    ("A nodule is visible in each slice in the right lung.", "F1"): Flaw.WORD,
     ("A nodule of 16.4 mm in the right lung.", "F1"): Flaw.NUMBER,
     ("A nodule of 6.45 mm in the right lung.", "F1"): Flaw.NUMBER,
     ("A nodule in the right lung has a short axis of 6.4 mm.", "F1"): Flaw.NUMBER,
@@ -236,6 +237,20 @@ def test_every_finding_that_a_model_reports_is_mentioned_and_none_twice(facts: F
     assert [one.said[:2] for one in ground([nodules], facts)] == ["F7"]
     twice = ground([nodules, Sentence("The heart is enlarged.", ("F7",)), Sentence("Cardiomegaly.", ("F7",))], facts)
     assert [(one.flaw, one.said[:2]) for one in twice] == [(Flaw.TWICE, "F7")]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("Right lung.", "Score 50 to 75 %.", "The images score 25 to 50 %."),
+        ("The long axis is 6.4 mm.", "Long axis 3.1 mm in the left lung.", "A score 25 to 50 % is reported."),
+        ("The long axis has grown by 1.5 mm within three months.", "In the left lung.", "Score 25 to 50 %."),
+    ],
+)
+def test_a_finding_is_not_mentioned_by_its_place_its_figure_or_its_score(told: tuple[str, ...], facts: Facts) -> None:
+    sentences = [Sentence(text, (fact,)) for text, fact in zip(told, ("F1", "F2", "F7"), strict=True)]
+    omitted = [one.said[:2] for one in ground(sentences, facts) if one.flaw is Flaw.OMISSION]
+    assert omitted == ["F1", "F2", "F7"]
 
 
 def test_an_impression_is_bounded_in_length(facts: Facts) -> None:

@@ -115,22 +115,23 @@ def test_a_size_is_the_mean_of_both_axes() -> None:
 def test_of_a_model_alone_no_cell_is_chosen_and_what_is_missing_is_said() -> None:
     (said,) = sentences(seen(7, several=False))
     assert said.text == (
-        "Fleischner 2017 has rules for a nodule of 6 to 8 mm, in patients aged 35 and over; none is chosen, since a "
-        "model's candidate is no nodule and the findings lack confirmation by a reader, consistency (solid or "
-        "subsolid), indication (incidental or screening), known cancer, immunosuppression, and risk of lung cancer."
+        "Fleischner 2017 has rules for a nodule of 6 to 8 mm, in patients aged 35 and over; none is chosen, since it "
+        "is not known whether a reader has confirmed it, whether solid or subsolid, whether found by chance or in "
+        "screening, whether the patient has cancer, whether the patient is immunosuppressed, and how high the risk of "
+        "lung cancer is."
     )
 
 
 @pytest.mark.parametrize(
     ("unknown", "said"),
     [
-        ("nodule", "a model's candidate is no nodule and the findings lack confirmation by a reader."),
-        ("consistency", "since the findings lack consistency (solid or subsolid)."),
-        ("incidental", "since the findings lack indication (incidental or screening)."),
-        ("screening", "since the findings lack indication (incidental or screening)."),
-        ("cancer", "since the findings lack known cancer."),
-        ("immunosuppressed", "since the findings lack immunosuppression."),
-        ("risk", "since the findings lack risk of lung cancer."),
+        ("nodule", "since it is not known whether a reader has confirmed it."),
+        ("consistency", "since it is not known whether solid or subsolid."),
+        ("incidental", "since it is not known whether found by chance or in screening."),
+        ("screening", "since it is not known whether found by chance or in screening."),
+        ("cancer", "since it is not known whether the patient has cancer."),
+        ("immunosuppressed", "since it is not known whether the patient is immunosuppressed."),
+        ("risk", "since it is not known how high the risk of lung cancer is."),
     ],
 )
 def test_each_thing_that_is_not_known_is_named_and_nothing_is_guessed(unknown: str, said: str) -> None:
@@ -141,7 +142,7 @@ def test_each_thing_that_is_not_known_is_named_and_nothing_is_guessed(unknown: s
 def test_an_age_is_missing_where_its_band_is_not_known() -> None:
     some = nodules((7.0, 7.0, RIGHT, 0.97))
     (found,) = sentences(facts_of(some, about=replace(CHEST_CT, age=None)), replace(ALL, adult=None))
-    assert found.text.endswith("since the findings lack age.")
+    assert found.text.endswith("since it is not known how old the patient is.")
     (found,) = sentences(facts_of(some, about=replace(CHEST_CT, age=35.0)), replace(ALL, adult=None))
     assert found.text.startswith("Fleischner 2017, table 1 A")
 

@@ -23,6 +23,7 @@ from tests.support.impressions import (
     RIGHT,
     chest,
     facts_of,
+    job,
     lungs,
     nodules,
     studied,
@@ -144,6 +145,11 @@ def test_many_candidates_are_counted_and_what_is_not_listed_is_said() -> None:
     assert "More were found than are listed." in found
 
 
+def test_what_not_every_candidate_has_is_not_said_of_each() -> None:
+    found = facts_of(nodules(*[(20 - k, 18 - k, RIGHT, 0.97) for k in range(6)], (5, 5, RIGHT, 0.6)))
+    assert said(found)[0] == "Seven nodule candidates in the right lung (mean diameter up to 19 mm) are reported."
+
+
 def test_a_radiograph_with_findings_and_what_was_looked_for() -> None:
     found = chest(("Pneumonia", 0.95), ("Effusion", 0.4), ("Pneumothorax", 0.03), images=2)
     assert said(facts_of(found, about=CHEST_DX)) == [
@@ -206,6 +212,47 @@ def test_a_denial_of_what_another_model_reports_passes_only_with_the_name_of_its
     assert [one.flaw for one in ground([told, bare], found)] == [Flaw.NEGATION]
     assert ground([told, named_], found) == ()
     assert ground([told, replace(named_, text="No pneumonia by Reader A is reported.")], found)
+
+
+def by_two(first: Findings, second: Findings) -> Facts:
+    """What two models say of one study, as packages of other titles."""
+    found, sources = facts([studied(first), studied(replace(second, input_digest="ef" * 32), 2)], CHEST_CT)
+    of_second = {one.fact for one in sources if one.job == job(2)}
+    named = (replace(one, model="B" if one.id in of_second else "A") for one in found.facts)
+    return replace(found, facts=tuple(named))
+
+
+ONE = (8.0, 7.0, RIGHT, 0.97)
+
+
+AN_8 = "(mean diameter 8 mm, score over 75 %)"
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (
+            nodules(ONE),
+            f"A nodule candidate in the right lung by A {AN_8} and a nodule candidate in the right lung by B {AN_8}",
+        ),
+        (nodules(), "Models disagree: A reports nodule candidate, and B does not."),
+        (nodules(ONE, ONE), "Two nodule candidates by B in the right lung"),
+    ],
+)
+def test_what_several_models_looked_for_is_told_as_the_word_of_each(second: Findings, told: str) -> None:
+    assert any(one.startswith(told) for one in said(by_two(nodules(ONE), second)))
+
+
+@pytest.mark.parametrize(
+    ("second", "sort"),
+    [
+        (nodules(ONE), "a nodule of 6 to 8 mm"),
+        (nodules((8.0, 7.0, LEFT, 0.97)), "several nodules, the largest of 6 to 8 mm"),
+        (nodules(ONE, ONE), "several nodules, the largest of 6 to 8 mm"),
+    ],
+)
+def test_what_two_models_see_at_one_place_is_not_several_to_a_guideline(second: Findings, sort: str) -> None:
+    assert any(f"has rules for {sort}," in one for one in said(by_two(nodules(ONE), second)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,19 @@ def test_words_that_pass_are_the_impression_with_the_cautions_that_are_ours() ->
     assert [one.text for one in written.impression.sentences] == ["There is a nodule candidate.", _CAUTION.text]
     assert written.impression.language_model is not None
     assert written.impression.language_model.model == "small"
+
+
+_GREW = Sentence("Compared with an earlier study: nodule candidate +1.5 mm in long axis.", ("F1",), Topic.CHANGE)
+TOLD = {"sentences": [{"facts": ["F1"], "parts": [{"slot": "F1.finding"}, {"words": "with"}, {"slot": "F1.change1"}]}]}
+
+
+@pytest.mark.parametrize(("answer", "ours"), [(RIGHT, [_GREW, _CAUTION]), (TOLD, [_CAUTION])])
+def test_what_has_changed_is_ours_to_say_where_a_language_model_does_not(
+    answer: dict[str, object], ours: list[Sentence]
+) -> None:
+    written = write(FACTS, lambda facts: replace(_template(facts), sentences=(_GREW, _CAUTION)), _ask(answer))
+    assert written.impression.author is Author.LANGUAGE_MODEL
+    assert list(written.impression.sentences[1:]) == ours
 
 
 def test_what_was_wrong_is_said_when_it_is_asked_once_more() -> None:

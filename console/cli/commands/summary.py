@@ -44,6 +44,9 @@ Payload = Annotated[
         "that a model would be told.",
     ),
 ]
+OnlyFacts = Annotated[
+    bool, typer.Option("--facts", help="The facts, as `summary try --facts` takes them, whatever left.")
+]
 ProviderName = Annotated[
     str | None, typer.Option("--provider", metavar="NAME", help="Ask this language model of the settings.")
 ]
@@ -51,15 +54,14 @@ Test = Annotated[bool, typer.Option("--test", help="Ask each a short question th
 # What a test of a provider asks.
 QUESTION = Prompt('Answer with {"ok": true} as JSON.', "Are you there?", {"type": "object"})
 _SHOWN = 60
-FactsFile = Annotated[
-    Path, typer.Option("--facts", metavar="FILE", help="Facts, as `summary show --payload` has them.")
-]
+FactsFile = Annotated[Path, typer.Option("--facts", metavar="FILE", help="Facts, as `summary show --facts` has them.")]
 
 
 @group.command()
 def show(
     study: Study,
     only_payload: Payload = False,
+    only_facts: OnlyFacts = False,
     data: Data = None,
     config: Config = None,
     database: DatabaseUrl = None,
@@ -75,19 +77,24 @@ def show(
             summary, record = newest(connection, found), summary_of(connection, found)
     if summary is None or record is None:
         raise Permanent(_NONE)
-    if only_payload and not as_json:
-        _print_payload(summary)
+    if (only_payload or only_facts) and not as_json:
+        _print_payload(summary, only_facts)
     elif as_json:
         print_json(json_views.summary(summary))
     else:
         _print(*summary_view.shown(summary, record))
 
 
-def _print_payload(summary: Summary) -> None:
+def _print_payload(summary: Summary, only_facts: bool) -> None:
     if summary.facts is None:
         raise Permanent("nothing was told of it: its impression is not written, or what it says was removed")
-    for one in summary.asked or (payload(summary.facts).decode(),):
+    if not (only_facts or summary.asked):
+        say("nothing left for this impression: these are the facts that a model would be told", err=True)
+    facts = payload(summary.facts).decode()
+    for one in () if only_facts else summary.asked:
         say(one)
+    if only_facts or not summary.asked:
+        say(facts)
 
 
 @group.command()
@@ -118,7 +125,7 @@ def try_out(
 
     With --provider a language model of the settings is asked: what it answered, and what was wrong with it.
 
-    Example:  dicom-node summary show 3f2a --payload > facts.json; dicom-node summary try --facts facts.json
+    Example:  dicom-node summary show 3f2a --facts > facts.json; dicom-node summary try --facts facts.json
     """
     read = _read(facts)
     written = write(read, template, _asker(settings_from(config, data=data), provider) if provider else None)
@@ -132,7 +139,7 @@ def try_out(
 
 @group.command("providers")
 def show_providers(test: Test = False, data: Data = None, config: Config = None, as_json: Json = False) -> None:
-    """The language models that may write impressions, in the order in which they are asked.
+    """The language models that may write impressions or be shown images, in the order in which they are asked.
 
     "node" is how each is for the node that runs here; --test asks them now, from this process.
 
@@ -140,13 +147,15 @@ def show_providers(test: Test = False, data: Data = None, config: Config = None,
     """
     settings = settings_from(config, data=data)
     told = ask(settings.data, "summarise").language_models or {}
-    rows = [{**_provider(settings, one, test), "node": told.get(one.name)} for one in settings.language_models]
+    writing = [{**_provider(settings, one, test), "node": told.get(one.name)} for one in settings.language_models]
+    seeing = [{**_provider(settings, one, test), "writes": "likelihoods"} for one in settings.vision_models]
+    rows = [*writing, *seeing]
     if as_json:
         print_json({"providers": rows})
-    elif not rows:
-        say("no language model is set: the template writes impressions, and nothing leaves")
     else:
-        _print(summary_view.providers(rows))
+        _print(*([summary_view.providers(rows)] if rows else []))
+        if not writing:
+            say(f"no language model is set: the template writes impressions{'' if seeing else ', and nothing leaves'}")
     if any(row["fault"] for row in rows):
         raise typer.Exit(1)
 
@@ -158,12 +167,14 @@ def _provider(settings: Settings, model: LanguageModel, test: bool) -> dict[str,
         "kind": model.kind,
         "model": model.model or str(model.file),
         "where": model.url or str(model.file),
+        "writes": "impressions",
+        "node": None,
         "fault": None,
         "answered": None,
     }
     if test:
         try:
-            row["answered"] = _asker(settings, model.name)(QUESTION).text[:_SHOWN]
+            row["answered"] = Asker(settings, None, (model,))(QUESTION).text[:_SHOWN]
         except NodeError as error:
             row["fault"] = error.sentence
     return row
@@ -184,7 +195,8 @@ def _read(file: Path) -> Facts:
     except OSError as error:
         raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ConfigurationError(f"{file} holds no facts: {error}") from error
+        said = f"{file} holds no facts, which `dicom-node summary show STUDY --facts` prints: {error}"
+        raise ConfigurationError(said) from error
 
 
 def _print(*parts: object) -> None:
