@@ -1,8 +1,9 @@
 # Two commands matter: `make demo` shows the node at work, `make test` proves it. Both do all of their own set-up.
 
 PYTHON := .venv/bin/python
-# As many test processes as processors, four at the most: each may run a broker, an archive and a database of its own.
-WORKERS ?= $(shell nproc | awk '{ print ($$1 > 4) ? 4 : $$1 }')
+# A test process more than processors, for tests wait much; four at the most: each may run a broker, an archive and a
+# database of its own.
+WORKERS ?= $(shell nproc | awk '{ print ($$1 > 3) ? 4 : $$1 + 1 }')
 # A file's tests stay in one process, so that they share its servers and at most WORKERS nodes run at a time.
 # Files go out in the order of collection (acceptance first): the long ones start early and unit tests fill the gaps.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder

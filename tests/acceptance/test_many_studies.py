@@ -23,6 +23,12 @@ _IN_ORDER = """
 SELECT study_uid FROM audit_entries JOIN studies ON studies.id::text = entry::jsonb ->> 'study'
 WHERE entry::jsonb ->> 'action' = %s ORDER BY number
 """
+# By the database's clock, as the node reads it; QUICK settles after 1 s.
+_DUE = """
+SELECT 1 FROM studies s JOIN study_associations sa ON sa.study_id = s.id JOIN associations a ON a.id = sa.association_id
+WHERE s.study_uid = %s GROUP BY s.id
+HAVING bool_and(a.closed_at < now() - interval '2 s') AND s.last_received < now() - interval '2 s'
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +108,8 @@ def test_a_flood_of_one_sender_holds_no_other_sender_back(trial: Trial) -> None:
     assert len(acknowledged(paced(trial.node, [instance(one.datasets()[0]) for one in flood], "FLOOD"))) == FLOOD
     assert len(acknowledged(paced(trial.node, list(map(instance, quiet.datasets())), "QUIET"))) == quiet.slices
     trial.wait_for(lambda: len(trial.indexed(quiet.uid("study"))) == quiet.slices, "the quiet scanner's study")
+    # What is not due yet has no turn, however few are in front of it.
+    trial.wait_for(lambda: bool(trial.rows(_DUE, quiet.uid("study"))), "the quiet scanner's study to be due")
     trial.node.resume("assemble")
     trial.await_home(quiet.uid("study"))
     trial.await_rest(600)
