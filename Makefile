@@ -21,7 +21,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## a CT study in, findings out: the whole path on this machine; DEMO=brain shows a T1 series of a head
-	@$(PYTHON) -m console.demo $(if $(filter brain,$(DEMO)),--brain) $(if $(MODELS),--models $(MODELS)) $(STUDY)
+	@$(PYTHON) -m console.demo $(if $(filter brain,$(DEMO)),--brain) $(if $(MODELS),--models $(MODELS)) \
+	  $(if $(CONFIG),--config $(CONFIG)) $(STUDY)
 
 viewer: setup ## what `make demo` found, in a radiologist's viewer (OHIF) on this machine
 	@scripts/counterparts --ohif

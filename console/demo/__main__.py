@@ -21,7 +21,7 @@ from audit.trail import Action, Ledger, rows
 from config.private import keep_to_owner
 from config.settings import Destination, Models
 from console.cli.output import complain, size
-from console.cli.summary_view import told
+from console.cli.summary_view import author, told
 from console.demo import archive as demo_archive
 from console.demo import brain as demo_brain
 from console.demo import findings as demo_findings
@@ -81,16 +81,25 @@ def main(
     brain: Annotated[
         bool, typer.Option("--brain", help="Tissue of the brain in a T1 series, instead of lungs in a chest CT.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", exists=True, dir_okay=False, help="Settings besides, such as language models."
+        ),
+    ] = None,
 ) -> None:
     """Show the whole path of a study on this machine: received, understood, written, delivered."""
     stop = stopped_by_signals()
     try:
         with demo_folder.fresh(data.absolute()) as place:
-            own = models.absolute() if models else None
+            own, settings = (one.absolute() if one else None for one in (models, config))
             if brain and (lacking := demo_brain.missing(folder, own)):
                 raise Permanent("\n".join(lacking))
             study = demo_study.find_head(folder) if brain else demo_study.find(folder, place / "study")
-            _play(place, study, demo_brain.models(own, place / "models") if brain else own, keep, stop)
+            packages = demo_brain.models(own, place / "models") if brain else own
+            archive = demo_archive.choose(place / "archive")
+            node = NodeProcess(place / "node", archive, packages, settings)
+            _play(Stage(place, archive, node, Screen(datetime.now(UTC)), stop), study, keep)
     except Interrupted as error:
         complain("interrupted; node and archive are stopped")
         raise typer.Exit(130) from error
@@ -99,10 +108,8 @@ def main(
         raise typer.Exit(1) from error
 
 
-def _play(place: Path, study: Study, models: Path | None, keep: bool, stop: threading.Event) -> None:
-    screen, what = Screen(datetime.now(UTC)), demo_held.held(study.objects)
-    archive = demo_archive.choose(place / "archive")
-    stage = Stage(place, archive, NodeProcess(place / "node", archive, models), screen, stop)
+def _play(stage: Stage, study: Study, keep: bool) -> None:
+    screen, archive, what = stage.screen, stage.archive, demo_held.held(study.objects)
     with ExitStack() as servers:
         _open(stage, servers)
         database = Database(stage.node.database(), pool_size=1)
@@ -276,6 +283,7 @@ def _show_impression(screen: Screen, path: StudyPath, database: Database) -> Non
         screen.heading("The impression: what all models found together, as a result of its own")
         for one in summary.impression.sentences:
             screen.line(f"  {one.text} [{', '.join(one.facts)}]", "bold")
+        screen.line(f"  by {author(summary.impression)}", "dim")
         for fact in summary.facts.facts:
             screen.line(f"    {fact.id}  {told(fact)}")
 

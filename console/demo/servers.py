@@ -89,12 +89,13 @@ class Program:
 
 
 class NodeProcess:
-    """The node that a demonstration runs on the data folder `data`."""
+    """The node that a demonstration runs on the data folder `data`, with a user's own models and settings if any."""
 
-    def __init__(self, data: Path, archive: Archive, models: Path | None) -> None:
+    def __init__(self, data: Path, archive: Archive, models: Path | None, config: Path | None = None) -> None:
         self._data = data
         self._archive = archive
         self._models = models
+        self._config = config
 
     @property
     def packages(self) -> Path:
@@ -106,7 +107,8 @@ class NodeProcess:
         destination = f"{AET}@127.0.0.1:{self._archive.port}"
         options = ["--data", str(self._data), "--aet", NODE_AET, "--port", "0", "--destination", destination]
         models = ["--models", str(self._models)] if self._models else []
-        return [*program("console.cli.main"), "up", *options, "--settle", f"{SETTLE:g}", *models]
+        config = ["--config", str(self._config)] if self._config else []
+        return [*program("console.cli.main"), "up", *options, "--settle", f"{SETTLE:g}", *models, *config]
 
     def waits_for(self) -> str:
         """Which of its processes are not ready, and what each waits for; "" when all are."""

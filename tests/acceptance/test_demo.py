@@ -22,6 +22,7 @@ from tests.support.node import let_others_pass
 from tests.support.packages import NAME, write_package
 from tests.support.phantoms import Phantom
 from tests.support.processes import Process, kill_pid, postmasters, tagged, tail, wait_for
+from tests.support.provider_server import fails, serving
 
 # Two demonstrations on a machine that has other work take as long as they take; this only ends one that hangs.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -170,8 +171,8 @@ def test_the_viewer_shows_images_and_results_of_a_demonstration_and_ends_its_arc
         process.kill()
 
 
-def test_a_user_may_bring_a_study_and_models_and_a_second_run_keeps_the_findings_of_the_first(
-    demonstrated: tuple[Path, str], models: Path, study: Path
+def test_a_user_may_bring_a_study_models_and_a_language_model_and_a_second_run_keeps_the_findings_of_the_first(
+    demonstrated: tuple[Path, str], models: Path, study: Path, tmp_path: Path
 ) -> None:
     place, said = demonstrated
     found = Path(NAME, "segmentation.dcm")
@@ -179,7 +180,13 @@ def test_a_user_may_bring_a_study_and_models_and_a_second_run_keeps_the_findings
     assert str(study) in said
     assert coloured((place / "findings" / NAME / "segmentation.png").read_bytes()) > 0.002
     first = (place / "findings" / found).read_bytes()
-    demonstrate(place, study, "--models", models)
+    assert "by the template\n" in said
+    with serving(fails(503)) as house:
+        asked = f'[[language_models]]\nname = "house"\nkind = "openai"\nmodel = "small"\nurl = "{house.url}"\n'
+        (settings := tmp_path / "node.toml").write_text(asked)
+        again = demonstrate(place, study, "--models", models, "--config", settings)
+    assert house.asked
+    assert "by the template (house: " in again
 
     assert (place / "findings" / found).exists()
     earlier = list((place / "earlier").rglob(str(found)))
