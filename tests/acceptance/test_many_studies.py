@@ -117,4 +117,5 @@ def test_a_flood_of_one_sender_holds_no_other_sender_back(trial: Trial) -> None:
     for action in ("study completed", "models chosen"):
         order = [row["study_uid"] for row in trial.rows(_IN_ORDER, action)]
         assert len(of_flood.intersection(order)) == FLOOD
-        assert len(of_flood.intersection(order[: order.index(quiet.uid("study"))])) <= 1
+        # Its line may be the one that was served last, by another name of this address: then the next turn is its.
+        assert len(of_flood.intersection(order[: order.index(quiet.uid("study"))])) <= 2
