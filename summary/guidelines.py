@@ -219,8 +219,10 @@ def _applied(found: Row, mean_mm: float, consistency: Consistency) -> str:
 
 def _lacking(missing: Sequence[str], mean_mm: float | None, several: bool) -> str:
     """Which sort of nodules it would be, and what nobody has said of these."""
-    of = "" if mean_mm is None else f" of {size_of(mean_mm).value}"
-    sort = f"{'several nodules, the largest' if several else 'a nodule'}{of}"
+    sort = "several nodules, the largest" if several else "a nodule"
+    if mean_mm is not None:
+        size = size_of(mean_mm)
+        sort += f" of {size.value}" if size is Size.MIDDLE else f" {size.value}"
     return (
         f"Fleischner 2017 has rules for {sort}, in patients aged {_ADULT} and over; none is chosen, since it is not "
         f"known {wording.listed(missing)}."

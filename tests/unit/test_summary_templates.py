@@ -249,6 +249,7 @@ def test_what_several_models_looked_for_is_told_as_the_word_of_each(second: Find
         (nodules(ONE), "a nodule of 6 to 8 mm"),
         (nodules((8.0, 7.0, LEFT, 0.97)), "several nodules, the largest of 6 to 8 mm"),
         (nodules(ONE, ONE), "several nodules, the largest of 6 to 8 mm"),
+        (nodules((12.0, 11.0, LEFT, 0.97)), "several nodules, the largest above 8 mm"),
     ],
 )
 def test_what_two_models_see_at_one_place_is_not_several_to_a_guideline(second: Findings, sort: str) -> None:
