@@ -15,7 +15,7 @@ from domain.impressions import Facts, Reference
 from domain.json_records import record
 from store import literature as rows
 from summary.literature.articles import Article
-from summary.literature.library import Library, Outcome, Query, Source, of_europe_pmc, of_pubmed
+from summary.literature.search import LiteratureSearch, Outcome, Query, Source, of_europe_pmc, of_pubmed
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +29,12 @@ class ReferenceFinder:
         self.asked: list[str] = []
         clock = clock or SystemClock()
         store = ArticleRows(ledger, timedelta(days=settings.keep_days), clock)
-        self._library = Library(sources(settings), clock, settings.timeout, store, self._leaves, self._told)
+        self._search = LiteratureSearch(sources(settings), clock, settings.timeout, store, self._leaves, self._told)
 
     def about(self, study: StudyId, facts: Facts) -> tuple[Reference, ...]:
         """What there is to read about a study's facts."""
         self._study, self.asked = study, []
-        return self._library.references(facts)
+        return self._search.references(facts)
 
     def _leaves(self, query: Query) -> None:
         """Nothing leaves that the trail does not have: where it cannot be written, nobody is asked."""

@@ -1,6 +1,7 @@
 """Small model packages for tests: a valid one, and whatever a test makes of it."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.packages import network
@@ -94,11 +95,15 @@ FILES = {"network.onnx": network(), "card.md": b"# A toy\n"}
 
 
 def write_package(folder: Path, manifest: str = MANIFEST) -> Path:
-    """A package called "toy" under `folder`: `manifest` with the digests of FILES after it. Returns its folder."""
-    package = folder / "toy"
+    """A package called "toy" under `folder`. Returns its folder."""
+    return write_files(folder / "toy", FILES, manifest)
+
+
+def write_files(package: Path, files: Mapping[str, bytes], manifest: str) -> Path:
+    """A package's folder: `files`, and `manifest` with their digests after it."""
     package.mkdir(parents=True)
-    for name, data in FILES.items():
+    for name, data in files.items():
         (package / name).write_bytes(data)
-    digests = "".join(f'"{name}" = "{hashlib.sha256(data).hexdigest()}"\n' for name, data in FILES.items())
+    digests = "".join(f'"{name}" = "{hashlib.sha256(data).hexdigest()}"\n' for name, data in files.items())
     (package / "manifest.toml").write_text(manifest + digests)
     return package

@@ -1,9 +1,9 @@
 """A package that asks a general model two questions about radiographs."""
 
-import hashlib
 from pathlib import Path
 
 from models.cards import CARD
+from tests.support.model_packages import write_files
 
 MANIFEST = """\
 [identity]
@@ -51,10 +51,4 @@ FILES = {"instructions.txt": b"You look at radiographs of the chest.\n", CARD: b
 
 def write_package(folder: Path, manifest: str = MANIFEST) -> Path:
     """The package "eyes" under `folder`; returns its folder."""
-    package = folder / "eyes"
-    package.mkdir(parents=True)
-    for name, data in FILES.items():
-        (package / name).write_bytes(data)
-    digests = "".join(f'"{name}" = "{hashlib.sha256(data).hexdigest()}"\n' for name, data in FILES.items())
-    (package / "manifest.toml").write_text(manifest + digests)
-    return package
+    return write_files(folder / "eyes", FILES, manifest)

@@ -14,7 +14,7 @@ from domain.impressions import Facts
 from summary.literature import pubmed
 from summary.literature.articles import Article
 from summary.literature.fetching import fetch
-from summary.literature.library import Library, Outcome, Query, of_europe_pmc, of_pubmed
+from summary.literature.search import LiteratureSearch, Outcome, Query, of_europe_pmc, of_pubmed
 from summary.providers.faults import Fault, ProviderError
 from tests.support.impressions import RIGHT, facts_of, lungs, nodules
 from tests.support.literature_server import (
@@ -61,11 +61,13 @@ class Asked:
 
     def __post_init__(self) -> None:
         sources = [of_pubmed(self.server.url, "pacs@example.org"), of_europe_pmc(self.server.url)]
-        self.library = Library(sources, self.clock, self.total, self.store, self.left.append, self.outcomes.append)
+        self.search = LiteratureSearch(
+            sources, self.clock, self.total, self.store, self.left.append, self.outcomes.append
+        )
 
     def pmids(self, facts: Facts = FOUND) -> list[str]:
         """The numbers of the references of facts."""
-        return [one.pmid for one in self.library.references(facts)]
+        return [one.pmid for one in self.search.references(facts)]
 
     def faults(self) -> list[tuple[str, Fault | None]]:
         """What became of each query."""
@@ -84,7 +86,7 @@ def both(*scripts: Script) -> Script:
 def test_a_reference_is_what_both_sources_tell_of_its_number() -> None:
     with serving([SOUND]) as server:
         asked = Asked(server)
-        (one,) = asked.library.references(FOUND)
+        (one,) = asked.search.references(FOUND)
     assert (one.pmid, one.title, one.journal, one.year) == ("101", SOUND.title, "Radiology", 2019)
     assert (one.facts, one.source) == (("F1",), "PubMed")
     assert one.said == "[F1] Pulmonary nodules in adults: a review. Radiology 2019. PMID 101"
@@ -96,7 +98,7 @@ def test_a_reference_is_what_both_sources_tell_of_its_number() -> None:
 def test_what_left_is_told_before_it_leaves_and_is_what_the_server_got() -> None:
     with serving([SOUND]) as server:
         asked = Asked(server)
-        asked.library.references(FOUND)
+        asked.search.references(FOUND)
     assert [one.url for one in asked.left] == server.urls
     assert [one.query for one in asked.outcomes] == asked.left
 
@@ -158,7 +160,7 @@ def test_an_article_of_the_pack_that_a_source_knows_as_retracted_is_not_shown() 
 def test_of_titles_the_markup_of_letters_is_left_out_and_a_date_in_words_has_a_year() -> None:
     marked = Known("101", "Pulmonary <i>nodules</i> of 1<sup>st</sup> grade", year="1998 Dec-1999 Jan", marked=True)
     with serving([marked]) as server:
-        (one,) = Asked(server).library.references(FOUND)
+        (one,) = Asked(server).search.references(FOUND)
     assert (one.title, one.year) == ("Pulmonary nodules of 1st grade", 1998)
 
 
@@ -288,7 +290,7 @@ def test_the_same_terms_are_asked_for_once_also_where_nothing_is_sound() -> None
 def test_between_two_questions_to_pubmed_there_is_time() -> None:
     clock = ManualClock()
     with serving([SOUND]) as server:
-        Asked(server, clock=clock).library.references(FOUND)
+        Asked(server, clock=clock).search.references(FOUND)
     assert clock.elapsed >= 0.34
 
 
@@ -297,17 +299,17 @@ def test_where_nothing_can_be_recorded_nobody_is_asked() -> None:
         raise Unavailable("the trail cannot be written")
 
     with serving([SOUND]) as server:
-        library = Library(
+        search = LiteratureSearch(
             [of_pubmed(server.url, "x@y.z"), of_europe_pmc(server.url)], ManualClock(), 5, Dict(), refuses
         )
-        assert [one.pmid for one in library.references(FOUND)] == PACKED
+        assert [one.pmid for one in search.references(FOUND)] == PACKED
     assert server.asked == []
 
 
 def test_without_sources_the_pack_is_all_there_is_and_of_nothing_found_there_is_nothing() -> None:
-    library = Library([], ManualClock(), 5.0, Dict())
-    assert [(one.pmid, one.source) for one in library.references(FOUND)] == [(one, "pack") for one in PACKED]
-    assert library.references(facts_of(lungs())) == ()
+    search = LiteratureSearch([], ManualClock(), 5.0, Dict())
+    assert [(one.pmid, one.source) for one in search.references(FOUND)] == [(one, "pack") for one in PACKED]
+    assert search.references(facts_of(lungs())) == ()
 
 
 def test_answers_are_read_without_the_network_and_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ class _Line:
         self.free = 0.0  # when it may be asked next
 
 
-class Library:
+class LiteratureSearch:
     """Finds references. `total` (s) is the longest that the questions about one study take.
 
     `leaves` is told before anything leaves, and may raise NodeError to keep it here; `told` what became of it.
