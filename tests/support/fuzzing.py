@@ -137,11 +137,10 @@ class Conversations:
             with suppress(ConnectionError):
                 peer.send(words)
                 peer.socket.shutdown(socket.SHUT_WR)
-            answers, accepted = 0, False
+            accepted = False
             while (answer := peer.receive())[0]:
-                answers, accepted = answers + 1, accepted or answer[0] == ACCEPT
+                accepted |= answer[0] == ACCEPT
                 self._note(*answer, accepted)
-            self.answered["nothing"] += not answers
 
     def _note(self, kind: int, body: bytes, accepted: bool) -> None:
         if kind == ABORT:
