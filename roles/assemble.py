@@ -4,11 +4,13 @@ from config import metrics
 from config.rules import Rule, load_rules
 from config.settings import Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
+from consumers.steps.request_priors import no_priors, request_priors
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
 from roles.consume import consume
+from roles.priors import priors_task
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
 from store.index import STUDIES_CHANNEL
@@ -30,8 +32,10 @@ def assemble(context: Context) -> None:
         not_older=lambda found: must_not_be_older(found, settings),
         unasked=lambda package, rules: descriptionless(package, settings, rules),
         when_asked=request_when_ended if settings.summary.enabled else no_request,
+        ask_priors=request_priors if any(one.priors for one in settings.sources) else no_priors,
     )
     notifications = context.database.listener(STUDIES_CHANNEL)
+    earlier_studies = priors_task(context)
 
     with consume(context, ROUTING, router) as routing:
 
@@ -43,6 +47,8 @@ def assemble(context: Context) -> None:
 
         def turn() -> None:
             routing.check()
+            if earlier_studies:
+                earlier_studies.check()
             again_in = assembler.step()
             figures()
             notifications.wait(wait_at_most(again_in))

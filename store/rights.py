@@ -22,6 +22,7 @@ from store.tables import (
     deliveries,
     delivery_objects,
     destinations_seen,
+    fetched_studies,
     holds,
     identity_key,
     inbox,
@@ -33,6 +34,7 @@ from store.tables import (
     offsets,
     outbox,
     paused,
+    prior_requests,
     quarantine,
     rejections,
     removals,
@@ -193,7 +195,7 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "opened_at", "closed_at"),
         _read_but(instances, "identity"),
         _change(studies, "revision", "turn"),
         _add(decisions),
@@ -206,6 +208,11 @@ ASSEMBLE = Part(
         _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
+        *_read_all(prior_requests, fetched_studies),
+        _add(prior_requests),
+        _change(prior_requests, *(name for name in _all(prior_requests) if name != "study_id")),
+        _add(fetched_studies),
+        _change(fetched_studies, *(name for name in _all(fetched_studies) if name != "study_uid")),
     ),
     reads_as=("routing",),
 )
@@ -219,16 +226,18 @@ WORK = Part(
         _change(jobs, *_LEASED, "findings", "finished_at"),
         _read(decisions, "study_id", "revision"),
         _read(paused),
-        _FILES,
-        _read(instances, "study_id"),
-        # Whether all that came of a series could be read.
-        _read(series, "id", "series_uid"),
+        # Of images what a series of an earlier study is chosen by, and nothing of whom they name.
+        _read_but(instances, "identity", "digest"),
+        _read(series),
+        _read(associations, "id", "calling_ae"),
+        _read(prior_requests),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
-        _read(studies, "id", "state", "revision", "two_patients"),
+        _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),
         *_ASKS_FOR_AN_IMPRESSION,
-    )
+    ),
+    compares=True,
 )
 
 # Of an image it reads the body part and the age, and of whom studies are nothing but which are earlier ones of the same

@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import columns
+from store import columns, prior_tables
 from store.columns import lease_epoch, moment, turn
 
 metadata = columns.metadata  # with every table that is made below
+prior_requests, fetched_studies = prior_tables.prior_requests, prior_tables.fetched_studies
 
 studies = Table(
     "studies",

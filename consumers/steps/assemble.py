@@ -10,6 +10,7 @@ from itertools import islice
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
+from consumers.steps.shelve import shelve
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
 from domain.errors import Retryable
@@ -17,7 +18,7 @@ from domain.events import Event, StudyAmended, StudyCompleted
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.turns import Turns
-from store import conflicts, outbox, studies
+from store import conflicts, outbox, priors, studies
 from store.database import is_for_data
 from store.studies import OpenStudy
 
@@ -143,6 +144,7 @@ class Assembler:
             ready = [(study, verdict) for study in locked if (verdict := self._verdict(study)).complete]
             waiting = conflicts.those_that_wait(transaction.connection, ids)
             sizes = studies.sizes(transaction.connection, ids)
+            fetched = priors.only_fetched(transaction.connection, ids)
             now = self._clock.now()
             for study, verdict in ready:
                 if study.patient.two:
@@ -152,6 +154,8 @@ class Assembler:
                     stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
                 elif study.id not in sizes:
                     _end_without_images(transaction, study, now)
+                elif study.id in fetched:
+                    shelve(transaction, study, now)
                 else:
                     announced.append(_declare(transaction, study, sizes[study.id], verdict.reason, now))
         self._announced.update(announced)

@@ -1,5 +1,7 @@
 """Has an archive send series to us by C-MOVE (PS3.4 C.4.2); they come by associations of its own, to our listener."""
 
+from collections.abc import Sequence
+
 from pydicom import Dataset
 
 from config.peers import Peer
@@ -17,7 +19,7 @@ _UNKNOWN_DESTINATION = 0xA801  # PS3.4 table C.4-2
 _WITH_FAILURES = 0xB000
 
 
-def move(peer: Peer, our_aet: str, study_uid: str, series: list[str], timeout: float = 60.0) -> Fetched:
+def move(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float = 60.0) -> Fetched:
     """Have `peer` send these series of a study to the AE title `our_aet`, which is ours; how many instances it sent.
 
     `timeout` (s) is for the connection, and for all of it together: archives exist that say nothing until the end.

@@ -5,15 +5,16 @@ they had not been given. Keys that an archive does not know it leaves out of its
 are such keys: where it gives none, its instances are counted one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom import Dataset
 
 from config.peers import Peer
 from dicom_node.attributes.reader import text_of
 from dicom_node.outside import is_uid, whole, words
-from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, PatientKeys
+from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
 from dicom_node.scu.find import STUDY_ROOT, find
+from dicom_node.scu.move import move
 
 # A study of more series, and a series of more instances, than anybody makes; and what is looked at one by one.
 _MOST_SERIES, _MOST_INSTANCES = 1000, 100_000
@@ -55,6 +56,11 @@ def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -
 def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]:
     """The series that `peer` has of a study; raises as `find` does."""
     return list(_series(peer, our_aet, study_uid, timeout))
+
+
+def fetch(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched:
+    """Have `peer` send these series to our listener; raises as `move` does."""
+    return move(peer, our_aet, study_uid, series, timeout)
 
 
 def _series(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Iterator[ArchivedSeries]:

@@ -1,0 +1,30 @@
+"""A model that compares was chosen: archives are asked for earlier studies, and its job waits for them for a while."""
+
+from collections.abc import Callable, Mapping
+
+from audit.trail import Action, Transaction
+from domain.ids import StudyId
+from models.manifest import Priors
+from store import priors
+
+#: Wakes whoever asks archives.
+PRIORS_CHANNEL = "dicom_node_priors"
+#: Called in the transaction in which models were chosen; how long (s) the job of each may wait.
+AskPriors = Callable[[Transaction, StudyId, Mapping[str, Priors]], Mapping[str, float]]
+
+
+def no_priors(_transaction: Transaction, _study: StudyId, _wanted: Mapping[str, Priors]) -> Mapping[str, float]:
+    """For a node that has no archive to ask: its models compare with what is here, and wait for nothing."""
+    return {}
+
+
+def request_priors(transaction: Transaction, study: StudyId, wanted: Mapping[str, Priors]) -> Mapping[str, float]:
+    """Have archives asked, once for all models of the study, which this transaction has locked."""
+    if not wanted:
+        return {}
+    longest = max(one.deadline for one in wanted.values())
+    left = priors.ask(transaction.connection, study, {name: one.wanted for name, one in wanted.items()}, longest)
+    if left:
+        transaction.record(Action.PRIORS_ASKED, study, models=sorted(wanted), seconds=round(left))
+        transaction.wake(PRIORS_CHANNEL)
+    return {name: min(left, one.deadline) for name, one in wanted.items()}
