@@ -214,10 +214,11 @@ class Findings:
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """Of a segment in JSON, what was measured in it."""
+    """Of a segment in JSON, what was measured in it, and compared with an earlier study."""
 
     label: str
     measurements: tuple[Measurement, ...]
+    compared: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)
