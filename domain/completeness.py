@@ -175,7 +175,7 @@ def _counted(facts: StudyFacts) -> _Evidence | None:
         if one.counted(facts.came) and not (facts.came == 1 and facts.held):
             return _at_once(f"all {images(facts.came)} came ({one.source})")
         if one.series == len(_here(facts)) and not one.varies and all(map(_series_counted, facts.series)):
-            return _at_once(f"all {images(facts.came)} of all {one.series} series came ({one.source})")
+            return _at_once(f"all {images(facts.came)} of {one.series} series came ({one.source})")
     return None
 
 

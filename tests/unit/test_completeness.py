@@ -30,7 +30,7 @@ def test_a_study_of_which_as_many_came_as_were_expected_waits_for_nothing_even_w
 def test_a_study_all_of_whose_series_are_counted_and_there_is_complete() -> None:
     its = [series(number, Expectation(SENDER, instances=number)) for number in (100, 30)]
     verdict = decide(study(*its, expected=(Expectation(ARCHIVE, series=2),)), POLICY)
-    assert verdict == Verdict(True, "all 130 images of all 2 series came (PACS says)")
+    assert verdict == Verdict(True, "all 130 images of 2 series came (PACS says)")
     assert not decide(study(*its), POLICY).complete  # of how many series nobody speaks
     assert decide(study(*its, expected=(Expectation(ARCHIVE, series=3),)), POLICY).reason.startswith("2 of 3 series")
 
