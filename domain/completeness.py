@@ -101,11 +101,15 @@ class SettlePolicy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether it is complete, the reason in words, and in how many seconds to ask again."""
+    """Whether it is complete, the reason in words, and in how many seconds to ask again.
+
+    `lacks` is what is known to be missing of it, in words; empty where nothing is.
+    """
 
     complete: bool
     reason: str
     again_in: float = 0.0
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class _Evidence:
     after: float
     reason: str
     waits: str
+    lacks: str = ""
 
 
 def decide(facts: StudyFacts, policy: SettlePolicy) -> Verdict:
@@ -160,10 +165,10 @@ def _verdict(lines: Sequence[_Evidence | None], silence: float, synced: bool) ->
     enough = next((line for line in said if silence >= line.after), None)
     if enough is None:
         first = min(said, key=lambda line: line.after)
-        return Verdict(False, first.waits, first.after - silence)
+        return Verdict(False, first.waits, first.after - silence, first.lacks)
     if not synced:
         return Verdict(False, "its objects are on their way to the disk", _SYNCING)
-    return Verdict(True, enough.reason)
+    return Verdict(True, enough.reason, lacks=enough.lacks)
 
 
 def _counted(facts: StudyFacts) -> _Evidence | None:
@@ -214,7 +219,7 @@ def _silent(facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
         after = max(after, policy.hold)
     if short := shortfall(facts):
         after = max(after, policy.missing)
-        return _Evidence(after, f"{short}; nothing more came for {after:.4g} s", f"{short}: waiting for them")
+        return _Evidence(after, f"{short}; nothing more came for {after:.4g} s", f"{short}: waiting for them", short)
     more = contradiction(facts.expected, facts.came)
     if facts.held:
         reason = f"nothing of it came for {after:.4g} s, though its association stays open"

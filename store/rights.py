@@ -209,7 +209,7 @@ ASSEMBLE = Part(
         _read(quarantine, "study_id", "series_uid", "sop_uid"),
         *_EXPECTS,
         _read_but(instances, "identity"),
-        _change(studies, "revision", "turn", "completeness"),
+        _change(studies, "revision", "turn", "completeness", "lacks"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(

@@ -47,6 +47,7 @@ studies = Table(
     moment("images_removed_at", nullable=True),
     Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
     Column("completeness", Text, nullable=False, server_default=""),  # how it was known to be complete the last time
+    Column("lacks", Text, nullable=False, server_default=""),  # what was missing of it then, as far as that was known
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),

@@ -44,7 +44,7 @@ def test_a_study_that_lacks_what_is_expected_waits_longer_than_silence_and_not_f
     lacks = "120 of 130 images came (the sender says), 10 are missing"
     assert waits.reason == f"{lacks}: waiting for them"
     ends = decide(study(series(120), silence=60, held=False, expected=said), POLICY)
-    assert ends == Verdict(True, f"{lacks}; nothing more came for 60 s")
+    assert ends == Verdict(True, f"{lacks}; nothing more came for 60 s", lacks=lacks)
 
 
 @pytest.mark.parametrize(
