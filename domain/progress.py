@@ -31,9 +31,12 @@ def progress(
     """The step that a study waits at; of several, the one that has come least far.
 
     Models that failed, or that the images do not suit, on a study that goes on without them are named behind it, as are
-    those whose results were withdrawn. Where anything failed, so are `other_bytes` that wait: they may mend it.
+    those whose results were withdrawn, and what is known to be missing of the images. Where anything failed, so are
+    `other_bytes` that wait: they may mend it.
     """
     place = _place(study, jobs, results, deliveries, rejections)
+    if study.lacks and study.state is StudyState.COMPLETE:
+        place = replace(place, why=f"{place.why}; {study.lacks}")
     failed = any(one.state in _FAILED for one in _newest_of_each_model(jobs))
     if study.state is not StudyState.STUCK and not failed:
         return place

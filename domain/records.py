@@ -19,7 +19,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """Where a study stands. `revision` counts how often it was complete."""
+    """Where a study stands.
+
+    `revision` counts how often it was complete, `completeness` says how that was known the last time, `lacks` what was
+    known to be missing then.
+    """
 
     id: StudyId
     study_uid: str
@@ -31,6 +35,8 @@ class StudyRecord:
     last_received: datetime
     images_removed: int = 0
     images_removed_at: datetime | None = None
+    completeness: str = ""
+    lacks: str = ""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,10 @@ def whole_path(
     yield styled(place.where, "bold").append_text(since)
     yield styled(f"study {study.id}, {study.state}, revision {study.revision}")
     yield styled(f"StudyInstanceUID {study.study_uid}")
+    if study.completeness:
+        yield styled(f"complete the last time because {study.completeness}")
+    if study.lacks:
+        yield styled(f"{study.lacks}; the last image came at {moment(study.last_received)}", "yellow")
     if study.images_removed:
         yield styled(images_gone(study), "yellow")
     if path.hold:
