@@ -131,6 +131,11 @@ class Assembly(Section):
     hold: Seconds = Field(
         60.0, description="s of silence for a study whose last association stays open: a slow sender may bring more"
     )
+    early: Flag = Field(
+        True,
+        description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
+        "before the study is complete and wants that very series",
+    )
 
 
 class Database(Section):
