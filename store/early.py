@@ -33,10 +33,10 @@ def under_way(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.early, going)) or 0
 
 
-def cancel(connection: Connection, study: StudyId, reason: str) -> list[uuid.UUID]:
-    """Cancel those of the study's early jobs that no revision wants, whatever they are at; which they are."""
+def cancel(connection: Connection, study: StudyId, revision: int, reason: str) -> list[uuid.UUID]:
+    """Cancel the study's early jobs up to this revision that it does not want, whatever they are at; which they are."""
     open_ = jobs.c.state.in_((JobState.REQUESTED, *JOBS.held, JobState.FOUND_EARLY))
-    unwanted = and_(jobs.c.study_id == study, jobs.c.early, open_)
+    unwanted = and_(jobs.c.study_id == study, jobs.c.revision <= revision, jobs.c.early, open_)
     found = connection.execute(select(jobs.c.id).where(unwanted).order_by(jobs.c.id)).scalars().all()
     for job in found:
         JOBS.move(connection, job, JOBS.cancel, reason=reason)

@@ -204,7 +204,10 @@ ASSEMBLE = Part(
             *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
             *("early", "started_early"),
         ),
-        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early"),
+        _change(
+            jobs,
+            *(*_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early", "started_early"),
+        ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
     ),

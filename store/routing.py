@@ -100,15 +100,14 @@ def was_decided(connection: Connection, study: StudyId, revision: int) -> bool:
 class RequestedJob:
     """The job of an input: `opened` where it is requested now, `waits` where it has no answer yet.
 
-    An answer is findings, or that its images are not suitable. `was_early` says that it was asked for before its study
-    was complete, and that this revision is the first to want it; `found` that its findings were there by then.
+    An answer is findings, or that its images are not suitable. `was_early` says that it was started before its study
+    was complete, and that this revision is the first to want it.
     """
 
     id: JobId
     opened: bool
     waits: bool
     was_early: bool = False
-    found: bool = False
 
 
 def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:
@@ -196,10 +195,11 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
     query = select(*columns).filter_by(**_same(wanted), input_set=input_set)
     row = connection.execute(locked(query, jobs)).one()
     newer = row.revision < wanted.revision or row.early
-    if newer:
-        own = {"revision": wanted.revision, "early": False}
-        connection.execute(update(jobs).where(jobs.c.id == row.id).values(**own))
     opened = newer and row.state in _NO_ANSWER
+    if newer:
+        connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))
+    if row.early:
+        _no_longer_early(connection, row.id, JobState(row.state))
     if opened:
         JOBS.move(
             connection,
@@ -212,8 +212,17 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    found = row.state == JobState.FOUND_EARLY
-    if found:
-        JOBS.move(connection, row.id, JobEvent.WANT, reason="done")
     waits = opened or row.state not in (*_ANSWERS, JobState.FOUND_EARLY)
-    return RequestedJob(JobId(row.id), opened, waits, row.early, found)
+    return RequestedJob(JobId(row.id), opened, waits, was_early=row.early and not opened)
+
+
+def _no_longer_early(connection: Connection, job: uuid.UUID, state: JobState) -> None:
+    """A complete revision wants it. What has not begun waits its turn from now on, as any other."""
+    values: dict[str, object] = {"early": False}
+    if state is JobState.REQUESTED:
+        values |= {"requested_at": NOW, "turn": JOBS.turn(jobs.c.sender)}
+    if state in _NO_ANSWER:
+        values["started_early"] = ""
+    connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+    if state is JobState.FOUND_EARLY:
+        JOBS.move(connection, job, JobEvent.WANT, reason="done")

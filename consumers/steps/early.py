@@ -41,9 +41,9 @@ def want(transaction: Transaction, job: Job, now: datetime) -> None:
         announce(transaction, job, job.findings, now)
 
 
-def leave(transaction: Transaction, study: StudyId) -> None:
-    """Throw away what was started early of a study that is complete and does not want it."""
-    for job in early.cancel(transaction.connection, study, UNWANTED):
+def leave(transaction: Transaction, study: StudyId, revision: int) -> None:
+    """Throw away what was started early of a revision that is complete and does not want it."""
+    for job in early.cancel(transaction.connection, study, revision, UNWANTED):
         metrics.early_jobs.labels("in vain").inc()
         transaction.record(Action.JOB_CANCELLED, study, job=str(job), reason=UNWANTED, early=True)
 

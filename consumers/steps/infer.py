@@ -246,7 +246,9 @@ class Inference:
         transaction.record(Action.JOB_LOST, item.study_id, **_about(item), reason=reason)
 
     def cancelled(self, transaction: Transaction, item: Job, reason: str) -> None:
-        """The study has a newer job, which says where it is."""
+        """The study has a newer job, which says where it is; or an early one was in vain."""
+        if item.early:
+            metrics.early_jobs.labels("in vain").inc()
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:

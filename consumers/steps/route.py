@@ -85,7 +85,7 @@ class Router:
         opened: list[str] = []
         found: list[str] = []
         waiting = [job.model for job in wanted if self._request(transaction, job, opened, found)]
-        early.leave(transaction, event.study_id)
+        early.leave(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = self._leave_older(transaction, study) if asked_before else 0
         reason = _reason([job.model for job in wanted], waiting, found, sorted(broken)) if series else _NO_IMAGES

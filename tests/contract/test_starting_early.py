@@ -3,6 +3,7 @@
 The series arrive over one association that stays open, moved by the test's clock.
 """
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from domain.errors import NotSuitable, Permanent, Retryable, UnusableInput
 from domain.progress import progress
 from domain.routing import Conditions
 from models.registry import Registry
+from store.jobs import JOBS
 from store.queries.path import study_path
 from tests.contract.test_working import with_another
 from tests.support.bench import Bench
@@ -193,7 +195,10 @@ def test_a_late_slice_before_or_while_an_early_job_runs_ends_it_at_once(
 ) -> None:
     scanner.brings(FIRST[:3])
     scanner.goes_on_to(localizer()[:1])
-    late = lambda: scanner.brings(FIRST[3:])  # noqa: E731
+
+    def late() -> None:
+        scanner.brings(FIRST[3:])
+
     if not ran:
         late()
     child = FakeChild(registry, during=late)
@@ -222,7 +227,8 @@ def test_after_completion_a_late_slice_runs_only_its_own_model_again_and_superse
     while worker(bench, child).step():
         pass
     assert [task.package for task in child.tasks] == ["body_and_bone", "other"]
-    write_and_plan(bench, [ARCHIVE], handled := set())
+    handled: set[uuid.UUID] = set()
+    write_and_plan(bench, [ARCHIVE], handled)
     bench.receive(first[4:])
     route(bench, both, rules)
     while worker(bench, child).step():
@@ -276,6 +282,7 @@ def test_the_study_is_complete_before_its_early_run_has_ended_and_takes_it_over(
 
     if state == "requested":
         complete()
+        assert bench.ask("SELECT state, started_early <> '' FROM dicom_node.jobs") == [("requested", True)]
     child = FakeChild(registry, during=complete if state == "running" else None)
     assert worker(bench, child).step()
     assert jobs(bench) == [(1, "succeeded", False)]
@@ -296,8 +303,29 @@ def test_what_ends_an_early_run_stops_no_study_and_the_complete_one_asks_again(
     scanner.ends()
     route(bench, registry)
     assert jobs(bench) == [(1, "requested", False)]
+    assert bench.ask("SELECT started_early FROM dicom_node.jobs") == [("",)], "this run begins after completion"
     assert worker(bench, FakeChild(registry)).step()
     assert jobs(bench) == [(1, "succeeded", False)]
+
+
+def test_what_is_started_early_for_a_revision_is_left_alone_by_those_before_it(
+    bench: Bench, registry: Registry, scanner: Scanner
+) -> None:
+    bench.receive(FIRST[:3])
+    scanner.brings(FIRST[3:])
+    scanner.goes_on_to(localizer()[:1])
+    route(bench, registry)
+    assert jobs(bench) == [(2, "requested", True), (1, "requested", False)]
+    scanner.ends()
+    route(bench, registry)
+    assert sorted(jobs(bench)) == [(1, "cancelled", False), (2, "requested", False)]
+
+
+def test_early_jobs_are_no_backlog(bench: Bench, registry: Registry, scanner: Scanner) -> None:
+    scanner.brings(FIRST)
+    scanner.goes_on_to(localizer()[:1])
+    with bench.database.transaction() as connection:
+        assert (bench.count("jobs"), JOBS.backlog(connection).count) == (1, 0)
 
 
 def test_a_worker_that_is_lost_in_an_early_run_loses_it_to_another(

@@ -11,10 +11,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what this release needs; what the previous one uses stays."""
-    early = sa.Column("early", sa.Boolean(), server_default=sa.text("false"), nullable=False)
-    op.add_column("jobs", early, schema="dicom_node")
-    why = sa.Column("started_early", sa.Text(), server_default="", nullable=False)
-    op.add_column("jobs", why, schema="dicom_node")
+    for column in (
+        sa.Column("early", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("started_early", sa.Text(), server_default="", nullable=False),
+    ):
+        op.add_column("jobs", column, schema="dicom_node")
     waits, unwanted = sa.text("state = 'requested'"), sa.text("early")
     order = ["early", "turn", "not_before", "id"]
     op.create_index("ix_jobs_due", "jobs", order, schema="dicom_node", postgresql_where=waits)
