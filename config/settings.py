@@ -133,6 +133,11 @@ class Assembly(Section):
     missing: Seconds = Field(
         60.0, description="s of silence in which images are waited for that are expected and have not come"
     )
+    early: Flag = Field(
+        True,
+        description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
+        "before the study is complete and wants that very series",
+    )
 
 
 class Database(Section):

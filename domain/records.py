@@ -233,7 +233,8 @@ class JobRecord:
     """One run of a model that was asked for.
 
     `result_number` counts the study's results by this model, None where they are not written; `withdrawn_for` says why
-    they were taken back as wrong.
+    they were taken back as wrong. `started_early` says why it was asked for before its study was complete, "" where it
+    was not.
     """
 
     id: JobId
@@ -257,6 +258,7 @@ class JobRecord:
     result_number: int | None
     withdrawn_at: datetime | None
     withdrawn_for: str
+    started_early: str
 
 
 @dataclass(frozen=True)

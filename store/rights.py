@@ -216,8 +216,12 @@ ASSEMBLE = Part(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
             *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
+            *("early", "started_early"),
         ),
-        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
+        _change(
+            jobs,
+            *(*_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early", "started_early"),
+        ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
     ),
@@ -234,7 +238,8 @@ WORK = Part(
         _read(decisions, "study_id", "revision"),
         _read(paused),
         _FILES,
-        _read(instances, "study_id"),
+        # Whether an early job's images are still those that it was asked for.
+        _read(instances, "study_id", "digest"),
         # Whether all that came of a series could be read.
         _read(series, "id", "series_uid"),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),

@@ -242,9 +242,13 @@ jobs = Table(
     moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("follows", ARRAY(Text)),  # UIDs of the results that its own follow; null until they are written
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
+    Column("early", Boolean, nullable=False, server_default=text("false")),  # no complete revision has wanted it yet
+    Column("started_early", Text, nullable=False, server_default=""),  # why it was asked for before that
     *turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
+    Index("ix_jobs_early", "study_id", postgresql_where=text("early")),
+    Index("ix_jobs_due", "early", "turn", "not_before", "id", postgresql_where=text("state = 'requested'")),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 

@@ -263,10 +263,14 @@ def _decisions(path: StudyPath) -> Section:
 def _jobs(path: StudyPath) -> Section:
     columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, one.reason)
+        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, _reason(one))
         for one in path.jobs
     ]
     return Section("inference", columns, rows)
+
+
+def _reason(one: JobRecord) -> str:
+    return f"{one.reason}; started early: {one.started_early}" if one.started_early else one.reason
 
 
 def _result(one: JobRecord, path: StudyPath) -> str:
