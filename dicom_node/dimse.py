@@ -13,12 +13,16 @@ from domain.errors import NodeError
 
 __all__ = [
     "LONGEST_COMMAND",
+    "Answer",
     "Command",
     "Malformed",
     "Operation",
     "Status",
+    "decode_answer",
     "decode_command",
     "decode_status",
+    "encode_cancel",
+    "encode_query",
     "encode_request",
     "encode_response",
     "is_uid",
@@ -33,6 +37,8 @@ _US = struct.Struct("<H")
 _SOP_CLASS, _REQUESTED_CLASS, _SOP_INSTANCE, _REQUESTED_INSTANCE = 0x0002, 0x0003, 0x1000, 0x1001
 _FIELD, _MESSAGE_ID, _ANSWERED_ID, _PRIORITY, _DATA_SET_TYPE = 0x0100, 0x0110, 0x0120, 0x0700, 0x0800
 _STATUS, _COMMENT, _ERROR_ID, _EVENT_TYPE, _ACTION_TYPE = 0x0900, 0x0902, 0x0903, 0x1002, 0x1008
+_MOVE_DESTINATION, _REMAINING, _COMPLETED, _FAILED, _WARNED = 0x0600, 0x1020, 0x1021, 0x1022, 0x1023
+_OF_AN_ANSWER = (_STATUS, _DATA_SET_TYPE, _REMAINING, _COMPLETED, _FAILED, _WARNED)
 
 
 class Malformed(NodeError):
@@ -67,6 +73,9 @@ class Operation(IntEnum):
     """Command fields of requests that we know."""
 
     C_STORE = 0x0001
+    C_GET = 0x0010
+    C_FIND = 0x0020
+    C_MOVE = 0x0021
     C_ECHO = 0x0030
     C_CANCEL = 0x0FFF
     N_EVENT_REPORT = 0x0100
@@ -104,6 +113,23 @@ class Command:
     def is_response(self) -> bool:
         """Whether it answers a request."""
         return bool(self.field & _RESPONSE) and self.field != Operation.C_CANCEL
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One of the responses to a query, with the numbers of sub-operations of a C-GET or C-MOVE where it has them."""
+
+    status: int
+    has_data_set: bool
+    remaining: int | None = None
+    completed: int | None = None
+    failed: int | None = None
+    warned: int | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether others follow (PS3.7 C.1.1.3)."""
+        return self.status in (0xFF00, 0xFF01)
 
 
 def decode_command(data: bytes | bytearray) -> Command:
@@ -164,6 +190,46 @@ def encode_request(
         _number(_DATA_SET_TYPE, _WITH_DATA_SET if sop_instance else _NO_DATA_SET),
         _text(_REQUESTED_INSTANCE if requested else _SOP_INSTANCE, sop_instance),
         b"" if type_id is None else _number(_TYPE_ID[operation], type_id),
+    )
+
+
+def encode_query(operation: Operation, message_id: int, sop_class: str, move_to: str = "") -> bytes:
+    """A C-FIND, C-GET or C-MOVE request (PS3.7 9.3.2 to 9.3.4), whose identifier follows, at medium priority.
+
+    `move_to` is the AE title that a C-MOVE sends to.
+    """
+    return _command_set(
+        _text(_SOP_CLASS, sop_class),
+        _number(_FIELD, operation),
+        _number(_MESSAGE_ID, message_id),
+        _text(_MOVE_DESTINATION, move_to, pad=b" "),
+        _number(_PRIORITY, 0),
+        _number(_DATA_SET_TYPE, _WITH_DATA_SET),
+    )
+
+
+def encode_cancel(message_id: int) -> bytes:
+    """A C-CANCEL of the request with this id (PS3.7 9.3.2.3), which nobody answers."""
+    return _command_set(
+        _number(_FIELD, Operation.C_CANCEL),
+        _number(_ANSWERED_ID, message_id),
+        _number(_DATA_SET_TYPE, _NO_DATA_SET),
+    )
+
+
+def decode_answer(data: bytes | bytearray) -> Answer:
+    """The response in `data` to a query; raises Malformed where it is none, or has no status."""
+    elements = _elements(data)
+    numbers = {tag: _number_of(elements[tag]) for tag in _OF_AN_ANSWER if tag in elements}
+    if _STATUS not in numbers:
+        raise Malformed("command set lacks its status")
+    return Answer(
+        status=numbers[_STATUS],
+        has_data_set=numbers.get(_DATA_SET_TYPE, _NO_DATA_SET) != _NO_DATA_SET,
+        remaining=numbers.get(_REMAINING),
+        completed=numbers.get(_COMPLETED),
+        failed=numbers.get(_FAILED),
+        warned=numbers.get(_WARNED),
     )
 
 
