@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import columns
+from store import columns, commitment_tables  # noqa: F401 - whose tables are of the schema too
 from store.columns import lease_epoch, moment, turn
 
 metadata = columns.metadata  # with every table that is made below
@@ -403,6 +403,7 @@ destinations_seen = Table(
     moment("changed_at", nullable=True),  # when it first answered as it last did
     moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+    Column("commits", Boolean),  # whether it takes storage commitment; null: it was not asked
 )
 
 paused = Table(

@@ -18,6 +18,7 @@ from dicom_node.commitment import (
 )
 from dicom_node.dimse import Operation, Status
 from dicom_node.listener.services import Answer, Request, Service
+from dicom_node.offers import Offers
 
 # What reads each operation's data set, the types of it that there are, and the status for another.
 _OPERATIONS = {
@@ -28,7 +29,7 @@ _OPERATIONS = {
 
 def service(root: Path) -> Service:
     """The Storage Commitment Push Model."""
-    return Service(PUSH_MODEL, frozenset(_OPERATIONS), judge, reports=True)
+    return Service(PUSH_MODEL, frozenset(_OPERATIONS), judge, reports=True, offers=Offers(root))
 
 
 def judge(request: Request) -> Answer:

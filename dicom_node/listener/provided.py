@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dicom_node.listener import commitment
 from dicom_node.listener.services import Service
 
 # Each makes its service, given the folder below which it may keep files of its own: the spool's, as the index has it.
-_MAKERS: Sequence[Callable[[Path], Service]] = ()
+_MAKERS: Sequence[Callable[[Path], Service]] = (commitment.service,)
 
 
 def services(root: Path) -> Mapping[str, Service]:
