@@ -210,8 +210,10 @@ STATUSES: Mapping[Status, Row] = {
     Status.MISSING_ATTRIBUTE_VALUE: ("a request of another service has an attribute without its value", _OF_THE_SENDER),
     Status.NO_SUCH_ACTION: ("an action that its service does not have", _OF_THE_SENDER),
     Status.RESOURCE_LIMITATION: (
-        "a request of another service is larger than 16 MiB, names more than 50,000 instances, or found no room in "
-        "memory or spool",
+        (
+            "a request of another service is larger than 16 MiB, names more than 50,000 instances, or found no room in "
+            "memory or spool"
+        ),
         "the sender is to ask in smaller parts; for the spool as with A700",
     ),
 }
