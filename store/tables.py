@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import arrival_tables
+from store import arrival_tables, columns, commitment_tables  # noqa: F401 - whose tables are of the schema too
 from store.columns import lease_epoch, moment, turn
 
-metadata = arrival_tables.callers.metadata  # with its tables, and every one that is made below
+metadata = columns.metadata  # with the tables of those modules, and every one that is made below
 
 studies = Table(
     "studies",
@@ -397,6 +397,7 @@ destinations_seen = Table(
     moment("changed_at", nullable=True),  # when it first answered as it last did
     moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+    Column("commits", Boolean),  # whether it takes storage commitment; null: it was not asked
 )
 
 paused = Table(
