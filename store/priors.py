@@ -29,12 +29,11 @@ from domain.states import JobState, StudyState
 from store.columns import SCHEMA
 from store.leases import NOW
 from store.locks import locked
+from store.prior_tables import fetched_studies, prior_requests
 from store.tables import (
     associations,
-    fetched_studies,
     instances,
     jobs,
-    prior_requests,
     studies,
     study_associations,
 )

@@ -11,18 +11,19 @@ from enum import StrEnum
 
 from sqlalchemy import Table
 
+from store.arrival_tables import callers, expectations
+from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.prior_tables import fetched_studies, prior_requests
 from store.tables import (
     associations,
     audit_entries,
-    callers,
     conflicts,
     dead_letters,
     decisions,
     deliveries,
     delivery_objects,
     destinations_seen,
-    fetched_studies,
     holds,
     identity_key,
     inbox,
@@ -34,7 +35,6 @@ from store.tables import (
     offsets,
     outbox,
     paused,
-    prior_requests,
     quarantine,
     rejections,
     removals,
@@ -156,6 +156,12 @@ _ASKS_FOR_AN_IMPRESSION = (
     ),
     _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
+# What was said is to come of a study; a key is never changed.
+_EXPECTS = (
+    _read(expectations),
+    _add(expectations),
+    _change(expectations, "instances", "series", "sop_uids", "varies", "at"),
+)
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
 
@@ -169,13 +175,23 @@ INDEX = Part(
         _add(associations),
         _read(callers),
         _add(callers),
-        _change(callers, *(name for name in _all(callers) if name not in ("calling_ae", "address"))),
+        _change(
+            callers, *(name for name in _all(callers) if name not in ("calling_ae", "address", "studies", "pause"))
+        ),
         _remove(callers),
         _change(associations, "closed_at", "outcome"),
-        _read(series, "id", "study_id", "series_uid"),
+        _read(series, "id", "study_id", "series_uid", "synced"),
         _add(series),
-        _read(instances, "sop_uid", "study_id", "digest", "identity"),
+        _change(series, "synced"),
+        _read(instances, "sop_uid", "study_id", "series_id", "sop_class", "digest", "identity"),
+        *_EXPECTS,
         _add(instances),
+        # What others ask us to commit to, and what archives report of what we asked them.
+        _read(commitments),
+        _add(commitments),
+        _change(commitments, *_TRIED_ANEW, *("reasons", "association_id", "address", "spool", "wait_until")),
+        _read(commitment_requests, "id", "study_id", "transactions", "state"),
+        _change(commitment_requests, "report", "not_before"),
         _add(study_associations),
         _change(study_associations, "last_sequence"),
         _add(conflicts),
@@ -195,17 +211,25 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "opened_at", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "opened_at", "closed_at", "outcome"),
+        _read(callers, "calling_ae", "address", "studies", "pause"),
+        _change(callers, "studies", "pause"),
+        _read(quarantine, "study_id", "series_uid", "sop_uid"),
+        *_EXPECTS,
         _read_but(instances, "identity"),
-        _change(studies, "revision", "turn"),
+        _change(studies, "revision", "turn", "completeness", "lacks"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
             *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
+            *("early", "started_early"),
         ),
-        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
+        _change(
+            jobs,
+            *(*_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early", "started_early"),
+        ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
         *_read_all(prior_requests, fetched_studies),
@@ -226,8 +250,9 @@ WORK = Part(
         _change(jobs, *_LEASED, "findings", "finished_at"),
         _read(decisions, "study_id", "revision"),
         _read(paused),
-        # Of images what a series of an earlier study is chosen by, and nothing of whom they name.
-        _read_but(instances, "identity", "digest"),
+        # Of images what a series of an earlier study is chosen by, whether an early job's are still those that it was
+        # asked for, and nothing of whom they name.
+        _read_but(instances, "identity"),
         _read(series),
         _read(associations, "id", "calling_ae"),
         _read(prior_requests),
@@ -289,6 +314,16 @@ DELIVER = Part(
         _change(delivery_objects, "stored", "status", "at", "dropped"),
         _ASKS_FOR_A_NOTE,
         _change(rejections, *_SENT),
+        _read(commitments),
+        _change(commitments, *_SENT),
+        _read(associations, "id", "closed_at"),
+        *_read_all(commitment_requests),
+        _add(
+            commitment_requests,
+            *("id", "delivery_id", "study_id", "destination", "state", "reason", "since"),
+            *("not_before", "requested_at", "sender", "turn"),
+        ),
+        _change(commitment_requests, *_SENT, *("transactions", "rounds", "report", "checked", "asked_at")),
         _read(studies, "id", "state", "revision", "two_patients"),
         _read(conflicts, "study_id", "sent_study_id", "kind", "ended", "adopted_at"),
     ),
@@ -317,6 +352,8 @@ RETAIN = Part(
         _read(summaries, "study_id", "state"),
         _change(summaries, "facts", "sources", "runs", "impression", "asked"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
+        _read(expectations, "at"),
+        _remove(expectations),
         _read(associations, "id", "closed_at"),
         _remove(associations),
         _remove(study_associations),
@@ -342,7 +379,7 @@ OPERATES = Part(
             *("state", "reason", "since", "last_received", "unsynced", "named", "same_patient", "two_patients"),
         ),
         _add(series),
-        _change(series, "series_description", "study_description"),
+        _change(series, "series_description", "study_description", "synced"),
         _add(instances),
         _change(instances, *(name for name in _all(instances) if name != "sop_uid")),
         _remove(instances),
