@@ -24,6 +24,23 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class EarlierChoice:
+    """What a model compares with: of revision `revision` of `study` the series by input, and the SOP Instance UIDs of
+    an input that does not read all of it. `said` is how long before it was, in the words of a band.
+    """
+
+    study: str
+    said: str
+    revision: int
+    inputs: Mapping[str, str]
+    images: Mapping[str, tuple[str, ...]]
+
+    def to_json(self) -> JsonObject:
+        """Plain JSON; `choice_of_json` is its inverse."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A study of the patient's that an archive named; `date` is its Study Date as `YYYYMMDD`."""
 
@@ -35,6 +52,11 @@ class Candidate:
 def of_json(data: JsonObject) -> Wanted:
     """The wish that `to_json` wrote; raises ValueError where it is none."""
     return record(Wanted, data)
+
+
+def choice_of_json(data: JsonObject) -> EarlierChoice:
+    """The choice that `to_json` wrote; raises ValueError where it is none."""
+    return record(EarlierChoice, data)
 
 
 def together(wanted: Mapping[str, Wanted]) -> Wanted:

@@ -9,6 +9,7 @@ from consumers.steps.request_priors import PRIORS_CHANNEL
 from domain.clock import SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped
+from models.installed import installed
 from roles.process import Context
 from roles.tasks import BackgroundTask, holder_name, wait_at_most
 
@@ -20,7 +21,9 @@ def priors_task(context: Context) -> BackgroundTask | None:
     if not archives:
         return None
     owner = holder_name("assemble", context)
-    fetcher = PriorsFetcher(context.ledger, context.objects, archives, settings.listener.aet, owner)
+    fetcher = PriorsFetcher(
+        context.ledger, context.objects, archives, settings.listener.aet, owner, lambda: installed(settings)
+    )
     available = RetryUntilAvailable(SystemClock(), context.stop, Retryable)
 
     def run() -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from config import retries
 from config.settings import Settings
 from consumers.leased import LeasedLoop
-from consumers.steps.earlier_inputs import EarlierInputs, earlier_inputs
 from consumers.steps.infer import Inference
 from consumers.steps.request_summary import no_request, request_when_ended
 from domain.errors import ConfigurationError, IntegrityError, Retryable
@@ -21,7 +20,6 @@ from roles.parts import sweep_drafts
 from roles.process import Context
 from roles.tasks import Throttled, beating, holder_name, publish_backlog, run_loop, wait_at_most
 from store import packages as known_packages
-from store.database import Connection
 from store.holders import Holder, Life
 from store.jobs import JOBS, JOBS_CHANNEL, Job
 
@@ -100,14 +98,7 @@ def _inference(context: Context, child: "Runner", warm: "WarmModels", prepared: 
         prepared=prepared,
         alongside=lambda model: _alongside(settings, warm.packages, model),
         when_ended=request_when_ended if settings.summary.enabled else no_request,
-        earlier=lambda connection, job: _earlier(warm.packages, connection, job),
     )
-
-
-def _earlier(packages: Sequence[Package], connection: Connection, job: Job) -> EarlierInputs:
-    """What a job's model compares with; a package that is not here any more fails its jobs by itself."""
-    found = (one.manifest for one in packages if one.digest == job.model_digest)
-    return earlier_inputs(connection, job, manifest) if (manifest := next(found, None)) else EarlierInputs()
 
 
 def _alongside(settings: Settings, packages: Sequence[Package], model: str) -> int:

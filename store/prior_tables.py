@@ -13,6 +13,7 @@ prior_requests = Table(
     Column("state", Text, nullable=False),  # store.priors.RequestState
     Column("reason", Text, nullable=False),
     Column("wanted", JSONB, nullable=False),  # domain.priors.Wanted by the model's name
+    Column("earlier", JSONB, nullable=False),  # domain.priors.EarlierChoice by the model's name, once it is answered
     Column("sent", JSONB, nullable=False),  # how many images of each study archives say to have sent
     moment("asked_at"),
     moment("until"),  # from then on models run without

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain import priors
 from domain.ids import StudyId
-from domain.priors import Wanted
+from domain.priors import EarlierChoice, Wanted
 from domain.states import JobState, StudyState
 from store.columns import SCHEMA
 from store.leases import NOW
@@ -63,6 +63,7 @@ class PriorRequest:
     state: RequestState
     reason: str
     wanted: Mapping[str, Wanted]
+    earlier: Mapping[str, EarlierChoice]
     sent: Mapping[str, int]
     seconds: float
 
@@ -90,6 +91,7 @@ def ask(connection: Connection, study: StudyId, wanted: Mapping[str, Wanted], se
         "state": RequestState.ASKED,
         "reason": "earlier studies are asked for",
         "wanted": {model: one.to_json() for model, one in every.items()},
+        "earlier": {},
         "sent": {},
         "asked_at": NOW,
         "until": NOW + timedelta(seconds=seconds),
@@ -153,14 +155,20 @@ def note_sent(connection: Connection, study: StudyId, sent: Mapping[str, int], r
     connection.execute(update(prior_requests).where(asked).values(row))
 
 
-def answer(connection: Connection, study: StudyId, models: Collection[str], reason: str) -> None:
-    """Let the jobs of these models wait no longer; the transaction has locked the study's jobs."""
-    waits = and_(jobs.c.study_id == study, jobs.c.model.in_(models), jobs.c.state == JobState.REQUESTED)
+def answer(connection: Connection, study: StudyId, earlier: Mapping[str, EarlierChoice], reason: str) -> None:
+    """Let no job of the study wait for earlier studies any longer; its model compares with what is in `earlier`.
+
+    The transaction has locked the study's jobs. `reason` is why there is nothing to compare with.
+    """
+    wanted = func.jsonb_exists(prior_requests.c.wanted, jobs.c.model)
+    asked = exists(select(literal(1)).where(prior_requests.c.study_id == jobs.c.study_id, wanted))
+    waits = and_(jobs.c.study_id == study, asked, jobs.c.state == JobState.REQUESTED)
     until = select(prior_requests.c.until + _A_MOMENT).where(prior_requests.c.study_id == study).scalar_subquery()
     connection.execute(
         update(jobs).where(waits, jobs.c.not_before > NOW, jobs.c.not_before <= until).values(not_before=NOW)
     )
-    row = {"state": RequestState.ANSWERED, "reason": reason, "owner": None}
+    told = {model: one.to_json() for model, one in earlier.items()}
+    row = {"state": RequestState.ANSWERED, "reason": reason, "earlier": told, "owner": None}
     connection.execute(update(prior_requests).where(prior_requests.c.study_id == study).values(row))
 
 
@@ -230,14 +238,20 @@ _REQUESTS = select(
     prior_requests.c.state,
     prior_requests.c.reason,
     prior_requests.c.wanted,
+    prior_requests.c.earlier,
     prior_requests.c.sent,
     extract("epoch", prior_requests.c.until - NOW).label("left"),
 ).join(studies, studies.c.id == prior_requests.c.study_id)
 
 
 def _request(row: Row[*tuple[object, ...]]) -> PriorRequest:
-    wanted = {model: priors.of_json(one) for model, one in row.wanted.items()}
-    left = max(0.0, float(row.left))
     return PriorRequest(
-        StudyId(row.study_id), row.study_uid, RequestState(row.state), row.reason, wanted, dict(row.sent), left
+        StudyId(row.study_id),
+        row.study_uid,
+        RequestState(row.state),
+        row.reason,
+        {model: priors.of_json(one) for model, one in row.wanted.items()},
+        {model: priors.choice_of_json(one) for model, one in row.earlier.items()},
+        dict(row.sent),
+        max(0.0, float(row.left)),
     )

@@ -239,6 +239,7 @@ ASSEMBLE = Part(
         _change(fetched_studies, *(name for name in _all(fetched_studies) if name != "study_uid")),
     ),
     reads_as=("routing",),
+    compares=True,
 )
 
 WORK = Part(
@@ -250,19 +251,19 @@ WORK = Part(
         _change(jobs, *_LEASED, "findings", "finished_at"),
         _read(decisions, "study_id", "revision"),
         _read(paused),
-        # Of images what a series of an earlier study is chosen by, whether an early job's are still those that it was
-        # asked for, and nothing of whom they name.
-        _read_but(instances, "identity"),
-        _read(series),
-        _read(associations, "id", "calling_ae"),
+        _FILES,
+        # Whether an early job's images are still those that it was asked for.
+        _read(instances, "study_id", "digest"),
+        # Whether all that came of a series could be read.
+        _read(series, "id", "series_uid"),
+        # Which images its model compares with: chosen by those who may know whose they are.
         _read(prior_requests),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
         _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),
         *_ASKS_FOR_AN_IMPRESSION,
-    ),
-    compares=True,
+    )
 )
 
 # Of an image it reads the body part and the age, and of whom studies are nothing but which are earlier ones of the same

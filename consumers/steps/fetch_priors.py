@@ -6,11 +6,12 @@ came is the same patient's no archive is believed: the marks of the images say i
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from audit.trail import Action, Ledger
 from config.peers import Source
+from consumers.steps.earlier_inputs import chosen
 from consumers.steps.shelve import shelve
 from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
@@ -23,6 +24,7 @@ from domain.errors import Permanent, Retryable, Unavailable
 from domain.ids import StudyId
 from domain.priors import Candidate, Wanted
 from domain.states import STUDY, StudyEvent
+from models.registry import Package
 from store import jobs, priors, studies
 from store.jobs import JOBS_CHANNEL
 from store.objects import ObjectStore
@@ -66,7 +68,10 @@ class _Archives:
 
 
 class PriorsFetcher:
-    """One process's share of the requests. `archives` are the sources that have priors; `owner` is its name."""
+    """One process's share of the requests. `archives` are the sources that have priors; `owner` is its name.
+
+    `packages` gives those that are installed: what each compares with is chosen once all has come.
+    """
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class PriorsFetcher:
         archives: Sequence[Source],
         our_aet: str,
         owner: str,
+        packages: Callable[[], Iterable[Package]],
         clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
@@ -83,6 +89,7 @@ class PriorsFetcher:
         self._archives = _Archives([one for one in archives if one.priors], self._clock)
         self._our_aet = our_aet
         self._owner = owner
+        self._packages = packages
         self._begun = False
 
     def step(self) -> float | None:
@@ -133,10 +140,14 @@ class PriorsFetcher:
                     shelve(transaction, row, self._clock.now())
 
     def _answer(self, request: PriorRequest, reason: str) -> None:
+        packages = list(self._packages())
         with self._ledger.transaction() as transaction:
-            jobs.lock(transaction.connection, request.study_id)
-            priors.answer(transaction.connection, request.study_id, request.wanted, reason)
-            transaction.record(Action.PRIORS_ANSWERED, request.study_id, reason=reason)
+            connection, study = transaction.connection, request.study_id
+            jobs.lock(connection, study)
+            compared = chosen(connection, study, [one for one in packages if one.name in request.wanted])
+            priors.answer(connection, study, compared, reason)
+            studied = {model: one.study for model, one in compared.items()}
+            transaction.record(Action.PRIORS_ANSWERED, study, reason=reason, studies=studied)
             transaction.wake(JOBS_CHANNEL)
 
     def _ask(self, request: PriorRequest) -> None:

@@ -15,7 +15,7 @@ from audit.trail import Action, Transaction
 from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import early, stuck
-from consumers.steps.earlier_inputs import EarlierInputs
+from consumers.steps.earlier_inputs import EarlierInputs, earlier_inputs
 from consumers.steps.request_summary import WhenEnded, no_request
 from domain.clock import Clock, SystemClock
 from domain.errors import (
@@ -68,7 +68,7 @@ class Inferred:
 
     findings: Findings
     seconds: Mapping[str, float]
-    earlier: StudyId | None = None
+    earlier: str = ""
 
 
 class Inference:
@@ -77,7 +77,7 @@ class Inference:
     `timeout` (s) is what one inference may take; `scratch` is a folder for a mask on its way into the store; `prepared`
     is called before a job runs, so that the process has the package that it names; `alongside` gives how many jobs of a
     model may run at once, which is 1 but for models that read images. `when_ended` is called last in the transaction in
-    which a job of a study ends. `earlier` gives what a job's model compares with.
+    which a job of a study ends.
     """
 
     rows: LeaseTable[JobState, JobEvent] = JOBS
@@ -96,7 +96,6 @@ class Inference:
         prepared: Callable[[Job], None] = lambda job: None,
         alongside: Callable[[str], int] = lambda model: 1,
         when_ended: WhenEnded = no_request,
-        earlier: Callable[[Connection, Job], EarlierInputs] = lambda connection, job: EarlierInputs(),
     ) -> None:
         self.policy = policy
         self._database = database
@@ -108,7 +107,6 @@ class Inference:
         self._prepared = prepared
         self._alongside = alongside
         self._when_ended = when_ended
-        self._earlier = earlier
 
     def load(self, connection: Connection, row: uuid.UUID) -> Job:
         """The job as it stands."""
@@ -137,7 +135,7 @@ class Inference:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
             refusals: list[NodeError | None] = [_refusal(connection, one.item) for one in claimed]
-            earlier = [self._earlier(connection, one.item) for one in claimed]
+            earlier = [earlier_inputs(connection, one.item) for one in claimed]
             tasks = [
                 self._task(one.item, one.lease, jobs.objects_of(connection, one.item), beside)
                 for one, beside in zip(claimed, earlier, strict=True)
@@ -169,7 +167,7 @@ class Inference:
                 if row is None:
                     return None
                 job = jobs.get(connection, row)
-                return self._task(job, Lease(row, 0), jobs.objects_of(connection, job), self._earlier(connection, job))
+                return self._task(job, Lease(row, 0), jobs.objects_of(connection, job), earlier_inputs(connection, job))
         except Retryable:
             raise
         except Exception as error:  # what is wrong with it is said when it is its turn
@@ -238,7 +236,7 @@ class Inference:
             engine=findings.engine,
             mask=findings.mask.sha256 if findings.mask else "",
             maps=[one.sha256 for one in findings.maps],
-            **({"earlier_study": str(result.earlier)} if result.earlier else {}),
+            **({"earlier_study": result.earlier} if result.earlier else {}),
             milliseconds={step: round(seconds * 1000) for step, seconds in result.seconds.items()},
         )
         if not item.early:

@@ -89,9 +89,8 @@ class Router:
         routing.note_decisions(connection, [*(one for one, _ in made), *_of_broken(study, broken)])
         opened: list[str] = []
         found: list[str] = []
-        chosen = [one for (one, _), (_, job) in zip(packages, made, strict=True) if job]
-        priors = {one.name: one.manifest.priors for one in chosen if one.manifest.priors}
-        waits = self._ask_priors(transaction, event.study_id, priors)
+        asked = [one for (one, _), (_, job) in zip(packages, made, strict=True) if job]
+        waits = self._ask_priors(transaction, event.study_id, asked)
         waiting = [
             job.model for job in wanted if self._request(transaction, job, opened, found, waits.get(job.model, 0.0))
         ]

@@ -9,7 +9,6 @@ from pydicom import Dataset
 
 from config.peers import Source
 from config.settings import Listener as Listening
-from consumers.steps.earlier_inputs import earlier_inputs
 from consumers.steps.fetch_priors import PriorsFetcher
 from consumers.steps.request_priors import request_priors
 from consumers.steps.route import Router
@@ -74,14 +73,18 @@ class Site:
 
     def fetcher(self, *sources: Source) -> PriorsFetcher:
         return PriorsFetcher(
-            self.bench.as_process("assemble"), self.bench.objects, sources or self.sources, "NODE", "a1"
+            self.bench.as_process("assemble"),
+            self.bench.objects,
+            sources or self.sources,
+            "NODE",
+            "a1",
+            self.registry.packages.values,
         )
 
     def models_run(self) -> FakeChild:
         """Whatever is due."""
         child = FakeChild(self.registry, phantom=NOW)
-        manifest = self.registry.packages["body_and_bone"].manifest
-        worker(self.bench, child, earlier=lambda connection, job: earlier_inputs(connection, job, manifest)).step()
+        worker(self.bench, child).step()
         return child
 
     def states(self) -> Mapping[str, str]:
@@ -186,7 +189,7 @@ def test_a_deadline_that_passes_lets_the_model_run_without(site: Site) -> None:
     site.bench.as_owner("UPDATE dicom_node.prior_requests SET until = until - interval '40 s'")
     (task,) = site.models_run().tasks  # whether anybody asked archives or not
     assert list(task.files) == ["ct"]
-    assert site.remarks() == ["compared with no earlier study: none came within 40 s"]
+    assert site.remarks() == ["compared with no earlier study: none came in time"]
     site.fetcher().step()
     ((state, reason),) = site.bench.ask("SELECT state, reason FROM dicom_node.prior_requests")
     assert (state, reason) == ("answered", "no archive answered in time")

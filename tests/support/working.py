@@ -15,7 +15,6 @@ from config.peers import Destination
 from config.rules import Rule
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
-from consumers.steps.earlier_inputs import EarlierInputs
 from consumers.steps.infer import Inference, Inferred
 from consumers.steps.plan import DeliveryPlanner
 from consumers.steps.request_summary import WhenEnded, no_request
@@ -29,7 +28,6 @@ from domain.profiles import Profile, Report, ResultKind
 from domain.retry import RetryPolicy
 from inference_worker.model_process import Answer, Task, mask_file
 from models.registry import Package, Registry
-from store.database import Connection
 from store.holders import Holder, Life
 from store.jobs import Job
 from tests.support.bench import Bench
@@ -134,7 +132,6 @@ def worker(
     ledger: Ledger | None = None,
     when_ended: WhenEnded = no_request,
     stop: threading.Event | None = None,
-    earlier: Callable[[Connection, Job], EarlierInputs] = lambda connection, job: EarlierInputs(),
 ) -> LeasedLoop[Job, Inferred]:
     """A worker whose model process is `child`, in a life of its own; it commits to `ledger`, by default its role's."""
     inference = Inference(
@@ -147,7 +144,6 @@ def worker(
         bench.clock,
         alongside=lambda model: together,
         when_ended=when_ended,
-        earlier=earlier,
     )
     holder = Holder(name, life or bench.life())
     return LeasedLoop(ledger or bench.as_process("work"), inference, holder, lease, alive, stop)

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("wanted", postgresql.JSONB(), nullable=False),
+        sa.Column("earlier", postgresql.JSONB(), nullable=False),
         sa.Column("sent", postgresql.JSONB(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
