@@ -52,6 +52,7 @@ class Action(StrEnum):
     STUDY_AMENDED = "study amended"
     STUDY_STUCK = "study stuck"
     STUDY_RELEASED = "study released"
+    COUNTED = "images counted by an archive"
     PRIORS_ASKED = "earlier studies asked for"
     PRIORS_SENT = "earlier studies sent for"
     PRIORS_ANSWERED = "earlier studies waited for"

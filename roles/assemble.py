@@ -10,8 +10,8 @@ from consumers.steps.route import Router
 from consumers.steps.start_early import EarlyStarter
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
+from roles.archives import archive_tasks
 from roles.consume import consume
-from roles.priors import priors_task
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
 from store.index import STUDIES_CHANNEL
@@ -36,7 +36,7 @@ def assemble(context: Context) -> None:
     )
     starter = EarlyStarter(context.ledger, router) if settings.assembly.early else None
     notifications = context.database.listener(STUDIES_CHANNEL)
-    earlier_studies = priors_task(context)
+    asking = archive_tasks(context)
 
     with consume(context, ROUTING, router) as routing:
 
@@ -48,8 +48,8 @@ def assemble(context: Context) -> None:
 
         def turn() -> None:
             routing.check()
-            if earlier_studies:
-                earlier_studies.check()
+            for task in asking:
+                task.check()
             again_in = [assembler.step(), starter.step() if starter else None]
             figures()
             notifications.wait(wait_at_most(min((one for one in again_in if one is not None), default=None)))

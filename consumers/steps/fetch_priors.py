@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 
 from audit.trail import Action, Ledger
 from config.peers import Source
+from consumers.steps.archives import Archives
 from consumers.steps.earlier_inputs import chosen
 from consumers.steps.shelve import shelve
 from dicom_node.attributes.files import opened
 from dicom_node.attributes.reader import text_of
 from dicom_node.scu import sources
 from dicom_node.scu.archived import ArchivedStudy, PatientKeys
-from dicom_node.scu.find import TakesNoQuery
 from domain import priors as rules
 from domain.clock import Clock, SystemClock
-from domain.errors import Permanent, Retryable, Unavailable
+from domain.errors import Permanent, Retryable
 from domain.ids import StudyId
 from domain.priors import Candidate, Wanted
 from domain.states import STUDY, StudyEvent
@@ -32,39 +32,12 @@ from store.priors import PriorRequest, RequestState
 
 _log = logging.getLogger(__name__)
 
-# s that one question to an archive may take; for which one that is away, or answers no such question, is left alone.
-_QUESTION = 20.0
-_AWAY, _NEVER = 30.0, 600.0
+_QUESTION = 20.0  # s that one question to an archive may take
 # Studies that an archive names whose series are looked at: the newest may all have been of another part of the body.
 _LOOKED_AT = 10
 # s until another look at whether all that was sent has come.
 _SOON = 0.25
 _TAGS = ("PatientID", "IssuerOfPatientID", "PatientBirthDate", "StudyDate")
-
-
-@dataclass
-class _Archives:
-    """The archives that may be asked, and until when each of them is not."""
-
-    sources: Sequence[Source]
-    clock: Clock
-    until: dict[str, float] = field(default_factory=dict)
-    why: dict[str, str] = field(default_factory=dict)
-
-    def asked(self) -> list[Source]:
-        return [one for one in self.sources if self.until.get(one.name, 0.0) <= self.clock.monotonic()]
-
-    def leave(self, source: Source, error: Retryable) -> None:
-        """Not asked again for a while, where it would not answer then either."""
-        pause = _AWAY if isinstance(error, Unavailable) else _NEVER if isinstance(error, TakesNoQuery) else 0.0
-        self.until[source.name] = self.clock.monotonic() + pause
-        self.why[source.name] = error.sentence
-        _log.warning("an archive was asked for earlier studies in vain", extra={"source": source.name})
-
-    def said(self) -> list[str]:
-        """Why those that are left alone are."""
-        asked = {one.name for one in self.asked()}
-        return [f"{one.name}: {self.why[one.name]}" for one in self.sources if one.name not in asked]
 
 
 class PriorsFetcher:
@@ -86,7 +59,7 @@ class PriorsFetcher:
         self._ledger = ledger
         self._objects = objects
         self._clock = clock or SystemClock()
-        self._archives = _Archives([one for one in archives if one.priors], self._clock)
+        self._archives = Archives([one for one in archives if one.priors], self._clock, "earlier studies")
         self._our_aet = our_aet
         self._owner = owner
         self._packages = packages
@@ -180,7 +153,7 @@ class _Asked:
     """One request, as archives answer it."""
 
     ledger: Ledger
-    archives: _Archives
+    archives: Archives
     our_aet: str
     request: PriorRequest
     clock: Clock
