@@ -100,16 +100,17 @@ class _Sized:
 
 
 def _batches(objects: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    batch: list[Outgoing] = []
+    """Each within its bounds, and none with an instance twice: an answer knows them by their UIDs alone."""
+    batch: dict[str, Outgoing] = {}
     size = 0
     for one in objects:
-        if batch and (len(batch) >= _MOST_FILES or size + one.size > _MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
+        if one.sop_instance in batch or len(batch) >= _MOST_FILES or (batch and size + one.size > _MOST_BYTES):
+            yield list(batch.values())
+            batch, size = {}, 0
+        batch[one.sop_instance] = one
         size += one.size
     if batch:
-        yield batch
+        yield list(batch.values())
 
 
 def _sent(batch: Sequence[Outgoing], peer: Peer, timeout: float) -> Iterator[Outcome]:

@@ -48,7 +48,10 @@ def encode(parts: Sequence[Part], kind: str = JSON) -> bytes:
 
 
 def decode(body: bytes, kind: str) -> list[Part]:
-    """What a response in media type `kind` says of which instances; raises UnusableInput where it is none."""
+    """What a response in media type `kind` says of which instances; raises UnusableInput where it is none.
+
+    A failure of none that is named has no `sop_instance`.
+    """
     try:
         data_set = _from_xml(body) if kind.endswith("xml") else json.loads(body)
     except (ValueError, RecursionError, ElementTree.ParseError) as error:
@@ -56,8 +59,8 @@ def decode(body: bytes, kind: str) -> list[Part]:
     if not isinstance(data_set, Mapping):
         raise UnusableInput("the answer is no data set")
     found = [_part(item, stored=True) for item in _items(data_set, _REFERENCED)]
-    found += [_part(item, stored=False) for item in _items(data_set, _FAILED)]
-    return [one for one in found if is_uid(one.sop_instance)]
+    found += [_part(item, stored=False) for tag in (_FAILED, _OTHERS) for item in _items(data_set, tag)]
+    return [one for one in found if is_uid(one.sop_instance) or not (one.stored or one.sop_instance)]
 
 
 _Elements = dict[str, tuple[str, list[object]]]

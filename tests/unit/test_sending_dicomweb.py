@@ -154,6 +154,10 @@ def test_many_go_in_several_requests_and_each_has_one_outcome() -> None:
     assert verdicts(*[answer(200)] * 3, of=uids) == [STORED] * 150
 
 
+def test_an_instance_that_comes_twice_has_two_outcomes() -> None:
+    assert verdicts(answer(409, encode([failed(ONE, 0xC000)])), answer(200), of=(ONE, ONE)) == [REFUSED, STORED]
+
+
 def test_a_probe_knows_what_was_refused_and_believes_the_rest() -> None:
     sop_class = asked()[0][0]
     with playing(answer(204), answer(409, encode([failed(ONE, 0x0122)])), answer(200, b"[]")) as peer:
