@@ -1,5 +1,6 @@
 """Whom the node sends to and asks: archives by DICOM, by DICOMweb, and by Orthanc's REST API."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _PORTS = {"http": 80, "https": 443}
+_BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
 
 def _needed_by(*kinds: PeerKind, empty: str | int = "") -> WrapValidator:
@@ -72,7 +74,7 @@ class Peer(Section):
     @classmethod
     def _parse(cls, value: object) -> object:
         if isinstance(value, str):
-            return parse_destination(value)
+            value = parse_destination(value)
         if isinstance(value, dict) and "name" not in value:
             # One without any of these lacks them, and no name.
             return {**value, "name": value.get("aet") or urlsplit(str(value.get("url", ""))).hostname or "?"}
@@ -95,7 +97,13 @@ class Source(Peer):
 
 
 def parse_destination(text: str) -> dict[str, object]:
-    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
+    """The fields of `AET@HOST:PORT`, or of the URL of a DICOMweb service; `NAME=` may stand before either.
+
+    Raises ValueError saying what is wrong.
+    """
+    if written := _BY_URL.fullmatch(text):
+        named = {"name": written[1]} if written[1] else {}
+        return {"kind": "dicomweb", "url": written[2], **named}
     name, _, rest = text.rpartition("=")
     aet, at, address = rest.partition("@")
     host, colon, port = address.rpartition(":")
