@@ -39,9 +39,8 @@ def source(archive: QueryArchive) -> Source:
 
 def archived(archive: QueryArchive, datasets: list[Dataset], folder: Path) -> None:
     paths = phantoms.write(datasets, folder)
-    assert {one.verdict for one in send([outgoing(path) for path in paths], at(archive.aet, archive.port), "T")} == {
-        Verdict.STORED
-    }
+    sent = send([outgoing(path) for path in paths], at(archive.aet, archive.port), "TEST")
+    assert {one.verdict for one in sent} == {Verdict.STORED}
 
 
 def comes(bench: Bench, datasets: list[Dataset], calling: str = "QRSCP", address: str = "127.0.0.1") -> None:
