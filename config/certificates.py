@@ -22,6 +22,9 @@ _FORMS = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
 
 def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Each file of certificates that the settings name, behind the setting; a key has no end, and is not among them."""
+    for name, file in (("certificate", settings.listener.tls.certificate), ("ca", settings.listener.tls.ca)):
+        if file:
+            yield f"listener.tls.{name}", file
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):

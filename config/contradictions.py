@@ -31,6 +31,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _spool(settings)
     yield from _retention(settings)
     yield from _nobody(settings)
+    yield from _tls(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
 
@@ -160,6 +161,40 @@ def _nobody(settings: Settings) -> Iterator[Fault]:
     if settings.models.require_signature and not settings.models.trusted_keys:
         said = "models.require_signature is true and models.trusted_keys is empty: no package may run"
         yield _between(said, "models.require_signature", "models.trusted_keys")
+
+
+def _tls(settings: Settings) -> Iterator[Fault]:
+    """A door that has all that it needs; callers who can come by one of those that are open."""
+    listener, tls = settings.listener, settings.listener.tls
+    if tls.certificate is None:
+        yield from _without_tls(settings)
+        return
+    if tls.key is None:
+        yield _between("listener.tls.key is not given: the key of listener.tls.certificate", "listener.tls")
+    if tls.require_certificate and tls.ca is None:
+        said = "listener.tls.ca is not given: the authorities that signed the senders' certificates"
+        yield _between(said, "listener.tls", "listener.tls.require_certificate")
+    for name, port in (("listener.port", listener.port * listener.plain), ("http.port", settings.http.port)):
+        if port and port == tls.port:
+            yield _between(f"listener.tls.port ({port}) is {name}: 2762 would fit", "listener.tls.port", name)
+
+
+def _without_tls(settings: Settings) -> Iterator[Fault]:
+    listener = settings.listener
+    for name in ("key", "ca"):
+        if getattr(listener.tls, name) is not None:
+            said = f"listener.tls.{name} is given and listener.tls.certificate is not: TLS is on with a certificate"
+            yield _between(said, f"listener.tls.{name}")
+    if not listener.plain:
+        said = "listener.plain is false and listener.tls.certificate is not given: nobody may send"
+        yield _between(said, "listener.plain", "listener.tls")
+    for number, one in enumerate(listener.callers):
+        if one.certificate is not None or one.address is None:
+            said = (
+                f"listener.callers.{number}: {one.aet} can call by TLS alone, having"
+                f" {'a certificate' if one.certificate else 'no address'}, and listener.tls.certificate is not given"
+            )
+            yield Fault(said, (("listener", "callers", number),))
 
 
 # What each way of proving oneself to a broker needs; nothing else may be set beside it.

@@ -22,6 +22,7 @@ from config.values import (
     Mail,
     Modality,
     Name,
+    NameOrFingerprint,
     Network,
     PeerHost,
     PeerPort,
@@ -41,6 +42,7 @@ Walls = Literal["required", "available"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 LanguageModelKind = Literal["openai", "local"]
 LiteratureSource = Literal["pubmed", "europe_pmc"]
+TlsVersion = Literal["1.2", "1.3"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
@@ -53,11 +55,25 @@ class Section(BaseModel):
     )
 
 
+def _defaults() -> Any:
+    """A table that the file does not have; it is made as all the others are checked."""
+    return Field(default_factory=dict, validate_default=True)
+
+
 class Caller(Section):
     """A sender that may associate: without TLS an AE title alone proves nothing, so its address is part of it."""
 
     aet: AETitle = Field(description="calling AE title")
-    address: Network = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+    address: Network | None = Field(
+        None,
+        description="address that it calls from: one IP address or a network such as 10.1.0.0/16; without TLS it needs "
+        "one, by TLS it may be left out",
+    )
+    certificate: NameOrFingerprint | None = Field(
+        None,
+        description="its TLS certificate: a name that stands in it (CN or SAN), or its SHA-256 fingerprint; with it "
+        "the sender calls by TLS alone. By default the AE title itself has to stand there",
+    )
 
 
 def as_caller(aet: str, address: str) -> Caller | None:
@@ -73,12 +89,29 @@ PAGE = 4096
 PART = 2 << 20
 
 
+class ListenerTls(Section):
+    """DICOM TLS (PS3.15 B.12), at a port of its own beside the one without; on where a certificate is given."""
+
+    certificate: Place | None = Field(
+        None, description="our certificate (PEM), followed by those that it was signed through; with it TLS is on"
+    )
+    key: Place | None = Field(None, description="its private key (PEM, no password); nobody else may read it")
+    ca: Place | None = Field(None, description="certificates (PEM) of the authorities that signed the senders'")
+    port: Port = Field(2762, description="TCP port for TLS (2762 is registered for DICOM TLS); 0 takes a free one")
+    require_certificate: Flag = Field(
+        True, description="a sender has to prove itself by a certificate; without, it counts by its address alone"
+    )
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
+
+
 class Listener(Section):
     """Who may send, and what at most."""
 
     aet: AETitle = Field("DICOM_NODE", description="our AE title; a call for another one is rejected")
     host: Host = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
     port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
+    plain: Flag = Field(True, description="listen at `port` without TLS; false leaves the port for TLS alone")
+    tls: ListenerTls = _defaults()
     processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
     trust_loopback: Flag = Field(True, description="any AE title may call from this machine")
@@ -419,11 +452,6 @@ def parse_destination(text: str) -> dict[str, object]:
     if not (at and colon and aet and host and port.isdigit()):
         raise ValueError(f"{text!r} is not of the form AET@HOST:PORT")
     return {"name": name or aet, "aet": aet, "host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
-
-
-def _defaults() -> Any:
-    """A table that the file does not have; it is made as all the others are checked."""
-    return Field(default_factory=dict, validate_default=True)
 
 
 class Settings(BaseModel):

@@ -1,0 +1,152 @@
+"""A socket that speaks TLS: the methods of one, over bytes that are read and written in large pieces.
+
+The socket stays ours, so that the kernel's time-outs and the deadlines of its user hold for TLS as without it; one
+receive brings many records (16 KiB at most, RFC 8446 section 5.1), where the ssl module's own socket asks the kernel
+twice for each.
+"""
+
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from dicom_node.tls.peers import PeerCertificate, peer_certificate
+
+_RECEIVE = 1 << 17  # bytes of one receive: eight records
+
+
+class TlsConnection:
+    """`connection`, secured by `context` once `handshake` returns; as the server where `host` is None, else its client.
+
+    A connection that ends without the end of TLS is one that ended: DICOM's own lengths and its release tell what is
+    whole (PS3.8 section 9.3). Errors are those of a socket; ssl.SSLError is an OSError.
+    """
+
+    def __init__(self, connection: socket.socket, context: ssl.SSLContext, host: str | None = None) -> None:
+        self._socket = connection
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=host is None, server_hostname=host)
+        self._received = memoryview(bytearray(_RECEIVE))
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _: BaseException | None, _at: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def version(self) -> str:
+        """The version that was agreed on, as "TLSv1.3"."""
+        return self._tls.version() or ""
+
+    @property
+    def cipher(self) -> str:
+        """The cipher suite that was agreed on."""
+        agreed = self._tls.cipher()
+        return agreed[0] if agreed else ""
+
+    @property
+    def certificate(self) -> PeerCertificate | None:
+        """The peer's, which was verified; None where it showed none."""
+        return peer_certificate(self._tls)
+
+    def handshake(self, seconds: float) -> None:
+        """Agree on keys and prove both sides, all within `seconds`; raises OSError, of which faults tells why."""
+        end = time.monotonic() + seconds
+        try:
+            while not self._is_agreed():
+                self._flush(end)
+                self._await(end)
+                if not self._receive():
+                    self._incoming.write_eof()
+        finally:
+            with suppress(OSError):  # also what is wrong is told to the peer
+                self._flush(end)
+            self._socket.settimeout(None)
+
+    def _is_agreed(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def _await(self, end: float) -> None:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+    def recv_into(self, view: memoryview) -> int:
+        """As a socket's: bytes that came, 0 at the end."""
+        while True:
+            got = self._decrypted(view)
+            if got or self._ended:
+                return got
+            if not self._receive():
+                self._incoming.write_eof()
+
+    def recvmsg_into(self, views: Sequence[memoryview]) -> tuple[int]:
+        """As a socket's, of which only the number of bytes is kept."""
+        first, *more = views
+        whole = self.recv_into(first)
+        if whole == len(first):
+            for view in more:
+                whole += self._decrypted(view)
+        return (whole,)
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        """As a socket's."""
+        self._tls.write(data)
+        self._socket.sendall(self._outgoing.read())
+
+    def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
+        """As a socket's."""
+        self._socket.setsockopt(level, option, value)
+
+    def settimeout(self, seconds: float | None) -> None:
+        """As a socket's."""
+        self._socket.settimeout(seconds)
+
+    def shutdown(self, how: int) -> None:
+        """As a socket's; the one method that another thread may call."""
+        self._socket.shutdown(how)
+
+    def close(self) -> None:
+        """Say that it ends (RFC 8446 section 6.1) where that needs no waiting, and close."""
+        with suppress(OSError, ValueError):
+            with suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._socket.settimeout(0.0)
+            self._socket.send(self._outgoing.read())
+        self._socket.close()
+
+    def _receive(self) -> int:
+        got = self._socket.recv_into(self._received)
+        self._incoming.write(self._received[:got])
+        return got
+
+    def _decrypted(self, view: memoryview) -> int:
+        """What of all that came fits into `view`."""
+        got = 0
+        try:
+            while got < len(view) and not self._ended:
+                part = self._tls.read(len(view) - got, view[got:])  # type: ignore[arg-type] - any buffer will do
+                got += part
+                self._ended = not part
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLEOFError:
+            self._ended = True
+        if self._outgoing.pending:  # an alert, or new keys that the peer asked for
+            self._socket.sendall(self._outgoing.read())
+        return got
+
+    def _flush(self, end: float) -> None:
+        if self._outgoing.pending:
+            self._await(end)
+            self._socket.sendall(self._outgoing.read())
