@@ -6,9 +6,12 @@ Nothing here reads a file or the environment; `config.loading` does, and names t
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
+from config.section import Section
+from config.tls import ListenerTls
 from config.values import (
     AETitle,
     Brokers,
@@ -24,8 +27,6 @@ from config.values import (
     Name,
     NameOrFingerprint,
     Network,
-    PeerHost,
-    PeerPort,
     Place,
     Port,
     Seconds,
@@ -42,17 +43,7 @@ Walls = Literal["required", "available"]
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 LanguageModelKind = Literal["openai", "local"]
 LiteratureSource = Literal["pubmed", "europe_pmc"]
-TlsVersion = Literal["1.2", "1.3"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
-
-
-class Section(BaseModel):
-    """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
-
-    # Deferred: what checks them is made once, for the whole of the settings, and not for each table as well.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True, defer_build=True
-    )
 
 
 def _defaults() -> Any:
@@ -87,21 +78,6 @@ def as_caller(aet: str, address: str) -> Caller | None:
 # Layout of the spool: it writes in pages, and a large instance in parts.
 PAGE = 4096
 PART = 2 << 20
-
-
-class ListenerTls(Section):
-    """DICOM TLS (PS3.15 B.12), at a port of its own beside the one without; on where a certificate is given."""
-
-    certificate: Place | None = Field(
-        None, description="our certificate (PEM), followed by those that it was signed through; with it TLS is on"
-    )
-    key: Place | None = Field(None, description="its private key (PEM, no password); nobody else may read it")
-    ca: Place | None = Field(None, description="certificates (PEM) of the authorities that signed the senders'")
-    port: Port = Field(2762, description="TCP port for TLS (2762 is registered for DICOM TLS); 0 takes a free one")
-    require_certificate: Flag = Field(
-        True, description="a sender has to prove itself by a certificate; without, it counts by its address alone"
-    )
-    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
 
 
 class Listener(Section):
@@ -376,31 +352,6 @@ class OwnProfile(Section):
     )
 
 
-class Destination(Section):
-    """An archive that results go to."""
-
-    name: Name = Field(description="name in `status`, metrics and the trail; the AE title if left out")
-    aet: AETitle = Field(description="its AE title")
-    host: PeerHost = Field(description="its address")
-    port: PeerPort = Field(description="its DICOM port")
-    profile: str = Field("default", description="which results it gets: a profile's name")
-
-    @property
-    def address(self) -> str:
-        """AET@HOST:PORT."""
-        return f"{self.aet}@{self.host}:{self.port}"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parse(cls, value: object) -> object:
-        if isinstance(value, str):
-            return parse_destination(value)
-        if isinstance(value, dict) and "name" not in value:
-            # One without either lacks its AE title, and no name.
-            return {**value, "name": value.get("aet", "?")}
-        return value
-
-
 class Delivery(Section):
     """How persistently results are sent."""
 
@@ -444,16 +395,6 @@ class Logging(Section):
     file_kept: Whole = Field(9, ge=0, le=1000, description="files of before that are kept beside it")
 
 
-def parse_destination(text: str) -> dict[str, object]:
-    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
-    name, _, rest = text.rpartition("=")
-    aet, at, address = rest.partition("@")
-    host, colon, port = address.rpartition(":")
-    if not (at and colon and aet and host and port.isdigit()):
-        raise ValueError(f"{text!r} is not of the form AET@HOST:PORT")
-    return {"name": name or aet, "aet": aet, "host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
-
-
 class Settings(BaseModel):
     """The whole of it, as read from defaults, one TOML file, `DICOM_NODE_*` variables and the command line."""
 
@@ -482,6 +423,7 @@ class Settings(BaseModel):
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
+    sources: tuple[Source, ...] = Field((), description="archives that are asked about studies")
     profiles: dict[str, OwnProfile] = Field(
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )

@@ -11,6 +11,7 @@ from config.settings import Caller, Settings
 from dicom_node.dimse import Status
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
+from dicom_node.tls.faults import CODES
 from domain.stopping import loop_until
 from roles.process import Context
 
@@ -23,7 +24,10 @@ _CONNECTIONS = "the thread that accepts connections"
 # Whoever is not among the settings' callers: peers choose their names, and each would be a series of figures for good.
 UNLISTED = "(unlisted)"
 # Unknown called and calling AE titles, too many associations (PS3.8 table 9-21), and what is no DICOM.
-_WORTH_AN_ALERT = ("rejected-1-1-7", "rejected-1-1-3", "rejected-2-3-2", "no-context", "protocol", "busy")
+_WORTH_AN_ALERT = (
+    *("rejected-1-1-7", "rejected-1-1-3", "rejected-2-3-2", "no-context", "protocol", "busy"),
+    *("tls-at-plain-port", *CODES),
+)
 
 
 _Add = Callable[[float], None]

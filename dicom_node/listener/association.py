@@ -24,6 +24,7 @@ from dicom_node.listener.pdu import (
     PeerGone,
     PeerSilent,
     ProtocolError,
+    TlsAtPlainPort,
     abort_by_provider,
     abort_by_user,
     reject,
@@ -32,6 +33,10 @@ from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, 
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
+from dicom_node.tls.acceptor import TlsAcceptor
+from dicom_node.tls.connection import NotTls, TlsConnection
+from dicom_node.tls.faults import TlsFault, handshake_fault
+from dicom_node.tls.peers import Secured
 from domain.json_records import JsonObject
 
 log = logging.getLogger(__name__)
@@ -49,10 +54,10 @@ class AcceptorState:
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def admit(self, head: RequestHead, address: str) -> Rejection | None:
+    def admit(self, head: RequestHead, address: str, secured: Secured | None) -> Rejection | None:
         """Why this caller is not let in, or None: it then counts until `leave`."""
         with self.lock:
-            rejection = self.policy.rejection(head, address, self.running)
+            rejection = self.policy.rejection(head, address, self.running, secured)
             self.running += rejection is None
         return rejection
 
@@ -74,11 +79,15 @@ class _Ending:
 class Connection:
     """One accepted connection, served by the thread that calls `run`."""
 
-    def __init__(self, acceptor: AcceptorState, connection: socket.socket, address: str) -> None:
+    def __init__(
+        self, acceptor: AcceptorState, connection: socket.socket, address: str, tls: TlsAcceptor | None = None
+    ) -> None:
         self._acceptor = acceptor
-        self._socket = connection
+        self._tls = TlsConnection(connection, tls.context()) if tls else None
+        self._socket = self._tls or connection
         self._address = address
-        self._stream = PduStream(connection, acceptor.settings)
+        self._stream = PduStream(self._socket, acceptor.settings)
+        self._secured: Secured | None = None
         self._interrupted = False
         self._associated = False
 
@@ -112,10 +121,31 @@ class Connection:
                 log.exception("connection from %s failed", self._address)
 
     def _serve(self) -> None:
+        if self._tls is not None and not self._secure(self._tls):
+            return
         body = self._request()
         farewell = self._answer(body) if body is not None else b""
         if farewell:
             self._part(farewell)
+
+    def _secure(self, tls: TlsConnection) -> bool:
+        """Whether TLS holds now, and the peer is who an authority says; else it is told why, and others are."""
+        artim = self._acceptor.settings.artim
+        try:
+            self._secured = tls.handshake(artim)
+        except OSError as error:
+            if not tls.has_heard and not isinstance(error, TimeoutError):
+                raise PeerGone("connection closed by the peer") from error
+            self._refuse_tls(handshake_fault(error))
+            if isinstance(error, NotTls):
+                tls.say_plainly(abort_by_user())
+            tls.drain(artim)
+            return False
+        return True
+
+    def _refuse_tls(self, fault: TlsFault) -> None:
+        self._acceptor.writer.refuse_association(self._nobody, None, None, None, f"TLS: {fault.said}")
+        self._acceptor.events.refused(fault.code)
 
     def _request(self) -> bytes | None:
         """What follows type and length of an A-ASSOCIATE-RQ, nothing of it looked at."""
@@ -140,7 +170,7 @@ class Connection:
         except ProtocolError as error:
             return self._refuse_garbage(error, self._nobody)
         peer = Peer(head.calling, head.called, self._address)
-        rejection = self._acceptor.admit(head, self._address)
+        rejection = self._acceptor.admit(head, self._address, self._secured)
         if rejection:
             return self._reject(peer, rejection)
         try:
@@ -165,7 +195,7 @@ class Connection:
     def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> bytes:
         # Action AA-1: before an association exists an abort is the service user's and has no reason.
         self._acceptor.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
-        self._acceptor.events.refused("protocol")
+        self._acceptor.events.refused("tls-at-plain-port" if isinstance(error, TlsAtPlainPort) else "protocol")
         return abort_by_user()
 
     def _reject(self, peer: Peer, rejection: Rejection) -> bytes:
@@ -180,7 +210,7 @@ class Connection:
             if acceptance.is_empty:
                 self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
                 self._acceptor.events.refused("no-context")
-            record = self._acceptor.writer.open_association(peer, _details(request, acceptance))
+            record = self._acceptor.writer.open_association(peer, _details(request, acceptance, self._secured))
             self._acceptor.events.opened(peer.calling)
             return self._converse(request, acceptance, record).farewell
         finally:
@@ -235,8 +265,9 @@ class Connection:
         self._stream.await_close(self._acceptor.settings.artim)
 
 
-def _details(request: AssociateRequest, acceptance: Acceptance) -> JsonObject:
+def _details(request: AssociateRequest, acceptance: Acceptance, secured: Secured | None) -> JsonObject:
     return {
+        **({"tls": secured.as_json()} if secured else {}),
         "implementation_class_uid": request.implementation_class_uid,
         "implementation_version": request.implementation_version,
         "max_pdu": request.max_pdu,

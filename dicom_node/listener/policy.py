@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.settings import Listener
+from config.settings import Caller, Listener
 from dicom_node.listener.associate import (
     APPLICATION_CONTEXT,
     AnsweredContext,
@@ -17,6 +17,7 @@ from dicom_node.listener.associate import (
 )
 from dicom_node.listener.pdu import AbortReason, ProtocolError
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.tls.peers import Secured
 
 ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 
@@ -47,6 +48,23 @@ class Acceptance:
         return all(context.result != ACCEPTED for context in self.contexts)
 
 
+class _Known:
+    """A caller of the settings, digested once."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._aet, self._certificate = caller.aet, caller.certificate
+        self._network = ipaddress.ip_network(caller.address, strict=False) if caller.address else None
+
+    def is_it(self, calling: str, address: _Address, secured: Secured | None) -> bool:
+        """Without TLS an address alone tells; with TLS the certificate does, and an address that is given too."""
+        if calling != self._aet or (self._network is not None and address not in self._network):
+            return False
+        shown = secured.certificate if secured else None
+        if shown is None:
+            return self._network is not None and self._certificate is None
+        return shown.is_of(self._certificate or self._aet)
+
+
 class AssociationPolicy:
     """The settings, digested once."""
 
@@ -54,20 +72,24 @@ class AssociationPolicy:
         self._aet = settings.aet
         self._limit = settings.max_associations
         self._trust_loopback = settings.trust_loopback
-        self._callers = tuple(
-            (caller.aet, ipaddress.ip_network(caller.address, strict=False)) for caller in settings.callers
-        )
+        self._callers = tuple(map(_Known, settings.callers))
         self._abstract_syntaxes = storage_sop_classes() | {VERIFICATION}
         self._transfer_syntaxes = transfer_syntaxes()
 
-    def rejection(self, head: RequestHead, address: str, running: int) -> Rejection | None:
-        """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so."""
+    def rejection(
+        self, head: RequestHead, address: str, running: int, secured: Secured | None = None
+    ) -> Rejection | None:
+        """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so.
+
+        `secured` is what TLS has proven, None without it.
+        """
         if not head.protocol_version & 1:
             return Rejection(1, 2, 2, f"protocol version {head.protocol_version:#06x} is not supported")
         if head.called != self._aet:
             return Rejection(1, 1, 7, f"called AE title {head.called!r} is not ours, which is {self._aet!r}")
-        if not self._knows(head.calling, ipaddress.ip_address(address)):
-            return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}")
+        if not self._knows(head.calling, ipaddress.ip_address(address), secured):
+            shown = f" with the certificate of {secured.certificate}" if secured and secured.certificate else ""
+            return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}{shown}")
         if running >= self._limit:
             return Rejection(2, 3, 2, f"{running} associations run already, the limit")
         return None
@@ -81,12 +103,12 @@ class AssociationPolicy:
             return Rejection(1, 1, 2, f"application context {request.application_context!r} is not supported")
         return self._acceptance(request)
 
-    def _knows(self, calling: str, address: _Address) -> bool:
+    def _knows(self, calling: str, address: _Address, secured: Secured | None) -> bool:
         if not calling:
             return False
-        if self._trust_loopback and address.is_loopback:
+        if self._trust_loopback and address.is_loopback and secured is None:
             return True
-        return any(calling == aet and address in network for aet, network in self._callers)
+        return any(known.is_it(calling, address, secured) for known in self._callers)
 
     def _acceptance(self, request: AssociateRequest) -> Acceptance:
         ids = [context.id for context in request.contexts]

@@ -3,8 +3,10 @@
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from config.settings import Listener as Settings
 from dicom_node.listener.pdu import (
@@ -18,9 +20,11 @@ from dicom_node.listener.pdu import (
     PeerGone,
     PeerSilent,
     ProtocolError,
+    TlsAtPlainPort,
 )
 
 _SCRATCH = 1 << 16
+_TLS_HANDSHAKE = 0x16  # the content type that TLS begins with (RFC 8446 section 5.1)
 _MOST_EMPTY = 1000  # a command or data set may end with an empty fragment, and nobody needs many
 
 
@@ -79,13 +83,27 @@ class _Pace:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, f"more than {_MOST_EMPTY} empty fragments in a message")
 
 
+class Transport(Protocol):
+    """What a stream asks of a connection: a socket, or what speaks TLS in the place of one."""
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+
+    def recvmsg_into(self, buffers: Sequence[memoryview], /) -> Sequence[Any]: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None: ...
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+
+
 class PduStream:
     """One accepted connection, by the settings' longest P-DATA-TF, longest silence, and time for one message.
 
     All methods raise PeerGone when the connection ends and PeerSilent when nothing moves for too long, or too slowly.
     """
 
-    def __init__(self, connection: socket.socket, settings: Settings) -> None:
+    def __init__(self, connection: Transport, settings: Settings) -> None:
         self._socket = connection
         self._pace = _Pace(settings.message_time, settings.message_rate)
         self._max_pdu = settings.max_pdu
@@ -186,6 +204,8 @@ class PduStream:
     def _control_pdu(self) -> ControlPdu:
         kind, length = HEAD.unpack_from(self._head)
         longest = LONGEST_ASSOCIATE if kind in (PduType.ASSOCIATE_RQ, PduType.ASSOCIATE_AC) else 4
+        if kind == _TLS_HANDSHAKE:
+            raise TlsAtPlainPort(AbortReason.UNRECOGNIZED_PDU, "this is TLS, which the port for TLS alone speaks")
         if kind not in tuple(PduType):
             raise ProtocolError(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:#04x} is unknown")
         if length > longest:

@@ -13,9 +13,18 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from dicom_node.tls.peers import PeerCertificate, peer_certificate
+from dicom_node.tls.peers import Secured, peer_certificate
 
+_HANDSHAKE = 0x16  # the content type that TLS begins with (RFC 8446 section 5.1)
 _RECEIVE = 1 << 17  # bytes of one receive: eight records
+
+
+class NotTls(OSError):
+    """The first byte of the peer is none of TLS."""
+
+
+class Resumed(OSError):
+    """A session was taken up again whose certificate has expired meanwhile."""
 
 
 class TlsConnection:
@@ -31,6 +40,7 @@ class TlsConnection:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=host is None, server_hostname=host)
         self._received = memoryview(bytearray(_RECEIVE))
         self._ended = False
+        self._heard, self._is_tls = False, True
 
     def __enter__(self) -> Self:
         return self
@@ -39,22 +49,11 @@ class TlsConnection:
         self.close()
 
     @property
-    def version(self) -> str:
-        """The version that was agreed on, as "TLSv1.3"."""
-        return self._tls.version() or ""
+    def has_heard(self) -> bool:
+        """Whether a byte of the peer has come."""
+        return self._heard
 
-    @property
-    def cipher(self) -> str:
-        """The cipher suite that was agreed on."""
-        agreed = self._tls.cipher()
-        return agreed[0] if agreed else ""
-
-    @property
-    def certificate(self) -> PeerCertificate | None:
-        """The peer's, which was verified; None where it showed none."""
-        return peer_certificate(self._tls)
-
-    def handshake(self, seconds: float) -> None:
+    def handshake(self, seconds: float) -> Secured:
         """Agree on keys and prove both sides, all within `seconds`; raises OSError, of which faults tells why."""
         end = time.monotonic() + seconds
         try:
@@ -63,10 +62,19 @@ class TlsConnection:
                 self._await(end)
                 if not self._receive():
                     self._incoming.write_eof()
+                elif not self._is_tls:
+                    raise NotTls
+            return self._proven()
         finally:
             with suppress(OSError):  # also what is wrong is told to the peer
                 self._flush(end)
             self._socket.settimeout(None)
+
+    def _proven(self) -> Secured:
+        agreed, certificate = self._tls.cipher(), peer_certificate(self._tls)
+        if certificate is not None and certificate.ends < time.time():
+            raise Resumed
+        return Secured(self._tls.version() or "", agreed[0] if agreed else "", certificate)
 
     def _is_agreed(self) -> bool:
         try:
@@ -116,6 +124,21 @@ class TlsConnection:
         """As a socket's; the one method that another thread may call."""
         self._socket.shutdown(how)
 
+    def say_plainly(self, data: bytes) -> None:
+        """Send `data` without TLS, to a peer that spoke none."""
+        with suppress(OSError):
+            self._socket.sendall(data)
+
+    def drain(self, seconds: float) -> None:
+        """Drop what comes until the peer closes, `seconds` at most: a reset would overtake what was said last."""
+        end = time.monotonic() + seconds
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while True:
+                self._await(end)
+                if not self._socket.recv_into(self._received):
+                    return
+
     def close(self) -> None:
         """Say that it ends (RFC 8446 section 6.1) where that needs no waiting, and close."""
         with suppress(OSError, ValueError):
@@ -127,6 +150,8 @@ class TlsConnection:
 
     def _receive(self) -> int:
         got = self._socket.recv_into(self._received)
+        if got and not self._heard:
+            self._heard, self._is_tls = True, self._received[0] == _HANDSHAKE
         self._incoming.write(self._received[:got])
         return got
 

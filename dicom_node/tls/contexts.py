@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.settings import ListenerTls, TlsVersion
+from config.tls import ListenerTls, TlsVersion
 from domain.errors import ConfigurationError
 
 # Of TLS 1.2: those of RFC 9325 section 4.2, which PS3.15 B.12 takes over. Of TLS 1.3 each has forward secrecy and

@@ -3,6 +3,8 @@
 import ssl
 from dataclasses import dataclass
 
+from dicom_node.tls.connection import NotTls, Resumed
+
 # Of X.509's verification (openssl-verification-options(1)).
 _NOT_YET, _EXPIRED = 9, 10
 _UNKNOWN_AUTHORITY = {2, 18, 19, 20, 21}
@@ -24,6 +26,7 @@ _VERSION = TlsFault("tls-version", "the peer speaks a version of TLS that is too
 _CIPHER = TlsFault("tls-cipher", "no cipher suite is known to both sides (docs/conformance.md has ours)")
 _NO_CERTIFICATE = TlsFault("tls-no-certificate", "the peer showed no certificate, and each has to")
 _DISTRUSTED = TlsFault("tls-distrusted", "the peer does not take our certificate: it has to know who signed it")
+_EXPIRED_SINCE = TlsFault("tls-expired", "the peer's certificate has expired since its session began")
 _OTHER = "tls-protocol"
 
 _BY_REASON = {
@@ -55,6 +58,8 @@ def handshake_fault(error: OSError) -> TlsFault:
     """What `error` of a handshake says of the peer."""
     if isinstance(error, TimeoutError | BlockingIOError):
         return STALLED
+    if isinstance(error, NotTls | Resumed):
+        return _PLAIN if isinstance(error, NotTls) else _EXPIRED_SINCE
     if isinstance(error, ssl.SSLCertVerificationError):
         return _of_certificate(error)
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or not isinstance(error, ssl.SSLError):

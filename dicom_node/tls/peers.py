@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dicom_node.outside import words
+from domain.json_records import JsonObject
 
 _OF_SUBJECT = "commonName"
 _ALTERNATIVE = {"DNS", "URI", "IP Address", "email"}
@@ -31,9 +32,23 @@ class PeerCertificate:
         )
 
     def __str__(self) -> str:
-        """For a record: what stands in it, short, and where it is told from others of the same name."""
-        named = ", ".join(dict.fromkeys(words(_split(name)[1])[:64] for name in self.names[:3]))
-        return f"{named or 'no name'} (sha256:{self.fingerprint})"
+        """For a record: the name that stands first in it, and what tells it from others of that name."""
+        named = next((words(_split(name)[1])[:64] for name in self.names), "no name")
+        return f"{named} (sha256:{self.fingerprint})"
+
+
+@dataclass(frozen=True)
+class Secured:
+    """What TLS has proven of a connection: `certificate` is None where the peer need not prove itself, and did not."""
+
+    version: str
+    cipher: str
+    certificate: PeerCertificate | None
+
+    def as_json(self) -> JsonObject:
+        """For the record of an association."""
+        shown = self.certificate.fingerprint if self.certificate else None
+        return {"version": self.version, "cipher": self.cipher, "certificate": shown}
 
 
 def peer_certificate(tls: ssl.SSLObject) -> PeerCertificate | None:

@@ -1,0 +1,25 @@
+"""What the listener needs to speak TLS."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from config.section import Section
+from config.values import Flag, Place, Port
+
+TlsVersion = Literal["1.2", "1.3"]
+
+
+class ListenerTls(Section):
+    """DICOM TLS (PS3.15 B.12), at a port of its own beside the one without; on where a certificate is given."""
+
+    certificate: Place | None = Field(
+        None, description="our certificate (PEM), followed by those that it was signed through; with it TLS is on"
+    )
+    key: Place | None = Field(None, description="its private key (PEM, no password); nobody else may read it")
+    ca: Place | None = Field(None, description="certificates (PEM) of the authorities that signed the senders'")
+    port: Port = Field(2762, description="TCP port for TLS (2762 is registered for DICOM TLS); 0 takes a free one")
+    require_certificate: Flag = Field(
+        True, description="a sender has to prove itself by a certificate; without, it counts by its address alone"
+    )
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
