@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
+from config.tls_contradictions import of_listener, of_peers
 from config.toml_lines import KeyPath, element
 from config.values import split_brokers
 from domain.nearest import did_you_mean
@@ -31,7 +32,8 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _spool(settings)
     yield from _retention(settings)
     yield from _nobody(settings)
-    yield from _tls(settings)
+    yield from of_listener(settings)
+    yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
 
@@ -43,8 +45,11 @@ def _ports(settings: Settings) -> Iterator[Fault]:
             f"http.port ({http.port}) is listener.port: {listener.port + 1} would fit", "http.port", "listener.port"
         )
     for name, path, host, port in servers(settings):
-        if port and port == listener.port and same_machine(listener.host, host):
+        if port and port == listener.port * listener.plain and same_machine(listener.host, host):
             yield Fault(f"{name} is at the node's own listener.port ({port})", (path, ("listener", "port")))
+        if port and listener.tls.certificate and port == listener.tls.port and same_machine(listener.host, host):
+            said = f"{name} is at the node's own listener.tls.port ({port})"
+            yield Fault(said, (path, ("listener", "tls", "port")))
 
 
 def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
@@ -163,40 +168,6 @@ def _nobody(settings: Settings) -> Iterator[Fault]:
     if settings.models.require_signature and not settings.models.trusted_keys:
         said = "models.require_signature is true and models.trusted_keys is empty: no package may run"
         yield _between(said, "models.require_signature", "models.trusted_keys")
-
-
-def _tls(settings: Settings) -> Iterator[Fault]:
-    """A door that has all that it needs; callers who can come by one of those that are open."""
-    listener, tls = settings.listener, settings.listener.tls
-    if tls.certificate is None:
-        yield from _without_tls(settings)
-        return
-    if tls.key is None:
-        yield _between("listener.tls.key is not given: the key of listener.tls.certificate", "listener.tls")
-    if tls.require_certificate and tls.ca is None:
-        said = "listener.tls.ca is not given: the authorities that signed the senders' certificates"
-        yield _between(said, "listener.tls", "listener.tls.require_certificate")
-    for name, port in (("listener.port", listener.port * listener.plain), ("http.port", settings.http.port)):
-        if port and port == tls.port:
-            yield _between(f"listener.tls.port ({port}) is {name}: 2762 would fit", "listener.tls.port", name)
-
-
-def _without_tls(settings: Settings) -> Iterator[Fault]:
-    listener = settings.listener
-    for name in ("key", "ca"):
-        if getattr(listener.tls, name) is not None:
-            said = f"listener.tls.{name} is given and listener.tls.certificate is not: TLS is on with a certificate"
-            yield _between(said, f"listener.tls.{name}")
-    if not listener.plain:
-        said = "listener.plain is false and listener.tls.certificate is not given: nobody may send"
-        yield _between(said, "listener.plain", "listener.tls")
-    for number, one in enumerate(listener.callers):
-        if one.certificate is not None or one.address is None:
-            said = (
-                f"listener.callers.{number}: {one.aet} can call by TLS alone, having"
-                f" {'a certificate' if one.certificate else 'no address'}, and listener.tls.certificate is not given"
-            )
-            yield Fault(said, (("listener", "callers", number),))
 
 
 # What each way of proving oneself to a broker needs; nothing else may be set beside it.

@@ -58,7 +58,7 @@ def compared(force: Settings, read: Settings) -> Change:
     Raises ConfigurationError where that would contradict what waits for a restart.
     """
     names = list(_changed(force, read))
-    taken = tuple(name for name in names if name in AS_IT_STANDS or _who(name))
+    taken = tuple(name for name in names if (name in AS_IT_STANDS or _who(name)) and not _opens(name, force, read))
     settings = taken_over(force, read, taken)
     if said := list(contradictions(settings)):
         raise ConfigurationError(*(f"with what waits for a restart: {one.said}" for one in said))
@@ -77,6 +77,12 @@ def _with(base: M, read: M, path: list[str]) -> M:
     first, *rest = path
     value = getattr(read, first)
     return base.model_copy(update={first: _with(getattr(base, first), value, rest) if rest else value})
+
+
+def _opens(name: str, force: Settings, read: Settings) -> bool:
+    """Whether it opens or closes a port: that is for a restart."""
+    before, after = force.listener.tls.certificate, read.listener.tls.certificate
+    return name.startswith("listener.tls.") and (before is None) != (after is None)
 
 
 def _who(name: str) -> frozenset[str]:

@@ -3,6 +3,7 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,6 +66,10 @@ class Caller(Section):
         description="its TLS certificate: a name that stands in it (CN or SAN), or its SHA-256 fingerprint; with it "
         "the sender calls by TLS alone. By default the AE title itself has to stand there",
     )
+
+    def is_within(self, address: str) -> bool:
+        """Whether it may call from this IP address; raises ValueError where that is none."""
+        return self.address is None or ip_address(address) in ip_network(self.address, strict=False)
 
 
 def as_caller(aet: str, address: str) -> Caller | None:

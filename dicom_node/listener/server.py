@@ -101,7 +101,7 @@ class Listener:
     def start(self) -> None:
         """Listen, and return."""
         settings = self._settings
-        ports = [(settings.port, None)] if settings.plain else []
+        ports: list[tuple[int, TlsAcceptor | None]] = [(settings.port, None)] if settings.plain else []
         if self._tls is not None:
             ports.append((settings.tls.port, self._tls))
         for port, tls in ports:

@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from dicom_node.tls.peers import Secured, peer_certificate
 
-_HANDSHAKE = 0x16  # the content type that TLS begins with (RFC 8446 section 5.1)
+_BEGIN = (0x15, 0x16)  # the content types that TLS begins with: an alert, a handshake (RFC 8446 section 5.1)
 _RECEIVE = 1 << 17  # bytes of one receive: eight records
 
 
@@ -151,7 +151,7 @@ class TlsConnection:
     def _receive(self) -> int:
         got = self._socket.recv_into(self._received)
         if got and not self._heard:
-            self._heard, self._is_tls = True, self._received[0] == _HANDSHAKE
+            self._heard, self._is_tls = True, self._received[0] in _BEGIN
         self._incoming.write(self._received[:got])
         return got
 
@@ -160,7 +160,8 @@ class TlsConnection:
         got = 0
         try:
             while got < len(view) and not self._ended:
-                part = self._tls.read(len(view) - got, view[got:])  # type: ignore[arg-type] - any buffer will do
+                # What is said of it knows one kind of buffer, and no number that is returned.
+                part = cast(int, self._tls.read(len(view) - got, cast(bytearray, view[got:])))
                 got += part
                 self._ended = not part
         except ssl.SSLWantReadError:

@@ -27,6 +27,8 @@ _CIPHER = TlsFault("tls-cipher", "no cipher suite is known to both sides (docs/c
 _NO_CERTIFICATE = TlsFault("tls-no-certificate", "the peer showed no certificate, and each has to")
 _DISTRUSTED = TlsFault("tls-distrusted", "the peer does not take our certificate: it has to know who signed it")
 _EXPIRED_SINCE = TlsFault("tls-expired", "the peer's certificate has expired since its session began")
+_ASKED = TlsFault("tls-distrusted", "the peer asks for a certificate of ours: certificate and key have to be given")
+_NOTHING_COMMON = TlsFault("tls-cipher", "the peer found nothing that both sides speak, or asks for a certificate")
 _OTHER = "tls-protocol"
 
 _BY_REASON = {
@@ -35,6 +37,8 @@ _BY_REASON = {
     **dict.fromkeys(("NO_SHARED_CIPHER", "NO_SUITABLE_SIGNATURE_ALGORITHM", "NO_SUITABLE_KEY_SHARE"), _CIPHER),
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": _NO_CERTIFICATE,
     "UNEXPECTED_EOF_WHILE_READING": _ENDED,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _ASKED,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NOTHING_COMMON,
     **dict.fromkeys(
         (
             *("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN"),
