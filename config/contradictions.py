@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
-from config.tls_contradictions import of_listener, of_peers
+from config.tls_contradictions import of_listener, of_peers, of_users
 from config.toml_lines import KeyPath, element
 from config.values import split_brokers
 from domain.nearest import did_you_mean
@@ -33,6 +33,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _retention(settings)
     yield from _nobody(settings)
     yield from of_listener(settings)
+    yield from of_users(settings)
     yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)

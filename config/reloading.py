@@ -17,8 +17,13 @@ M = TypeVar("M", bound=BaseModel)
 
 # Taken over by a process that goes on as it is: no association ends for a new caller.
 _TLS = ("certificate", "key", "ca", "require_certificate", "minimum")
+_USERS = ("passcodes", "token_key", "token_issuer", "token_audience")
 AS_IT_STANDS = frozenset(
-    {"listener.callers", "listener.trust_loopback", *(f"listener.tls.{name}" for name in _TLS), "logging.level"}
+    {
+        *("listener.callers", "listener.trust_loopback", "logging.level"),
+        *(f"listener.tls.{name}" for name in _TLS),
+        *(f"listener.user_identity.{name}" for name in _USERS),
+    }
 )
 # Taken over by roles that begin anew, whose work is leased and goes on with their next life; the longest name counts.
 ANEW: Mapping[str, frozenset[str]] = {

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
-from config.tls import ListenerTls
+from config.tls import ListenerTls, UserIdentity
 from config.values import (
     AETitle,
     Brokers,
@@ -67,6 +67,12 @@ class Caller(Section):
         "the sender calls by TLS alone. By default the AE title itself has to stand there",
     )
 
+    users: tuple[Name, ...] = Field(
+        (),
+        description="users, one of whom it has to be by User Identity Negotiation, by TLS alone; without, nobody is "
+        "asked for",
+    )
+
     def is_within(self, address: str) -> bool:
         """Whether it may call from this IP address; raises ValueError where that is none."""
         return self.address is None or ip_address(address) in ip_network(self.address, strict=False)
@@ -93,6 +99,7 @@ class Listener(Section):
     port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
     plain: Flag = Field(True, description="listen at `port` without TLS; false leaves the port for TLS alone")
     tls: ListenerTls = _defaults()
+    user_identity: UserIdentity = _defaults()
     processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
     trust_loopback: Flag = Field(True, description="any AE title may call from this machine")

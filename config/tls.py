@@ -1,4 +1,4 @@
-"""What the listener needs to speak TLS."""
+"""What the listener needs to speak TLS, and to know who speaks for a caller."""
 
 from typing import Literal
 
@@ -23,3 +23,16 @@ class ListenerTls(Section):
         True, description="a sender has to prove itself by a certificate; without, it counts by its address alone"
     )
     minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3; 1.3 is preferred in any case")
+
+
+class UserIdentity(Section):
+    """User Identity Negotiation (PS3.7 D.3.3.7), for callers that name `users`."""
+
+    passcodes: Place | None = Field(
+        None, description="file of users and their passcodes' digests, by dicom-node tls passcode; read at each call"
+    )
+    token_key: Place | None = Field(
+        None, description="public key (PEM: P-256, RSA or Ed25519) of whoever signs tokens (JWT); it alone says how"
+    )
+    token_issuer: str = Field("", max_length=256, description="who issues tokens: their iss")
+    token_audience: str = Field("", max_length=256, description="whom tokens have to be meant for: their aud")

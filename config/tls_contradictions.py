@@ -34,12 +34,30 @@ def _without_tls(settings: Settings) -> Iterator[Fault]:
         said = "listener.plain is false and listener.tls.certificate is not given: nobody may send"
         yield _between(said, "listener.plain", "listener.tls")
     for number, one in enumerate(listener.callers):
-        if one.certificate is not None or one.address is None:
+        if one.certificate is not None or one.address is None or one.users:
+            has = "a certificate" if one.certificate else "users" if one.users else "no address"
             said = (
-                f"listener.callers.{number}: {one.aet} can call by TLS alone, having"
-                f" {'a certificate' if one.certificate else 'no address'}, and listener.tls.certificate is not given"
+                f"listener.callers.{number}: {one.aet} can call by TLS alone, having {has}, and"
+                " listener.tls.certificate is not given"
             )
             yield Fault(said, (("listener", "callers", number),))
+
+
+def of_users(settings: Settings) -> Iterator[Fault]:
+    """Who has to say who he is can do so."""
+    identity = settings.listener.user_identity
+    tokens = [identity.token_key, identity.token_issuer, identity.token_audience]
+    if any(tokens) and not all(tokens):
+        said = "listener.user_identity: token_key, token_issuer and token_audience belong together"
+        yield _between(said, "listener.user_identity")
+    if identity.passcodes is None and not all(tokens):
+        for number, one in enumerate(settings.listener.callers):
+            if one.users:
+                said = (
+                    f"listener.callers.{number}: {one.aet} has users, and listener.user_identity has neither passcodes"
+                    " nor token_key: nobody can be one of them"
+                )
+                yield Fault(said, (("listener", "callers", number, "users"),))
 
 
 def of_peers(settings: Settings) -> Iterator[Fault]:

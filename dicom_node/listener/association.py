@@ -31,6 +31,7 @@ from dicom_node.listener.pdu import (
 )
 from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
+from dicom_node.listener.users import UnknownUser, Users
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
 from dicom_node.tls.acceptor import TlsAcceptor
@@ -50,6 +51,7 @@ class AcceptorState:
     policy: AssociationPolicy
     writer: SpoolWriter
     events: ListenerEvents
+    users: Users
     warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -88,6 +90,7 @@ class Connection:
         self._address = address
         self._stream = PduStream(self._socket, acceptor.settings)
         self._secured: Secured | None = None
+        self._user = ""
         self._interrupted = False
         self._associated = False
 
@@ -186,6 +189,11 @@ class Connection:
             return self._refuse_garbage(error, peer)
         if isinstance(answer, Rejection):
             return self._reject(peer, answer)
+        users = self._acceptor.policy.users(request, self._address, self._secured)
+        try:
+            self._user = self._acceptor.users.known(users, request.identity) if users else ""
+        except UnknownUser as error:
+            return self._reject(peer, Rejection(1, 2, 1, str(error)))
         return self._associate(peer, request, answer)
 
     @property
@@ -210,7 +218,9 @@ class Connection:
             if acceptance.is_empty:
                 self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
                 self._acceptor.events.refused("no-context")
-            record = self._acceptor.writer.open_association(peer, _details(request, acceptance, self._secured))
+            record = self._acceptor.writer.open_association(
+                peer, _details(request, acceptance, self._secured, self._user)
+            )
             self._acceptor.events.opened(peer.calling)
             return self._converse(request, acceptance, record).farewell
         finally:
@@ -228,7 +238,10 @@ class Connection:
         )
         ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
         try:
-            self._stream.send(encode_acceptance(request, acceptance.contexts, acceptance.roles, settings.max_pdu))
+            accepted = encode_acceptance(
+                request, acceptance.contexts, acceptance.roles, settings.max_pdu, identified=bool(self._user)
+            )
+            self._stream.send(accepted)
             ending = self._listen(dialogue)
         finally:
             self._record_end(record, dialogue, ending)
@@ -265,8 +278,9 @@ class Connection:
         self._stream.await_close(self._acceptor.settings.artim)
 
 
-def _details(request: AssociateRequest, acceptance: Acceptance, secured: Secured | None) -> JsonObject:
+def _details(request: AssociateRequest, acceptance: Acceptance, secured: Secured | None, user: str) -> JsonObject:
     return {
+        **({"user": user} if user else {}),
         **({"tls": secured.as_json()} if secured else {}),
         "implementation_class_uid": request.implementation_class_uid,
         "implementation_version": request.implementation_version,

@@ -52,17 +52,18 @@ class _Known:
     """A caller of the settings, digested once."""
 
     def __init__(self, caller: Caller) -> None:
-        self._aet, self._certificate = caller.aet, caller.certificate
+        self._aet, self._certificate, self.users = caller.aet, caller.certificate, caller.users
         self._network = ipaddress.ip_network(caller.address, strict=False) if caller.address else None
 
     def is_it(self, calling: str, address: _Address, secured: Secured | None) -> bool:
         """Without TLS an address alone tells; with TLS the certificate does, and an address that is given too."""
         if calling != self._aet or (self._network is not None and address not in self._network):
             return False
-        shown = secured.certificate if secured else None
-        if shown is None:
-            return self._network is not None and self._certificate is None
-        return shown.is_of(self._certificate or self._aet)
+        if secured is None or secured.certificate is None:
+            # What is named would pass without TLS where anybody can read it.
+            is_open = self._certificate is None and not (self.users and secured is None)
+            return self._network is not None and is_open
+        return secured.certificate.is_of(self._certificate or self._aet)
 
 
 class AssociationPolicy:
@@ -93,6 +94,12 @@ class AssociationPolicy:
         if running >= self._limit:
             return Rejection(2, 3, 2, f"{running} associations run already, the limit")
         return None
+
+    def users(self, head: RequestHead, address: str, secured: Secured | None) -> frozenset[str]:
+        """The users one of whom a caller that is let in has to be; none where nobody is asked for."""
+        place = ipaddress.ip_address(address)
+        found = [known.users for known in self._callers if known.is_it(head.calling, place, secured)]
+        return frozenset().union(*found) if all(found) else frozenset()
 
     def answer(self, request: AssociateRequest) -> Acceptance | Rejection:
         """What a caller that is let in gets for its request.

@@ -13,6 +13,7 @@ from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
+from dicom_node.listener.users import Users
 from dicom_node.spool import SpoolWriter
 from dicom_node.tls.acceptor import TlsAcceptor
 from domain.addresses import plain_address
@@ -63,7 +64,8 @@ class Listener:
 
     def __init__(self, settings: Settings, writer: SpoolWriter, events: ListenerEvents | None = None) -> None:
         self._settings = settings
-        self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
+        users = Users(settings.user_identity)
+        self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents(), users)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -95,6 +97,7 @@ class Listener:
     def let_in(self, settings: Settings) -> None:
         """Go by the callers and the certificates of these settings from the next association on."""
         self._acceptor.policy = AssociationPolicy(settings)
+        self._acceptor.users = Users(settings.user_identity)
         if self._tls is not None and settings.tls.certificate:
             self._tls.take(settings.tls)
 

@@ -30,8 +30,10 @@ class Site:
 
     @cached_property
     def authority(self) -> Authority:
-        """Made when it is first asked for, with the node's certificate."""
+        """Made when it is first asked for, with the node's certificate, where there is none."""
         made = Authority(self.folder)
+        if made.files.certificate.exists():
+            return made
         made.init("Site", kind=self.kind)
         made.issue(NODE, "NODE", HERE, kind=self.kind)
         return made
