@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
+from dicom_node.listener.services import Service, services
 from dicom_node.listener.users import Users
 from dicom_node.spool import SpoolWriter
 from dicom_node.tls.acceptor import TlsAcceptor
@@ -56,16 +57,24 @@ class _Door:
 
 
 class Listener:
-    """The C-STORE and C-ECHO provider at `settings.host`: at `settings.port`, at `settings.tls.port` with TLS.
+    """The provider of C-STORE, C-ECHO and `services` at `settings.host`: at its port, at `settings.tls.port` with TLS.
 
     Raises Unavailable at `start` where a port cannot be had, ConfigurationError where a caller's address is none or
     a file of TLS cannot be used.
     """
 
-    def __init__(self, settings: Settings, writer: SpoolWriter, events: ListenerEvents | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: SpoolWriter,
+        events: ListenerEvents | None = None,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:
         self._settings = settings
+        self._services = services or {}
+        policy = AssociationPolicy(settings, self._services)
         users = Users(settings.user_identity)
-        self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents(), users)
+        self._acceptor = AcceptorState(settings, policy, writer, events or NoEvents(), self._services, users=users)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -96,7 +105,7 @@ class Listener:
 
     def let_in(self, settings: Settings) -> None:
         """Go by the callers and the certificates of these settings from the next association on."""
-        self._acceptor.policy = AssociationPolicy(settings)
+        self._acceptor.policy = AssociationPolicy(settings, self._services)
         self._acceptor.users = Users(settings.user_identity)
         if self._tls is not None and settings.tls.certificate:
             self._tls.take(settings.tls)
@@ -236,7 +245,7 @@ def serve(
     except OSError as error:
         raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
     try:
-        listener = Listener(settings, writer, events)
+        listener = Listener(settings, writer, events, services(root))
         listener.start()
         if ready is not None:
             ready(listener, writer)
