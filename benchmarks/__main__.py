@@ -3,7 +3,19 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import decoding, engines, flood, grounding, inference, ingest, language, memory, segmentation, start
+from benchmarks import (
+    decoding,
+    engines,
+    flood,
+    grounding,
+    inference,
+    ingest,
+    language,
+    memory,
+    segmentation,
+    start,
+    tls,
+)
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
@@ -16,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,
+    "tls": tls.run,
 }
 
 

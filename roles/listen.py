@@ -27,7 +27,7 @@ _CONNECTIONS = "the thread that accepts connections"
 UNLISTED = "(unlisted)"
 # Unknown called and calling AE titles, too many associations (PS3.8 table 9-21), and what is no DICOM.
 _WORTH_AN_ALERT = (
-    *("rejected-1-1-7", "rejected-1-1-3", "rejected-2-3-2", "no-context", "protocol", "busy"),
+    *("rejected-1-1-7", "rejected-1-1-3", "rejected-1-2-1", "rejected-2-3-2", "no-context", "protocol", "busy"),
     *("tls-at-plain-port", *CODES),
 )
 

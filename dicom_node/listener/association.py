@@ -31,7 +31,7 @@ from dicom_node.listener.pdu import (
     abort_by_user,
     reject,
 )
-from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
+from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection, unidentified
 from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.users import UnknownUser, Users
@@ -145,7 +145,8 @@ class Connection:
         try:
             self._secured = tls.handshake(artim)
         except OSError as error:
-            if not tls.has_heard and not isinstance(error, TimeoutError):
+            left = self._interrupted or not tls.has_heard
+            if left and not isinstance(error, TimeoutError):
                 raise PeerGone("connection closed by the peer") from error
             self._refuse_tls(handshake_fault(error))
             if isinstance(error, NotTls):
@@ -201,7 +202,7 @@ class Connection:
         try:
             self._user = self._acceptor.users.known(users, request.identity) if users else ""
         except UnknownUser as error:
-            return self._reject(peer, Rejection(1, 2, 1, str(error)))
+            return self._reject(peer, unidentified(str(error)))
         return self._associate(peer, request, answer)
 
     @property

@@ -36,6 +36,11 @@ class Rejection:
     reason: str
 
 
+def unidentified(reason: str) -> Rejection:
+    """The answer to a user identity that proves nobody: by the ACSE, with no reason given (PS3.7 D.3.3.7)."""
+    return Rejection(1, 2, 1, reason)
+
+
 @dataclass(frozen=True)
 class Acceptance:
     """An A-ASSOCIATE-AC; `roles` answers the roles that were proposed, as (SCU, SCP)."""

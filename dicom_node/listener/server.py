@@ -38,7 +38,7 @@ _STUCK = 10.0  # s without one after which it is taken for stuck
 
 
 @dataclass
-class _Door:
+class _Port:
     """A port that connections come by, with TLS or without; `turned` is when its thread last came round."""
 
     listening: socket.socket
@@ -79,13 +79,13 @@ class Listener:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._tls = TlsAcceptor(settings.tls) if settings.tls.certificate else None
-        self._doors: list[_Door] = []
+        self._opened: list[_Port] = []
         self._ports: dict[bool, int] = {}
 
     @property
     def is_accepting(self) -> bool:
         """Whether the threads that accept connections live and come round."""
-        return bool(self._doors) and all(door.is_accepting for door in self._doors)
+        return bool(self._opened) and all(opened.is_accepting for opened in self._opened)
 
     @property
     def port(self) -> int:
@@ -117,25 +117,25 @@ class Listener:
         if self._tls is not None:
             ports.append((settings.tls.port, self._tls))
         for port, tls in ports:
-            door = _Door(_listening_socket(settings, port), tls)
-            self._doors.append(door)
-            self._ports[tls is not None] = door.port
-        for door in self._doors:
-            door.thread = threading.Thread(target=self._accept, args=(door,), name="listener", daemon=True)
-            door.thread.start()
-            with_tls = " with TLS" if door.tls else ""
-            log.info("listening on %s port %d%s as %s", settings.host, door.port, with_tls, settings.aet)
+            opened = _Port(_listening_socket(settings, port), tls)
+            self._opened.append(opened)
+            self._ports[tls is not None] = opened.port
+        for opened in self._opened:
+            opened.thread = threading.Thread(target=self._accept, args=(opened,), name="listener", daemon=True)
+            opened.thread.start()
+            with_tls = " with TLS" if opened.tls else ""
+            log.info("listening on %s port %d%s as %s", settings.host, opened.port, with_tls, settings.aet)
 
     def stop(self, grace: float) -> None:
         """Accept nothing more, give associations `grace` seconds to end, then abort them; returns when all is over."""
         self._stopping.set()
-        for door in self._doors:
-            if door.thread is not None:
+        for opened in self._opened:
+            if opened.thread is not None:
                 # Closing alone does not wake the thread that waits in accept.
-                door.listening.shutdown(socket.SHUT_RDWR)
-                door.thread.join()
-            door.listening.close()
-        self._doors = []
+                opened.listening.shutdown(socket.SHUT_RDWR)
+                opened.thread.join()
+            opened.listening.close()
+        self._opened = []
         self._join(time.monotonic() + grace)
         for connection in self._running():
             connection.interrupt()
@@ -152,22 +152,22 @@ class Listener:
         with self._lock:
             return dict(self._connections)
 
-    def _accept(self, door: _Door) -> None:
-        door.listening.settimeout(_TURN)
+    def _accept(self, opened: _Port) -> None:
+        opened.listening.settimeout(_TURN)
         for _ in loop_until(self._stopping):
             try:
-                self._accept_one(door)
+                self._accept_one(opened)
             except Exception:
                 # The boundary of a thread: a defect here may cost a connection, never the listener.
                 log.exception("a connection was not served")
                 time.sleep(_BREATH)
 
-    def _accept_one(self, door: _Door) -> None:
+    def _accept_one(self, opened: _Port) -> None:
         self._acceptor.warnings.tell()
         try:
-            accepted, address = door.listening.accept()
+            accepted, address = opened.listening.accept()
         except TimeoutError:
-            door.turned = time.monotonic()
+            opened.turned = time.monotonic()
             return
         except OSError as error:
             if not self._stopping.is_set():
@@ -175,10 +175,10 @@ class Listener:
                 self._acceptor.warnings.warn(f"cannot accept a connection: {error.strerror}")
                 time.sleep(_BREATH)
             return
-        door.turned = time.monotonic()
+        opened.turned = time.monotonic()
         accepted.settimeout(None)
         try:
-            self._welcome(accepted, plain_address(address[0]), door.tls)
+            self._welcome(accepted, plain_address(address[0]), opened.tls)
         except BaseException:
             accepted.close()
             raise

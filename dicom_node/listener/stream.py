@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from config.settings import Listener as Settings
 from dicom_node.listener.pdu import (
@@ -88,7 +88,7 @@ class Transport(Protocol):
 
     def recv_into(self, buffer: memoryview, /) -> int: ...
 
-    def recvmsg_into(self, buffers: Sequence[memoryview], /) -> Sequence[Any]: ...
+    def recvmsg_into(self, buffers: Sequence[memoryview], /) -> tuple[int, *tuple[object, ...]]: ...
 
     def sendall(self, data: bytes, /) -> None: ...
 

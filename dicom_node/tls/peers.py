@@ -2,12 +2,14 @@
 
 import hashlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias, cast
 
 from dicom_node.outside import words
 from domain.json_records import JsonObject
+
+_Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 _OF_SUBJECT = "commonName"
 _ALTERNATIVE = {"DNS", "URI", "IP Address", "email"}
@@ -60,10 +62,12 @@ def peer_certificate(tls: ssl.SSLObject) -> PeerCertificate | None:
     return PeerCertificate(tuple(_names(said)), hashlib.sha256(encoded).hexdigest(), ends)
 
 
-def _names(said: dict[str, Any]) -> Iterator[str]:
-    for relative in said.get("subject", ()):
+def _names(said: Mapping[str, object]) -> Iterator[str]:
+    for relative in cast(tuple[_Pairs, ...], said.get("subject", ())):
         yield from (f"CN={value}" for kind, value in relative if kind == _OF_SUBJECT)
-    yield from (f"{kind}={value}" for kind, value in said.get("subjectAltName", ()) if kind in _ALTERNATIVE)
+    for kind, value in cast(_Pairs, said.get("subjectAltName", ())):
+        if kind in _ALTERNATIVE:
+            yield f"{kind}={value}"
 
 
 def _split(name: str) -> tuple[str, str]:

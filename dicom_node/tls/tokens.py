@@ -4,11 +4,9 @@ The key alone says by which algorithm; what a token says of that has to agree, a
 """
 
 import base64
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 
 from config.tls import UserIdentity
 from domain.errors import ConfigurationError, NodeError
+from domain.json_records import JsonObject, json_object
 
 _SETTING = "listener.user_identity"
 _LONGEST = 16_384  # bytes
@@ -47,7 +46,7 @@ def subject(token: bytes, settings: UserIdentity, now: float | None = None) -> s
     return found
 
 
-def _claims(token: bytes, algorithm: str, verify: _Verify) -> dict[str, Any]:
+def _claims(token: bytes, algorithm: str, verify: _Verify) -> JsonObject:
     parts = token.split(b".")
     if len(token) > _LONGEST or len(parts) != 3:
         raise WrongToken("what came is no token (JWT)")
@@ -62,31 +61,28 @@ def _claims(token: bytes, algorithm: str, verify: _Verify) -> dict[str, Any]:
     return _object(_decoded(parts[1]))
 
 
-def _judge(claims: dict[str, Any], settings: UserIdentity, now: float) -> None:
+def _judge(claims: JsonObject, settings: UserIdentity, now: float) -> None:
     audience = claims.get("aud")
     if settings.token_audience not in (audience if isinstance(audience, list) else [audience]):
         raise WrongToken("the token is meant for another (aud)")
     if claims.get("iss") != settings.token_issuer:
         raise WrongToken("the token is of another issuer (iss)")
-    ends, begins = claims.get("exp"), claims.get("nbf", 0)
-    if not _is_moment(ends) or not _is_moment(begins):
-        raise WrongToken("the token does not say until when it holds (exp)")
+    ends, begins = _moment(claims.get("exp")), _moment(claims.get("nbf", 0))
     if now > ends + _LEEWAY or now < begins - _LEEWAY:
         raise WrongToken("the token has expired, or does not hold yet")
 
 
-def _is_moment(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _moment(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise WrongToken("the token does not say until when it holds (exp)")
+    return value
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _object(data: bytes) -> JsonObject:
     try:
-        found = json.loads(data)
+        return json_object(data)
     except (ValueError, RecursionError) as error:
         raise WrongToken("what came is no token (JWT)") from error
-    if not isinstance(found, dict):
-        raise WrongToken("what came is no token (JWT)")
-    return found
 
 
 def _decoded(part: bytes) -> bytes:

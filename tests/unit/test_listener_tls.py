@@ -5,12 +5,16 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from config.settings import Caller
+from dicom_node.listener import server
 from dicom_node.listener.events import NoEvents
 from dicom_node.spool import Kind
 from dicom_node.tls.contexts import CIPHERS
@@ -307,3 +311,46 @@ def test_new_certificates_are_taken_without_a_restart_and_wrong_ones_leave_those
 
 def test_the_reasons_are_among_those_that_are_counted_from_the_beginning() -> None:
     assert {"tls-authority", "tls-expired", "tls-no-certificate", "tls-version", "tls-plain", "tls-stalled"} <= {*CODES}
+
+
+def test_handshakes_that_stall_on_every_connection_keep_out_nobody(tmp_path: Path, site: Site) -> None:
+    callers, events = (Caller(aet="CT1"),), Refused()
+    with listening(tmp_path, events=events, tls=site.listener(), callers=callers, max_associations=4) as node:
+        secured = Secured(node, site, events)
+        with ExitStack() as stack:
+            stalled = [stack.enter_context(RawPeer(node.tls_port)) for _ in range(2 * (4 + server._SPARE))]
+            for one in stalled:
+                with suppress(OSError):  # cut for the next
+                    one.send(b"\x16\x03\x01\x02\x00")
+            assert secured.still_serves()
+        assert "busy" in events.reasons
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300), st.booleans())
+def test_garbage_at_the_port_for_tls_ends_nothing_but_its_own_connection(
+    secured: Secured, garbage: bytes, as_record: bool
+) -> None:
+    head = b"\x16\x03\x03" + len(garbage).to_bytes(2, "big") if as_record else b""
+    with RawPeer(secured.node.tls_port) as peer:
+        peer.send(head + garbage)
+        peer.socket.shutdown(socket.SHUT_WR)
+        while True:
+            try:
+                if not peer.socket.recv(4096):
+                    break
+            except ConnectionError:
+                break
+    assert secured.node.listener.is_accepting
+
+
+def test_a_record_that_was_changed_on_its_way_ends_the_association_as_lost(secured: Secured) -> None:
+    with secured.peer("CT1") as peer:
+        peer.associate(calling="CT1")
+        raw = socket.socket(fileno=os.dup(peer.socket.fileno()))
+        with raw:
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        with pytest.raises(ssl.SSLError, match="bad record mac"):
+            peer.receive()
+    assert secured.node.read(Kind.ASSOCIATION_CLOSED)[-1].details["how"] == "lost"
+    assert secured.still_serves()
