@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
     decoding,
+    early,
     engines,
     flood,
     grounding,
@@ -25,6 +26,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "memory": memory.run,
     "start": start.run,
     "decoding": decoding.run,
+    "early": early.run,
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,

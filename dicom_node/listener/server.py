@@ -13,7 +13,8 @@ from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
-from dicom_node.listener.services import Service, services
+from dicom_node.listener.provided import services
+from dicom_node.listener.services import Service
 from dicom_node.listener.users import Users
 from dicom_node.spool import SpoolWriter
 from dicom_node.tls.acceptor import TlsAcceptor

@@ -1,5 +1,6 @@
 """PDUs off a socket, fragments of data sets straight to where they belong, and never an acknowledgement delayed."""
 
+import select
 import socket
 import struct
 import time
@@ -22,6 +23,7 @@ from dicom_node.listener.pdu import (
     ProtocolError,
     TlsAtPlainPort,
 )
+from dicom_node.tls.connection import TlsConnection
 
 _SCRATCH = 1 << 16
 _TLS_HANDSHAKE = 0x16  # the content type that TLS begins with (RFC 8446 section 5.1)
@@ -85,6 +87,8 @@ class _Pace:
 
 class Transport(Protocol):
     """What a stream asks of a connection: a socket, or what speaks TLS in the place of one."""
+
+    def fileno(self) -> int: ...
 
     def recv_into(self, buffer: memoryview, /) -> int: ...
 
@@ -153,6 +157,19 @@ class PduStream:
         self._have = HEAD.size if self._pdu_left else 0
         self._pace.came(length - 2)
         return Fragment(context_id, control, length - 2)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of what comes next has come."""
+        return not (self._have or self._pdu_left)
+
+    def has_come(self, seconds: float) -> bool:
+        """Whether the peer has said something, or has gone, within `seconds`."""
+        if isinstance(self._socket, TlsConnection) and self._socket.has_pending:
+            return True
+        looking = select.poll()
+        looking.register(self._socket, select.POLLIN)
+        return bool(looking.poll(seconds * 1000))
 
     def message_ended(self) -> None:
         """What comes next begins another message, and may come whenever it likes."""

@@ -89,6 +89,15 @@ class TlsConnection:
             raise TimeoutError
         self._socket.settimeout(left)
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether bytes have come that `recv_into` has not given yet: the socket may have nothing more to say."""
+        return bool(self._tls.pending() or self._incoming.pending)
+
+    def fileno(self) -> int:
+        """As a socket's."""
+        return self._socket.fileno()
+
     def recv_into(self, view: memoryview) -> int:
         """As a socket's: bytes that came, 0 at the end."""
         while True:

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.settings import Caller
+from config.settings import Listener as Settings
 from dicom_node.listener import server
 from dicom_node.listener.events import NoEvents
+from dicom_node.listener.stream import PduStream
 from dicom_node.spool import Kind
-from dicom_node.tls.contexts import CIPHERS
+from dicom_node.tls.connection import TlsConnection
+from dicom_node.tls.contexts import CIPHERS, acceptor_context
 from dicom_node.tls.faults import CODES
 from tests.support.certificates import Site
 from tests.support.listening import ABORT, REJECT, RawPeer, RunningListener, listening, request
@@ -342,6 +346,26 @@ def test_garbage_at_the_port_for_tls_ends_nothing_but_its_own_connection(
             except ConnectionError:
                 break
     assert secured.node.listener.is_accepting
+
+
+def test_what_came_with_the_record_before_is_not_waited_for_at_the_socket(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening_at:
+        theirs = socket.create_connection(listening_at.getsockname())
+        ours = listening_at.accept()[0]
+    with ThreadPoolExecutor(1) as threads:
+        near = TlsConnection(ours, acceptor_context(site.listener(require_certificate=False)))
+        far = TlsConnection(theirs, site.client(site.partner("CT1")), "localhost")
+        agreed = threads.submit(near.handshake, 20)
+        far.handshake(20)
+        agreed.result()
+    with near, far:
+        assert not near.has_pending
+        far.sendall(b"first")
+        far.sendall(b"second")
+        first = memoryview(bytearray(5))
+        assert near.recv_into(first) == 5
+        assert bytes(first) == b"first" and near.has_pending
+        assert PduStream(near, Settings()).has_come(0)
 
 
 def test_a_record_that_was_changed_on_its_way_ends_the_association_as_lost(secured: Secured) -> None:
