@@ -71,8 +71,8 @@ def of_peers(settings: Settings) -> Iterator[Fault]:
 def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
     """A setting of it, and what is wrong with that."""
     if peer.kind != "dicom":
-        for name in _given(peer, "tls", "server_name"):
-            yield name, f"is of no use to a peer of kind {peer.kind}: its url says so"
+        for name in _given(peer, "tls", "server_name", "certificate", "key"):
+            yield name, f"is of no use to a peer of kind {peer.kind}: its url says what is spoken"
         return
     if not peer.tls:
         for name in _given(peer, "ca", "certificate", "key", "server_name"):

@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from config.loading import load_settings
 from config.peers import Destination
 from config.settings import Caller
+from console.cli.app import app
 from dicom_node.scu.kinds import echo, probe
 from domain.errors import ConfigurationError, Retryable
 from tests.support.certificates import Site
+from tests.support.counterparts import ROOT
 from tests.support.listening import RunningListener, listening
 
 
@@ -58,6 +61,18 @@ def test_what_is_wrong_with_a_peers_tls_is_said_with_what_to_do(
             echo(peer(archive, site, **changes), "US", 20)
         assert said in str(caught.value), changes
         assert said in probe(peer(archive, site, **changes), "US", 20).error
+
+
+def test_a_person_asks_and_sends_by_tls_with_the_options_for_it(archive: RunningListener, site: Site) -> None:
+    ours, place = site.partner("US"), f"NODE@127.0.0.1:{archive.tls_port}"
+    known = ["--aet", "US", "--ca", str(site.ca), "--cert", str(ours.certificate), "--key", str(ours.key)]
+    sample = str(ROOT / "docs/samples/report-as-text.dcm")
+    assert "answered in" in CliRunner().invoke(app, ["echo", place, *known]).output
+    assert "stored 1 of 1 instance" in CliRunner().invoke(app, ["send", sample, "--to", place, *known]).output
+    assert "name it as ca" in CliRunner().invoke(app, ["echo", place, "--tls"]).output
+    for words in (["--cert", "x"], ["--tls", "http://localhost/dicom-web"]):
+        where = [] if words[-1].startswith("http") else [place]
+        assert CliRunner().invoke(app, ["echo", *where, *words]).exit_code == 2
 
 
 @pytest.mark.parametrize(
