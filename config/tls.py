@@ -29,7 +29,7 @@ class UserIdentity(Section):
     """User Identity Negotiation (PS3.7 D.3.3.7), for callers that name `users`."""
 
     passcodes: Place | None = Field(
-        None, description="file of users and their passcodes' digests, by dicom-node tls passcode; read at each call"
+        None, description="file of users and digests of their passcodes, made by `tls passcode`; read at each call"
     )
     token_key: Place | None = Field(
         None, description="public key (PEM: P-256, RSA or Ed25519) of whoever signs tokens (JWT); it alone says how"

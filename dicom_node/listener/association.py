@@ -253,10 +253,10 @@ class Connection:
         )
         ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
         try:
-            accepted = encode_acceptance(
+            answer = encode_acceptance(
                 request, acceptance.contexts, acceptance.roles, settings.max_pdu, identified=bool(self._user)
             )
-            self._stream.send(accepted)
+            self._stream.send(answer)
             ending = self._listen(dialogue)
         finally:
             self._record_end(record, dialogue, ending)

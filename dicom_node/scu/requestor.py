@@ -212,8 +212,8 @@ def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], time
     Raises Unavailable where nobody answers and Retryable where the peer says no.
     """
     with _network_errors(f"{destination.host}:{destination.port}"):
-        connection = socket.create_connection((destination.host, destination.port), timeout)
-    with connection, secured(connection, destination, timeout) as connection:
+        plain = socket.create_connection((destination.host, destination.port), timeout)
+    with plain, secured(plain, destination, timeout) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with _network_errors():
             deadline = _Deadline(connection, timeout)

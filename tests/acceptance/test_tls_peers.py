@@ -78,7 +78,7 @@ def test_dcmtk_receives_by_tls_and_who_does_not_speak_it_is_told(
         assert len(archive.files()) == len(slices)
         assert not probe(peer, "US").error
         with pytest.raises(Retryable, match=r"speaks TLS at this port|the connection broke"):
-            echo(Destination(aet=archive.aet, host="127.0.0.1", port=archive.port), "US")
+            echo(Destination.model_validate(archive.destination), "US")
 
 
 class SecureStorageScp(StorageScp):
