@@ -1,0 +1,1 @@
+"""What modalities and information systems say of procedures: steps (MPPS), what is available (IAN), and worklists."""
