@@ -22,7 +22,7 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from config.settings import Destination
+from config.peers import Peer
 from dicom_node.outside import words
 from domain.errors import Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -177,9 +177,7 @@ class _Flow:
 
 
 @contextmanager
-def associate(
-    destination: Destination, our_aet: str, contexts: Sequence[Context], timeout: float
-) -> Iterator[Association]:
+def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], timeout: float) -> Iterator[Association]:
     """An association with `destination` for `contexts`, at most 128; released at the end, aborted on an exception.
 
     Raises Unavailable where nobody answers and Retryable where the peer says no.

@@ -20,8 +20,8 @@ from console.cli.output import complain, print_json, say, screen
 from console.cli.served import certainly_served, served
 from consumers.destinations import ProfiledDestination, profiled_destinations
 from consumers.steps import forget as forgetting
+from dicom_node.scu.kinds import probe as ask
 from dicom_node.scu.probe import ProbeResult
-from dicom_node.scu.probe import probe as ask
 from domain.errors import ConfigurationError, NodeError
 from domain.pauses import Held, Pause
 from domain.profiles import BUILT_IN, Profile

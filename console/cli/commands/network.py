@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from config.settings import Destination
+from config.peers import Destination
 from config.wording import destination
 from console.cli.options import Json, Timeout
 from console.cli.output import complain, print_json, progress_screen, say, size
