@@ -108,7 +108,8 @@ def test_what_is_not_valid_is_left_out_and_said_so(tmp_path: Path) -> None:
     report = written(study(), tmp_path, [as_file(step, tmp_path / "step")])[COMPREHENSIVE_3D_SR]
     (one,) = report.ReferencedRequestSequence
     assert (one.RequestedProcedureID, len(one.RequestedProcedureCodeSequence)) == ("", 0)
-    assert "Requested Procedure ID of what was requested is no value of its kind (SH)" in str(report)
+    said = b"Requested Procedure ID of what was requested is no value of its kind (SH)"
+    assert said in (tmp_path / f"{ResultKind.SR}.dcm").read_bytes()
 
 
 def test_a_file_that_cannot_be_read_costs_no_result(tmp_path: Path) -> None:
