@@ -243,6 +243,9 @@ class Retention(Section):
         365.0, description="days after which associations go of which no study with images tells"
     )
     dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
+    requests_days: Days | None = Field(
+        30.0, description="days after which procedure steps and requests go of studies that never came"
+    )
 
 
 class Bus(Section):

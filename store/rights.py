@@ -33,9 +33,11 @@ from store.tables import (
     offsets,
     outbox,
     paused,
+    procedure_steps,
     quarantine,
     rejections,
     removals,
+    requested_procedures,
     results,
     series,
     studies,
@@ -155,6 +157,13 @@ _ASKS_FOR_AN_IMPRESSION = (
     _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
+# What was requested, as whoever hears of it leaves it; a file that another replaces goes.
+_REQUESTED = (
+    _read(requested_procedures),
+    _add(requested_procedures),
+    _change(requested_procedures, "source", "codes", "description", "reason", "object_key"),
+    _add(removals),
+)
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
 
 INDEX = Part(
@@ -183,6 +192,10 @@ INDEX = Part(
         _read(inbox),
         _add(inbox),
         _add(identity_key, "check_value"),
+        *_REQUESTED,
+        _read(procedure_steps),
+        _add(procedure_steps),
+        _change(procedure_steps, "study_uids", "state", "performed", "object_key", "ended_at"),
     ),
     reads_as=("index",),
 )
@@ -206,6 +219,7 @@ ASSEMBLE = Part(
         _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
+        *_REQUESTED,
     ),
     reads_as=("routing",),
 )
@@ -264,6 +278,7 @@ WRITE = Part(
         _change(rejections, "sop_uid", "transfer_syntax", "object_key", "reason"),
         _FILES,
         _read(studies, "id", "study_uid", "state", "revision", "images_removed"),
+        _read(requested_procedures, "sop_uid", "study_uid", "source", "object_key", "at"),
     ),
     reads_as=("results",),
 )
@@ -293,7 +308,7 @@ RETAIN = Part(
     (
         _LINK,
         *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries),
-        _read(studies, "id", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
+        _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
         _read(instances, "sop_uid", "study_id", "object_key", "size"),
         _remove(instances),
@@ -313,6 +328,10 @@ RETAIN = Part(
         _remove(study_associations),
         _read(dead_letters, "study_id", "event_id", "replayed_at"),
         _remove(dead_letters),
+        _read(procedure_steps, "sop_uid", "study_uids", "object_key", "begun_at"),
+        _remove(procedure_steps),
+        _read(requested_procedures, "sop_uid", "study_uid", "object_key", "at"),
+        _remove(requested_procedures),
         _remove(outbox),
         _remove(inbox),
         _add(removals),
@@ -334,6 +353,7 @@ OPERATES = Part(
         ),
         _add(series),
         _change(series, "series_description", "study_description"),
+        _change(requested_procedures, "description", "reason"),
         _add(instances),
         _change(instances, *(name for name in _all(instances) if name != "sop_uid")),
         _remove(instances),

@@ -21,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import columns
+from store import columns, procedure_tables
 from store.columns import lease_epoch, moment, turn
 
-metadata = columns.metadata  # with every table that is made below
+metadata = columns.metadata  # with every table that is made below, and those of another module
+procedure_steps, requested_procedures = procedure_tables.procedure_steps, procedure_tables.requested_procedures
 
 studies = Table(
     "studies",
