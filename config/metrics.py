@@ -28,6 +28,12 @@ instance_seconds = Histogram(
 associations = Counter("dicom_node_associations", "Associations by how they ended", ["outcome"], registry=REGISTRY)
 associations_open = Gauge("dicom_node_associations_open", "Associations that are open now", registry=REGISTRY)
 echoes = Counter("dicom_node_echoes", "C-ECHO requests answered", ["caller"], registry=REGISTRY)
+messages = Counter(
+    "dicom_node_messages",
+    "Requests of other services than storage and verification answered, by whether they were taken",
+    ["caller", "operation", "outcome"],
+    registry=REGISTRY,
+)
 indexed = Counter("dicom_node_indexed", "Instances indexed, by outcome", ["outcome"], registry=REGISTRY)
 spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the spool that are not indexed yet", registry=REGISTRY)
 spool_damaged = Counter(

@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ from dicom_node.listener.pdu import (
     reject,
 )
 from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
+from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
@@ -39,12 +41,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AcceptorState:
-    """What all connections share. `running` counts associations that were let in, under `lock`."""
+    """What all connections share. `running` counts associations that were let in, under `lock`.
+
+    `services` are those besides storage and verification; `room` is the memory that their requests share.
+    """
 
     settings: Settings
     policy: AssociationPolicy
     writer: SpoolWriter
     events: ListenerEvents
+    services: Mapping[str, Service] = field(default_factory=dict)
+    room: Room = field(default_factory=Room)
     warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -195,6 +202,8 @@ class Connection:
             self._acceptor.events,
             peer_max_pdu=request.max_pdu,
             max_instance=settings.max_instance,
+            services=self._acceptor.services,
+            room=self._acceptor.room,
         )
         ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
         try:
