@@ -36,7 +36,10 @@ PARTS: Mapping[str, Mapping[str, Need]] = {
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},
     "summarise": {},
     "write": {
-        IMAGES: Need.READS, MASKS: Need.READS, MAPS: Need.READS, REQUESTS: Need.READS,
+        IMAGES: Need.READS,
+        MASKS: Need.READS,
+        MAPS: Need.READS,
+        REQUESTS: Need.READS,
         RESULTS: Need.WRITES,
     },
     "deliver": {RESULTS: Need.READS},

@@ -1,14 +1,14 @@
-"""What the listener serves besides storage and verification: services whose requests have a meaning of their own.
+"""What a service is besides storage and verification: one whose requests have a meaning of their own.
 
-The table of services by SOP class. A service says which operations it takes and judges each request, which is held in
-memory whole; the dialogue writes what is taken into the spool before it answers success, and `index` brings it into the
-database (`consumers.steps.messages`). So an answer rests on what the listener can know: it has no database.
+It says which operations it takes and judges each request, which is held in memory whole; the dialogue writes what is
+taken into the spool before it answers success, and `index` brings it into the database (`consumers.steps.messages`). So
+an answer rests on what the listener can know: it has no database. Which there are: `dicom_node.listener.provided`.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dicom_node.dimse import Command, Operation, Status
 from dicom_node.outside import LONGEST_UID, is_uid
@@ -46,6 +46,7 @@ class Answer:
     `details` go with the record, `data` is the response's data set in the request's transfer syntax, `sop_instance` the
     instance that was made where the request named none, `error_id` the failure in the service's own words (PS3.7 annex
     C). `recorded` is called when the record is durable, before the answer is sent: what the service remembers of it.
+    `held` is entered by who records, and left when that is done or has failed.
     """
 
     status: int = SUCCESS
@@ -55,6 +56,7 @@ class Answer:
     error_id: int | None = None
     details: JsonObject = field(default_factory=dict)
     recorded: Callable[[], None] = _nothing
+    held: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @property
     def is_taken(self) -> bool:
@@ -79,15 +81,6 @@ class Service:
 
 # Data sets of services are small and never compressed (PS3.5 section 10.1).
 TRANSFER_SYNTAXES = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"))
-
-# Each makes its service, given the folder below which it may keep files of its own.
-_MAKERS: Sequence[Callable[[Path], Service]] = ()
-
-
-def services(root: Path) -> Mapping[str, Service]:
-    """All services by SOP class; `root` is the spool's folder, which the listener and the index share."""
-    made = (make(root) for make in _MAKERS)
-    return {one.sop_class: one for one in made}
 
 
 def refusal(service: Service, command: Command) -> Answer | None:

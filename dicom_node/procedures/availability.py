@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pydicom import Dataset
 
 from dicom_node.attributes.reader import is_uid, items_of, text_of, title
-from dicom_node.procedures.mpps import Refused, Wrong
+from dicom_node.dimse import Status
+from dicom_node.procedures.mpps import Refused
 from domain.procedures import Performed
-
-SOP_CLASS = "1.2.840.10008.5.1.4.33"
 
 _SERIES, _INSTANCES = "ReferencedSeriesSequence", "ReferencedSOPSequence"
 _AVAILABILITY = "InstanceAvailability"
@@ -53,19 +52,20 @@ def _faults(dataset: Dataset) -> Iterator[Refused]:
                 missing = _AVAILABILITY not in one
                 what = "is missing" if missing else "is none of its terms"
                 yield Refused(
-                    Wrong.MISSING_ATTRIBUTE if missing else Wrong.INVALID_VALUE, f"{title(_AVAILABILITY)} {what}"
+                    Status.MISSING_ATTRIBUTE if missing else Status.INVALID_ATTRIBUTE_VALUE,
+                    f"{title(_AVAILABILITY)} {what}",
                 )
 
 
 def _of_items(dataset: Dataset, keyword: str) -> Iterator[Refused]:
     if keyword not in dataset:
-        yield Refused(Wrong.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
+        yield Refused(Status.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
     elif not items_of(dataset, keyword):
-        yield Refused(Wrong.MISSING_VALUE, f"{title(keyword)} has no item")
+        yield Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{title(keyword)} has no item")
 
 
 def _of_uid(dataset: Dataset, keyword: str) -> Iterator[Refused]:
     if keyword not in dataset:
-        yield Refused(Wrong.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
+        yield Refused(Status.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
     elif not is_uid(text_of(dataset, keyword)):
-        yield Refused(Wrong.INVALID_VALUE, f"{title(keyword)} is no UID")
+        yield Refused(Status.INVALID_ATTRIBUTE_VALUE, f"{title(keyword)} is no UID")

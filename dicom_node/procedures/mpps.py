@@ -6,17 +6,16 @@ says as little as one without a value. PS3.7 10.1.5.1.9 and 10.1.3.1.9 say by wh
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
 from pydicom import Dataset
 
 from dicom_node.attributes.reader import is_there, is_uid, items_of, text_of, title
+from dicom_node.dimse import Status
 from dicom_node.procedures.references import sop_uids
 from dicom_node.procedures.requests import requested
 from domain.procedures import Performed, RequestedProcedure
 from domain.states import PROCEDURE_STEP, ProcedureStepEvent, ProcedureStepState, advance
 
-SOP_CLASS = "1.2.840.10008.3.1.2.3.3"
 #: Error ID of an N-SET on a step that has ended (PS3.4 table F.7.2-3).
 ENDED = 0xA710
 
@@ -38,22 +37,11 @@ _EVENTS = {
 }
 
 
-class Wrong(IntEnum):
-    """Why an operation is not done (PS3.7 annex C.5)."""
-
-    INVALID_VALUE = 0x0106
-    PROCESSING_FAILURE = 0x0110
-    DUPLICATE = 0x0111
-    NO_SUCH_INSTANCE = 0x0112
-    MISSING_ATTRIBUTE = 0x0120
-    MISSING_VALUE = 0x0121
-
-
 @dataclass(frozen=True)
 class Refused:
     """The status, with its Error ID where it has one, and the reason, in which no value of the data set is."""
 
-    status: Wrong
+    status: Status
     reason: str
     error_id: int | None = None
 
@@ -63,6 +51,14 @@ class KnownStep:
     """A step as far as the next operation on it needs: its state, and which attributes of its end have a value."""
 
     state: ProcedureStepState
+    given: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an N-SET says of a step's state, None where it states none, and which attributes of its end it gives."""
+
+    state: ProcedureStepState | None
     given: frozenset[str] = frozenset()
 
 
@@ -81,49 +77,55 @@ class SetStep:
     performed: Performed | None
 
 
-def create(known: KnownStep | None, dataset: Dataset) -> KnownStep | Refused:
-    """The step after an N-CREATE of `dataset`; `known` is what is known under its UID."""
-    if known is not None:
-        return Refused(Wrong.DUPLICATE, "there is a procedure step of this UID already")
+def creation(dataset: Dataset) -> KnownStep | Refused:
+    """The step that an N-CREATE of `dataset` begins, or why it begins none."""
     if fault := next(_faults_at_creation(dataset), None):
         return fault
     if text_of(dataset, _STATUS) != ProcedureStepState.IN_PROGRESS:
-        return Refused(Wrong.INVALID_VALUE, f"{title(_STATUS)} of an N-CREATE is IN PROGRESS")
+        return Refused(Status.INVALID_ATTRIBUTE_VALUE, f"{title(_STATUS)} of an N-CREATE is IN PROGRESS")
     return KnownStep(ProcedureStepState.IN_PROGRESS, _given(dataset))
 
 
-def update(known: KnownStep | None, dataset: Dataset) -> KnownStep | Refused:
-    """The step after an N-SET of `dataset`."""
-    if known is None:
-        return Refused(Wrong.NO_SUCH_INSTANCE, "there is no procedure step of this UID")
-    if known.state is not ProcedureStepState.IN_PROGRESS:
-        return Refused(Wrong.PROCESSING_FAILURE, "the procedure step has ended and is not changed any more", ENDED)
+def change(dataset: Dataset) -> Change | Refused:
+    """What an N-SET of `dataset` changes in any step, or why it changes none."""
     stated = text_of(dataset, _STATUS)
     if (_STATUS in dataset and not stated) or (stated and stated not in tuple(ProcedureStepState)):
-        return Refused(Wrong.INVALID_VALUE, f"{title(_STATUS)} is IN PROGRESS, COMPLETED or DISCONTINUED")
+        return Refused(Status.INVALID_ATTRIBUTE_VALUE, f"{title(_STATUS)} is IN PROGRESS, COMPLETED or DISCONTINUED")
     if fault := next(_faults_of_series(dataset), None):
         return fault
-    state = ProcedureStepState(stated) if stated else known.state
-    given = known.given | _given(dataset)
+    return Change(ProcedureStepState(stated) if stated else None, _given(dataset))
+
+
+def begin(known: KnownStep | None, step: KnownStep) -> KnownStep | Refused:
+    """The step after an N-CREATE; `known` is what is known under its UID."""
+    if known is not None:
+        return Refused(Status.DUPLICATE_INSTANCE, "there is a procedure step of this UID already")
+    return step
+
+
+def apply(known: KnownStep | None, change: Change) -> KnownStep | Refused:
+    """The step after an N-SET."""
+    if known is None:
+        return Refused(Status.NO_SUCH_INSTANCE, "there is no procedure step of this UID")
+    event = _EVENTS[change.state or ProcedureStepState.IN_PROGRESS]
+    if (known.state, event) not in PROCEDURE_STEP:
+        return Refused(Status.PROCESSING_FAILURE, "the procedure step has ended and is not changed any more", ENDED)
+    state, given = advance(PROCEDURE_STEP, known.state, event), known.given | change.given
     if missing := [one for one in _AT_THE_END.get(state, ()) if one not in given]:
-        return Refused(Wrong.MISSING_VALUE, f"a step that is {state} has {title(missing[0])}")
-    return KnownStep(_next(known.state, state), given)
+        return Refused(Status.MISSING_ATTRIBUTE_VALUE, f"a step that is {state} has {title(missing[0])}")
+    return KnownStep(state, given)
 
 
 def created(dataset: Dataset) -> CreatedStep:
-    """What a data set says that `create` lets pass."""
+    """What a data set says that begins a step."""
     return CreatedStep(requested(items_of(dataset, _SCHEDULED), text_of(dataset, "SpecificCharacterSet")))
 
 
 def changed(dataset: Dataset) -> SetStep:
-    """What a data set says that `update` lets pass."""
+    """What a data set says that changes a step."""
     stated = text_of(dataset, _STATUS)
     performed = Performed(dict(_performed(dataset))) if _SERIES in dataset else None
     return SetStep(ProcedureStepState(stated) if stated else None, performed)
-
-
-def _next(state: ProcedureStepState, stated: ProcedureStepState) -> ProcedureStepState:
-    return advance(PROCEDURE_STEP, state, _EVENTS[stated])
 
 
 def _given(dataset: Dataset) -> frozenset[str]:
@@ -139,9 +141,9 @@ def _has_value(dataset: Dataset, keyword: str) -> bool:
 def _faults_at_creation(dataset: Dataset) -> Iterator[Refused]:
     for keyword in _CREATED:
         if keyword not in dataset:
-            yield Refused(Wrong.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
+            yield Refused(Status.MISSING_ATTRIBUTE, f"{title(keyword)} is missing")
         elif not _has_value(dataset, keyword):
-            yield Refused(Wrong.MISSING_VALUE, f"{title(keyword)} has no value")
+            yield Refused(Status.MISSING_ATTRIBUTE_VALUE, f"{title(keyword)} has no value")
     for item in items_of(dataset, _SCHEDULED):
         yield from _faults_of_uid(item, "StudyInstanceUID", _SCHEDULED)
     yield from _faults_of_series(dataset)
@@ -158,9 +160,9 @@ def _faults_of_series(dataset: Dataset) -> Iterator[Refused]:
 
 def _faults_of_uid(item: Dataset, keyword: str, where: str) -> Iterator[Refused]:
     if keyword not in item:
-        yield Refused(Wrong.MISSING_ATTRIBUTE, f"{title(keyword)} in {title(where)} is missing")
+        yield Refused(Status.MISSING_ATTRIBUTE, f"{title(keyword)} in {title(where)} is missing")
     elif not is_uid(text_of(item, keyword)):
-        yield Refused(Wrong.INVALID_VALUE, f"{title(keyword)} in {title(where)} is no UID")
+        yield Refused(Status.INVALID_ATTRIBUTE_VALUE, f"{title(keyword)} in {title(where)} is no UID")
 
 
 def _performed(dataset: Dataset) -> Iterator[tuple[str, tuple[str, ...]]]:

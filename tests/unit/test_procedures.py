@@ -6,9 +6,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from dicom_node.attributes.reader import text_of
+from dicom_node.dimse import Status
 from dicom_node.procedures import availability, mpps
 from dicom_node.procedures.datasets import EXPLICIT, EXPLICIT_BIG, IMPLICIT, read
-from dicom_node.procedures.mpps import KnownStep, Refused, Wrong
+from dicom_node.procedures.mpps import KnownStep, Refused
 from domain.errors import UnusableInput
 from domain.procedures import RequestedProcedure, together
 from domain.states import ProcedureStepState
@@ -18,6 +19,18 @@ from tests.support.procedures import STUDY, as_bytes, begun, coded, ended, notif
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR")
 
 IN_PROGRESS = KnownStep(ProcedureStepState.IN_PROGRESS)
+
+
+def after_create(known: KnownStep | None, dataset: Dataset) -> KnownStep | Refused:
+    said = mpps.creation(parsed(dataset))
+    return said if isinstance(said, Refused) else mpps.begin(known, said)
+
+
+def after_set(known: KnownStep | None, dataset: Dataset) -> KnownStep | Refused:
+    said = mpps.change(parsed(dataset))
+    return said if isinstance(said, Refused) else mpps.apply(known, said)
+
+
 SERIES = {"1.2.3": ("1.2.3.1", "1.2.3.2")}
 
 
@@ -25,7 +38,7 @@ def parsed(dataset: Dataset) -> Dataset:
     return read(as_bytes(dataset), EXPLICIT)
 
 
-def status(found: KnownStep | Refused | None) -> Wrong | None:
+def status(found: KnownStep | Refused | None) -> Status | None:
     return found.status if isinstance(found, Refused) else None
 
 
@@ -34,7 +47,7 @@ def status(found: KnownStep | Refused | None) -> Wrong | None:
 )
 def test_a_step_is_read_in_every_transfer_syntax(syntax: str, implicit: bool, little: bool) -> None:
     dataset = read(as_bytes(begun(), implicit, little), syntax)
-    assert isinstance(mpps.create(None, dataset), KnownStep)
+    assert isinstance(mpps.creation(dataset), KnownStep)
     assert mpps.created(dataset).requests == {STUDY: RequestedProcedure(("99RIS:CTTHOR",), "CT of the thorax", "")}
 
 
@@ -60,34 +73,34 @@ def test_texts_are_read_in_their_own_character_set_and_reasons_as_text_and_code(
 @pytest.mark.parametrize(
     ("attributes", "wrong"),
     [
-        ({"PerformedProcedureStepStatus": "COMPLETED"}, Wrong.INVALID_VALUE),
-        ({"PerformedProcedureStepStatus": ""}, Wrong.MISSING_VALUE),
-        ({"PerformedStationAETitle": None}, Wrong.MISSING_ATTRIBUTE),
-        ({"ScheduledStepAttributesSequence": []}, Wrong.MISSING_VALUE),
-        ({"ScheduledStepAttributesSequence": [Dataset()]}, Wrong.MISSING_ATTRIBUTE),
-        ({"ScheduledStepAttributesSequence": lambda: [request("no uid")]}, Wrong.INVALID_VALUE),
-        ({"PerformedSeriesSequence": lambda: [procedures.performed("", ())]}, Wrong.INVALID_VALUE),
+        ({"PerformedProcedureStepStatus": "COMPLETED"}, Status.INVALID_ATTRIBUTE_VALUE),
+        ({"PerformedProcedureStepStatus": ""}, Status.MISSING_ATTRIBUTE_VALUE),
+        ({"PerformedStationAETitle": None}, Status.MISSING_ATTRIBUTE),
+        ({"ScheduledStepAttributesSequence": []}, Status.MISSING_ATTRIBUTE_VALUE),
+        ({"ScheduledStepAttributesSequence": [Dataset()]}, Status.MISSING_ATTRIBUTE),
+        ({"ScheduledStepAttributesSequence": lambda: [request("no uid")]}, Status.INVALID_ATTRIBUTE_VALUE),
+        ({"PerformedSeriesSequence": lambda: [procedures.performed("", ())]}, Status.INVALID_ATTRIBUTE_VALUE),
     ],
 )
-def test_a_step_that_lacks_what_it_must_have_is_not_created(attributes: dict[str, object], wrong: Wrong) -> None:
+def test_a_step_that_lacks_what_it_must_have_is_not_created(attributes: dict[str, object], wrong: Status) -> None:
     stated = {key: value() if callable(value) else value for key, value in attributes.items() if value is not None}
     dataset = begun(**stated)
     for keyword in (key for key, value in attributes.items() if value is None):
         delattr(dataset, keyword)
-    assert status(mpps.create(None, parsed(dataset))) is wrong
+    assert status(after_create(None, dataset)) is wrong
 
 
 def test_a_uid_is_one_steps_alone() -> None:
-    assert status(mpps.create(IN_PROGRESS, parsed(begun()))) is Wrong.DUPLICATE
-    assert status(mpps.update(None, parsed(ended(SERIES)))) is Wrong.NO_SUCH_INSTANCE
+    assert status(after_create(IN_PROGRESS, begun())) is Status.DUPLICATE_INSTANCE
+    assert status(after_set(None, ended(SERIES))) is Status.NO_SUCH_INSTANCE
 
 
 @pytest.mark.parametrize("final", [ProcedureStepState.COMPLETED, ProcedureStepState.DISCONTINUED])
 @pytest.mark.parametrize("said", list(ProcedureStepState))
 def test_a_step_that_has_ended_is_not_changed(final: ProcedureStepState, said: ProcedureStepState) -> None:
-    found = mpps.update(KnownStep(final), parsed(ended(SERIES, said)))
+    found = after_set(KnownStep(final), ended(SERIES, said))
     assert isinstance(found, Refused)
-    assert (found.status, found.error_id) == (Wrong.PROCESSING_FAILURE, 0xA710)
+    assert (found.status, found.error_id) == (Status.PROCESSING_FAILURE, 0xA710)
 
 
 def test_a_step_that_is_completed_has_by_then_what_a_completed_one_has() -> None:
@@ -96,15 +109,15 @@ def test_a_step_that_is_completed_has_by_then_what_a_completed_one_has() -> None
     end = Dataset()
     end.PerformedProcedureStepStatus = "COMPLETED"
     end.PerformedProcedureStepEndDate, end.PerformedProcedureStepEndTime = "20260130", "1020"
-    assert status(mpps.update(IN_PROGRESS, parsed(end))) is Wrong.MISSING_VALUE
-    halfway = mpps.update(IN_PROGRESS, parsed(series))
+    assert status(after_set(IN_PROGRESS, end)) is Status.MISSING_ATTRIBUTE_VALUE
+    halfway = after_set(IN_PROGRESS, series)
     assert isinstance(halfway, KnownStep) and halfway.state is ProcedureStepState.IN_PROGRESS
-    done = mpps.update(halfway, parsed(end))
+    done = after_set(halfway, end)
     assert isinstance(done, KnownStep) and done.state is ProcedureStepState.COMPLETED
 
 
 def test_a_step_that_is_discontinued_may_have_made_nothing() -> None:
-    found = mpps.update(IN_PROGRESS, parsed(ended({}, "DISCONTINUED")))
+    found = after_set(IN_PROGRESS, ended({}, "DISCONTINUED"))
     assert isinstance(found, KnownStep) and found.state is ProcedureStepState.DISCONTINUED
 
 
@@ -130,15 +143,15 @@ def test_of_what_is_available_only_what_is_online_counts() -> None:
 @pytest.mark.parametrize(
     ("study", "series", "term", "wrong"),
     [
-        ("x", SERIES, "ONLINE", Wrong.INVALID_VALUE),
-        (STUDY, {}, "ONLINE", Wrong.MISSING_VALUE),
-        (STUDY, {"1.2": ()}, "ONLINE", Wrong.MISSING_VALUE),
-        (STUDY, {"1.2": ("y",)}, "ONLINE", Wrong.INVALID_VALUE),
-        (STUDY, SERIES, "HERE", Wrong.INVALID_VALUE),
+        ("x", SERIES, "ONLINE", Status.INVALID_ATTRIBUTE_VALUE),
+        (STUDY, {}, "ONLINE", Status.MISSING_ATTRIBUTE_VALUE),
+        (STUDY, {"1.2": ()}, "ONLINE", Status.MISSING_ATTRIBUTE_VALUE),
+        (STUDY, {"1.2": ("y",)}, "ONLINE", Status.INVALID_ATTRIBUTE_VALUE),
+        (STUDY, SERIES, "HERE", Status.INVALID_ATTRIBUTE_VALUE),
     ],
 )
 def test_a_notification_that_names_nothing_is_refused(
-    study: str, series: dict[str, tuple[str, ...]], term: str, wrong: Wrong
+    study: str, series: dict[str, tuple[str, ...]], term: str, wrong: Status
 ) -> None:
     assert status(availability.fault(parsed(notification(series, study, term)))) is wrong  # type: ignore[arg-type]
 
@@ -156,7 +169,7 @@ def test_a_data_set_that_is_none_is_refused_and_nothing_else_happens(data: bytes
 
 
 def test_refusals_say_nothing_of_the_patient() -> None:
-    found = mpps.create(None, parsed(begun(PerformedProcedureStepStatus="Moe^Sue")))
+    found = after_create(None, begun(PerformedProcedureStepStatus="Moe^Sue"))
     assert isinstance(found, Refused) and "Moe" not in found.reason
     assert text_of(parsed(begun()), "PatientName") == "Moe^Sue"
 
