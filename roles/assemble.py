@@ -2,7 +2,7 @@
 
 from config import metrics
 from config.rules import Rule, load_rules
-from config.settings import Settings
+from config.settings import Assembly, Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
@@ -21,8 +21,7 @@ _FIGURES = 2.0
 def assemble(context: Context) -> None:
     """Completeness of studies, and routing of those that are complete."""
     settings = context.settings
-    policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
-    assembler = Assembler(context.ledger, policy, ahead=AHEAD)
+    assembler = Assembler(context.ledger, settle_policy(settings.assembly), ahead=AHEAD)
     router = Router(
         lambda: installed(settings),
         lambda: site_rules(settings),
@@ -49,6 +48,11 @@ def assemble(context: Context) -> None:
 
         run_loop(context, turn)
     notifications.close()
+
+
+def settle_policy(assembly: Assembly) -> SettlePolicy:
+    """When a study is complete, as the settings say."""
+    return SettlePolicy(assembly.settle, assembly.settle_by_modality, assembly.hold, assembly.grace, assembly.missing)
 
 
 def site_rules(settings: Settings) -> tuple[Rule, ...] | None:

@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from sqlalchemy import Table
 
+from store.arrival_tables import callers, expectations
 from store.grants import AUDITOR, OPERATOR, READER
 from store.tables import (
     associations,
     audit_entries,
-    callers,
     conflicts,
     dead_letters,
     decisions,
@@ -156,6 +156,12 @@ _ASKS_FOR_AN_IMPRESSION = (
     ),
     _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
+# What was said is to come of a study; a key is never changed.
+_EXPECTS = (
+    _read(expectations),
+    _add(expectations),
+    _change(expectations, "instances", "series", "sop_uids", "varies", "at"),
+)
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 # What was requested, as whoever hears of it leaves it; a file that another replaces goes.
 _REQUESTED = (
@@ -176,12 +182,16 @@ INDEX = Part(
         _add(associations),
         _read(callers),
         _add(callers),
-        _change(callers, *(name for name in _all(callers) if name not in ("calling_ae", "address"))),
+        _change(
+            callers, *(name for name in _all(callers) if name not in ("calling_ae", "address", "studies", "pause"))
+        ),
         _remove(callers),
         _change(associations, "closed_at", "outcome"),
-        _read(series, "id", "study_id", "series_uid"),
+        _read(series, "id", "study_id", "series_uid", "synced"),
         _add(series),
-        _read(instances, "sop_uid", "study_id", "digest", "identity"),
+        _change(series, "synced"),
+        _read(instances, "sop_uid", "study_id", "series_id", "digest", "identity"),
+        *_EXPECTS,
         _add(instances),
         _add(study_associations),
         _change(study_associations, "last_sequence"),
@@ -196,6 +206,7 @@ INDEX = Part(
         _read(procedure_steps),
         _add(procedure_steps),
         _change(procedure_steps, "study_uids", "state", "performed", "object_key", "ended_at"),
+        _remove(expectations),
     ),
     reads_as=("index",),
 )
@@ -206,9 +217,13 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "closed_at", "outcome"),
+        _read(callers, "calling_ae", "address", "studies", "pause"),
+        _change(callers, "studies", "pause"),
+        _read(quarantine, "study_id", "series_uid", "sop_uid"),
+        *_EXPECTS,
         _read_but(instances, "identity"),
-        _change(studies, "revision", "turn"),
+        _change(studies, "revision", "turn", "completeness"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(
@@ -323,6 +338,8 @@ RETAIN = Part(
         _read(summaries, "study_id", "state"),
         _change(summaries, "facts", "sources", "runs", "impression", "asked"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
+        _read(expectations, "at"),
+        _remove(expectations),
         _read(associations, "id", "closed_at"),
         _remove(associations),
         _remove(study_associations),
@@ -352,7 +369,7 @@ OPERATES = Part(
             *("state", "reason", "since", "last_received", "unsynced", "named", "same_patient", "two_patients"),
         ),
         _add(series),
-        _change(series, "series_description", "study_description"),
+        _change(series, "series_description", "study_description", "synced"),
         _change(requested_procedures, "description", "reason"),
         _add(instances),
         _change(instances, *(name for name in _all(instances) if name != "sop_uid")),

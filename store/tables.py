@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import columns, procedure_tables
+from store import arrival_tables, procedure_tables
 from store.columns import lease_epoch, moment, turn
 
-metadata = columns.metadata  # with every table that is made below, and those of another module
+metadata = arrival_tables.callers.metadata  # with its tables, those of procedures, and every one that is made below
 procedure_steps, requested_procedures = procedure_tables.procedure_steps, procedure_tables.requested_procedures
 
 studies = Table(
@@ -47,6 +47,7 @@ studies = Table(
     Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
     moment("images_removed_at", nullable=True),
     Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
+    Column("completeness", Text, nullable=False, server_default=""),  # how it was known to be complete the last time
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),
@@ -75,21 +76,6 @@ study_associations = Table(
     Index(None, "association_id"),
 )
 
-# Who called, by AE title and address, however often.
-callers = Table(
-    "callers",
-    metadata,
-    Column("calling_ae", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("accepted", BigInteger, nullable=False),  # associations
-    Column("refused", BigInteger, nullable=False),
-    moment("last_accepted", nullable=True),
-    moment("last_refused", nullable=True),
-    Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
-    Column("reason", Text, nullable=False),  # the last one's, in words
-    PrimaryKeyConstraint("calling_ae", "address"),
-)
-
 series = Table(
     "series",
     metadata,
@@ -99,6 +85,9 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("series_description", Text, nullable=False),
     Column("study_description", Text, nullable=False),
+    Column(
+        "synced", Integer, nullable=False, server_default=text("0")
+    ),  # so many of its instances outlast a power loss
     UniqueConstraint("study_id", "series_uid"),
 )
 

@@ -14,11 +14,12 @@ from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.intake.refusals import refusals
 from dicom_node.spool import WITH_DATA, Close, Entry, Kind
+from domain.habits import Caller
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
 from store import conflicts, index, studies
-from store.callers import Caller, Calls, note_calls
+from store.callers import Calls, note_calls
 from store.index import Known, Met
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
