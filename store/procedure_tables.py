@@ -3,8 +3,8 @@
 Rows may be there before anything of their study is, so that its UID is no key of another table's.
 """
 
-from sqlalchemy import ARRAY, Column, Index, PrimaryKeyConstraint, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from store.columns import metadata, moment
 

@@ -126,8 +126,8 @@ def let_go_before(connection: Connection, before: datetime) -> list[tuple[str, s
     """Remove what was said before that moment of studies of which no image is here; as `let_go_of_study`."""
     lock_steps(connection)
     gone = studies.c.images_removed_at.is_not(None) & (studies.c.last_received <= studies.c.images_removed_at)
-    here = exists().where(studies.c.study_uid == _REQUESTS.study_uid, ~gone)
-    any_here = exists().where(studies.c.study_uid == func.any(_STEPS.study_uids), ~gone)
+    here = exists(studies.c.id).where(studies.c.study_uid == _REQUESTS.study_uid, ~gone)
+    any_here = exists(studies.c.id).where(studies.c.study_uid == func.any(_STEPS.study_uids), ~gone)
     return _remove(connection, and_(_REQUESTS.at < before, ~here), and_(_STEPS.begun_at < before, ~any_here))
 
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from audit.trail import Transaction
+from consumers.steps import availability, procedure_steps
 from dicom_node import outside
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Unreadable
 from dicom_node.intake.header import Uids
 from dicom_node.part10 import head
+from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
 from dicom_node.spool import Entry, decode_message
 from domain.errors import Permanent
 from domain.json_records import JsonObject
@@ -29,6 +31,7 @@ class Message:
 
     `type` is its Event Type ID or Action Type ID, None where it has none; `details` what its service added, every text
     in them made safe; `object_key` where its data set lies in the object store, "" where its handler keeps none.
+    `descriptions` says whether what people wrote is kept.
     """
 
     entry: Entry
@@ -36,6 +39,7 @@ class Message:
     type: int | None
     details: JsonObject = field(default_factory=dict)
     object_key: str = ""
+    descriptions: bool = True
 
     @property
     def data(self) -> bytes:
@@ -56,7 +60,10 @@ class Handler:
     folder: str = ""
 
 
-HANDLERS: Mapping[str, Handler] = {}
+HANDLERS: Mapping[str, Handler] = {
+    MODALITY_PERFORMED_PROCEDURE_STEP: Handler(procedure_steps.take, folder="requests"),
+    INSTANCE_AVAILABILITY_NOTIFICATION: Handler(availability.take),
+}
 
 
 def read(entry: Entry) -> Message:

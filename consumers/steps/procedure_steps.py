@@ -5,9 +5,9 @@ A study is known to be whole by its steps once all of them have ended: while one
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from audit.trail import Action, Transaction
-from consumers.steps.messages import Handler, Message
 from dicom_node.dimse import Operation
 from dicom_node.procedures import datasets, mpps
 from domain.states import ProcedureStepState
@@ -17,10 +17,13 @@ from store.expectations import Said
 from store.index import STUDIES_CHANNEL
 from store.procedures import MPPS, Request, Step
 
+if TYPE_CHECKING:
+    from consumers.steps.messages import Message
+
 _IN_PROGRESS = ProcedureStepState.IN_PROGRESS
 
 
-def take(transaction: Transaction, message: Message, now: datetime) -> None:
+def take(transaction: Transaction, message: "Message", now: datetime) -> None:
     """Keep what a request says; said once more, it changes nothing. Raises UnusableInput where it cannot be read."""
     connection = transaction.connection
     procedures.lock_steps(connection)
@@ -38,7 +41,7 @@ def take(transaction: Transaction, message: Message, now: datetime) -> None:
     transaction.wake(STUDIES_CHANNEL)
 
 
-def _begun(connection: Connection, message: Message, known: Step | None) -> Step:
+def _begun(connection: Connection, message: "Message", known: Step | None) -> Step:
     """The step with what was requested; its own file is that of the request, which is named there."""
     uid = message.entry.sop_instance
     said = mpps.created(datasets.read(message.data, message.entry.transfer_syntax)).requests
@@ -50,7 +53,7 @@ def _begun(connection: Connection, message: Message, known: Step | None) -> Step
     return Step(uid, tuple(said), _IN_PROGRESS, known.performed if known else None, known.object_key if known else "")
 
 
-def _changed(connection: Connection, message: Message, known: Step | None) -> Step:
+def _changed(connection: Connection, message: "Message", known: Step | None) -> Step:
     """The step with what was made. One whose beginning another host has is of no study that is known."""
     said = mpps.changed(datasets.read(message.data, message.entry.transfer_syntax))
     return Step(
@@ -79,12 +82,9 @@ def _said(study: str, step: Step) -> Iterator[Said]:
                 yield Said(study, MPPS, series, step.sop_uid, sop_uids=uids)
 
 
-def _record(transaction: Transaction, message: Message, step: Step) -> None:
+def _record(transaction: Transaction, message: "Message", step: Step) -> None:
     made = step.performed.instances if step.performed else 0
     details = {"step": step.sop_uid, "state": step.state.value, "instances": made, "caller": message.entry.calling}
     known = studies.ids_of(transaction.connection, step.study_uids)
     for study in [*known] or [None]:
         transaction.record(Action.PROCEDURE_STEP, study, **details)
-
-
-HANDLER = Handler(take, folder="requests")
