@@ -133,6 +133,11 @@ class Assembly(Section):
     missing: Seconds = Field(
         60.0, description="s of silence in which images are waited for that are expected and have not come"
     )
+    worklist: Seconds = Field(
+        5.0,
+        description="s that a worklist has to answer; so long a study waits for what was requested of it, where a rule "
+        "or a package asks for that",
+    )
 
 
 class Database(Section):

@@ -23,6 +23,10 @@ class RequestedProcedure:
         return bool(self.codes or self.description or self.reason)
 
 
+#: Of a study of which nobody tells.
+NOTHING = RequestedProcedure()
+
+
 @dataclass(frozen=True)
 class Performed:
     """What exists of a study, by who has it all: SOP Instance UIDs by Series Instance UID."""

@@ -150,6 +150,7 @@ _PATTERNS = (
     *("series_description", "study_description", "not_series_description"),
     *("procedure_description", "procedure_reason"),
 )
+_OF_A_REQUEST = ("procedure_code", "procedure_description", "procedure_reason")
 _RANGES = (("min_slices", "max_slices"), ("min_spacing_mm", "max_spacing_mm"), ("min_age", "max_age"))
 _CS = re.compile(r"[A-Z0-9_ ]{1,16}")  # PS3.5 section 6.2
 _CODE = re.compile(r"[^:\s]{1,16}:\S.*")
@@ -176,6 +177,11 @@ def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
 def asks_for_descriptions(conditions: Conditions) -> bool:
     """Whether any of these conditions is about what people wrote of a study or a series."""
     return any(getattr(conditions, key) is not None for key in _PATTERNS)
+
+
+def asks_for_procedures(conditions: Conditions) -> bool:
+    """Whether any of these conditions is about what was requested."""
+    return any(getattr(conditions, key) for key in _OF_A_REQUEST)
 
 
 def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ from config import metrics
 from config.rules import Rule, load_rules
 from config.settings import Assembly, Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
+from consumers.steps.awaited_requests import AwaitedRequests
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
+from domain.clock import SystemClock
 from domain.completeness import SettlePolicy
+from domain.errors import ConfigurationError
 from models.installed import broken, descriptionless, installed, must_not_be_older
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
+from roles.worklist import any_asks, worklist_tasks, worklists
 from store.index import STUDIES_CHANNEL
 from store.queries.studies import studies_by_state
 
@@ -21,7 +25,9 @@ _FIGURES = 2.0
 def assemble(context: Context) -> None:
     """Completeness of studies, and routing of those that are complete."""
     settings = context.settings
-    assembler = Assembler(context.ledger, settle_policy(settings.assembly), ahead=AHEAD)
+    names = [one.name for one in worklists(settings)]
+    awaits = AwaitedRequests(names, settings.assembly.worklist, lambda: _any_asks(settings), SystemClock())
+    assembler = Assembler(context.ledger, settle_policy(settings.assembly), ahead=AHEAD, awaits=awaits)
     router = Router(
         lambda: installed(settings),
         lambda: site_rules(settings),
@@ -31,6 +37,7 @@ def assemble(context: Context) -> None:
         when_asked=request_when_ended if settings.summary.enabled else no_request,
     )
     notifications = context.database.listener(STUDIES_CHANNEL)
+    asking = worklist_tasks(context)
 
     with consume(context, ROUTING, router) as routing:
 
@@ -42,6 +49,8 @@ def assemble(context: Context) -> None:
 
         def turn() -> None:
             routing.check()
+            for task in asking:
+                task.check()
             again_in = assembler.step()
             figures()
             notifications.wait(wait_at_most(again_in))
@@ -53,6 +62,14 @@ def assemble(context: Context) -> None:
 def settle_policy(assembly: Assembly) -> SettlePolicy:
     """When a study is complete, as the settings say."""
     return SettlePolicy(assembly.settle, assembly.settle_by_modality, assembly.hold, assembly.grace, assembly.missing)
+
+
+def _any_asks(settings: Settings) -> bool:
+    """Whether models are chosen by what was requested; not while that cannot be told."""
+    try:
+        return any_asks(installed(settings), site_rules(settings))
+    except ConfigurationError:
+        return False
 
 
 def site_rules(settings: Settings) -> tuple[Rule, ...] | None:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, exis
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import StudyId
-from domain.procedures import Performed, RequestedProcedure
+from domain.procedures import NOTHING, Performed, RequestedProcedure
 from domain.states import ProcedureStepState
 from store.leases import NOW
 from store.procedure_tables import procedure_steps, requested_procedures
@@ -43,8 +43,17 @@ class Request:
     sop_uid: str
     study_uid: str
     source: str
-    procedure: RequestedProcedure
+    procedure: RequestedProcedure = NOTHING
     object_key: str = ""
+
+
+@dataclass(frozen=True)
+class Unasked:
+    """A study of which nobody has told what was requested; `object_key` is of one of its images."""
+
+    id: StudyId
+    study_uid: str
+    object_key: str
 
 
 def lock_steps(connection: Connection) -> None:
@@ -109,6 +118,49 @@ def files_of(connection: Connection, study: StudyId, until: datetime) -> list[st
     )
     found = connection.execute(mine.order_by(_REQUESTS.source != MPPS, _REQUESTS.sop_uid)).scalars()
     return list(dict.fromkeys(found))
+
+
+def unasked(connection: Connection, source: str, most: int) -> list[Unasked]:
+    """Studies that come, or just came, of which nobody told what was requested, and this source was not asked."""
+    found = connection.execute(_UNASKED, {"source": source, "most": most})
+    return [Unasked(StudyId(row.id), row.study_uid, row.object_key) for row in found]
+
+
+def unanswered(connection: Connection, study_uids: Collection[str], sources: Collection[str]) -> set[str]:
+    """Those of these studies of which nobody told what was requested, and not all of the sources have answered."""
+    asked = {"uids": list(study_uids), "sources": list(sources)}
+    return set(connection.execute(_UNANSWERED, asked).scalars())
+
+
+# What is long complete nobody writes results of any more.
+_UNASKED = text(
+    """
+    SELECT s.id, s.study_uid, image.object_key
+    FROM dicom_node.studies s
+    CROSS JOIN LATERAL (
+        SELECT i.object_key FROM dicom_node.instances i WHERE i.study_id = s.id LIMIT 1
+    ) AS image
+    WHERE (s.state IN ('receiving', 'amended')
+           OR (s.state = 'complete' AND s.last_received > statement_timestamp() - interval '1 hour'))
+      AND NOT EXISTS (
+          SELECT FROM dicom_node.requested_procedures r
+          WHERE r.study_uid = s.study_uid AND (r.object_key <> '' OR r.source = :source)
+      )
+    ORDER BY s.last_received LIMIT :most
+    """
+)
+_UNANSWERED = text(
+    """
+    SELECT uid FROM unnest(CAST(:uids AS text[])) AS asked(uid)
+    WHERE NOT EXISTS (
+        SELECT FROM dicom_node.requested_procedures r WHERE r.study_uid = uid AND r.object_key <> ''
+    ) AND EXISTS (
+        SELECT FROM unnest(CAST(:sources AS text[])) AS wanted(source) WHERE NOT EXISTS (
+            SELECT FROM dicom_node.requested_procedures r WHERE r.study_uid = uid AND r.source = wanted.source
+        )
+    )
+    """
+)
 
 
 def let_go_of_study(connection: Connection, study: StudyId) -> list[tuple[str, str]]:
