@@ -138,6 +138,11 @@ class Assembly(Section):
         description="s that a worklist has to answer; so long a study waits for what was requested of it, where a rule "
         "or a package asks for that",
     )
+    early: Flag = Field(
+        True,
+        description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
+        "before the study is complete and wants that very series",
+    )
 
 
 class Database(Section):

@@ -101,11 +101,15 @@ class SettlePolicy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether it is complete, the reason in words, and in how many seconds to ask again."""
+    """Whether it is complete, the reason in words, and in how many seconds to ask again.
+
+    `lacks` is what is known to be missing of it, in words; empty where nothing is.
+    """
 
     complete: bool
     reason: str
     again_in: float = 0.0
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class _Evidence:
     after: float
     reason: str
     waits: str
+    lacks: str = ""
 
 
 def decide(facts: StudyFacts, policy: SettlePolicy) -> Verdict:
@@ -160,10 +165,10 @@ def _verdict(lines: Sequence[_Evidence | None], silence: float, synced: bool) ->
     enough = next((line for line in said if silence >= line.after), None)
     if enough is None:
         first = min(said, key=lambda line: line.after)
-        return Verdict(False, first.waits, first.after - silence)
+        return Verdict(False, first.waits, first.after - silence, first.lacks)
     if not synced:
         return Verdict(False, "its objects are on their way to the disk", _SYNCING)
-    return Verdict(True, enough.reason)
+    return Verdict(True, enough.reason, lacks=enough.lacks)
 
 
 def _counted(facts: StudyFacts) -> _Evidence | None:
@@ -175,7 +180,7 @@ def _counted(facts: StudyFacts) -> _Evidence | None:
         if one.counted(facts.came) and not (facts.came == 1 and facts.held):
             return _at_once(f"all {images(facts.came)} came ({one.source})")
         if one.series == len(_here(facts)) and not one.varies and all(map(_series_counted, facts.series)):
-            return _at_once(f"all {images(facts.came)} of all {one.series} series came ({one.source})")
+            return _at_once(f"all {images(facts.came)} of {one.series} series came ({one.source})")
     return None
 
 
@@ -214,7 +219,7 @@ def _silent(facts: StudyFacts, policy: SettlePolicy) -> _Evidence:
         after = max(after, policy.hold)
     if short := shortfall(facts):
         after = max(after, policy.missing)
-        return _Evidence(after, f"{short}; nothing more came for {after:.4g} s", f"{short}: waiting for them")
+        return _Evidence(after, f"{short}; nothing more came for {after:.4g} s", f"{short}: waiting for them", short)
     more = contradiction(facts.expected, facts.came)
     if facts.held:
         reason = f"nothing of it came for {after:.4g} s, though its association stays open"

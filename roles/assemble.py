@@ -7,6 +7,7 @@ from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.awaited_requests import AwaitedRequests
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
+from consumers.steps.start_early import EarlyStarter
 from domain.clock import SystemClock
 from domain.completeness import SettlePolicy
 from domain.errors import ConfigurationError
@@ -36,6 +37,7 @@ def assemble(context: Context) -> None:
         unasked=lambda package, rules: descriptionless(package, settings, rules),
         when_asked=request_when_ended if settings.summary.enabled else no_request,
     )
+    starter = EarlyStarter(context.ledger, router) if settings.assembly.early else None
     notifications = context.database.listener(STUDIES_CHANNEL)
     asking = worklist_tasks(context)
 
@@ -51,9 +53,9 @@ def assemble(context: Context) -> None:
             routing.check()
             for task in asking:
                 task.check()
-            again_in = assembler.step()
+            again_in = [assembler.step(), starter.step() if starter else None]
             figures()
-            notifications.wait(wait_at_most(again_in))
+            notifications.wait(wait_at_most(min((one for one in again_in if one is not None), default=None)))
 
         run_loop(context, turn)
     notifications.close()

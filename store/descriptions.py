@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select, update
 
 from domain.ids import StudyId
+from store.procedure_tables import requested_procedures
 from store.studies import lock
-from store.tables import instances, requested_procedures, series
+from store.tables import instances, series
 
 _SERIES = or_(series.c.series_description != "", series.c.study_description != "")
 _REQUESTED = or_(requested_procedures.c.description != "", requested_procedures.c.reason != "")

@@ -19,17 +19,16 @@ from store.database import Database
 from store.jobs import lock as lock_jobs
 from store.leases import NOW
 from store.locks import locked
+from store.procedure_tables import procedure_steps, requested_procedures
 from store.studies import note_images_removed
 from store.tables import (
     conflicts,
     holds,
     instances,
     jobs,
-    procedure_steps,
     quarantine,
     rejections,
     removals,
-    requested_procedures,
     results,
     studies,
     summaries,

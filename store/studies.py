@@ -301,11 +301,12 @@ def lock_and_count(connection: Connection, study: StudyId) -> int | None:
     return connection.scalar(locked(select(studies.c.revision).where(studies.c.id == study), studies))
 
 
-def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
-    """Declare a study complete that this transaction has locked; the revision that it then has."""
+def complete(connection: Connection, study: StudyRow, reason: str, now: datetime, lacks: str = "") -> int:
+    """Declare a study complete that this transaction has locked, as far as it `lacks` nothing; its new revision."""
     state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1
     values = {"state": state, "reason": reason, "since": now, "revision": revision, "turn": None}
-    connection.execute(update(studies).where(studies.c.id == study.id).values({**values, "completeness": reason}))
+    values |= {"completeness": reason, "lacks": lacks}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(values))
     return revision
 
 

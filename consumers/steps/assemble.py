@@ -158,7 +158,7 @@ class Assembler:
                 elif study.id not in sizes:
                     _end_without_images(transaction, study, now)
                 else:
-                    announced.append(_declare(transaction, study, sizes[study.id], verdict.reason, now))
+                    announced.append(_declare(transaction, study, sizes[study.id], verdict, now))
             self._note_habits(transaction, [study for study, _ in ready])
         self._announced.update(announced)
 
@@ -265,14 +265,14 @@ def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetim
 
 
 def _declare(
-    transaction: Transaction, study: OpenStudy, size: tuple[int, int], reason: str, now: datetime
+    transaction: Transaction, study: OpenStudy, size: tuple[int, int], verdict: Verdict, now: datetime
 ) -> uuid.UUID:
     """Complete a study of this size; the id of the event that says so."""
-    revision = studies.complete(transaction.connection, study, reason, now)
+    revision = studies.complete(transaction.connection, study, verdict.reason, now, verdict.lacks)
     event = _event(study.id, revision, size, now)
     transaction.emit(event)
     action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
-    transaction.record(action, study.id, study_uid=study.uid, reason=reason, **event.data.encode())
+    transaction.record(action, study.id, study_uid=study.uid, reason=verdict.reason, **event.data.encode())
     return event.id
 
 

@@ -1,4 +1,4 @@
-"""The images that a run's findings were made of: whether the node has them still, and why it has not; their requests."""
+"""Of what a run's results are made besides its findings: its images, if the node has them still, and its requests."""
 
 from collections.abc import Collection
 from datetime import datetime

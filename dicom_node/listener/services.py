@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from dicom_node.dimse import Command, Operation, Status
+from dicom_node.offers import Offers
 from dicom_node.outside import LONGEST_UID, is_uid
 from dicom_node.spool import Peer
 from domain.json_records import JsonObject
@@ -69,7 +70,8 @@ class Service:
     """A service of one SOP class, which is the abstract syntax of its presentation context.
 
     `judge` decides by the request alone, or by files of its own; it is called from many threads. `longest` bounds its
-    data sets in bytes. `reports` says that a peer may be its provider too, and report to us (PS3.7 annex D.3.3.4).
+    data sets in bytes. `reports` says that a peer may be its provider too, and report to us (PS3.7 annex D.3.3.4);
+    `offers` are reports of ours that a peer may be told on its own associations.
     """
 
     sop_class: str
@@ -77,6 +79,7 @@ class Service:
     judge: Callable[[Request], Answer]
     longest: int = LONGEST
     reports: bool = False
+    offers: Offers | None = None
 
 
 # Data sets of services are small and never compressed (PS3.5 section 10.1).

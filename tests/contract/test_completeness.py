@@ -80,6 +80,46 @@ def test_a_study_that_somebody_counts_is_complete_with_its_last_image_and_its_as
     assert row(bench, 1) == ("complete", 1, "all 6 images came (PACS says)")
 
 
+def with_counts(datasets: list[Dataset], **counts: int) -> list[Dataset]:
+    """As a gateway sends them that writes its own counts into them."""
+    for one in datasets:
+        for keyword, number in counts.items():
+            setattr(one, keyword, number)
+    return datasets
+
+
+def test_counts_that_images_state_complete_the_study_with_the_last_of_them_and_hold_it_where_some_are_missing(
+    bench: Bench, assembler: Assembler
+) -> None:
+    whole = with_counts(study(1), NumberOfStudyRelatedInstances=6, NumberOfSeriesRelatedInstances=6)
+    bring(bench, whole[:4])
+    assembler.step()
+    bench.clock.sleep(SETTLE)
+    assembler.step()
+    assert row(bench, 1)[:2] == ("receiving", 0)
+    bring(bench, whole[4:])
+    assembler.step()
+    assert row(bench, 1) == ("complete", 1, "all 6 images came (the sender says)")
+    of_series = with_counts(study(2), NumberOfStudyRelatedSeries=1, NumberOfSeriesRelatedInstances=6)
+    bring(bench, of_series)
+    assembler.step()
+    assert row(bench, 2) == ("complete", 1, "all 6 images of 1 series came (the sender says)")
+
+
+def test_counts_that_grow_with_the_images_or_that_more_came_than_complete_nothing(
+    bench: Bench, assembler: Assembler
+) -> None:
+    for number, one in enumerate(growing := study(1), start=1):
+        with_counts([one], NumberOfStudyRelatedInstances=number)
+    bring(bench, growing)
+    bring(bench, with_counts(study(2), NumberOfStudyRelatedInstances=4))
+    assembler.step()
+    assert [row(bench, number)[0] for number in (1, 2)] == ["receiving", "receiving"]
+    bench.clock.sleep(SETTLE)
+    assembler.step()
+    assert row(bench, 2)[2].endswith(", more than the 4 that were expected (the sender says)")
+
+
 def test_what_is_named_may_be_said_before_the_first_image_comes_and_is_waited_for(
     bench: Bench, assembler: Assembler
 ) -> None:
@@ -108,7 +148,8 @@ def test_what_never_comes_is_waited_for_as_long_as_the_settings_say_and_named_fr
     assembler.step()
     lacks = "6 of 8 images came (PACS says), 2 are missing; nothing more came for 60 s"
     assert row(bench, 1) == ("complete", 1, lacks)
-    assert bench.ask("SELECT completeness FROM dicom_node.studies") == [(lacks,)]
+    known = bench.ask("SELECT completeness, lacks FROM dicom_node.studies")
+    assert known == [(lacks, "6 of 8 images came (PACS says), 2 are missing")]
     told = bench.ask("SELECT entry::jsonb ->> 'action', entry FROM dicom_node.audit_entries")
     assert [lacks in entry for action, entry in told if action == "study completed"] == [True]
 

@@ -29,6 +29,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_expectations_at"), "expectations", ["at"], schema="dicom_node")
     for table, column in (
         ("studies", sa.Column("completeness", sa.Text(), server_default="", nullable=False)),
+        ("studies", sa.Column("lacks", sa.Text(), server_default="", nullable=False)),
         ("series", sa.Column("synced", sa.Integer(), server_default=sa.text("0"), nullable=False)),
         ("callers", sa.Column("studies", sa.BigInteger(), server_default=sa.text("0"), nullable=False)),
         ("callers", sa.Column("pause", sa.Double(), server_default=sa.text("0"), nullable=False)),
