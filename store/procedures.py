@@ -87,7 +87,7 @@ def keep_step(connection: Connection, one: Step) -> None:
     connection.execute(kept)
 
 
-def keep_requests(connection: Connection, requests: Sequence[Request]) -> list[str]:
+def keep_requests(connection: Connection, requests: Sequence[Request], now: datetime) -> list[str]:
     """Have what was requested as these say it; the keys of files that this leaves without a row."""
     if not requests:
         return []
@@ -102,7 +102,7 @@ def keep_requests(connection: Connection, requests: Sequence[Request]) -> list[s
             "reason": said.reason,
             "object_key": one.object_key,
         }
-        new = upsert(requested_procedures).values(sop_uid=one.sop_uid, study_uid=one.study_uid, at=NOW, **values)
+        new = upsert(requested_procedures).values(sop_uid=one.sop_uid, study_uid=one.study_uid, at=now, **values)
         # The first moment stays: results are written from what was known when their run ended.
         connection.execute(new.on_conflict_do_update(index_elements=["sop_uid", "study_uid"], set_=values))
     after = set(connection.execute(select(_REQUESTS.object_key).where(_REQUESTS.sop_uid.in_(uids))).scalars())

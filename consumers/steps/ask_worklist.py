@@ -97,7 +97,7 @@ class WorklistAsker:
             requests = [self._request(study, one) for one in items]
             # That nothing is known is known too, and not asked again.
             nothing = Request(derived_uid("worklist", source, study.study_uid), study.study_uid, source)
-            procedures.keep_requests(connection, requests or [nothing])
+            procedures.keep_requests(connection, requests or [nothing], self._clock.now())
             transaction.record(Action.WORKLIST_ASKED, study.id, source=source, items=len(items))
             transaction.wake(STUDIES_CHANNEL)
 

@@ -32,7 +32,10 @@ def take(transaction: Transaction, message: "Message", now: datetime) -> None:
         # The listener was killed between its record and what it remembers of it, or has let the step go since.
         retention.let_go(connection, [message.object_key], message.entry.sop_instance)
         return
-    after = (_begun if message.operation == Operation.N_CREATE else _changed)(connection, message, known)
+    if message.operation == Operation.N_CREATE:
+        after = _begun(connection, message, known, now)
+    else:
+        after = _changed(message, known)
     if known is not None and known.object_key != after.object_key:
         retention.let_go(connection, [known.object_key], after.sop_uid)
     procedures.keep_step(connection, after)
@@ -41,7 +44,7 @@ def take(transaction: Transaction, message: "Message", now: datetime) -> None:
     transaction.wake(STUDIES_CHANNEL)
 
 
-def _begun(connection: Connection, message: "Message", known: Step | None) -> Step:
+def _begun(connection: Connection, message: "Message", known: Step | None, now: datetime) -> Step:
     """The step with what was requested; its own file is that of the request, which is named there."""
     uid = message.entry.sop_instance
     said = mpps.created(datasets.read(message.data, message.entry.transfer_syntax)).requests
@@ -49,11 +52,11 @@ def _begun(connection: Connection, message: "Message", known: Step | None) -> St
         Request(uid, study, MPPS, one if message.descriptions else one.without_texts(), message.object_key)
         for study, one in said.items()
     ]
-    retention.let_go(connection, procedures.keep_requests(connection, requests), uid)
+    retention.let_go(connection, procedures.keep_requests(connection, requests, now), uid)
     return Step(uid, tuple(said), _IN_PROGRESS, known.performed if known else None, known.object_key if known else "")
 
 
-def _changed(connection: Connection, message: "Message", known: Step | None) -> Step:
+def _changed(message: "Message", known: Step | None) -> Step:
     """The step with what was made. One whose beginning another host has is of no study that is known."""
     said = mpps.changed(datasets.read(message.data, message.entry.transfer_syntax))
     return Step(

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
 from audit.trail import Action
+from config.rules import Rule
 from consumers.steps.assemble import Assembler
 from consumers.steps.index import Indexer
 from dicom_node.dimse import Operation
@@ -15,12 +17,14 @@ from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_P
 from dicom_node.spool import Kind
 from dicom_node.spool.entries import encode_message
 from domain.completeness import SettlePolicy
+from domain.routing import Conditions
+from models.registry import Registry
 from store import procedures, retention
 from tests.support.bench import MARKS, Bench, open_bench
 from tests.support.entries import Given, entry
 from tests.support.ingest import send
 from tests.support.procedures import as_bytes, begun, coded, ended, notification, request
-from tests.support.working import SMALL
+from tests.support.working import ARCHIVE, SMALL, FakeChild, route, worker, write_and_plan
 
 STEP, OTHER = "1.2.3.900", "1.2.3.901"
 
@@ -213,3 +217,26 @@ def test_whoever_writes_results_finds_what_was_requested_by_then_and_steps_first
         found = procedures.files_of(connection, here, bench.clock.now().replace(year=9000))
         assert found == keys(bench)
         assert procedures.files_of(connection, here, bench.clock.now().replace(year=1990)) == []
+
+
+def test_a_rule_chooses_by_what_was_requested_and_the_report_names_the_request(
+    bench: Bench, registry: Registry
+) -> None:
+    Said(bench).begins(begun(request(study(), ReasonForTheRequestedProcedure="Cough")))
+    bench.receive(SMALL.datasets())
+    asked = Conditions(procedure_code=("LN:1", "99RIS:CTTHOR"), procedure_description="thorax", procedure_reason="cou")
+    route(bench, registry, rules=[Rule("ordered", "body_and_bone", asked)])
+    bench.clock.sleep(1)
+    assert worker(bench, FakeChild(registry)).step()
+    write_and_plan(bench, [ARCHIVE])
+    (key,) = bench.ask("SELECT object_key FROM dicom_node.results WHERE kind = 'SR'")[0]
+    (named,) = pydicom.dcmread(bench.objects.path(key)).ReferencedRequestSequence
+    assert (named.AccessionNumber, named.RequestedProcedureID, named.StudyInstanceUID) == ("A-4711", "RP-1", study())
+
+
+def test_a_study_of_which_nobody_told_what_was_requested_is_explained(bench: Bench, registry: Registry) -> None:
+    bench.receive(SMALL.datasets())
+    route(bench, registry, rules=[Rule("ordered", "body_and_bone", Conditions(procedure_code=("99RIS:CTTHOR",)))])
+    assert bench.count("jobs") == 0
+    ((refusals,),) = bench.ask("SELECT refusals FROM dicom_node.decisions")
+    assert "requested procedure is absent, not 99RIS:CTTHOR" in str(refusals)
