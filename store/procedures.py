@@ -21,6 +21,7 @@ from store.tables import studies
 #: Who says so, of a procedure step: as a reason names it.
 MPPS = "MPPS"
 _LOCK = 0x6D707073  # "mpps"
+_MOST_FILES = 64  # that are read for a study's results; it has a handful
 
 _STEPS, _REQUESTS = procedure_steps.c, requested_procedures.c
 
@@ -116,8 +117,8 @@ def files_of(connection: Connection, study: StudyId, until: datetime) -> list[st
         .join(studies, studies.c.study_uid == _REQUESTS.study_uid)
         .where(studies.c.id == study, _REQUESTS.object_key != "", _REQUESTS.at <= until)
     )
-    found = connection.execute(mine.order_by(_REQUESTS.source != MPPS, _REQUESTS.sop_uid)).scalars()
-    return list(dict.fromkeys(found))
+    ordered = mine.order_by(_REQUESTS.source != MPPS, _REQUESTS.sop_uid).limit(_MOST_FILES)
+    return list(dict.fromkeys(connection.execute(ordered).scalars()))
 
 
 def unasked(connection: Connection, source: str, most: int) -> list[Unasked]:
