@@ -35,6 +35,7 @@ from config.values import (
     Whole,
     devices,
 )
+from config.web import Web
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 Walls = Literal["required", "available"]
@@ -415,6 +416,7 @@ class Settings(BaseModel):
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
     )
     listener: Listener = _defaults()
+    web: Web = _defaults()
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from console.cli.impression_state import standing
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
+from domain.conflict_records import ConflictGroup, ConflictRecord
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.pauses import Pause
@@ -17,8 +18,6 @@ from domain.progress import Progress
 from domain.records import (
     BoundedDecision,
     ChoiceRecord,
-    ConflictGroup,
-    ConflictRecord,
     ItemisedDelivery,
     JobRecord,
     SeriesRecord,

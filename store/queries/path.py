@@ -8,10 +8,10 @@ from dataclasses import replace
 from sqlalchemy import BigInteger, Column, Connection, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from domain.conflict_records import ConflictRecord
 from domain.ids import StudyId
 from domain.records import (
     AssociationRecord,
-    ConflictRecord,
     DeadLetter,
     DecisionRecord,
     DeliveryRecord,
