@@ -356,6 +356,12 @@ def uid_of(connection: Connection, study: StudyId) -> str:
     return str(connection.scalar(select(studies.c.study_uid).where(studies.c.id == study)))
 
 
+def ids_of(connection: Connection, uids: Collection[str]) -> list[StudyId]:
+    """The studies with these Study Instance UIDs of which anything is known, in one order."""
+    found = select(studies.c.id).where(studies.c.study_uid.in_(uids)).order_by(studies.c.id)
+    return [StudyId(one) for one in connection.execute(found).scalars()]
+
+
 def size(connection: Connection, study: StudyId) -> tuple[int, int]:
     """How many series and instances a study has."""
     counted = select(func.count(instances.c.series_id.distinct()), func.count()).where(instances.c.study_id == study)

@@ -72,6 +72,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "config": Command("configuration", "The settings: check them, show them."),
     "reload": Command("reload", "Have a node that runs take over its settings, as far as that needs no restart."),
+    "tls": Command("tls", "A site's own authority, and certificates for the node and its partners (DICOM TLS)."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
     "service": Command("service", "The node as a service of this machine (systemd)."),
     "man": Command("man", "Write the manual pages, and the completions for bash, zsh and fish."),
