@@ -16,7 +16,9 @@ from domain.errors import ConfigurationError
 M = TypeVar("M", bound=BaseModel)
 
 # Taken over by a process that goes on as it is: no association ends for a new caller.
-AS_IT_STANDS = frozenset({"listener.callers", "listener.trust_loopback", "logging.level"})
+AS_IT_STANDS = frozenset(
+    {"listener.callers", "listener.trust_loopback", "web.callers", "web.trust_loopback", "logging.level"}
+)
 # Taken over by roles that begin anew, whose work is leased and goes on with their next life; the longest name counts.
 ANEW: Mapping[str, frozenset[str]] = {
     "assembly": frozenset({"assemble"}),
