@@ -28,6 +28,21 @@ instance_seconds = Histogram(
 associations = Counter("dicom_node_associations", "Associations by how they ended", ["outcome"], registry=REGISTRY)
 associations_open = Gauge("dicom_node_associations_open", "Associations that are open now", registry=REGISTRY)
 echoes = Counter("dicom_node_echoes", "C-ECHO requests answered", ["caller"], registry=REGISTRY)
+source_instances = Counter(
+    "dicom_node_source_instances",
+    "Instances that were new at a source, by outcome",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+source_behind = Gauge(
+    "dicom_node_source_changes_behind", "Changes of a source that are not taken yet", ["source"], registry=REGISTRY
+)
+source_reachable = Gauge(
+    "dicom_node_source_reachable",
+    "1 where the last that was asked of a source was answered",
+    ["source"],
+    registry=REGISTRY,
+)
 messages = Counter(
     "dicom_node_messages",
     "Requests of other services than storage and verification answered, by whether they were taken",

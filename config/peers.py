@@ -5,15 +5,16 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, WrapValidator, model_validator
+from pydantic import AfterValidator, Field, WrapValidator, model_validator
 from pydantic_core import PydanticKnownError
 from pydantic_core.core_schema import ValidationInfo
 
 from config.section import Section
-from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url
+from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PORTS = {"http": 80, "https": 443}
 _BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
@@ -32,6 +33,23 @@ def _needed_by(*kinds: PeerKind, empty: str | int = "") -> WrapValidator:
         return empty
 
     return WrapValidator(judged)
+
+
+def _only_of(*kinds: PeerKind) -> AfterValidator:
+    """What peers of these kinds may have, and no others."""
+
+    def judged(value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("kind") not in kinds and value:
+            raise ValueError(f"is for peers of kind {' and '.join(kinds)} alone")
+        return value
+
+    return AfterValidator(judged)
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("is no label of Orthanc's: 1 to 64 letters and digits of ASCII, _ and -")
+    return text
 
 
 def _by_kind(description: str) -> Any:
@@ -85,6 +103,12 @@ class Destination(Peer):
     """An archive that results go to."""
 
     profile: str = Field("default", description="which results it gets: a profile's name")
+    label: Annotated[str, AfterValidator(_label), _only_of("orthanc")] = Field(
+        "", description="of kind orthanc: the label that a study has once its results are there"
+    )
+    label_metadata: Annotated[Whole, Field(ge=1024, le=65_535), _only_of("orthanc")] = Field(
+        0, description="of kind orthanc before 1.12, which has no labels: number of the metadata that says it instead"
+    )
 
 
 class Source(Peer):
@@ -93,7 +117,12 @@ class Source(Peer):
     counts: Flag = Field(True, description="ask it how many images a study has, to know when all have come")
     priors: Flag = Field(False, description="ask it for earlier studies, for packages that compare with them")
     worklist: Flag = Field(False, description="of kind dicom: ask its worklist for the order of a study")
-    changes: Flag = Field(False, description="of kind orthanc: follow its changes, and take what is new there")
+    changes: Annotated[Flag, _only_of("orthanc")] = Field(
+        False, description="of kind orthanc: follow its changes, and take what is new there"
+    )
+    changes_from: Annotated[Literal["now", "everything"], _only_of("orthanc")] = Field(
+        "now", description="where to begin with its changes the first time: now, or with everything that it has"
+    )
 
 
 def parse_destination(text: str) -> dict[str, object]:

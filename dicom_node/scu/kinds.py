@@ -11,7 +11,11 @@ from config.peers import Peer, PeerKind
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.dicom", "dicomweb": "dicom_node.scu.dicomweb"}
+_WHERE: Mapping[PeerKind, str] = {
+    "dicom": "dicom_node.scu.dicom",
+    "dicomweb": "dicom_node.scu.dicomweb",
+    "orthanc": "dicom_node.orthanc.kind",
+}
 
 
 class _Kind(Protocol):
@@ -22,6 +26,8 @@ class _Kind(Protocol):
     def probe(self, peer: Peer, our_aet: str, timeout: float) -> ProbeResult: ...
 
     def echo(self, peer: Peer, our_aet: str, timeout: float) -> Echo: ...
+
+    def holds(self, objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float) -> Mapping[str, str]: ...
 
 
 def send(
@@ -42,6 +48,14 @@ def probe(peer: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult:
 def echo(peer: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `peer` whether it is there; raises Retryable with the reason where it is not."""
     return _kind(peer).echo(peer, our_aet, timeout)
+
+
+def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float = 30.0) -> Mapping[str, str]:
+    """Why an object is not at `peer` as it was sent, by its SOP Instance UID; "" for one that is.
+
+    Of kind orthanc alone until now. Raises Retryable where it cannot be asked.
+    """
+    return _kind(peer).holds(objects, peer, our_aet, timeout)
 
 
 def _kind(peer: Peer) -> _Kind:
