@@ -30,6 +30,7 @@ ENGINES = "engines"
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
+    "follow": {SPOOL: Need.WRITES},
     "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES},
     "assemble": {},
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},

@@ -19,11 +19,11 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("listen", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
+ROLES = ("listen", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
 ONCE = ("migrate", "rights")  # they do their work and end
 BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
-WITHOUT_ENGINE = ("migrate", "rights", "listen", "index", "assemble", "relay", "summarise", "deliver", "retain")
+WITHOUT_ENGINE = ("migrate", "rights", "listen", "follow", "index", "assemble", "relay", "summarise", "deliver", "retain")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from console.cli.options import (
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
 from roles.ports import closed
-from roles.process import conceal, die_with, run_role
+from roles.process import WITHOUT_DATABASE, conceal, die_with, run_role
 from roles.table import GROUPS, ROLES
 from roles.unusable import unusable
 
@@ -40,7 +40,7 @@ app = typer.Typer()
 _OF_MODELS = {"assemble", "work"}
 _OF_BUS = {"relay", *(group.role for group in GROUPS.values())}
 # Roles whose commands differ in nothing but the role.
-_ALIKE = ("index", "assemble", "relay", "summarise", "write", "deliver", "retain")
+_ALIKE = ("follow", "index", "assemble", "relay", "summarise", "write", "deliver", "retain")
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
@@ -157,9 +157,9 @@ def _faults(role: str, settings: Settings) -> Iterator[Fault]:
     yield from _of(reads, named_places(settings))
     if role == "retain":
         yield from lacking_room(settings)
-    if role != "listen":
+    if role not in WITHOUT_DATABASE:
         yield from _of(reads, unusable(settings))
-    elif settings.listener.processes == 1:  # else it shares its port with others of its kind
+    elif role == "listen" and settings.listener.processes == 1:  # else it shares its port with others of its kind
         yield from closed(settings)
 
 
