@@ -16,6 +16,7 @@ PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PORTS = {"http": 80, "https": 443}
+_BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
 
 def _needed_by(*kinds: PeerKind, empty: str | int = "") -> WrapValidator:
@@ -91,7 +92,7 @@ class Peer(Section):
     @classmethod
     def _parse(cls, value: object) -> object:
         if isinstance(value, str):
-            return parse_destination(value)
+            value = parse_destination(value)
         if isinstance(value, dict) and "name" not in value:
             # One without any of these lacks them, and no name.
             return {**value, "name": value.get("aet") or urlsplit(str(value.get("url", ""))).hostname or "?"}
@@ -125,7 +126,13 @@ class Source(Peer):
 
 
 def parse_destination(text: str) -> dict[str, object]:
-    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
+    """The fields of `AET@HOST:PORT`, or of the URL of a DICOMweb service; `NAME=` may stand before either.
+
+    Raises ValueError saying what is wrong.
+    """
+    if written := _BY_URL.fullmatch(text):
+        named = {"name": written[1]} if written[1] else {}
+        return {"kind": "dicomweb", "url": written[2], **named}
     name, _, rest = text.rpartition("=")
     aet, at, address = rest.partition("@")
     host, colon, port = address.rpartition(":")

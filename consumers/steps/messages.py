@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from audit.trail import Transaction
+from consumers.steps import commitment
 from dicom_node import outside
+from dicom_node.commitment import PUSH_MODEL
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Unreadable
 from dicom_node.intake.header import Uids
@@ -28,10 +30,12 @@ class Message:
     """A request that the listener has taken; `entry` says who sent it, when, and what it is about.
 
     `type` is its Event Type ID or Action Type ID, None where it has none; `details` what its service added, every text
-    in them made safe; `object_key` where its data set lies in the object store, "" where its handler keeps none.
+    in them made safe; `object_key` where its data set lies in the object store, "" where its handler keeps none;
+    `spool` is the identity of the one that it came by.
     """
 
     entry: Entry
+    spool: str
     operation: int
     type: int | None
     details: JsonObject = field(default_factory=dict)
@@ -56,10 +60,10 @@ class Handler:
     folder: str = ""
 
 
-HANDLERS: Mapping[str, Handler] = {}
+HANDLERS: Mapping[str, Handler] = {PUSH_MODEL: Handler(commitment.take)}
 
 
-def read(entry: Entry) -> Message:
+def read(entry: Entry, spool: str) -> Message:
     """The message in an entry of the spool; raises DamagedRecord, and Permanent where it is none."""
     try:
         asked, data = decode_message(entry.data())
@@ -71,7 +75,7 @@ def read(entry: Entry) -> Message:
     handler = HANDLERS.get(entry.sop_class)
     key = _key(handler.folder, _digest(entry, data)) if handler is not None and handler.folder else ""
     details = {name: value for name, value in asked.items() if name not in ("operation", "type")}
-    return Message(entry, operation, kind, outside.details(details), key)
+    return Message(entry, spool, operation, kind, outside.details(details), key)
 
 
 def take(transaction: Transaction, message: Message, now: datetime) -> None:

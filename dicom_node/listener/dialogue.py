@@ -21,6 +21,7 @@ from dicom_node.listener.associate import AnsweredContext
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.listener.messages import Message
 from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
+from dicom_node.listener.reporting import Reporter
 from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.syntaxes import VERIFICATION
@@ -107,11 +108,13 @@ class Dialogue:
         max_instance: int,
         services: Mapping[str, Service],
         room: Room,
+        reporter: Reporter | None = None,
     ) -> None:
         self.counts = Counts()
         served = {one.id: services.get(one.abstract_syntax) for one in contexts.values()}
         self._services = {ident: service for ident, service in served.items() if service is not None}
         self._room = room
+        self._reporter = reporter
         self._stream = stream
         self._contexts = contexts
         self._spool = spool
@@ -126,6 +129,8 @@ class Dialogue:
         """Serve until the peer asks for release. Raises PeerAborted, PeerGone, PeerSilent, ProtocolError."""
         try:
             while True:
+                if self._reporter is not None and self._is_between:
+                    self._reporter.wait()
                 item = self._stream.next()
                 if isinstance(item, Fragment):
                     self._take_fragment(item)
@@ -134,6 +139,13 @@ class Dialogue:
         finally:
             if isinstance(self._message, Message):
                 self._message.drop()
+            if self._reporter is not None:
+                self._reporter.end()
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the peer is not in the middle of a message."""
+        return self._message is None and self._command_context is None and self._stream.is_between
 
     def _is_release(self, pdu: ControlPdu) -> bool:
         if pdu.kind == PduType.ABORT:
@@ -178,6 +190,9 @@ class Dialogue:
 
     def _begin(self, command: Command, context: AnsweredContext) -> None:
         if command.is_response:
+            if self._reporter is not None and not command.has_data_set and self._reporter.heard(command):
+                self._stream.message_ended()
+                return
             raise ProtocolError(AbortReason.NOT_SPECIFIED, f"response {command.field:#06x} to a request never made")
         if command.field == Operation.C_CANCEL:
             self._stream.message_ended()

@@ -12,7 +12,8 @@ from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
-from dicom_node.listener.services import Service, services
+from dicom_node.listener.provided import services
+from dicom_node.listener.services import Service
 from dicom_node.spool import SpoolWriter
 from domain.addresses import plain_address
 from domain.errors import ConfigurationError, Unavailable

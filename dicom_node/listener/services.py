@@ -1,16 +1,16 @@
-"""What the listener serves besides storage and verification: services whose requests have a meaning of their own.
+"""What a service is besides storage and verification: one whose requests have a meaning of their own.
 
-The table of services by SOP class. A service says which operations it takes and judges each request, which is held in
-memory whole; the dialogue writes what is taken into the spool before it answers success, and `index` brings it into the
-database (`consumers.steps.messages`). So an answer rests on what the listener can know: it has no database.
+It says which operations it takes and judges each request, which is held in memory whole; the dialogue writes what is
+taken into the spool before it answers success, and `index` brings it into the database (`consumers.steps.messages`). So
+an answer rests on what the listener can know: it has no database. Which there are: `dicom_node.listener.provided`.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dicom_node.dimse import Command, Operation, Status
+from dicom_node.offers import Offers
 from dicom_node.outside import LONGEST_UID, is_uid
 from dicom_node.spool import Peer
 from domain.json_records import JsonObject
@@ -67,7 +67,8 @@ class Service:
     """A service of one SOP class, which is the abstract syntax of its presentation context.
 
     `judge` decides by the request alone, or by files of its own; it is called from many threads. `longest` bounds its
-    data sets in bytes. `reports` says that a peer may be its provider too, and report to us (PS3.7 annex D.3.3.4).
+    data sets in bytes. `reports` says that a peer may be its provider too, and report to us (PS3.7 annex D.3.3.4);
+    `offers` are reports of ours that a peer may be told on its own associations.
     """
 
     sop_class: str
@@ -75,19 +76,11 @@ class Service:
     judge: Callable[[Request], Answer]
     longest: int = LONGEST
     reports: bool = False
+    offers: Offers | None = None
 
 
 # Data sets of services are small and never compressed (PS3.5 section 10.1).
 TRANSFER_SYNTAXES = frozenset(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1"))
-
-# Each makes its service, given the folder below which it may keep files of its own.
-_MAKERS: Sequence[Callable[[Path], Service]] = ()
-
-
-def services(root: Path) -> Mapping[str, Service]:
-    """All services by SOP class; `root` is the spool's folder, which the listener and the index share."""
-    made = (make(root) for make in _MAKERS)
-    return {one.sop_class: one for one in made}
 
 
 def refusal(service: Service, command: Command) -> Answer | None:

@@ -11,7 +11,11 @@ from config.peers import Peer, PeerKind
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.dicom", "orthanc": "dicom_node.orthanc.kind"}
+_WHERE: Mapping[PeerKind, str] = {
+    "dicom": "dicom_node.scu.dicom",
+    "dicomweb": "dicom_node.scu.dicomweb",
+    "orthanc": "dicom_node.orthanc.kind",
+}
 
 
 class _Kind(Protocol):
