@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks import machine, table
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.scu.store import echo
 from domain.errors import Retryable
 from tests.support.counterparts import ROOT

@@ -48,8 +48,10 @@ def _ports(settings: Settings) -> Iterator[Fault]:
 
 def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:
     """Whatever others listen on, by the settings' word: the setting as it is called, its path, host and port."""
-    for number, one in enumerate(settings.destinations):
-        yield f"destinations.{element(one.name, number)}", ("destinations", number), one.host, one.port
+    peers = (("destinations", settings.destinations), ("sources", settings.sources))
+    for table, known in peers:
+        for number, one in enumerate(known):
+            yield f"{table}.{element(one.name, number)}", (table, number), *one.endpoint
     if settings.bus.kafka:
         yield from (("bus.kafka", ("bus", "kafka"), host, port) for host, port in split_brokers(settings.bus.kafka))
     for name in ("url", "owner_url"):

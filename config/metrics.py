@@ -28,6 +28,27 @@ instance_seconds = Histogram(
 associations = Counter("dicom_node_associations", "Associations by how they ended", ["outcome"], registry=REGISTRY)
 associations_open = Gauge("dicom_node_associations_open", "Associations that are open now", registry=REGISTRY)
 echoes = Counter("dicom_node_echoes", "C-ECHO requests answered", ["caller"], registry=REGISTRY)
+source_instances = Counter(
+    "dicom_node_source_instances",
+    "Instances that were new at a source, by outcome",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+source_behind = Gauge(
+    "dicom_node_source_changes_behind", "Changes of a source that are not taken yet", ["source"], registry=REGISTRY
+)
+source_reachable = Gauge(
+    "dicom_node_source_reachable",
+    "1 where the last that was asked of a source was answered",
+    ["source"],
+    registry=REGISTRY,
+)
+messages = Counter(
+    "dicom_node_messages",
+    "Requests of other services than storage and verification answered, by whether they were taken",
+    ["caller", "operation", "outcome"],
+    registry=REGISTRY,
+)
 indexed = Counter("dicom_node_indexed", "Instances indexed, by outcome", ["outcome"], registry=REGISTRY)
 spool_bytes = Gauge("dicom_node_spool_backlog_bytes", "Bytes in the spool that are not indexed yet", registry=REGISTRY)
 spool_damaged = Counter(
@@ -48,6 +69,12 @@ inference_seconds = Histogram(
     "Seconds of one inference, reading and postprocessing included",
     ["model", "outcome"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
+    registry=REGISTRY,
+)
+early_jobs = Counter(
+    "dicom_node_early_jobs",
+    "Inferences started before their study was complete: asked for, wanted by the complete study, or in vain",
+    ["outcome"],
     registry=REGISTRY,
 )
 language_model_calls = Counter(

@@ -6,9 +6,11 @@ Nothing here reads a file or the environment; `config.loading` does, and names t
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
+from config.section import Section
 from config.values import (
     AETitle,
     Brokers,
@@ -23,8 +25,6 @@ from config.values import (
     Modality,
     Name,
     Network,
-    PeerHost,
-    PeerPort,
     Place,
     Port,
     Seconds,
@@ -35,6 +35,7 @@ from config.values import (
     Whole,
     devices,
 )
+from config.web import Web
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation, TakenBack
 
 Walls = Literal["required", "available"]
@@ -42,15 +43,6 @@ Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 LanguageModelKind = Literal["openai", "local"]
 LiteratureSource = Literal["pubmed", "europe_pmc"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
-
-
-class Section(BaseModel):
-    """A frozen table of the settings file; a key that it does not know is an error, never ignored."""
-
-    # Deferred: what checks them is made once, for the whole of the settings, and not for each table as well.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True, defer_build=True
-    )
 
 
 class Caller(Section):
@@ -141,6 +133,11 @@ class Assembly(Section):
     )
     missing: Seconds = Field(
         60.0, description="s of silence in which images are waited for that are expected and have not come"
+    )
+    early: Flag = Field(
+        True,
+        description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
+        "before the study is complete and wants that very series",
     )
 
 
@@ -354,31 +351,6 @@ class OwnProfile(Section):
     )
 
 
-class Destination(Section):
-    """An archive that results go to."""
-
-    name: Name = Field(description="name in `status`, metrics and the trail; the AE title if left out")
-    aet: AETitle = Field(description="its AE title")
-    host: PeerHost = Field(description="its address")
-    port: PeerPort = Field(description="its DICOM port")
-    profile: str = Field("default", description="which results it gets: a profile's name")
-
-    @property
-    def address(self) -> str:
-        """AET@HOST:PORT."""
-        return f"{self.aet}@{self.host}:{self.port}"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parse(cls, value: object) -> object:
-        if isinstance(value, str):
-            return parse_destination(value)
-        if isinstance(value, dict) and "name" not in value:
-            # One without either lacks its AE title, and no name.
-            return {**value, "name": value.get("aet", "?")}
-        return value
-
-
 class Delivery(Section):
     """How persistently results are sent."""
 
@@ -422,16 +394,6 @@ class Logging(Section):
     file_kept: Whole = Field(9, ge=0, le=1000, description="files of before that are kept beside it")
 
 
-def parse_destination(text: str) -> dict[str, object]:
-    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
-    name, _, rest = text.rpartition("=")
-    aet, at, address = rest.partition("@")
-    host, colon, port = address.rpartition(":")
-    if not (at and colon and aet and host and port.isdigit()):
-        raise ValueError(f"{text!r} is not of the form AET@HOST:PORT")
-    return {"name": name or aet, "aet": aet, "host": host.removeprefix("[").removesuffix("]"), "port": int(port)}
-
-
 def _defaults() -> Any:
     """A table that the file does not have; it is made as all the others are checked."""
     return Field(default_factory=dict, validate_default=True)
@@ -446,6 +408,7 @@ class Settings(BaseModel):
         Path("dicom-node-data"), description="folder of the spool, the objects and the embedded database"
     )
     listener: Listener = _defaults()
+    web: Web = _defaults()
     spool: Spool = _defaults()
     assembly: Assembly = _defaults()
     database: Database = _defaults()
@@ -465,6 +428,7 @@ class Settings(BaseModel):
     bus: Bus = _defaults()
     models: Models = _defaults()
     destinations: tuple[Destination, ...] = Field((), description="archives that results go to")
+    sources: tuple[Source, ...] = Field((), description="archives that are asked about studies")
     profiles: dict[str, OwnProfile] = Field(
         {}, description="profiles of the site's own, by name, beside the built-in ones"
     )

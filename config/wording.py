@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
 from pydantic import BaseModel, Secret, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from config.masking import shown
-from config.settings import Destination, Settings
+from config.peers import Destination
+from config.settings import Settings
 from config.toml_lines import KeyPath
 from domain.nearest import did_you_mean
 
@@ -87,8 +89,13 @@ def said(problem: ErrorDetails) -> str:
 
 def _as_table(path: KeyPath) -> str:
     """How the table is written that a text was given in the place of."""
-    needed = [name for kind in _sections(_kinds(path)) for name, one in kind.model_fields.items() if one.is_required()]
+    needed = [name for kind in _sections(_kinds(path)) for name, one in kind.model_fields.items() if is_needed(one)]
     return f", as {{ {', '.join(f'{name} = ...' for name in needed)} }}" if needed else ""
+
+
+def is_needed(one: FieldInfo) -> bool:
+    """Whether a table lacks something without this setting, be it that of a certain kind alone (`config.peers`)."""
+    return one.is_required() or (one.validate_default is True and one.default is None)
 
 
 def _plain(limit: object) -> object:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from config.settings import Destination, Settings
+from config.peers import Destination
+from config.settings import Settings
 from domain.profiles import BUILT_IN, OF_A_RUN, Choice, Profile, ResultFormat, ResultKind, choose, to_write
 from store import destinations
 from store.database import Connection

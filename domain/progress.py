@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.records import CorrectionRecord, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
+from domain.conflict_records import CorrectionRecord
+from domain.records import DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
 from domain.rejections import Cause
 from domain.states import DeliveryState, JobState, StudyState
 
@@ -69,11 +70,19 @@ def _place(
     rejections: Sequence[RejectionRecord],
 ) -> Progress:
     if study.state is not StudyState.COMPLETE:
-        return _of_study(study)
+        return _early(_of_study(study), study, jobs)
     current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
     withdrawn = [_withdrawn(one, deliveries, rejections) for one in current if one.withdrawn_at]
     rest = [one for one in current if not one.withdrawn_at]
     return _joined([*([_going(study, rest, results, deliveries)] if rest or not withdrawn else []), *withdrawn])
+
+
+def _early(place: Progress, study: StudyRecord, jobs: Sequence[JobRecord]) -> Progress:
+    """With what was started before the study is complete."""
+    going = (JobState.REQUESTED, JobState.LEASED, JobState.RUNNING, JobState.FOUND_EARLY)
+    mine = [one for one in jobs if one.started_early and one.revision > study.revision and one.state in going]
+    said = [f"{one.model} {_words(one.state)} (started early: {one.started_early})" for one in mine]
+    return replace(place, why="; ".join([place.why, *said]))
 
 
 def _joined(places: Sequence[Progress]) -> Progress:

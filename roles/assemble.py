@@ -6,6 +6,7 @@ from config.settings import Assembly, Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
+from consumers.steps.start_early import EarlyStarter
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
 from roles.consume import consume
@@ -30,6 +31,7 @@ def assemble(context: Context) -> None:
         unasked=lambda package, rules: descriptionless(package, settings, rules),
         when_asked=request_when_ended if settings.summary.enabled else no_request,
     )
+    starter = EarlyStarter(context.ledger, router) if settings.assembly.early else None
     notifications = context.database.listener(STUDIES_CHANNEL)
 
     with consume(context, ROUTING, router) as routing:
@@ -42,9 +44,9 @@ def assemble(context: Context) -> None:
 
         def turn() -> None:
             routing.check()
-            again_in = assembler.step()
+            again_in = [assembler.step(), starter.step() if starter else None]
             figures()
-            notifications.wait(wait_at_most(again_in))
+            notifications.wait(wait_at_most(min((one for one in again_in if one is not None), default=None)))
 
         run_loop(context, turn)
     notifications.close()

@@ -4,8 +4,10 @@ import os
 import time
 
 from config import metrics
+from consumers.steps.decide import Decider
 from consumers.steps.index import Indexer
 from dicom_node.intake.identity import PatientMarks
+from dicom_node.offers import Offers
 from dicom_node.spool import BacklogMeter, SpoolReader
 from domain.stopping import Stopped
 from roles.disk_use import publish_space
@@ -19,6 +21,8 @@ _POLL = 0.5
 _LATER = 10
 # Seconds between looks at figures that cost a look at everything.
 _FIGURES = 2.0
+# Seconds between looks at what others ask us to commit to.
+_DECISIONS = 0.5
 # Seconds between two proofs that this spool's index lives: a host is forgotten that has none.
 _PROOFS = 2.0
 
@@ -43,6 +47,8 @@ def index(context: Context) -> None:
             reader, context.ledger, context.objects, alive=context.health.pulse, marks=marks, descriptions=kept
         )
 
+        decider = Decider(context.ledger, Offers(spool), reader.identity, lambda: meter.measure().oldest_ns)
+        deciding = Throttled(_DECISIONS, decider.step)
         figures = Throttled(_FIGURES, lambda: _measure(meter, context))
         waits = at_once_then(_POLL)
 
@@ -50,6 +56,7 @@ def index(context: Context) -> None:
             proving()
             figures()  # before: what came while no index ran may take long
             indexer.step(next(waits))
+            deciding()
 
         run_loop(context, turn)
         indexer.close()

@@ -69,6 +69,9 @@ class ListenerMetrics:
     def echo(self, caller: str) -> None:
         metrics.echoes.labels(self._told(caller)).inc()
 
+    def message(self, caller: str, operation: str, taken: bool) -> None:
+        metrics.messages.labels(self._told(caller), operation, "taken" if taken else "refused").inc()
+
     def opened(self, caller: str) -> None:
         metrics.associations_open.inc()
 

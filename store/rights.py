@@ -12,6 +12,7 @@ from enum import StrEnum
 from sqlalchemy import Table
 
 from store.arrival_tables import callers, expectations
+from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.tables import (
     associations,
@@ -181,9 +182,15 @@ INDEX = Part(
         _read(series, "id", "study_id", "series_uid", "synced"),
         _add(series),
         _change(series, "synced"),
-        _read(instances, "sop_uid", "study_id", "series_id", "digest", "identity"),
+        _read(instances, "sop_uid", "study_id", "series_id", "sop_class", "digest", "identity"),
         *_EXPECTS,
         _add(instances),
+        # What others ask us to commit to, and what archives report of what we asked them.
+        _read(commitments),
+        _add(commitments),
+        _change(commitments, *_TRIED_ANEW, *("reasons", "association_id", "address", "spool", "wait_until")),
+        _read(commitment_requests, "id", "study_id", "transactions", "state"),
+        _change(commitment_requests, "report", "not_before"),
         _add(study_associations),
         _change(study_associations, "last_sequence"),
         _add(conflicts),
@@ -216,8 +223,12 @@ ASSEMBLE = Part(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
             *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
+            *("early", "started_early"),
         ),
-        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
+        _change(
+            jobs,
+            *(*_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early", "started_early"),
+        ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
     ),
@@ -234,7 +245,8 @@ WORK = Part(
         _read(decisions, "study_id", "revision"),
         _read(paused),
         _FILES,
-        _read(instances, "study_id"),
+        # Whether an early job's images are still those that it was asked for.
+        _read(instances, "study_id", "digest"),
         # Whether all that came of a series could be read.
         _read(series, "id", "series_uid"),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
@@ -294,6 +306,16 @@ DELIVER = Part(
         _change(delivery_objects, "stored", "status", "at", "dropped"),
         _ASKS_FOR_A_NOTE,
         _change(rejections, *_SENT),
+        _read(commitments),
+        _change(commitments, *_SENT),
+        _read(associations, "id", "closed_at"),
+        *_read_all(commitment_requests),
+        _add(
+            commitment_requests,
+            *("id", "delivery_id", "study_id", "destination", "state", "reason", "since"),
+            *("not_before", "requested_at", "sender", "turn"),
+        ),
+        _change(commitment_requests, *_SENT, *("transactions", "rounds", "report", "checked", "asked_at")),
         _read(studies, "id", "state", "revision", "two_patients"),
         _read(conflicts, "study_id", "sent_study_id", "kind", "ended", "adopted_at"),
     ),

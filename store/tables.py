@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import arrival_tables
+from store import arrival_tables, columns, commitment_tables  # noqa: F401 - whose tables are of the schema too
 from store.columns import lease_epoch, moment, turn
 
-metadata = arrival_tables.callers.metadata  # with its tables, and every one that is made below
+metadata = columns.metadata  # with the tables of those modules, and every one that is made below
 
 studies = Table(
     "studies",
@@ -242,9 +242,13 @@ jobs = Table(
     moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("follows", ARRAY(Text)),  # UIDs of the results that its own follow; null until they are written
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
+    Column("early", Boolean, nullable=False, server_default=text("false")),  # no complete revision has wanted it yet
+    Column("started_early", Text, nullable=False, server_default=""),  # why it was asked for before that
     *turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
+    Index("ix_jobs_early", "study_id", postgresql_where=text("early")),
+    Index("ix_jobs_due", "early", "turn", "not_before", "id", postgresql_where=text("state = 'requested'")),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 
@@ -393,6 +397,7 @@ destinations_seen = Table(
     moment("changed_at", nullable=True),  # when it first answered as it last did
     moment("tried_at"),
     Column("error", Text, nullable=False, server_default=""),  # why the last attempt saw nothing
+    Column("commits", Boolean),  # whether it takes storage commitment; null: it was not asked
 )
 
 paused = Table(

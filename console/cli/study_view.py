@@ -9,6 +9,7 @@ from rich.text import Text
 
 from console.cli.impression_state import standing
 from console.cli.output import ago, and_more, moment, size, stacked, state, styled, table
+from domain.conflict_records import ConflictGroup, ConflictRecord
 from domain.identity import ConflictKind
 from domain.ids import JobId
 from domain.pauses import Pause
@@ -17,8 +18,6 @@ from domain.progress import Progress
 from domain.records import (
     BoundedDecision,
     ChoiceRecord,
-    ConflictGroup,
-    ConflictRecord,
     ItemisedDelivery,
     JobRecord,
     SeriesRecord,
@@ -263,10 +262,14 @@ def _decisions(path: StudyPath) -> Section:
 def _jobs(path: StudyPath) -> Section:
     columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, one.reason)
+        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, _reason(one))
         for one in path.jobs
     ]
     return Section("inference", columns, rows)
+
+
+def _reason(one: JobRecord) -> str:
+    return f"{one.reason}; started early: {one.started_early}" if one.started_early else one.reason
 
 
 def _result(one: JobRecord, path: StudyPath) -> str:

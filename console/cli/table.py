@@ -26,8 +26,8 @@ def _role(about: str) -> Command:
 
 COMMANDS: Mapping[str, Command] = {
     "up": Command("up", "Run the whole node on this machine until Ctrl-C."),
-    "send": Command("network", "Send DICOM files by C-STORE, as they are encoded."),
-    "echo": Command("network", "Ask a DICOM peer by C-ECHO whether it is there."),
+    "send": Command("network", "Send DICOM files by C-STORE or STOW-RS, as they are encoded."),
+    "echo": Command("network", "Ask a DICOM peer by C-ECHO, or a URL by a search, whether it is there."),
     "status": Command("studies", "Where is a study, since when, and why? Without STUDY: the latest ones."),
     "explain": Command("studies", "For every model: why did it run on this study, or why not?"),
     "retry": Command(

@@ -18,8 +18,9 @@ import typer
 
 from audit.chain import verify
 from audit.trail import Action, Ledger, rows
+from config.peers import Destination
 from config.private import keep_to_owner
-from config.settings import Destination, Models
+from config.settings import Models
 from console.cli.output import complain, size
 from console.cli.summary_view import author, told
 from console.demo import archive as demo_archive

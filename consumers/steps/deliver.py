@@ -15,8 +15,8 @@ from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed, LeaseLost
 from consumers.reachability import Reachability
 from consumers.steps import of_results, stuck, supersede
-from dicom_node.scu.probe import probe
-from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
+from dicom_node.scu.kinds import probe, send
+from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from dicom_node.tally import CountedLog
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable

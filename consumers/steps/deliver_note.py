@@ -9,7 +9,8 @@ from consumers.destinations import ProfiledDestination
 from consumers.leased_work import Claimed
 from consumers.reachability import Reachability
 from consumers.steps import stuck
-from dicom_node.scu.store import Outgoing, Verdict, send
+from dicom_node.scu.kinds import send
+from dicom_node.scu.store import Outgoing, Verdict
 from domain.clock import Clock, SystemClock
 from domain.errors import NodeError, Permanent, Retryable
 from domain.ids import StudyId

@@ -19,12 +19,14 @@ from functools import partial
 from audit.trail import Ledger, Transaction
 from config import metrics
 from config.logs import at_work_on
+from consumers.steps import messages
 from consumers.steps.index_batch import IndexBatch
+from consumers.steps.messages import Message
 from dicom_node.intake.filing import Filed, Unreadable, damaged, file, judged, safe, unfiled, where
 from dicom_node.intake.identity import PatientMarks
 from dicom_node.spool import DamagedRecord, Entry, Kind, Mark, SpoolReader
 from domain.clock import Clock, SystemClock
-from domain.errors import ConfigurationError, Retryable
+from domain.errors import ConfigurationError, Permanent, Retryable
 from domain.ids import StudyId
 from store import studies
 from store.database import is_for_data
@@ -49,10 +51,11 @@ _LONGEST = 2.0
 
 @dataclass(frozen=True)
 class _Record:
-    """An entry of the spool, and what was made of it where it is an instance."""
+    """An entry of the spool, and what was made of it where it is an instance or a message."""
 
     entry: Entry
     filing: Filed | Unreadable | None = None
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +193,8 @@ class Indexer:
     def _keep(self, entry: Entry) -> _Record:
         if entry.kind is Kind.DAMAGED:
             return _Record(entry, damaged(entry, str(entry.details.get("reason", ""))))
+        if entry.kind is Kind.MESSAGE:
+            return self._keep_message(entry)
         if entry.kind is not Kind.INSTANCE:
             return _Record(entry)
         try:
@@ -205,6 +210,26 @@ class Indexer:
         if isinstance(filing, Filed) and not self._descriptions:
             filing = replace(filing, header=filing.header.without_descriptions())
         return _Record(entry, replace(filing, pieces=_taken))
+
+    def _keep_message(self, entry: Entry) -> _Record:
+        try:
+            message = messages.read(entry, self._reader.identity)
+            if message.object_key:
+                self._objects.put(message.object_key, messages.file_of(message))
+            return _Record(entry, message=message)
+        except DamagedRecord as error:
+            return _Record(entry, damaged(entry, str(error)))
+        except Permanent as error:
+            return _Record(entry, self._kept_aside(entry, str(error)))
+
+    def _kept_aside(self, entry: Entry, reason: str) -> Unreadable:
+        """A message that nobody takes, its data set in the object store."""
+        try:
+            filing = messages.unreadable(entry, reason)
+        except (DamagedRecord, ValueError) as error:
+            return damaged(entry, f"{reason}; {where(error)}")
+        self._objects.put(filing.key, filing.pieces())
+        return replace(filing, pieces=_taken)
 
     def _streamed(self, read: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
         for piece in read():
@@ -236,6 +261,7 @@ class Indexer:
         entries = [record.entry for record in records]
         batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
         batch.open_associations(entries)
+        batch.take_messages([one.message for one in records if one.message is not None])
         filed = [one.filing for one in records if isinstance(one.filing, Filed)]
         unreadable = [one.filing for one in records if isinstance(one.filing, Unreadable)]
         batch.lock_studies(filed, unreadable)
@@ -256,12 +282,18 @@ class Indexer:
         with self._ledger.transaction() as transaction:
             batch = IndexBatch(transaction, self._clock.now(), self._reader.identity)
             batch.open_associations([record.entry])
-            unreadable = [unfiled(record.entry, record.filing, f"it cannot be filed: {where(error)}")]
+            reason = str(error) if isinstance(error, Permanent) else f"it cannot be filed: {where(error)}"
+            unreadable = [self._unfiled(record, reason)]
             batch.lock_studies([], unreadable)
             batch.quarantine(unreadable)
             batch.close_associations([record.entry])
             batch.note_callers()
         _tell(batch)
+
+    def _unfiled(self, record: _Record, reason: str) -> Unreadable:
+        if record.message is not None:
+            return self._kept_aside(record.entry, reason)
+        return unfiled(record.entry, record.filing, reason)
 
     def _checkpoint(self) -> None:
         if self._committed:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from audit.trail import Action, Transaction
+from consumers.steps import messages
+from consumers.steps.messages import Message
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.intake.refusals import refusals
-from dicom_node.spool import Close, Entry, Kind
+from dicom_node.spool import WITH_DATA, Close, Entry, Kind
 from domain.habits import Caller
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
@@ -23,7 +25,7 @@ from store.index import Known, Met
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
 
-_OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.ASSOCIATION_CLOSED}
+_OF_ASSOCIATIONS = {Kind.ASSOCIATION_OPENED, Kind.INSTANCE, Kind.MESSAGE, Kind.ASSOCIATION_CLOSED}
 _NOTED = {
     Kind.ASSOCIATION_REFUSED: Action.REFUSED,
     Kind.ASSOCIATIONS_ENDED: Action.ASSOCIATION_ENDED,
@@ -73,6 +75,12 @@ class IndexBatch:
                 calls = self._calls[entry.calling, entry.address]
                 calls.accepted += 1
                 calls.last_accepted = max(filter(None, (calls.last_accepted, entry.received)))
+
+    def take_messages(self, taken: Iterable[Message]) -> None:
+        """Requests of other services go to their handlers, once."""
+        for message in taken:
+            if index.first_time(self._connection, _mark(message.entry), self._now):
+                messages.take(self._transaction, message, self._now)
 
     def note_callers(self) -> None:
         """Who called, at the end: these rows hang on nothing."""
@@ -145,7 +153,7 @@ class IndexBatch:
             studies.note_received(self._connection, received, self._now)
 
     def _record_quarantined(self, one: Unreadable, study: StudyRow | None) -> None:
-        lost = not one.key and one.entry.kind in (Kind.INSTANCE, Kind.DAMAGED)
+        lost = not one.key and one.entry.kind in (*WITH_DATA, Kind.DAMAGED)
         self.counts["damaged" if lost else "quarantined"] += 1
         self.faults[one.fault] += 1
         details = {"instance": one.uids.sop or one.entry.sop_instance, "sha256": one.digest, "reason": one.reason}

@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable
 
-from config.settings import Destination
+from config.peers import Destination
 from consumers.bus.outage import RetryUntilAvailable
 from consumers.destinations import ProfiledDestination
 from consumers.reachability import Reachability
-from dicom_node.scu.probe import ProbeResult, asked, probe
-from dicom_node.scu.store import Echo, TakesNoEcho, echo
+from dicom_node.scu.kinds import echo, probe
+from dicom_node.scu.probe import ProbeResult, asked
+from dicom_node.scu.store import Echo, TakesNoEcho
 from domain.clock import Clock, SystemClock
 from domain.errors import Retryable
 from domain.stopping import until_stopped

@@ -3,11 +3,13 @@
 import logging
 import socket
 import threading
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from config.settings import Listener as Settings
 from dicom_node.listener.associate import (
+    AnsweredContext,
     AssociateRequest,
     RequestHead,
     decode_head,
@@ -29,6 +31,8 @@ from dicom_node.listener.pdu import (
     reject,
 )
 from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
+from dicom_node.listener.reporting import Reporter
+from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
@@ -39,12 +43,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AcceptorState:
-    """What all connections share. `running` counts associations that were let in, under `lock`."""
+    """What all connections share. `running` counts associations that were let in, under `lock`.
+
+    `services` are those besides storage and verification; `room` is the memory that their requests share.
+    """
 
     settings: Settings
     policy: AssociationPolicy
     writer: SpoolWriter
     events: ListenerEvents
+    services: Mapping[str, Service] = field(default_factory=dict)
+    room: Room = field(default_factory=Room)
     warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -188,13 +197,17 @@ class Connection:
 
     def _converse(self, request: AssociateRequest, acceptance: Acceptance, record: AssociationWriter) -> _Ending:
         settings = self._acceptor.settings
+        accepted = {context.id: context for context in acceptance.contexts if context.result == ACCEPTED}
         dialogue = Dialogue(
             self._stream,
-            {context.id: context for context in acceptance.contexts if context.result == ACCEPTED},
+            accepted,
             record,
             self._acceptor.events,
             peer_max_pdu=request.max_pdu,
             max_instance=settings.max_instance,
+            services=self._acceptor.services,
+            room=self._acceptor.room,
+            reporter=self._reporter(request, accepted.values(), record),
         )
         ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
         try:
@@ -203,6 +216,17 @@ class Connection:
         finally:
             self._record_end(record, dialogue, ending)
         return ending
+
+    def _reporter(
+        self, request: AssociateRequest, contexts: Iterable[AnsweredContext], record: AssociationWriter
+    ) -> Reporter | None:
+        """Who tells the peer what we report to it; None where it is no user of such a service."""
+        for context in contexts:
+            service = self._acceptor.services.get(context.abstract_syntax)
+            if service is not None and service.offers and request.roles.get(context.abstract_syntax, (1, 0))[0]:
+                idle = self._acceptor.settings.idle
+                return Reporter(self._stream, record, service.offers, context, peer_max_pdu=request.max_pdu, idle=idle)
+        return None
 
     def _listen(self, dialogue: Dialogue) -> _Ending:
         try:

@@ -1,4 +1,7 @@
-"""The messages of one accepted association: C-STORE into the spool, C-ECHO, and an answer by the book to the rest."""
+"""The messages of one accepted association: C-STORE into the spool, C-ECHO, other services' requests by their table.
+
+What is none of these gets an answer by the book.
+"""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +19,10 @@ from dicom_node.dimse import (
 )
 from dicom_node.listener.associate import AnsweredContext
 from dicom_node.listener.events import ListenerEvents
+from dicom_node.listener.messages import Message
 from dicom_node.listener.pdu import COMMAND, AbortReason, PduType, PeerAborted, ProtocolError, command_fragments
+from dicom_node.listener.reporting import Reporter
+from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
 from dicom_node.listener.syntaxes import VERIFICATION
 from dicom_node.outside import LONGEST_UID
@@ -100,8 +106,15 @@ class Dialogue:
         *,
         peer_max_pdu: int,
         max_instance: int,
+        services: Mapping[str, Service],
+        room: Room,
+        reporter: Reporter | None = None,
     ) -> None:
         self.counts = Counts()
+        served = {one.id: services.get(one.abstract_syntax) for one in contexts.values()}
+        self._services = {ident: service for ident, service in served.items() if service is not None}
+        self._room = room
+        self._reporter = reporter
         self._stream = stream
         self._contexts = contexts
         self._spool = spool
@@ -110,16 +123,29 @@ class Dialogue:
         self._max_instance = max_instance
         self._command = bytearray()
         self._command_context: int | None = None
-        self._message: _Message | None = None
+        self._message: _Message | Message | None = None
 
     def run(self) -> None:
         """Serve until the peer asks for release. Raises PeerAborted, PeerGone, PeerSilent, ProtocolError."""
-        while True:
-            item = self._stream.next()
-            if isinstance(item, Fragment):
-                self._take_fragment(item)
-            elif self._is_release(item):
-                return
+        try:
+            while True:
+                if self._reporter is not None and self._is_between:
+                    self._reporter.wait()
+                item = self._stream.next()
+                if isinstance(item, Fragment):
+                    self._take_fragment(item)
+                elif self._is_release(item):
+                    return
+        finally:
+            if isinstance(self._message, Message):
+                self._message.drop()
+            if self._reporter is not None:
+                self._reporter.end()
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether the peer is not in the middle of a message."""
+        return self._message is None and self._command_context is None and self._stream.is_between
 
     def _is_release(self, pdu: ControlPdu) -> bool:
         if pdu.kind == PduType.ABORT:
@@ -164,9 +190,15 @@ class Dialogue:
 
     def _begin(self, command: Command, context: AnsweredContext) -> None:
         if command.is_response:
+            if self._reporter is not None and not command.has_data_set and self._reporter.heard(command):
+                self._stream.message_ended()
+                return
             raise ProtocolError(AbortReason.NOT_SPECIFIED, f"response {command.field:#06x} to a request never made")
         if command.field == Operation.C_CANCEL:
             self._stream.message_ended()
+            return
+        if context.id in self._services:
+            self._begin_message(Message(command, context, self._services[context.id], self._room))
             return
         message = _Message(command, context, judge(command, context.abstract_syntax), time.perf_counter())
         if not command.has_data_set:
@@ -176,10 +208,33 @@ class Dialogue:
         if message.refusal is None:
             self._spool.begin(command.sop_class, command.sop_instance, context.transfer_syntax or "", context.id)
 
+    def _begin_message(self, message: Message) -> None:
+        if message.command.has_data_set:
+            self._message = message
+        else:
+            self._answer_message(message)
+
+    def _take_more(self, message: Message, fragment: Fragment) -> None:
+        message.take(self._stream, fragment)
+        if message.size > _ENDLESS * message.longest:
+            raise ProtocolError(AbortReason.NOT_SPECIFIED, f"a data set has no end after {message.size} bytes")
+        if fragment.is_last:
+            self._message = None
+            self._answer_message(message)
+
+    def _answer_message(self, message: Message) -> None:
+        answer, response = message.answered(self._spool, self._peer_max_pdu)
+        self._stream.send(response)
+        self._stream.message_ended()
+        self._events.message(self._spool.peer.calling, message.name, answer.is_taken)
+
     def _take_data(self, fragment: Fragment) -> None:
         message = self._message
         if message is None or message.context.id != fragment.context_id:
             raise ProtocolError(AbortReason.UNEXPECTED_PARAMETER, "a data set without a command")
+        if isinstance(message, Message):
+            self._take_more(message, fragment)
+            return
         message.size += fragment.length
         if message.size > _ENDLESS * self._max_instance:
             raise ProtocolError(AbortReason.NOT_SPECIFIED, f"a data set has no end after {message.size} bytes")

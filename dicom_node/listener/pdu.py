@@ -82,12 +82,21 @@ def abort_by_provider(reason: AbortReason) -> bytes:
 
 def command_fragments(context_id: int, command: bytes, longest: int) -> bytes:
     """P-DATA-TF PDUs with one PDV each that carry `command`; `longest` is the peer's maximum length, 0 for none."""
-    room = max(longest - PDV_HEAD.size, 1) if longest else len(command)
-    pieces = [command[start : start + room] for start in range(0, len(command), room)]
+    return _fragments(context_id, COMMAND, command, longest)
+
+
+def message_fragments(context_id: int, command: bytes, data: bytes, longest: int) -> bytes:
+    """As `command_fragments`, with the data set that the command announces; without one where `data` is empty."""
+    return _fragments(context_id, COMMAND, command, longest) + _fragments(context_id, 0, data, longest)
+
+
+def _fragments(context_id: int, control: int, whole: bytes, longest: int) -> bytes:
+    room = max(longest - PDV_HEAD.size, 1) if longest else max(len(whole), 1)
     return b"".join(
-        FRAGMENT_HEAD.pack(
-            PduType.DATA, len(piece) + 6, len(piece) + 2, context_id, COMMAND | (LAST if piece is pieces[-1] else 0)
-        )
-        + piece
-        for piece in pieces
+        _fragment(context_id, control | (LAST if start + room >= len(whole) else 0), whole[start : start + room])
+        for start in range(0, len(whole), room)
     )
+
+
+def _fragment(context_id: int, control: int, piece: bytes) -> bytes:
+    return FRAGMENT_HEAD.pack(PduType.DATA, len(piece) + 6, len(piece) + 2, context_id, control) + piece

@@ -16,6 +16,7 @@ from dicom_node.listener.associate import (
     RequestHead,
 )
 from dicom_node.listener.pdu import AbortReason, ProtocolError
+from dicom_node.listener.services import TRANSFER_SYNTAXES, Service
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
 
 ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
@@ -48,17 +49,18 @@ class Acceptance:
 
 
 class AssociationPolicy:
-    """The settings, digested once."""
+    """The settings, digested once; `services` are those besides storage and verification."""
 
-    def __init__(self, settings: Listener) -> None:
+    def __init__(self, settings: Listener, services: Mapping[str, Service] | None = None) -> None:
         self._aet = settings.aet
         self._limit = settings.max_associations
         self._trust_loopback = settings.trust_loopback
         self._callers = tuple(
             (caller.aet, ipaddress.ip_network(caller.address, strict=False)) for caller in settings.callers
         )
-        self._abstract_syntaxes = storage_sop_classes() | {VERIFICATION}
-        self._transfer_syntaxes = transfer_syntaxes()
+        self._services = services or {}
+        stored = dict.fromkeys(storage_sop_classes() | {VERIFICATION}, transfer_syntaxes())
+        self._syntaxes = {**stored, **dict.fromkeys(self._services, TRANSFER_SYNTAXES)}
 
     def rejection(self, head: RequestHead, address: str, running: int) -> Rejection | None:
         """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so."""
@@ -96,16 +98,22 @@ class AssociationPolicy:
             )
         contexts = tuple(self._answered(context, request.roles) for context in request.contexts)
         known = {context.abstract_syntax for context in contexts if context.result == ACCEPTED}
-        # We are SCP of what we accept and never SCU on the peer's association (PS3.7 annex D.3.3.4).
-        roles = {uid: (scu, 0) for uid, (scu, _) in request.roles.items() if uid in known}
+        # We are SCP of what we accept. SCU on the peer's association we are of services that report to us alone.
+        roles = {uid: (scu, scp * self._reports(uid)) for uid, (scu, scp) in request.roles.items() if uid in known}
         return Acceptance(contexts, roles)
 
+    def _reports(self, abstract_syntax: str) -> bool:
+        service = self._services.get(abstract_syntax)
+        return service is not None and service.reports
+
     def _answered(self, context: ProposedContext, roles: Mapping[str, tuple[int, int]]) -> AnsweredContext:
-        if context.abstract_syntax not in self._abstract_syntaxes:
+        known = self._syntaxes.get(context.abstract_syntax)
+        if known is None:
             return AnsweredContext(context.id, context.abstract_syntax, None, NO_ABSTRACT_SYNTAX)
-        if not roles.get(context.abstract_syntax, (1, 0))[0]:
+        scu, scp = roles.get(context.abstract_syntax, (1, 0))
+        if not (scu or (scp and self._reports(context.abstract_syntax))):
             return AnsweredContext(context.id, context.abstract_syntax, None, USER_REJECTION)
         for syntax in context.transfer_syntaxes:
-            if syntax in self._transfer_syntaxes:
+            if syntax in known:
                 return AnsweredContext(context.id, context.abstract_syntax, syntax, ACCEPTED)
         return AnsweredContext(context.id, context.abstract_syntax, None, NO_TRANSFER_SYNTAX)

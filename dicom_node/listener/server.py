@@ -4,7 +4,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from config.settings import Listener as Settings
@@ -12,6 +12,8 @@ from config.settings import Spool
 from dicom_node.listener.association import AcceptorState, Connection
 from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
+from dicom_node.listener.provided import services
+from dicom_node.listener.services import Service
 from dicom_node.spool import SpoolWriter
 from domain.addresses import plain_address
 from domain.errors import ConfigurationError, Unavailable
@@ -34,14 +36,22 @@ _STUCK = 10.0  # s without one after which it is taken for stuck
 
 
 class Listener:
-    """The C-STORE and C-ECHO provider at `settings.host` and `settings.port`.
+    """The provider of C-STORE, C-ECHO and `services` at `settings.host` and `settings.port`.
 
     Raises Unavailable at `start` where the port cannot be had, ConfigurationError where a caller's address is none.
     """
 
-    def __init__(self, settings: Settings, writer: SpoolWriter, events: ListenerEvents | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: SpoolWriter,
+        events: ListenerEvents | None = None,
+        services: Mapping[str, Service] | None = None,
+    ) -> None:
         self._settings = settings
-        self._acceptor = AcceptorState(settings, AssociationPolicy(settings), writer, events or NoEvents())
+        self._services = services or {}
+        policy = AssociationPolicy(settings, self._services)
+        self._acceptor = AcceptorState(settings, policy, writer, events or NoEvents(), self._services)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -68,7 +78,7 @@ class Listener:
 
     def let_in(self, settings: Settings) -> None:
         """Go by the callers of these settings from the next association on."""
-        self._acceptor.policy = AssociationPolicy(settings)
+        self._acceptor.policy = AssociationPolicy(settings, self._services)
 
     def start(self) -> None:
         """Listen, and return."""
@@ -196,7 +206,7 @@ def serve(
     except OSError as error:
         raise ConfigurationError(f"{root} cannot be used as spool: {error.strerror}") from error
     try:
-        listener = Listener(settings, writer, events)
+        listener = Listener(settings, writer, events, services(root))
         listener.start()
         if ready is not None:
             ready(listener, writer)

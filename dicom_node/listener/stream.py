@@ -1,5 +1,6 @@
 """PDUs off a socket, fragments of data sets straight to where they belong, and never an acknowledgement delayed."""
 
+import select
 import socket
 import struct
 import time
@@ -135,6 +136,17 @@ class PduStream:
         self._have = HEAD.size if self._pdu_left else 0
         self._pace.came(length - 2)
         return Fragment(context_id, control, length - 2)
+
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of what comes next has come."""
+        return not (self._have or self._pdu_left)
+
+    def has_come(self, seconds: float) -> bool:
+        """Whether the peer has said something, or has gone, within `seconds`."""
+        looking = select.poll()
+        looking.register(self._socket, select.POLLIN)
+        return bool(looking.poll(seconds * 1000))
 
     def message_ended(self) -> None:
         """What comes next begins another message, and may come whenever it likes."""

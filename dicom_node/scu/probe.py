@@ -5,7 +5,7 @@ What a peer accepts in an association is the only thing that it says of itself (
 
 from dataclasses import dataclass
 
-from config.settings import Destination
+from config.peers import Peer
 from dicom_node.scu.requestor import Context, associate
 from domain.errors import Retryable
 from domain.profiles import IMPLICIT, every_form
@@ -33,7 +33,7 @@ def asked() -> tuple[Context, ...]:
     return tuple(dict.fromkeys(form.context for form in every_form()))
 
 
-def probe(destination: Destination, our_aet: str, timeout: float = 30.0) -> ProbeResult:
+def probe(destination: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult:
     """Ask `destination` what it takes; never raises for what it does. `timeout` (s) is for connection and answer.
 
     Verification is proposed too: peers that take nothing else of ours would reject an association of nothing.

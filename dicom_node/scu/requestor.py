@@ -22,7 +22,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import build_context
 
-from config.settings import Destination
+from config.peers import Peer
+from dicom_node.dimse import Answer, Malformed, decode_answer
 from dicom_node.outside import words
 from domain.errors import Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -83,6 +84,12 @@ class Association:
 
         `data` are pieces of the encoded data set; none is longer than `chunk`.
         """
+        self.say(context, command, data)
+        with _network_errors():
+            return self._answer(_Deadline(self._connection, self._timeout))
+
+    def say(self, context: Context, command: bytes, data: Iterable[memoryview] = ()) -> None:
+        """Send a message, as `request` does, and wait for nothing."""
         number = self.negotiated.accepted[context]
         with _network_errors():
             # The command set goes out together with the first piece: two small packets would cost two wake-ups.
@@ -93,7 +100,27 @@ class Association:
                 ahead = b""
             if ahead:
                 flow.send(ahead)
-            return self._answer(_Deadline(self._connection, self._timeout))
+
+    def answers(self, seconds: float, largest: int) -> Iterator[tuple[Answer, bytes]]:
+        """The responses to a query, each with its data set as it is encoded, for as long as they are asked for.
+
+        Raises Retryable where they take longer than `seconds` together, or where a data set has more than `largest`
+        bytes: of a peer's answers nothing else is known to end.
+        """
+        deadline = _Deadline(self._connection, seconds)
+        parts = self._parts(deadline)
+        while True:
+            with _network_errors():
+                answer = _query_answer(_joined(parts, _COMMAND, _LARGEST_ANSWER))
+                data = _joined(parts, 0, largest) if answer.has_data_set else b""
+            yield answer, data
+
+    def _parts(self, deadline: "_Deadline") -> Iterator[tuple[int, bytes]]:
+        while True:
+            kind, body = _read_pdu(deadline)
+            if kind != _DATA:
+                raise Retryable("the destination ended the association instead of answering")
+            yield from _fragments(body)
 
     @property
     def chunk(self) -> int:
@@ -177,9 +204,7 @@ class _Flow:
 
 
 @contextmanager
-def associate(
-    destination: Destination, our_aet: str, contexts: Sequence[Context], timeout: float
-) -> Iterator[Association]:
+def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], timeout: float) -> Iterator[Association]:
     """An association with `destination` for `contexts`, at most 128; released at the end, aborted on an exception.
 
     Raises Unavailable where nobody answers and Retryable where the peer says no.
@@ -282,6 +307,27 @@ def _fragments(body: bytes) -> Iterator[tuple[int, bytes]]:
             raise Retryable("the destination sent a malformed P-DATA-TF") from error
         yield flags & 3, body[position + 6 : position + 4 + size]
         position += 4 + max(size, 2)
+
+
+def _joined(parts: Iterator[tuple[int, bytes]], kind: int, largest: int) -> bytes:
+    """A command set or a data set, whichever `kind` says, of whose fragments none has come yet."""
+    whole = bytearray()
+    for flags, fragment in parts:
+        if flags & _COMMAND != kind:
+            raise Retryable("the destination's answer is out of order")
+        whole += fragment
+        if len(whole) > largest:
+            raise Retryable("the destination's answer has no end")
+        if flags & _LAST:
+            break
+    return bytes(whole)
+
+
+def _query_answer(command: bytes) -> Answer:
+    try:
+        return decode_answer(command)
+    except Malformed as error:
+        raise Retryable(f"the destination's answer cannot be read: {error}") from error
 
 
 def _read_pdu(deadline: _Deadline) -> tuple[int, bytes]:

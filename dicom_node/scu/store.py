@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from config.settings import Destination
+from config.peers import Peer
 from dicom_node import elements
 from dicom_node.dimse import Malformed, Operation, decode_status, encode_request
 from dicom_node.elements import OutOfData
@@ -96,7 +96,7 @@ class Echo:
 
 def send(
     objects: Sequence[Outgoing],
-    destination: Destination,
+    destination: Peer,
     our_aet: str,
     timeout: float = 30.0,
     together: bool = False,
@@ -128,7 +128,7 @@ def send(
                 yield Outcome(one, Verdict.RETRY, str(error), unanswered=under_way, unreached=not opened)
 
 
-def echo(destination: Destination, our_aet: str, timeout: float = 30.0) -> Echo:
+def echo(destination: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `destination` whether it is there (PS3.4 annex A); raises Retryable with the reason where it is not."""
     with associate(destination, our_aet, [_VERIFICATION], timeout) as association:
         if _VERIFICATION not in association.negotiated.accepted:

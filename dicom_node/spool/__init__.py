@@ -6,15 +6,16 @@ the listener's side, `SpoolReader` the indexer's, `BacklogMeter` anybody's. No d
 
 from dicom_node.spool.association_writer import AssociationWriter, Peer
 from dicom_node.spool.backlog import Backlog, BacklogMeter
-from dicom_node.spool.entries import Entry, Mark, Marked
+from dicom_node.spool.entries import Entry, Mark, Marked, decode_message
 from dicom_node.spool.errors import DamagedRecord, SpoolUnavailable
 from dicom_node.spool.identity import known_identity
 from dicom_node.spool.reader import SpoolReader
-from dicom_node.spool.records import PART, Close, Kind
+from dicom_node.spool.records import PART, WITH_DATA, Close, Kind
 from dicom_node.spool.writer import SpoolWriter
 
 __all__ = [
     "PART",
+    "WITH_DATA",
     "AssociationWriter",
     "Backlog",
     "BacklogMeter",
@@ -28,5 +29,6 @@ __all__ = [
     "SpoolReader",
     "SpoolUnavailable",
     "SpoolWriter",
+    "decode_message",
     "known_identity",
 ]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from crc32c import crc32c
 
-from dicom_node.spool.entries import encode_details
+from dicom_node.spool.entries import encode_details, encode_message
 from dicom_node.spool.errors import SpoolUnavailable
 from dicom_node.spool.frames import FramePool
 from dicom_node.spool.pool import LOW_DISK, SegmentPool, not_written
@@ -56,6 +56,8 @@ _NONE = _Instance()
 
 class AssociationWriter:
     """One association's part of the spool, for the one thread that serves it; made by SpoolWriter.open_association.
+
+    A request of another service than storage: `keep`, which returns when all of it is durable.
 
     An instance: `begin`; fill `buffer` from `fill` on and move `fill`, calling `flush` when `fill` has reached PART and
     more is to come; then `commit`, which returns when all of it is durable; or `abandon`. `flush` and `commit` raise
@@ -122,6 +124,31 @@ class AssociationWriter:
         if self._frame:
             self._access.frames.give_back(self._frame)
             self._frame = self.buffer = _NO_FRAME
+
+    def keep(
+        self,
+        details: JsonObject,
+        data: bytes,
+        *,
+        sop_class: str,
+        sop_instance: str,
+        transfer_syntax: str,
+        context_id: int,
+    ) -> None:
+        """Write what is asked and the data set that came with it; raises SpoolUnavailable, and then nothing is kept."""
+        self.begin(sop_class, sop_instance, transfer_syntax, context_id)
+        payload = memoryview(encode_message(details, data))
+        try:
+            for start in range(0, len(payload), PART):
+                if start:
+                    self.flush()
+                piece = payload[start : start + PART]
+                self.buffer[: len(piece)] = piece
+                self.fill = len(piece)
+            self._append(Kind.MESSAGE)
+        finally:
+            self._instance = _NONE
+            self.abandon()
 
     def refuse(self, sop_class: str, sop_instance: str, status: int, reason: str) -> None:
         """Record that an instance got `status` instead of success; only counted where there is no room for it.

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from dicom_node.spool.records import PART, Kind
-from domain.json_records import JsonObject
+from domain.json_records import JsonObject, json_object
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -60,8 +60,8 @@ def settle(marks: Iterable[Mark]) -> None:
 class Entry:
     """One thing that happened.
 
-    Of one association the entries come in the order in which they happened: ASSOCIATION_OPENED, then INSTANCE
-    and INSTANCE_REFUSED, then ASSOCIATION_CLOSED. After a restart of the reader what was not checkpointed comes
+    Of one association the entries come in the order in which they happened: ASSOCIATION_OPENED, then INSTANCE,
+    MESSAGE and INSTANCE_REFUSED, then ASSOCIATION_CLOSED. After a restart of the reader what was not checkpointed comes
     again, so that an entry may come twice, with the same `association` and `sequence`. `details` by kind:
 
     ASSOCIATION_OPENED  implementation_class_uid, implementation_version, max_pdu (of the peer), contexts (a list of
@@ -77,6 +77,7 @@ class Entry:
     INSTANCE_REFUSED  status (PS3.7 annex C), reason (text), count (how many of the association for the same reason,
         since the last such entry); UIDs are empty where the sender gave none, or several are counted together
     INSTANCE  none
+    MESSAGE  none: `decode_message` of its data tells what is asked
     DAMAGED  reason (text); the UIDs name an instance that was acknowledged and whose bytes on disk no longer match
         their checksum, and are empty where not even its header does, or where records are missing altogether
     NODE_STARTED, NODE_STOPPED  pid
@@ -115,6 +116,21 @@ class Entry:
         """The whole data set at once; for instances that are known to be small (see `size`)."""
         pieces = list(self.read())
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def encode_message(details: JsonObject, data: bytes) -> bytes:
+    """The payload of a message: what is asked, on a line of JSON, and the data set behind it.
+
+    `details` have operation (a command field, PS3.7 annex E.1), type (Event Type ID, Action Type ID or null), and what
+    the service that took it has added.
+    """
+    return json.dumps(details, separators=(",", ":")).encode() + b"\n" + data
+
+
+def decode_message(payload: bytes) -> tuple[JsonObject, bytes]:
+    """What `encode_message` was given; raises ValueError where it was not that."""
+    details, _, data = payload.partition(b"\n")
+    return json_object(details), data
 
 
 def encode_details(details: JsonObject) -> bytes:

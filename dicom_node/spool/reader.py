@@ -12,7 +12,7 @@ from dicom_node.spool.entries import Entry, Marked, settle
 from dicom_node.spool.follower import Follower, Found
 from dicom_node.spool.identity import identity
 from dicom_node.spool.reassembly import Reassembly, lost, missing
-from dicom_node.spool.records import PART, Kind, Record
+from dicom_node.spool.records import PART, WITH_DATA, Kind, Record
 from dicom_node.spool.roster import Roster, Standing
 from dicom_node.spool.runlock import ProcessLock, living_run
 from dicom_node.spool.segment import listener_folders, segment_files
@@ -189,7 +189,7 @@ class SpoolReader:
             settle(self._reassembly.add_part(follower, found, record, mark) if is_part else (mark,))
             return []
         entry, abandoned = self._reassembly.add(follower, found, mark)
-        if entry is None and record is not None and record.kind is Kind.INSTANCE:
+        if entry is None and record is not None and record.kind in WITH_DATA:
             roster.take_again(record, mark)
         settle(abandoned)
         return [entry] if entry else []

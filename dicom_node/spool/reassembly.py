@@ -9,7 +9,7 @@ from uuid import UUID
 from config import metrics
 from dicom_node.spool.entries import Entry, Mark
 from dicom_node.spool.follower import Follower, Found, Piece
-from dicom_node.spool.records import Close, Kind, Record
+from dicom_node.spool.records import WITH_DATA, Close, Kind, Record
 from domain.json_records import JsonObject, json_object
 
 log = logging.getLogger(__name__)
@@ -54,12 +54,12 @@ class Reassembly:
             return unreadable(follower, mark), ()
         if record.kind is Kind.PART:
             return None, self.add_part(follower, found, record, mark)
-        if record.kind is Kind.INSTANCE and record.part:
+        if record.kind in WITH_DATA and record.part:
             return self._complete(follower, record, found, mark)
         abandoned = self.abandon(record.association)
         if found.damaged:
             return _damaged(follower, record, mark), abandoned
-        if record.kind is Kind.INSTANCE:
+        if record.kind in WITH_DATA:
             return make_entry(follower.listener, record, mark, read=lambda: iter((found.payload,))), abandoned
         return make_entry(follower.listener, record, mark, details=json_object(found.payload)), abandoned
 
@@ -130,7 +130,7 @@ def make_entry(
         sop_instance=record.sop_instance,
         transfer_syntax=record.transfer_syntax,
         context_id=record.context_id,
-        size=record.total if kind is Kind.INSTANCE else 0,
+        size=record.total if kind in WITH_DATA else 0,
         marks=marks,
         read=read,
         details=details or {},

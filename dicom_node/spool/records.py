@@ -19,7 +19,7 @@ from crc32c import crc32c
 # needs a buffer of this size and no more, and each write is one durable write.
 from config.settings import PAGE, PART
 
-__all__ = ["HEADER", "PAGE", "PART", "VERSION", "Close", "Kind", "Record", "pack", "padded", "unpack"]
+__all__ = ["HEADER", "PAGE", "PART", "VERSION", "WITH_DATA", "Close", "Kind", "Record", "pack", "padded", "unpack"]
 
 HEADER = 512
 VERSION = 2
@@ -36,7 +36,7 @@ class Kind(IntEnum):
 
     ASSOCIATION_OPENED = 1
     INSTANCE = 2  # the whole data set, or its last part
-    PART = 3  # a part of a data set that an INSTANCE completes
+    PART = 3  # a part of what an INSTANCE or a MESSAGE completes
     ASSOCIATION_CLOSED = 4
     ASSOCIATION_REFUSED = 5
     INSTANCE_REFUSED = 6
@@ -44,6 +44,7 @@ class Kind(IntEnum):
     NODE_STOPPED = 8
     SEGMENT_ENDED = 9  # the writer will add nothing to this use of the segment
     ASSOCIATIONS_ENDED = 10  # how many ended badly that have no entry of their own
+    MESSAGE = 11  # a request of another service than storage: what it asks, then its data set, or their last part
     DAMAGED = 255  # never on disk: the reader's word for a record that no longer matches its checksum
 
 
@@ -58,6 +59,7 @@ class Close(StrEnum):
 
 
 _KINDS = frozenset(Kind)
+WITH_DATA = frozenset((Kind.INSTANCE, Kind.MESSAGE))  # what has a data set, the last of its parts
 
 
 @dataclass(frozen=True, slots=True)

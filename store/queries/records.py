@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
+from domain.conflict_records import ConflictGroup, ConflictRecord, CorrectionRecord
 from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.json_records import JsonObject, record
 from domain.records import (
     ChoiceRecord,
-    ConflictGroup,
-    ConflictRecord,
-    CorrectionRecord,
     DecisionRecord,
     DeliveryRecord,
     JobRecord,

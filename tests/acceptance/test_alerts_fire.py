@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.scu.store import echo
 from domain.errors import Retryable
 from tests.support import fault_packages, packages

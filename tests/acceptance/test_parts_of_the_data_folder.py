@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.scu.store import send
 from roles.parts import IMAGES, MASKS, PARTS, RESULTS, Need, all_parts
 from store.schema import upgrade

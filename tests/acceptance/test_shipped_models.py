@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.uid import MRImageStorage, generate_uid
 
-from config.settings import parse_destination
+from config.peers import parse_destination
 from domain.profiles import ResultKind
 from tests.support import judges
 from tests.support.counterparts import ROOT, data

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.scu.store import Verdict, outgoing, send
 from domain.findings import Findings
 from domain.profiles import COMPREHENSIVE_3D_SR, ENHANCED_SR, ResultFormat, ResultKind

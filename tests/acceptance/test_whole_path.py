@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
-from config.settings import parse_destination
+from config.peers import parse_destination
 from domain.profiles import BUILT_IN
 from roles.rights import rights
 from tests.support import counterparts, judges

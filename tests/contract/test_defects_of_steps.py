@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import Destination
+from config.peers import Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.assemble import Assembler

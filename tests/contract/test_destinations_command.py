@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from config.settings import Destination, Http
+from config.peers import Destination
+from config.settings import Http
 from console.cli.app import app
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import event, make_url, text
 
 from audit.trail import Actor, Ledger, Transaction
-from config.settings import Destination
+from config.peers import Destination
 from consumers.steps import adopt, forget
 from consumers.steps.index_batch import IndexBatch
 from consumers.steps.plan import DeliveryPlanner

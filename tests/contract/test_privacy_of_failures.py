@@ -18,7 +18,8 @@ from pynetdicom import AE, evt
 from sqlalchemy import insert
 
 from config import logs
-from config.settings import Destination, Logging
+from config.peers import Destination
+from config.settings import Logging
 from dicom_node.part10 import head
 from dicom_node.scu.probe import probe
 from dicom_node.scu.store import Verdict, send

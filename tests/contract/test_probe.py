@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from config.settings import Destination
+from config.peers import Destination
 from console.cli.app import app
 from dicom_node.scu import requestor
 from dicom_node.scu.probe import ProbeResult, asked, probe

@@ -14,7 +14,8 @@ import pytest
 import roles.work
 from audit.trail import Transaction
 from config import metrics
-from config.settings import Database, Delivery, Destination, Models, OwnProfile, Settings
+from config.peers import Destination
+from config.settings import Database, Delivery, Models, OwnProfile, Settings
 from consumers.destinations import profiled_destinations
 from consumers.leased import LeasedLoop
 from consumers.steps.write import ResultsWriter

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.archive import FolderArchive
 from dicom_node.part10 import head
 from dicom_node.scu import requestor

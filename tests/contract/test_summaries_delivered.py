@@ -7,8 +7,8 @@ import pytest
 from pydicom import dcmread
 from sqlalchemy import text
 
+from config.peers import Destination
 from config.retries import SUMMARIES as POLICY
-from config.settings import Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.cancel import cancel

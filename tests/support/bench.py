@@ -33,6 +33,8 @@ _MOMENTS: Mapping[str, tuple[str, ...]] = {
     "summaries": (*_LEASED, "requested_at"),
     "deliveries": (*_LEASED, "first_attempt"),
     "rejections": (*_LEASED, "requested_at", "first_attempt"),
+    "commitments": (*_LEASED, "asked_at", "wait_until", "first_attempt"),
+    "commitment_requests": (*_LEASED, "requested_at", "first_attempt", "asked_at"),
 }
 
 

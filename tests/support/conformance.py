@@ -158,7 +158,7 @@ def _proposed() -> str:
 
 
 def _statuses() -> str:
-    return table(("status", "meaning", "when"), ((f"{one:04X}", _words(one), _STATUSES[one]) for one in Status))
+    return table(("status", "meaning", "when"), ((f"{one:04X}", _words(one), said) for one, said in _STATUSES.items()))
 
 
 def _words(status: Status) -> str:

@@ -19,6 +19,7 @@ from tests.support.counterparts import ROOT
 Row = tuple[str, str]
 
 _NOTHING = "nothing"
+_OF_THE_SENDER = "a fault of the sender's"
 
 STUDIES: Mapping[StudyState, Row] = {
     StudyState.RECEIVING: (
@@ -86,6 +87,10 @@ JOBS: Mapping[JobState, Row] = {
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
     JobState.RUNNING: ("the model runs; after `models.timeout` it is ended", _NOTHING),
+    JobState.FOUND_EARLY: (
+        "it ran on a series that was whole while others came; its findings count once the complete study wants them",
+        _NOTHING,
+    ),
     JobState.SUCCEEDED: ("its findings are there", _NOTHING),
     JobState.NOT_SUITABLE: (
         "a guard of the package refused the images: an answer, and no fault",
@@ -191,6 +196,30 @@ STATUSES: Mapping[Status, Row] = {
         "take the query or worklist function off in the sender's entry for this node",
     ),
     Status.MISTYPED_ARGUMENT: ("a C-ECHO came with a data set", "a fault of the sender's"),
+    Status.INVALID_ATTRIBUTE_VALUE: ("a request of another service has a value that it may not have", _OF_THE_SENDER),
+    Status.PROCESSING_FAILURE: (
+        "a request of another service, such as storage commitment, cannot be done as things stand, or not be judged",
+        "the Error Comment says which; the log of `listen` has a defect of the node's own with its line",
+    ),
+    Status.DUPLICATE_INSTANCE: ("what was to be made by this UID exists", _OF_THE_SENDER),
+    Status.NO_SUCH_INSTANCE: ("the request is about an instance that the node does not know", _OF_THE_SENDER),
+    Status.NO_SUCH_EVENT: ("a report of a kind that its service does not have", _OF_THE_SENDER),
+    Status.INVALID_ARGUMENT: (
+        "what storage commitment was asked or told cannot be read, or names no transaction or no instances",
+        _OF_THE_SENDER,
+    ),
+    Status.NO_SUCH_CLASS: ("the request is of another SOP class than its context", _OF_THE_SENDER),
+    Status.CLASS_INSTANCE_CONFLICT: ("the instance is of another SOP class than was said", _OF_THE_SENDER),
+    Status.MISSING_ATTRIBUTE: ("a request of another service lacks an attribute that it must have", _OF_THE_SENDER),
+    Status.MISSING_ATTRIBUTE_VALUE: ("a request of another service has an attribute without its value", _OF_THE_SENDER),
+    Status.NO_SUCH_ACTION: ("an action that its service does not have", _OF_THE_SENDER),
+    Status.RESOURCE_LIMITATION: (
+        (
+            "a request of another service is larger than 16 MiB, names more than 50,000 instances, or found no room in "
+            "memory or spool"
+        ),
+        "the sender is to ask in smaller parts; for the spool as with A700",
+    ),
 }
 
 REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {

@@ -5,7 +5,7 @@ import shutil
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from config.settings import Listener as Settings
 from config.settings import Spool
 from dicom_node.listener import Listener, ListenerEvents
+from dicom_node.listener.services import Service
 from dicom_node.spool import Entry, Kind, SpoolReader, SpoolWriter
 from tests.support.counterparts import INSTALL, missing
 from tests.support.spool import SMALL
@@ -57,14 +58,18 @@ class RunningListener:
 
 @contextmanager
 def listening(
-    root: Path, spool: Spool = SMALL, events: ListenerEvents | None = None, **settings: object
+    root: Path,
+    spool: Spool = SMALL,
+    events: ListenerEvents | None = None,
+    services: Mapping[str, Service] | None = None,
+    **settings: object,
 ) -> Iterator[RunningListener]:
     """A listener as NODE on a free port of this machine."""
     writer = SpoolWriter(root, 0, spool)
     try:
         with SpoolReader(root) as reader:
             # Not checked: a test has no whole second for a time-out.
-            listener = Listener(Settings(aet="NODE", port=0).model_copy(update=settings), writer, events)
+            listener = Listener(Settings(aet="NODE", port=0).model_copy(update=settings), writer, events, services)
             listener.start()
             try:
                 yield RunningListener(listener, writer, reader)

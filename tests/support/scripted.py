@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from config.settings import Destination
+from config.peers import Destination
 
 
 def at(aet: str, port: int) -> Destination:

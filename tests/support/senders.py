@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom.association import Association
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.part10 import head
 from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
 from tests.support.counterparts import require

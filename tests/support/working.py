@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from audit.trail import Ledger
+from config.peers import Destination
 from config.rules import Rule
-from config.settings import Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps.infer import Inference, Inferred

@@ -10,8 +10,9 @@ import pytest
 
 from config.loading import load_settings
 from config.logs import set_up
+from config.peers import Destination, parse_destination
 from config.rules import load_rules
-from config.settings import Destination, Logging, parse_destination
+from config.settings import Logging
 from domain.errors import ConfigurationError
 from domain.profiles import BUILT_IN, Profile, Report, ResultKind, Segmentation
 from tests.support.logged import hooks_kept

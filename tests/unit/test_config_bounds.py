@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from config.loading import load_settings
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 from domain.errors import ConfigurationError
 
 # What must be given beside the field under test.
@@ -20,6 +21,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "destinations": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
     "language_models": {"name": "house", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
     "profiles": {"objects": ["SEG"]},
+    "sources": {"aet": "PACS", "host": "10.0.0.1", "port": 104},
     "vision_models": {"name": "eyes", "kind": "openai", "url": "http://10.0.0.1/v1", "model": "small"},
 }
 

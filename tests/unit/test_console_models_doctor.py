@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from config.loading import load_settings
-from config.settings import Destination, Settings
+from config.peers import Destination
+from config.settings import Settings
 from console.cli import database_looks, diagnostics, service_units
 from console.cli.app import app
 from console.cli.commands import doctor as command

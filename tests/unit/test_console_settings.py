@@ -9,7 +9,8 @@ import pytest
 
 from config.masking import digest, public
 from config.secret_urls import SecretUrl
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 from console.cli.options import settings_from
 from domain.errors import ConfigurationError
 from roles.supervisor import role_processes, role_settings

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config import metrics
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
+from config.wording import is_needed
 from domain.profiles import BUILT_IN, ResultKind
 from tests.support.counterparts import ROOT
 
@@ -28,7 +30,7 @@ def settings_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required():
+    if is_needed(field):
         return "-" if "if left out" in (field.description or "") else "must be given"
     value = field.get_default(call_default_factory=True)
     return "-" if value in (None, (), {}) else f"`{_as_written(value)}`"

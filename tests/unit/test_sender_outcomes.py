@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Destination
+from config.peers import Destination
 from dicom_node.part10 import head
 from dicom_node.scu import requestor
 from dicom_node.scu import store as sender

@@ -9,7 +9,8 @@ import typer
 
 from config.loading import load_settings, settings_file
 from config.masking import public
-from config.settings import Section, Settings
+from config.section import Section
+from config.settings import Settings
 from console.cli.options import Config, Json
 from console.cli.output import complain, print_json, say, screen, table
 from console.cli.service_files import SETTINGS

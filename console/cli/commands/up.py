@@ -209,7 +209,7 @@ def _away(settings: Settings) -> Iterator[str]:
     for one in settings.destinations:
         if not found.get(one.name):
             yield (
-                f"{one.name} takes no association at {one.aet}@{one.host}:{one.port}: results wait until it does"
+                f"{one.name} takes no association at {one.address}: results wait until it does"
                 f" (dicom-node destinations probe {one.name})"
             )
 
@@ -234,7 +234,7 @@ def _banner(settings: Settings, reports: Mapping[str, Report]) -> None:
     models = (f"{one.name} {one.identity.version}" for one in packages.installed(settings))
     lines: dict[str, object] = {
         "send studies to": here,
-        "results go to": ", ".join(f"{d.name} ({d.aet}@{d.host}:{d.port})" for d in settings.destinations) or "nowhere",
+        "results go to": ", ".join(f"{d.name} ({d.address})" for d in settings.destinations) or "nowhere",
         "models": ", ".join(models) or "none",
         "events by": f"Kafka at {settings.bus.kafka}" if settings.bus.kafka else "PostgreSQL",
         "data in": settings.data.absolute(),
