@@ -227,7 +227,7 @@ _KINDS: Mapping[str, Callable[[_Maker], _Made]] = {
 
 
 def _make(kind: str, maker: Callable[[_Maker], _Made], number: int, chance: random.Random) -> Sending:
-    phantom = Phantom(slices=chance.randint(6, 12), size=(8, 8), study=f"sending {number}", series="1")
+    phantom = Phantom(slices=chance.randint(4, 8), size=(8, 8), study=f"sending {number}", series="1")
     sender, other = (Peer(f"{name}{number}", "NODE", f"10.0.{at}.{number}") for at, name in enumerate(("CT", "PACS")))
     steps, why, waits, more = maker(_Maker(phantom, phantom.datasets(), sender, other, chance))
     begin = chance.uniform(0, _SPREAD)
