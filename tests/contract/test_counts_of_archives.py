@@ -1,4 +1,4 @@
-"""How many images the archive that sends a study says that it has: it is complete with the last of them."""
+"""How many images an archive says that a study has which it sends itself: the study is complete with the last one."""
 
 from collections.abc import Iterator
 from dataclasses import replace
