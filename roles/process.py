@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from audit.trail import Ledger
     from store.database import Database
 
-# A scanner is answered, and a source followed, whether or not a database is there.
-WITHOUT_DATABASE = frozenset({"listen", "follow"})
+# Who sends is answered, and a source is followed, whether or not a database is there.
+WITHOUT_DATABASE = frozenset({"listen", "web", "follow"})
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # prctl(2)

@@ -73,6 +73,22 @@ def listen(
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
+def web(
+    data: Data = None,
+    config: Config = None,
+    http_port: HttpPort = None,
+    log_file: LogFile = None,
+    supervisor: Supervisor = None,
+) -> None:
+    """Take instances by HTTP (STOW-RS); needs no database.
+
+    Example:  dicom-node web --data /srv/node --config /etc/dicom-node/node.toml
+    """
+    read = partial(settings_from, config, data=data, http__port=http_port, logging__file=log_file)
+    _become("web", read, 0, supervisor)
+
+
+@app.command(rich_help_panel=ROLE_PANEL)
 def work(
     data: Data = None,
     config: Config = None,
