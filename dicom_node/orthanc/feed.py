@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from config.peers import Source
+from dicom_node.orthanc.answers import Change, Changes
 from dicom_node.orthanc.fetching import Fetcher
 from dicom_node.orthanc.line import Fetched
 from dicom_node.orthanc.place import Place, PlaceFile
-from dicom_node.orthanc.rest import Change, Changes, NotNow, Orthanc
+from dicom_node.orthanc.rest import NotNow, Orthanc
 from dicom_node.spool import Close
 from domain.errors import Permanent, Retryable
 from domain.stopping import Stopped

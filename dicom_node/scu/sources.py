@@ -11,7 +11,7 @@ from config.peers import Peer, PeerKind
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
 from dicom_node.scu.find import TakesNoQuery
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.questions"}
+_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.questions", "orthanc": "dicom_node.orthanc.questions"}
 
 
 class _Kind(Protocol):

@@ -13,11 +13,11 @@ import pytest
 
 from config.peers import Source
 from config.settings import Spool
+from dicom_node.orthanc.answers import Change, Changes
 from dicom_node.orthanc.feed import Follower, _is_another
 from dicom_node.orthanc.fetching import Fetcher
 from dicom_node.orthanc.line import Fetched, Rules
 from dicom_node.orthanc.place import Place, PlaceFile
-from dicom_node.orthanc.rest import Change, Changes
 from dicom_node.part10 import head
 from dicom_node.spool import Entry, Kind, SpoolReader
 from domain.errors import IntegrityError, Retryable
