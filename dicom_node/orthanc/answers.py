@@ -66,10 +66,10 @@ class Changes:
 
 @dataclass(frozen=True)
 class Resource:
-    """A study or series: its UID, how many series or instances it has, and its main attributes, which name people."""
+    """A study or series: its UID, its series or instances by Orthanc's ids, and its attributes, which name people."""
 
     uid: str
-    children: int
+    children: Sequence[str] = field(repr=False)
     tags: Mapping[str, str] = field(repr=False)
 
     def tag(self, keyword: str, longest: int) -> str:
@@ -119,7 +119,10 @@ def studies(said: object) -> Sequence[Resource]:
 def _resource(held: Mapping[str, Any], uid: str, children: str) -> Resource:
     told = {**_held(held, "MainDicomTags"), **_table(held.get("PatientMainDicomTags", {}))}
     tags = {str(keyword): value for keyword, value in told.items() if isinstance(value, str)}
-    return Resource(_text(tags, uid), len(_list(held.get(children), str)), tags)
+    inside = _list(held.get(children), str)
+    if not all(map(_ID.fullmatch, inside)):
+        raise NotOrthancs(f"{children} are no ids")
+    return Resource(_text(tags, uid), inside, tags)
 
 
 def changes(said: object, since: int, limit: int) -> Changes:

@@ -4,15 +4,19 @@ Results that dicom-nodes sent there are not counted, and are no series to compar
 derived. So a study is not waited for because of what was made of it.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from config.peers import Peer
 from dicom_node.orthanc.answers import Resource
-from dicom_node.orthanc.rest import NotFound, Orthanc
+from dicom_node.orthanc.line import Line, Rules, Taken
+from dicom_node.orthanc.rest import NotFound, NotNow, Orthanc
 from dicom_node.outside import is_uid
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
+from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import TakesNoQuery
+from dicom_node.spool import Close
 from domain.errors import Permanent, Retryable
 from domain.ids import is_derived
 
@@ -24,7 +28,7 @@ _WILD = frozenset("*?\\")
 def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
     """How many series and instances `peer` has of a study; raises as `dicom_node.scu.sources.counts` does."""
     with _asked(peer, timeout) as orthanc:
-        by_series = {one.uid: one.children for one in _series(orthanc, study_uid)}
+        by_series = {one.uid: len(one.children) for one in _series(orthanc, study_uid)}
     return Counts(len(by_series), sum(by_series.values()), by_series)
 
 
@@ -41,14 +45,40 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
     """The series that `peer` has of a study."""
     with _asked(peer, timeout) as orthanc:
         return [
-            ArchivedSeries(one.uid, one.tag("Modality", 16), one.tag("BodyPartExamined", 16), one.children)
+            ArchivedSeries(one.uid, one.tag("Modality", 16), one.tag("BodyPartExamined", 16), len(one.children))
             for one in _series(orthanc, study_uid)
         ]
 
 
-def fetch(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched:
-    """Not by REST: the archive's DICOM side is a source of kind dicom."""
-    raise TakesNoQuery("earlier studies are not fetched by REST: name the same archive as a source of kind dicom")
+def fetch(
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+) -> Fetched:
+    """Fetch these series into a spool; what was not fetched within `timeout` s counts as failed."""
+    if into is None:
+        raise TakesNoQuery("an Orthanc sends nothing by itself: what is fetched by REST needs a spool to go into")
+    until = time.monotonic() + timeout
+    with _asked(peer, timeout) as orthanc:
+        wanted = [one for found in _series(orthanc, study_uid) if found.uid in series for one in found.children]
+    line = Line(peer, into.writer(), Rules(our_aet, into.longest, timeout))
+    how, reason, stored = Close.RELEASED, "", 0
+    try:
+        for instance in wanted:
+            if time.monotonic() > until:
+                break
+            stored += _take(line, instance)
+    except Retryable as error:
+        how, reason = Close.LOST, error.sentence
+        raise
+    finally:
+        line.end(how, reason)
+    return Fetched(stored, len(wanted) - stored)
+
+
+def _take(line: Line, instance: str) -> bool:
+    try:
+        return line.take(instance) is Taken.STORED
+    except NotNow:
+        return False
 
 
 @contextmanager
