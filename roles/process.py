@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from audit.trail import Ledger
     from store.database import Database
 
-# Who sends is answered, and a source is followed, whether or not a database is there.
+# Who sends is answered, and a source followed, whether or not a database is there.
 WITHOUT_DATABASE = frozenset({"listen", "web", "follow"})
 
 _log = logging.getLogger(__name__)
