@@ -1,4 +1,4 @@
-"""What an archive that speaks DICOMweb has of a study and of a patient: of Orthanc, and of peers that answer as none."""
+"""What an archive that speaks DICOMweb has of a study and of a patient: Orthanc, and peers that answer as none."""
 
 import json
 from pathlib import Path
