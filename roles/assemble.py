@@ -5,6 +5,7 @@ from config.rules import Rule, load_rules
 from config.settings import Assembly, Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.awaited_requests import AwaitedRequests
+from consumers.steps.request_priors import no_priors, request_priors
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
 from consumers.steps.start_early import EarlyStarter
@@ -12,6 +13,7 @@ from domain.clock import SystemClock
 from domain.completeness import SettlePolicy
 from domain.errors import ConfigurationError
 from models.installed import broken, descriptionless, installed, must_not_be_older
+from roles.archives import archive_tasks
 from roles.consume import consume
 from roles.process import Context
 from roles.tasks import Throttled, run_loop, wait_at_most
@@ -36,10 +38,11 @@ def assemble(context: Context) -> None:
         not_older=lambda found: must_not_be_older(found, settings),
         unasked=lambda package, rules: descriptionless(package, settings, rules),
         when_asked=request_when_ended if settings.summary.enabled else no_request,
+        ask_priors=request_priors if any(one.priors for one in settings.sources) else no_priors,
     )
     starter = EarlyStarter(context.ledger, router) if settings.assembly.early else None
     notifications = context.database.listener(STUDIES_CHANNEL)
-    asking = worklist_tasks(context)
+    asking = [*worklist_tasks(context), *archive_tasks(context)]
 
     with consume(context, ROUTING, router) as routing:
 

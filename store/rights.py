@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.prior_tables import fetched_studies, prior_requests
 from store.procedure_tables import procedure_steps, requested_procedures
 from store.tables import (
     associations,
@@ -223,7 +224,7 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "closed_at", "outcome"),
+        _read(associations, "id", "calling_ae", "address", "opened_at", "closed_at", "outcome"),
         _read(callers, "calling_ae", "address", "studies", "pause"),
         _change(callers, "studies", "pause"),
         _read(quarantine, "study_id", "series_uid", "sop_uid"),
@@ -245,8 +246,14 @@ ASSEMBLE = Part(
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
         *_REQUESTED,
+        *_read_all(prior_requests, fetched_studies),
+        _add(prior_requests),
+        _change(prior_requests, *(name for name in _all(prior_requests) if name != "study_id")),
+        _add(fetched_studies),
+        _change(fetched_studies, *(name for name in _all(fetched_studies) if name != "study_uid")),
     ),
     reads_as=("routing",),
+    compares=True,
 )
 
 WORK = Part(
@@ -263,8 +270,10 @@ WORK = Part(
         _read(instances, "study_id", "digest"),
         # Whether all that came of a series could be read.
         _read(series, "id", "series_uid"),
+        # Which images its model compares with: chosen by those who may know whose they are.
+        _read(prior_requests),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
-        _read(studies, "id", "state", "revision", "two_patients"),
+        _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),
         *_ASKS_FOR_AN_IMPRESSION,

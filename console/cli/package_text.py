@@ -81,7 +81,11 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
         sizes = ", ".join((f"each part of segment {lesions.segment} by itself", *bounds, *ratio))
         yield "lesions", lesions.label, f"{sizes}: {shapes}"
     for wanted in manifest.measurements:
-        yield "measurement", wanted.what, f"{wanted.name.meaning} in {wanted.unit.value}"
+        yield (
+            "measurement",
+            " ".join(filter(None, (wanted.what, wanted.compare))),
+            f"{wanted.name.meaning} in {wanted.unit.value}",
+        )
     for finding in manifest.findings:
         code = f"{finding.code.meaning} ({finding.code.scheme} {finding.code.value})"
         yield "finding", finding.label, f"{code}, reported from {finding.threshold:g} on"

@@ -11,15 +11,16 @@ from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.arrivals import Arrivals
 from consumers.steps.awaited_requests import AwaitedRequests
-from domain import habits
+from consumers.steps.shelve import shelve
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, Verdict
 from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
+from domain.habits import habits
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.turns import Turns
-from store import callers, conflicts, outbox, studies
+from store import callers, conflicts, outbox, priors, studies
 from store.database import Connection, is_for_data
 from store.studies import OpenStudy
 
@@ -148,6 +149,7 @@ class Assembler:
             ready = [(study, verdicts[study.id]) for study in locked if verdicts[study.id].complete]
             waiting = conflicts.those_that_wait(transaction.connection, ids)
             sizes = studies.sizes(transaction.connection, ids)
+            fetched = priors.only_fetched(transaction.connection, ids)
             now = self._clock.now()
             for study, verdict in ready:
                 if study.patient.two:
@@ -157,6 +159,8 @@ class Assembler:
                     stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
                 elif study.id not in sizes:
                     _end_without_images(transaction, study, now)
+                elif study.id in fetched:
+                    shelve(transaction, study, now)
                 else:
                     announced.append(_declare(transaction, study, sizes[study.id], verdict, now))
             self._note_habits(transaction, [study for study, _ in ready])
@@ -165,9 +169,8 @@ class Assembler:
     def _note_habits(self, transaction: Transaction, ready: Sequence[OpenStudy]) -> None:
         """Keep how these were sent: for the next study of the same senders."""
         spans = callers.spans(transaction.connection, [study.id for study in ready])
-        for study in ready:
-            paused = habits.pauses(spans.get(study.id, ()), self._policy.hold)
-            callers.note_study(transaction.connection, paused, new=study.revision == 0)
+        shown = [(spans.get(study.id, ()), study.revision == 0) for study in ready]
+        callers.note_habits(transaction.connection, habits(shown, self._policy.hold))
 
 
 class _Line:
