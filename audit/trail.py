@@ -46,6 +46,7 @@ class Action(StrEnum):
     QUARANTINED = "instance quarantined"
     REFUSED = "association refused"
     INSTANCE_REFUSED = "instance refused"
+    SECURED = "association secured"
     ASSOCIATION_ENDED = "association ended abnormally"
     STUDY_COMPLETED = "study completed"
     INSTANCES_LATE = "instances came late"
