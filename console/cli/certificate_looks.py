@@ -1,4 +1,4 @@
-"""What `doctor` finds in the files of certificates that the settings name, and whether DICOM TLS can be spoken by them."""
+"""What `doctor` finds in the files of certificates of the settings, and whether DICOM TLS can be spoken by them."""
 
 import time
 from collections.abc import Callable, Iterator
