@@ -11,6 +11,7 @@ from config.sources import Fault
 from config.tls_contradictions import of_listener, of_peers, of_users
 from config.toml_lines import KeyPath, element
 from config.values import split_brokers
+from config.web_faults import contradictory
 from domain.nearest import did_you_mean
 from domain.profiles import BUILT_IN
 
@@ -27,6 +28,7 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _sees(settings)
     yield from _literature(settings)
     yield from _ports(settings)
+    yield from contradictory(settings)
     yield from _names(settings)
     yield from _delays(settings)
     yield from _spool(settings)

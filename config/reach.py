@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TypeAlias
 
+from config import web_faults
 from config.contradictions import is_loopback, same_machine, servers
 from config.places import in_container
 from config.settings import Caller, Settings
@@ -42,6 +43,7 @@ def callers(settings: Settings) -> Iterator[Fault]:
             (("listener", "host"), path),
             certain=False,
         )
+    yield from web_faults.doubtful(settings)
     yield from _twice(settings.listener.callers)
     yield from _patterns(settings.listener.callers)
 

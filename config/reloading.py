@@ -20,7 +20,7 @@ _TLS = ("certificate", "key", "ca", "require_certificate", "minimum")
 _USERS = ("passcodes", "token_key", "token_issuer", "token_audience")
 AS_IT_STANDS = frozenset(
     {
-        *("listener.callers", "listener.trust_loopback", "logging.level"),
+        *("listener.callers", "listener.trust_loopback", "web.callers", "web.trust_loopback", "logging.level"),
         *(f"listener.tls.{name}" for name in _TLS),
         *(f"listener.user_identity.{name}" for name in _USERS),
     }

@@ -164,6 +164,11 @@ class Assembly(Section):
     missing: Seconds = Field(
         60.0, description="s of silence in which images are waited for that are expected and have not come"
     )
+    worklist: Seconds = Field(
+        5.0,
+        description="s that a worklist has to answer; so long a study waits for what was requested of it, where a rule "
+        "or a package asks for that",
+    )
     early: Flag = Field(
         True,
         description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
@@ -290,6 +295,9 @@ class Retention(Section):
         365.0, description="days after which associations go of which no study with images tells"
     )
     dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
+    requests_days: Days | None = Field(
+        30.0, description="days after which procedure steps and requests go of studies that never came"
+    )
 
 
 class Bus(Section):

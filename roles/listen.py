@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from shutil import disk_usage
+from typing import Protocol
 
 from config import metrics
-from config.settings import Caller, Settings
+from config.settings import Settings
 from dicom_node.dimse import Status
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
@@ -45,13 +46,27 @@ def _of_instances(caller: str, outcome: str) -> tuple[Callable[[], None], _Add, 
     )
 
 
+class Named(Protocol):
+    """One of the callers that the settings name."""
+
+    @property
+    def aet(self) -> str: ...
+
+
+class Accepting(Protocol):
+    """A door, and whether the thread that accepts connections there lives and comes round."""
+
+    @property
+    def is_accepting(self) -> bool: ...
+
+
 class ListenerMetrics:
     """Counts what the listener tells: each of the settings' callers by its AE title, all others as one."""
 
-    def __init__(self, callers: Iterable[Caller]) -> None:
+    def __init__(self, callers: Iterable[Named]) -> None:
         self.name_callers(callers)
 
-    def name_callers(self, callers: Iterable[Caller]) -> None:
+    def name_callers(self, callers: Iterable[Named]) -> None:
         """Count these by name from now on."""
         self._listed = frozenset(caller.aet for caller in callers)
         self._begin()
@@ -100,7 +115,7 @@ def listen(context: Context) -> None:
         if context.reloading is not None:
             context.reloading.taken_by(lambda new: _let_in(new, listener, counted, context.health))
         context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
-        watching.append(threading.Thread(target=_watch, args=(context, listener, writer), name="health", daemon=True))
+        watching.append(threading.Thread(target=watch, args=(context, listener, writer), name="health", daemon=True))
         watching[0].start()
 
     serve(
@@ -126,7 +141,7 @@ def _tell_certificates(settings: Settings, health: Health) -> None:
     health.tell_certificates(lambda: troubles(settings))
 
 
-def _watch(context: Context, listener: Listener, writer: SpoolWriter) -> None:
+def watch(context: Context, listener: Accepting, writer: SpoolWriter) -> None:
     """Signs of life, as long as connections are accepted; who sees none for long starts the process anew."""
     was_accepting = True
     room = _Room(context)

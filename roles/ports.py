@@ -64,6 +64,11 @@ def closed(settings: Settings, *, beside: Collection[Path] = ()) -> Iterator[Fau
             its_own = error.errno == errno.EADDRINUSE and any(_own_listener(settings, data) for data in beside)
             if not its_own:
                 yield door.fault(error, _own_listener(settings, settings.data))
+    web = _Endpoint("web", settings.web.host, settings.web.port)
+    if settings.web.enabled and (error := web.refusal()):
+        its_own = error.errno == errno.EADDRINUSE and any("web" in all_running(data) for data in beside)
+        if not its_own:
+            yield web.fault(error)
     own = {said.port for data in beside for said in all_running(data).values()}
     health = _Endpoint("http", http.host, http.port)
     if http.port and (error := health.refusal()) and not (http.port in own and error.errno == errno.EADDRINUSE):

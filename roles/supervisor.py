@@ -303,8 +303,8 @@ def role_processes(settings: Settings) -> list[str]:
 
 
 def _others(settings: Settings) -> list[str]:
-    """All but the listeners."""
-    return role_processes(settings)[settings.listener.processes :]
+    """All but the listeners and the door for HTTP."""
+    return role_processes(settings)[len(_listeners(settings)) :]
 
 
 def role_settings(settings: Settings) -> Settings:
@@ -343,7 +343,9 @@ def missing(reports: Mapping[str, Report]) -> str:
 
 
 def _listeners(settings: Settings) -> list[str]:
-    return [process_name("listen", index) for index in range(settings.listener.processes)]
+    """Those that take instances: they need a disk and nothing else."""
+    web = ["web"] if settings.web.enabled else []
+    return [*(process_name("listen", index) for index in range(settings.listener.processes)), *web]
 
 
 def _revealed(url: SecretUrl | None) -> str | None:

@@ -15,6 +15,7 @@ from roles.process import Context, Role
 
 _WHERE: Mapping[str, str] = {
     "listen": "roles.listen",
+    "web": "roles.web",
     "index": "roles.index",
     "assemble": "roles.assemble",
     "work": "roles.work",

@@ -15,6 +15,11 @@ from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest,
 from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
 from dicom_node.listener.policy import AssociationPolicy, Rejection, unidentified
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.procedures import (
+    INSTANCE_AVAILABILITY_NOTIFICATION,
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+    MODALITY_WORKLIST,
+)
 from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
 from dicom_node.tls.contexts import acceptor_context
@@ -91,6 +96,9 @@ def _services() -> str:
         ("Verification", f"`{VERIFICATION}`", "yes, to test a destination", "yes"),
         (f"all {stored} storage SOP classes of the standard ([annex](#81-sop-classes-received))", "", "no", "yes"),
         *((SOP_CLASSES[uid], f"`{uid}`", "yes", "yes") for uid in written),
+        ("Modality Performed Procedure Step", f"`{MODALITY_PERFORMED_PROCEDURE_STEP}`", "no", "yes"),
+        ("Instance Availability Notification", f"`{INSTANCE_AVAILABILITY_NOTIFICATION}`", "no", "yes"),
+        ("Modality Worklist, FIND", f"`{MODALITY_WORKLIST}`", "yes, of sources with `worklist`", "no"),
     ]
     return table(("SOP class", "UID", "user of service (SCU)", "provider of service (SCP)"), rows)
 
