@@ -32,6 +32,7 @@ ENGINES = "engines"
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
     "web": {SPOOL: Need.WRITES},
+    "follow": {SPOOL: Need.WRITES},
     "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES, REQUESTS: Need.WRITES},
     "assemble": {IMAGES: Need.READS, REQUESTS: Need.WRITES},
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},

@@ -79,6 +79,7 @@ COMMANDS: Mapping[str, Command] = {
     "database": Command("schema", "The database's schema and rights."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
     "web": _role("Take instances by HTTP (STOW-RS); needs no database."),
+    "follow": _role("Take what is new at sources whose changes are followed; needs no database."),
     "index": _role("Bring what the listeners logged into the object store and the index."),
     "assemble": _role("Find out which studies are complete, and which models they want."),
     "work": _role("Run models on studies, on one device."),

@@ -12,11 +12,11 @@ from consumers.steps import stuck
 from consumers.steps.arrivals import Arrivals
 from consumers.steps.awaited_requests import AwaitedRequests
 from consumers.steps.shelve import shelve
-from domain import habits
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, Verdict
 from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
+from domain.habits import habits
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.turns import Turns
@@ -169,9 +169,8 @@ class Assembler:
     def _note_habits(self, transaction: Transaction, ready: Sequence[OpenStudy]) -> None:
         """Keep how these were sent: for the next study of the same senders."""
         spans = callers.spans(transaction.connection, [study.id for study in ready])
-        for study in ready:
-            paused = habits.pauses(spans.get(study.id, ()), self._policy.hold)
-            callers.note_study(transaction.connection, paused, new=study.revision == 0)
+        shown = [(spans.get(study.id, ()), study.revision == 0) for study in ready]
+        callers.note_habits(transaction.connection, habits(shown, self._policy.hold))
 
 
 class _Line:
