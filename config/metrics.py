@@ -4,7 +4,7 @@ Labels are AE titles, destinations, models and outcomes, never anything about a 
 not served as 0 by it: a figure without labels has a role that knows it (`OF_ROLE`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -101,6 +101,12 @@ literature_queries = Counter(
     ["source", "outcome"],
     registry=REGISTRY,
 )
+worklist_questions = Counter(
+    "dicom_node_worklist_questions_total",
+    "Questions to worklists about studies by what came of them",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
 summary_refusals = Counter(
     "dicom_node_summary_refusals_total",
     "Answers of language models that no reader saw, by what was wrong with their words",
@@ -156,10 +162,10 @@ role_ready = Gauge(
 build = Gauge("dicom_node_build_info", "1, with the version that runs", ["version"], registry=REGISTRY)
 
 # Who knows a figure that has no labels; any other process would serve a 0 that looks like knowledge.
-OF_ROLE: Mapping[str, str] = {
-    "dicom_node_associations_open": "listen",
-    "dicom_node_spool_backlog_bytes": "index",
-    "dicom_node_spool_damaged": "index",
+OF_ROLE: Mapping[str, Container[str]] = {
+    "dicom_node_associations_open": ("listen", "web"),
+    "dicom_node_spool_backlog_bytes": ("index",),
+    "dicom_node_spool_damaged": ("index",),
 }
 
 Exposition = Callable[[], bytes]
@@ -180,7 +186,7 @@ class _Of:
     def collect(self) -> Iterator[Metric]:
         """Families with at least one series."""
         for family in REGISTRY.collect():
-            if family.samples and OF_ROLE.get(family.name, self._role) == self._role:
+            if family.samples and self._role in OF_ROLE.get(family.name, (self._role,)):
                 yield family
 
 
