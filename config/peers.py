@@ -16,6 +16,7 @@ from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, W
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_AET = 16  # bytes (PS3.5 6.2)
 _PORTS = {"http": 80, "https": 443}
 _BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
@@ -95,6 +96,11 @@ class Peer(Section):
     def address(self) -> str:
         """AET@HOST:PORT, or the URL."""
         return self.url or f"{self.aet}@{self.host}:{self.port}"
+
+    @property
+    def calling(self) -> str:
+        """Its AE title; of one that has none its name, cut to be as long as one."""
+        return self.aet or self.name.encode()[:_LONGEST_AET].decode("utf-8", "ignore").strip()
 
     @property
     def endpoint(self) -> tuple[str, int]:
