@@ -53,6 +53,8 @@ class Action(StrEnum):
     STUDY_STUCK = "study stuck"
     STUDY_RELEASED = "study released"
     ROUTED = "models chosen"
+    STARTED_EARLY = "inference started early"
+    EARLY_WANTED = "early inference wanted"
     JOB_LEASED = "inference leased"
     JOB_LOST = "inference taken back"
     JOB_RETRIED = "inference tried again"

@@ -3,7 +3,19 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks import decoding, engines, flood, grounding, inference, ingest, language, memory, segmentation, start
+from benchmarks import (
+    decoding,
+    early,
+    engines,
+    flood,
+    grounding,
+    inference,
+    ingest,
+    language,
+    memory,
+    segmentation,
+    start,
+)
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "ingest": ingest.run,
@@ -13,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "memory": memory.run,
     "start": start.run,
     "decoding": decoding.run,
+    "early": early.run,
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,

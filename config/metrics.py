@@ -56,6 +56,12 @@ inference_seconds = Histogram(
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600),
     registry=REGISTRY,
 )
+early_jobs = Counter(
+    "dicom_node_early_jobs",
+    "Inferences started before their study was complete: asked for, wanted by the complete study, or in vain",
+    ["outcome"],
+    registry=REGISTRY,
+)
 language_model_calls = Counter(
     "dicom_node_language_model_calls_total",
     "Questions to language models by what came of them; cached: answered without asking again",

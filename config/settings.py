@@ -115,12 +115,28 @@ class Spool(Section):
 class Assembly(Section):
     """When a study counts as complete."""
 
-    settle: Seconds = Field(5.0, description="s without anything of a study after which it is complete")
+    settle: Seconds = Field(
+        15.0,
+        description="s without anything of a study after which it is complete, where nothing better tells that it is",
+    )
     settle_by_modality: dict[Modality, Seconds] = Field(
         default_factory=dict, description="s of silence for studies that hold a series of this modality"
     )
     hold: Seconds = Field(
         60.0, description="s of silence for a study whose last association stays open: a slow sender may bring more"
+    )
+    grace: Seconds = Field(
+        0.3,
+        description="s of silence that are enough where no slice and no image number is missing and a sender that is "
+        "known has released its association",
+    )
+    missing: Seconds = Field(
+        60.0, description="s of silence in which images are waited for that are expected and have not come"
+    )
+    early: Flag = Field(
+        True,
+        description="start a model on a series that is whole while others of its study arrive; nothing of it goes out "
+        "before the study is complete and wants that very series",
     )
 
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from domain.layout import Gap, Layout, Plane, crowding, lay_out, nearest_axis
 from domain.routing import InstanceFacts, SeriesFacts, SliceGap
 
+SINGLE_SLICE = "has a single slice, and a volume needs two"
 _NO_PLACE = "its images state no position in the patient that can be read"
 # Words of Image Type (PS3.3 C.7.6.1.1.2, C.8.16.1.4) by which an image says that it shows many slices in one.
 _PROJECTIONS = frozenset({"MIP", "MINIP", "MAXIMUM", "MINIMUM", "PROJECTION", "VOLREN", "VRT", "SSD"})
@@ -76,7 +77,7 @@ def _layout(counted: Sequence[InstanceFacts]) -> Layout:
     if several:
         return _of_frames(several)
     if sum(one.frames for one in counted) < 2:
-        return Layout(faults=("has a single slice, and a volume needs two",))
+        return Layout(faults=(SINGLE_SLICE,))
     planes = [Plane(one.position, one.orientation) for one in counted if one.position and one.orientation]
     return lay_out(planes) if len(planes) == len(counted) else Layout(faults=(_NO_PLACE,))
 

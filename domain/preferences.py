@@ -37,10 +37,14 @@ class Preferences:
 
 @dataclass(frozen=True)
 class Criterion:
-    """`rank` is the less the better; `said` is what tells the better from the other, in words that begin with "it"."""
+    """`rank` is the less the better; `said` is what tells the better from the other, in words that begin with "it".
+
+    `least` is what the rank of a series may yet become as more of its slices come.
+    """
 
     rank: Callable[[Preferences, SeriesFacts, int], int]
     said: Callable[[Preferences, SeriesFacts, SeriesFacts], str]
+    least: Callable[[SeriesFacts, int], int] = lambda _, rank: rank
 
 
 def faults(preferences: Preferences) -> Iterator[tuple[str, str]]:
@@ -60,6 +64,13 @@ def faults(preferences: Preferences) -> Iterator[tuple[str, str]]:
 def rank(preferences: Preferences, series: SeriesFacts, may_miss: int) -> tuple[int, ...]:
     """One number a criterion, in their order; `may_miss` is how many slices the input may lack."""
     return tuple(one.rank(preferences, series, may_miss) for one in _CRITERIA)
+
+
+def may_overtake(preferences: Preferences, whole: SeriesFacts, coming: SeriesFacts, may_miss: int) -> bool:
+    """Whether a series of which more slices come may be preferred in the end to one that is whole."""
+    now = rank(preferences, coming, may_miss)
+    least = tuple(one.least(coming, its) for one, its in zip(_CRITERIA, now, strict=True))
+    return least < rank(preferences, whole, may_miss)
 
 
 def what_tells(preferences: Preferences, better: SeriesFacts, other: SeriesFacts, may_miss: int) -> str:
@@ -163,15 +174,17 @@ def _said_spacing(_preferences: Preferences, better: SeriesFacts, other: SeriesF
 
 
 _CRITERIA = (
-    Criterion(_incomplete, _said_whole),
+    Criterion(_incomplete, _said_whole, lambda *_: 0),
     Criterion(_derived, lambda *_: "its images are original, those of this one derived"),
-    Criterion(_enhanced, _said_contrast),
+    Criterion(_enhanced, _said_contrast, lambda series, rank: rank if series.contrast else 0),
     Criterion(_described, _said_described),
     Criterion(_kernel, _said_kernel),
     Criterion(
-        _orientation, lambda _, a, b: f"it is {a.orientation or 'of no stated orientation'}, this one {b.orientation}"
+        _orientation,
+        lambda _, a, b: f"it is {a.orientation or 'of no stated orientation'}, this one {b.orientation}",
+        lambda series, rank: rank if series.orientation else 0,
     ),
-    Criterion(_thickness, _said_thickness),
-    Criterion(_fewer, lambda _, a, b: f"it has {a.slices} slices, this one {b.slices}"),
-    Criterion(_wider, _said_spacing),
+    Criterion(_thickness, _said_thickness, lambda series, rank: 0 if series.thickness_mm is None else rank),
+    Criterion(_fewer, lambda _, a, b: f"it has {a.slices} slices, this one {b.slices}", lambda *_: -_UNKNOWN),
+    Criterion(_wider, _said_spacing, lambda *_: -_UNKNOWN),
 )

@@ -31,9 +31,12 @@ def progress(
     """The step that a study waits at; of several, the one that has come least far.
 
     Models that failed, or that the images do not suit, on a study that goes on without them are named behind it, as are
-    those whose results were withdrawn. Where anything failed, so are `other_bytes` that wait: they may mend it.
+    those whose results were withdrawn, and what is known to be missing of the images. Where anything failed, so are
+    `other_bytes` that wait: they may mend it.
     """
     place = _place(study, jobs, results, deliveries, rejections)
+    if study.lacks and study.state is StudyState.COMPLETE:
+        place = replace(place, why=f"{place.why}; {study.lacks}")
     failed = any(one.state in _FAILED for one in _newest_of_each_model(jobs))
     if study.state is not StudyState.STUCK and not failed:
         return place
@@ -66,11 +69,19 @@ def _place(
     rejections: Sequence[RejectionRecord],
 ) -> Progress:
     if study.state is not StudyState.COMPLETE:
-        return _of_study(study)
+        return _early(_of_study(study), study, jobs)
     current = _newest_of_each_model([one for one in jobs if one.state is not JobState.CANCELLED])
     withdrawn = [_withdrawn(one, deliveries, rejections) for one in current if one.withdrawn_at]
     rest = [one for one in current if not one.withdrawn_at]
     return _joined([*([_going(study, rest, results, deliveries)] if rest or not withdrawn else []), *withdrawn])
+
+
+def _early(place: Progress, study: StudyRecord, jobs: Sequence[JobRecord]) -> Progress:
+    """With what was started before the study is complete."""
+    going = (JobState.REQUESTED, JobState.LEASED, JobState.RUNNING, JobState.FOUND_EARLY)
+    mine = [one for one in jobs if one.started_early and one.revision > study.revision and one.state in going]
+    said = [f"{one.model} {_words(one.state)} (started early: {one.started_early})" for one in mine]
+    return replace(place, why="; ".join([place.why, *said]))
 
 
 def _joined(places: Sequence[Progress]) -> Progress:

@@ -19,7 +19,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """Where a study stands. `revision` counts how often it was complete."""
+    """Where a study stands.
+
+    `revision` counts how often it was complete, `completeness` says how that was known the last time, `lacks` what was
+    known to be missing then.
+    """
 
     id: StudyId
     study_uid: str
@@ -31,6 +35,8 @@ class StudyRecord:
     last_received: datetime
     images_removed: int = 0
     images_removed_at: datetime | None = None
+    completeness: str = ""
+    lacks: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,7 +233,8 @@ class JobRecord:
     """One run of a model that was asked for.
 
     `result_number` counts the study's results by this model, None where they are not written; `withdrawn_for` says why
-    they were taken back as wrong.
+    they were taken back as wrong. `started_early` says why it was asked for before its study was complete, "" where it
+    was not.
     """
 
     id: JobId
@@ -251,6 +258,7 @@ class JobRecord:
     result_number: int | None
     withdrawn_at: datetime | None
     withdrawn_for: str
+    started_early: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
 A job     requested → leased → running → succeeded | not_suitable | failed | timed_out; failed → requested while
-          retries last
+          retries last; one that was started before its study was complete → found_early → succeeded
 A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
 A summary  requested → running → succeeded | failed; what failed or was cancelled is requested again by a person or by
          another end of a model
@@ -45,6 +45,7 @@ class JobState(StrEnum):
     REQUESTED = "requested"
     LEASED = "leased"
     RUNNING = "running"
+    FOUND_EARLY = "found_early"  # its findings are there, and no complete study wants them yet
     SUCCEEDED = "succeeded"
     NOT_SUITABLE = "not_suitable"  # an answer too: the model was not made for these images
     FAILED = "failed"
@@ -58,6 +59,8 @@ class JobEvent(StrEnum):
     LEASE = "lease"
     START = "start"
     SUCCEED = "succeed"
+    SUCCEED_EARLY = "succeed_early"  # its study is not complete
+    WANT = "want"  # its study is complete and wants this very input
     REFUSE = "refuse"  # a guard of its package found the images not suitable
     FAIL = "fail"
     TIME_OUT = "time_out"
@@ -132,6 +135,9 @@ JOB: Mapping[tuple[JobState, JobEvent], JobState] = {
     (JobState.LEASED, JobEvent.LEASE_LOST): JobState.REQUESTED,
     (JobState.RUNNING, JobEvent.LEASE_LOST): JobState.REQUESTED,
     (JobState.RUNNING, JobEvent.SUCCEED): JobState.SUCCEEDED,
+    (JobState.RUNNING, JobEvent.SUCCEED_EARLY): JobState.FOUND_EARLY,
+    (JobState.FOUND_EARLY, JobEvent.WANT): JobState.SUCCEEDED,
+    (JobState.FOUND_EARLY, JobEvent.CANCEL): JobState.CANCELLED,
     (JobState.RUNNING, JobEvent.REFUSE): JobState.NOT_SUITABLE,
     (JobState.RUNNING, JobEvent.FAIL): JobState.FAILED,
     (JobState.RUNNING, JobEvent.TIME_OUT): JobState.TIMED_OUT,

@@ -2,10 +2,11 @@
 
 from config import metrics
 from config.rules import Rule, load_rules
-from config.settings import Settings
+from config.settings import Assembly, Settings
 from consumers.steps.assemble import AHEAD, ROUTING, Assembler
 from consumers.steps.request_summary import no_request, request_when_ended
 from consumers.steps.route import Router
+from consumers.steps.start_early import EarlyStarter
 from domain.completeness import SettlePolicy
 from models.installed import broken, descriptionless, installed, must_not_be_older
 from roles.consume import consume
@@ -21,8 +22,7 @@ _FIGURES = 2.0
 def assemble(context: Context) -> None:
     """Completeness of studies, and routing of those that are complete."""
     settings = context.settings
-    policy = SettlePolicy(settings.assembly.settle, settings.assembly.settle_by_modality, settings.assembly.hold)
-    assembler = Assembler(context.ledger, policy, ahead=AHEAD)
+    assembler = Assembler(context.ledger, settle_policy(settings.assembly), ahead=AHEAD)
     router = Router(
         lambda: installed(settings),
         lambda: site_rules(settings),
@@ -31,6 +31,7 @@ def assemble(context: Context) -> None:
         unasked=lambda package, rules: descriptionless(package, settings, rules),
         when_asked=request_when_ended if settings.summary.enabled else no_request,
     )
+    starter = EarlyStarter(context.ledger, router) if settings.assembly.early else None
     notifications = context.database.listener(STUDIES_CHANNEL)
 
     with consume(context, ROUTING, router) as routing:
@@ -43,12 +44,17 @@ def assemble(context: Context) -> None:
 
         def turn() -> None:
             routing.check()
-            again_in = assembler.step()
+            again_in = [assembler.step(), starter.step() if starter else None]
             figures()
-            notifications.wait(wait_at_most(again_in))
+            notifications.wait(wait_at_most(min((one for one in again_in if one is not None), default=None)))
 
         run_loop(context, turn)
     notifications.close()
+
+
+def settle_policy(assembly: Assembly) -> SettlePolicy:
+    """When a study is complete, as the settings say."""
+    return SettlePolicy(assembly.settle, assembly.settle_by_modality, assembly.hold, assembly.grace, assembly.missing)
 
 
 def site_rules(settings: Settings) -> tuple[Rule, ...] | None:

@@ -1,19 +1,19 @@
 """Who called, accepted or refused: one row for each AE title and address, of which there are not more than `MOST`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Executable, bindparam, delete, func, select, tuple_
+from sqlalchemy import Connection, Executable, bindparam, delete, func, select, text, tuple_, update
 
+from domain.habits import FADES, Caller, Span
+from domain.ids import StudyId
 from store.arrays import as_arrays, from_arrays
+from store.arrival_tables import callers
 from store.locks import locked
-from store.tables import callers
 
 # Strangers choose their names: those that were never accepted go, the oldest first, where there are more.
 MOST = 1000
-
-Caller = tuple[str, str]  # AE title and address
 
 
 @dataclass
@@ -35,6 +35,36 @@ def note_calls(connection: Connection, calls: Mapping[Caller, Calls]) -> None:
     if rows:
         connection.execute(_NOTE, as_arrays(rows))
         connection.execute(_FORGET_STRANGERS, {"most": MOST})
+
+
+def spans(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Sequence[Span]]:
+    """When associations brought these studies."""
+    found: dict[StudyId, list[Span]] = {}
+    for row in connection.execute(_SPANS, {"studies": list(ids)}):
+        span = Span((row.calling_ae, row.address), row.first, row.last)
+        found.setdefault(StudyId(row.study_id), []).append(span)
+    return found
+
+
+def note_study(connection: Connection, paused: Mapping[Caller, float], *, new: bool) -> None:
+    """Keep how long each of these callers paused within a study; `new`: one that was not complete before."""
+    seen = update(callers).where(callers.c.calling_ae == bindparam("aet"), callers.c.address == bindparam("at"))
+    kept = callers.c.pause * FADES if new else callers.c.pause
+    counted = callers.c.studies + (1 if new else 0)
+    statement = seen.values(studies=counted, pause=func.greatest(kept, bindparam("paused")))
+    # In one order, as all that hangs on nothing.
+    rows = [{"aet": aet, "at": address, "paused": pause} for (aet, address), pause in sorted(paused.items())]
+    if rows:
+        connection.execute(statement, rows)
+
+
+_SPANS = text(
+    """
+    SELECT i.study_id, a.calling_ae, a.address, min(i.received_at) AS first, max(i.received_at) AS last
+    FROM dicom_node.instances i JOIN dicom_node.associations a ON a.id = i.association_id
+    WHERE i.study_id = ANY (:studies) GROUP BY i.study_id, a.id
+    """
+)
 
 
 def _note() -> Executable:

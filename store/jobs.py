@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Row, and_, exists, or_, select, update
 
-from domain.ids import JobId, StudyId
+from domain.ids import JobId, StudyId, set_digest
 from domain.states import JOB, JobEvent, JobState, StudyState
 from store.leases import Condition, LeaseTable
 from store.locks import locked_in_order
@@ -32,6 +32,7 @@ JOBS = LeaseTable(
     cancel=JobEvent.CANCEL,
     give_up=JobEvent.FAIL,
     asked_at=jobs.c.requested_at,
+    last=(jobs.c.early,),
 )
 
 # A study that still receives will be complete again soon, with a run of its own where its input has changed; one whose
@@ -41,6 +42,14 @@ STUDY_IS_COMPLETE: Condition = ~exists(studies.c.id).where(
     or_(studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)), studies.c.two_patients),
 )
 
+_STILL_COMES: Condition = exists(studies.c.id).where(
+    studies.c.id == jobs.c.study_id,
+    studies.c.state.in_((StudyState.RECEIVING, StudyState.AMENDED)),
+    ~studies.c.two_patients,
+)
+# One that is early runs while its study comes; from then on it is the complete study that has to want it.
+IS_DUE: Condition = or_(and_(~jobs.c.early, STUDY_IS_COMPLETE), and_(jobs.c.early, _STILL_COMES))
+
 
 @dataclass(frozen=True)
 class Job:
@@ -49,7 +58,8 @@ class Job:
     `input_set` is the digest of the files of its instances (domain.ids.set_digest). `images` are the SOP Instance UIDs
     that an input reads where it does not read the whole of its series and nothing else. `result_number` counts the
     study's results by this model, None where they are not written yet; with `withdrawn_at` they were taken back as
-    wrong.
+    wrong. One that is `early` was asked for before its study was complete, and no complete revision wants it so far:
+    nothing of it may leave the node, and `revision` is the one that is to come.
     """
 
     id: JobId
@@ -70,6 +80,7 @@ class Job:
     accepted: bool
     result_number: int | None
     withdrawn_at: datetime | None
+    early: bool
 
     @property
     def age(self) -> timedelta:
@@ -130,7 +141,7 @@ def of_present_revision(connection: Connection, study: uuid.UUID) -> list[Job]:
 
 def _of_present_revision(connection: Connection, study: uuid.UUID, *states: JobState) -> list[Job]:
     present = select(studies.c.revision).where(studies.c.id == study).scalar_subquery()
-    such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states))
+    such = and_(jobs.c.study_id == study, jobs.c.revision == present, jobs.c.state.in_(states), ~jobs.c.early)
     return [_job(row) for row in connection.execute(select(jobs).where(such).order_by(jobs.c.id))]
 
 
@@ -138,7 +149,7 @@ def others_go_on(connection: Connection, job: Job) -> bool:
     """Whether another model's job on the same revision of the study did not end badly, as far as it has come."""
     ended = (JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED)
     same = and_(jobs.c.study_id == job.study_id, jobs.c.revision == job.revision, jobs.c.id != job.id)
-    found = select(jobs.c.id).where(same, jobs.c.state.not_in(ended)).limit(1)
+    found = select(jobs.c.id).where(same, ~jobs.c.early, jobs.c.state.not_in(ended)).limit(1)
     return connection.execute(found).first() is not None
 
 
@@ -156,8 +167,8 @@ def withdraw(
 
 
 def going(connection: Connection, study: uuid.UUID) -> list[Job]:
-    """The study's jobs that wait or run, of whatever revision."""
-    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held)))
+    """The study's jobs that wait or run, of whatever revision, and those that found something early."""
+    open_ = and_(jobs.c.study_id == study, jobs.c.state.in_((JobState.REQUESTED, *JOBS.held, JobState.FOUND_EARLY)))
     return [_job(row) for row in connection.execute(select(jobs).where(open_).order_by(jobs.c.id))]
 
 
@@ -199,6 +210,17 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
         name: [(uid, key) for one, uid, key in rows if (uid in chosen[name] if name in chosen else one == series)]
         for name, series in inputs.items()
     }
+
+
+def is_early(connection: Connection, job: uuid.UUID) -> bool:
+    """Whether no complete revision wants the job so far, whatever else can be read of it."""
+    return bool(connection.scalar(select(jobs.c.early).where(jobs.c.id == job)))
+
+
+def input_has_changed(connection: Connection, job: Job) -> bool:
+    """Whether other images lie now where the job reads than when it was asked for."""
+    read = read_by(job.inputs, job.images, job.revision)
+    return set_digest(connection.execute(select(instances.c.digest).where(read)).scalars()) != job.input_set
 
 
 def read_by(inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revision: int) -> Condition:

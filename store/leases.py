@@ -63,6 +63,7 @@ class LeaseTable(Generic[S, E]):
     `waits` is the state in which a row may be claimed, `claimed` the events that lead from there to the last of `held`,
     `give_up` ends one for good.
     `asked_at` is when the work of a row was first wanted; `at_claim` are columns that a claim sets besides.
+    Rows for which `last` holds are claimed after all others, whosever turn it is, and are no backlog.
     """
 
     table: Table
@@ -77,6 +78,7 @@ class LeaseTable(Generic[S, E]):
     give_up: E
     asked_at: ColumnElement[datetime]
     at_claim: Mapping[str, ColumnElement[object]] = field(default_factory=dict)
+    last: Sequence[ColumnElement[bool]] = ()
 
     def claim(self, connection: Connection, owner: str, seconds: float, *conditions: Condition) -> Lease | None:
         """Take the row that is due and whose turn it is; None where none is due. Counts as an attempt."""
@@ -213,13 +215,13 @@ class LeaseTable(Generic[S, E]):
 
     def backlogs(self, connection: Connection, by: ColumnElement[str]) -> Mapping[str, Backlog]:
         """The rows that are not done, for each value of `by` that one has."""
-        undone = self.table.c.state.in_((self.waits, *self.held))
+        undone = and_(self.table.c.state.in_((self.waits, *self.held)), *(~one for one in self.last))
         oldest = extract("epoch", NOW - func.min(self.asked_at))
         found = connection.execute(select(by, func.count(), oldest).where(undone).group_by(by))
         return {key: Backlog(count, max(0.0, float(seconds or 0.0))) for key, count, seconds in found}
 
     def _order(self) -> Sequence[ColumnElement[object]]:
-        return self.table.c.turn, self.table.c.not_before, self.table.c.id
+        return *self.last, self.table.c.turn, self.table.c.not_before, self.table.c.id
 
     def _due(self) -> Condition:
         return and_(self.table.c.state == self.waits, self.table.c.not_before <= NOW)

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from store import expectations
+
 # An event goes when every reader is past it and the group that handles its type has done so. One that a letter still
 # tells of stays, for what is replayed is handled only as the event that was announced.
 _GOES = """
@@ -57,6 +59,7 @@ def clear(
     asked = _asked(connection, table, before, handled, readers)
     if table == "associations":
         connection.execute(_LINKS, asked)
+        expectations.forget_before(connection, before)  # what somebody said of how much associations were to bring
     return connection.execute(text(f"DELETE {_ROWS[table]}"), asked).rowcount
 
 

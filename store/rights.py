@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from sqlalchemy import Table
 
+from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
 from store.tables import (
     associations,
     audit_entries,
-    callers,
     conflicts,
     dead_letters,
     decisions,
@@ -155,6 +155,12 @@ _ASKS_FOR_AN_IMPRESSION = (
     ),
     _change(summaries, *_MOVED, "attempts", "revision", "requested_at", "finished_at"),
 )
+# What was said is to come of a study; a key is never changed.
+_EXPECTS = (
+    _read(expectations),
+    _add(expectations),
+    _change(expectations, "instances", "series", "sop_uids", "varies", "at"),
+)
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
 
@@ -168,19 +174,23 @@ INDEX = Part(
         _add(associations),
         _read(callers),
         _add(callers),
-        _change(callers, *(name for name in _all(callers) if name not in ("calling_ae", "address"))),
+        _change(
+            callers, *(name for name in _all(callers) if name not in ("calling_ae", "address", "studies", "pause"))
+        ),
         _remove(callers),
         _change(associations, "closed_at", "outcome"),
-        _read(series, "id", "study_id", "series_uid"),
+        _read(series, "id", "study_id", "series_uid", "synced"),
         _add(series),
-        _read(instances, "sop_uid", "study_id", "sop_class", "digest", "identity"),
-        _add(instances),
+        _change(series, "synced"),
+        _read(instances, "sop_uid", "study_id", "series_id", "sop_class", "digest", "identity"),
+        *_EXPECTS,
         # What others ask us to commit to, and what archives report of what we asked them.
         _read(commitments),
         _add(commitments),
         _change(commitments, *_TRIED_ANEW, *("reasons", "association_id", "address", "spool", "wait_until")),
         _read(commitment_requests, "id", "study_id", "transactions", "state"),
         _change(commitment_requests, "report", "not_before"),
+        _add(instances),
         _add(study_associations),
         _change(study_associations, "last_sequence"),
         _add(conflicts),
@@ -200,17 +210,25 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "closed_at"),
+        _read(associations, "id", "calling_ae", "address", "closed_at", "outcome"),
+        _read(callers, "calling_ae", "address", "studies", "pause"),
+        _change(callers, "studies", "pause"),
+        _read(quarantine, "study_id", "series_uid", "sop_uid"),
+        *_EXPECTS,
         _read_but(instances, "identity"),
-        _change(studies, "revision", "turn"),
+        _change(studies, "revision", "turn", "completeness", "lacks"),
         _add(decisions),
         _change(decisions, *(name for name in _all(decisions) if name not in ("study_id", "revision", "model"))),
         _add(
             jobs,
             *("id", "study_id", "series_id", "revision", "model", "version", "model_digest", "inputs", "images"),
             *("input_set", "state", "reason", "since", "requested_at", "not_before", "sender", "turn"),
+            *("early", "started_early"),
         ),
-        _change(jobs, *_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at"),
+        _change(
+            jobs,
+            *(*_MOVED, "attempts", "revision", "accepted", "requested_at", "finished_at", "early", "started_early"),
+        ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
     ),
@@ -227,7 +245,8 @@ WORK = Part(
         _read(decisions, "study_id", "revision"),
         _read(paused),
         _FILES,
-        _read(instances, "study_id"),
+        # Whether an early job's images are still those that it was asked for.
+        _read(instances, "study_id", "digest"),
         # Whether all that came of a series could be read.
         _read(series, "id", "series_uid"),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
@@ -290,14 +309,14 @@ DELIVER = Part(
         _read(commitments),
         _change(commitments, *_SENT),
         _read(associations, "id", "closed_at"),
-        *_read_all(commitment_requests),
+        _read(commitment_requests),
         _add(
             commitment_requests,
             *("id", "delivery_id", "study_id", "destination", "state", "reason", "since"),
             *("not_before", "requested_at", "sender", "turn"),
         ),
         _change(commitment_requests, *_SENT, *("transactions", "rounds", "report", "checked", "asked_at")),
-        _read(studies, "id", "state", "revision", "two_patients"),
+        _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
         _read(conflicts, "study_id", "sent_study_id", "kind", "ended", "adopted_at"),
     ),
     reads_as=("delivery",),
@@ -325,6 +344,8 @@ RETAIN = Part(
         _read(summaries, "study_id", "state"),
         _change(summaries, "facts", "sources", "runs", "impression", "asked"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
+        _read(expectations, "at"),
+        _remove(expectations),
         _read(associations, "id", "closed_at"),
         _remove(associations),
         _remove(study_associations),
@@ -350,7 +371,7 @@ OPERATES = Part(
             *("state", "reason", "since", "last_received", "unsynced", "named", "same_patient", "two_patients"),
         ),
         _add(series),
-        _change(series, "series_description", "study_description"),
+        _change(series, "series_description", "study_description", "synced"),
         _add(instances),
         _change(instances, *(name for name in _all(instances) if name != "sop_uid")),
         _remove(instances),

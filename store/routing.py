@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.ids import JobId, StudyId, new_id, set_digest
 from domain.routing import InstanceFacts
-from domain.states import JobState
+from domain.states import JobEvent, JobState
 from store import jobs as jobs_of
 from store.jobs import JOBS
 from store.leases import NOW
@@ -100,25 +100,39 @@ def was_decided(connection: Connection, study: StudyId, revision: int) -> bool:
 class RequestedJob:
     """The job of an input: `opened` where it is requested now, `waits` where it has no answer yet.
 
-    An answer is findings, or that its images are not suitable.
+    An answer is findings, or that its images are not suitable. `was_early` says that it was started before its study
+    was complete, and that this revision is the first to want it.
     """
 
     id: JobId
     opened: bool
     waits: bool
+    was_early: bool = False
 
 
 def request_job(connection: Connection, wanted: WantedJob, delay: float = 0.0) -> RequestedJob:
     """The job for this very input: made where there is none, to be taken after `delay` s.
 
-    One that an earlier revision asked for is this revision's from now on, and is opened again where it ended badly:
-    what exists in a failed state is no answer.
+    One that an earlier revision asked for, or that was started early, is this revision's from now on, and is opened
+    again where it ended badly: what exists in a failed state is no answer.
     """
     input_set = _input_set(connection, wanted)
-    made = _new_job(connection, wanted, input_set, delay)
+    made = _new_job(connection, wanted, input_set, delay=delay)
     return (
         RequestedJob(JobId(made), opened=True, waits=True) if made else _adopted(connection, wanted, input_set, delay)
     )
+
+
+def start_early(connection: Connection, wanted: WantedJob, why: str) -> JobId | None:
+    """Ask for a run before its study is complete; None where there is one of this very input, in whatever state.
+
+    Nor is there a second one of a model for the same revision: where more of its series came, the first was in vain.
+    """
+    tried = and_(jobs.c.study_id == wanted.study_id, jobs.c.model == wanted.model, jobs.c.revision == wanted.revision)
+    if connection.scalar(select(exists(jobs.c.id).where(tried))):
+        return None
+    made = _new_job(connection, wanted, _input_set(connection, wanted), early=why)
+    return JobId(made) if made else None
 
 
 def cancel_waiting(connection: Connection, study: uuid.UUID, revision: int, reason: str) -> list[uuid.UUID]:
@@ -156,9 +170,13 @@ def _same(wanted: WantedJob) -> Mapping[str, object]:
     return {"study_id": wanted.study_id, **of_model}
 
 
-def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> uuid.UUID | None:
+def _new_job(
+    connection: Connection, wanted: WantedJob, input_set: str, delay: float = 0.0, early: str = ""
+) -> uuid.UUID | None:
     made = upsert(jobs).values(
         **vars(wanted),
+        early=bool(early),
+        started_early=early,
         id=new_id(),
         input_set=input_set,
         state=JobState.REQUESTED,
@@ -173,12 +191,15 @@ def _new_job(connection: Connection, wanted: WantedJob, input_set: str, delay: f
 
 
 def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: float) -> RequestedJob:
-    query = select(jobs.c.id, jobs.c.state, jobs.c.revision).filter_by(**_same(wanted), input_set=input_set)
+    columns = (jobs.c.id, jobs.c.state, jobs.c.revision, jobs.c.early)
+    query = select(*columns).filter_by(**_same(wanted), input_set=input_set)
     row = connection.execute(locked(query, jobs)).one()
-    newer = row.revision < wanted.revision
+    newer = row.revision < wanted.revision or row.early
+    opened = newer and row.state in _NO_ANSWER
     if newer:
         connection.execute(update(jobs).where(jobs.c.id == row.id).values(revision=wanted.revision))
-    opened = newer and row.state in _NO_ANSWER
+    if row.early:
+        _no_longer_early(connection, row.id, JobState(row.state))
     if opened:
         JOBS.move(
             connection,
@@ -191,4 +212,17 @@ def _adopted(connection: Connection, wanted: WantedJob, input_set: str, delay: f
             requested_at=NOW,
             finished_at=None,
         )
-    return RequestedJob(JobId(row.id), opened, waits=opened or row.state not in _ANSWERS)
+    waits = opened or row.state not in (*_ANSWERS, JobState.FOUND_EARLY)
+    return RequestedJob(JobId(row.id), opened, waits, was_early=row.early and not opened)
+
+
+def _no_longer_early(connection: Connection, job: uuid.UUID, state: JobState) -> None:
+    """A complete revision wants it. What has not begun waits its turn from now on, as any other."""
+    values: dict[str, object] = {"early": False}
+    if state is JobState.REQUESTED:
+        values |= {"requested_at": NOW, "turn": JOBS.turn(jobs.c.sender)}
+    if state in _NO_ANSWER:
+        values["started_early"] = ""
+    connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+    if state is JobState.FOUND_EARLY:
+        JOBS.move(connection, job, JobEvent.WANT, reason="done")

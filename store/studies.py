@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from domain.identity import OF_A_STUDY, disagreeing
 from domain.ids import StudyId, new_id
 from domain.states import STUDY, StudyEvent, StudyState, advance
+from store import arrivals
 from store.arrays import from_arrays
 from store.leases import NOW
 from store.locks import locked, locked_in_order
@@ -48,10 +49,21 @@ _OPEN = text(
                WHERE later.association_id = sa.association_id AND later.last_sequence > sa.last_sequence
            )), false) AS held,
            coalesce((array_agg({_SENDER} ORDER BY a.closed_at DESC NULLS FIRST))[1], '') AS sender, s.turn,
-           ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities
+           ARRAY(SELECT DISTINCT modality FROM dicom_node.series WHERE study_id = s.id) AS modalities,
+           s.reason, EXISTS (SELECT FROM dicom_node.expectations e WHERE e.study_uid = s.study_uid) AS expected,
+           coalesce(bool_and(a.outcome IS NOT DISTINCT FROM 'released'), false) AS released,
+           coalesce(min(c.studies), 0) AS seen, coalesce(max(c.pause), 0) AS pause,
+           EXISTS (SELECT FROM dicom_node.study_associations brought
+                   JOIN dicom_node.associations mine ON mine.id = brought.association_id
+                   JOIN dicom_node.associations idle USING (calling_ae, address)
+                   WHERE brought.study_id = s.id AND idle.closed_at IS NULL AND NOT EXISTS (
+                       SELECT FROM dicom_node.study_associations its WHERE its.association_id = idle.id
+                   )) AS opening,
+           extract(epoch FROM statement_timestamp() - greatest(s.last_received, max(a.closed_at))) AS silent
     FROM dicom_node.studies s
     LEFT JOIN dicom_node.study_associations sa ON sa.study_id = s.id
     LEFT JOIN dicom_node.associations a ON a.id = sa.association_id
+    LEFT JOIN dicom_node.callers c ON c.calling_ae = a.calling_ae AND c.address = a.address
     WHERE s.state IN ('receiving', 'amended') AND (CAST(:studies AS uuid[]) IS NULL OR s.id = ANY (:studies))
     GROUP BY s.id
     """
@@ -99,6 +111,11 @@ class OpenStudy(StudyRow):
     objects. `last_event` changes with everything that happens to it, on whichever host: the last batch with an instance
     of it, and the last close of an association that brought one, by the database's clock. `sender` is whose
     work it is, as in `sender_of`; `turn` is when it is its turn, where it would be complete and waits for others.
+
+    `reason` is what its row says. `expected` says that somebody said what is to come, `released` that all associations
+    that brought something were released, `opening` that one of its senders has one open that brought nothing yet.
+    `seen` is how many studies were seen of the least known of its senders, `pause` the longest that one of them lately
+    made (s). `silent` is how long the last event is ago by the database's clock (s), which may have been set meanwhile.
     """
 
     held: bool
@@ -107,6 +124,13 @@ class OpenStudy(StudyRow):
     last_event: tuple[datetime, datetime | None]
     sender: str
     turn: int | None
+    reason: str
+    expected: bool
+    released: bool
+    opening: bool
+    seen: int
+    pause: float
+    silent: float
 
 
 @dataclass(frozen=True)
@@ -200,7 +224,10 @@ def note_synced(connection: Connection, spool: str, of: Collection[StudyId] | No
     if of is not None:
         held_back = held_back.where(studies.c.id == func.any(list(of)))
     its_row = studies.c.id.in_(locked_in_order(held_back, studies))
-    connection.execute(update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool)))
+    released = update(studies).where(its_row).values(unsynced=func.array_remove(studies.c.unsynced, spool))
+    left = connection.execute(released.returning(studies.c.id, studies.c.unsynced))
+    if synced := [StudyId(row.id) for row in left if not row.unsynced]:
+        arrivals.count_synced(connection, synced)
 
 
 def held_by(connection: Connection, spool: str) -> list[StudyId]:
@@ -230,6 +257,18 @@ def let_wait(connection: Connection, turns: Mapping[StudyId, int | None]) -> Non
     """Keep whose turn it is when, for whoever asks what a study waits for; None of one that waits for no other."""
     kept = update(studies).where(studies.c.id == bindparam("study")).values(turn=bindparam("its_turn"))
     connection.execute(kept, [{"study": study, "its_turn": turns[study]} for study in sorted(turns)])
+
+
+def let_say(connection: Connection, waiting: Mapping[StudyId, tuple[str, datetime]]) -> None:
+    """Keep what each of these waits for, unless something of it was received since that moment; no study is locked."""
+    kept = (
+        update(studies)
+        .where(studies.c.id == bindparam("study"), studies.c.last_received == bindparam("received"))
+        .where((studies.c.state == StudyState.RECEIVING) | (studies.c.state == StudyState.AMENDED))
+        .values(reason=bindparam("said"))
+    )
+    rows = [{"study": one, "said": waiting[one][0], "received": waiting[one][1]} for one in sorted(waiting)]
+    connection.execute(kept, rows)
 
 
 def places_in_line(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, int]:
@@ -262,10 +301,11 @@ def lock_and_count(connection: Connection, study: StudyId) -> int | None:
     return connection.scalar(locked(select(studies.c.revision).where(studies.c.id == study), studies))
 
 
-def complete(connection: Connection, study: StudyRow, reason: str, now: datetime) -> int:
-    """Declare a study complete that this transaction has locked; the revision that it then has."""
+def complete(connection: Connection, study: StudyRow, reason: str, now: datetime, lacks: str = "") -> int:
+    """Declare a study complete that this transaction has locked, as far as it `lacks` nothing; its new revision."""
     state, revision = advance(STUDY, study.state, StudyEvent.SETTLED), study.revision + 1
     values = {"state": state, "reason": reason, "since": now, "revision": revision, "turn": None}
+    values |= {"completeness": reason, "lacks": lacks}
     connection.execute(update(studies).where(studies.c.id == study.id).values(values))
     return revision
 
@@ -402,4 +442,11 @@ def _open_study(row: Row[*tuple[object, ...]]) -> OpenStudy:
         (row.last_received, row.last_closed),
         row.sender,
         row.turn,
+        row.reason,
+        row.expected,
+        row.released,
+        row.opening,
+        row.seen,
+        row.pause,
+        max(0.0, float(row.silent)),
     )

@@ -21,10 +21,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import columns, commitment_tables  # noqa: F401 - whose tables are of the schema too
+from store import arrival_tables, commitment_tables  # noqa: F401 - whose tables are of the schema too
 from store.columns import lease_epoch, moment, turn
 
-metadata = columns.metadata  # with every table that is made below
+metadata = arrival_tables.callers.metadata  # with its tables, and every one that is made below
 
 studies = Table(
     "studies",
@@ -46,6 +46,8 @@ studies = Table(
     Column("images_removed", Integer, nullable=False, server_default=text("0")),  # images that retention has removed
     moment("images_removed_at", nullable=True),
     Column("turn", BigInteger),  # of a study that would be complete and waits for others: when it is its turn
+    Column("completeness", Text, nullable=False, server_default=""),  # how it was known to be complete the last time
+    Column("lacks", Text, nullable=False, server_default=""),  # what was missing of it then, as far as that was known
     Index("ix_studies_open", "state", postgresql_where=text("state in ('receiving', 'amended')")),
     Index(None, "last_received"),
     Index(None, "named", postgresql_using="gin"),
@@ -74,21 +76,6 @@ study_associations = Table(
     Index(None, "association_id"),
 )
 
-# Who called, by AE title and address, however often.
-callers = Table(
-    "callers",
-    metadata,
-    Column("calling_ae", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("accepted", BigInteger, nullable=False),  # associations
-    Column("refused", BigInteger, nullable=False),
-    moment("last_accepted", nullable=True),
-    moment("last_refused", nullable=True),
-    Column("refusal", Text, nullable=False),  # the last one's, "1-1-3" (PS3.8 table 9-21)
-    Column("reason", Text, nullable=False),  # the last one's, in words
-    PrimaryKeyConstraint("calling_ae", "address"),
-)
-
 series = Table(
     "series",
     metadata,
@@ -98,6 +85,9 @@ series = Table(
     Column("modality", Text, nullable=False),
     Column("series_description", Text, nullable=False),
     Column("study_description", Text, nullable=False),
+    Column(
+        "synced", Integer, nullable=False, server_default=text("0")
+    ),  # so many of its instances outlast a power loss
     UniqueConstraint("study_id", "series_uid"),
 )
 
@@ -252,9 +242,13 @@ jobs = Table(
     moment("maps_removed_at", nullable=True),  # when retention removed its mask and maps
     Column("follows", ARRAY(Text)),  # UIDs of the results that its own follow; null until they are written
     Column("done_anew", Boolean, nullable=False, server_default=text("false")),  # a person asked for another result
+    Column("early", Boolean, nullable=False, server_default=text("false")),  # no complete revision has wanted it yet
+    Column("started_early", Text, nullable=False, server_default=""),  # why it was asked for before that
     *turn("jobs", "requested"),
     UniqueConstraint("study_id", "model", "version", "model_digest", "input_set"),
     Index("uq_jobs_result_number", "study_id", "model", "result_number", unique=True),
+    Index("ix_jobs_early", "study_id", postgresql_where=text("early")),
+    Index("ix_jobs_due", "early", "turn", "not_before", "id", postgresql_where=text("state = 'requested'")),
     Index("ix_jobs_waiting", "not_before", postgresql_where=text("state in ('requested', 'leased', 'running')")),
 )
 

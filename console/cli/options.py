@@ -125,7 +125,7 @@ Destinations = Annotated[
     typer.Option("--destination", metavar="AET@HOST:PORT", help="Archive that results go to; may be repeated."),
 ]
 Settle = Annotated[
-    float | None, typer.Option("--settle", metavar="S", help="Seconds of silence that complete a study. (default: 5)")
+    float | None, typer.Option("--settle", metavar="S", help="Seconds of silence that complete a study. (default: 15)")
 ]
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="Where models run: auto, cpu, or a GPU such as cuda:0.")

@@ -103,6 +103,10 @@ def whole_path(
     yield styled(place.where, "bold").append_text(since)
     yield styled(f"study {study.id}, {study.state}, revision {study.revision}")
     yield styled(f"StudyInstanceUID {study.study_uid}")
+    if study.completeness:
+        yield styled(f"complete the last time because {study.completeness}")
+    if study.lacks:
+        yield styled(f"{study.lacks}; the last image came at {moment(study.last_received)}", "yellow")
     if study.images_removed:
         yield styled(images_gone(study), "yellow")
     if path.hold:
@@ -259,10 +263,14 @@ def _decisions(path: StudyPath) -> Section:
 def _jobs(path: StudyPath) -> Section:
     columns = ("model", "revision", "result", "state", "since", "attempts", "reason")
     rows = [
-        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, one.reason)
+        (one.model, one.revision, _result(one, path), state(one.state), moment(one.since), one.attempts, _reason(one))
         for one in path.jobs
     ]
     return Section("inference", columns, rows)
+
+
+def _reason(one: JobRecord) -> str:
+    return f"{one.reason}; started early: {one.started_early}" if one.started_early else one.reason
 
 
 def _result(one: JobRecord, path: StudyPath) -> str:

@@ -3,22 +3,23 @@
 import logging
 import math
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
+from consumers.steps.arrivals import Arrivals
+from domain import habits
 from domain.clock import Clock, SystemClock
-from domain.completeness import SettlePolicy, StudyFacts, Verdict, decide
+from domain.completeness import SettlePolicy, Verdict
 from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.turns import Turns
-from store import conflicts, outbox, studies
-from store.database import is_for_data
+from store import callers, conflicts, outbox, studies
+from store.database import Connection, is_for_data
 from store.studies import OpenStudy
 
 _NOTHING = "nothing that came of it can be read: dicom-node quarantine list"
@@ -38,6 +39,8 @@ AHEAD = 8
 _TOGETHER = 16
 # Of the time at most that looking at every open study takes, where many wait for their turn.
 _SHARE = 0.2
+# s after which a study is one that waits, and not one of which more is just coming in.
+_QUIET = 0.5
 # s until another look at whether models were chosen for those that are ahead.
 _SOON = 0.05
 
@@ -48,8 +51,8 @@ class Assembler:
     `ahead` is how many studies may be complete whose models are not chosen yet, None: any number. Those are in a line
     that nobody can overtake; the others wait here.
 
-    All state but one is in the database: since when nothing has happened to a study is measured here, by a clock that
-    never steps. After a restart it is measured anew, and a study waits for its settle time once more.
+    All state is in the database, so that a restart changes nothing; since when nothing has happened to a study is
+    measured by `Arrivals`.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Assembler:
         self._policy = policy
         self._clock = clock or SystemClock()
         self._ahead = ahead
-        self._seen: dict[StudyId, _Seen] = {}
+        self._arrivals = Arrivals(policy, self._clock)
         self._line = _Line()
         self._announced: set[uuid.UUID] = set()
         self._again_at: float | None = None  # when a study may be due of those that are not
@@ -82,8 +85,9 @@ class Assembler:
         begun = self._clock.monotonic()
         with self._ledger.database.transaction() as connection:
             found = studies.open_studies(connection)
-        self._seen = {study.id: self._look(study) for study in found}
-        verdicts = [(study, self._verdict(study)) for study in found]
+            said = self._arrivals.look(connection, found)
+            _let_say(connection, found, said)
+        verdicts = [(study, said[study.id]) for study in found]
         self._line.enter([study for study, verdict in verdicts if verdict.complete])
         self._line.leave([study for study, verdict in verdicts if not verdict.complete])
         now = self._clock.monotonic()
@@ -109,15 +113,6 @@ class Assembler:
                 self._announced = outbox.unhandled(connection, ROUTING, self._announced)
         return max(0, self._ahead - len(self._announced))
 
-    def _look(self, study: OpenStudy) -> "_Seen":
-        seen = self._seen.get(study.id)
-        unchanged = seen is not None and seen.last_event == study.last_event
-        return seen if seen and unchanged else _Seen(study.last_event, self._clock.monotonic())
-
-    def _verdict(self, study: OpenStudy) -> Verdict:
-        silence = self._clock.monotonic() - self._look(study).since
-        return decide(StudyFacts(silence, study.held, study.modalities, study.synced), self._policy)
-
     def _settle(self, due: Sequence[OpenStudy]) -> None:
         """Complete them; a study that brings this to a defect is stuck, and the others go on."""
         try:
@@ -140,7 +135,8 @@ class Assembler:
         announced = []
         with self._ledger.transaction() as transaction:
             locked = studies.lock_open_studies(transaction.connection, ids)
-            ready = [(study, verdict) for study in locked if (verdict := self._verdict(study)).complete]
+            verdicts = self._arrivals.verdicts(transaction.connection, locked)
+            ready = [(study, verdicts[study.id]) for study in locked if verdicts[study.id].complete]
             waiting = conflicts.those_that_wait(transaction.connection, ids)
             sizes = studies.sizes(transaction.connection, ids)
             now = self._clock.now()
@@ -153,8 +149,16 @@ class Assembler:
                 elif study.id not in sizes:
                     _end_without_images(transaction, study, now)
                 else:
-                    announced.append(_declare(transaction, study, sizes[study.id], verdict.reason, now))
+                    announced.append(_declare(transaction, study, sizes[study.id], verdict, now))
+            self._note_habits(transaction, [study for study, _ in ready])
         self._announced.update(announced)
+
+    def _note_habits(self, transaction: Transaction, ready: Sequence[OpenStudy]) -> None:
+        """Keep how these were sent: for the next study of the same senders."""
+        spans = callers.spans(transaction.connection, [study.id for study in ready])
+        for study in ready:
+            paused = habits.pauses(spans.get(study.id, ()), self._policy.hold)
+            callers.note_study(transaction.connection, paused, new=study.revision == 0)
 
 
 class _Line:
@@ -212,6 +216,17 @@ class _Line:
         return waits[0] if waits else study.turn
 
 
+def _let_say(connection: Connection, found: Sequence[OpenStudy], said: Mapping[StudyId, Verdict]) -> None:
+    """Have the row of each study say what it waits for, once it does; while images come in, that is what it says."""
+    waiting = {
+        study.id: (said[study.id].reason, study.last_event[0])
+        for study in found
+        if study.silent > _QUIET and not said[study.id].complete and said[study.id].reason != study.reason
+    }
+    if waiting:
+        studies.let_say(connection, waiting)
+
+
 def _waits(transaction: Transaction, study: OpenStudy) -> str:
     return _CORRECTION if conflicts.wait_under_others(transaction.connection, study.id) else _SET_ASIDE
 
@@ -241,23 +256,15 @@ def _end_without_images(transaction: Transaction, study: OpenStudy, now: datetim
 
 
 def _declare(
-    transaction: Transaction, study: OpenStudy, size: tuple[int, int], reason: str, now: datetime
+    transaction: Transaction, study: OpenStudy, size: tuple[int, int], verdict: Verdict, now: datetime
 ) -> uuid.UUID:
     """Complete a study of this size; the id of the event that says so."""
-    revision = studies.complete(transaction.connection, study, reason, now)
+    revision = studies.complete(transaction.connection, study, verdict.reason, now, verdict.lacks)
     event = _event(study.id, revision, size, now)
     transaction.emit(event)
     action = Action.STUDY_COMPLETED if revision == 1 else Action.STUDY_AMENDED
-    transaction.record(action, study.id, study_uid=study.uid, reason=reason, **event.data.encode())
+    transaction.record(action, study.id, study_uid=study.uid, reason=verdict.reason, **event.data.encode())
     return event.id
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a study looked like at moment `since` of the clock that never steps, and has looked like ever since."""
-
-    last_event: tuple[datetime, datetime | None]
-    since: float
 
 
 def announce(transaction: Transaction, study: StudyId, revision: int, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,11 +14,13 @@ from dicom_node.intake.filing import Filed, Unreadable
 from dicom_node.intake.header import Header
 from dicom_node.intake.refusals import refusals
 from dicom_node.spool import WITH_DATA, Close, Entry, Kind
+from domain.habits import Caller
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
 from domain.states import STUDY, StudyEvent, advance
-from store import conflicts, index, studies
-from store.callers import Caller, Calls, note_calls
+from store import conflicts, expectations, index, studies
+from store.callers import Calls, note_calls
+from store.expectations import Said
 from store.index import Known, Met
 from store.index_rows import AssociationRow, ConflictRow, InstanceRow, KeptBytes, QuarantineRow, SeriesRow
 from store.studies import Received, StudyRow
@@ -111,6 +113,8 @@ class IndexBatch:
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
+        if any(one.header.related for one in filed):
+            expectations.note_of_images(self._connection, {said for one in filed for said in _said(one.header)})
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._note_strangers(conflicting, known)
 
@@ -274,6 +278,16 @@ def _named(placed: Iterable[_Placed]) -> Mapping[StudyId, set[str]]:
     for one in placed:
         named[one.study.id].update(one.filed.header.patient or ())
     return named
+
+
+def _said(header: Header) -> Iterator[Said]:
+    """What an instance says of how much there is."""
+    if (said := header.related) is None:
+        return
+    if said.study_instances or said.study_series:
+        yield Said(header.study_uid, expectations.SENDER, instances=said.study_instances, series=said.study_series)
+    if said.series_instances:
+        yield Said(header.study_uid, expectations.SENDER, header.series_uid, instances=said.series_instances)
 
 
 def _known(one: _Placed) -> Known:

@@ -14,7 +14,7 @@ from typing import Protocol
 from audit.trail import Action, Transaction
 from config import metrics
 from consumers.leased_work import Claimed
-from consumers.steps import stuck
+from consumers.steps import early, stuck
 from consumers.steps.request_summary import WhenEnded, no_request
 from domain.clock import Clock, SystemClock
 from domain.errors import (
@@ -27,7 +27,7 @@ from domain.errors import (
     UnusableInput,
     word,
 )
-from domain.events import Event, InferenceCompleted, InferenceFailed, InferenceNotSuitable
+from domain.events import Event, InferenceFailed, InferenceNotSuitable
 from domain.findings import Findings
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
@@ -35,7 +35,7 @@ from domain.states import JobEvent, JobState
 from inference_worker.model_process import Answer, Task, TimedOut, map_file, mask_file
 from store import jobs
 from store.database import Connection, Database
-from store.jobs import JOBS, STUDY_IS_COMPLETE, Job
+from store.jobs import IS_DUE, JOBS, Job
 from store.leases import Condition, Lease, LeaseTable
 from store.objects import ObjectStore
 from store.pauses import MODEL_GOES_ON
@@ -79,7 +79,7 @@ class Inference:
 
     rows: LeaseTable[JobState, JobEvent] = JOBS
     scope: Sequence[Condition] = ()
-    due: Sequence[Condition] = (STUDY_IS_COMPLETE, MODEL_GOES_ON)
+    due: Sequence[Condition] = (IS_DUE, MODEL_GOES_ON)
 
     def __init__(
         self,
@@ -118,7 +118,9 @@ class Inference:
         return _AROUND + 2 * rows * self._timeout
 
     def overtaken(self, connection: Connection, item: Job) -> str:
-        """A newer revision of the study has another input for the model, or none."""
+        """A newer revision of the study has another input for the model, or none; an early job's has other images."""
+        if item.early:
+            return early.CHANGED if jobs.input_has_changed(connection, item) else ""
         return jobs.OVERTAKEN if jobs.is_overtaken(connection, item) else ""
 
     def began(self, transaction: Transaction, item: Job) -> None:
@@ -129,8 +131,12 @@ class Inference:
     def run(self, claimed: Sequence[Claimed[Job]], sign: Callable[[], None]) -> Sequence[Inferred | NodeError]:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
-            refusals = [_refusal(connection, one.item) for one in claimed]
+            refusals: list[NodeError | None] = [_refusal(connection, one.item) for one in claimed]
             tasks = [self._task(connection, one.item, one.lease) for one in claimed]
+        refusals = [
+            refusal or (early.fault(task) if one.item.early else None)
+            for one, task, refusal in zip(claimed, tasks, refusals, strict=True)
+        ]
         whole = [task for task, refusal in zip(tasks, refusals, strict=True) if not refusal]
         upcoming = self._upcoming()
         self._scratch.mkdir(parents=True, exist_ok=True)
@@ -202,14 +208,12 @@ class Inference:
         return key
 
     def succeeded(self, transaction: Transaction, item: Job, result: Inferred) -> str:
-        """Keep the findings and announce them."""
+        """Keep the findings and announce them; those of an early job once its study is complete and wants them."""
         connection, now, findings = transaction.connection, self._clock.now(), result.findings
-        state = JOBS.move(
-            connection, item.id, JobEvent.SUCCEED, reason="done", findings=findings.to_json(), finished_at=now
-        )
-        note_progress(connection, item.study_id, f"{item.model} done; results are being written", now)
-        data = InferenceCompleted(item.id, item.model, item.version, item.revision, len(findings.segments))
-        transaction.emit(Event(data, item.study_id, now))
+        event, reason = (JobEvent.SUCCEED_EARLY, early.FOUND) if item.early else (JobEvent.SUCCEED, "done")
+        state = JOBS.move(connection, item.id, event, reason=reason, findings=findings.to_json(), finished_at=now)
+        if not item.early:
+            early.announce(transaction, item, findings, now)
         transaction.record(
             Action.INFERRED,
             item.study_id,
@@ -221,7 +225,8 @@ class Inference:
             maps=[one.sha256 for one in findings.maps],
             milliseconds={step: round(seconds * 1000) for step, seconds in result.seconds.items()},
         )
-        self._when_ended(transaction, item.study_id, now)
+        if not item.early:
+            self._when_ended(transaction, item.study_id, now)
         return state.value
 
     def failure(self, error: NodeError) -> JobEvent:
@@ -241,14 +246,22 @@ class Inference:
         transaction.record(Action.JOB_LOST, item.study_id, **_about(item), reason=reason)
 
     def cancelled(self, transaction: Transaction, item: Job, reason: str) -> None:
-        """The study has a newer job, which says where it is."""
+        """The study has a newer job, which says where it is; or an early one was in vain."""
+        if item.early:
+            metrics.early_jobs.labels("in vain").inc()
         transaction.record(Action.JOB_CANCELLED, item.study_id, **_about(item), reason=reason)
 
     def ended(self, transaction: Transaction, item: Job, error: NodeError) -> str:
         """The study is stuck until a person has looked, unless a package failed and others have their say.
 
-        Where a guard refuses the images, that is the answer, and the study goes on.
+        Where a guard refuses the images, that is the answer, and the study goes on. What an early job came to is said
+        when its study is complete and asks again.
         """
+        if item.early:
+            reason = f"{early.ENDED}: {error.sentence}"
+            JOBS.move(transaction.connection, item.id, JobEvent.CANCEL, reason=reason, finished_at=self._clock.now())
+            self.cancelled(transaction, item, reason)
+            return JobState.CANCELLED.value
         if isinstance(error, NotSuitable):
             return self._not_suitable(transaction, item, error.sentence)
         connection, now, reason = transaction.connection, self._clock.now(), error.sentence
@@ -278,6 +291,9 @@ class Inference:
     def abandoned(self, transaction: Transaction, row: uuid.UUID, study: StudyId, error: NodeError) -> None:
         """The study is stuck until a person has looked."""
         transaction.record(Action.JOB_FAILED, study, job=str(row), reason=error.sentence, state=JobState.FAILED.value)
+        if jobs.is_early(transaction.connection, row):
+            JOBS.move(transaction.connection, row, JOBS.retry, JOBS.cancel, reason=f"{early.ENDED}: {error.sentence}")
+            return
         now = self._clock.now()
         stuck.stop(transaction, study, stuck.Cause.INFERENCE, error.sentence, now)
         self._when_ended(transaction, study, now)
@@ -307,4 +323,4 @@ def _refusal(connection: Connection, job: Job) -> UnusableInput | None:
 
 def _about(job: Job) -> dict[str, str | int]:
     named = {"job": str(job.id), "model": job.model, "version": job.version}
-    return {**named, "revision": job.revision, "attempt": job.attempts}
+    return {**named, "revision": job.revision, "attempt": job.attempts, **({"early": True} if job.early else {})}

@@ -8,7 +8,7 @@ from datetime import datetime
 from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
-from consumers.steps import stuck
+from consumers.steps import early, stuck
 from consumers.steps.request_results import request_results
 from consumers.steps.request_summary import WhenEnded, no_request
 from domain.choice import Choice, Wanted, choose
@@ -18,6 +18,7 @@ from domain.events import Event, InferenceRequested, StudyCompleted
 from domain.ids import StudyId
 from domain.instances import series_facts
 from domain.routing import Conditions, SeriesFacts
+from domain.states import JobState
 from models.manifest import Manifest
 from models.registry import Package, Release, changed_package, older_package, releases
 from store import deliveries, jobs, outbox, routing, studies
@@ -76,18 +77,18 @@ class Router:
         if now_at > revision:
             return
         series = series_facts(routing.instance_facts(connection, event.study_id, revision))
-        packages = sorted(self._packages(), key=lambda package: package.name)
-        barred = self._barred(transaction, packages, rules)
         study = _Study(event.study_id, revision, series, self._clock.now())
-        made = [_decide(study, rules, one, barred.get(one.release, "")) for one in packages]
+        made = [_decide(study, rules, one, barred) for one, barred in self.packages(transaction, rules)]
         wanted = [job for _, job in made if job]
         broken = self._broken()
         routing.note_decisions(connection, [*(one for one, _ in made), *_of_broken(study, broken)])
         opened: list[str] = []
-        waiting = [job.model for job in wanted if self._request(transaction, job, opened)]
+        found: list[str] = []
+        waiting = [job.model for job in wanted if self._request(transaction, job, opened, found)]
+        early.leave(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = self._leave_older(transaction, study) if asked_before else 0
-        reason = _reason([job.model for job in wanted], waiting, sorted(broken)) if series else _NO_IMAGES
+        reason = _reason([job.model for job in wanted], waiting, found, sorted(broken)) if series else _NO_IMAGES
         if opened:
             stuck.release_if_nothing_is_left(transaction, event.study_id, reason, self._clock.now(), opened)
         studies.note_progress(connection, event.study_id, reason, self._clock.now())
@@ -99,6 +100,16 @@ class Router:
             transaction.wake(DELIVERIES_CHANNEL)
         self._when_asked(transaction, event.study_id, self._clock.now())
 
+    def packages(self, transaction: Transaction, rules: Sequence[Rule] | None) -> Sequence[tuple[Package, str]]:
+        """Those that are installed, by name; with each why it cannot be asked, "" where it can."""
+        ordered = sorted(self._packages(), key=lambda package: package.name)
+        barred = self._barred(transaction, ordered, rules)
+        return [(one, barred.get(one.release, "")) for one in ordered]
+
+    def rules(self) -> Sequence[Rule] | None:
+        """The site's rules as they are now, None where it has none."""
+        return self._rules()
+
     def _barred(
         self, transaction: Transaction, packages: Sequence[Package], rules: Sequence[Rule] | None
     ) -> Mapping[Release, str]:
@@ -109,10 +120,10 @@ class Router:
         older = {release: older_package(known) for release, known in newer.items()}
         return unasked | older | {release: changed_package(release[1]) for release in changed}
 
-    def _request(self, transaction: Transaction, wanted: WantedJob, opened: list[str]) -> bool:
+    def _request(self, transaction: Transaction, wanted: WantedJob, opened: list[str], found: list[str]) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter.
 
-        Adds its model to `opened` where it is requested by this.
+        Adds its model to `opened` where it is requested by this, to `found` where it was done early.
         """
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
         job = routing.request_job(transaction.connection, wanted, delay)
@@ -122,7 +133,11 @@ class Router:
             transaction.emit(Event(data, wanted.study_id, self._clock.now()))
         # Findings whose results were never written or planned are no answer either.
         done = jobs.get(transaction.connection, job.id)
-        held_up = bool(done.findings and outbox.open_letters(transaction.connection, wanted.study_id))
+        if job.was_early:
+            early.want(transaction, done, self._clock.now())
+            found += [wanted.model] if done.state is JobState.SUCCEEDED else []
+        is_done = done.state is JobState.SUCCEEDED and done.findings
+        held_up = bool(is_done and outbox.open_letters(transaction.connection, wanted.study_id))
         if held_up:
             request_results(transaction, done, self._clock.now())
         return job.waits or held_up
@@ -173,23 +188,26 @@ def _decide(
     return decision, WantedJob(study.id, series_id, inputs, study.revision, name, version, package.digest, images)
 
 
-def _reason(wanted: Sequence[str], waiting: Sequence[str], broken: Sequence[str]) -> str:
+def _reason(wanted: Sequence[str], waiting: Sequence[str], found: Sequence[str], broken: Sequence[str]) -> str:
     unasked = f"; not asked, for its package is broken: {', '.join(broken)}" if broken else ""
     if not wanted:
         return f"no model wants it; `explain` says why{unasked}"
-    said = f"waits for {', '.join(waiting)}" if waiting else "nothing new for the models that want it"
+    done = f"{', '.join(found)} done early; results are being written" if found else ""
+    waits = f"waits for {', '.join(waiting)}" if waiting else ""
+    said = "; ".join(filter(None, (waits, done))) or "nothing new for the models that want it"
     return f"{said}{unasked}"
 
 
 def decide(manifest: Manifest, rules: Sequence[Rule] | None, series: Sequence[SeriesFacts]) -> tuple[Choice, str]:
     """The series for one model and the reason in words: the package's conditions, narrowed by the site's rules."""
+    registered = manifest.registration is not None
     if rules is None:
-        choice = _choose(manifest, series)
+        choice = choose(wanted_by(manifest), series, registered)
         return choice, _met(choice)
-    own = [rule for rule in rules if rule.model == manifest.identity.name]
+    own = rules_for(manifest, rules)
     if not own:
         return Choice({}, {}), "no rule names this model"
-    choices = [(rule, _choose(manifest, series, rule.when)) for rule in own]
+    choices = [(rule, choose(wanted_by(manifest, rule.when), series, registered)) for rule in own]
     for rule, choice in choices:
         if choice.series_id:
             several = f" by images of {len(choice.series)} series" if choice.more else ""
@@ -203,9 +221,13 @@ def _met(choice: Choice) -> str:
     return f"{'a' if choice.series_id else 'no'} series meets its intended use"
 
 
-def _choose(manifest: Manifest, series: Sequence[SeriesFacts], *more: Conditions) -> Choice:
-    """A rule's conditions narrow every input's alike."""
-    wanted = [
+def rules_for(manifest: Manifest, rules: Sequence[Rule]) -> list[Rule]:
+    """Those that name the model; the first of them that a study meets decides."""
+    return [rule for rule in rules if rule.model == manifest.identity.name]
+
+
+def wanted_by(manifest: Manifest, *more: Conditions) -> list[Wanted]:
+    """What the inputs of a package ask for; a rule's conditions narrow every input's alike."""
+    return [
         Wanted(one.name, (one.conditions, *more), one.kind, one.prefer, one.missing_slices) for one in manifest.inputs
     ]
-    return choose(wanted, series, registered=manifest.registration is not None)

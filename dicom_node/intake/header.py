@@ -27,6 +27,7 @@ CONTRAST, BODY_PART, SPACING_BETWEEN_SLICES, VIEW = 0x0018_0010, 0x0018_0015, 0x
 THICKNESS, KERNEL = 0x0018_0050, 0x0018_1210
 STUDY, SERIES = 0x0020_000D, 0x0020_000E
 SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE = 0x0020_0011, 0x0020_0013, 0x0020_0052
+STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = 0x0020_1206, 0x0020_1208, 0x0020_1209
 POSITION, ORIENTATION, FRAMES = 0x0020_0032, 0x0020_0037, 0x0028_0008
 PHOTOMETRIC, BURNED_IN = 0x0028_0004, 0x0028_0301
 _WANTED = frozenset(
@@ -34,7 +35,8 @@ _WANTED = frozenset(
         *(CHARACTER_SET, SOP_CLASS, SOP_INSTANCE, MODALITY, STUDY_DESCRIPTION, SERIES_DESCRIPTION, BODY_PART),
         *(SPACING_BETWEEN_SLICES, STUDY, SERIES, POSITION, ORIENTATION, FRAMES),
         *(IMAGE_TYPE, STUDY_DATE, BIRTH_DATE, AGE, CONTRAST, VIEW, PHOTOMETRIC, BURNED_IN),
-        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE, *identity.TAGS, *wholeness.TAGS),
+        *(THICKNESS, KERNEL, SERIES_NUMBER, INSTANCE_NUMBER, FRAME_OF_REFERENCE),
+        *(STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES, *identity.TAGS, *wholeness.TAGS),
     )
 )
 _LAST = max(_WANTED)
@@ -49,6 +51,8 @@ _PIXEL_PATH = (contents.PIXELS,)
 _MOST_FRAMES = 2**31 - 1
 # Series and Instance Number (IS) may be negative; more digits say nothing.
 _MOST_NUMBER = 2**31 - 1
+# Nor can a study have so many instances, or series, that a larger number of them says anything.
+_MOST_RELATED = 10**6
 _LONGEST_CODES = 256
 # Of so many values of so many bytes what they mean is kept: an image shares most of its own with the one before.
 _REMEMBERED, _SHORT = 512, 64
@@ -65,6 +69,19 @@ class Uids:
     study: str = ""
     series: str = ""
     sop: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """How many series and instances its study has, and instances its series, as an instance states it; else None.
+
+    Number of Study Related Series, of Study Related Instances, of Series Related Instances (PS3.3 C.3.4; they answer
+    queries by the book, and gateways write them into what they send).
+    """
+
+    study_series: int | None = None
+    study_instances: int | None = None
+    series_instances: int | None = None
 
 
 class UnreadableHeader(UnusableInput):
@@ -100,7 +117,7 @@ class Header:
     `position` (mm) and `orientation` are those of a single-frame image (PS3.3 C.7.6.2). `age` (years) is as stated, or
     from birth to the study; the birth date itself goes no further. `contrast` is whether an agent is named. `patient`
     are keyed digests of whom it names, None where no key was given. `places` is how many positions the frames of a
-    multi-frame image have, which is read from further behind in the data set.
+    multi-frame image have, which is read from further behind in the data set. `related` is None where nothing is said.
     """
 
     study_uid: str
@@ -128,6 +145,7 @@ class Header:
     thickness: float | None
     patient: Marks | None = None
     places: int | None = None
+    related: Related | None = None
 
     def without_descriptions(self) -> "Header":
         """Without what people wrote of the study and the series."""
@@ -249,7 +267,15 @@ def _header(found: Mapping[int, bytes], uids: Uids, marks: PatientMarks | None) 
         kernel=_code(found, KERNEL),
         thickness=thickness if (thickness := _decimal(found, THICKNESS)) and thickness > 0 else None,
         patient=marks.of(found, character_set, texts.person) if marks else None,
+        related=_related(found),
     )
+
+
+def _related(found: Mapping[int, bytes]) -> Related | None:
+    if STUDY_INSTANCES not in found and SERIES_INSTANCES not in found and STUDY_SERIES not in found:
+        return None  # as in nearly all
+    said = Related(*(_whole(found, tag, 1, _MOST_RELATED) for tag in (STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES)))
+    return said if said != Related() else None
 
 
 def age(stated: str, born: str, studied: str) -> float | None:

@@ -3,9 +3,9 @@
 from sqlalchemy import func
 
 from domain.records import CallerRecord
+from store.arrival_tables import callers
 from store.database import Database
 from store.queries.records import read, rows_of
-from store.tables import callers
 
 
 def known_callers(database: Database) -> tuple[CallerRecord, ...]:

@@ -24,7 +24,7 @@ from domain.states import DeliveryState, JobState, StudyState
 from store.conflicts import other_bytes
 from store.database import Database
 from store.deliveries import DELIVERIES, OF_ONE_PATIENT, WAITS_TO_BE_SENT, bound_for
-from store.jobs import JOBS, STUDY_IS_COMPLETE
+from store.jobs import IS_DUE, JOBS
 from store.pauses import MODEL_GOES_ON, all_paused
 from store.queries.records import read, rows_of, rows_of_studies
 from store.routing import WAITS_FOR_A_WORKER
@@ -74,7 +74,7 @@ def _in_line(
 ) -> tuple[tuple[JobRecord, ...], tuple[DeliveryRecord, ...]]:
     """What waits for its turn, and for nothing else, says behind how many."""
     waiting = [one.id for one in asked if one.state is JobState.REQUESTED and one.reason == WAITS_FOR_A_WORKER]
-    ahead = JOBS.ahead(connection, waiting, STUDY_IS_COMPLETE, MODEL_GOES_ON) if waiting else {}
+    ahead = JOBS.ahead(connection, waiting, IS_DUE, MODEL_GOES_ON) if waiting else {}
     pending = [one for one in sent if one.state is DeliveryState.PENDING and one.reason == WAITS_TO_BE_SENT]
     for destination in {one.destination for one in pending}:
         its = [one.id for one in pending if one.destination == destination]

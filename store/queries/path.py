@@ -3,6 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from sqlalchemy import BigInteger, Column, Connection, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -25,6 +26,7 @@ from domain.records import (
     StudyPath,
     StudyRecord,
 )
+from domain.states import JobState
 from store.conflicts import concerning, corrections
 from store.database import Database
 from store.holds import hold_of
@@ -61,7 +63,7 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
             series=tables.rows("series", series),
             conflicts=tables.rows("conflicts", tables.conflicts()),
             decisions=tables.rows("decisions", last(DecisionRecord, decisions.c.decided_at, decisions.c.model)),
-            jobs=tables.rows("jobs", last(MeasuredJob, jobs.c.requested_at, jobs.c.id)),
+            jobs=tuple(map(_shown, tables.rows("jobs", last(MeasuredJob, jobs.c.requested_at, jobs.c.id)))),
             results=tables.rows("results", last(ResultRecord, results.c.written_at, results.c.sop_uid)),
             deliveries=tables.rows("deliveries", tables.deliveries()),
             rejections=tables.rows("rejections", last(RejectionRecord, rejections.c.requested_at, rejections.c.id)),
@@ -121,6 +123,11 @@ def some_series(database: Database, study: StudyId, ids: Collection[uuid.UUID]) 
 def _study(connection: Connection, study: StudyId) -> StudyRecord:
     found = read(connection, rows_of(StudyRecord, studies).where(studies.c.id == study), StudyRecord)
     return who_wait(connection, found)[0]
+
+
+def _shown(job: MeasuredJob) -> MeasuredJob:
+    """What was found early counts for nobody until the complete study wants it."""
+    return job if job.state is JobState.SUCCEEDED else replace(job, findings=None)
 
 
 class _Tables:

@@ -25,7 +25,10 @@ def bench(tmp_path: Path, database_url: str) -> Iterator[Bench]:
 
 @pytest.fixture
 def assembler(bench: Bench) -> Assembler:
-    return Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}, HOLD), bench.clock)
+    """One that was there before anything came."""
+    made = Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}, HOLD), bench.clock)
+    made.step()
+    return made
 
 
 def study(number: int) -> list[Dataset]:
@@ -135,9 +138,29 @@ def test_a_step_of_the_wall_clock_neither_stops_assembly_nor_hurries_it(
     assert states(bench) == [("complete", 1)]
 
 
-def test_an_assembler_that_starts_anew_measures_silence_anew(bench: Bench, assembler: Assembler) -> None:
+def test_an_assembler_that_starts_anew_goes_by_how_long_ago_the_last_of_a_study_came(
+    bench: Bench, assembler: Assembler
+) -> None:
     send(bench.writer, study(1))
+    send(bench.writer, study(2))
     bench.index()
-    assembler.step()
-    bench.clock.sleep(SETTLE)
-    assert Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}), bench.clock).step() == SETTLE
+    it_was(bench, study(1), HOLD)
+    anew = Assembler(bench.as_process("assemble"), SettlePolicy(SETTLE, {}), bench.clock)
+    again_in = anew.step()
+    assert states(bench) == [("complete", 1), ("receiving", 0)]
+    bench.clock.sleep(again_in or 0)
+    anew.step()
+    assert states(bench) == [("complete", 1), ("complete", 1)]
+
+
+def it_was(bench: Bench, datasets: list[Dataset], seconds: float) -> None:
+    """All that happened to a study lies so much further back, by the database's clock."""
+    uid, back = datasets[0].StudyInstanceUID, f"make_interval(secs => {seconds})"
+    of_it = (
+        "id IN (SELECT sa.association_id FROM dicom_node.study_associations sa "
+        f"JOIN dicom_node.studies s ON s.id = sa.study_id WHERE s.study_uid = '{uid}')"
+    )
+    bench.as_owner(
+        f"UPDATE dicom_node.studies SET last_received = last_received - {back} WHERE study_uid = '{uid}'",
+        f"UPDATE dicom_node.associations SET closed_at = closed_at - {back} WHERE {of_it}",
+    )

@@ -87,6 +87,10 @@ JOBS: Mapping[JobState, Row] = {
     ),
     JobState.LEASED: ("a worker has it", _NOTHING),
     JobState.RUNNING: ("the model runs; after `models.timeout` it is ended", _NOTHING),
+    JobState.FOUND_EARLY: (
+        "it ran on a series that was whole while others came; its findings count once the complete study wants them",
+        _NOTHING,
+    ),
     JobState.SUCCEEDED: ("its findings are there", _NOTHING),
     JobState.NOT_SUITABLE: (
         "a guard of the package refused the images: an answer, and no fault",

@@ -69,6 +69,7 @@ a_job = _like(
         result_number=1,
         withdrawn_at=None,
         withdrawn_for="",
+        started_early="",
         findings=(),
     )
 )

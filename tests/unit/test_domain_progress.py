@@ -50,6 +50,13 @@ def test_a_complete_study_without_jobs_speaks_for_itself() -> None:
     assert progress(a_study(), [], [], []) == Progress("complete", EARLY, "waits for ct_lung")
 
 
+def test_a_study_that_went_on_without_images_that_were_expected_says_so_wherever_it_is() -> None:
+    lacks = "120 of 130 images came (the sender says), 10 are missing"
+    study = replace(a_study(), lacks=lacks)
+    assert progress(study, [a_job("running")], [], []).why == f"why; {lacks}"
+    assert progress(replace(study, state=StudyState.AMENDED), [], [], []).why == "waits for ct_lung"
+
+
 @pytest.mark.parametrize("state", ["requested", "leased", "running", "failed", "timed_out"])
 def test_a_job_that_has_not_succeeded_is_where_it_waits(state: str) -> None:
     place = progress(a_study(), [a_job(state)], [], [])

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from dicom_node.intake.frames import FramePlanes, frame_planes, spacing
-from dicom_node.intake.header import Header, Uids, UnreadableHeader, age, read_header
+from dicom_node.intake.header import Header, Related, Uids, UnreadableHeader, age, read_header
 from dicom_node.intake.identity import PatientMarks
 from domain.errors import UnusableInput
 from domain.profiles import DEFLATED
@@ -231,6 +231,13 @@ def _with(tag: int, vr: bytes, value: bytes) -> bytes:
         (0x0020_0011, b"IS", b"99999999999", "series_number", None),
         (0x0020_0013, b"IS", b"-1", "instance_number", -1),
         (0x0020_0013, b"IS", b"1\\2", "instance_number", None),
+        (0x0020_1206, b"IS", b"3 ", "related", Related(study_series=3)),
+        (0x0020_1208, b"IS", b"130", "related", Related(study_instances=130)),
+        (0x0020_1209, b"IS", b"+20 ", "related", Related(series_instances=20)),
+        (0x0020_1208, b"IS", b"0", "related", None),
+        (0x0020_1209, b"IS", b"-4", "related", None),
+        (0x0020_1208, b"IS", b"1000001", "related", None),
+        (0x0020_1206, b"IS", b"all of them", "related", None),
         (0x0020_0052, b"UI", b"1.2.3.4\0", "frame_of_reference", "1.2.3.4"),
         (0x0020_0052, b"UI", b"the scanner's", "frame_of_reference", ""),
     ],

@@ -1,0 +1,157 @@
+"""Starts models on series that are whole while others of their study arrive (docs/decisions/0037).
+
+No event tells of it: an early start is owed to nobody, so that none may stand in anybody's line, be a dead letter or be
+handled after all. What is started is a job that `steps/early` says more of.
+"""
+
+import logging
+import math
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.trail import Action, Ledger, Transaction
+from config import metrics
+from consumers.steps.route import Router, rules_for, wanted_by
+from domain.clock import Clock, SystemClock
+from domain.early import LEFT_BEHIND, early_series, is_whole
+from domain.errors import Retryable
+from domain.events import Event, InferenceRequested
+from domain.ids import StudyId
+from domain.instances import series_facts
+from domain.routing import SeriesFacts
+from models.registry import Package
+from store import early, routing, studies
+from store.database import is_for_data
+from store.jobs import JOBS_CHANNEL
+from store.routing import WantedJob
+from store.studies import OpenStudy
+
+_log = logging.getLogger(__name__)
+
+#: How many early jobs may wait or run: a worker is never without one, and no backlog grows of what is a guess.
+MOST = 8
+# A study that was complete so often is amended by a slow sender: models wait for all of it (config.retries.AMENDMENTS).
+_REVISIONS = 2
+# s between two looks at what arrives, and of the time at most that they take.
+_LOOK = 0.5
+_SHARE = 0.05
+
+
+@dataclass
+class _Seen:
+    """How many instances of a series were there at the last look, and since when it is so many."""
+
+    instances: int
+    since: float
+    offered: bool = False  # to the models, so many
+
+
+class EarlyStarter:
+    """Looks at what arrives and starts models on series that were left behind whole.
+
+    Since when nothing of a series came is measured here, by a clock that never steps, and anew after a restart.
+    """
+
+    def __init__(self, ledger: Ledger, router: Router, clock: Clock | None = None, most: int = MOST) -> None:
+        self._ledger = ledger
+        self._router = router
+        self._clock = clock or SystemClock()
+        self._most = most
+        self._seen: dict[StudyId, dict[uuid.UUID, _Seen]] = {}
+        self._next_look = -math.inf
+
+    def step(self) -> float | None:
+        """Start what may be; in how many seconds to look again, None: when something happens. Raises Unavailable."""
+        begun = self._clock.monotonic()
+        if begun >= self._next_look:
+            with self._ledger.database.transaction() as connection:
+                arriving = early.arriving(connection, _REVISIONS)
+            self._note(arriving, begun)
+            for study, series in self._seen.items():
+                left = _left_behind(series, begun)
+                if not all(series[one].offered for one in left):
+                    self._offer(study, left)
+            now = self._clock.monotonic()
+            self._next_look = now + max(_LOOK, (now - begun) * (1 / _SHARE - 1))
+        return max(0.0, self._next_look - self._clock.monotonic()) if self._seen else None
+
+    def _note(self, arriving: Mapping[StudyId, Mapping[uuid.UUID, int]], now: float) -> None:
+        before, self._seen = self._seen, {}
+        for study, counts in arriving.items():
+            known = before.get(study, {})
+            self._seen[study] = {
+                one: known[one] if one in known and known[one].instances == count else _Seen(count, now)
+                for one, count in counts.items()
+            }
+
+    def _offer(self, study: StudyId, left: Collection[uuid.UUID]) -> None:
+        """A study that brings this to a defect waits for its completion, and the others go on."""
+        series = self._seen[study]
+        for one in left:
+            series[one].offered = True
+        counts = {str(one): series[one].instances for one in series}
+        try:
+            self._start(study, {str(one) for one in left}, counts)
+        except Retryable:
+            raise
+        except Exception as error:
+            if not is_for_data(error):
+                raise
+            _log.error("no model can be started early on a study", exc_info=error, extra={"study": study})
+
+    def _start(self, study_id: StudyId, left: Collection[str], counts: Mapping[str, int]) -> None:
+        with self._ledger.transaction() as transaction:
+            connection = transaction.connection
+            room = self._most - early.under_way(connection)
+            study = next(iter(studies.lock_open_studies(connection, [study_id])), None)
+            if room <= 0 or study is None or study.patient.two or study.revision >= _REVISIONS:
+                return
+            series = series_facts(routing.instance_facts(connection, study.id, study.revision + 1))
+            still = {one.series_id for one in series if len(one.instances) == counts.get(one.series_id)}
+            quiet = {one.series_id for one in series if one.series_id in left} & still
+            whole = [one for one in series if one.series_id in quiet and is_whole(one)]
+            if not whole:
+                return
+            self._ask(transaction, study, series, {one.series_id for one in series} - quiet, room)
+
+    def _ask(
+        self,
+        transaction: Transaction,
+        study: OpenStudy,
+        series: Sequence[SeriesFacts],
+        coming: Collection[str],
+        room: int,
+    ) -> None:
+        rules = self._router.rules()
+        for package, barred in self._router.packages(transaction, rules):
+            own = rules_for(package.manifest, rules) if rules is not None else None
+            ways = [wanted_by(package.manifest)] if own is None else [wanted_by(package.manifest, r.when) for r in own]
+            chosen = "" if barred or not room else early_series(ways, series, coming)
+            if chosen and self._request(transaction, study, package, next(s for s in series if s.series_id == chosen)):
+                room -= 1
+
+    def _request(self, transaction: Transaction, study: OpenStudy, package: Package, series: SeriesFacts) -> bool:
+        name, version = package.release
+        (one,) = package.manifest.inputs
+        series_id, revision = uuid.UUID(series.series_id), study.revision + 1
+        inputs = {one.name: series.series_id}
+        wanted = WantedJob(study.id, series_id, inputs, revision, name, version, package.digest)
+        called = "a series" if series.number is None else f"series {series.number}"
+        why = f"{called} was whole while others were arriving"
+        job = routing.start_early(transaction.connection, wanted, why)
+        if job is None:
+            return False
+        metrics.early_jobs.labels("asked for").inc()
+        data = InferenceRequested(job, name, version, revision, series_id)
+        transaction.emit(Event(data, study.id, self._clock.now()))
+        said = {"job": str(job), "model": name, "version": version, "revision": revision, "reason": why}
+        transaction.record(Action.STARTED_EARLY, study.id, **said)
+        transaction.wake(JOBS_CHANNEL)
+        return True
+
+
+def _left_behind(series: Mapping[uuid.UUID, _Seen], now: float) -> list[uuid.UUID]:
+    """Those of which nothing came for a while, and something of another since."""
+    newest = max(one.since for one in series.values())
+    return [each for each, one in series.items() if one.since < newest and now - one.since >= LEFT_BEHIND]

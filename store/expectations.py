@@ -1,0 +1,114 @@
+"""What was said is to come of a study: written by whoever hears it, read by whoever decides about completeness.
+
+Who writes a row wakes `store.index.STUDIES_CHANNEL` in the same transaction (`Transaction.wake`), and the study is
+looked at. A row may be there before anything of its study is. Rows hang on nothing: they are locked behind all that is
+a study's, in the order of their keys.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Executable, delete, func, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from domain.expectations import Expectation
+from store.arrival_tables import expectations
+from store.leases import NOW
+
+#: The source of what stands in the data sets themselves.
+SENDER = "the sender says"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What `source` says of a study, or of its series `series_uid`; `part` tells apart what it says of one of them.
+
+    How many `instances`, how many `series`; or which instances, by `sop_uids`, whose number is then `instances`.
+    """
+
+    study_uid: str
+    source: str
+    series_uid: str = ""
+    part: str = ""
+    instances: int | None = None
+    series: int | None = None
+    sop_uids: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it replaces has the same."""
+        return self.study_uid, self.series_uid, self.source, self.part
+
+
+def note(connection: Connection, said: Collection[Said]) -> None:
+    """Keep what was said; it replaces what the same source said of the same before.
+
+    A number that an archive gives is no evidence while the archive itself still receives the study: ask, or note its
+    answer, once it has not changed for a while.
+    """
+    for row in _rows(said):
+        connection.execute(_NOTE, row)
+
+
+def note_of_images(connection: Connection, said: Collection[Said]) -> None:
+    """Keep what stands in images: the largest number counts, and one that was another before is told to vary."""
+    for row in _rows(said):
+        connection.execute(_NOTE_OF_IMAGES, row)
+
+
+def forget_before(connection: Connection, before: datetime) -> int:
+    """Remove what was said before that moment; how many rows."""
+    return connection.execute(delete(expectations).where(expectations.c.at < before)).rowcount
+
+
+def of_studies(connection: Connection, uids: Collection[str]) -> Mapping[str, Mapping[str, Sequence[Expectation]]]:
+    """What is expected of studies, by Study Instance UID and by Series Instance UID, "" of the study as a whole."""
+    found: dict[str, dict[str, list[Expectation]]] = {}
+    for row in connection.execute(_OF_STUDIES, {"uids": list(uids)}):
+        one = Expectation(row.source, row.instances, row.series, row.present, row.varies)
+        found.setdefault(row.study_uid, {}).setdefault(row.series_uid, []).append(one)
+    return found
+
+
+# What came counts, be it that it cannot be read.
+_OF_STUDIES = text(
+    """
+    SELECT e.study_uid, e.series_uid, e.source, e.instances, e.series, e.varies,
+           CASE WHEN e.sop_uids IS NOT NULL THEN (
+               SELECT count(*) FROM unnest(e.sop_uids) AS named(uid)
+               WHERE EXISTS (SELECT FROM dicom_node.instances i WHERE i.sop_uid = named.uid)
+                  OR EXISTS (SELECT FROM dicom_node.quarantine q WHERE q.sop_uid = named.uid)
+           ) END AS present
+    FROM dicom_node.expectations e WHERE e.study_uid = ANY (:uids)
+    ORDER BY e.study_uid, e.series_uid, e.source, e.part
+    """
+)
+
+
+def _rows(said: Collection[Said]) -> Sequence[dict[str, object]]:
+    """In one order, so that two who note the same wait for each other and no more."""
+    return [_row(one) for one in sorted(said, key=lambda one: one.key)]
+
+
+def _row(one: Said) -> dict[str, object]:
+    named = None if one.sop_uids is None else sorted(set(one.sop_uids))
+    return {**vars(one), "sop_uids": named, "instances": one.instances if named is None else len(named)}
+
+
+def _upsert(of_images: bool) -> Executable:
+    new = upsert(expectations).values(at=NOW)
+    kept, said = expectations.c, new.excluded
+    values: dict[str, object] = {"sop_uids": said.sop_uids, "at": NOW}
+    for name in ("instances", "series"):
+        values[name] = func.greatest(kept[name], said[name]) if of_images else said[name]
+    differs = said.instances.is_distinct_from(kept.instances) | said.series.is_distinct_from(kept.series)
+    values["varies"] = (kept.varies | differs) if of_images else False
+    where = differs if of_images else None  # each batch of a study says the same
+    return new.on_conflict_do_update(
+        index_elements=["study_uid", "series_uid", "source", "part"], set_=values, where=where
+    )
+
+
+# Built once, for to build a statement takes longer than to send it.
+_NOTE, _NOTE_OF_IMAGES = _upsert(of_images=False), _upsert(of_images=True)
