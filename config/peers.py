@@ -11,6 +11,8 @@ from pydantic_core.core_schema import ValidationInfo
 from config.section import Section
 from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url
 
+# Whether it is found out if an archive keeps what it was sent.
+Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _PORTS = {"http": 80, "https": 443}
@@ -83,6 +85,11 @@ class Destination(Peer):
     """An archive that results go to."""
 
     profile: str = Field("default", description="which results it gets: a profile's name")
+    commit: Commit = Field(
+        "auto",
+        description="whether it is asked to keep what it was sent, by storage commitment or else by a query: auto; "
+        "required: a study is stuck where it cannot say so; off",
+    )
 
 
 class Source(Peer):

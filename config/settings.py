@@ -25,6 +25,7 @@ from config.values import (
     Modality,
     Name,
     Network,
+    PeerPort,
     Place,
     Port,
     Seconds,
@@ -49,6 +50,9 @@ class Caller(Section):
 
     aet: AETitle = Field(description="calling AE title")
     address: Network = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+    port: PeerPort | None = Field(
+        None, description="port that it listens on at the address it calls from, for reports of storage commitment"
+    )
 
 
 def as_caller(aet: str, address: str) -> Caller | None:
@@ -358,6 +362,10 @@ class Delivery(Section):
     give_up_after: Seconds = Field(7 * 86_400.0, description="s after the first attempt; then a person must act")
     timeout: Timeout = Field(30.0, description="s to wait for an answer of the destination")
     ask_again: Seconds = Field(86_400.0, description="s after which a destination is asked anew what it takes")
+    report_after: Seconds = Field(
+        3600.0,
+        description="s in which an archive reports what storage commitment asked it; then it is looked for by a query",
+    )
     echo: Seconds = Field(
         60.0, description="s between two C-ECHOs that find out whether a destination is there; 0 sends none"
     )

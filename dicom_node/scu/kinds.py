@@ -3,11 +3,12 @@
 A kind's module is imported when the first peer of it is spoken to: who sends by DICOM alone loads no HTTP client.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
 from config.peers import Peer, PeerKind
+from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
@@ -42,6 +43,20 @@ def probe(peer: Peer, our_aet: str, timeout: float = 30.0) -> ProbeResult:
 def echo(peer: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
     """Ask `peer` whether it is there; raises Retryable with the reason where it is not."""
     return _kind(peer).echo(peer, our_aet, timeout)
+
+
+def present(
+    peer: Peer, our_aet: str, study: str, instances: Collection[tuple[str, str]], timeout: float = 30.0
+) -> set[str]:
+    """Which of `instances`, (Series, SOP Instance UID) of one study, `peer` says that it has.
+
+    Raises Retryable where it does not say so now, and of these TakesNoQuery where it never does.
+    """
+    asks = getattr(_kind(peer), "present", None)
+    if asks is None:
+        raise TakesNoQuery(f"peers of kind {peer.kind} are not asked for images")
+    found: set[str] = asks(peer, our_aet, study, instances, timeout)
+    return found
 
 
 def _kind(peer: Peer) -> _Kind:
