@@ -4,7 +4,7 @@ Labels are AE titles, destinations, models and outcomes, never anything about a 
 not served as 0 by it: a figure without labels has a role that knows it (`OF_ROLE`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -28,6 +28,21 @@ instance_seconds = Histogram(
 associations = Counter("dicom_node_associations", "Associations by how they ended", ["outcome"], registry=REGISTRY)
 associations_open = Gauge("dicom_node_associations_open", "Associations that are open now", registry=REGISTRY)
 echoes = Counter("dicom_node_echoes", "C-ECHO requests answered", ["caller"], registry=REGISTRY)
+source_instances = Counter(
+    "dicom_node_source_instances",
+    "Instances that were new at a source, by outcome",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+source_behind = Gauge(
+    "dicom_node_source_changes_behind", "Changes of a source that are not taken yet", ["source"], registry=REGISTRY
+)
+source_reachable = Gauge(
+    "dicom_node_source_reachable",
+    "1 where the last that was asked of a source was answered",
+    ["source"],
+    registry=REGISTRY,
+)
 messages = Counter(
     "dicom_node_messages",
     "Requests of other services than storage and verification answered, by whether they were taken",
@@ -83,6 +98,12 @@ language_model_tokens = Counter(
 literature_queries = Counter(
     "dicom_node_literature_queries_total",
     "Questions to sources of literature by what came of them",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
+worklist_questions = Counter(
+    "dicom_node_worklist_questions_total",
+    "Questions to worklists about studies by what came of them",
     ["source", "outcome"],
     registry=REGISTRY,
 )
@@ -153,10 +174,10 @@ role_ready = Gauge(
 build = Gauge("dicom_node_build_info", "1, with the version that runs", ["version"], registry=REGISTRY)
 
 # Who knows a figure that has no labels; any other process would serve a 0 that looks like knowledge.
-OF_ROLE: Mapping[str, str] = {
-    "dicom_node_associations_open": "listen",
-    "dicom_node_spool_backlog_bytes": "index",
-    "dicom_node_spool_damaged": "index",
+OF_ROLE: Mapping[str, Container[str]] = {
+    "dicom_node_associations_open": ("listen", "web"),
+    "dicom_node_spool_backlog_bytes": ("index",),
+    "dicom_node_spool_damaged": ("index",),
 }
 
 Exposition = Callable[[], bytes]
@@ -177,7 +198,7 @@ class _Of:
     def collect(self) -> Iterator[Metric]:
         """Families with at least one series."""
         for family in REGISTRY.collect():
-            if family.samples and OF_ROLE.get(family.name, self._role) == self._role:
+            if family.samples and self._role in OF_ROLE.get(family.name, (self._role,)):
                 yield family
 
 

@@ -1,21 +1,25 @@
 """Whom the node sends to and asks: archives by DICOM, by DICOMweb, and by Orthanc's REST API."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, WrapValidator, model_validator
+from pydantic import AfterValidator, Field, WrapValidator, model_validator
 from pydantic_core import PydanticKnownError
 from pydantic_core.core_schema import ValidationInfo
 
 from config.section import Section
-from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url
+from config.tls import TlsVersion
+from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
 # Whether it is found out if an archive keeps what it was sent.
 Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PORTS = {"http": 80, "https": 443}
+_BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
 
 def _needed_by(*kinds: PeerKind, empty: str | int = "") -> WrapValidator:
@@ -34,6 +38,23 @@ def _needed_by(*kinds: PeerKind, empty: str | int = "") -> WrapValidator:
     return WrapValidator(judged)
 
 
+def _only_of(*kinds: PeerKind) -> AfterValidator:
+    """What peers of these kinds may have, and no others."""
+
+    def judged(value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("kind") not in kinds and value:
+            raise ValueError(f"is for peers of kind {' and '.join(kinds)} alone")
+        return value
+
+    return AfterValidator(judged)
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("is no label of Orthanc's: 1 to 64 letters and digits of ASCII, _ and -")
+    return text
+
+
 def _by_kind(description: str) -> Any:
     # None never stays: it stands for what is left out until the kind is known.
     return Field(None, validate_default=True, description=description)
@@ -50,12 +71,27 @@ class Peer(Section):
     url: Annotated[Url, _needed_by("dicomweb", "orthanc")] = _by_kind(
         "of kind dicomweb the root of its service, below which /studies lies; of kind orthanc its REST API's"
     )
-    user: str = Field("", max_length=256, description="of kinds dicomweb and orthanc: whom its password belongs to")
+    user: str = Field(
+        "",
+        max_length=256,
+        description="whom its password belongs to; of kind dicom it is sent by User Identity Negotiation, by TLS alone",
+    )
     password_file: Place | None = Field(None, description="file with the user's password; nobody else may read it")
     token_file: Place | None = Field(
         None, description="file with a bearer token; whoever renews it writes it there, and it is read again"
     )
     ca: Place | None = Field(None, description="certificates (PEM) that prove its own; the system's by default")
+    tls: Flag = Field(False, description="of kind dicom: speak TLS with it, which proves that it is the one")
+    certificate: Place | None = Field(
+        None, description="of kind dicom: our certificate (PEM) for it, where it asks for one"
+    )
+    key: Place | None = Field(
+        None, description="of kind dicom: the private key of that (PEM, no password); nobody else may read it"
+    )
+    server_name: PeerHost | None = Field(
+        None, description="of kind dicom: name or address that has to stand in its certificate; its `host` by default"
+    )
+    minimum: TlsVersion = Field("1.2", description="of kind dicom: least version of TLS: 1.2 or 1.3")
 
     @property
     def address(self) -> str:
@@ -74,7 +110,7 @@ class Peer(Section):
     @classmethod
     def _parse(cls, value: object) -> object:
         if isinstance(value, str):
-            return parse_destination(value)
+            value = parse_destination(value)
         if isinstance(value, dict) and "name" not in value:
             # One without any of these lacks them, and no name.
             return {**value, "name": value.get("aet") or urlsplit(str(value.get("url", ""))).hostname or "?"}
@@ -90,6 +126,12 @@ class Destination(Peer):
         description="whether it is asked to keep what it was sent, by storage commitment or else by a query: auto; "
         "required: a study is stuck where it cannot say so; off",
     )
+    label: Annotated[str, AfterValidator(_label), _only_of("orthanc")] = Field(
+        "", description="of kind orthanc: the label that a study has once its results are there"
+    )
+    label_metadata: Annotated[Whole, Field(ge=1024, le=65_535), _only_of("orthanc")] = Field(
+        0, description="of kind orthanc before 1.12, which has no labels: number of the metadata that says it instead"
+    )
 
 
 class Source(Peer):
@@ -98,11 +140,22 @@ class Source(Peer):
     counts: Flag = Field(True, description="ask it how many images a study has, to know when all have come")
     priors: Flag = Field(False, description="ask it for earlier studies, for packages that compare with them")
     worklist: Flag = Field(False, description="of kind dicom: ask its worklist for the order of a study")
-    changes: Flag = Field(False, description="of kind orthanc: follow its changes, and take what is new there")
+    changes: Annotated[Flag, _only_of("orthanc")] = Field(
+        False, description="of kind orthanc: follow its changes, and take what is new there"
+    )
+    changes_from: Annotated[Literal["now", "everything"], _only_of("orthanc")] = Field(
+        "now", description="where to begin with its changes the first time: now, or with everything that it has"
+    )
 
 
 def parse_destination(text: str) -> dict[str, object]:
-    """The fields of `AET@HOST:PORT`, optionally `NAME=AET@HOST:PORT`; raises ValueError saying what is wrong."""
+    """The fields of `AET@HOST:PORT`, or of the URL of a DICOMweb service; `NAME=` may stand before either.
+
+    Raises ValueError saying what is wrong.
+    """
+    if written := _BY_URL.fullmatch(text):
+        named = {"name": written[1]} if written[1] else {}
+        return {"kind": "dicomweb", "url": written[2], **named}
     name, _, rest = text.rpartition("=")
     aet, at, address = rest.partition("@")
     host, colon, port = address.rpartition(":")

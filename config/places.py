@@ -54,6 +54,7 @@ def named_places(settings: Settings) -> Iterator[Fault]:
         if (file := getattr(settings.bus, name)) is not None:
             yield from _wrong(f"bus.{name}", file, folder=False)
     yield from _of_language_models(settings)
+    yield from _of_web_callers(settings)
 
 
 def _of_language_models(settings: Settings) -> Iterator[Fault]:
@@ -63,6 +64,14 @@ def _of_language_models(settings: Settings) -> Iterator[Fault]:
             for name, file in (("file", one.file), *(("key_files", key) for key in one.key_files)):
                 if file is not None and not file.exists():
                     yield Fault(f"{where}.{name}: there is no {file}", ((setting, number, name),))
+
+
+def _of_web_callers(settings: Settings) -> Iterator[Fault]:
+    for number, one in enumerate(settings.web.callers):
+        for name in ("password_file", "token_file"):
+            if (file := getattr(one, name)) is not None and not file.exists():
+                where = f"web.callers.{element(one.aet, number)}.{name}"
+                yield Fault(f"{where}: there is no {file}", (("web", "callers", number, name),))
 
 
 def nowhere(settings: Settings) -> Iterator[Fault]:

@@ -66,7 +66,9 @@ class Status(IntEnum):
     MISTYPED_ARGUMENT = 0x0212
     RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
+    DATA_SET_MISMATCH = 0xA900
     CANNOT_UNDERSTAND = 0xC000
+    TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122  # as a Failure Reason alone (PS3.18 table I.2-2)
 
 
 class Operation(IntEnum):

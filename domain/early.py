@@ -1,36 +1,50 @@
 """May a model start before its study is complete? Pure functions of what has come so far.
 
-A series is left behind where the sender went on to others; it is whole where it was left behind without a gap. A model
-that reads one series starts on one that is whole where nothing that still comes may be preferred to it. What is not
-known yet may come all the same, so that an early start is a guess, which the complete study confirms or not.
+A series is left behind where its sender went on to others; it is whole where it was left behind with as many images as
+were expected or, where nobody said how many, without a gap. That is less than `domain.completeness` asks of a study. A
+model that reads one series starts where nothing that still comes may be preferred to it: a guess, since what is not
+known yet may come all the same. The complete study confirms it or not.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from domain.choice import Wanted, choose
+from domain.contiguity import Placed, gap
+from domain.expectations import Expectation, lacking
 from domain.instances import SINGLE_SLICE
+from domain.layout import Plane
 from domain.preferences import may_overtake
-from domain.routing import Conditions, SeriesFacts, unmet
+from domain.routing import Conditions, InstanceFacts, SeriesFacts, unmet
 
 #: s without an instance of a series while others of its study come, after which the sender has gone on.
 LEFT_BEHIND = 1.0
 
 
-def is_whole(series: SeriesFacts) -> bool:
-    """Whether a series that was left behind is a volume without a gap, its images numbered without one."""
-    if series.no_volume or series.missing:
+def is_whole(series: SeriesFacts, came: int, expected: Sequence[Expectation] = ()) -> bool:
+    """Whether a series that was left behind is a volume of which nothing seems to be missing.
+
+    `came` is how many of its instances came, what cannot be read included; `expected` is what anybody said of it.
+    """
+    if series.no_volume or came > len(series.instances) or lacking(expected, came):
         return False
-    numbers = {one.instance_number for one in series.instances}
-    known = [one for one in numbers if one is not None]
-    return not known or (len(numbers) == len(series.instances) and max(known) - min(known) + 1 == len(known))
+    return any(one.counted(came) or one.named_all() for one in expected) or not gap(
+        list(map(_placed, series.instances))
+    )
 
 
-def early_series(ways: Sequence[Sequence[Wanted]], series: Sequence[SeriesFacts], coming: Collection[str]) -> str:
+def _placed(one: InstanceFacts) -> Placed:
+    plane = Plane(one.position, one.orientation) if one.position and one.orientation else None
+    return Placed(one.instance_number, plane, "LOCALIZER" in one.image_types)
+
+
+def early_series(
+    ways: Sequence[Sequence[Wanted]], series: Sequence[SeriesFacts], coming: Collection[str], whole: Collection[str]
+) -> str:
     """The id of the series that a model may start on; "" where it has to wait until the study is complete.
 
     `ways` are what its inputs may ask for, of which the first that a study meets counts: one of each rule of the site,
-    say. `coming` are the ids of series of which more may come.
+    say. `coming` are the ids of series of which more may come, `whole` of those that are whole.
     """
     for wanted in ways:
         if len(wanted) != 1 or wanted[0].kind != "volume":
@@ -40,7 +54,7 @@ def early_series(ways: Sequence[Sequence[Wanted]], series: Sequence[SeriesFacts]
         rivals = [one for one in series if one.series_id in coming and _may_do(wanted[0], one)]
         if winner is None and not rivals:
             continue
-        if winner is None or winner.series_id in coming or not is_whole(winner):
+        if winner is None or winner.series_id not in whole:
             return ""
         overtaken = any(may_overtake(wanted[0].prefer, winner, one, wanted[0].missing_slices) for one in rivals)
         return "" if overtaken else winner.series_id

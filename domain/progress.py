@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.records import CorrectionRecord, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
+from domain.conflict_records import CorrectionRecord
+from domain.records import DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
 from domain.rejections import Cause
 from domain.states import DeliveryState, JobState, StudyState
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from domain.identity import ConflictKind
+from domain.conflict_records import ConflictRecord, CorrectionRecord
 from domain.ids import JobId, StudyId, SummaryId
-from domain.states import DeliveryState, JobState, StudyState
+from domain.states import DeliveryState, JobState, ProcedureStepState, StudyState
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -63,6 +63,27 @@ class AssociationRecord:
 
 
 @dataclass(frozen=True)
+class ProcedureStepRecord:
+    """A modality's procedure step; `instances` is how many it lists that were made, None while it lists none."""
+
+    sop_uid: str
+    state: ProcedureStepState
+    begun_at: datetime
+    ended_at: datetime | None
+    instances: int | None
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """What `source` said was requested, as codes (SCHEME:VALUE); `known` is false where it knows nothing of it."""
+
+    source: str
+    codes: tuple[str, ...]
+    known: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
 class SeriesRecord:
     """A series, and how much of it there is; None where none of its instances is indexed yet.
 
@@ -76,74 +97,6 @@ class SeriesRecord:
     instances: int | None
     slices: int | None
     bytes: int | None
-
-
-@dataclass(frozen=True)
-class ConflictRecord:
-    """Other bytes that came under the UID of an instance that is known, and the digest of those that are kept.
-
-    `study_id` has the instance; `sent_study_id` is the study that these bytes name, None where an earlier release noted
-    them. `adopted_at` is when a person let other bytes take their place, None where they have waited all along.
-    """
-
-    id: int
-    sop_uid: str
-    digest: str
-    kept_digest: str
-    study_id: StudyId
-    association_id: uuid.UUID
-    object_key: str
-    received_at: datetime
-    kind: ConflictKind
-    sent_study_id: StudyId | None
-    adopted_at: datetime | None
-
-
-@dataclass(frozen=True)
-class CorrectionRecord:
-    """Images that wait to be adopted together; `id` is the newest of their conflicts, by which that is done."""
-
-    id: int
-    kind: ConflictKind
-    study_id: StudyId
-    sent_study_id: StudyId
-    images: int
-
-
-@dataclass(frozen=True)
-class ConflictGroup:
-    """Conflicts that can be decided at once, by the number of the newest of them.
-
-    `received_at` is when the last of them came. `contents` are other bytes, of which an image may have several: the
-    newest of each counts. `sop_uid` and `object_key` are "" where several images are among them.
-    """
-
-    id: int
-    kind: ConflictKind
-    study_id: StudyId
-    sent_study_id: StudyId | None
-    adopted_at: datetime | None
-    images: int
-    contents: int
-    received_at: datetime
-    sop_uid: str
-    object_key: str
-
-
-@dataclass(frozen=True)
-class PatientGroup:
-    """Images of a study that name the same patient, and the attributes in which they disagree with others.
-
-    `callers` brought them. `example` is the SOP Instance UID of one of them, by which it can be looked up in the PACS.
-    """
-
-    number: int
-    instances: int
-    series: tuple[str, ...]
-    callers: tuple[str, ...]
-    received_at: datetime
-    example: str
-    differs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -500,4 +453,6 @@ class StudyPath:
     rejections: tuple[RejectionRecord, ...] = ()
     hold: HoldRecord | None = None
     impression: SummaryRecord | None = None
+    steps: tuple[ProcedureStepRecord, ...] = ()
+    requests: tuple[RequestRecord, ...] = ()
     more: Mapping[str, int] = field(default_factory=dict)

@@ -120,7 +120,9 @@ def _asking(context: Context, destination: ProfiledDestination, life: Life) -> _
     """Whether a destination keeps what it was sent: beside the deliveries, which wait for no answer to that."""
     delivery, aet = context.settings.delivery, context.settings.listener.aet
     policy = retries.deliveries(delivery)
-    asks = RequestTo(context.database, destination, aet, policy, delivery.timeout, delivery.report_after)
+    asks = RequestTo(
+        context.database, context.objects, destination, aet, policy, delivery.timeout, delivery.report_after
+    )
     holder = Holder(f"{holder_name('deliver', context)} asks {destination.name}", life)
     return lambda alive: (LeasedLoop(context.ledger, asks, holder, _LEASE, alive, context.stop),)
 

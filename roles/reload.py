@@ -19,6 +19,7 @@ from config import logs
 from config.reloading import AS_IT_STANDS, Change, compared, taken_over
 from config.settings import Listener, Logging, Settings
 from config.sources import Fault
+from config.web import Web
 from domain.errors import ConfigurationError, NodeError
 from domain.json_records import json_object, record
 from domain.stopping import loop_until
@@ -72,6 +73,10 @@ def reread(
     if said := [one.said for one in faults(new)]:
         raise ConfigurationError(*said)
     change = compared(force, new)
+    if change.settings.listener.tls.certificate:
+        from dicom_node.tls.contexts import acceptor_context  # noqa: PLC0415 - as below
+
+        acceptor_context(change.settings.listener.tls)
     if change.settings.models.rules:
         from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
 
@@ -141,7 +146,7 @@ def _is_supervised(data: Path) -> bool:
 
 def hand_over(data: Path, settings: Settings) -> None:
     """Give the roles of `up` the settings that they take over as they stand; no secret is among them."""
-    handed = {name: getattr(settings, name).model_dump(mode="json") for name in ("listener", "logging")}
+    handed = {name: getattr(settings, name).model_dump(mode="json") for name in ("listener", "web", "logging")}
     _write(data / "run" / _HANDED, json.dumps(handed))
 
 
@@ -152,6 +157,7 @@ def handed_over(data: Path, force: Settings) -> Settings:
         read = force.model_copy(
             update={
                 "listener": Listener.model_validate(handed["listener"]),
+                "web": Web.model_validate(handed["web"]),
                 "logging": Logging.model_validate(handed["logging"]),
             }
         )

@@ -299,12 +299,14 @@ def role_processes(settings: Settings) -> list[str]:
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
-    return [*_listeners(settings), "index", "assemble", *relay, *workers, *summarise, "write", "deliver", "retain"]
+    follow = ["follow"] if any(one.changes for one in settings.sources) else []
+    ends = [*summarise, "write", "deliver", "retain"]
+    return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 
 def _others(settings: Settings) -> list[str]:
-    """All but the listeners."""
-    return role_processes(settings)[settings.listener.processes :]
+    """All but the listeners and the door for HTTP."""
+    return role_processes(settings)[len(_listeners(settings)) :]
 
 
 def role_settings(settings: Settings) -> Settings:
@@ -343,7 +345,9 @@ def missing(reports: Mapping[str, Report]) -> str:
 
 
 def _listeners(settings: Settings) -> list[str]:
-    return [process_name("listen", index) for index in range(settings.listener.processes)]
+    """Those that take instances: they need a disk and nothing else."""
+    web = ["web"] if settings.web.enabled else []
+    return [*(process_name("listen", index) for index in range(settings.listener.processes)), *web]
 
 
 def _revealed(url: SecretUrl | None) -> str | None:

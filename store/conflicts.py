@@ -24,9 +24,10 @@ from sqlalchemy import (
     update,
 )
 
+from domain.conflict_records import ConflictGroup, ConflictRecord, CorrectionRecord
 from domain.identity import ConflictEnd, ConflictKind, disagreeing
 from domain.ids import StudyId
-from domain.records import ConflictGroup, ConflictRecord, CorrectionRecord, Listed
+from domain.records import Listed
 from store.database import Database
 from store.index_rows import InstanceRow
 from store.leases import Condition

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, select, update
 
+from domain.conflict_records import PatientGroup
 from domain.identity import OF_A_STUDY, disagreeing, of_patient
 from domain.ids import StudyId
-from domain.records import PatientGroup
 from store.locks import locked
 from store.studies import forget_patients
 from store.tables import associations, conflicts, identity_key, instances, series, studies

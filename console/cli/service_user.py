@@ -66,6 +66,9 @@ def _named(settings: Settings) -> Iterator[tuple[KeyPath, Path]]:
             if (file := getattr(getattr(settings, section), name)) is not None:
                 yield (section, name), file
     yield from ((("models", "trusted_keys"), one) for one in settings.models.trusted_keys)
+    for number, caller in enumerate(settings.web.callers):
+        files = {"password_file": caller.password_file, "token_file": caller.token_file}
+        yield from ((("web", "callers", number, name), file) for name, file in files.items() if file is not None)
     for setting in ("language_models", "vision_models"):
         for number, model in enumerate(getattr(settings, setting)):
             yield from (((setting, number, "key_files"), one) for one in model.key_files)

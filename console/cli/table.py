@@ -26,8 +26,8 @@ def _role(about: str) -> Command:
 
 COMMANDS: Mapping[str, Command] = {
     "up": Command("up", "Run the whole node on this machine until Ctrl-C."),
-    "send": Command("network", "Send DICOM files by C-STORE, as they are encoded."),
-    "echo": Command("network", "Ask a DICOM peer by C-ECHO whether it is there."),
+    "send": Command("network", "Send DICOM files by C-STORE or STOW-RS, as they are encoded."),
+    "echo": Command("network", "Ask a DICOM peer by C-ECHO, or a URL by a search, whether it is there."),
     "status": Command("studies", "Where is a study, since when, and why? Without STUDY: the latest ones."),
     "explain": Command("studies", "For every model: why did it run on this study, or why not?"),
     "retry": Command(
@@ -72,11 +72,14 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "config": Command("configuration", "The settings: check them, show them."),
     "reload": Command("reload", "Have a node that runs take over its settings, as far as that needs no restart."),
+    "tls": Command("tls", "A site's own authority, and certificates for the node and its partners (DICOM TLS)."),
     "kafka": Command("kafka", "A Kafka broker with access control lists."),
     "service": Command("service", "The node as a service of this machine (systemd)."),
     "man": Command("man", "Write the manual pages, and the completions for bash, zsh and fish."),
     "database": Command("schema", "The database's schema and rights."),
     "listen": _role("Answer C-STORE and C-ECHO; needs no database."),
+    "web": _role("Take instances by HTTP (STOW-RS); needs no database."),
+    "follow": _role("Take what is new at sources whose changes are followed; needs no database."),
     "index": _role("Bring what the listeners logged into the object store and the index."),
     "assemble": _role("Find out which studies are complete, and which models they want."),
     "work": _role("Run models on studies, on one device."),

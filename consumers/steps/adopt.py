@@ -16,10 +16,10 @@ from consumers.steps.decided import assemble_anew
 from consumers.steps.index_batch import instance_row, series_row
 from consumers.steps.withdraw import withdraw
 from dicom_node.intake.filing import Reread, reread
+from domain.conflict_records import ConflictRecord
 from domain.errors import Permanent
 from domain.identity import ConflictKind
 from domain.ids import StudyId
-from domain.records import ConflictRecord
 from domain.states import StudyState
 from store import conflicts, deliveries, index, jobs, rejections, studies
 from store.conflicts import Correction

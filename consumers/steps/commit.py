@@ -19,7 +19,8 @@ from dicom_node.commitment import CommitmentRequest as Question
 from dicom_node.commitment import Reference
 from dicom_node.scu.commitment import TakesNoCommitment, ask
 from dicom_node.scu.find import TakesNoQuery
-from dicom_node.scu.kinds import present
+from dicom_node.scu.kinds import holds
+from dicom_node.scu.store import Outgoing
 from domain.clock import Clock, SystemClock
 from domain.commitment import FailureReason, RequestEvent, RequestState
 from domain.errors import NodeError, Permanent, Retryable
@@ -33,9 +34,10 @@ from store.commitment_requests import REQUESTS, CommitmentRequest, bound_elsewhe
 from store.database import Connection, Database
 from store.deliveries import DELIVERIES
 from store.leases import NOW, Condition, LeaseTable
+from store.objects import ObjectStore
 from store.pauses import REQUESTS_GO_ON
 from store.results import Result
-from store.studies import note_progress, uid_of
+from store.studies import note_progress
 
 _LONGEST = 3600.0  # s
 # s in which an archive that reports on the association of the question does so.
@@ -221,6 +223,7 @@ class RequestTo(_Requests):
     def __init__(
         self,
         database: Database,
+        objects: ObjectStore,
         destination: ProfiledDestination,
         our_aet: str,
         policy: RetryPolicy,
@@ -232,6 +235,7 @@ class RequestTo(_Requests):
         super().__init__(policy, destination.destination.commit, patience, clock)
         self.scope: Sequence[Condition] = (bound_for(destination.name),)
         self._database = database
+        self._objects = objects
         self._destination = destination
         self._our_aet = our_aet
         self._timeout = timeout
@@ -246,21 +250,20 @@ class RequestTo(_Requests):
     def _said(self, item: CommitmentRequest) -> Said | NodeError:
         with self._database.transaction() as connection:
             objects = commitment_requests.objects(connection, item)
-            study = uid_of(connection, item.study_id)
         if item.report is not None:
             return judged(item.report, objects)
         try:
             if item.is_asked:  # and the report did not come
-                said = self._looked_for(study, objects)
+                said = self._looked_for(objects)
                 if isinstance(said, Kept):
                     return said
-            return self._asked(item, study, objects)
+            return self._asked(item, objects)
         except Retryable as error:
             return Retryable(str(error))
 
-    def _asked(self, item: CommitmentRequest, study: str, objects: Sequence[Result]) -> Said | NodeError:
+    def _asked(self, item: CommitmentRequest, objects: Sequence[Result]) -> Said | NodeError:
         if self._destination.destination.kind != "dicom" or self._takes_none():
-            return self._looked_for(study, objects)
+            return self._looked_for(objects)
         references = tuple(Reference(one.sop_class, one.sop_uid) for one in objects)
         question = Question(transaction_uid(item), references)
         peer = self._destination.destination
@@ -268,10 +271,10 @@ class RequestTo(_Requests):
             taken = ask(peer, self._our_aet, question, self._timeout, self._shortly)
         except TakesNoCommitment:
             self._note(commits=False)
-            return self._looked_for(study, objects)
+            return self._looked_for(objects)
         if taken.status in _NEVER:
             self._note(commits=False)
-            return self._looked_for(study, objects)
+            return self._looked_for(objects)
         if taken.status != SUCCESS:
             return Retryable(f"the destination did not take the question: {described(taken.status)}")
         self._note(commits=True)
@@ -283,14 +286,18 @@ class RequestTo(_Requests):
                 return judged({"committed": committed, "failed": failed}, objects)
         return Waits()
 
-    def _looked_for(self, study: str, objects: Sequence[Result]) -> Said:
-        wanted = {(one.series_uid, one.sop_uid) for one in objects}
+    def _looked_for(self, objects: Sequence[Result]) -> Said:
+        sent = [self._sent(one) for one in objects]
         try:
-            there = present(self._destination.destination, self._our_aet, study, wanted, self._timeout)
+            found = holds(sent, self._destination.destination, self._our_aet, self._timeout)
         except TakesNoQuery as error:
             return CannotSay(f"stored, and whether it is kept cannot be asked: no storage commitment, and {error}")
-        lacking = {uid: int(FailureReason.NO_SUCH_INSTANCE) for _, uid in wanted if uid not in there}
+        missing = int(FailureReason.NO_SUCH_INSTANCE)
+        lacking = {one.sop_instance: missing for one in sent if found.get(one.sop_instance, "not told of")}
         return Lacks("query", lacking) if lacking else Kept("query")
+
+    def _sent(self, one: Result) -> Outgoing:
+        return Outgoing(self._objects.path(one.object_key), one.sop_class, one.sop_uid, one.transfer_syntax)
 
     def _takes_none(self) -> bool:
         """Whether it did not agree to storage commitment when it was last probed or asked."""

@@ -6,9 +6,9 @@ from audit.trail import Action, Ledger
 from consumers.steps.adopt import correction, lock
 from consumers.steps.decided import assemble_anew
 from dicom_node.intake.filing import Reread, reread
+from domain.conflict_records import ConflictRecord
 from domain.errors import Permanent
 from domain.identity import ConflictEnd
-from domain.records import ConflictRecord
 from domain.states import StudyState
 from store import conflicts, index
 from store.conflicts import Correction

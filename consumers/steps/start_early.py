@@ -21,7 +21,8 @@ from domain.ids import StudyId
 from domain.instances import series_facts
 from domain.routing import SeriesFacts
 from models.registry import Package
-from store import early, routing, studies
+from store import arrivals, early, expectations, routing, studies
+from store.arrivals import ArrivedSeries
 from store.database import is_for_data
 from store.jobs import JOBS_CHANNEL
 from store.routing import WantedJob
@@ -69,9 +70,8 @@ class EarlyStarter:
                 arriving = early.arriving(connection, _REVISIONS)
             self._note(arriving, begun)
             for study, series in self._seen.items():
-                left = _left_behind(series, begun)
-                if not all(series[one].offered for one in left):
-                    self._offer(study, left)
+                if any(not series[one].offered for one in _left_behind(series, begun)):
+                    self._offer(study, begun)
             now = self._clock.monotonic()
             self._next_look = now + max(_LOOK, (now - begun) * (1 / _SHARE - 1))
         return max(0.0, self._next_look - self._clock.monotonic()) if self._seen else None
@@ -85,14 +85,21 @@ class EarlyStarter:
                 for one, count in counts.items()
             }
 
-    def _offer(self, study: StudyId, left: Collection[uuid.UUID]) -> None:
-        """A study that brings this to a defect waits for its completion, and the others go on."""
-        series = self._seen[study]
+    def _offer(self, study: StudyId, now: float) -> None:
+        """Ask the models about what was left behind and is on its way by no association.
+
+        A study that brings this to a defect waits for its completion, and the others go on.
+        """
+        seen = self._seen[study]
+        with self._ledger.database.transaction() as connection:
+            came = {one.id: one for one in arrivals.series_of(connection, [study]).get(study, ()) if one.id}
+        left = [one for one in _left_behind(seen, now) if one in came and not came[one].on_its_way]
+        if all(seen[one].offered for one in left):
+            return
         for one in left:
-            series[one].offered = True
-        counts = {str(one): series[one].instances for one in series}
+            seen[one].offered = True
         try:
-            self._start(study, {str(one) for one in left}, counts)
+            self._start(study, {str(one): came[one] for one in left})
         except Retryable:
             raise
         except Exception as error:
@@ -100,7 +107,7 @@ class EarlyStarter:
                 raise
             _log.error("no model can be started early on a study", exc_info=error, extra={"study": study})
 
-    def _start(self, study_id: StudyId, left: Collection[str], counts: Mapping[str, int]) -> None:
+    def _start(self, study_id: StudyId, left: Mapping[str, ArrivedSeries]) -> None:
         with self._ledger.transaction() as transaction:
             connection = transaction.connection
             room = self._most - early.under_way(connection)
@@ -108,26 +115,32 @@ class EarlyStarter:
             if room <= 0 or study is None or study.patient.two or study.revision >= _REVISIONS:
                 return
             series = series_facts(routing.instance_facts(connection, study.id, study.revision + 1))
-            still = {one.series_id for one in series if len(one.instances) == counts.get(one.series_id)}
-            quiet = {one.series_id for one in series if one.series_id in left} & still
-            whole = [one for one in series if one.series_id in quiet and is_whole(one)]
-            if not whole:
-                return
-            self._ask(transaction, study, series, {one.series_id for one in series} - quiet, room)
+            expected = expectations.of_studies(connection, [study.uid]).get(study.uid, {})
+            whole = {
+                one.series_id
+                for one in series
+                if one.series_id in left and is_whole(one, left[one.series_id].came, expected.get(one.series_uid, ()))
+            }
+            if whole:
+                self._ask(transaction, study, series, whole, left, room)
 
     def _ask(
         self,
         transaction: Transaction,
         study: OpenStudy,
         series: Sequence[SeriesFacts],
-        coming: Collection[str],
+        whole: Collection[str],
+        left: Collection[str],
         room: int,
     ) -> None:
+        coming = {one.series_id for one in series} - set(left)
         rules = self._router.rules()
         for package, barred in self._router.packages(transaction, rules):
             own = rules_for(package.manifest, rules) if rules is not None else None
             ways = [wanted_by(package.manifest)] if own is None else [wanted_by(package.manifest, r.when) for r in own]
-            chosen = "" if barred or not room else early_series(ways, series, coming)
+            # A model that compares waits for an earlier study, which is asked for once this one is complete.
+            unasked = barred or not room or package.manifest.priors
+            chosen = "" if unasked else early_series(ways, series, coming, whole)
             if chosen and self._request(transaction, study, package, next(s for s in series if s.series_id == chosen)):
                 room -= 1
 

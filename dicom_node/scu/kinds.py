@@ -3,7 +3,7 @@
 A kind's module is imported when the first peer of it is spoken to: who sends by DICOM alone loads no HTTP client.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -12,7 +12,11 @@ from dicom_node.scu.find import TakesNoQuery
 from dicom_node.scu.probe import ProbeResult
 from dicom_node.scu.store import Echo, Outcome, Outgoing
 
-_WHERE: Mapping[PeerKind, str] = {"dicom": "dicom_node.scu.dicom"}
+_WHERE: Mapping[PeerKind, str] = {
+    "dicom": "dicom_node.scu.dicom",
+    "dicomweb": "dicom_node.scu.dicomweb",
+    "orthanc": "dicom_node.orthanc.kind",
+}
 
 
 class _Kind(Protocol):
@@ -45,17 +49,15 @@ def echo(peer: Peer, our_aet: str, timeout: float = 30.0) -> Echo:
     return _kind(peer).echo(peer, our_aet, timeout)
 
 
-def present(
-    peer: Peer, our_aet: str, study: str, instances: Collection[tuple[str, str]], timeout: float = 30.0
-) -> set[str]:
-    """Which of `instances`, (Series, SOP Instance UID) of one study, `peer` says that it has.
+def holds(objects: Sequence[Outgoing], peer: Peer, our_aet: str, timeout: float = 30.0) -> Mapping[str, str]:
+    """Why an object is not at `peer` as it was sent, by its SOP Instance UID; "" for one that is.
 
-    Raises Retryable where it does not say so now, and of these TakesNoQuery where it never does.
+    Raises Retryable where it cannot be asked now, and of these TakesNoQuery where it answers no such question.
     """
-    asks = getattr(_kind(peer), "present", None)
-    if asks is None:
-        raise TakesNoQuery(f"peers of kind {peer.kind} are not asked for images")
-    found: set[str] = asks(peer, our_aet, study, instances, timeout)
+    its_own = getattr(_kind(peer), "holds", None)
+    if its_own is None:
+        raise TakesNoQuery(f"a peer of kind {peer.kind} is not asked for single images")
+    found: Mapping[str, str] = its_own(objects, peer, our_aet, timeout)
     return found
 
 

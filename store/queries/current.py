@@ -8,18 +8,11 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from domain.conflict_records import CorrectionRecord
 from domain.ids import StudyId
 from domain.pauses import Held, Pause
 from domain.progress import behind
-from domain.records import (
-    CorrectionRecord,
-    CurrentWork,
-    DeliveryRecord,
-    JobRecord,
-    RejectionRecord,
-    ResultRecord,
-    StudyRecord,
-)
+from domain.records import CurrentWork, DeliveryRecord, JobRecord, RejectionRecord, ResultRecord, StudyRecord
 from domain.states import DeliveryState, JobState, StudyState
 from store.conflicts import other_bytes
 from store.database import Database

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
+from domain.conflict_records import ConflictGroup, ConflictRecord, CorrectionRecord
 from domain.identity import ConflictKind
 from domain.ids import StudyId
 from domain.json_records import JsonObject, record
 from domain.records import (
     ChoiceRecord,
-    ConflictGroup,
-    ConflictRecord,
-    CorrectionRecord,
     DecisionRecord,
     DeliveryRecord,
     JobRecord,
@@ -104,7 +102,9 @@ def measured(findings: JsonObject | None) -> tuple[MeasuredSegment, ...] | None:
     def value(one: Measurement) -> MeasuredValue:
         return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
 
-    return tuple(MeasuredSegment(part.label, tuple(map(value, part.measurements))) for part in parts.segments)
+    return tuple(
+        MeasuredSegment(part.label, tuple(map(value, (*part.measurements, *part.compared)))) for part in parts.segments
+    )
 
 
 def _choices(kept: Sequence[JsonObject]) -> tuple[ChoiceRecord, ...]:

@@ -11,12 +11,12 @@ import pytest
 from pydicom import Dataset
 from pynetdicom import AE, evt
 
-from config.peers import Destination
+from config.peers import Commit, Destination
 from consumers.destinations import ProfiledDestination
 from consumers.leased import LeasedLoop
 from consumers.steps import deliver as delivery_module
-from consumers.steps.commit import RequestTo
-from consumers.steps.deliver import DeliveryTo
+from consumers.steps.commit import RequestTo, Said
+from consumers.steps.deliver import DeliveryTo, Sent
 from dicom_node.commitment import (
     IMPLICIT,
     PUSH_MODEL,
@@ -29,6 +29,8 @@ from dicom_node.dimse import Operation
 from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.retry import RetryPolicy
 from models.registry import Registry
+from store.commitment_requests import CommitmentRequest
+from store.deliveries import Delivery
 from store.holders import Holder
 from tests.support.bench import Bench
 from tests.support.ingest import SCANNER
@@ -53,7 +55,8 @@ class Archive:
     `reports`, and queries where it is `asked` for them. It has what is in `keeps`; None is all."""
 
     def __init__(self) -> None:
-        self.status, self.reports, self.keeps, self.reason = 0, True, None, 0x0112
+        self.status, self.reports, self.reason = 0, True, 0x0112
+        self.keeps: list[str] | None = None
         self.commits, self.finds = True, False
         self.asked: list[Dataset] = []
 
@@ -121,21 +124,23 @@ def _stores(objects: Sequence[Outgoing], *_: object, together: bool) -> Iterator
     yield from (Outcome(one, Verdict.STORED, "", 0) for one in objects)
 
 
-def deliver(bench: Bench, commit: str = "auto") -> None:
+def deliver(bench: Bench, commit: Commit = "auto") -> None:
     work = DeliveryTo(bench.as_process("deliver"), bench.objects, at(104, commit), "NODE", POLICY, 30, bench.clock)
-    LeasedLoop(bench.as_process("deliver"), work, Holder("d1", bench.life()), LEASE).step()
+    loop: LeasedLoop[Delivery, Sent] = LeasedLoop(bench.as_process("deliver"), work, Holder("d1", bench.life()), LEASE)
+    loop.step()
 
 
-def at(port: int, commit: str = "auto") -> ProfiledDestination:
+def at(port: int, commit: Commit = "auto") -> ProfiledDestination:
     return replace(
         ARCHIVE, destination=Destination(name="PACS", aet="PACS", host="127.0.0.1", port=port, commit=commit)
-    )  # type: ignore[arg-type]
+    )
 
 
-def ask(bench: Bench, port: int, commit: str = "auto", *, shortly: float = 30) -> bool:
+def ask(bench: Bench, port: int, commit: Commit = "auto", *, shortly: float = 30) -> bool:
     ledger = bench.as_process("deliver")
-    work = RequestTo(ledger.database, at(port, commit), "NODE", POLICY, 30, 3600, bench.clock, shortly)
-    return LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE).step()
+    work = RequestTo(ledger.database, bench.objects, at(port, commit), "NODE", POLICY, 30, 3600, bench.clock, shortly)
+    loop: LeasedLoop[CommitmentRequest, Said] = LeasedLoop(ledger, work, Holder("a1", bench.life()), LEASE)
+    return loop.step()
 
 
 def state(bench: Bench) -> str:
@@ -214,7 +219,7 @@ def test_what_the_archive_lacks_is_sent_again_a_few_times_and_then_a_person_is_t
     delivered: Bench, rounds: int
 ) -> None:
     archive = Archive()
-    archive.keeps = stored(delivered)[:1]  # type: ignore[assignment]
+    archive.keeps = stored(delivered)[:1]
     with archive.running() as port:
         for _ in range(rounds - 1):
             assert ask(delivered, port)
@@ -231,7 +236,7 @@ def test_what_the_archive_lacks_is_sent_again_a_few_times_and_then_a_person_is_t
 
 def test_what_comes_back_after_being_sent_again_is_committed(delivered: Bench) -> None:
     archive = Archive()
-    archive.keeps = []  # type: ignore[assignment]
+    archive.keeps = []
     with archive.running() as port:
         ask(delivered, port)
         deliver(delivered)
@@ -242,7 +247,7 @@ def test_what_comes_back_after_being_sent_again_is_committed(delivered: Bench) -
 
 def test_an_archive_without_commitment_is_looked_into_by_a_query_and_remembered(delivered: Bench) -> None:
     archive = Archive()
-    archive.commits, archive.finds, archive.keeps = False, True, stored(delivered)  # type: ignore[assignment]
+    archive.commits, archive.finds, archive.keeps = False, True, stored(delivered)
     with archive.running() as port:
         assert ask(delivered, port)
     assert state(delivered) == "committed"
@@ -251,7 +256,7 @@ def test_an_archive_without_commitment_is_looked_into_by_a_query_and_remembered(
 
 @pytest.mark.parametrize(("commit", "ends"), [("auto", "complete"), ("required", "stuck")])
 def test_an_archive_that_can_say_nothing_leaves_it_stored_and_a_person_is_told_where_that_is_required(
-    delivered: Bench, commit: str, ends: str
+    delivered: Bench, commit: Commit, ends: str
 ) -> None:
     archive = Archive()
     archive.commits = False
@@ -311,8 +316,8 @@ def test_an_asker_that_died_before_its_outcome_leaves_nothing_committed_and_the_
     ledger = delivered.as_process("deliver")
     life = delivered.life()
     with archive.running() as port:
-        work = RequestTo(ledger.database, at(port), "NODE", POLICY, 30, 3600, delivered.clock)
-        loop = LeasedLoop(ledger, work, Holder("a1", life), LEASE)
+        work = RequestTo(ledger.database, delivered.objects, at(port), "NODE", POLICY, 30, 3600, delivered.clock)
+        loop: LeasedLoop[CommitmentRequest, Said] = LeasedLoop(ledger, work, Holder("a1", life), LEASE)
         monkeypatch.setattr(RequestTo, "succeeded", dies)
         life.prove()
         with pytest.raises(Killed):

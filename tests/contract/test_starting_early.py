@@ -12,6 +12,7 @@ from pydicom import Dataset
 
 from config.rules import Rule
 from consumers.steps.adopt import adopt
+from consumers.steps.request_summary import request_when_ended
 from consumers.steps.retry import retry
 from consumers.steps.route import Router
 from consumers.steps.start_early import EarlyStarter
@@ -166,6 +167,40 @@ def test_series_that_come_side_by_side_are_not_left_behind(bench: Bench, scanner
         scanner.brings([one, other])
         scanner.waits(LEFT_BEHIND / 2)
     assert bench.count("jobs") == 0
+
+
+def test_a_series_that_another_association_is_still_bringing_is_not_left_behind(bench: Bench, scanner: Scanner) -> None:
+    stalled = replace(scanner, association=bench.writer.open_association(SCANNER, {}))
+    stalled.brings(FIRST)
+    scanner.goes_on_to(localizer())
+    assert bench.count("jobs") == 0
+    bench.writer.close_association(stalled.association, Close.RELEASED, "")
+    bench.index()
+    scanner.waits()
+    assert jobs(bench) == [(1, "requested", True)]
+
+
+def test_a_series_waits_for_the_images_that_its_sender_says_it_has(bench: Bench, scanner: Scanner) -> None:
+    said = SMALL.datasets()
+    for one in said:
+        one.NumberOfSeriesRelatedInstances = 5
+    scanner.brings(said)
+    scanner.goes_on_to(localizer())
+    assert bench.count("jobs") == 0
+
+
+def test_the_impression_is_asked_for_when_the_complete_study_wants_what_was_found_early(
+    bench: Bench, registry: Registry, scanner: Scanner
+) -> None:
+    scanner.brings(FIRST)
+    scanner.goes_on_to(localizer()[:1])
+    assert worker(bench, FakeChild(registry), when_ended=request_when_ended).step()
+    assert bench.count("summaries") == 0
+    scanner.ends()
+    router = Router(registry.packages.values, lambda: None, bench.clock, when_asked=request_when_ended)
+    with bench.as_process("assemble").transaction() as transaction:
+        router(transaction, events(bench, "study.completed")[0])
+    assert bench.count("summaries") == 1
 
 
 def test_a_late_slice_of_the_series_throws_the_early_run_away_and_there_is_one_set_of_results(

@@ -3,6 +3,7 @@
 Every one is a context manager with `start`, `stop`, `kill`, `pause` and `resume`; what it stored survives a restart.
 """
 
+import base64
 import importlib.util
 import itertools
 import json
@@ -172,11 +173,15 @@ class KafkaBroker(Server):
 
 
 class Orthanc(Server):
-    """The archive that results go home to, with DICOMweb; takes every SOP class from everybody on loopback."""
+    """The archive that results go home to, with DICOMweb; takes every SOP class from everybody on loopback.
 
-    def __init__(self, folder: Path, aet: str = "ORTHANC") -> None:
+    With `user` as NAME:PASSWORD its HTTP lets nobody else in.
+    """
+
+    def __init__(self, folder: Path, aet: str = "ORTHANC", user: str = "") -> None:
         super().__init__(folder)
         self.aet = aet
+        self._user = user
         self.dicom_port, self.http_port = free_port(), free_port()
         self._program = counterparts.require("Orthanc")
         self._dicomweb = counterparts.require_file(Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"))
@@ -190,6 +195,15 @@ class Orthanc(Server):
     def dicomweb(self) -> str:
         """Root of its DICOMweb services."""
         return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
+    @property
+    def rest(self) -> str:
+        """Root of its REST API."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def forget_everything(self) -> None:
+        """Lose what it holds, as with a new disk; it is not to run."""
+        shutil.rmtree(self.folder / "storage")
 
     def command(self) -> list[str]:
         configuration = self.folder / "orthanc.json"
@@ -232,6 +246,14 @@ class Orthanc(Server):
         peer = {"AET": aet, "Host": "127.0.0.1", "Port": port}
         self._ask(f"/modalities/{urllib.parse.quote(aet)}", json.dumps(peer).encode(), "PUT")
 
+    def store(self, *files: bytes) -> list[str]:
+        """Store Part 10 files; what it calls each."""
+        return [json.loads(self._ask("/instances", file))["ID"] for file in files]
+
+    def delete(self, instance: str) -> None:
+        """Remove an instance."""
+        self._ask(f"/instances/{instance}", method="DELETE")
+
     def clear(self) -> None:
         """Remove every study."""
         for study in self.get("/studies"):
@@ -242,7 +264,9 @@ class Orthanc(Server):
         return list(json.loads(self._ask("/tools/find", json.dumps(query).encode())))
 
     def _ask(self, path: str, body: bytes | None = None, method: str | None = None) -> bytes:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}{path}", body, method=method)
+        request = urllib.request.Request(f"{self.rest}{path}", body, method=method)
+        if self._user:
+            request.add_header("Authorization", f"Basic {base64.b64encode(self._user.encode()).decode()}")
         with urllib.request.urlopen(request, timeout=60) as answer:
             return bytes(answer.read())
 
@@ -255,7 +279,8 @@ class Orthanc(Server):
             "Plugins": [str(self._dicomweb)],
             "HttpPort": self.http_port,
             "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False,
+            "AuthenticationEnabled": bool(self._user),
+            "RegisteredUsers": dict([self._user.split(":")]) if self._user else {},
             "DicomAet": self.aet,
             "DicomPort": self.dicom_port,
             "DicomCheckCalledAet": True,

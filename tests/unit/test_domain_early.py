@@ -6,9 +6,10 @@ import pytest
 
 from domain.choice import Wanted
 from domain.early import early_series, is_whole
+from domain.expectations import Expectation
 from domain.instances import gathered
 from domain.preferences import Preferences
-from domain.routing import Conditions, SeriesFacts
+from domain.routing import Conditions, InstanceFacts, SeriesFacts
 from tests.unit.test_choice_rules import CORONAL, series, stack
 
 CT = Conditions(modality=("CT",), min_slices=5)
@@ -19,7 +20,7 @@ def volume(*conditions: Conditions, **prefer: object) -> list[Wanted]:
 
 
 def start(wanted: list[Wanted], known: list[SeriesFacts], *coming: str) -> str:
-    return early_series([wanted], known, coming)
+    return early_series([wanted], known, coming, {one.series_id for one in known} - set(coming))
 
 
 WHOLE = series("whole", 1)
@@ -97,9 +98,9 @@ def test_what_is_not_known_yet_of_a_series_that_comes_may_still_be_what_the_mode
     assert start(volume(**prefer), [whole, series("coming", 2, **facts)], "coming") == ""
 
 
-def test_nothing_is_started_on_a_series_that_comes_or_has_a_gap() -> None:
+def test_nothing_is_started_on_a_series_that_comes_or_is_not_whole() -> None:
     assert start(volume(), [WHOLE, MR], "whole") == ""
-    assert start(volume(), [series("whole", 1, missing=1), MR], "mr") == ""
+    assert early_series([volume()], [WHOLE, MR], ["mr"], []) == ""
 
 
 def test_models_of_several_inputs_and_of_radiographs_wait_for_the_complete_study() -> None:
@@ -111,18 +112,30 @@ def test_models_of_several_inputs_and_of_radiographs_wait_for_the_complete_study
 def test_a_rule_that_a_series_may_yet_meet_comes_before_the_next_rule() -> None:
     knee, any_ct = volume(CT, Conditions(body_part=("KNEE",))), volume()
     coming = series("coming", 2, body_parts=frozenset({"KNEE"}), kernel="B70f")
-    assert early_series([knee, any_ct], [WHOLE, coming], ["coming"]) == ""
-    assert early_series([knee, any_ct], [WHOLE, MR], ["mr"]) == "whole"
-    assert early_series([], [WHOLE, MR], ["mr"]) == ""
+    assert early_series([knee, any_ct], [WHOLE, coming], ["coming"], ["whole"]) == ""
+    assert early_series([knee, any_ct], [WHOLE, MR], ["mr"], ["whole"]) == "whole"
+    assert early_series([], [WHOLE, MR], ["mr"], ["whole"]) == ""
+
+
+def whole(instances: list[InstanceFacts], *expected: Expectation, unreadable: int = 0) -> bool:
+    return is_whole(gathered(instances), len(instances) + unreadable, expected)
 
 
 def test_a_series_is_whole_that_is_a_volume_without_a_gap_in_places_or_numbers() -> None:
     slices = stack()
-    assert is_whole(gathered(slices))
-    assert is_whole(gathered([replace(one, instance_number=None) for one in slices]))
-    assert is_whole(gathered(slices[2:])), "numbers begin where the scanner began"
-    assert not is_whole(gathered([*slices[:4], *slices[5:]]))
-    assert not is_whole(gathered([replace(one, instance_number=2 * k) for k, one in enumerate(slices)]))
-    assert not is_whole(gathered([replace(one, instance_number=1) for one in slices]))
-    assert not is_whole(gathered(slices[:1]))
-    assert not is_whole(gathered([*slices[:6], *stack(3, orientation=CORONAL)]))
+    assert whole(slices)
+    assert not whole([*slices[:4], *slices[5:]])
+    assert not whole([replace(one, instance_number=None) for one in slices])
+    assert not whole([replace(one, instance_number=2 * k) for k, one in enumerate(slices)])
+    assert not whole(slices[:1])
+    assert not whole([*slices[:6], *stack(3, orientation=CORONAL)])
+    assert not whole(slices, unreadable=1), "models refuse a part of a series"
+
+
+def test_what_is_expected_of_a_series_says_more_than_its_geometry() -> None:
+    slices = stack()
+    assert not whole(slices, Expectation("the sender says", instances=11))
+    assert not whole(slices, Expectation("MPPS", instances=11, present=10))
+    numbered_oddly = [replace(one, instance_number=7) for one in slices]
+    assert whole(numbered_oddly, Expectation("the sender says", instances=10))
+    assert whole(numbered_oddly, Expectation("MPPS", instances=10, present=10))

@@ -19,11 +19,11 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("listen", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
+ROLES = ("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
 ONCE = ("migrate", "rights")  # they do their work and end
 BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
-WITHOUT_ENGINE = ("migrate", "rights", "listen", "index", "assemble", "relay", "summarise", "deliver", "retain")
+WITHOUT_ENGINE = tuple({*ROLES, "migrate", "rights"} - {"work", "write"})
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_health_and_metrics_are_on_a_network_that_neither_scanners_nor_archives_
 def test_only_migrations_know_the_owner_of_the_schema(services: dict[str, dict[str, Any]]) -> None:
     knowing = {name for name, service in services.items() if "database_owner" in _secrets(service)}
     assert knowing == {"migrate", "postgres"}
-    assert _secrets(services["listen"]) == set()
+    assert _secrets(services["listen"]) == _secrets(services["web"]) == set()
 
 
 def test_each_service_logs_in_to_the_database_as_its_own_role_and_no_two_as_one(
@@ -127,7 +127,9 @@ def test_no_password_stands_in_the_file(services: dict[str, dict[str, Any]]) -> 
 
 def test_the_dicom_port_alone_is_published_beyond_this_machine(services: dict[str, dict[str, Any]]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert ports == {"listen": ["${DICOM_NODE_PUBLISH:-11112}:11112"], "orthanc": ["127.0.0.1:8042:8042"]}
+    web = ["${DICOM_NODE_WEB_PUBLISH:-127.0.0.1:11443}:11443"]
+    listen = ["${DICOM_NODE_PUBLISH:-11112}:11112"]
+    assert ports == {"listen": listen, "web": web, "orthanc": ["127.0.0.1:8042:8042"]}
     head = (ROOT / "docker-compose.yml").read_text().partition("\nname:")[0]
     assert "The DICOM port (11112) is open on every address of this machine" in head
 

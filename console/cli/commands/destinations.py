@@ -274,7 +274,7 @@ def _recipient(
     """The destination that is named, and whether it is one of the node's; raises ConfigurationError where it is not."""
     destinations = _known_destinations(settings, seen)
     found = [one for one in destinations if wanted in (one.name, one.destination.address)]
-    if not found and "@" not in wanted:
+    if not found and "@" not in wanted and "://" not in wanted:
         known = ", ".join(one.name for one in destinations) or "none"
         raise ConfigurationError(f"there is no destination {wanted!r}; known are {known}; or give AET@HOST:PORT")
     one = found[0] if found else _peer(wanted, BUILT_IN["default"])

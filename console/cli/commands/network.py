@@ -14,11 +14,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from config.peers import Destination
 from config.wording import destination
+from console.cli.http_access import Ca, Certificate, Key, PasswordFile, Tls, TokenFile, User, with_access
 from console.cli.options import Json, Timeout
 from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
-from dicom_node.scu.store import Outcome, Outgoing, Verdict, send
-from dicom_node.scu.store import echo as ask
+from dicom_node.scu.kinds import echo as ask
+from dicom_node.scu.kinds import send
+from dicom_node.scu.store import Outcome, Outgoing, Verdict
 from domain.errors import Retryable, UnusableInput
 from domain.statuses import described
 
@@ -44,22 +46,38 @@ def _title(text: str) -> str:
 
 To = Annotated[
     Destination,
-    typer.Option("--to", metavar="AET@HOST:PORT", parser=_peer, help="Whom to send to."),
+    typer.Option(
+        "--to", metavar="AET@HOST:PORT|URL", parser=_peer, help="Whom to send to, by C-STORE or at a URL by STOW-RS."
+    ),
 ]
-Peer = Annotated[Destination, typer.Argument(metavar="AET@HOST:PORT", parser=_peer, help="Whom to ask.")]
+Peer = Annotated[Destination, typer.Argument(metavar="AET@HOST:PORT|URL", parser=_peer, help="Whom to ask.")]
 Aet = Annotated[str, typer.Option("--aet", metavar="NAME", parser=_title, help="Our AE title.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS...", exists=True, help="Part 10 files or folders.")]
 
 
 @app.command("send")
-def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout = 30.0, as_json: Json = False) -> None:
-    """Send DICOM files by C-STORE, as they are encoded.
+def send_files(
+    files: Files,
+    to: To,
+    aet: Aet = "DICOM_SEND",
+    timeout: Timeout = 30.0,
+    user: User = None,
+    password_file: PasswordFile = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    tls: Tls = False,
+    cert: Certificate = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Send DICOM files by C-STORE or STOW-RS, as they are encoded.
 
     Folders are searched to the bottom; what is no DICOM file is skipped and named. A data set without file meta
     information is sent where it is implicit VR little endian beyond doubt. Exit code 1 where anything was not stored.
 
     Example:  dicom-node send /data/study1 image.dcm --to DICOM_NODE@127.0.0.1:11112
     """
+    to = with_access(to, user, password_file, token_file, ca, tls=tls, certificate=cert, key=key)
     objects, skipped = _objects(files)
     begun = time.monotonic()
     with _progress(objects, quiet=as_json) as advance:
@@ -76,11 +94,24 @@ def send_files(files: Files, to: To, aet: Aet = "DICOM_SEND", timeout: Timeout =
 
 
 @app.command()
-def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: Json = False) -> None:
-    """Ask a DICOM peer by C-ECHO whether it is there.
+def echo(
+    peer: Peer,
+    aet: Aet = "DICOM_SEND",
+    timeout: Timeout = 10.0,
+    user: User = None,
+    password_file: PasswordFile = None,
+    token_file: TokenFile = None,
+    ca: Ca = None,
+    tls: Tls = False,
+    cert: Certificate = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a DICOM peer by C-ECHO, or a URL by a search, whether it is there.
 
     Example:  dicom-node echo ORTHANC@127.0.0.1:4242
     """
+    peer = with_access(peer, user, password_file, token_file, ca, tls=tls, certificate=cert, key=key)
     try:
         answer = ask(peer, aet, timeout)
     except Retryable as error:
@@ -91,7 +122,8 @@ def echo(peer: Peer, aet: Aet = "DICOM_SEND", timeout: Timeout = 10.0, as_json: 
         )
     else:
         software = f" ({answer.implementation})" if answer.implementation else ""
-        say(f"{peer.aet} at {peer.host}:{peer.port}{software} answered in {answer.milliseconds:.1f} ms")
+        where = peer.url or f"{peer.aet} at {peer.host}:{peer.port}"
+        say(f"{where}{software} answered in {answer.milliseconds:.1f} ms")
     if answer.status:
         complain(f"but with {described(answer.status)}")
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ from console.cli.options import (
 from console.cli.table import COMMANDS, ROLE_PANEL
 from roles.keeper import keep
 from roles.ports import closed
-from roles.process import conceal, die_with, run_role
+from roles.process import WITHOUT_DATABASE, conceal, die_with, run_role
 from roles.table import GROUPS, ROLES
 from roles.unusable import unusable
 
@@ -40,7 +40,7 @@ app = typer.Typer()
 _OF_MODELS = {"assemble", "work"}
 _OF_BUS = {"relay", *(group.role for group in GROUPS.values())}
 # Roles whose commands differ in nothing but the role.
-_ALIKE = ("index", "assemble", "relay", "summarise", "write", "deliver", "retain")
+_ALIKE = ("follow", "index", "assemble", "relay", "summarise", "write", "deliver", "retain")
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
@@ -70,6 +70,22 @@ def listen(
         logging__file=log_file,
     )
     _become("listen", read, index, supervisor)
+
+
+@app.command(rich_help_panel=ROLE_PANEL)
+def web(
+    data: Data = None,
+    config: Config = None,
+    http_port: HttpPort = None,
+    log_file: LogFile = None,
+    supervisor: Supervisor = None,
+) -> None:
+    """Take instances by HTTP (STOW-RS); needs no database.
+
+    Example:  dicom-node web --data /srv/node --config /etc/dicom-node/node.toml
+    """
+    read = partial(settings_from, config, data=data, http__port=http_port, logging__file=log_file)
+    _become("web", read, 0, supervisor)
 
 
 @app.command(rich_help_panel=ROLE_PANEL)
@@ -157,9 +173,9 @@ def _faults(role: str, settings: Settings) -> Iterator[Fault]:
     yield from _of(reads, named_places(settings))
     if role == "retain":
         yield from lacking_room(settings)
-    if role != "listen":
+    if role not in WITHOUT_DATABASE:
         yield from _of(reads, unusable(settings))
-    elif settings.listener.processes == 1:  # else it shares its port with others of its kind
+    elif role == "listen" and settings.listener.processes == 1:  # else it shares its port with others of its kind
         yield from closed(settings)
 
 
