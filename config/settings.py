@@ -296,7 +296,9 @@ class Retention(Section):
     outbox_days: Days | None = Field(30.0, description="days after which events go that every group has handled")
     inbox_days: Days | None = Field(30.0, description="days after which the marks of events go that are gone")
     associations_days: Days | None = Field(
-        365.0, description="days after which associations go of which no study with images tells"
+        365.0,
+        description="days after which associations go of which no study with images tells, and questions of storage "
+        "commitment that were answered",
     )
     dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
     requests_days: Days | None = Field(
