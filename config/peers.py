@@ -13,6 +13,8 @@ from config.section import Section
 from config.tls import TlsVersion
 from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
+# Whether it is found out if an archive keeps what it was sent.
+Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -125,6 +127,11 @@ class Destination(Peer):
     """An archive that results go to."""
 
     profile: str = Field("default", description="which results it gets: a profile's name")
+    commit: Commit = Field(
+        "auto",
+        description="whether it is asked to keep what it was sent, by storage commitment or else by a query: auto; "
+        "required: a study is stuck where it cannot say so; off",
+    )
     label: Annotated[str, AfterValidator(_label), _only_of("orthanc")] = Field(
         "", description="of kind orthanc: the label that a study has once its results are there"
     )
