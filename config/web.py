@@ -5,6 +5,9 @@ from pydantic import Field
 from config.section import Section
 from config.values import AETitle, Bytes, Count, Flag, Host, Network, Place, Port
 
+#: Path of the service, below which /studies lies.
+ROOT = "/dicom-web"
+
 
 class WebCaller(Section):
     """Who may store by HTTP: by an address, by a secret, or by both, and then both must hold."""
@@ -37,3 +40,9 @@ class Web(Section):
     )
     max_connections: Count = Field(32, description="connections at once; further ones are told to come again")
     max_request: Bytes = Field(16 << 30, ge=1 << 20, description="bytes of one request at most; beyond it 413")
+
+    @property
+    def url(self) -> str:
+        """The root of the service, as callers address it on this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{ROOT}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from config.settings import Listener
+from config.web import ROOT
 from dicom_node.listener.events import ListenerEvents
 from dicom_node.outside import is_uid, words
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
@@ -17,7 +18,6 @@ from dicom_node.web.store import DICOM, StoreRequest, TooMany
 
 log = logging.getLogger(__name__)
 
-ROOT = "/dicom-web"
 _STUDIES = f"{ROOT}/studies"
 _ALLOW = ("allow", "POST, OPTIONS")
 _CHALLENGES: Fields = (

@@ -85,6 +85,7 @@ ELSEWHERE = {
     "models import",
     "models new",
     "models test",
+    "web-secret",
 }
 LOOKING = {
     "audit show": "",
