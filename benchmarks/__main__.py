@@ -15,6 +15,7 @@ from benchmarks import (
     memory,
     segmentation,
     start,
+    tls,
 )
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "flood": flood.run,
     "grounding": grounding.run,
     "language": language.run,
+    "tls": tls.run,
 }
 
 

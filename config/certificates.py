@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from config.secret_urls import SecretUrl
 from config.settings import Settings
+from config.toml_lines import element
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 # Parameters of PostgreSQL's URLs that name files of certificates (libpq 32.1.2).
@@ -22,6 +23,11 @@ _FORMS = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
 
 def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     """Each file of certificates that the settings name, behind the setting; a key has no end, and is not among them."""
+    tls = settings.listener.tls
+    yield from _named("listener.tls", certificate=tls.certificate, ca=tls.ca)
+    for kind, peers in (("destinations", settings.destinations), ("sources", settings.sources)):
+        for number, peer in enumerate(peers):
+            yield from _named(f"{kind}.{element(peer.name, number)}", certificate=peer.certificate, ca=peer.ca)
     if settings.bus.ca:
         yield "bus.ca", settings.bus.ca
     for name in ("url", "owner_url"):
@@ -31,6 +37,10 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         for parameter in _OF_URL:
             if (file := parameters.get(parameter, _SYSTEM)) != _SYSTEM:
                 yield f"database.{name} {parameter}", Path(file)
+
+
+def _named(setting: str, **files: Path | None) -> Iterator[tuple[str, Path]]:
+    yield from ((f"{setting}.{name}", file) for name, file in files.items() if file is not None)
 
 
 def first_expiry(file: Path) -> float | None:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from config.masking import shown
 from config.settings import PAGE, LanguageModel, Settings
 from config.sources import Fault
+from config.tls_contradictions import of_listener, of_peers, of_users
 from config.toml_lines import KeyPath, element
 from config.values import split_brokers
 from config.web_faults import contradictory
@@ -33,6 +34,9 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
     yield from _spool(settings)
     yield from _retention(settings)
     yield from _nobody(settings)
+    yield from of_listener(settings)
+    yield from of_users(settings)
+    yield from of_peers(settings)
     yield from _broker_access(settings)
     yield from _releases(settings)
 
@@ -44,8 +48,11 @@ def _ports(settings: Settings) -> Iterator[Fault]:
             f"http.port ({http.port}) is listener.port: {listener.port + 1} would fit", "http.port", "listener.port"
         )
     for name, path, host, port in servers(settings):
-        if port and port == listener.port and same_machine(listener.host, host):
+        if port and port == listener.port * listener.plain and same_machine(listener.host, host):
             yield Fault(f"{name} is at the node's own listener.port ({port})", (path, ("listener", "port")))
+        if port and listener.tls.certificate and port == listener.tls.port and same_machine(listener.host, host):
+            said = f"{name} is at the node's own listener.tls.port ({port})"
+            yield Fault(said, (path, ("listener", "tls", "port")))
 
 
 def servers(settings: Settings) -> Iterator[tuple[str, KeyPath, str, int]]:

@@ -101,6 +101,12 @@ literature_queries = Counter(
     ["source", "outcome"],
     registry=REGISTRY,
 )
+worklist_questions = Counter(
+    "dicom_node_worklist_questions_total",
+    "Questions to worklists about studies by what came of them",
+    ["source", "outcome"],
+    registry=REGISTRY,
+)
 summary_refusals = Counter(
     "dicom_node_summary_refusals_total",
     "Answers of language models that no reader saw, by what was wrong with their words",

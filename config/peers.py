@@ -10,6 +10,7 @@ from pydantic_core import PydanticKnownError
 from pydantic_core.core_schema import ValidationInfo
 
 from config.section import Section
+from config.tls import TlsVersion
 from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
@@ -68,12 +69,27 @@ class Peer(Section):
     url: Annotated[Url, _needed_by("dicomweb", "orthanc")] = _by_kind(
         "of kind dicomweb the root of its service, below which /studies lies; of kind orthanc its REST API's"
     )
-    user: str = Field("", max_length=256, description="of kinds dicomweb and orthanc: whom its password belongs to")
+    user: str = Field(
+        "",
+        max_length=256,
+        description="whom its password belongs to; of kind dicom it is sent by User Identity Negotiation, by TLS alone",
+    )
     password_file: Place | None = Field(None, description="file with the user's password; nobody else may read it")
     token_file: Place | None = Field(
         None, description="file with a bearer token; whoever renews it writes it there, and it is read again"
     )
     ca: Place | None = Field(None, description="certificates (PEM) that prove its own; the system's by default")
+    tls: Flag = Field(False, description="of kind dicom: speak TLS with it, which proves that it is the one")
+    certificate: Place | None = Field(
+        None, description="of kind dicom: our certificate (PEM) for it, where it asks for one"
+    )
+    key: Place | None = Field(
+        None, description="of kind dicom: the private key of that (PEM, no password); nobody else may read it"
+    )
+    server_name: PeerHost | None = Field(
+        None, description="of kind dicom: name or address that has to stand in its certificate; its `host` by default"
+    )
+    minimum: TlsVersion = Field("1.2", description="of kind dicom: least version of TLS: 1.2 or 1.3")
 
     @property
     def address(self) -> str:

@@ -27,11 +27,12 @@ _Found: TypeAlias = list[tuple[int, str]] | str
 def callers(settings: Settings) -> Iterator[Fault]:
     """Callers whom the door cannot be reached by, or who are there twice; a door that is open and lets nobody in."""
     host, path = settings.listener.host, ("listener", "callers")
-    outside = [one for one in settings.listener.callers if not is_loopback(one.address.partition("/")[0])]
+    outside = [one for one in settings.listener.callers if not is_loopback((one.address or "").partition("/")[0])]
     if outside and is_loopback(host):
         first = outside[0]
+        shown = first.address or "from anywhere"
         yield Fault(
-            f"listener.callers names {first.aet} ({first.address}), and listener.host ({host}) can be reached from this"
+            f"listener.callers names {first.aet} ({shown}), and listener.host ({host}) can be reached from this"
             ' machine alone: listener.host = "0.0.0.0" opens it to the network',
             (path,),
         )
@@ -59,9 +60,10 @@ def _patterns(known: Iterable[Caller]) -> Iterator[Fault]:
 
 def _twice(known: Iterable[Caller]) -> Iterator[Fault]:
     seen: dict[tuple[str, str], int] = {}
-    for at, one in enumerate(known):
-        if seen.setdefault((one.aet, one.address), at) != at:
-            said = f"listener.callers names {one.aet} ({one.address}) twice: one of them is likely meant otherwise"
+    among = [(one, ", ".join(filter(None, (one.address, one.certificate)))) for one in known]
+    for at, (one, shown) in enumerate(among):
+        if seen.setdefault((one.aet, shown), at) != at:
+            said = f"listener.callers names {one.aet} ({shown}) twice: one of them is likely meant otherwise"
             yield Fault(said, (("listener", "callers", at),), certain=False)
 
 

@@ -16,13 +16,20 @@ from domain.errors import ConfigurationError
 M = TypeVar("M", bound=BaseModel)
 
 # Taken over by a process that goes on as it is: no association ends for a new caller.
+_TLS = ("certificate", "key", "ca", "require_certificate", "minimum")
+_USERS = ("passcodes", "token_key", "token_issuer", "token_audience")
 AS_IT_STANDS = frozenset(
-    {"listener.callers", "listener.trust_loopback", "web.callers", "web.trust_loopback", "logging.level"}
+    {
+        *("listener.callers", "listener.trust_loopback", "web.callers", "web.trust_loopback", "logging.level"),
+        *(f"listener.tls.{name}" for name in _TLS),
+        *(f"listener.user_identity.{name}" for name in _USERS),
+    }
 )
 # Taken over by roles that begin anew, whose work is leased and goes on with their next life; the longest name counts.
 ANEW: Mapping[str, frozenset[str]] = {
     "assembly": frozenset({"assemble"}),
     "destinations": frozenset({"write", "deliver"}),
+    "sources": frozenset({"follow"}),
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),
@@ -57,7 +64,7 @@ def compared(force: Settings, read: Settings) -> Change:
     Raises ConfigurationError where that would contradict what waits for a restart.
     """
     names = list(_changed(force, read))
-    taken = tuple(name for name in names if name in AS_IT_STANDS or _who(name))
+    taken = tuple(name for name in names if (name in AS_IT_STANDS or _who(name)) and not _opens(name, force, read))
     settings = taken_over(force, read, taken)
     if said := list(contradictions(settings)):
         raise ConfigurationError(*(f"with what waits for a restart: {one.said}" for one in said))
@@ -76,6 +83,12 @@ def _with(base: M, read: M, path: list[str]) -> M:
     first, *rest = path
     value = getattr(read, first)
     return base.model_copy(update={first: _with(getattr(base, first), value, rest) if rest else value})
+
+
+def _opens(name: str, force: Settings, read: Settings) -> bool:
+    """Whether it opens or closes a port: that is for a restart."""
+    before, after = force.listener.tls.certificate, read.listener.tls.certificate
+    return name.startswith("listener.tls.") and (before is None) != (after is None)
 
 
 def _who(name: str) -> frozenset[str]:

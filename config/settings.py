@@ -3,6 +3,7 @@
 Nothing here reads a file or the environment; `config.loading` does, and names the line of a wrong value.
 """
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from config.peers import Destination, Source
 from config.secret_urls import SecretKey, SecretUrl
 from config.section import Section
+from config.tls import ListenerTls, UserIdentity
 from config.values import (
     AETitle,
     Brokers,
@@ -24,6 +26,7 @@ from config.values import (
     Mail,
     Modality,
     Name,
+    NameOrFingerprint,
     Network,
     Place,
     Port,
@@ -45,11 +48,35 @@ LiteratureSource = Literal["pubmed", "europe_pmc"]
 EngineName = Literal["auto", "openvino", "onnxruntime", "torch", "tensorrt"]
 
 
+def _defaults() -> Any:
+    """A table that the file does not have; it is made as all the others are checked."""
+    return Field(default_factory=dict, validate_default=True)
+
+
 class Caller(Section):
     """A sender that may associate: without TLS an AE title alone proves nothing, so its address is part of it."""
 
     aet: AETitle = Field(description="calling AE title")
-    address: Network = Field(description="address that it calls from: one IP address or a network such as 10.1.0.0/16")
+    address: Network | None = Field(
+        None,
+        description="address that it calls from: one IP address or a network such as 10.1.0.0/16; without TLS it needs "
+        "one, by TLS it may be left out",
+    )
+    certificate: NameOrFingerprint | None = Field(
+        None,
+        description="its TLS certificate: a name that stands in it (CN or SAN), or its SHA-256 fingerprint; with it "
+        "the sender calls by TLS alone. By default the AE title itself has to stand there",
+    )
+
+    users: tuple[Name, ...] = Field(
+        (),
+        description="users, one of whom it has to be by User Identity Negotiation, by TLS alone; without, nobody is "
+        "asked for",
+    )
+
+    def is_within(self, address: str) -> bool:
+        """Whether it may call from this IP address; raises ValueError where that is none."""
+        return self.address is None or ip_address(address) in ip_network(self.address, strict=False)
 
 
 def as_caller(aet: str, address: str) -> Caller | None:
@@ -71,6 +98,9 @@ class Listener(Section):
     aet: AETitle = Field("DICOM_NODE", description="our AE title; a call for another one is rejected")
     host: Host = Field("127.0.0.1", description="address to listen on; loopback until somebody decides otherwise")
     port: Port = Field(11112, description="TCP port (11112 is registered for DICOM); 0 takes a free one")
+    plain: Flag = Field(True, description="listen at `port` without TLS; false leaves the port for TLS alone")
+    tls: ListenerTls = _defaults()
+    user_identity: UserIdentity = _defaults()
     processes: Whole = Field(1, ge=1, le=64, description="listener processes that share the port")
     callers: tuple[Caller, ...] = Field((), description="senders that may associate from elsewhere than loopback")
     trust_loopback: Flag = Field(True, description="any AE title may call from this machine")
@@ -133,6 +163,11 @@ class Assembly(Section):
     )
     missing: Seconds = Field(
         60.0, description="s of silence in which images are waited for that are expected and have not come"
+    )
+    worklist: Seconds = Field(
+        5.0,
+        description="s that a worklist has to answer; so long a study waits for what was requested of it, where a rule "
+        "or a package asks for that",
     )
     early: Flag = Field(
         True,
@@ -260,6 +295,9 @@ class Retention(Section):
         365.0, description="days after which associations go of which no study with images tells"
     )
     dead_letters_days: Days | None = Field(365.0, description="days after which dead letters go that were replayed")
+    requests_days: Days | None = Field(
+        30.0, description="days after which procedure steps and requests go of studies that never came"
+    )
 
 
 class Bus(Section):
@@ -392,11 +430,6 @@ class Logging(Section):
         50_000_000, ge=10_000, description="bytes of that file at most; then it becomes FILE.1, and FILE.1 FILE.2"
     )
     file_kept: Whole = Field(9, ge=0, le=1000, description="files of before that are kept beside it")
-
-
-def _defaults() -> Any:
-    """A table that the file does not have; it is made as all the others are checked."""
-    return Field(default_factory=dict, validate_default=True)
 
 
 class Settings(BaseModel):

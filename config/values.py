@@ -16,6 +16,7 @@ _NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _DEVICES = re.compile(r"auto|cpu|(auto|cuda):\d{1,4}(,(auto|cuda):\d{1,4})*")
 _USER = re.compile(r"[!-+\--<>-~]{1,128}")
+_FINGERPRINT = re.compile(r"(?:sha256:)?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})", re.IGNORECASE)
 _MODALITY = re.compile(r"[A-Z0-9 _]{1,16}")
 _YEAR = 366 * 86_400
 _LONGEST_HOST = 253
@@ -128,6 +129,12 @@ def _name(text: str) -> str:
     return text
 
 
+def fingerprint(text: str) -> str | None:
+    """The SHA-256 fingerprint of a certificate as 64 small letters, as `openssl x509 -fingerprint` or we print it."""
+    found = _FINGERPRINT.fullmatch(text)
+    return found[1].replace(":", "").lower() if found else None
+
+
 def _modality(text: str) -> str:
     if not _MODALITY.fullmatch(text):
         raise ValueError("is no modality: 1 to 16 capitals, digits, spaces and underscores (PS3.5 6.2, CS)")
@@ -168,6 +175,7 @@ Mail = Annotated[str, AfterValidator(_mail)]
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Host = Annotated[str, AfterValidator(_host)]
 PeerHost = Annotated[str, AfterValidator(_peer)]
+NameOrFingerprint = Annotated[str, AfterValidator(lambda text: fingerprint(text) or _name(text))]
 Network = Annotated[str, AfterValidator(_network)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 BrokerUser = Annotated[str, AfterValidator(broker_user)]

@@ -147,7 +147,7 @@ def series_whole(series: SeriesArrival, facts: StudyFacts, policy: SettlePolicy)
 def wants_geometry(facts: StudyFacts, policy: SettlePolicy) -> bool:
     """Whether it would now be enough that no slice is missing: to find that out costs a look at every instance."""
     unsaid = _doubt(facts) or facts.held or shortfall(facts)
-    return not unsaid and _grace(facts, policy) <= facts.silence < _silent(facts, policy).after
+    return not unsaid and facts.silence >= _grace(facts, policy)
 
 
 def shortfall(facts: StudyFacts) -> str:

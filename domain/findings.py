@@ -43,7 +43,8 @@ class Segment:
     `number` is the value of its voxels in the mask and the DICOM segment number, from 1 without gaps.
     `category` and `type` are the property codes (PS3.3 C.8.20.4); `laterality` where the type needs it.
     `colour` is the recommended display colour, sRGB 0 to 255. `shown_on` names the input on which a reader looks for
-    it, such as the series with contrast agent; "" is the first.
+    it, such as the series with contrast agent; "" is the first. `compared` is what an earlier study of the patient's
+    had, and by how much that has changed.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Segment:
     laterality: Code | None = None
     measurements: tuple[Measurement, ...] = ()
     shown_on: str = ""
+    compared: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,10 +214,11 @@ class Findings:
 
 @dataclass(frozen=True)
 class MeasuredPart:
-    """Of a segment in JSON, what was measured in it."""
+    """Of a segment in JSON, what was measured in it, and compared with an earlier study."""
 
     label: str
     measurements: tuple[Measurement, ...]
+    compared: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)

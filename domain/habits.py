@@ -29,6 +29,24 @@ class Span:
     last: datetime
 
 
+@dataclass(frozen=True)
+class Habit:
+    """What `studies` that were seen for the first time showed of a caller, and the longest `pause` (s) of all seen."""
+
+    studies: int = 0
+    pause: float = 0.0
+
+
+def habits(seen: Iterable[tuple[Iterable[Span], bool]], most: float) -> Mapping[Caller, Habit]:
+    """What studies show of their callers: of each its associations, and whether it was not complete before."""
+    found: dict[Caller, Habit] = {}
+    for spans, new in seen:
+        for caller, pause in pauses(spans, most).items():
+            known = found.get(caller, Habit())
+            found[caller] = Habit(known.studies + new, max(known.pause, pause))
+    return found
+
+
 def pauses(spans: Iterable[Span], most: float) -> Mapping[Caller, float]:
     """The longest time (s) between two associations by which a caller brought one study; 0 where there was none.
 

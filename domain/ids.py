@@ -11,6 +11,8 @@ from typing import NewType
 
 # Root of every UID that the node derives; changing it would give every result a second identity.
 _NAMESPACE = uuid.UUID("6f0f3f6e-0a5c-5d27-9f5a-3d1c3d1e7c40")
+_OF_A_NAME = 5  # the version of a UUID that is made of a name (RFC 9562 5.5)
+_LONGEST_UUID = 39  # decimal digits of 128 bits
 
 # Internal ids, each of its own kind, so that one is never taken for the other.
 StudyId = NewType("StudyId", uuid.UUID)
@@ -37,6 +39,15 @@ def derived_uid(*parts: str) -> str:
     """A DICOM UID under 2.25 (PS3.5 B.2) that is a pure function of `parts`."""
     name = "\x1f".join(parts)
     return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
+
+
+def is_derived(uid: str) -> bool:
+    """Whether `uid` looks as `derived_uid` makes them: an RFC 9562 UUID of version 5 under 2.25."""
+    root, _, number = uid.rpartition(".")
+    if root != "2.25" or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_UUID:
+        return False
+    value = int(number)
+    return value < 1 << 128 and uuid.UUID(int=value).version == _OF_A_NAME
 
 
 def result_uid(study_uid: str, model: str, version: str, package_digest: str, input_digest: str, part: str) -> str:

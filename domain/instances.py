@@ -57,6 +57,9 @@ def gathered(instances: Sequence[InstanceFacts]) -> SeriesFacts:
         missing=layout.missing,
         gap=_named(layout.gap, counted) if layout.gap else None,
         instances=tuple(instances),
+        procedure_codes=frozenset(counted[0].procedure_codes),
+        procedure_description=counted[0].procedure_description,
+        procedure_reason=counted[0].procedure_reason,
     )
 
 

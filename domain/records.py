@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from domain.conflict_records import ConflictRecord, CorrectionRecord
 from domain.ids import JobId, StudyId, SummaryId
-from domain.states import DeliveryState, JobState, StudyState
+from domain.states import DeliveryState, JobState, ProcedureStepState, StudyState
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -60,6 +60,27 @@ class AssociationRecord:
     opened_at: datetime
     closed_at: datetime | None
     outcome: str | None
+
+
+@dataclass(frozen=True)
+class ProcedureStepRecord:
+    """A modality's procedure step; `instances` is how many it lists that were made, None while it lists none."""
+
+    sop_uid: str
+    state: ProcedureStepState
+    begun_at: datetime
+    ended_at: datetime | None
+    instances: int | None
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """What `source` said was requested, as codes (SCHEME:VALUE); `known` is false where it knows nothing of it."""
+
+    source: str
+    codes: tuple[str, ...]
+    known: bool
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -432,4 +453,6 @@ class StudyPath:
     rejections: tuple[RejectionRecord, ...] = ()
     hold: HoldRecord | None = None
     impression: SummaryRecord | None = None
+    steps: tuple[ProcedureStepRecord, ...] = ()
+    requests: tuple[RequestRecord, ...] = ()
     more: Mapping[str, int] = field(default_factory=dict)

@@ -23,6 +23,7 @@ class What(StrEnum):
     INBOX = "inbox"
     ASSOCIATIONS = "associations"
     DEAD_LETTERS = "dead letters"
+    REQUESTS = "requests"
 
 
 #: What goes study by study, in the order in which a short disk takes it.

@@ -20,7 +20,8 @@ class InstanceFacts:
 
     `position` (mm) and `orientation` are those of a single-frame image, `orientation` also that of frames that share
     one; `places` counts the positions of the frames of a multi-frame one; `slice_spacing` and `thickness` are in mm,
-    `age` in years.
+    `age` in years. What was requested is the study's, and the same in all of its instances: `procedure_codes` are
+    SCHEME:VALUE (`domain/procedures.py`).
     """
 
     series_id: str
@@ -48,6 +49,9 @@ class InstanceFacts:
     kernel: str | None = None
     thickness: float | None = None
     places: int | None = None
+    procedure_codes: Sequence[str] = ()
+    procedure_description: str = ""
+    procedure_reason: str = ""
 
     @property
     def image_types(self) -> frozenset[str]:
@@ -101,6 +105,9 @@ class SeriesFacts:
     missing: int = 0
     gap: SliceGap | None = None
     instances: tuple[InstanceFacts, ...] = ()
+    procedure_codes: frozenset[str] = frozenset()
+    procedure_description: str = ""
+    procedure_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,8 @@ class Conditions:
     is in mm between neighbouring slices; against `max_spacing_mm` a gap counts as wide as it is. `view` compares as
     `body_part` does. A series that states no age meets no age limit. Of `not_image_type` (values of Image Type, such as
     "LOCALIZER" or "DERIVED") no slice may have any. `burned_in` false refuses images that say that text is burned into
-    them.
+    them. `procedure_code` is one of the codes of the requested procedure, SCHEME:VALUE; of a study of which nobody told
+    the node what was requested no condition about that is met.
     """
 
     modality: tuple[str, ...] = ()
@@ -133,17 +141,27 @@ class Conditions:
     max_age: float | None = None
     contrast: bool | None = None
     burned_in: bool | None = None
+    procedure_code: tuple[str, ...] = ()
+    procedure_description: str | None = None
+    procedure_reason: str | None = None
 
 
-_PATTERNS = ("series_description", "study_description", "not_series_description")
+_PATTERNS = (
+    *("series_description", "study_description", "not_series_description"),
+    *("procedure_description", "procedure_reason"),
+)
+_OF_A_REQUEST = ("procedure_code", "procedure_description", "procedure_reason")
 _RANGES = (("min_slices", "max_slices"), ("min_spacing_mm", "max_spacing_mm"), ("min_age", "max_age"))
 _CS = re.compile(r"[A-Z0-9_ ]{1,16}")  # PS3.5 section 6.2
+_CODE = re.compile(r"[^:\s]{1,16}:\S.*")
 
 
 def faults(conditions: Conditions) -> Iterator[tuple[str, str]]:
     """Each key that no series could ever be held against, or that none could meet, and what is wrong with it."""
     if not all(map(_CS.fullmatch, conditions.modality)):
         yield "modality", 'must be codes such as "CT" (PS3.3 C.7.3.1.1.1)'
+    if not all(map(_CODE.fullmatch, conditions.procedure_code)):
+        yield "procedure_code", 'must be codes as SCHEME:VALUE, such as "LN:24627-2"'
     for key in _PATTERNS:
         try:
             re.compile(getattr(conditions, key) or "")
@@ -161,12 +179,19 @@ def asks_for_descriptions(conditions: Conditions) -> bool:
     return any(getattr(conditions, key) is not None for key in _PATTERNS)
 
 
+def asks_for_procedures(conditions: Conditions) -> bool:
+    """Whether any of these conditions is about what was requested."""
+    return any(getattr(conditions, key) for key in _OF_A_REQUEST)
+
+
 def unmet(conditions: Conditions, series: SeriesFacts) -> tuple[str, ...]:
     """One sentence for each condition that `series` does not meet; empty when it meets all."""
     return (
         *_membership(conditions, series),
         *_pattern("series description", conditions.series_description, series.series_description),
         *_pattern("study description", conditions.study_description, series.study_description),
+        *_pattern("requested procedure's description", conditions.procedure_description, series.procedure_description),
+        *_pattern("reason for the request", conditions.procedure_reason, series.procedure_reason),
         *_excluded(conditions, series),
         *_bounds("slices", series.slices, conditions.min_slices, conditions.max_slices),
         *_spacing(conditions, series),
@@ -202,6 +227,9 @@ def _membership(conditions: Conditions, series: SeriesFacts) -> list[str]:
     if conditions.photometric and not series.photometric <= set(conditions.photometric):
         has = _either(sorted(series.photometric))
         reasons.append(f"photometric interpretation is {has}, not {_either(conditions.photometric)}")
+    if conditions.procedure_code and not series.procedure_codes & set(conditions.procedure_code):
+        has = _either(sorted(series.procedure_codes) or [""])
+        reasons.append(f"requested procedure is {has}, not {_either(conditions.procedure_code)}")
     if conditions.calling_ae and not series.calling_aes & set(conditions.calling_ae):
         reasons.append(f"came from {_either(sorted(series.calling_aes))}, not {_either(conditions.calling_ae)}")
     return reasons

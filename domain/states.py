@@ -1,4 +1,4 @@
-"""The four state machines as tables. A pair that is not in a table raises.
+"""The five state machines as tables. A pair that is not in a table raises.
 
 A study   receiving → complete → (amended → complete)* → archived; stuck from any, always with a reason
 A job     requested → leased → running → succeeded | not_suitable | failed | timed_out; failed → requested while
@@ -6,7 +6,8 @@ A job     requested → leased → running → succeeded | not_suitable | failed
 A delivery  pending → sending → stored → committed; pending ← failed, with backoff; refused when the peer never will
 A summary  requested → running → succeeded | failed; what failed or was cancelled is requested again by a person or by
          another end of a model
-All but studies are cancelled, with the reason, where nobody wants their outcome any more.
+A procedure step  in progress → completed | discontinued, as its modality says (PS3.4 F.7)
+All but studies and procedure steps are cancelled, with the reason, where nobody wants their outcome any more.
 """
 
 from collections.abc import Mapping
@@ -116,6 +117,22 @@ class SummaryEvent(StrEnum):
     CANCEL = "cancel"  # other findings are there by now, or nobody wants it
 
 
+class ProcedureStepState(StrEnum):
+    """Where a modality's procedure step stands (PS3.4 table F.1-3)."""
+
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+
+
+class ProcedureStepEvent(StrEnum):
+    """What its modality says of a procedure step, by N-SET."""
+
+    UPDATE = "update"
+    COMPLETE = "complete"
+    DISCONTINUE = "discontinue"
+
+
 STUDY: Mapping[tuple[StudyState, StudyEvent], StudyState] = {
     (StudyState.RECEIVING, StudyEvent.INSTANCE): StudyState.RECEIVING,
     (StudyState.RECEIVING, StudyEvent.SETTLED): StudyState.COMPLETE,
@@ -178,6 +195,12 @@ SUMMARY: Mapping[tuple[SummaryState, SummaryEvent], SummaryState] = {
     (SummaryState.REQUESTED, SummaryEvent.CANCEL): SummaryState.CANCELLED,
     (SummaryState.RUNNING, SummaryEvent.CANCEL): SummaryState.CANCELLED,
     (SummaryState.FAILED, SummaryEvent.CANCEL): SummaryState.CANCELLED,
+}
+
+PROCEDURE_STEP: Mapping[tuple[ProcedureStepState, ProcedureStepEvent], ProcedureStepState] = {
+    (ProcedureStepState.IN_PROGRESS, ProcedureStepEvent.UPDATE): ProcedureStepState.IN_PROGRESS,
+    (ProcedureStepState.IN_PROGRESS, ProcedureStepEvent.COMPLETE): ProcedureStepState.COMPLETED,
+    (ProcedureStepState.IN_PROGRESS, ProcedureStepEvent.DISCONTINUE): ProcedureStepState.DISCONTINUED,
 }
 
 

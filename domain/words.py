@@ -112,7 +112,7 @@ def _cells(value: float, unit: str, resolution: Resolution | None) -> float | No
     if resolution is None:
         return None
     cell = {"ml": resolution.volume / 1000, "mm3": resolution.volume, "mm2": resolution.area}.get(unit)
-    return value / cell if cell else None
+    return abs(value) / cell if cell else None
 
 
 def rounded(value: float, count: int) -> str:

@@ -119,7 +119,7 @@ class BundleModel:
         mask, moved = self._mask(list(volumes.values()))
         segments = self._manifest.segments
         refuse_output(self._manifest.guards, volumes_ml(mask, first.affine, len(segments)))
-        measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measurements, first.filled)
+        measured = measure(segments, mask, first.voxels, first.affine, self._manifest.measured, first.filled)
         findings = Findings(
             self._package.identity, input_digest(volumes), first.frames, None, measured, engine=self.name,
             remarks=(*remarks(volumes, segmented=True), *moved), others=other_frames(volumes),

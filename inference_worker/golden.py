@@ -3,7 +3,9 @@
 Both are npz files without pickles (models/manifest.py, [golden]). A volume is kept as `NAME.voxels` (slices, rows,
 columns) and `NAME.affine` (4x4, patient LPS mm); images as `NAME.K.values`, `NAME.K.shown` and, where it is known,
 `NAME.K.spacing`, from K = 0. What is expected is `mask` or `probabilities` (images or 1, findings in the manifest's
-order). No identity is kept: the frames of a sample are numbered.
+order). A package that compares has an earlier study too, `earlier NAME.voxels` and so on, and what comes of it is
+expected as `compared` (segments, comparisons in the manifest's order; NaN where nothing is compared). No identity is
+kept: the frames of a sample are numbered.
 """
 
 import io
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from domain.errors import ConfigurationError
 from domain.findings import SourceFrame
+from inference_worker.earlier_names import earlier_name
 from inference_worker.images import Images, Picture
 from inference_worker.model_protocol import Outcome, Run, Sources
 from inference_worker.verdicts import EXPECTED, INPUT, Verdict
@@ -25,9 +28,12 @@ from models.manifest import Golden, Input, Manifest
 from models.registry import Package
 
 # Whoever makes packages finds here how the sample is called, and the verdict on it.
-__all__ = ["EXPECTED", "INPUT", "Verdict", "check", "judge", "sample", "thinned", "verdict", "write"]
+__all__ = ["EXPECTED", "INPUT", "Verdict", "check", "earlier_sample", "judge", "sample", "thinned", "verdict", "write"]
 
 Arrays = Mapping[str, NDArray[Any]]
+# By what share comparisons may differ, and by how much (ml, %) at least: of what two volumes differ by, a small
+# difference of either is a large one.
+_SHARE, _AT_LEAST = 0.05, 5.0
 
 
 def check(package: Package, run: Run) -> Verdict:
@@ -55,6 +61,18 @@ def sample(package: Package) -> Sources:
         raise ConfigurationError(f"{package.folder / golden.input}: lacks the array {error}") from error
 
 
+def earlier_sample(package: Package) -> Sources | None:
+    """The golden input's earlier study, None where it has none; raises as `check` does."""
+    golden = _stated(package)
+    arrays = _read(package, golden.input)
+    own = {
+        key.removeprefix(earlier_name("")): array for key, array in arrays.items() if key.startswith(earlier_name(""))
+    }
+    if not own:
+        return None
+    return {one.name: _source(one, own, package.digests[golden.input]) for one in package.manifest.inputs}
+
+
 def judge(outcome: Outcome, expected: Arrays, manifest: Manifest, golden: Golden) -> Verdict:
     """`outcome` beside `expected`, within the limits of `golden`; other shapes never agree."""
     if manifest.segments:
@@ -63,7 +81,7 @@ def judge(outcome: Outcome, expected: Arrays, manifest: Manifest, golden: Golden
             return Verdict(False, 0.0, None)
         labels = range(1, len(manifest.segments) + 1)
         dice = min((_dice(mask == one, outcome.mask == one) for one in labels), default=1.0)
-        return Verdict(dice >= golden.dice, dice, None)
+        return Verdict(dice >= golden.dice and _compare_alike(outcome, expected, manifest), dice, None)
     found, wanted = _probabilities(outcome, manifest), expected.get("probabilities")
     if wanted is None or wanted.shape != found.shape:
         return Verdict(False, None, float("inf"))
@@ -71,14 +89,20 @@ def judge(outcome: Outcome, expected: Arrays, manifest: Manifest, golden: Golden
     return Verdict(difference <= golden.tolerance, None, difference)
 
 
-def write(folder: Path, manifest: Manifest, sources: Sources, outcome: Outcome) -> None:
-    """Keep `sources` and what came of them as INPUT and EXPECTED in `folder`; the manifest is not touched."""
+def write(folder: Path, manifest: Manifest, sources: Sources, outcome: Outcome, earlier: Sources | None = None) -> None:
+    """Keep `sources` and what came of them as INPUT and EXPECTED in `folder`; the manifest is not touched.
+
+    `earlier` is the earlier study that `outcome` was compared with.
+    """
     arrays: dict[str, NDArray[Any]] = {}
+    for name, source in (earlier or {}).items():
+        arrays |= _volume_arrays(earlier_name(name), source) if isinstance(source, Volume) else {}
     for name, source in sources.items():
         arrays |= _volume_arrays(name, source) if isinstance(source, Volume) else _image_arrays(name, source)
     np.savez_compressed(folder / INPUT, allow_pickle=False, **arrays)
     if manifest.segments and outcome.mask is not None:
-        np.savez_compressed(folder / EXPECTED, allow_pickle=False, mask=outcome.mask)
+        more = {"compared": _comparisons(outcome, manifest)} if earlier else {}
+        np.savez_compressed(folder / EXPECTED, allow_pickle=False, mask=outcome.mask, **more)
     else:
         np.savez_compressed(folder / EXPECTED, allow_pickle=False, probabilities=_probabilities(outcome, manifest))
 
@@ -152,6 +176,21 @@ def _probabilities(outcome: Outcome, manifest: Manifest) -> NDArray[np.float64]:
     columns = len(manifest.findings)
     shares = [one.probability for one in outcome.findings.likelihoods]
     return np.asarray(shares, np.float64).reshape(-1, columns)
+
+
+def _comparisons(outcome: Outcome, manifest: Manifest) -> NDArray[np.float64]:
+    """Shape (segments, comparisons)."""
+    found = [{one.name: one.value for one in segment.compared} for segment in outcome.findings.segments]
+    return np.array([[one.get(wanted.name, np.nan) for wanted in manifest.compared] for one in found], np.float64)
+
+
+def _compare_alike(outcome: Outcome, expected: Arrays, manifest: Manifest) -> bool:
+    """Whether nothing was compared, or the same has come of it; a sample without an earlier study says nothing."""
+    wanted = expected.get("compared")
+    if wanted is None or not any(one.compared for one in outcome.findings.segments):
+        return True
+    found = _comparisons(outcome, manifest)
+    return wanted.shape == found.shape and bool(np.allclose(found, wanted, rtol=_SHARE, atol=_AT_LEAST, equal_nan=True))
 
 
 def _dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

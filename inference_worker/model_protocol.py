@@ -33,6 +33,9 @@ class Outcome:
 
 
 Run: TypeAlias = Callable[[Sources], Outcome]
+# What was read of an earlier study, or why it could not be.
+Earlier: TypeAlias = Sources | str
+Compare: TypeAlias = Callable[[Outcome, Earlier], Outcome]
 
 
 class Prepared(dict[str, Volume | Images]):
@@ -48,11 +51,13 @@ class Loaded:
     """A package that is ready: what is to be read for it, and its run. One that cannot run refuses each with why.
 
     `prepare` does ahead what can be done beside another network's pass; `run` takes what it gives, or bare sources.
+    `compare` is for a package that compares with an earlier study.
     """
 
     inputs: tuple[Input, ...]
     run: Run
     prepare: Callable[[Sources], Sources] = dict
+    compare: Compare | None = None
 
 
 _MOST_GAPS = 3  # that a remark names one by one

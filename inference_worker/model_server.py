@@ -27,22 +27,24 @@ from numpy.typing import DTypeLike, NDArray
 
 from config import defects, logs
 from domain import errors
-from domain.errors import ConfigurationError, NodeError
+from domain.errors import ConfigurationError, NodeError, UnusableInput
 from domain.findings import Mask
 from domain.json_records import Json, JsonObject, json_object, record
 from inference_worker import images, volume
+from inference_worker.earlier_names import earlier_name
 from inference_worker.engines.checked import says_memory
 from inference_worker.handed_files import HandedFiles, Inbox
 from inference_worker.images import Images
 from inference_worker.model_config import ModelProcessConfig
 from inference_worker.model_messages import Request, SentTask, Start
 from inference_worker.model_process import map_file, mask_file
-from inference_worker.model_protocol import Loaded, Outcome, Runs, Sources, join, split
+from inference_worker.model_protocol import Earlier, Loaded, Outcome, Runs, Sources, join, split
 from inference_worker.process_limits import allowed, take_no_more_than, taken
 from inference_worker.volume import Volume
 from models.manifest import Input
 
-Reading: TypeAlias = Future[tuple[Sources, float]]
+# A task's inputs, the seconds that they took, and what was read of an earlier study where there is one.
+Reading: TypeAlias = Future[tuple[Sources, float, Earlier | None]]
 
 # Decoders hold Python's lock for most of their time: one thread reads for the present request, one for the next.
 _READERS = 2
@@ -140,8 +142,8 @@ class RequestQueue:
             raise ConfigurationError(f"model package {task.package} {task.version} is not installed, or is broken")
         return loaded
 
-    def _read(self, task: SentTask, handed: HandedFiles) -> tuple[Sources, float]:
-        """The task's inputs, prepared as far as may be, and the seconds that they took."""
+    def _read(self, task: SentTask, handed: HandedFiles) -> tuple[Sources, float, Earlier | None]:
+        """The task's inputs, prepared as far as may be."""
         began = time.perf_counter()
         try:
             loaded = self._loaded(task)
@@ -149,14 +151,17 @@ class RequestQueue:
             # A job that an earlier release requested does not name its input.
             files = {name or inputs[0].name: found for name, found in handed.by_name().items()}
             sources = {one.name: _source(one, files[one.name], self._own_frames) for one in inputs}
+            earlier = _earlier(inputs, files, self._own_frames) if loaded.compare else None
         finally:
             handed.close()
-        return loaded.prepare(sources), time.perf_counter() - began
+        return loaded.prepare(sources), time.perf_counter() - began, earlier
 
     def _answer(self, task: SentTask, reading: Reading) -> dict[str, Json]:
-        sources, seconds = reading.result()
-        began = time.perf_counter()
-        outcome = self._loaded(task).run(sources)
+        sources, seconds, earlier = reading.result()
+        began, loaded = time.perf_counter(), self._loaded(task)
+        outcome = loaded.run(sources)
+        if loaded.compare and earlier is not None:
+            outcome = loaded.compare(outcome, earlier)
         return _written(outcome, Path(task.scratch), {"read": seconds, "infer": time.perf_counter() - began})
 
     def _together(self, tasks: Sequence[SentTask], readings: Sequence[Reading]) -> list[dict[str, Json]] | None:
@@ -182,6 +187,18 @@ def _source(wanted: Input, files: Sequence[BinaryIO], own_frames_of_reference: b
     if wanted.kind == "images":
         return images.build(files)
     return volume.build(files, wanted.missing_slices, wanted.units, own_frames_of_reference)
+
+
+def _earlier(
+    inputs: Sequence[Input], files: Mapping[str, Sequence[BinaryIO]], own_frames_of_reference: bool
+) -> Earlier | None:
+    """The inputs of the earlier study, or why they cannot be read, which costs the study itself nothing."""
+    if not all(earlier_name(one.name) in files for one in inputs):
+        return None
+    try:
+        return {one.name: _source(one, files[earlier_name(one.name)], own_frames_of_reference) for one in inputs}
+    except UnusableInput as error:
+        return error.sentence
 
 
 def _written(outcome: Outcome, scratch: Path, seconds: Mapping[str, float]) -> dict[str, Json]:

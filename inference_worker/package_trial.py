@@ -9,6 +9,7 @@ from domain.errors import ConfigurationError
 from inference_worker import golden, images, volume
 from inference_worker.bundle import BundleModel
 from inference_worker.bundle_tensorrt import TensorRT
+from inference_worker.earlier import loaded as as_loaded
 from inference_worker.engines.choice import AUTO, available, decide, look, make, placed
 from inference_worker.engines.comparison import compare
 from inference_worker.engines.protocol import Engine, Float, OutOfMemory
@@ -47,7 +48,7 @@ def runner(
     if kind == VISION:
         raise ConfigurationError(f"{package.name}: asks a language model of the site's, and runs in jobs alone")
     if kind == "bundle":
-        return Loaded(package.manifest.inputs, _bundle(package, engine, cache, device, gpu_memory))
+        return as_loaded(package.manifest, _bundle(package, engine, cache, device, gpu_memory))
     try:
         pipeline = _pipeline(package, engine, threads, cache, device, gpu_memory)
     except (ConfigurationError, OutOfMemory) as error:
@@ -55,7 +56,7 @@ def runner(
             raise
         _log.warning("package %s does not run by TensorRT, the next engine is taken: %s", package.name, error)
         pipeline = _pipeline(package, engine, threads, None, device, gpu_memory)
-    return Loaded(package.manifest.inputs, pipeline.run, pipeline.prepare)
+    return as_loaded(package.manifest, pipeline.run, pipeline.prepare)
 
 
 def _pipeline(
@@ -98,10 +99,13 @@ def prove(
 
     Raises as `runner` and `golden.check` do.
     """
-    run, said = runner(package, engine, threads, cache, None, device, gpu_memory).run, []
+    loaded, said = runner(package, engine, threads, cache, None, device, gpu_memory), []
+    earlier = golden.earlier_sample(package) if loaded.compare else None
 
     def named(sources: Sources) -> Outcome:
-        outcome = run(sources)
+        outcome = loaded.run(sources)
+        if loaded.compare and earlier is not None:
+            outcome = loaded.compare(outcome, earlier)
         said.append(outcome.findings.engine)
         return outcome
 

@@ -115,7 +115,7 @@ class Pipeline:
         found = listed(done.values, likely, self._manifest, source)
         mask = found.mask
         refuse_output(self._manifest.guards, volumes_ml(mask, source.affine, len(segments)))
-        measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measurements, source.filled)
+        measured = measure(segments, mask, source.voxels, source.affine, self._manifest.measured, source.filled)
         kept = np.delete(mask, source.filled, axis=0) if source.filled else mask
         findings = self._findings(input_digest(volumes), source, volumes)
         findings = replace(

@@ -16,7 +16,21 @@ from domain.errors import ConfigurationError
 from domain.findings import Code
 from domain.routing import faults
 from models import steps
-from models.manifest import AXES, LESION, MANIFEST, SHAPES, SIGNATURE, UNITS, VISION, Lesions, Manifest
+from models.manifest import (
+    AXES,
+    COMPARISONS,
+    LESION,
+    MANIFEST,
+    PERCENT,
+    SHAPES,
+    SIGNATURE,
+    UNITS,
+    VISION,
+    Lesions,
+    Manifest,
+    Quantity,
+    compared_with,
+)
 from models.vision import asks
 
 if TYPE_CHECKING:
@@ -35,6 +49,8 @@ METHODS = ("cam", "grad_cam", "integrated_gradients", "occlusion", "probability"
 NETWORKS = ("onnx", "torchscript", "bundle", VISION)
 HOW = ("mean", "linear", "nearest", "antialias")
 
+_NEWEST_MOST = 10
+_DEADLINE_MOST = 600.0  # s: somebody waits for the result
 _THINGS = ("category", "type", "code", "site")  # what a report says that there is, and where
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -79,7 +95,7 @@ def check(document: Document, manifest: Manifest) -> None:
 def _broken(document: Document, manifest: Manifest) -> Faults:
     return chain(
         _folder(document, manifest),
-        *(rules(manifest) for rules in (_identity, _inputs, _registration, _network, _before, _after)),
+        *(rules(manifest) for rules in (_identity, _inputs, _registration, _priors, _network, _before, _after)),
         *(rules(manifest) for rules in (_segments, _lesions, _measurements, _findings, asks, _maps, _guards, _digests)),
     )
 
@@ -130,6 +146,20 @@ def _registration(manifest: Manifest) -> Faults:
         yield ("registration", "least"), "must lie between 0 and 1"
     if len(manifest.inputs) < 2:
         yield ("registration",), "is for several inputs"
+
+
+def _priors(manifest: Manifest) -> Faults:
+    priors = manifest.priors
+    if priors is None:
+        return
+    if not 1 <= priors.newest <= _NEWEST_MOST:
+        yield ("priors", "newest"), f"must be from 1 to {_NEWEST_MOST}"
+    if priors.within_days < 1:
+        yield ("priors", "within_days"), "must be 1 or more"
+    if not 0 < priors.deadline <= _DEADLINE_MOST:
+        yield ("priors", "deadline"), f"must be above 0, and {_DEADLINE_MOST:g} s at the most"
+    if not manifest.compared:
+        yield ("priors",), "is for [[measurements]] that compare"
 
 
 def _network(manifest: Manifest) -> Faults:
@@ -275,8 +305,24 @@ def _measurements(manifest: Manifest) -> Faults:
             yield ("measurements", at, "segment"), "must be the number of a segment, or 0 for all"
         if wanted.of == LESION and not manifest.lesions:
             yield ("measurements", at, "of"), "wants [[lesions]]"
-        if wanted.what == "volume" and wanted.unit.value not in VOLUMES:
+        yield from ((("measurements", at, key), said) for key, said in _compares(manifest, wanted))
+        if wanted.what == "volume" and wanted.compare != PERCENT and wanted.unit.value not in VOLUMES:
             yield ("measurements", at, "unit"), f"must be one of {', '.join(VOLUMES)}"
+
+
+def _compares(manifest: Manifest, wanted: Quantity) -> Iterator[tuple[str, str]]:
+    if wanted.compare not in COMPARISONS:
+        yield "compare", f"must be one of {', '.join(filter(None, COMPARISONS))}, or left out"
+    if wanted.compare and (manifest.priors is None or not manifest.segments):
+        yield "compare", "is of [[segments]], and wants [priors]"
+    if wanted.compare and (wanted.scope != "whole" or wanted.what == "count"):
+        yield "compare", "is of a whole: which part was which before is not known"
+    basis = compared_with(wanted, manifest.measured)
+    if wanted.compare and basis is None:
+        yield "compare", "wants that the same is measured in the study itself"
+    unit = "%" if wanted.compare == PERCENT else basis.unit.value if basis else ""
+    if wanted.compare and basis and wanted.unit.value != unit:
+        yield "unit", f"must be {unit}"
 
 
 def _coded(here: KeyPath, table: "DataclassInstance") -> Faults:

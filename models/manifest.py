@@ -2,18 +2,19 @@
 
 Tables of the file: [identity] who it is; [[inputs]] which series it reads, with their intended use as
 [inputs.conditions] and what decides among several as [inputs.prefer]; [registration] whether series that lie elsewhere
-are moved onto the first; [[preprocessing]], [network] and [[postprocessing]] how it is run (the steps:
-models/steps.py); [[guards]] what input and output are refused; [[segments]], [[lesions]], [[measurements]],
-[[findings]] and [[maps]] what comes out;
+are moved onto the first; [priors] which earlier studies it compares with; [[preprocessing]], [network] and
+[[postprocessing]] how it is run (the steps: models/steps.py); [[guards]] what input and output are refused;
+[[segments]], [[lesions]], [[measurements]], [[findings]] and [[maps]] what comes out;
 [golden] a sample to prove an installation with; [digests] the SHA-256 of every other file of the package.
 models/checks.py checks their sense.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from domain.findings import Code, Segment
 from domain.preferences import Preferences
+from domain.priors import Wanted
 from domain.questions import Question
 from domain.routing import Conditions
 from models.steps import After, Before, Guard
@@ -23,6 +24,8 @@ AXES = ("long_axis", "short_axis", "mean_axis")
 LESION = "lesion"
 VISION = "vision"  # a kind of network: questions to a general model that sees pictures
 SHAPES = ("box", "point")
+BEFORE, CHANGE, PERCENT = "before", "change", "percent"
+COMPARISONS = ("", BEFORE, CHANGE, PERCENT)
 UNITS = ("", "BQML", "SUVbw")
 SIGNATURE = "manifest.toml.sig"  # of the manifest's bytes (models/signing.py); the one file that no digest covers
 
@@ -77,6 +80,28 @@ class Registration:
 
 
 @dataclass(frozen=True)
+class Priors:
+    """That the package compares with an earlier study of the same patient, on which it is run as well.
+
+    Compared is with the newest study that has the package's inputs, of the `newest` ones that are no more than
+    `within_days` old. Archives are asked for studies with series of these modalities and parts of the body (none: of
+    any), where the site names one that may be. `deadline` (s) is how long the model waits for them: from then on it
+    runs without, and its results say so.
+    """
+
+    modality: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+    newest: int = 1
+    within_days: int = 3650
+    deadline: float = 60.0
+
+    @property
+    def wanted(self) -> Wanted:
+        """What archives are asked for."""
+        return Wanted(self.modality, self.body_part, self.newest, self.within_days)
+
+
+@dataclass(frozen=True)
 class Network:
     """The network's file and how to feed it.
 
@@ -115,7 +140,9 @@ class Quantity:
     measures every segment.
     `derivation` defaults to that of `what`. `of` is "whole", "largest" (component, faces touching), "each" (component,
     the largest first, ten at the most) or "lesion" (each of [[lesions]], by itself): an axis is of a component, by
-    default of the largest, everything else by default of the whole.
+    default of the largest, everything else by default of the whole. `compare` makes it one of the whole that [priors]
+    give: "before" is what was measured in the earlier study, "change" is by how much it is more now, "percent" that in
+    percent of what it was. It wants that [[measurements]] measure the same in the study itself.
     """
 
     what: str
@@ -124,11 +151,18 @@ class Quantity:
     segment: int = 0
     derivation: Code | None = None
     of: str = ""
+    compare: str = ""
 
     @property
     def scope(self) -> str:
         """What is measured: "whole", "largest", "each" or "lesion"."""
         return self.of or ("largest" if self.what in AXES else "whole")
+
+
+def compared_with(wanted: Quantity, measured: Sequence[Quantity]) -> Quantity | None:
+    """Of what is measured in a study, what `wanted` compares: the same of the same segment; None where nothing is."""
+    alike = (one for one in measured if one.what == wanted.what and one.scope == "whole")
+    return next((one for one in alike if one.segment in (0, wanted.segment)), None)
 
 
 @dataclass(frozen=True)
@@ -233,3 +267,14 @@ class Manifest:
     maps: tuple[Explanation, ...] = ()
     golden: Golden | None = None
     registration: Registration | None = None
+    priors: Priors | None = None
+
+    @property
+    def measured(self) -> tuple[Quantity, ...]:
+        """What is measured in the study itself."""
+        return tuple(one for one in self.measurements if not one.compare)
+
+    @property
+    def compared(self) -> tuple[Quantity, ...]:
+        """What is compared with an earlier study."""
+        return tuple(one for one in self.measurements if one.compare)

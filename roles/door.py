@@ -90,7 +90,8 @@ class Gathered:
         waits = [f"{name}: {what}" for name, one in reports.items() for what in one.waiting_for]
         listening = next((one for one in reports.values() if one.aet), Report(ready=False))
         told = next((one.language_models for one in reports.values() if one.language_models), None)
-        whole = Report(not waits, tuple(waits), listening.dicom_port, listening.aet, told)
+        renew = next((one.certificates for one in reports.values() if one.certificates), None)
+        whole = Report(not waits, tuple(waits), listening.dicom_port, listening.aet, told, renew)
         return _json(whole.ready, whole.as_json())
 
 

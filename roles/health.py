@@ -56,6 +56,7 @@ class Health:
         self._dicom_port: int | None = None
         self._aet: str | None = None
         self._language_models: Callable[[], Mapping[str, str]] | None = None
+        self._certificates: Callable[[], Mapping[str, str]] | None = None
 
     def waiting(self, what: str, why: str = "") -> None:
         """The role cannot work until it has `what` ("PostgreSQL"), `why` says why not. Counts as a sign of life."""
@@ -108,12 +109,18 @@ class Health:
         with self._lock:
             self._language_models = how
 
+    def tell_certificates(self, how: Callable[[], Mapping[str, str]]) -> None:
+        """Add which certificates have to be renewed to what `ready` answers: whoever needs none of them is served."""
+        with self._lock:
+            self._certificates = how
+
     def report(self) -> Report:
         """The answer of /health/ready."""
         with self._lock:
             waits = tuple(why if why.startswith(what) else f"{what}: {why}" for what, why in self._named())
             told = self._language_models() if self._language_models else None
-            return Report(not waits, waits, self._dicom_port, self._aet, told)
+            renew = (self._certificates() if self._certificates else None) or None
+            return Report(not waits, waits, self._dicom_port, self._aet, told, renew)
 
     def _named(self) -> Iterable[tuple[str, str]]:
         return ((what, why or what) for what, why in self._waiting.items())

@@ -12,7 +12,10 @@ from config.settings import Settings
 from dicom_node.dimse import Status
 from dicom_node.listener import Listener, serve
 from dicom_node.spool import Close, SpoolWriter
+from dicom_node.tls.faults import CODES
 from domain.stopping import loop_until
+from roles.certificates import publish_certificates, troubles
+from roles.health import Health
 from roles.process import Context
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,10 @@ _CONNECTIONS = "the thread that accepts connections"
 # Whoever is not among the settings' callers: peers choose their names, and each would be a series of figures for good.
 UNLISTED = "(unlisted)"
 # Unknown called and calling AE titles, too many associations (PS3.8 table 9-21), and what is no DICOM.
-_WORTH_AN_ALERT = ("rejected-1-1-7", "rejected-1-1-3", "rejected-2-3-2", "no-context", "protocol", "busy")
+_WORTH_AN_ALERT = (
+    *("rejected-1-1-7", "rejected-1-1-3", "rejected-1-2-1", "rejected-2-3-2", "no-context", "protocol", "busy"),
+    *("tls-at-plain-port", *CODES),
+)
 
 
 _Add = Callable[[float], None]
@@ -103,10 +109,11 @@ def listen(context: Context) -> None:
     settings = context.settings
     watching: list[threading.Thread] = []
     counted = ListenerMetrics(settings.listener.callers)
+    _tell_certificates(settings, context.health)
 
     def ready(listener: Listener, writer: SpoolWriter) -> None:
         if context.reloading is not None:
-            context.reloading.taken_by(lambda new: _let_in(new, listener, counted))
+            context.reloading.taken_by(lambda new: _let_in(new, listener, counted, context.health))
         context.health.publish(dicom_port=listener.port, aet=settings.listener.aet)
         watching.append(threading.Thread(target=watch, args=(context, listener, writer), name="health", daemon=True))
         watching[0].start()
@@ -122,10 +129,16 @@ def listen(context: Context) -> None:
     )
 
 
-def _let_in(settings: Settings, listener: Listener, counted: ListenerMetrics) -> None:
+def _let_in(settings: Settings, listener: Listener, counted: ListenerMetrics, health: Health) -> None:
     """Whom the settings name now may call; whoever has an association keeps it."""
     listener.let_in(settings.listener)
     counted.name_callers(settings.listener.callers)
+    _tell_certificates(settings, health)
+
+
+def _tell_certificates(settings: Settings, health: Health) -> None:
+    publish_certificates(settings)
+    health.tell_certificates(lambda: troubles(settings))
 
 
 def watch(context: Context, listener: Accepting, writer: SpoolWriter) -> None:

@@ -25,20 +25,28 @@ IMAGES = "objects/instances"
 MASKS = "objects/masks"
 MAPS = "objects/maps"
 RESULTS = "objects/results"
+REQUESTS = "objects/requests"
 WORK = "work"
 ENGINES = "engines"
 
 PARTS: Mapping[str, Mapping[str, Need]] = {
     "listen": {SPOOL: Need.WRITES},
     "web": {SPOOL: Need.WRITES},
-    "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES},
-    "assemble": {},
+    "follow": {SPOOL: Need.WRITES},
+    "index": {SPOOL: Need.WRITES, IMAGES: Need.WRITES, REQUESTS: Need.WRITES},
+    "assemble": {IMAGES: Need.READS, REQUESTS: Need.WRITES},
     "work": {IMAGES: Need.READS, MASKS: Need.WRITES, MAPS: Need.WRITES, WORK: Need.WRITES, ENGINES: Need.WRITES},
     "summarise": {},
-    "write": {IMAGES: Need.READS, MASKS: Need.READS, MAPS: Need.READS, RESULTS: Need.WRITES},
+    "write": {
+        IMAGES: Need.READS,
+        MASKS: Need.READS,
+        MAPS: Need.READS,
+        REQUESTS: Need.READS,
+        RESULTS: Need.WRITES,
+    },
     "deliver": {RESULTS: Need.READS},
     "relay": {},
-    "retain": {IMAGES: Need.WRITES, MASKS: Need.WRITES, MAPS: Need.WRITES, RESULTS: Need.WRITES},
+    "retain": dict.fromkeys((IMAGES, MASKS, MAPS, RESULTS, REQUESTS), Need.WRITES),
 }
 
 

@@ -15,7 +15,7 @@ from roles.run_files import all_running
 
 @dataclass(frozen=True)
 class _Endpoint:
-    """What is opened, by the section of its settings."""
+    """What is opened, by the section of its settings; its port may stand in a section of its own."""
 
     section: str
     host: str
@@ -33,12 +33,12 @@ class _Endpoint:
 
     def fault(self, error: OSError, holder: str = "") -> Fault:
         """The complaint about whichever of host and port it is, with what to do."""
-        paths = ((self.section, "port"), (self.section, "host"))
+        paths = ((*self.section.split("."), "port"), (self.section.partition(".")[0], "host"))
         if isinstance(error, socket.gaierror):
-            return Fault(f"{self.section}.host: no address is known of the host {self.host!r}", paths[::-1])
+            return Fault(f"{'.'.join(paths[1])}: no address is known of the host {self.host!r}", paths[::-1])
         if error.errno == errno.EADDRNOTAVAIL:
             said = f"{self.host} is no address of this machine: 0.0.0.0 stands for all that it has"
-            return Fault(f"{self.section}.host: {said}", paths[::-1])
+            return Fault(f"{'.'.join(paths[1])}: {said}", paths[::-1])
         where = f"{self.section}.port: {self.host}:{self.port} cannot be opened"
         return Fault(f"{where}: {error.strerror or error}{holder or self._remedy(error)}", paths)
 
@@ -58,11 +58,12 @@ class _Endpoint:
 
 def closed(settings: Settings, *, beside: Collection[Path] = ()) -> Iterator[Fault]:
     """One for each that cannot be opened; what processes of the data folders `beside` have is none."""
-    listener, http = _Endpoint("listener", settings.listener.host, settings.listener.port), settings.http
-    if error := listener.refusal():
-        its_own = error.errno == errno.EADDRINUSE and any(_own_listener(settings, data) for data in beside)
-        if not its_own:
-            yield listener.fault(error, _own_listener(settings, settings.data))
+    http = settings.http
+    for door in _doors(settings):
+        if error := door.refusal():
+            its_own = error.errno == errno.EADDRINUSE and any(_own_listener(settings, data) for data in beside)
+            if not its_own:
+                yield door.fault(error, _own_listener(settings, settings.data))
     web = _Endpoint("web", settings.web.host, settings.web.port)
     if settings.web.enabled and (error := web.refusal()):
         its_own = error.errno == errno.EADDRINUSE and any("web" in all_running(data) for data in beside)
@@ -72,6 +73,14 @@ def closed(settings: Settings, *, beside: Collection[Path] = ()) -> Iterator[Fau
     health = _Endpoint("http", http.host, http.port)
     if http.port and (error := health.refusal()) and not (http.port in own and error.errno == errno.EADDRINUSE):
         yield health.fault(error)
+
+
+def _doors(settings: Settings) -> Iterator[_Endpoint]:
+    listener = settings.listener
+    if listener.plain:
+        yield _Endpoint("listener", listener.host, listener.port)
+    if listener.tls.certificate:
+        yield _Endpoint("listener.tls", listener.host, listener.tls.port)
 
 
 def _own_listener(settings: Settings, data: Path) -> str:
@@ -84,4 +93,5 @@ def _own_listener(settings: Settings, data: Path) -> str:
 
 def _serves(settings: Settings, data: Path, name: str) -> bool:
     """Whether that listener has the port, or does not say which it has."""
-    return ask(data, name).dicom_port in {None, settings.listener.port}
+    listener = settings.listener
+    return ask(data, name).dicom_port in {None, listener.port if listener.plain else listener.tls.port}

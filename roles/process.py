@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from audit.trail import Ledger
     from store.database import Database
 
-# Who sends is answered whether or not a database is there.
-WITHOUT_DATABASE = frozenset({"listen", "web"})
+# Who sends is answered, and a source followed, whether or not a database is there.
+WITHOUT_DATABASE = frozenset({"listen", "web", "follow"})
 
 _log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -46,8 +46,8 @@ _PR_SET_DUMPABLE = 4
 class Context:
     """What a role works with.
 
-    `index` tells several processes of one role apart (listeners), from 0. `trail` is None for the doors, which
-    work without a database.
+    `index` tells several processes of one role apart (listeners), from 0. `trail` is None for roles that work
+    without a database.
     """
 
     settings: Settings

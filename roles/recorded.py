@@ -2,17 +2,14 @@
 
 import logging
 import os
-from functools import partial
 from importlib.metadata import version
-from math import nan
-from pathlib import Path
 
 from audit.trail import Action, Ledger
-from config import masking, metrics
-from config.certificates import certificate_files, first_expiry
+from config import masking
 from config.settings import Settings
 from domain.errors import ConfigurationError, NodeError, Unavailable
 from domain.stopping import loop_until
+from roles.certificates import publish_certificates
 from roles.process import Context, Role
 from store.database import Database, MissingRight
 from store.grants import role_of
@@ -48,20 +45,6 @@ def run_recorded(role: Role, context: Context) -> None:
         _log.info("stopped")
     finally:
         context.database.close()
-
-
-def publish_certificates(settings: Settings) -> None:
-    """Serve when each file of certificates ends; read at each scrape, for somebody renews them. NaN: it cannot be read.
-
-    A role says it also of a server that it does not reach, for that is when it is asked about.
-    """
-    for setting, file in certificate_files(settings):
-        metrics.certificate_expiry.labels(setting).set_function(partial(_end_of, file))
-
-
-def _end_of(file: Path) -> float:
-    ends = first_expiry(file)
-    return nan if ends is None else ends
 
 
 def _begin(context: Context) -> bool:

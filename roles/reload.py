@@ -73,6 +73,10 @@ def reread(
     if said := [one.said for one in faults(new)]:
         raise ConfigurationError(*said)
     change = compared(force, new)
+    if change.settings.listener.tls.certificate:
+        from dicom_node.tls.contexts import acceptor_context  # noqa: PLC0415 - as below
+
+        acceptor_context(change.settings.listener.tls)
     if change.settings.models.rules:
         from config.rules import load_rules  # noqa: PLC0415 - it takes time that the listener need not wait for
 

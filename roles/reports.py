@@ -19,7 +19,8 @@ class Report:
     """What /health/ready of a process says: whether it is ready, and else what it waits for, the oldest wait first.
 
     The listener adds its port and its AE title, `summarise` how each language model is: that makes nothing unready,
-    for without them the template writes. `address` is the door's URL, where it answered.
+    for without them the template writes; nor do `certificates`, those that have to be renewed. `address` is the door's
+    URL, where it answered.
     """
 
     ready: bool
@@ -27,6 +28,7 @@ class Report:
     dicom_port: int | None = None
     aet: str | None = None
     language_models: Mapping[str, str] | None = None
+    certificates: Mapping[str, str] | None = None
     address: str = ""
 
     def as_json(self) -> JsonObject:
@@ -35,6 +37,7 @@ class Report:
             "dicom_port": self.dicom_port,
             "aet": self.aet,
             "language_models": self.language_models,
+            "certificates": self.certificates,
         }
         known = {name: value for name, value in told.items() if value is not None}
         return {"ready": self.ready, "waiting_for": self.waiting_for, **known}

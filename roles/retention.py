@@ -19,6 +19,7 @@ def policy(settings: Settings) -> Policy:
         What.INBOX: given.inbox_days,
         What.ASSOCIATIONS: given.associations_days,
         What.DEAD_LETTERS: given.dead_letters_days,
+        What.REQUESTS: given.requests_days,
     }
     until = given.until_free or given.keep_free + given.keep_free // 4
     return Policy({what: age for what, age in days.items() if age is not None}, given.keep_free, until)

@@ -299,7 +299,9 @@ def role_processes(settings: Settings) -> list[str]:
     workers = [process_name("work", index) for index, _ in enumerate(devices(settings))]
     relay = ["relay"] if settings.bus.kafka else []
     summarise = ["summarise"] if settings.summary.enabled else []
-    return [*_listeners(settings), "index", "assemble", *relay, *workers, *summarise, "write", "deliver", "retain"]
+    follow = ["follow"] if any(one.changes for one in settings.sources) else []
+    ends = [*summarise, "write", "deliver", "retain"]
+    return [*_listeners(settings), *follow, "index", "assemble", *relay, *workers, *ends]
 
 
 def _others(settings: Settings) -> list[str]:

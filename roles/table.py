@@ -16,6 +16,7 @@ from roles.process import Context, Role
 _WHERE: Mapping[str, str] = {
     "listen": "roles.listen",
     "web": "roles.web",
+    "follow": "roles.follow",
     "index": "roles.index",
     "assemble": "roles.assemble",
     "work": "roles.work",

@@ -54,7 +54,8 @@ class Content:
     `mask` is (slices, rows, columns) of segment numbers, None for a model without segments; `present` holds the numbers
     of the segments that have a voxel. `maps` are the arrays of `findings.maps`, (frames, rows, columns) of 0 to 1.
     `regions` are those of the findings, then an outline of each segment where it is measured or largest. `others` are
-    the inputs besides the source. `edition` says which of the study's results by this model they are.
+    the inputs besides the source. `edition` says which of the study's results by this model they are. `requests` is the
+    encoded Referenced Request Sequence of reports by its tag, empty where nobody states a request.
     """
 
     findings: Findings
@@ -68,6 +69,7 @@ class Content:
     predecessors: Sequence[Predecessor] = ()
     others: tuple[OtherInput, ...] = ()
     edition: Edition = FIRST
+    requests: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def edition_said(self) -> str:

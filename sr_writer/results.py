@@ -18,6 +18,7 @@ from domain.profiles import (
     COMPREHENSIVE_SR,
     ENHANCED_SR,
     GRAYSCALE_SOFTCOPY_PRESENTATION_STATE,
+    KEY_OBJECT_SELECTION,
     SECONDARY_CAPTURE,
     SEGMENTATION,
     ResultFormat,
@@ -37,6 +38,7 @@ from sr_writer.presentation_states import presentation_state
 from sr_writer.provenance import provenance_of
 from sr_writer.reports import key_objects, report, text_report
 from sr_writer.reports.regions import checked
+from sr_writer.requests import referenced_requests
 from sr_writer.segments import segmentation
 from sr_writer.segments.segmentation import present_segments
 from sr_writer.source import read_source, unknown_side
@@ -67,6 +69,8 @@ _OF_A_REGION = frozenset({ResultKind.SEG, ResultKind.PM, ResultKind.GSPS, Result
 _OF_A_SIDE = frozenset({GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, SECONDARY_CAPTURE})
 # Reports name the reports that they supersede (PS3.3 C.17.2).
 _REPORTS = frozenset({COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, BASIC_TEXT_SR})
+# What they fulfil is said by reports and by key objects (PS3.3 C.17.2, C.17.6.2).
+_FULFIL = _REPORTS | {KEY_OBJECT_SELECTION}
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def write(
     forms: Collection[ResultFormat] = PLAIN,
     maps: Sequence[NDArray[np.float32]] = (),
     edition: Edition = FIRST,
+    requests: Sequence[Path] = (),
 ) -> tuple[ResultObject, ...]:
     """The results of one run in each of `forms` that the findings give something for, in the order of their kinds.
 
@@ -108,12 +113,12 @@ def write(
     those of the other inputs. `content_time` is aware
     and constant over the retries of a job: with it, the same input gives the same bytes. Reports name their
     predecessors, for which no other object has an attribute; that they supersede others, and which (`edition`), all of
-    them say in words.
+    them say in words. `requests` are Part 10 files that say what was requested (`sr_writer/requests.py`).
 
     Raises UnusableInput for a source without what a result needs, Retryable for one that cannot be opened,
     IntegrityError for a mask, a map, a place or a probability that is not of these findings.
     """
-    content = _content(findings, mask, sources, predecessors, content_time, maps, edition)
+    content = _content(findings, mask, sources, predecessors, content_time, maps, edition, requests)
     made: list[ResultObject] = []
     for form in sorted(forms, key=lambda one: (list(_DRAFTS).index(one.kind), one.name)):
         wanted = form if form.refers in {one.form.name for one in made} else replace(form, refers="")
@@ -130,10 +135,12 @@ def _content(
     content_time: datetime,
     maps: Sequence[NDArray[np.float32]],
     edition: Edition,
+    requests: Sequence[Path],
 ) -> Content:
     _check(findings)
     source = read_source(sources, findings.frames, volumetric=mask is not None)
-    findings = replace(findings, remarks=(*findings.remarks, *source.remarks))
+    requested = referenced_requests(source, requests)
+    findings = replace(findings, remarks=(*findings.remarks, *source.remarks, *requested.remarks))
     present = present_segments(findings, mask, source)
     regions = (*checked(findings.regions, source), *outlines(findings, mask, source))
     return Content(
@@ -148,6 +155,7 @@ def _content(
         predecessors=predecessors,
         others=read_others(sources, findings),
         edition=edition,
+        requests=requested.elements,
     )
 
 
@@ -192,7 +200,8 @@ def finished(draft: Draft, content: Content) -> ResultObject:
         dataset.PredecessorDocumentsSequence = superseded
     region = source.region if form.kind in _OF_A_REGION else {}
     side = unknown_side(region) if form.sop_class in _OF_A_SIDE else {}
-    elements = merged(encoded(dataset), draft.elements, source.identity, side, region)
+    fulfilled = content.requests if form.sop_class in _FULFIL else {}
+    elements = merged(encoded(dataset), draft.elements, source.identity, side, region, fulfilled)
     return ResultObject(
         form=form,
         study_uid=source.study_uid,

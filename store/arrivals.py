@@ -40,13 +40,14 @@ def series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[Study
     return found
 
 
-def places_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[UUID, Sequence[Placed]]:
-    """Numbers and planes of all images of these studies, by their series."""
-    found: dict[UUID, list[Placed]] = {}
+def places_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Mapping[UUID, Sequence[Placed]]]:
+    """Numbers and planes of all images of each of these studies, by their series."""
+    found: dict[StudyId, dict[UUID, list[Placed]]] = {}
     for row in connection.execute(_PLACES, {"studies": list(ids)}):
         plane = Plane(row.position, row.orientation) if row.position and row.orientation else None
         scout = "LOCALIZER" in row.image_type.split("\\")
-        found.setdefault(row.series_id, []).append(Placed(row.instance_number, plane, scout))
+        of_study = found.setdefault(StudyId(row.study_id), {})
+        of_study.setdefault(row.series_id, []).append(Placed(row.instance_number, plane, scout))
     return found
 
 
@@ -90,7 +91,7 @@ _SERIES = text(
 )
 _PLACES = text(
     """
-    SELECT series_id, instance_number, position, orientation, image_type
+    SELECT study_id, series_id, instance_number, position, orientation, image_type
     FROM dicom_node.instances WHERE study_id = ANY (:studies)
     """
 )

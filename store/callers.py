@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Executable, bindparam, delete, func, select, text, tuple_, update
 
-from domain.habits import FADES, Caller, Span
+from domain.habits import FADES, Caller, Habit, Span
 from domain.ids import StudyId
 from store.arrays import as_arrays, from_arrays
 from store.arrival_tables import callers
@@ -46,18 +46,25 @@ def spans(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, 
     return found
 
 
-def note_study(connection: Connection, paused: Mapping[Caller, float], *, new: bool) -> None:
-    """Keep how long each of these callers paused within a study; `new`: one that was not complete before."""
-    seen = update(callers).where(callers.c.calling_ae == bindparam("aet"), callers.c.address == bindparam("at"))
-    kept = callers.c.pause * FADES if new else callers.c.pause
-    counted = callers.c.studies + (1 if new else 0)
-    statement = seen.values(studies=counted, pause=func.greatest(kept, bindparam("paused")))
+def note_habits(connection: Connection, seen: Mapping[Caller, Habit]) -> None:
+    """Add what was seen of how these callers send."""
     # In one order, as all that hangs on nothing.
-    rows = [{"aet": aet, "at": address, "paused": pause} for (aet, address), pause in sorted(paused.items())]
+    rows = [
+        {"aet": aet, "at": address, "new": one.studies, "paused": one.pause}
+        for (aet, address), one in sorted(seen.items())
+    ]
     if rows:
-        connection.execute(statement, rows)
+        connection.execute(_NOTE_HABITS, rows)
 
 
+_NOTE_HABITS = (
+    update(callers)
+    .where(callers.c.calling_ae == bindparam("aet"), callers.c.address == bindparam("at"))
+    .values(
+        studies=callers.c.studies + bindparam("new"),
+        pause=func.greatest(callers.c.pause * func.power(FADES, bindparam("new")), bindparam("paused")),
+    )
+)
 _SPANS = text(
     """
     SELECT i.study_id, a.calling_ae, a.address, min(i.received_at) AS first, max(i.received_at) AS last

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select, update
 
 from domain.ids import StudyId
+from store.procedure_tables import requested_procedures
 from store.studies import lock
 from store.tables import instances, series
 
 _SERIES = or_(series.c.series_description != "", series.c.study_description != "")
+_REQUESTED = or_(requested_procedures.c.description != "", requested_procedures.c.reason != "")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ def described(connection: Connection, most: int) -> Sequence[StudyId]:
     of_images = select(instances.c.study_id).where(instances.c.series_description != "")
     found = connection.execute(of_series.union(of_images).limit(most)).scalars()
     return [StudyId(one) for one in found]
+
+
+def clear_requests(connection: Connection) -> int:
+    """Take them out of what was requested, be it of studies that never came; of how many requests."""
+    rows = update(requested_procedures).where(_REQUESTED)
+    return connection.execute(rows.values(description="", reason="")).rowcount
 
 
 def clear(connection: Connection, studies: Sequence[StudyId]) -> Cleared:

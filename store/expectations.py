@@ -57,6 +57,12 @@ def note_of_images(connection: Connection, said: Collection[Said]) -> None:
         connection.execute(_NOTE_OF_IMAGES, row)
 
 
+def withdraw(connection: Connection, study_uid: str, source: str) -> None:
+    """What this source said of a study it says no more."""
+    of_it = (expectations.c.study_uid == study_uid, expectations.c.source == source)
+    connection.execute(delete(expectations).where(*of_it))
+
+
 def forget_before(connection: Connection, before: datetime) -> int:
     """Remove what was said before that moment; how many rows."""
     return connection.execute(delete(expectations).where(expectations.c.at < before)).rowcount

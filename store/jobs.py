@@ -199,13 +199,17 @@ def objects_of(connection: Connection, job: Job) -> dict[str, list[tuple[str, st
 
     A job that an earlier release requested names its one series and no input, which is then called "".
     """
-    inputs = job.inputs or {"": str(job.series_id)}
+    return images_of(connection, job.inputs or {"": str(job.series_id)}, job.images, job.revision)
+
+
+def images_of(
+    connection: Connection, inputs: Mapping[str, str], images: Mapping[str, Sequence[str]], revision: int
+) -> dict[str, list[tuple[str, str]]]:
+    """As `objects_of`, of any inputs: series by name, and SOP Instance UIDs of those that read not all of it."""
     columns = (instances.c.series_id, instances.c.sop_uid, instances.c.object_key)
-    found = connection.execute(
-        select(*columns).where(read_by(inputs, job.images, job.revision)).order_by(instances.c.sop_uid)
-    )
+    found = connection.execute(select(*columns).where(read_by(inputs, images, revision)).order_by(instances.c.sop_uid))
     rows = [(str(row.series_id), row.sop_uid, row.object_key) for row in found]
-    chosen = {name: frozenset(uids) for name, uids in job.images.items()}
+    chosen = {name: frozenset(uids) for name, uids in images.items()}
     return {
         name: [(uid, key) for one, uid, key in rows if (uid in chosen[name] if name in chosen else one == series)]
         for name, series in inputs.items()

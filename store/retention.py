@@ -14,10 +14,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from domain.findings import Findings
 from domain.ids import StudyId
 from domain.retention import Candidate, What
+from store import procedures
 from store.database import Database
 from store.jobs import lock as lock_jobs
 from store.leases import NOW
 from store.locks import locked
+from store.procedure_tables import procedure_steps, requested_procedures
 from store.studies import note_images_removed
 from store.tables import (
     conflicts,
@@ -148,6 +150,7 @@ def drop_images(connection: Connection, study: StudyId) -> tuple[int, int]:
     others = delete(conflicts).where(conflicts.c.study_id == study)
     beside = connection.execute(others.returning(conflicts.c.object_key, conflicts.c.sop_uid)).all()
     _let_go(connection, [(row.object_key, row.sop_uid) for row in (*rows, *beside)])
+    _let_go(connection, procedures.let_go_of_study(connection, study))
     note_images_removed(connection, study, len(rows))
     return len(rows), sum(row.size for row in rows)
 
@@ -190,6 +193,18 @@ def drop_quarantined(connection: Connection, before: datetime) -> int:
     rows = connection.execute(old.returning(quarantine.c.object_key, quarantine.c.sop_uid)).all()
     _let_go(connection, [(row.object_key, row.sop_uid) for row in rows if row.object_key])
     return len(rows)
+
+
+def drop_requests(connection: Connection, before: datetime) -> int:
+    """Remove what was requested and performed, before that moment, of studies that never came; how many files."""
+    files = procedures.let_go_before(connection, before)
+    _let_go(connection, files)
+    return len(files)
+
+
+def let_go(connection: Connection, keys: Iterable[str], sop_uid: str) -> None:
+    """Files of what bears this UID that another has replaced."""
+    _let_go(connection, [(key, sop_uid) for key in keys])
 
 
 def _let_go(connection: Connection, files: Iterable[tuple[str, str]]) -> None:
@@ -247,7 +262,7 @@ def _named(connection: Connection, files: Sequence[tuple[str, str]]) -> set[str]
     named: set[str] = set()
     uids = [uid for _, uid in files if uid]
     keys = [key for key, _ in files]
-    for table in (instances, conflicts, quarantine, results, rejections):
+    for table in (instances, conflicts, quarantine, results, rejections, procedure_steps, requested_procedures):
         rows = select(table.c.object_key).where(table.c.sop_uid.in_(uids), table.c.object_key.in_(keys))
         if table is results:
             rows = rows.where(results.c.removed_at.is_(None))

@@ -14,6 +14,8 @@ from sqlalchemy import Table
 from store.arrival_tables import callers, expectations
 from store.commitment_tables import commitment_requests, commitments
 from store.grants import AUDITOR, OPERATOR, READER
+from store.prior_tables import fetched_studies, prior_requests
+from store.procedure_tables import procedure_steps, requested_procedures
 from store.tables import (
     associations,
     audit_entries,
@@ -162,6 +164,13 @@ _EXPECTS = (
     _change(expectations, "instances", "series", "sop_uids", "varies", "at"),
 )
 _CONFLICT = tuple(name for name in _all(conflicts) if name not in ("id", "sop_uid"))
+# What was requested, as whoever hears of it leaves it; a file that another replaces goes.
+_REQUESTED = (
+    _read(requested_procedures),
+    _add(requested_procedures),
+    _change(requested_procedures, "source", "codes", "description", "reason", "object_key"),
+    _add(removals),
+)
 _OF_NO_READER = (audit_entries, outbox, inbox, offsets)
 
 INDEX = Part(
@@ -200,6 +209,11 @@ INDEX = Part(
         _read(inbox),
         _add(inbox),
         _add(identity_key, "check_value"),
+        *_REQUESTED,
+        _read(procedure_steps),
+        _add(procedure_steps),
+        _change(procedure_steps, "study_uids", "state", "performed", "object_key", "ended_at"),
+        _remove(expectations),
     ),
     reads_as=("index",),
 )
@@ -210,7 +224,7 @@ ASSEMBLE = Part(
         *_CONSUMES,
         *_PACKAGES,
         *_read_all(studies, series, study_associations, conflicts, decisions, jobs, deliveries, rejections),
-        _read(associations, "id", "calling_ae", "address", "closed_at", "outcome"),
+        _read(associations, "id", "calling_ae", "address", "opened_at", "closed_at", "outcome"),
         _read(callers, "calling_ae", "address", "studies", "pause"),
         _change(callers, "studies", "pause"),
         _read(quarantine, "study_id", "series_uid", "sop_uid"),
@@ -231,8 +245,15 @@ ASSEMBLE = Part(
         ),
         _change(deliveries, *_TRIED_ANEW, "rewritten", "forgotten"),
         *_ASKS_FOR_AN_IMPRESSION,
+        *_REQUESTED,
+        *_read_all(prior_requests, fetched_studies),
+        _add(prior_requests),
+        _change(prior_requests, *(name for name in _all(prior_requests) if name != "study_id")),
+        _add(fetched_studies),
+        _change(fetched_studies, *(name for name in _all(fetched_studies) if name != "study_uid")),
     ),
     reads_as=("routing",),
+    compares=True,
 )
 
 WORK = Part(
@@ -249,8 +270,10 @@ WORK = Part(
         _read(instances, "study_id", "digest"),
         # Whether all that came of a series could be read.
         _read(series, "id", "series_uid"),
+        # Which images its model compares with: chosen by those who may know whose they are.
+        _read(prior_requests),
         _read(quarantine, "study_id", "series_uid", "sop_uid", "set_aside"),
-        _read(studies, "id", "state", "revision", "two_patients"),
+        _read(studies, "id", "study_uid", "state", "revision", "two_patients"),
         _STUCK,
         _add(outbox),
         *_ASKS_FOR_AN_IMPRESSION,
@@ -290,6 +313,7 @@ WRITE = Part(
         _change(rejections, "sop_uid", "transfer_syntax", "object_key", "reason"),
         _FILES,
         _read(studies, "id", "study_uid", "state", "revision", "images_removed"),
+        _read(requested_procedures, "sop_uid", "study_uid", "source", "object_key", "at"),
     ),
     reads_as=("results",),
 )
@@ -329,7 +353,7 @@ RETAIN = Part(
     (
         _LINK,
         *_read_all(outbox, offsets, inbox, holds, removals, study_associations, deliveries),
-        _read(studies, "id", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
+        _read(studies, "id", "study_uid", "state", "unsynced", "last_received", "images_removed", "images_removed_at"),
         _change(studies, "images_removed", "images_removed_at"),
         _read(instances, "sop_uid", "study_id", "object_key", "size"),
         _remove(instances),
@@ -351,6 +375,10 @@ RETAIN = Part(
         _remove(study_associations),
         _read(dead_letters, "study_id", "event_id", "replayed_at"),
         _remove(dead_letters),
+        _read(procedure_steps, "sop_uid", "study_uids", "object_key", "begun_at"),
+        _remove(procedure_steps),
+        _read(requested_procedures, "sop_uid", "study_uid", "object_key", "at"),
+        _remove(requested_procedures),
         _remove(outbox),
         _remove(inbox),
         _add(removals),
@@ -372,6 +400,7 @@ OPERATES = Part(
         ),
         _add(series),
         _change(series, "series_description", "study_description", "synced"),
+        _change(requested_procedures, "description", "reason"),
         _add(instances),
         _change(instances, *(name for name in _all(instances) if name != "sop_uid")),
         _remove(instances),

@@ -29,10 +29,19 @@ _INSTANCES = text(
            COALESCE(i.series_description, s.series_description) AS series_description, s.study_description,
            i.sop_class, i.body_part, i.frames, i.position, i.orientation, i.slice_spacing, a.calling_ae,
            i.view, i.image_type, i.photometric, i.contrast, i.burned_in, i.age, i.series_number, i.instance_number,
-           i.frame_of_reference, i.kernel, i.thickness, i.places
+           i.frame_of_reference, i.kernel, i.thickness, i.places,
+           asked.codes AS procedure_codes, asked.description AS procedure_description, asked.reason AS procedure_reason
     FROM dicom_node.instances i
     JOIN dicom_node.series s ON s.id = i.series_id
     LEFT JOIN dicom_node.associations a ON a.id = i.association_id
+    CROSS JOIN (
+        SELECT coalesce(array_agg(DISTINCT one.code) FILTER (WHERE one.code IS NOT NULL), '{}') AS codes,
+               coalesce(string_agg(DISTINCT nullif(r.description, ''), '; '), '') AS description,
+               coalesce(string_agg(DISTINCT nullif(r.reason, ''), '; '), '') AS reason
+        FROM dicom_node.studies s JOIN dicom_node.requested_procedures r ON r.study_uid = s.study_uid
+        LEFT JOIN LATERAL unnest(r.codes) AS one(code) ON true
+        WHERE s.id = :study
+    ) AS asked
     WHERE i.study_id = :study AND i.revision <= :revision
     """
 )

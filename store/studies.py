@@ -289,6 +289,17 @@ def sender_of(study: StudyId) -> ColumnElement[str]:
     return func.coalesce(newest.scalar_subquery(), "")
 
 
+def senders(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Sequence[tuple[str, str]]]:
+    """Who brought something of each of these studies: AE title and address."""
+    brought = study_associations.join(associations, associations.c.id == study_associations.c.association_id)
+    columns = (study_associations.c.study_id, associations.c.calling_ae, associations.c.address)
+    query = select(*columns).select_from(brought).where(study_associations.c.study_id.in_(list(ids))).distinct()
+    found: dict[StudyId, list[tuple[str, str]]] = {}
+    for study, calling, address in connection.execute(query):
+        found.setdefault(StudyId(study), []).append((calling, address))
+    return found
+
+
 def lock_revision(connection: Connection, study: StudyId) -> tuple[StudyState, int]:
     """The study's state and revision, its row locked."""
     statement = select(studies.c.state, studies.c.revision).where(studies.c.id == study)
@@ -343,6 +354,12 @@ def note_progress(connection: Connection, study: StudyId, reason: str, now: date
 def uid_of(connection: Connection, study: StudyId) -> str:
     """The Study Instance UID."""
     return str(connection.scalar(select(studies.c.study_uid).where(studies.c.id == study)))
+
+
+def ids_of(connection: Connection, uids: Collection[str]) -> list[StudyId]:
+    """The studies with these Study Instance UIDs of which anything is known, in one order."""
+    found = select(studies.c.id).where(studies.c.study_uid.in_(uids)).order_by(studies.c.id)
+    return [StudyId(one) for one in connection.execute(found).scalars()]
 
 
 def size(connection: Connection, study: StudyId) -> tuple[int, int]:

@@ -21,7 +21,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from store import arrival_tables, columns, commitment_tables  # noqa: F401 - whose tables are of the schema too
+from store import (  # noqa: F401 - whose tables are of the schema too
+    arrival_tables,
+    columns,
+    commitment_tables,
+    prior_tables,
+    procedure_tables,
+)
 from store.columns import lease_epoch, moment, turn
 
 metadata = columns.metadata  # with the tables of those modules, and every one that is made below

@@ -22,6 +22,7 @@ def intended_use(one: Input) -> Iterator[str]:
     yield from _either("body part", wanted.body_part)
     yield from _either("view", wanted.view)
     yield from _either("photometric interpretation", wanted.photometric)
+    yield from _either("requested procedure", wanted.procedure_code)
     yield from _either("sent by", wanted.calling_ae)
     yield from _ranges(wanted)
     yield from _texts(wanted)
@@ -80,7 +81,11 @@ def outputs(package: Package) -> Iterator[tuple[str, str, str]]:
         sizes = ", ".join((f"each part of segment {lesions.segment} by itself", *bounds, *ratio))
         yield "lesions", lesions.label, f"{sizes}: {shapes}"
     for wanted in manifest.measurements:
-        yield "measurement", wanted.what, f"{wanted.name.meaning} in {wanted.unit.value}"
+        yield (
+            "measurement",
+            " ".join(filter(None, (wanted.what, wanted.compare))),
+            f"{wanted.name.meaning} in {wanted.unit.value}",
+        )
     for finding in manifest.findings:
         code = f"{finding.code.meaning} ({finding.code.scheme} {finding.code.value})"
         yield "finding", finding.label, f"{code}, reported from {finding.threshold:g} on"
@@ -158,6 +163,8 @@ def _texts(wanted: Conditions) -> Iterator[str]:
         ("series description matches", wanted.series_description),
         ("series description does not match", wanted.not_series_description),
         ("study description matches", wanted.study_description),
+        ("requested procedure's description matches", wanted.procedure_description),
+        ("reason for the request matches", wanted.procedure_reason),
     ):
         if pattern is not None:
             yield f"{what} {pattern!r}"

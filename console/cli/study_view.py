@@ -343,9 +343,26 @@ def _dead_letters(path: StudyPath) -> Section:
     return Section("dead letters", columns, rows)
 
 
+def _steps(path: StudyPath) -> Section:
+    rows = [
+        (one.state, one.instances, moment(one.begun_at), moment(one.ended_at) if one.ended_at else "-")
+        for one in path.steps
+    ]
+    return Section("procedure steps", ("state", "images that it lists", "begun", "ended"), rows)
+
+
+def _requests(path: StudyPath) -> Section:
+    rows = [
+        (one.source, list(one.codes) if one.known else "knows nothing of it", moment(one.at)) for one in path.requests
+    ]
+    return Section("requested procedures", ("said by", "codes", "at"), rows)
+
+
 # By the name of their table, in the order of the study's way.
 _SECTIONS: Mapping[str, Callable[[StudyPath], Section]] = {
     "associations": _associations,
+    "steps": _steps,
+    "requests": _requests,
     "series": _series,
     "quarantine": _quarantine,
     "conflicts": _conflicts,

@@ -4,8 +4,9 @@ Rows say what came and what is expected; since when nothing has happened is meas
 Only of what happened before this process began does the database's clock say how long ago it was.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from domain.clock import Clock
 from domain.completeness import SeriesArrival, SettlePolicy, StudyFacts, Verdict, decide, wants_geometry
@@ -17,6 +18,8 @@ from store import arrivals, expectations
 from store.arrivals import ArrivedSeries
 from store.database import Connection
 from store.studies import OpenStudy
+
+V = TypeVar("V")
 
 _NOTHING_OF_IT = SeriesArrival("", "", 0)
 
@@ -49,13 +52,34 @@ class Silences:
         self._seen = {key: seen for key, seen in self._seen.items() if key in keys}
 
 
+class _Asked(Generic[V]):
+    """What was asked of studies, which is asked anew of those to which something has happened since."""
+
+    def __init__(self, ask: Callable[[Connection, Collection[StudyId]], Mapping[StudyId, V]]) -> None:
+        self._ask = ask
+        self._kept: dict[StudyId, tuple[object, V]] = {}
+
+    def of(self, connection: Connection, found: Sequence[OpenStudy]) -> Mapping[StudyId, V]:
+        """The answer for each of these studies."""
+        marks = {study.id: study.last_event for study in found}
+        stale = [one for one, mark in marks.items() if one not in self._kept or self._kept[one][0] != mark]
+        if stale:
+            self._kept |= {one: (marks[one], answer) for one, answer in self._ask(connection, stale).items()}
+        return {one: self._kept[one][1] for one in marks}
+
+    def keep(self, ids: Collection[StudyId]) -> None:
+        """Forget all others."""
+        self._kept = {study: kept for study, kept in self._kept.items() if study in ids}
+
+
 class Arrivals:
     """The facts of studies that are not complete. `begin` is for the studies that there are at a look at all."""
 
     def __init__(self, policy: SettlePolicy, clock: Clock) -> None:
         self._policy = policy
         self._silences = Silences(clock)
-        self._series: dict[StudyId, tuple[object, Sequence[ArrivedSeries]]] = {}
+        self._series = _Asked(_series_of)
+        self._gaps = _Asked(_gaps_of)
         self._first_look = True
 
     def look(self, connection: Connection, found: Sequence[OpenStudy]) -> Mapping[StudyId, Verdict]:
@@ -63,7 +87,8 @@ class Arrivals:
         said = self.verdicts(connection, found)
         ids = {study.id for study in found}
         self._silences.keep(ids)
-        self._series = {study: seen for study, seen in self._series.items() if study in ids}
+        self._series.keep(ids)
+        self._gaps.keep(ids)
         self._first_look = False
         return said
 
@@ -78,7 +103,7 @@ class Arrivals:
     def facts(self, connection: Connection, found: Sequence[OpenStudy]) -> Mapping[StudyId, StudyFacts]:
         """What is known of each of these studies without a look at every instance; series only of what is expected."""
         waited_for = [study for study in found if study.expected]
-        series = self._series_of(connection, waited_for)
+        series = self._series.of(connection, waited_for)
         said = expectations.of_studies(connection, [study.uid for study in waited_for]) if waited_for else {}
         return {one.id: self._facts(one, series.get(one.id, ()), said.get(one.uid, {})) for one in found}
 
@@ -99,25 +124,23 @@ class Arrivals:
             pause=study.pause,
         )
 
-    def _series_of(
-        self, connection: Connection, found: Sequence[OpenStudy]
-    ) -> Mapping[StudyId, Sequence[ArrivedSeries]]:
-        """Counted anew where anything came since."""
-        marks = {study.id: study.last_event for study in found}
-        stale = [one for one, mark in marks.items() if one not in self._series or self._series[one][0] != mark]
-        if stale:
-            counted = arrivals.series_of(connection, stale)
-            self._series |= {one: (marks[one], counted.get(one, ())) for one in stale}
-        return {one: self._series[one][1] for one in marks}
-
     def _laid_out(
         self, connection: Connection, found: Sequence[OpenStudy], facts: Mapping[StudyId, StudyFacts]
     ) -> Mapping[StudyId, StudyFacts]:
         """With the geometry of each series."""
-        ids = [study.id for study in found]
-        came, places = self._series_of(connection, found), arrivals.places_of(connection, ids)
-        gaps = {str(series): gap(images) for series, images in places.items()}
-        return {one: _with_geometry(facts[one], came[one], gaps) for one in ids}
+        came, gaps = self._series.of(connection, found), self._gaps.of(connection, found)
+        return {study.id: _with_geometry(facts[study.id], came[study.id], gaps[study.id]) for study in found}
+
+
+def _series_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Sequence[ArrivedSeries]]:
+    counted = arrivals.series_of(connection, ids)
+    return {one: counted.get(one, ()) for one in ids}
+
+
+def _gaps_of(connection: Connection, ids: Collection[StudyId]) -> Mapping[StudyId, Mapping[str, str]]:
+    """Of each study, what seems to be missing of each series."""
+    places = arrivals.places_of(connection, ids)
+    return {one: {str(series): gap(images) for series, images in places.get(one, {}).items()} for one in ids}
 
 
 def series_arrivals(

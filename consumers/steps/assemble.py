@@ -10,15 +10,17 @@ from itertools import islice
 from audit.trail import Action, Ledger, Transaction
 from consumers.steps import stuck
 from consumers.steps.arrivals import Arrivals
-from domain import habits
+from consumers.steps.awaited_requests import AwaitedRequests
+from consumers.steps.shelve import shelve
 from domain.clock import Clock, SystemClock
 from domain.completeness import SettlePolicy, Verdict
 from domain.errors import Retryable
 from domain.events import Event, StudyAmended, StudyCompleted
+from domain.habits import habits
 from domain.identity import ConflictKind, disagreeing
 from domain.ids import StudyId
 from domain.turns import Turns
-from store import callers, conflicts, outbox, studies
+from store import callers, conflicts, outbox, priors, studies
 from store.database import Connection, is_for_data
 from store.studies import OpenStudy
 
@@ -52,17 +54,23 @@ class Assembler:
     that nobody can overtake; the others wait here.
 
     All state is in the database, so that a restart changes nothing; since when nothing has happened to a study is
-    measured by `Arrivals`.
+    measured by `Arrivals`. `awaits` has the last word where a study waits for what was requested of it.
     """
 
     def __init__(
-        self, ledger: Ledger, policy: SettlePolicy, clock: Clock | None = None, ahead: int | None = None
+        self,
+        ledger: Ledger,
+        policy: SettlePolicy,
+        clock: Clock | None = None,
+        ahead: int | None = None,
+        awaits: AwaitedRequests | None = None,
     ) -> None:
         self._ledger = ledger
         self._policy = policy
         self._clock = clock or SystemClock()
         self._ahead = ahead
         self._arrivals = Arrivals(policy, self._clock)
+        self._awaits = awaits or AwaitedRequests((), 0.0, lambda: False, self._clock)
         self._line = _Line()
         self._announced: set[uuid.UUID] = set()
         self._again_at: float | None = None  # when a study may be due of those that are not
@@ -85,7 +93,8 @@ class Assembler:
         begun = self._clock.monotonic()
         with self._ledger.database.transaction() as connection:
             found = studies.open_studies(connection)
-            said = self._arrivals.look(connection, found)
+            said = self._awaits(connection, found, self._arrivals.look(connection, found))
+            self._awaits.keep(found)
             _let_say(connection, found, said)
         verdicts = [(study, said[study.id]) for study in found]
         self._line.enter([study for study, verdict in verdicts if verdict.complete])
@@ -135,10 +144,12 @@ class Assembler:
         announced = []
         with self._ledger.transaction() as transaction:
             locked = studies.lock_open_studies(transaction.connection, ids)
-            verdicts = self._arrivals.verdicts(transaction.connection, locked)
+            known = self._arrivals.verdicts(transaction.connection, locked)
+            verdicts = self._awaits(transaction.connection, locked, known)
             ready = [(study, verdicts[study.id]) for study in locked if verdicts[study.id].complete]
             waiting = conflicts.those_that_wait(transaction.connection, ids)
             sizes = studies.sizes(transaction.connection, ids)
+            fetched = priors.only_fetched(transaction.connection, ids)
             now = self._clock.now()
             for study, verdict in ready:
                 if study.patient.two:
@@ -148,6 +159,8 @@ class Assembler:
                     stuck.stop_incomplete(transaction, study, stuck.Cause.CORRECTION, _waits(transaction, study), now)
                 elif study.id not in sizes:
                     _end_without_images(transaction, study, now)
+                elif study.id in fetched:
+                    shelve(transaction, study, now)
                 else:
                     announced.append(_declare(transaction, study, sizes[study.id], verdict, now))
             self._note_habits(transaction, [study for study, _ in ready])
@@ -156,9 +169,8 @@ class Assembler:
     def _note_habits(self, transaction: Transaction, ready: Sequence[OpenStudy]) -> None:
         """Keep how these were sent: for the next study of the same senders."""
         spans = callers.spans(transaction.connection, [study.id for study in ready])
-        for study in ready:
-            paused = habits.pauses(spans.get(study.id, ()), self._policy.hold)
-            callers.note_study(transaction.connection, paused, new=study.revision == 0)
+        shown = [(spans.get(study.id, ()), study.revision == 0) for study in ready]
+        callers.note_habits(transaction.connection, habits(shown, self._policy.hold))
 
 
 class _Line:

@@ -13,6 +13,9 @@ def clear_descriptions(ledger: Ledger, user: str) -> Cleared:
     Rows only: the server's log of changes, its backups and the objects themselves have what they had.
     """
     done = Cleared()
+    with ledger.transaction() as transaction:
+        if requests := descriptions.clear_requests(transaction.connection):
+            transaction.record(Action.DESCRIPTIONS_CLEARED, user=user, requests=requests)
     while True:
         with ledger.transaction() as transaction:
             found = descriptions.described(transaction.connection, _TOGETHER)

@@ -213,7 +213,7 @@ class Indexer:
 
     def _keep_message(self, entry: Entry) -> _Record:
         try:
-            message = messages.read(entry, self._reader.identity)
+            message = replace(messages.read(entry, self._reader.identity), descriptions=self._descriptions)
             if message.object_key:
                 self._objects.put(message.object_key, messages.file_of(message))
             return _Record(entry, message=message)

@@ -17,7 +17,7 @@ from dicom_node.spool import WITH_DATA, Close, Entry, Kind
 from domain.habits import Caller
 from domain.identity import kind_of_conflict
 from domain.ids import StudyId
-from domain.states import STUDY, StudyEvent, advance
+from domain.states import STUDY, StudyEvent, StudyState, advance
 from store import conflicts, expectations, index, studies
 from store.callers import Calls, note_calls
 from store.expectations import Said
@@ -110,6 +110,7 @@ class IndexBatch:
             self._move(placed)
             self._record_received(placed)
             known |= {one.filed.header.sop_uid: _known(one) for one in placed}
+        self._take_from_the_shelf(repeated, known)
         for one in conflicting:
             self._note_conflict(one, known[one.header.sop_uid])
         self._link((known[one.header.sop_uid].study_id, one.entry) for one in filed)
@@ -117,6 +118,15 @@ class IndexBatch:
             expectations.note_of_images(self._connection, {said for one in filed for said in _said(one.header)})
         self.studies |= {StudyId(known[one.header.sop_uid].study_id) for one in filed}
         self._note_strangers(conflicting, known)
+
+    def _take_from_the_shelf(self, repeated: Iterable[Filed], known: Mapping[str, Known]) -> None:
+        """What comes again of a study that was fetched to be compared with: somebody may want it read by itself."""
+        shelved = {study.id: study for study in self._rows.values() if study.state is StudyState.ARCHIVED}
+        for one in shelved.keys() & {known[each.header.sop_uid].study_id for each in repeated}:
+            study = shelved[one]
+            state = advance(STUDY, study.state, StudyEvent.INSTANCE)
+            studies.note_received(self._connection, [Received(study.id, state, _COMING, study.patient)], self._now)
+            self._rows[study.uid] = replace(study, state=state)
 
     def _not_set_aside(self, filed: Sequence[Filed], met: Met) -> Sequence[Filed]:
         """Without the very bytes that a person set aside: sent once more, they stay so, and move no study."""

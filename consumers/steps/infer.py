@@ -15,6 +15,7 @@ from audit.trail import Action, Transaction
 from config import metrics
 from consumers.leased_work import Claimed
 from consumers.steps import early, stuck
+from consumers.steps.earlier_inputs import EarlierInputs, earlier_inputs
 from consumers.steps.request_summary import WhenEnded, no_request
 from domain.clock import Clock, SystemClock
 from domain.errors import (
@@ -32,6 +33,7 @@ from domain.findings import Findings
 from domain.ids import StudyId
 from domain.retry import RetryPolicy
 from domain.states import JobEvent, JobState
+from inference_worker.earlier_names import earlier_name
 from inference_worker.model_process import Answer, Task, TimedOut, map_file, mask_file
 from store import jobs
 from store.database import Connection, Database
@@ -62,10 +64,11 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class Inferred:
-    """Findings whose arrays are in the store, and the seconds of each step."""
+    """Findings whose arrays are in the store, the seconds of each step, and the study that was compared with."""
 
     findings: Findings
     seconds: Mapping[str, float]
+    earlier: str = ""
 
 
 class Inference:
@@ -132,7 +135,11 @@ class Inference:
         """What came of each job. The files of the job that is due next are read meanwhile, whoever will take it."""
         with self._database.transaction() as connection:
             refusals: list[NodeError | None] = [_refusal(connection, one.item) for one in claimed]
-            tasks = [self._task(connection, one.item, one.lease) for one in claimed]
+            earlier = [earlier_inputs(connection, one.item) for one in claimed]
+            tasks = [
+                self._task(one.item, one.lease, jobs.objects_of(connection, one.item), beside)
+                for one, beside in zip(claimed, earlier, strict=True)
+            ]
         refusals = [
             refusal or (early.fault(task) if one.item.early else None)
             for one, task, refusal in zip(claimed, tasks, refusals, strict=True)
@@ -141,8 +148,8 @@ class Inference:
         upcoming = self._upcoming()
         self._scratch.mkdir(parents=True, exist_ok=True)
         answers = iter(self._infer(claimed[0].item, whole, upcoming) if whole else ())
-        triples = zip(claimed, tasks, refusals, strict=True)
-        return [self._kept(one.item, task, refusal or next(answers)) for one, task, refusal in triples]
+        each = zip(claimed, tasks, refusals, earlier, strict=True)
+        return [self._kept(one.item, task, refusal or next(answers), beside) for one, task, refusal, beside in each]
 
     def _infer(self, first: Job, tasks: Sequence[Task], upcoming: Task | None) -> Sequence[Answer | NodeError]:
         try:
@@ -157,24 +164,30 @@ class Inference:
         try:
             with self._database.transaction() as connection:
                 row = JOBS.peek(connection, *self.due)
-                return self._task(connection, jobs.get(connection, row), Lease(row, 0)) if row else None
+                if row is None:
+                    return None
+                job = jobs.get(connection, row)
+                return self._task(job, Lease(row, 0), jobs.objects_of(connection, job), earlier_inputs(connection, job))
         except Retryable:
             raise
         except Exception as error:  # what is wrong with it is said when it is its turn
             _log.debug("the next job cannot be read ahead", exc_info=error)
             return None
 
-    def _task(self, connection: Connection, job: Job, lease: Lease) -> Task:
-        objects = jobs.objects_of(connection, job)
+    def _task(
+        self, job: Job, lease: Lease, objects: Mapping[str, Sequence[tuple[str, str]]], beside: EarlierInputs
+    ) -> Task:
         files = {name: tuple(self._objects.path(key) for _, key in found) for name, found in objects.items()}
+        files |= {earlier_name(name): tuple(map(self._objects.path, keys)) for name, keys in beside.keys.items()}
         # A holder that lost the job may still be at work on this machine: each claim has a file of its own.
         return Task(job.model, job.version, files, self._scratch / f"{job.id}.{lease.epoch}")
 
-    def _kept(self, job: Job, task: Task, outcome: Answer | NodeError) -> Inferred | NodeError:
+    def _kept(self, job: Job, task: Task, outcome: Answer | NodeError, beside: EarlierInputs) -> Inferred | NodeError:
         if isinstance(outcome, NodeError):
             return outcome
         try:
-            return Inferred(self._keep_arrays(job, task.scratch, outcome.findings), outcome.seconds)
+            findings = _told(self._keep_arrays(job, task.scratch, outcome.findings), beside)
+            return Inferred(findings, outcome.seconds, beside.study)
         except NodeError as error:
             return error
 
@@ -223,6 +236,7 @@ class Inference:
             engine=findings.engine,
             mask=findings.mask.sha256 if findings.mask else "",
             maps=[one.sha256 for one in findings.maps],
+            **({"earlier_study": result.earlier} if result.earlier else {}),
             milliseconds={step: round(seconds * 1000) for step, seconds in result.seconds.items()},
         )
         if not item.early:
@@ -319,6 +333,14 @@ def _refusal(connection: Connection, job: Job) -> UnusableInput | None:
         f"{count} image{'s' * (count > 1)} of the series came and cannot be read: have {them} sent again "
         f"(dicom-node status {str(job.study_id)[:8]} says which and why)"
     )
+
+
+def _told(findings: Findings, beside: EarlierInputs) -> Findings:
+    """With what is said of the earlier study: of one that was handed over once something was compared with it."""
+    compared = any(one.compared for one in findings.segments)
+    if not beside.remark or (beside.study and not compared):
+        return findings
+    return replace(findings, remarks=(*findings.remarks, beside.remark))
 
 
 def _about(job: Job) -> dict[str, str | int]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from audit.trail import Transaction
-from consumers.steps import commitment
+from consumers.steps import availability, commitment, procedure_steps
 from dicom_node import outside
 from dicom_node.commitment import PUSH_MODEL
 from dicom_node.intake.faults import Fault
 from dicom_node.intake.filing import Unreadable
 from dicom_node.intake.header import Uids
 from dicom_node.part10 import head
+from dicom_node.procedures import INSTANCE_AVAILABILITY_NOTIFICATION, MODALITY_PERFORMED_PROCEDURE_STEP
 from dicom_node.spool import Entry, decode_message
 from domain.errors import Permanent
 from domain.json_records import JsonObject
@@ -31,7 +32,7 @@ class Message:
 
     `type` is its Event Type ID or Action Type ID, None where it has none; `details` what its service added, every text
     in them made safe; `object_key` where its data set lies in the object store, "" where its handler keeps none;
-    `spool` is the identity of the one that it came by.
+    `spool` is the identity of the one that it came by. `descriptions` says whether what people wrote is kept.
     """
 
     entry: Entry
@@ -40,6 +41,7 @@ class Message:
     type: int | None
     details: JsonObject = field(default_factory=dict)
     object_key: str = ""
+    descriptions: bool = True
 
     @property
     def data(self) -> bytes:
@@ -60,7 +62,11 @@ class Handler:
     folder: str = ""
 
 
-HANDLERS: Mapping[str, Handler] = {PUSH_MODEL: Handler(commitment.take)}
+HANDLERS: Mapping[str, Handler] = {
+    PUSH_MODEL: Handler(commitment.take),
+    MODALITY_PERFORMED_PROCEDURE_STEP: Handler(procedure_steps.take, folder="requests"),
+    INSTANCE_AVAILABILITY_NOTIFICATION: Handler(availability.take),
+}
 
 
 def read(entry: Entry, spool: str) -> Message:

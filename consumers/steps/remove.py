@@ -25,6 +25,11 @@ _DROP: Mapping[What, Callable[[Connection, StudyId], tuple[int, int]]] = {
     What.MAPS: retention.drop_maps,
     What.RESULTS: retention.drop_results,
 }
+# What is of no study that is here, and has files.
+_WITH_FILES: Mapping[What, Callable[[Connection, datetime], int]] = {
+    What.QUARANTINE: retention.drop_quarantined,
+    What.REQUESTS: retention.drop_requests,
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def remove(ledger: Ledger, removal: Removal, groups: Groups) -> int:
 def remove_rows(ledger: Ledger, policy: Policy, groups: Groups, now: datetime) -> dict[What, int]:
     """Remove what the node kept for itself and nobody needs any more, and what could not be read; how much of each."""
     done = {}
-    for what in (*_TABLES, What.QUARANTINE):
+    for what in (*_TABLES, *_WITH_FILES):
         before = policy.cutoff(what, now)
         if before is not None and (count := _remove_rows(ledger, what, before, groups)):
             done[what] = count
@@ -111,8 +116,8 @@ def remove_rows(ledger: Ledger, policy: Policy, groups: Groups, now: datetime) -
 def _remove_rows(ledger: Ledger, what: What, before: datetime, groups: Groups) -> int:
     with ledger.transaction() as transaction:
         connection = transaction.connection
-        if what is What.QUARANTINE:
-            count = retention.drop_quarantined(connection, before)
+        if drop := _WITH_FILES.get(what):
+            count = drop(connection, before)
         else:
             count = plumbing.clear(connection, _TABLES[what], before, groups.handled, groups.readers)
         if count:

@@ -9,6 +9,7 @@ from audit.trail import Action, Transaction
 from config.retries import AMENDMENTS
 from config.rules import Rule
 from consumers.steps import early, stuck
+from consumers.steps.request_priors import AskPriors, no_priors
 from consumers.steps.request_results import request_results
 from consumers.steps.request_summary import WhenEnded, no_request
 from domain.choice import Choice, Wanted, choose
@@ -37,7 +38,8 @@ class Router:
     gives None where the site has no rules file and each package's own conditions decide. `broken` says what is wrong
     with packages that cannot be asked: the others are, all the same. `not_older` gives those that must not run where a
     newer version of them has been known. `unasked` says why a package cannot be asked whatever the study, by `rules`.
-    `when_asked` is called last: all that a study wants may be there already.
+    `when_asked` is called last: all that a study wants may be there already. `ask_priors` has archives asked for
+    earlier studies and says how long jobs wait for them.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Router:
         not_older: Callable[[Iterable[Package]], Iterable[Release]] = lambda _packages: (),
         unasked: Callable[[Package, Sequence[Rule] | None], str] = lambda _package, _rules: "",
         when_asked: WhenEnded = no_request,
+        ask_priors: AskPriors = no_priors,
     ) -> None:
         self._packages = packages
         self._rules = rules
@@ -56,6 +59,7 @@ class Router:
         self._not_older = not_older
         self._unasked = unasked
         self._when_asked = when_asked
+        self._ask_priors = ask_priors
         self._clock = clock or SystemClock()
 
     def __call__(self, transaction: Transaction, event: Event) -> None:
@@ -78,13 +82,18 @@ class Router:
             return
         series = series_facts(routing.instance_facts(connection, event.study_id, revision))
         study = _Study(event.study_id, revision, series, self._clock.now())
-        made = [_decide(study, rules, one, barred) for one, barred in self.packages(transaction, rules)]
+        packages = self.packages(transaction, rules)
+        made = [_decide(study, rules, one, barred) for one, barred in packages]
         wanted = [job for _, job in made if job]
         broken = self._broken()
         routing.note_decisions(connection, [*(one for one, _ in made), *_of_broken(study, broken)])
         opened: list[str] = []
         found: list[str] = []
-        waiting = [job.model for job in wanted if self._request(transaction, job, opened, found)]
+        asked = [one for (one, _), (_, job) in zip(packages, made, strict=True) if job]
+        waits = self._ask_priors(transaction, event.study_id, asked)
+        waiting = [
+            job.model for job in wanted if self._request(transaction, job, opened, found, waits.get(job.model, 0.0))
+        ]
         early.leave(transaction, event.study_id, revision)
         # Results that are there already are no answer either while a destination has not got them.
         again = self._leave_older(transaction, study) if asked_before else 0
@@ -120,13 +129,15 @@ class Router:
         older = {release: older_package(known) for release, known in newer.items()}
         return unasked | older | {release: changed_package(release[1]) for release in changed}
 
-    def _request(self, transaction: Transaction, wanted: WantedJob, opened: list[str], found: list[str]) -> bool:
+    def _request(
+        self, transaction: Transaction, wanted: WantedJob, opened: list[str], found: list[str], waits: float
+    ) -> bool:
         """Have the job done; False where its findings are there already, and none of their events is a dead letter.
 
         Adds its model to `opened` where it is requested by this, to `found` where it was done early.
         """
         delay = AMENDMENTS.delay(wanted.revision - 2) or 0.0 if wanted.revision > 2 else 0.0
-        job = routing.request_job(transaction.connection, wanted, delay)
+        job = routing.request_job(transaction.connection, wanted, max(delay, waits))
         if job.opened:
             opened.append(wanted.model)
             data = InferenceRequested(job.id, wanted.model, wanted.version, wanted.revision, wanted.series_id)

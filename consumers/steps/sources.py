@@ -1,11 +1,14 @@
-"""The images that a run's findings were made of: whether the node has them still, and why it has not."""
+"""Of what a run's results are made besides its findings: its images, if the node has them still, and its requests."""
 
 from collections.abc import Collection
+from datetime import datetime
+from pathlib import Path
 
 from domain.ids import StudyId
-from store import jobs, studies
+from store import jobs, procedures, studies
 from store.database import Connection
 from store.jobs import Job
+from store.objects import ObjectStore
 
 _REPLACED = "an image of it was replaced since; a newer revision has results of its own"
 _REMOVED = "its images were removed by retention, and nothing is written without them"
@@ -21,6 +24,12 @@ def of_run(connection: Connection, job: Job, *, first: bool = False) -> dict[str
     read = (job.findings.frames, *(() if first else (one.frames for one in job.findings.others)))
     named = dict.fromkeys(frame.sop_instance_uid for frames in read for frame in frames)
     return {uid: keys[uid] for uid in named} if named.keys() <= keys.keys() else None
+
+
+def requests(connection: Connection, study: StudyId, until: datetime, objects: ObjectStore) -> list[Path]:
+    """The files that said what was requested of a study until its findings were there; so a retry has the same."""
+    keys = procedures.files_of(connection, study, until)
+    return [objects.path(key) for key in keys if objects.exists(key)]
 
 
 def why_gone(connection: Connection, study: StudyId) -> str:

@@ -138,7 +138,9 @@ class EarlyStarter:
         for package, barred in self._router.packages(transaction, rules):
             own = rules_for(package.manifest, rules) if rules is not None else None
             ways = [wanted_by(package.manifest)] if own is None else [wanted_by(package.manifest, r.when) for r in own]
-            chosen = "" if barred or not room else early_series(ways, series, coming, whole)
+            # A model that compares waits for an earlier study, which is asked for once this one is complete.
+            unasked = barred or not room or package.manifest.priors
+            chosen = "" if unasked else early_series(ways, series, coming, whole)
             if chosen and self._request(transaction, study, package, next(s for s in series if s.series_id == chosen)):
                 room -= 1
 

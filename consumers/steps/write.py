@@ -61,7 +61,8 @@ class ResultsWriter:
         mask = unpack(self._objects.get(findings.mask.key), findings.mask) if findings.mask else None
         maps = [unpack_map(self._objects.get(one.key), one) for one in findings.maps]
         forms = wanted_forms(connection, self._destinations)
-        written = write(findings, mask, files, superseded, job.finished_at, forms, maps, edition)
+        requests = sources.requests(connection, job.study_id, job.finished_at, self._objects)
+        written = write(findings, mask, files, superseded, job.finished_at, forms, maps, edition, requests)
         if {one.study_uid for one in written} - {studies.uid_of(connection, job.study_id)}:
             raise Permanent(OTHER_STUDY)
         rows = [kept(self._objects, job, one, self._clock.now()) for one in written]

@@ -54,8 +54,11 @@ class SummaryWriter:
         before = summaries.earlier(connection, summary)
         edition, superseded = predecessors.edition(connection, summary, summary.number, before)
         forms = wanted_forms(connection, self._destinations, OF_A_STUDY)
-        moment_of = summary.finished_at
-        made = write(summary.impression, summary.facts, summary.sources, found, forms, moment_of, edition, superseded)
+        requests = sources.requests(connection, summary.study_id, summary.finished_at, self._objects)
+        made = write(
+            *(summary.impression, summary.facts, summary.sources, found, forms, summary.finished_at),
+            *(edition, superseded, requests),
+        )
         if {one.study_uid for one in made} - {studies.uid_of(connection, summary.study_id)}:
             raise Permanent(OTHER_STUDY)
         rows = [kept(self._objects, summary, one, self._clock.now()) for one in made]

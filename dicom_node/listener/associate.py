@@ -1,7 +1,7 @@
 """A-ASSOCIATE-RQ and -AC as bytes (PS3.8 sections 9.3.2 and 9.3.3, PS3.7 annex D.3.3).
 
 Items of unknown types are skipped, as the standard asks, and so is what a sender may propose and we do not negotiate
-(asynchronous operations, user identity, extended negotiation): no answer to it means the default. A transfer syntax or
+(asynchronous operations, extended negotiation): no answer to it means the default. A transfer syntax or
 a role that is named by no UID is passed over, and what is proposed beside it is judged as if it were not there.
 """
 
@@ -23,6 +23,7 @@ _ITEM = struct.Struct(">BxH")
 _CONTEXT, _CONTEXT_ANSWER = struct.Struct(">B3x"), struct.Struct(">BxBx")
 _APPLICATION, _CONTEXT_RQ, _CONTEXT_AC, _ABSTRACT, _TRANSFER, _USER = 0x10, 0x20, 0x21, 0x30, 0x40, 0x50
 _MAX_LENGTH, _CLASS_UID, _ROLE, _VERSION_NAME = 0x51, 0x52, 0x54, 0x55
+_IDENTITY, _IDENTITY_ANSWER = 0x58, 0x59
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,16 @@ class AnsweredContext:
 
 
 @dataclass(frozen=True)
+class ProposedIdentity:
+    """Who speaks (PS3.7 D.3.3.7.1): `kind` by table D.3-14; `secondary` is a passcode. Neither is ever shown."""
+
+    kind: int
+    wants_answer: bool
+    primary: bytes = field(repr=False)
+    secondary: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class RequestHead:
     """The fixed fields of an A-ASSOCIATE-RQ: who calls whom. `titles` are the two AE titles as received."""
 
@@ -64,6 +75,7 @@ class AssociateRequest(RequestHead):
     implementation_class_uid: str = ""
     implementation_version: str = ""
     roles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    identity: ProposedIdentity | None = None
 
 
 def decode_head(body: bytes) -> RequestHead:
@@ -88,14 +100,22 @@ def encode_acceptance(
     contexts: tuple[AnsweredContext, ...],
     roles: Mapping[str, tuple[int, int]],
     max_pdu: int,
+    *,
+    identified: bool = False,
 ) -> bytes:
-    """The A-ASSOCIATE-AC that answers `request`; `max_pdu` is the longest P-DATA-TF that we take."""
+    """The A-ASSOCIATE-AC that answers `request`; `max_pdu` is the longest P-DATA-TF that we take.
+
+    `identified` says that its user identity was looked at and is true.
+    """
+    told = identified and request.identity is not None and request.identity.wants_answer
     user = b"".join(
         (
             _item(_MAX_LENGTH, struct.pack(">I", max_pdu)),
             _item(_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii")),
             *(_item(_ROLE, _encode_role(uid, *role)) for uid, role in roles.items()),
             _item(_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+            # A server response of no length (PS3.7 D.3.3.7.2).
+            *([_item(_IDENTITY_ANSWER, bytes(2))] if told else []),
         )
     )
     body = b"".join(
@@ -133,6 +153,7 @@ def _decode(body: bytes) -> AssociateRequest:
         implementation_class_uid=_text(single.get(_CLASS_UID, b"")),
         implementation_version=_text(single.get(_VERSION_NAME, b"")),
         roles=dict(role for kind, item in subitems if kind == _ROLE and (role := _decode_role(item))),
+        identity=_decode_identity(single[_IDENTITY]) if _IDENTITY in single else None,
     )
 
 
@@ -162,6 +183,16 @@ def _decode_role(item: bytes) -> tuple[str, tuple[int, int]] | None:
     length = int.from_bytes(item[:2], "big")
     uid = _uid(item[2 : 2 + length])
     return (uid, (item[-2], item[-1])) if len(item) == length + 4 and is_uid(uid) else None
+
+
+def _decode_identity(item: bytes) -> ProposedIdentity:
+    kind, wants_answer, length = struct.unpack_from(">BBH", item)
+    primary, rest = item[4 : 4 + length], item[4 + length :]
+    (more,) = struct.unpack_from(">H", rest)
+    secondary = rest[2 : 2 + more]
+    if len(primary) < length or len(secondary) < more:
+        raise ProtocolError(AbortReason.INVALID_PARAMETER, _WRONG_LENGTH)
+    return ProposedIdentity(kind, bool(wants_answer), primary, secondary)
 
 
 def _encode_role(uid: str, scu: int, scp: int) -> bytes:

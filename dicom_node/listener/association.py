@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from config.settings import Listener as Settings
+from config.tls import UserIdentity
 from dicom_node.listener.associate import (
     AnsweredContext,
     AssociateRequest,
@@ -26,16 +27,22 @@ from dicom_node.listener.pdu import (
     PeerGone,
     PeerSilent,
     ProtocolError,
+    TlsAtPlainPort,
     abort_by_provider,
     abort_by_user,
     reject,
 )
-from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection
+from dicom_node.listener.policy import ACCEPTED, Acceptance, AssociationPolicy, Rejection, unidentified
 from dicom_node.listener.reporting import Reporter
 from dicom_node.listener.services import Room, Service
 from dicom_node.listener.stream import ControlPdu, Fragment, PduStream
+from dicom_node.listener.users import UnknownUser, Users
 from dicom_node.spool import AssociationWriter, Close, Peer, SpoolWriter
 from dicom_node.tally import CountedLog
+from dicom_node.tls.acceptor import TlsAcceptor
+from dicom_node.tls.connection import NotTls, TlsConnection
+from dicom_node.tls.faults import TlsFault, handshake_fault
+from dicom_node.tls.peers import Secured
 from domain.json_records import JsonObject
 
 log = logging.getLogger(__name__)
@@ -54,14 +61,15 @@ class AcceptorState:
     events: ListenerEvents
     services: Mapping[str, Service] = field(default_factory=dict)
     room: Room = field(default_factory=Room)
+    users: Users = field(default_factory=lambda: Users(UserIdentity()))
     warnings: CountedLog = field(default_factory=lambda: CountedLog(log))
     running: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def admit(self, head: RequestHead, address: str) -> Rejection | None:
+    def admit(self, head: RequestHead, address: str, secured: Secured | None) -> Rejection | None:
         """Why this caller is not let in, or None: it then counts until `leave`."""
         with self.lock:
-            rejection = self.policy.rejection(head, address, self.running)
+            rejection = self.policy.rejection(head, address, self.running, secured)
             self.running += rejection is None
         return rejection
 
@@ -83,11 +91,16 @@ class _Ending:
 class Connection:
     """One accepted connection, served by the thread that calls `run`."""
 
-    def __init__(self, acceptor: AcceptorState, connection: socket.socket, address: str) -> None:
+    def __init__(
+        self, acceptor: AcceptorState, connection: socket.socket, address: str, tls: TlsAcceptor | None = None
+    ) -> None:
         self._acceptor = acceptor
-        self._socket = connection
+        self._tls = TlsConnection(connection, tls.context()) if tls else None
+        self._socket = self._tls or connection
         self._address = address
-        self._stream = PduStream(connection, acceptor.settings)
+        self._stream = PduStream(self._socket, acceptor.settings)
+        self._secured: Secured | None = None
+        self._user = ""
         self._interrupted = False
         self._associated = False
 
@@ -121,10 +134,32 @@ class Connection:
                 log.exception("connection from %s failed", self._address)
 
     def _serve(self) -> None:
+        if self._tls is not None and not self._secure(self._tls):
+            return
         body = self._request()
         farewell = self._answer(body) if body is not None else b""
         if farewell:
             self._part(farewell)
+
+    def _secure(self, tls: TlsConnection) -> bool:
+        """Whether TLS holds now, and the peer is who an authority says; else it is told why, and others are."""
+        artim = self._acceptor.settings.artim
+        try:
+            self._secured = tls.handshake(artim)
+        except OSError as error:
+            left = self._interrupted or not tls.has_heard
+            if left and not isinstance(error, TimeoutError):
+                raise PeerGone("connection closed by the peer") from error
+            self._refuse_tls(handshake_fault(error))
+            if isinstance(error, NotTls):
+                tls.say_plainly(abort_by_user())
+            tls.drain(artim)
+            return False
+        return True
+
+    def _refuse_tls(self, fault: TlsFault) -> None:
+        self._acceptor.writer.refuse_association(self._nobody, None, None, None, f"TLS: {fault.said}")
+        self._acceptor.events.refused(fault.code)
 
     def _request(self) -> bytes | None:
         """What follows type and length of an A-ASSOCIATE-RQ, nothing of it looked at."""
@@ -149,7 +184,7 @@ class Connection:
         except ProtocolError as error:
             return self._refuse_garbage(error, self._nobody)
         peer = Peer(head.calling, head.called, self._address)
-        rejection = self._acceptor.admit(head, self._address)
+        rejection = self._acceptor.admit(head, self._address, self._secured)
         if rejection:
             return self._reject(peer, rejection)
         try:
@@ -165,6 +200,11 @@ class Connection:
             return self._refuse_garbage(error, peer)
         if isinstance(answer, Rejection):
             return self._reject(peer, answer)
+        users = self._acceptor.policy.users(request, self._address, self._secured)
+        try:
+            self._user = self._acceptor.users.known(users, request.identity) if users else ""
+        except UnknownUser as error:
+            return self._reject(peer, unidentified(str(error)))
         return self._associate(peer, request, answer)
 
     @property
@@ -174,7 +214,7 @@ class Connection:
     def _refuse_garbage(self, error: ProtocolError, peer: Peer) -> bytes:
         # Action AA-1: before an association exists an abort is the service user's and has no reason.
         self._acceptor.writer.refuse_association(peer, None, None, None, f"aborted: {error}")
-        self._acceptor.events.refused("protocol")
+        self._acceptor.events.refused("tls-at-plain-port" if isinstance(error, TlsAtPlainPort) else "protocol")
         return abort_by_user()
 
     def _reject(self, peer: Peer, rejection: Rejection) -> bytes:
@@ -189,7 +229,9 @@ class Connection:
             if acceptance.is_empty:
                 self._acceptor.writer.refuse_association(peer, None, None, None, "no acceptable presentation context")
                 self._acceptor.events.refused("no-context")
-            record = self._acceptor.writer.open_association(peer, _details(request, acceptance))
+            record = self._acceptor.writer.open_association(
+                peer, _details(request, acceptance, self._secured, self._user)
+            )
             self._acceptor.events.opened(peer.calling)
             return self._converse(request, acceptance, record).farewell
         finally:
@@ -211,7 +253,10 @@ class Connection:
         )
         ending = _Ending(Close.ABORTED_BY_US, "internal error", abort_by_provider(AbortReason.NOT_SPECIFIED))
         try:
-            self._stream.send(encode_acceptance(request, acceptance.contexts, acceptance.roles, settings.max_pdu))
+            answer = encode_acceptance(
+                request, acceptance.contexts, acceptance.roles, settings.max_pdu, identified=bool(self._user)
+            )
+            self._stream.send(answer)
             ending = self._listen(dialogue)
         finally:
             self._record_end(record, dialogue, ending)
@@ -259,8 +304,10 @@ class Connection:
         self._stream.await_close(self._acceptor.settings.artim)
 
 
-def _details(request: AssociateRequest, acceptance: Acceptance) -> JsonObject:
+def _details(request: AssociateRequest, acceptance: Acceptance, secured: Secured | None, user: str) -> JsonObject:
     return {
+        **({"user": user} if user else {}),
+        **({"tls": secured.as_json()} if secured else {}),
         "implementation_class_uid": request.implementation_class_uid,
         "implementation_version": request.implementation_version,
         "max_pdu": request.max_pdu,

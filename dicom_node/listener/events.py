@@ -33,7 +33,7 @@ class ListenerEvents(Protocol):
 
     def refused(self, reason: str) -> None:
         """A connection became no association: "rejected-<result>-<source>-<code>", "no-context", "protocol", "silent",
-        "busy"."""
+        "busy", "tls-at-plain-port", or one of dicom_node.tls.faults.CODES."""
         ...
 
 

@@ -94,15 +94,16 @@ class Message:
             return Answer(Status.PROCESSING_FAILURE, "the node could not judge it")
 
     def _recorded(self, request: Request, answer: Answer, spool: AssociationWriter) -> Answer:
-        spool.keep(
-            {"operation": int(request.operation), "type": request.type, **answer.details},
-            request.data,
-            sop_class=request.sop_class,
-            sop_instance=request.sop_instance or answer.sop_instance,
-            transfer_syntax=request.transfer_syntax,
-            context_id=self.context.id,
-        )
-        answer.recorded()
+        with answer.held:
+            spool.keep(
+                {"operation": int(request.operation), "type": request.type, **answer.details},
+                request.data,
+                sop_class=request.sop_class,
+                sop_instance=request.sop_instance or answer.sop_instance,
+                transfer_syntax=request.transfer_syntax,
+                context_id=self.context.id,
+            )
+            answer.recorded()
         return answer
 
     def _refuse(self, status: Status, comment: str) -> None:

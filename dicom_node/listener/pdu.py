@@ -53,6 +53,10 @@ class ProtocolError(NodeError):
         self.reason = reason
 
 
+class TlsAtPlainPort(ProtocolError):
+    """The peer speaks TLS where none is spoken."""
+
+
 class PeerGone(NodeError):
     """The transport connection ended."""
 

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.settings import Listener
+from config.settings import Caller, Listener
 from dicom_node.listener.associate import (
     APPLICATION_CONTEXT,
     AnsweredContext,
@@ -18,6 +18,7 @@ from dicom_node.listener.associate import (
 from dicom_node.listener.pdu import AbortReason, ProtocolError
 from dicom_node.listener.services import TRANSFER_SYNTAXES, Service
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.tls.peers import Secured
 
 ACCEPTED, USER_REJECTION, NO_ABSTRACT_SYNTAX, NO_TRANSFER_SYNTAX = 0, 1, 3, 4
 
@@ -35,6 +36,11 @@ class Rejection:
     reason: str
 
 
+def unidentified(reason: str) -> Rejection:
+    """The answer to a user identity that proves nobody: by the ACSE, with no reason given (PS3.7 D.3.3.7)."""
+    return Rejection(1, 2, 1, reason)
+
+
 @dataclass(frozen=True)
 class Acceptance:
     """An A-ASSOCIATE-AC; `roles` answers the roles that were proposed, as (SCU, SCP)."""
@@ -48,6 +54,24 @@ class Acceptance:
         return all(context.result != ACCEPTED for context in self.contexts)
 
 
+class _Known:
+    """A caller of the settings, digested once."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._aet, self._certificate, self.users = caller.aet, caller.certificate, caller.users
+        self._network = ipaddress.ip_network(caller.address, strict=False) if caller.address else None
+
+    def is_it(self, calling: str, address: _Address, secured: Secured | None) -> bool:
+        """Without TLS an address alone tells; with TLS the certificate does, and an address that is given too."""
+        if calling != self._aet or (self._network is not None and address not in self._network):
+            return False
+        if secured is None or secured.certificate is None:
+            # What is named would pass without TLS where anybody can read it.
+            is_open = self._certificate is None and not (self.users and secured is None)
+            return self._network is not None and is_open
+        return secured.certificate.is_of(self._certificate or self._aet)
+
+
 class AssociationPolicy:
     """The settings, digested once; `services` are those besides storage and verification."""
 
@@ -55,24 +79,34 @@ class AssociationPolicy:
         self._aet = settings.aet
         self._limit = settings.max_associations
         self._trust_loopback = settings.trust_loopback
-        self._callers = tuple(
-            (caller.aet, ipaddress.ip_network(caller.address, strict=False)) for caller in settings.callers
-        )
+        self._callers = tuple(map(_Known, settings.callers))
         self._services = services or {}
         stored = dict.fromkeys(storage_sop_classes() | {VERIFICATION}, transfer_syntaxes())
         self._syntaxes = {**stored, **dict.fromkeys(self._services, TRANSFER_SYNTAXES)}
 
-    def rejection(self, head: RequestHead, address: str, running: int) -> Rejection | None:
-        """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so."""
+    def rejection(
+        self, head: RequestHead, address: str, running: int, secured: Secured | None = None
+    ) -> Rejection | None:
+        """Why nobody at IP `address` with such a request gets an association while `running` others exist, if so.
+
+        `secured` is what TLS has proven, None without it.
+        """
         if not head.protocol_version & 1:
             return Rejection(1, 2, 2, f"protocol version {head.protocol_version:#06x} is not supported")
         if head.called != self._aet:
             return Rejection(1, 1, 7, f"called AE title {head.called!r} is not ours, which is {self._aet!r}")
-        if not self._knows(head.calling, ipaddress.ip_address(address)):
-            return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}")
+        if not self._knows(head.calling, ipaddress.ip_address(address), secured):
+            shown = f" with the certificate of {secured.certificate}" if secured and secured.certificate else ""
+            return Rejection(1, 1, 3, f"calling AE title {head.calling!r} is not known from {address}{shown}")
         if running >= self._limit:
             return Rejection(2, 3, 2, f"{running} associations run already, the limit")
         return None
+
+    def users(self, head: RequestHead, address: str, secured: Secured | None) -> frozenset[str]:
+        """The users one of whom a caller that is let in has to be; none where nobody is asked for."""
+        place = ipaddress.ip_address(address)
+        found = [known.users for known in self._callers if known.is_it(head.calling, place, secured)]
+        return frozenset().union(*found) if all(found) else frozenset()
 
     def answer(self, request: AssociateRequest) -> Acceptance | Rejection:
         """What a caller that is let in gets for its request.
@@ -83,12 +117,12 @@ class AssociationPolicy:
             return Rejection(1, 1, 2, f"application context {request.application_context!r} is not supported")
         return self._acceptance(request)
 
-    def _knows(self, calling: str, address: _Address) -> bool:
+    def _knows(self, calling: str, address: _Address, secured: Secured | None) -> bool:
         if not calling:
             return False
-        if self._trust_loopback and address.is_loopback:
+        if self._trust_loopback and address.is_loopback and secured is None:
             return True
-        return any(calling == aet and address in network for aet, network in self._callers)
+        return any(known.is_it(calling, address, secured) for known in self._callers)
 
     def _acceptance(self, request: AssociateRequest) -> Acceptance:
         ids = [context.id for context in request.contexts]

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.settings import Listener as Settings
@@ -14,7 +15,9 @@ from dicom_node.listener.events import ListenerEvents, NoEvents
 from dicom_node.listener.policy import AssociationPolicy
 from dicom_node.listener.provided import services
 from dicom_node.listener.services import Service
+from dicom_node.listener.users import Users
 from dicom_node.spool import SpoolWriter
+from dicom_node.tls.acceptor import TlsAcceptor
 from domain.addresses import plain_address
 from domain.errors import ConfigurationError, Unavailable
 from domain.stopping import loop_until
@@ -35,10 +38,30 @@ _TURN = 1.0  # s between signs of life of the thread that accepts
 _STUCK = 10.0  # s without one after which it is taken for stuck
 
 
-class Listener:
-    """The provider of C-STORE, C-ECHO and `services` at `settings.host` and `settings.port`.
+@dataclass
+class _Port:
+    """A port that connections come by, with TLS or without; `turned` is when its thread last came round."""
 
-    Raises Unavailable at `start` where the port cannot be had, ConfigurationError where a caller's address is none.
+    listening: socket.socket
+    tls: TlsAcceptor | None
+    thread: threading.Thread | None = None
+    turned: float = field(default_factory=time.monotonic)
+
+    @property
+    def port(self) -> int:
+        return int(self.listening.getsockname()[1])
+
+    @property
+    def is_accepting(self) -> bool:
+        alive = self.thread is not None and self.thread.is_alive()
+        return alive and time.monotonic() - self.turned < _STUCK
+
+
+class Listener:
+    """The provider of C-STORE, C-ECHO and `services` at `settings.host`: at its port, at `settings.tls.port` with TLS.
+
+    Raises Unavailable at `start` where a port cannot be had, ConfigurationError where a caller's address is none or
+    a file of TLS cannot be used.
     """
 
     def __init__(
@@ -51,25 +74,30 @@ class Listener:
         self._settings = settings
         self._services = services or {}
         policy = AssociationPolicy(settings, self._services)
-        self._acceptor = AcceptorState(settings, policy, writer, events or NoEvents(), self._services)
+        users = Users(settings.user_identity)
+        self._acceptor = AcceptorState(settings, policy, writer, events or NoEvents(), self._services, users=users)
         self._connections: dict[Connection, threading.Thread] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._port = settings.port
-        self._socket: socket.socket | None = None
-        self._thread: threading.Thread | None = None
-        self._turned = time.monotonic()
+        self._tls = TlsAcceptor(settings.tls) if settings.tls.certificate else None
+        self._opened: list[_Port] = []
+        self._ports: dict[bool, int] = {}
 
     @property
     def is_accepting(self) -> bool:
-        """Whether the thread that accepts connections lives and comes round."""
-        alive = self._thread is not None and self._thread.is_alive()
-        return alive and time.monotonic() - self._turned < _STUCK
+        """Whether the threads that accept connections live and come round."""
+        return bool(self._opened) and all(opened.is_accepting for opened in self._opened)
 
     @property
     def port(self) -> int:
-        """The port that it listens on once it has started (the settings' own may be 0)."""
-        return self._port
+        """The port that it listens on once it has started (the settings' own may be 0): the one for TLS if it has no
+        other."""
+        return self._ports.get(False) or self._ports.get(True) or self._settings.port
+
+    @property
+    def tls_port(self) -> int | None:
+        """The port for TLS, once it has started; None without TLS."""
+        return self._ports.get(True)
 
     @property
     def associations(self) -> int:
@@ -77,26 +105,38 @@ class Listener:
         return self._acceptor.running
 
     def let_in(self, settings: Settings) -> None:
-        """Go by the callers of these settings from the next association on."""
+        """Go by the callers and the certificates of these settings from the next association on."""
         self._acceptor.policy = AssociationPolicy(settings, self._services)
+        self._acceptor.users = Users(settings.user_identity)
+        if self._tls is not None and settings.tls.certificate:
+            self._tls.take(settings.tls)
 
     def start(self) -> None:
         """Listen, and return."""
-        self._socket = _listening_socket(self._settings)
-        self._port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._accept, args=(self._socket,), name="listener", daemon=True)
-        self._thread.start()
-        log.info("listening on %s port %d as %s", self._settings.host, self.port, self._settings.aet)
+        settings = self._settings
+        ports: list[tuple[int, TlsAcceptor | None]] = [(settings.port, None)] if settings.plain else []
+        if self._tls is not None:
+            ports.append((settings.tls.port, self._tls))
+        for port, tls in ports:
+            opened = _Port(_listening_socket(settings, port), tls)
+            self._opened.append(opened)
+            self._ports[tls is not None] = opened.port
+        for opened in self._opened:
+            opened.thread = threading.Thread(target=self._accept, args=(opened,), name="listener", daemon=True)
+            opened.thread.start()
+            with_tls = " with TLS" if opened.tls else ""
+            log.info("listening on %s port %d%s as %s", settings.host, opened.port, with_tls, settings.aet)
 
     def stop(self, grace: float) -> None:
         """Accept nothing more, give associations `grace` seconds to end, then abort them; returns when all is over."""
         self._stopping.set()
-        if self._socket is not None and self._thread is not None:
-            # Closing alone does not wake the thread that waits in accept.
-            self._socket.shutdown(socket.SHUT_RDWR)
-            self._thread.join()
-            self._socket.close()
-            self._socket = None
+        for opened in self._opened:
+            if opened.thread is not None:
+                # Closing alone does not wake the thread that waits in accept.
+                opened.listening.shutdown(socket.SHUT_RDWR)
+                opened.thread.join()
+            opened.listening.close()
+        self._opened = []
         self._join(time.monotonic() + grace)
         for connection in self._running():
             connection.interrupt()
@@ -113,22 +153,22 @@ class Listener:
         with self._lock:
             return dict(self._connections)
 
-    def _accept(self, listening: socket.socket) -> None:
-        listening.settimeout(_TURN)
+    def _accept(self, opened: _Port) -> None:
+        opened.listening.settimeout(_TURN)
         for _ in loop_until(self._stopping):
             try:
-                self._accept_one(listening)
+                self._accept_one(opened)
             except Exception:
                 # The boundary of a thread: a defect here may cost a connection, never the listener.
                 log.exception("a connection was not served")
                 time.sleep(_BREATH)
 
-    def _accept_one(self, listening: socket.socket) -> None:
+    def _accept_one(self, opened: _Port) -> None:
         self._acceptor.warnings.tell()
         try:
-            accepted, address = listening.accept()
+            accepted, address = opened.listening.accept()
         except TimeoutError:
-            self._turned = time.monotonic()
+            opened.turned = time.monotonic()
             return
         except OSError as error:
             if not self._stopping.is_set():
@@ -136,22 +176,22 @@ class Listener:
                 self._acceptor.warnings.warn(f"cannot accept a connection: {error.strerror}")
                 time.sleep(_BREATH)
             return
-        self._turned = time.monotonic()
+        opened.turned = time.monotonic()
         accepted.settimeout(None)
         try:
-            self._welcome(accepted, plain_address(address[0]))
+            self._welcome(accepted, plain_address(address[0]), opened.tls)
         except BaseException:
             accepted.close()
             raise
 
-    def _welcome(self, accepted: socket.socket, address: str) -> None:
+    def _welcome(self, accepted: socket.socket, address: str, tls: TlsAcceptor | None) -> None:
         if len(self._connections) >= self._settings.max_associations + _SPARE and not self._make_room():
             self._acceptor.warnings.warn(f"connection from {address} closed: too many connections")
             self._acceptor.events.refused("busy")
             accepted.close()
             return
         try:
-            connection = Connection(self._acceptor, accepted, address)
+            connection = Connection(self._acceptor, accepted, address, tls)
         except OSError as error:
             log.debug("connection from %s ended at once: %s", address, error)
             accepted.close()
@@ -216,10 +256,10 @@ def serve(
         writer.close()
 
 
-def _listening_socket(settings: Settings) -> socket.socket:
+def _listening_socket(settings: Settings, port: int) -> socket.socket:
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         made = socket.socket(family, kind, proto)
     except OSError as error:
@@ -232,5 +272,5 @@ def _listening_socket(settings: Settings) -> socket.socket:
         made.listen(_BACKLOG)
     except OSError as error:
         made.close()
-        raise Unavailable(f"cannot listen on {settings.host} port {settings.port}: {error}") from error
+        raise Unavailable(f"cannot listen on {settings.host} port {port}: {error}") from error
     return made

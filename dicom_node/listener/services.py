@@ -7,6 +7,7 @@ an answer rests on what the listener can know: it has no database. Which there a
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from dicom_node.dimse import Command, Operation, Status
@@ -46,6 +47,7 @@ class Answer:
     `details` go with the record, `data` is the response's data set in the request's transfer syntax, `sop_instance` the
     instance that was made where the request named none, `error_id` the failure in the service's own words (PS3.7 annex
     C). `recorded` is called when the record is durable, before the answer is sent: what the service remembers of it.
+    `held` is entered by who records, and left when that is done or has failed.
     """
 
     status: int = SUCCESS
@@ -55,6 +57,7 @@ class Answer:
     error_id: int | None = None
     details: JsonObject = field(default_factory=dict)
     recorded: Callable[[], None] = _nothing
+    held: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     @property
     def is_taken(self) -> bool:

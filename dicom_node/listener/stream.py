@@ -4,8 +4,10 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from config.settings import Listener as Settings
 from dicom_node.listener.pdu import (
@@ -19,9 +21,12 @@ from dicom_node.listener.pdu import (
     PeerGone,
     PeerSilent,
     ProtocolError,
+    TlsAtPlainPort,
 )
+from dicom_node.tls.connection import TlsConnection
 
 _SCRATCH = 1 << 16
+_TLS_HANDSHAKE = 0x16  # the content type that TLS begins with (RFC 8446 section 5.1)
 _MOST_EMPTY = 1000  # a command or data set may end with an empty fragment, and nobody needs many
 
 
@@ -80,13 +85,29 @@ class _Pace:
             raise ProtocolError(AbortReason.INVALID_PARAMETER, f"more than {_MOST_EMPTY} empty fragments in a message")
 
 
+class Transport(Protocol):
+    """What a stream asks of a connection: a socket, or what speaks TLS in the place of one."""
+
+    def fileno(self) -> int: ...
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+
+    def recvmsg_into(self, buffers: Sequence[memoryview], /) -> tuple[int, *tuple[object, ...]]: ...
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def setsockopt(self, level: int, option: int, value: int | bytes, /) -> None: ...
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+
+
 class PduStream:
     """One accepted connection, by the settings' longest P-DATA-TF, longest silence, and time for one message.
 
     All methods raise PeerGone when the connection ends and PeerSilent when nothing moves for too long, or too slowly.
     """
 
-    def __init__(self, connection: socket.socket, settings: Settings) -> None:
+    def __init__(self, connection: Transport, settings: Settings) -> None:
         self._socket = connection
         self._pace = _Pace(settings.message_time, settings.message_rate)
         self._max_pdu = settings.max_pdu
@@ -144,6 +165,8 @@ class PduStream:
 
     def has_come(self, seconds: float) -> bool:
         """Whether the peer has said something, or has gone, within `seconds`."""
+        if isinstance(self._socket, TlsConnection) and self._socket.has_pending:
+            return True
         looking = select.poll()
         looking.register(self._socket, select.POLLIN)
         return bool(looking.poll(seconds * 1000))
@@ -198,6 +221,8 @@ class PduStream:
     def _control_pdu(self) -> ControlPdu:
         kind, length = HEAD.unpack_from(self._head)
         longest = LONGEST_ASSOCIATE if kind in (PduType.ASSOCIATE_RQ, PduType.ASSOCIATE_AC) else 4
+        if kind == _TLS_HANDSHAKE:
+            raise TlsAtPlainPort(AbortReason.UNRECOGNIZED_PDU, "this is TLS, which the port for TLS alone speaks")
         if kind not in tuple(PduType):
             raise ProtocolError(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:#04x} is unknown")
         if length > longest:

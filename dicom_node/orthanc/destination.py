@@ -130,7 +130,7 @@ def _differs(orthanc: Orthanc, instance: str, one: Outgoing) -> str:
     """
     try:
         with _file(one) as (file, _):
-            if orthanc.md5(instance) == hashlib.file_digest(file, _md5).hexdigest():
+            if orthanc.md5(instance) == _md5(file):
                 return ""
         syntax = orthanc.metadata(instance, "TransferSyntax")
         if syntax and syntax != one.transfer_syntax:
@@ -145,8 +145,12 @@ def _differs(orthanc: Orthanc, instance: str, one: Outgoing) -> str:
         return _OTHER
 
 
-def _md5() -> "hashlib._Hash":
-    return hashlib.md5(usedforsecurity=False)  # Orthanc's digest of a file, and nothing that anybody would forge
+def _md5(file: BinaryIO) -> str:
+    """Orthanc's digest of a file, which protects from accidents and from nobody."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for piece in _pieces(file):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _mark(orthanc: Orthanc, peer: Peer, studies: set[str]) -> None:

@@ -47,10 +47,10 @@ def _grown(start: bytearray, pieces: Iterator[bytes], enough: int) -> bool:
 
 def _opened(meta: dict[int, bytes], pieces: Iterator[bytes]) -> Opened:
     try:
-        named = [outside.ascii_words(meta[number]) for number in (0x02, 0x03, 0x10)]
+        sop_class, sop_instance, syntax = (outside.ascii_words(meta[number]) for number in (0x02, 0x03, 0x10))
     except KeyError as error:
         raise UnusableInput("its file meta lacks the SOP class, the SOP instance or the transfer syntax") from error
-    return Opened(*named, outside.ascii_words(meta.get(0x12, b"")), pieces)
+    return Opened(sop_class, sop_instance, syntax, outside.ascii_words(meta.get(0x12, b"")), pieces)
 
 
 def are_same(ours: Iterator[bytes], theirs: Iterator[bytes]) -> bool:

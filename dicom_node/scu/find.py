@@ -23,10 +23,13 @@ STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 WORKLIST = "1.2.840.10008.5.1.4.31"
 
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
+#: Transfer syntaxes that identifiers are proposed in, the one that we would have first.
+IMPLICIT_OR_EXPLICIT = (_IMPLICIT, _EXPLICIT)
 _CANCELLED = 0xFE00
 # PS3.4 table C.4-1: an archive that gives these will give them again; the last is 0122, SOP class not supported.
 _NEVER = {0xA900: "the peer does not know what it was asked for", 0x0122: "the peer does not know this kind of query"}
-_MESSAGE_ID = 1
+#: Of the one message that is under way in an association.
+MESSAGE_ID = 1
 # Bytes: an answer with every attribute that anybody returns is some kilobytes, and all of them are held in memory.
 _LARGEST, _LARGEST_TOGETHER = 1 << 20, 64 << 20
 # Answers and seconds that may still follow a C-CANCEL, since they were under way.
@@ -53,7 +56,7 @@ def find(
     Raises Unavailable where nobody answers, TakesNoQuery where the peer does not answer such questions, and Retryable
     where it could not answer this one, or not in time, or not by the book.
     """
-    contexts: list[Context] = [(model, _IMPLICIT), (model, _EXPLICIT)]
+    contexts: list[Context] = [(model, syntax) for syntax in IMPLICIT_OR_EXPLICIT]
     found: list[tuple[str, bytes]] = []
     status = SUCCESS
     try:
@@ -63,8 +66,8 @@ def find(
                 raise TakesNoQuery(
                     "the peer takes no C-FIND of this kind from us: its query service has to be allowed there"
                 )
-            command = encode_query(Operation.C_FIND, _MESSAGE_ID, model)
-            association.say(context, command, _identifier(context, level, keys, association.chunk))
+            command = encode_query(Operation.C_FIND, MESSAGE_ID, model)
+            association.say(context, command, identifier(context, level, keys, association.chunk))
             status = _collect(association, context, found, timeout, limit)
     except _Enough:
         pass
@@ -94,7 +97,7 @@ def _collect(
 
 def _cancel(association: Association, context: Context) -> None:
     """End the query; what was under way is read and dropped, and a peer that does not end is left."""
-    association.say(context, encode_cancel(_MESSAGE_ID))
+    association.say(context, encode_cancel(MESSAGE_ID))
     try:
         for number, (answer, _) in enumerate(association.answers(_TO_CANCEL, _LARGEST)):
             if not answer.is_pending:
@@ -114,7 +117,8 @@ def _judge(status: int) -> None:
         raise Retryable("the peer ended the query before it was through")
 
 
-def _identifier(context: Context, level: str, keys: Dataset, chunk: int) -> Iterator[memoryview]:
+def identifier(context: Context, level: str, keys: Dataset, chunk: int) -> Iterator[memoryview]:
+    """`keys` with their Query/Retrieve Level, encoded for `context`, in pieces of `chunk` bytes at the most."""
     asked = Dataset(keys)
     if level:
         asked.QueryRetrieveLevel = level

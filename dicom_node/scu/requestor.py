@@ -25,6 +25,7 @@ from pynetdicom.presentation import build_context
 from config.peers import Peer
 from dicom_node.dimse import Answer, Malformed, decode_answer
 from dicom_node.outside import words
+from dicom_node.scu.securing import Connection, broken, identity, secured
 from domain.errors import Retryable, Unavailable
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -36,6 +37,7 @@ MOST_CONTEXTS = 128
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _ACCEPT, _REJECT, _DATA, _RELEASE_REQUEST, _RELEASE_REPLY, _ABORT = 2, 3, 4, 5, 6, 7
 _UNKNOWN_CALLER = (1, 3)  # source and reason of a rejection: PS3.8 table 9-21
+_TLS_ALERT = 0x15  # the content type of what a server of TLS answers to anything else (RFC 8446 section 5.1)
 _PDU = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
 _COMMAND, _LAST = 1, 2
@@ -72,7 +74,7 @@ class Association:
     `timeout` (s) is for each answer as a whole, and how far the peer may fall behind the least pace of what is sent.
     """
 
-    def __init__(self, connection: socket.socket, negotiated: Negotiated, timeout: float) -> None:
+    def __init__(self, connection: Connection, negotiated: Negotiated, timeout: float) -> None:
         self._connection = connection
         self.negotiated = negotiated
         self._timeout = timeout
@@ -158,7 +160,7 @@ class Association:
 class _Deadline:
     """One moment by which everything on a connection must have happened; raises TimeoutError past it."""
 
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
+    def __init__(self, connection: Connection, seconds: float) -> None:
         self._connection = connection
         self._end = time.monotonic() + seconds
 
@@ -191,7 +193,7 @@ class _Flow:
     beginning.
     """
 
-    def __init__(self, connection: socket.socket, behind: float) -> None:
+    def __init__(self, connection: Connection, behind: float) -> None:
         self._connection = connection
         self._behind = behind
         self._left = behind
@@ -210,12 +212,12 @@ def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], time
     Raises Unavailable where nobody answers and Retryable where the peer says no.
     """
     with _network_errors(f"{destination.host}:{destination.port}"):
-        connection = socket.create_connection((destination.host, destination.port), timeout)
-    with connection:
+        plain = socket.create_connection((destination.host, destination.port), timeout)
+    with plain, secured(plain, destination, timeout) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with _network_errors():
             deadline = _Deadline(connection, timeout)
-            deadline.send(_request(destination.aet, our_aet, contexts))
+            deadline.send(_request(destination, our_aet, contexts))
             association = Association(connection, _negotiated(*_read_pdu(deadline), contexts, our_aet), timeout)
         try:
             yield association
@@ -225,7 +227,7 @@ def associate(destination: Peer, our_aet: str, contexts: Sequence[Context], time
         association.release()
 
 
-def _request(called: str, calling: str, contexts: Sequence[Context]) -> bytes:
+def _request(peer: Peer, calling: str, contexts: Sequence[Context]) -> bytes:
     largest, implementation = MaximumLengthNotification(), ImplementationClassUIDNotification()
     largest.maximum_length_received = _OUR_MAX_PDU
     implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -233,9 +235,10 @@ def _request(called: str, calling: str, contexts: Sequence[Context]) -> bytes:
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     primitive = A_ASSOCIATE()
     primitive.application_context_name = _APPLICATION_CONTEXT
-    primitive.called_ae_title = called
+    primitive.called_ae_title = peer.aet
     primitive.calling_ae_title = calling
-    primitive.user_information = [largest, implementation, version]
+    named = identity(peer)
+    primitive.user_information = [largest, implementation, version, *([named] if named else [])]
     primitive.presentation_context_definition_list = [
         _numbered(number, context) for number, context in enumerate(contexts)
     ]
@@ -332,6 +335,8 @@ def _query_answer(command: bytes) -> Answer:
 
 def _read_pdu(deadline: _Deadline) -> tuple[int, bytes]:
     kind, size = _PDU.unpack(deadline.read(_PDU.size))
+    if kind == _TLS_ALERT:
+        raise Retryable("the peer speaks TLS at this port: tls = true")
     if size > _LARGEST_ANSWER:
         raise Retryable("the peer does not speak DICOM: its answer announces an absurd length")
     return kind, deadline.read(size)
@@ -362,4 +367,4 @@ def _network_errors(address: str = "") -> Iterator[None]:
     except OSError as error:
         if address:
             raise Unavailable(f"no connection to {address}: {error.strerror or error}") from error
-        raise Retryable(f"the connection broke: {error.strerror or error}") from error
+        raise Retryable(f"the connection broke: {broken(error)}") from error

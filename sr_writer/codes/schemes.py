@@ -25,7 +25,10 @@ def _item(designator: str, maker: str) -> Dataset:
 
 def _codes(findings: Findings) -> Iterator[Code]:
     every = (
-        *((one.category, one.type, one.laterality, *_measured(one.measurements)) for one in findings.segments),
+        *(
+            (one.category, one.type, one.laterality, *_measured((*one.measurements, *one.compared)))
+            for one in findings.segments
+        ),
         *((one.finding, one.site, one.laterality, *_measured(one.measurements)) for one in findings.regions),
         *((one.finding,) for one in findings.likelihoods),
     )

@@ -98,6 +98,8 @@ def _measured(segment: Segment, content: Content, resolution: words.Resolution |
     for one, following in zip_longest(found, (later.frame for later in found[1:])):
         place = f"on {content.names(one.frame)}" if one.frame not in (None, following) and _several(content) else ""
         yield " ".join(filter(None, (words.quantity(one, resolution), place)))
+    for one in segment.compared:
+        yield words.quantity(one, resolution)
 
 
 def _none(segment: Segment) -> str:

@@ -61,6 +61,11 @@ def empty(tag: int) -> bytes:
     return _element(tag, dictionary_VR(tag), b"")
 
 
+def sequence(tag: int, items: Iterable[bytes]) -> bytes:
+    """A sequence of items whose elements are encoded already, in the order of their tags."""
+    return _element(tag, "SQ", b"".join(map(_framed, items)))
+
+
 def _written(dataset: Dataset, tag: BaseTag) -> bytes:
     out = DicomBytesIO()
     out.is_little_endian = True
@@ -83,7 +88,10 @@ def _explicit(dataset: Dataset, tag: BaseTag) -> bytes:
 
 
 def _item(item: Dataset) -> bytes:
-    content = b"".join(_explicit(item, tag) for tag in sorted(item.keys()))
+    return _framed(b"".join(_explicit(item, tag) for tag in sorted(item.keys())))
+
+
+def _framed(content: bytes) -> bytes:
     return struct.pack("<HHL", _ITEM >> 16, _ITEM & 0xFFFF, len(content)) + content
 
 

@@ -18,6 +18,7 @@ from sr_writer.inputs import OtherInput
 from sr_writer.provenance import Provenance, moment_in, provenance_of
 from sr_writer.reports.groups import Tracked, tracked_likelihood, tracked_segment
 from sr_writer.reports.regions import checked, tracked_region
+from sr_writer.requests import referenced_requests
 from sr_writer.source import read_source
 
 _TITLE = "Study impression"
@@ -127,6 +128,7 @@ def impression_content(
     moment: datetime,
     edition: Edition = FIRST,
     predecessors: Sequence[Predecessor] = (),
+    requests: Sequence[Path] = (),
 ) -> ImpressionContent:
     """Everything read, the runs in an order of their own.
 
@@ -141,7 +143,7 @@ def impression_content(
     if len({one.content.source.study_uid for one in read}) > 1:
         raise IntegrityError("the runs of an impression are of several studies")
     return ImpressionContent(
-        impression, facts, sources, read, _content(impression, facts, read, moment, edition, predecessors)
+        impression, facts, sources, read, _content(impression, facts, read, moment, edition, predecessors, requests)
     )
 
 
@@ -159,6 +161,7 @@ def _content(
     moment: datetime,
     edition: Edition,
     predecessors: Sequence[Predecessor],
+    requests: Sequence[Path],
 ) -> Content:
     """The author on the images of all runs, with identifiers of their own.
 
@@ -181,6 +184,7 @@ def _content(
         predecessors=predecessors,
         others=tuple(OtherInput(one.run.findings.model.title, one.content.source) for one in runs[1:]),
         edition=edition,
+        requests=referenced_requests(first.source, requests).elements,
     )
 
 

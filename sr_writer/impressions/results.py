@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from domain.editions import FIRST, Edition
 from domain.impressions import Facts, FactSource, Impression, Part
@@ -29,6 +30,7 @@ def write(
     moment: datetime,
     edition: Edition = FIRST,
     predecessors: Sequence[Predecessor] = (),
+    requests: Sequence[Path] = (),
 ) -> tuple[ResultObject, ...]:
     """The impression of a study's revision in each of `forms`, one object each.
 
@@ -36,12 +38,12 @@ def write(
     findings, with every result that was written of them. A form names the reports of its destination (`refers`): the
     object refers to those of them that say what a sentence rests on, and where no run has any the form names none.
     `moment` is aware and constant over retries: with it, the same input gives the same bytes. `edition` and
-    `predecessors` are of the study's earlier impressions.
+    `predecessors` are of the study's earlier impressions. `requests` are Part 10 files that say what was requested.
 
     Raises IntegrityError where a sentence, a fact or a source is not of these; UnusableInput for a source without what
     a result needs, Retryable for one that cannot be opened.
     """
-    content = impression_content(impression, facts, sources, runs, moment, edition, predecessors)
+    content = impression_content(impression, facts, sources, runs, moment, edition, predecessors, requests)
     wanted = dict.fromkeys(_resolved(form, content) for form in sorted(forms, key=lambda one: one.name))
     return tuple(
         finished(draft, content.content) for form in wanted for draft in _DRAFTS[form.sop_class](content, form)

@@ -48,9 +48,10 @@ class Tracked:
 
 
 def tracked_segment(content: Content, index: int) -> Tracked:
-    """The segment at an index of the findings, with everything that could be measured in it."""
+    """The segment at an index of the findings, with all that could be measured in it and compared with before."""
     segment, resolution = content.findings.segments[index], content.resolution()
-    found = (measured(one, resolution) for one in segment.measurements if math.isfinite(one.value))
+    numbers = (*segment.measurements, *segment.compared)
+    found = (measured(one, resolution) for one in numbers if math.isfinite(one.value))
     return Tracked(*tracking(segment, content.findings.model, content.stamp), tuple(found))
 
 

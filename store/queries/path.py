@@ -32,6 +32,7 @@ from store.database import Database
 from store.holds import hold_of
 from store.quarantine import unreadable_by_study
 from store.queries.current import who_wait
+from store.queries.procedures import requests_of, steps_of
 from store.queries.records import R, last_of, read, rows_of, rows_of_studies
 from store.queries.summaries import summary_of
 from store.tables import (
@@ -74,6 +75,8 @@ def study_path(database: Database, study: StudyId, most: int | None = None) -> S
             whole=tables.instances(series),
             hold=hold_of(connection, study),
             impression=summary_of(connection, study),
+            steps=steps_of(connection, study),
+            requests=requests_of(connection, study),
             more=tables.more,
         )
 

@@ -102,7 +102,9 @@ def measured(findings: JsonObject | None) -> tuple[MeasuredSegment, ...] | None:
     def value(one: Measurement) -> MeasuredValue:
         return MeasuredValue(one.name.meaning, one.value, one.unit.value, named(one), amount(one, resolution))
 
-    return tuple(MeasuredSegment(part.label, tuple(map(value, part.measurements))) for part in parts.segments)
+    return tuple(
+        MeasuredSegment(part.label, tuple(map(value, (*part.measurements, *part.compared)))) for part in parts.segments
+    )
 
 
 def _choices(kept: Sequence[JsonObject]) -> tuple[ChoiceRecord, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset
 
+from consumers.steps import index
 from consumers.steps.assemble import Assembler
 from dicom_node.spool import Peer
 from domain.completeness import SettlePolicy
@@ -15,6 +16,7 @@ from store.expectations import Said
 from tests.support.bench import Bench, open_bench
 from tests.support.ingest import encoded, send, store
 from tests.support.phantoms import Phantom
+from tests.support.sendings import made, play
 
 SETTLE, HOLD, GRACE, MISSING = 15, 60, 0.3, 60
 POLICY = SettlePolicy(SETTLE, {}, HOLD, GRACE, MISSING)
@@ -239,3 +241,16 @@ def test_a_series_is_synced_when_all_that_came_of_it_is_and_on_its_way_while_an_
     with bench.as_process("assemble").transaction() as transaction:
         found = arrivals.series_of(transaction.connection, [open_one.id])[open_one.id]
     assert [one.synced for one in found] == [False, False]
+
+
+def test_a_hundred_sendings_of_every_kind_are_complete_once_for_the_true_reason_as_soon_as_the_facts_allow(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_GATHER", 0.0)
+    hundred = made(100, seed=14)
+    found = play(bench, hundred)
+    for one, uid in [(sending, uid) for sending in hundred for uid in sending.studies]:
+        (completed,) = found[uid]
+        assert one.why in completed.reason, one.kind
+        assert completed.at - one.last == pytest.approx(one.waits, abs=0.01), one.kind
+    assert bench.chain_holds()

@@ -85,6 +85,12 @@ ELSEWHERE = {
     "models import",
     "models new",
     "models test",
+    "tls init",
+    "tls node",
+    "tls partner",
+    "tls passcode",
+    "tls renew",
+    "tls show",
     "web-secret",
 }
 LOOKING = {

@@ -160,7 +160,7 @@ def test_whatever_a_role_has_no_right_to_it_is_refused(postgres: Postgres, house
         ("index", "UPDATE dicom_node.instances SET identity = NULL"),
         ("retain", "UPDATE dicom_node.offsets SET seq = 0"),
         ("retain", "SELECT identity FROM dicom_node.instances"),
-        ("retain", "SELECT study_uid FROM dicom_node.studies"),
+        ("retain", "SELECT named FROM dicom_node.studies"),
         ("retain", "DELETE FROM dicom_node.studies"),
         ("retain", "DELETE FROM dicom_node.holds"),
         ("retain", "UPDATE dicom_node.deliveries SET state = 'stored'"),

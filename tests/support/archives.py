@@ -27,7 +27,7 @@ class QueryArchive(Server):
 
     def command(self) -> list[str]:
         held = self.folder / "held"
-        held.mkdir(exist_ok=True)
+        held.mkdir(parents=True, exist_ok=True)
         hosts = "".join(f"to{port} = ({aet}, 127.0.0.1, {port})\n" for aet, port in self._movers.items())
         configuration = self.folder / "dcmqrscp.cfg"
         configuration.write_text(

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pydicom
 from pydicom import DataElement, Dataset
@@ -11,16 +13,23 @@ from config.settings import Listener
 from dicom_node.dimse import Status
 from dicom_node.listener.associate import APPLICATION_CONTEXT, AssociateRequest, ProposedContext
 from dicom_node.listener.pdu import LONGEST_ASSOCIATE, MOST_CONTEXTS
-from dicom_node.listener.policy import AssociationPolicy, Rejection
+from dicom_node.listener.policy import AssociationPolicy, Rejection, unidentified
 from dicom_node.listener.syntaxes import VERIFICATION, storage_sop_classes, transfer_syntaxes
+from dicom_node.procedures import (
+    INSTANCE_AVAILABILITY_NOTIFICATION,
+    MODALITY_PERFORMED_PROCEDURE_STEP,
+    MODALITY_WORKLIST,
+)
 from dicom_node.scu import requestor
 from dicom_node.scu import store as sender
+from dicom_node.tls.contexts import acceptor_context
 from domain.ids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from domain.profiles import BUILT_IN, SOP_CLASSES, TRANSFER_SYNTAXES, ResultFormat, ResultKind, every_form
 from sr_writer.codes import concepts
 from sr_writer.codes.concepts import Concept
 from sr_writer.identity import IDENTITY
 from sr_writer.source import _REGION
+from tests.support.certificates import Site
 from tests.support.samples import FOLDER, FORMS
 
 # What the UID dictionary of pydicom does not have yet (PS3.6 table A-1).
@@ -65,6 +74,9 @@ _STATUSES = {
 # Each status that PS3.4 table B.2-1 and PS3.7 annex C have for C-STORE, one of those that are ranges.
 _ANSWERS = (0x0000, 0x0111, 0x0117, 0x0118, 0x0122, 0x0124, 0x0211, 0x0212, 0x0110, 0xA700, 0xA900, 0xB000, 0xC000)
 
+# Versions of TLS, the preferred first.
+_TLS = ("TLSv1.3", "TLSv1.2")
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table in Markdown."""
@@ -84,6 +96,9 @@ def _services() -> str:
         ("Verification", f"`{VERIFICATION}`", "yes, to test a destination", "yes"),
         (f"all {stored} storage SOP classes of the standard ([annex](#81-sop-classes-received))", "", "no", "yes"),
         *((SOP_CLASSES[uid], f"`{uid}`", "yes", "yes") for uid in written),
+        ("Modality Performed Procedure Step", f"`{MODALITY_PERFORMED_PROCEDURE_STEP}`", "no", "yes"),
+        ("Instance Availability Notification", f"`{INSTANCE_AVAILABILITY_NOTIFICATION}`", "no", "yes"),
+        ("Modality Worklist, FIND", f"`{MODALITY_WORKLIST}`", "yes, of sources with `worklist`", "no"),
     ]
     return table(("SOP class", "UID", "user of service (SCU)", "provider of service (SCP)"), rows)
 
@@ -107,7 +122,12 @@ def _policy() -> str:
         ("longest A-ASSOCIATE-RQ taken", f"{LONGEST_ASSOCIATE} bytes", "proposes no more than its forms"),
         ("presentation contexts in an association", str(MOST_CONTEXTS), str(requestor.MOST_CONTEXTS)),
         ("asynchronous operations", "not negotiated: one at a time", "not negotiated: one at a time"),
-        ("user identity, extended negotiation", "not answered", "not proposed"),
+        (
+            "user identity",
+            "passcode (2) and JWT (5) of callers that have `users`, answered where asked for; else not looked at",
+            "username (1), passcode (2) or JWT (5) where the destination has a `user` or a `token_file`",
+        ),
+        ("extended negotiation", "not answered", "not proposed"),
         ("time without a byte before abort", f"{listener['idle'].default:g} s (`listener.idle`)", "`delivery.timeout`"),
         (
             "how far a message falls behind before abort",
@@ -132,8 +152,18 @@ def _rejections() -> str:
         "a calling AE title and address that are not in `listener.callers`": policy.rejection(good, "10.0.0.1", 0),
         "more than `listener.max_associations`": policy.rejection(good, "127.0.0.1", 1_000_000),
     }
+    faults["a user identity that proves nobody, of a caller that has `users`"] = unidentified("")
     rows = [(fault, *_codes(answer)) for fault, answer in faults.items()]
     return table(("request", "result", "source", "reason"), rows)
+
+
+def _tls() -> str:
+    """What is spoken, as the library lists it of a context of ours."""
+    with TemporaryDirectory() as folder:
+        context = acceptor_context(Site(Path(folder)).listener())
+    found = {version: [one["name"] for one in context.get_ciphers() if one["protocol"] == version] for version in _TLS}
+    rows = [(version.replace("TLSv", "TLS "), ", ".join(f"`{one}`" for one in found[version])) for version in _TLS]
+    return table(("version", "cipher suites, the preferred first"), rows)
 
 
 def _changed(request: AssociateRequest, **fields: object) -> AssociateRequest:
@@ -282,6 +312,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "services": _services,
     "association policy": _policy,
     "rejections": _rejections,
+    "tls": _tls,
     "proposed contexts": _proposed,
     "statuses": _statuses,
     "status behaviour": _behaviour,

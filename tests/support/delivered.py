@@ -219,6 +219,28 @@ _ROWS: dict[str, list[dict[str, Any]]] = {
         {"delivery_id": DELIVERY, "sop_uid": _RESULTS[0]["sop_uid"], "stored": True, "status": 0},
         {"delivery_id": DELIVERY, "sop_uid": _RESULTS[1]["sop_uid"], "stored": False, "status": 0xA700},
     ],
+    "procedure_steps": [
+        {
+            "sop_uid": "1.2.3.900",
+            "study_uids": ["1.2.826.1"],
+            "state": "DISCONTINUED",
+            "performed": {"1.2.3.4": ["1.2.3.4.1", "1.2.3.4.2"]},
+            "begun_at": BEGUN,
+            "ended_at": _later(4),
+        }
+    ],
+    "requested_procedures": [
+        {
+            "sop_uid": "1.2.3.900",
+            "study_uid": "1.2.826.1",
+            "source": "MPPS",
+            "codes": ["99RIS:CTTHOR"],
+            "description": "Doe, John",
+            "reason": "Doe, John",
+            "object_key": "requests/00/00.dcm",
+            "at": BEGUN,
+        }
+    ],
     "dead_letters": [
         {
             "reader": "results",

@@ -230,8 +230,13 @@ REJECTIONS: Mapping[tuple[int, int, int], tuple[str, str, str]] = {
     ),
     (1, 1, 3): (
         "calling AE title not recognized",
-        "the pair of AE title and address is not in `listener.callers`",
+        "the pair of AE title and address, or by TLS of AE title and certificate, is not in `listener.callers`",
         '`dicom-node callers` prints the line to add: `{ aet = "CT", address = "10.1.2.3" }`; then `dicom-node reload`',
+    ),
+    (1, 2, 1): (
+        "no reason given",
+        "the caller has `users`, and its user, passcode or token is wrong or missing",
+        "the log and `dicom-node callers` say which; `dicom-node tls passcode USER --file FILE` keeps a new passcode",
     ),
     (2, 3, 2): (
         "local limit exceeded",

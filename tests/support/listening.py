@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import ssl
 import struct
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,6 +45,11 @@ class RunningListener:
     @property
     def port(self) -> int:
         return self.listener.port
+
+    @property
+    def tls_port(self) -> int:
+        assert self.listener.tls_port is not None
+        return self.listener.tls_port
 
     def read(self, kind: Kind, count: int = 1, timeout: float = 60.0) -> list[Entry]:
         """The entries up to and with the `count`-th of `kind`."""
@@ -148,9 +154,11 @@ def command(
 class RawPeer:
     """A requestor without manners."""
 
-    def __init__(self, port: int, timeout: float = 60.0) -> None:
+    def __init__(self, port: int, timeout: float = 60.0, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
 
     def __enter__(self) -> "RawPeer":
         return self

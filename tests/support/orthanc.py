@@ -1,21 +1,74 @@
 """Small objects for an Orthanc, and a peer that answers its REST API as a test tells it."""
 
+import hashlib
 import json
 import socket
 import ssl
 import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
+from urllib.parse import parse_qsl
 
 from dicom_node.part10 import head
 from dicom_node.scu.store import Outgoing
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+class Changing:
+    """What an Orthanc answers of its changes and files, for `answering`. A file may be a status instead.
+
+    `asked` are the paths that were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[int, str, str]] = []
+        self.files: dict[str, bytes | int] = {}
+        self.asked: list[str] = []
+        self.counter = 0
+
+    def happen(self, kind: str, resource: str) -> None:
+        """One change more."""
+        self.counter += 1
+        self.changes.append((self.counter, kind, resource))
+
+    def add(self, *files: bytes | int) -> list[str]:
+        """New instances; what it calls them."""
+        names = [an_id((number, file)) for number, file in enumerate(files, len(self.files))]
+        for name, file in zip(names, files, strict=True):
+            self.files[name] = file
+            self.happen("NewInstance", name)
+            self.happen("NewSeries", an_id(name))
+        return names
+
+    def __call__(self, method: str, path: str) -> object:
+        self.asked.append(path)
+        where, _, query = path.partition("?")
+        if where == "/changes":
+            return self._page(dict(parse_qsl(query, keep_blank_values=True)))
+        if where.endswith("/file"):
+            return self.files[where.split("/")[2]]
+        return 404
+
+    def _page(self, query: dict[str, str]) -> object:
+        since, limit = int(query.get("since", 0)), int(query.get("limit", 100))
+        first = bisect_right(self.changes, since, key=lambda one: one[0])
+        found = self.changes[-1:] if "last" in query else self.changes[first : first + limit + 1]
+        told = [dict(zip(("Seq", "ChangeType", "ID"), one, strict=True)) for one in found[:limit]]
+        last = found[:limit][-1][0] if found else self.counter
+        return {"Changes": told, "Done": len(found) <= limit, "Last": last}
+
+
+def an_id(content: object) -> str:
+    """As Orthanc calls a resource: by what it is."""
+    told = hashlib.sha1(repr(content).encode(), usedforsecurity=False).hexdigest()
+    return "-".join(told[start : start + 8] for start in range(0, 40, 8))
 
 
 @contextmanager
@@ -81,6 +134,7 @@ def answering(answer: Callable[[str, str], object]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def respond(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -185,7 +185,7 @@ def test_what_a_site_keeps_how_long_reaches_the_role_that_removes_and_the_files_
     mounts = {one["target"]: one.get("read_only", False) for one in retain["volumes"]}
     file = Path(environment(retain)["DICOM_NODE_CONFIG"])
     assert mounts.pop(str(file.parent)) is True
-    assert mounts == {f"/data/objects/{part}": False for part in ("instances", "masks", "maps", "results")}
+    assert mounts == {f"/data/objects/{part}": False for part in ("instances", "masks", "maps", "requests", "results")}
     assert "database_retain" in secrets(retain)
     for name, value in environment(retain).items():
         monkeypatch.setenv(name, value)

@@ -9,8 +9,9 @@ from config.rules import load_rules
 from config.tables import Document
 from console.cli.package_text import intended_use
 from domain.errors import ConfigurationError
+from domain.instances import by_itself, gathered
 from domain.preferences import Preferences
-from domain.routing import Conditions, SeriesFacts, unmet
+from domain.routing import Conditions, InstanceFacts, SeriesFacts, unmet
 from models.manifest import Input
 
 # A value of each condition, as TOML has it, that `SCOUT` does not meet.
@@ -33,6 +34,9 @@ STATED = {
     "max_age": "18",
     "contrast": "true",
     "burned_in": "false",
+    "procedure_code": '["99RIS:CTTHOR"]',
+    "procedure_description": '"thorax"',
+    "procedure_reason": '"cough"',
 }
 SCOUT = SeriesFacts(
     "s", "CT", frozenset({"1.2"}), frozenset({"CHEST"}), "scout", "thorax", frozenset({"CT1"}), 10, 1.0,
@@ -128,3 +132,18 @@ def test_what_no_rule_is_is_named_with_its_line(tmp_path: Path) -> None:
         f"{file}:1: rule.one.model: is missing",
         f"{file}:3: rules: is not a key here; known are rule; did you mean rule?",
     ]
+
+
+def test_a_code_of_a_requested_procedure_names_its_scheme(tmp_path: Path) -> None:
+    assert mistakes(rule(tmp_path, 'procedure_code = ["CTTHOR"]')) == [
+        f'{tmp_path}/rules.toml:5: rule.one.when.procedure_code: must be codes as SCHEME:VALUE, such as "LN:24627-2"'
+    ]
+
+
+def test_what_was_requested_of_a_study_is_known_of_each_of_its_series() -> None:
+    asked = {"procedure_codes": ["LN:1"], "procedure_description": "thorax", "procedure_reason": "cough"}
+    one = InstanceFacts(
+        "s", "1.2", "1.2.3", "CR", "", "", "1.2", "", 1, None, None, None, None, "", "", "", False, False, None, **asked
+    )  # type: ignore[arg-type]
+    when = Conditions(procedure_code=("LN:2", "LN:1"), procedure_description="THOR", procedure_reason="cough")
+    assert [unmet(when, facts) for facts in (gathered([one]), by_itself(one))] == [(), ()]

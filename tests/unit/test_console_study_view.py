@@ -13,7 +13,8 @@ from console.demo.findings import line
 from domain.findings import Findings
 from domain.ids import JobId, SummaryId
 from domain.progress import progress
-from domain.records import SummaryRecord
+from domain.records import ProcedureStepRecord, RequestRecord, SummaryRecord
+from domain.states import ProcedureStepState
 from domain.words import Resolution, quantity
 from store.queries.records import measured
 from tests.support.findings import LUNGS, MODEL, RIGHT_LUNG
@@ -116,3 +117,14 @@ def test_a_study_whose_models_run_says_that_an_impression_is_to_come(
         text = out.file.getvalue()  # type: ignore[attr-defined]
         assert ("have ended" in text) == (bool(said) and summarised)
         assert said in text or not summarised
+
+
+def test_a_procedure_step_that_was_discontinued_is_shown_so_and_requests_by_their_codes() -> None:
+    step = ProcedureStepRecord("1.2", ProcedureStepState.DISCONTINUED, BEGUN, BEGUN, 12)
+    requests = (RequestRecord("MPPS", ("99RIS:CTTHOR",), True, BEGUN), RequestRecord("RIS", (), False, BEGUN))
+    path = a_path(steps=(step,), requests=requests)
+    out = io.StringIO()
+    for one in whole_path(path, progress(path.study, (), (), ()), BEGUN):
+        Console(file=out, width=200).print(one)
+    assert re.search(r"DISCONTINUED +12 ", out.getvalue())
+    assert "99RIS:CTTHOR" in out.getvalue() and "knows nothing of it" in out.getvalue()

@@ -10,17 +10,25 @@ from domain.errors import IllegalTransition
 from domain.states import (
     DELIVERY,
     JOB,
+    PROCEDURE_STEP,
     STUDY,
     DeliveryEvent,
     DeliveryState,
     JobEvent,
     JobState,
+    ProcedureStepEvent,
+    ProcedureStepState,
     StudyEvent,
     StudyState,
     advance,
 )
 
-MACHINES = [(STUDY, StudyState, StudyEvent), (JOB, JobState, JobEvent), (DELIVERY, DeliveryState, DeliveryEvent)]
+MACHINES = [
+    (STUDY, StudyState, StudyEvent),
+    (JOB, JobState, JobEvent),
+    (DELIVERY, DeliveryState, DeliveryEvent),
+    (PROCEDURE_STEP, ProcedureStepState, ProcedureStepEvent),
+]
 
 
 @pytest.mark.parametrize(("table", "states", "events"), MACHINES)

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 from config import metrics
 from config.certificates import certificate_files, first_expiry
 from config.loading import load_settings
-from roles.recorded import publish_certificates
+from roles.certificates import publish_certificates, troubles
 from roles.table import ROLES
 from tests.support.certificates import certified
 
@@ -74,11 +74,29 @@ def test_every_file_of_certificates_that_the_settings_name_is_told_of_by_its_fig
     names = ["bus.ca", "database.url sslrootcert", "database.url sslcert", "database.owner_url sslrootcert"]
     assert list(certificate_files(settings)) == [(name, file) for name in names]
     publish_certificates(settings)
+    assert {*troubles(settings).values()} == {f"expires on {_day(file)}: renew it"}
     said = metrics.read_values(metrics.exposition("index").decode(), metrics.certificate_expiry._name)
     assert said == dict.fromkeys(names, first_expiry(file))
     file.unlink()
+    assert {*troubles(settings).values()} == {"cannot be read"}
     said = metrics.read_values(metrics.exposition("index").decode(), metrics.certificate_expiry._name)
     assert all(map(math.isnan, said.values()))
+
+
+def _day(file: Path) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(first_expiry(file)))
+
+
+def test_the_certificates_of_the_listener_and_of_peers_are_among_them(tmp_path: Path) -> None:
+    key, file = certified(tmp_path)
+    ours = {"certificate": str(file), "key": str(key), "ca": str(file)}
+    peer = {"aet": "PACS", "host": "10.0.0.1", "port": 2762, "tls": True, **ours}
+    settings = load_settings(None, {"listener": {"tls": ours}, "destinations": [peer], "sources": [peer]})
+    assert [name for name, _ in certificate_files(settings)] == [
+        f"{where}.{name}"
+        for where in ("listener.tls", "destinations.PACS", "sources.PACS")
+        for name in ("certificate", "ca")
+    ]
 
 
 def test_the_machines_own_certificates_are_no_file_of_the_settings() -> None:

@@ -19,11 +19,11 @@ from store.grants import AUDITOR, OPERATOR, READER
 from store.rights import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("listen", "web", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
+ROLES = ("listen", "web", "follow", "index", "assemble", "relay", "work", "summarise", "write", "deliver", "retain")
 ONCE = ("migrate", "rights")  # they do their work and end
 BY_HAND = {"console": OPERATOR, "auditor": AUDITOR}  # a person runs them, for one command
 COUNTERPARTS = ("kafka", "postgres", "orthanc")
-WITHOUT_ENGINE = ("migrate", "rights", "listen", "web", "index", "assemble", "relay", "summarise", "deliver", "retain")
+WITHOUT_ENGINE = tuple({*ROLES, "migrate", "rights"} - {"work", "write"})
 
 
 @pytest.fixture(scope="module")

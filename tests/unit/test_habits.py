@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from domain.habits import Span, pauses
+from domain.habits import Habit, Span, habits, pauses
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 CT, MR = ("CT", "10.0.0.1"), ("MR", "10.0.0.2")
@@ -19,3 +19,9 @@ def test_the_longest_time_between_associations_of_one_caller_is_its_pause() -> N
 
 def test_associations_side_by_side_are_no_pause_and_what_no_wait_would_bridge_is_none() -> None:
     assert pauses([span(0, 20), span(1, 2), span(5, 30), span(200, 210)], most=60) == {CT: 0.0}
+
+
+def test_of_several_studies_each_that_is_new_is_counted_and_the_longest_pause_of_all_is_kept() -> None:
+    first, again, other = [span(0, 1), span(3, 4)], [span(0, 1), span(8, 9)], [span(0, 1, MR)]
+    found = habits([(first, True), (again, False), (other, True)], most=60)
+    assert found == {CT: Habit(1, 7.0), MR: Habit(1, 0.0)}

@@ -11,6 +11,7 @@ from config.reloading import ANEW, AS_IT_STANDS, compared
 from config.settings import Settings
 from domain.errors import ConfigurationError
 from roles.reload import Answer, hand_over, handed_over, last_answer, publish, reread
+from tests.support.certificates import Site
 from tests.support.counterparts import ROOT
 
 FORCE = load_settings(None, {"database": {"url": "postgresql://node@db/node"}})
@@ -51,6 +52,19 @@ def test_what_waits_for_a_restart_is_named_and_stays_as_it_was() -> None:
     assert change.waiting == ("listener.port", "models.device")
     assert change.taken == ("models.timeout",)
     assert (change.settings.listener.port, change.settings.models.device) == (11112, "auto")
+
+
+def test_new_certificates_are_taken_over_and_wrong_ones_change_nothing_and_a_port_for_tls_waits(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    mine = {"ca": str(site.ca), "certificate": str(site.node.certificate), "key": str(site.node.key)}
+    force = changed(listener={"tls": mine})
+    other = str(site.partner("OTHER").key)
+    assert compared(force, changed(listener={"tls": {**mine, "minimum": "1.3"}})).taken == ("listener.tls.minimum",)
+    with pytest.raises(ConfigurationError, match=r"listener\.tls\.key: .* is not the key of"):
+        reread(force, lambda: changed(listener={"tls": {**mine, "key": other}}))
+    off = compared(force, changed())
+    assert (off.taken, off.waiting) == ((), ("listener.tls.certificate", "listener.tls.key", "listener.tls.ca"))
+    assert compared(FORCE, force).waiting == off.waiting
 
 
 def test_right_settings_that_contradict_what_waits_for_a_restart_change_nothing() -> None:

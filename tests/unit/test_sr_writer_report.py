@@ -97,6 +97,21 @@ def test_each_segment_has_a_group_that_points_at_it_with_its_measurements(
         assert attenuation.value == round(segment.measurements[1].value)
 
 
+def test_what_was_compared_with_an_earlier_study_is_numbers_of_the_group_by_codes_that_somebody_answers_for(
+    paths: list[Path], mask: NDArray[np.uint8]
+) -> None:
+    before, change = Code("VOLUME-BEFORE", "99MADE", "Volume before"), Code("VOLUME-CHANGE", "99MADE", "Change")
+    compared = (Measurement(before, 2774.7, MILLILITRE), Measurement(change, -240.0, MILLILITRE))
+    findings = findings_on(paths, mask, segments=(replace(RIGHT_LUNG, compared=compared), LEFT_LUNG))
+    report = report_of(findings, mask, paths)
+    first, second = items(report, "Measurement Group")
+    numbers = [only(first, name).MeasuredValueSequence[0].NumericValue for name in ("Volume before", "Change")]
+    assert numbers == [2770, -240]
+    assert not items(second, "Change")
+    (scheme,) = [one for one in report.CodingSchemeIdentificationSequence if one.CodingSchemeDesignator == "99MADE"]
+    assert scheme.CodingSchemeResponsibleOrganization == MODEL.manufacturer
+
+
 @pytest.mark.parametrize("derivation", [None, Code("56851009", "SCT", "Maximum")])
 def test_a_measurement_is_derived_as_the_findings_say(
     derivation: Code | None, paths: list[Path], mask: NDArray[np.uint8]

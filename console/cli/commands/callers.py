@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 
 import typer
 
@@ -24,6 +23,7 @@ app = typer.Typer()
 # PS3.8 table 9-21: rejected-permanent, by the service user, calling AE title not recognized; and the called one.
 _UNKNOWN_CALLER, _UNKNOWN_CALLED = "1-1-3", "1-1-7"
 _MANY = "(further callers)"
+_SHOWN = re.compile(r"\(sha256:([0-9a-f]{64})\)$")  # of dicom_node.tls.peers
 _TABLE = re.compile(r"^[ \t]*\[\[[ \t]*listener[ \t]*\.[ \t]*callers[ \t]*\]\]", re.MULTILINE)
 _SECTION = re.compile(r"^[ \t]*\[[ \t]*listener[ \t]*\]", re.MULTILINE)
 
@@ -45,7 +45,7 @@ def callers(data: Data = None, config: Config = None, database: DatabaseUrl = No
         ]
         print_json({"callers": listed, "silent": [{"aet": one.aet, "address": one.address} for one in silent]})
         return
-    rows = [_row(one) for one in found] + [(one.aet, one.address, 0, 0, "never", "") for one in silent]
+    rows = [_row(one) for one in found] + [(one.aet, one.address or "", 0, 0, "never", "") for one in silent]
     print_list(("caller", "address", "accepted", "refused", "last", "why"), rows, 0, "nobody has called yet")
     say(*_advice(found, settings, sources))
 
@@ -86,11 +86,19 @@ def _is_kept_out(one: CallerRecord, settings: Settings) -> bool:
 
 
 def _is(named: Caller, one: CallerRecord) -> bool:
+    """Whether the settings mean it by `named`; by what certificate it came, where that was not enough, counts too."""
     try:
-        inside = ip_address(one.address) in ip_network(named.address, strict=False)
+        inside = named.is_within(one.address)
     except ValueError:
         return False
-    return inside and named.aet == one.calling_ae
+    shown = _fingerprint(one)
+    return inside and named.aet == one.calling_ae and shown in {"", named.certificate}
+
+
+def _fingerprint(one: CallerRecord) -> str:
+    """Of the certificate that it showed when it was refused; "" without one."""
+    found = _SHOWN.search(one.reason or "")
+    return found[1] if found else ""
 
 
 def _advice(found: Sequence[CallerRecord], settings: Settings, sources: Sources) -> Iterator[str]:
@@ -127,7 +135,9 @@ def _letting_in(out: Sequence[CallerRecord], sources: Sources) -> tuple[str, lis
 
 def _element(one: CallerRecord, sources: Sources) -> str:
     """TOML. What may be an AE title or an address has the same form in JSON."""
-    aet, address = json.dumps(one.calling_ae), json.dumps(one.address)
+    shown = _fingerprint(one)
+    aet, known = json.dumps(one.calling_ae), ("certificate", shown) if shown else ("address", one.address)
+    proof = f"{known[0]} = {json.dumps(known[1])}"
     if _TABLE.search(sources.text):
-        return f"[[listener.callers]]\naet = {aet}\naddress = {address}"
-    return f"{{ aet = {aet}, address = {address} }}"
+        return f"[[listener.callers]]\naet = {aet}\n{proof}"
+    return f"{{ aet = {aet}, {proof} }}"

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from config.peers import Destination
 from config.wording import destination
-from console.cli.http_access import Ca, PasswordFile, TokenFile, User, with_access
+from console.cli.http_access import Ca, Certificate, Key, PasswordFile, Tls, TokenFile, User, with_access
 from console.cli.options import Json, Timeout
 from console.cli.output import complain, print_json, progress_screen, say, size
 from dicom_node.scu.bare import sendable
@@ -65,6 +65,9 @@ def send_files(
     password_file: PasswordFile = None,
     token_file: TokenFile = None,
     ca: Ca = None,
+    tls: Tls = False,
+    cert: Certificate = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Send DICOM files by C-STORE or STOW-RS, as they are encoded.
@@ -74,7 +77,7 @@ def send_files(
 
     Example:  dicom-node send /data/study1 image.dcm --to DICOM_NODE@127.0.0.1:11112
     """
-    to = with_access(to, user, password_file, token_file, ca)
+    to = with_access(to, user, password_file, token_file, ca, tls=tls, certificate=cert, key=key)
     objects, skipped = _objects(files)
     begun = time.monotonic()
     with _progress(objects, quiet=as_json) as advance:
@@ -99,13 +102,16 @@ def echo(
     password_file: PasswordFile = None,
     token_file: TokenFile = None,
     ca: Ca = None,
+    tls: Tls = False,
+    cert: Certificate = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Ask a DICOM peer by C-ECHO, or a URL by a search, whether it is there.
 
     Example:  dicom-node echo ORTHANC@127.0.0.1:4242
     """
-    peer = with_access(peer, user, password_file, token_file, ca)
+    peer = with_access(peer, user, password_file, token_file, ca, tls=tls, certificate=cert, key=key)
     try:
         answer = ask(peer, aet, timeout)
     except Retryable as error:

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from itertools import islice
 from shlex import quote
 
@@ -218,7 +218,7 @@ def _sending(settings: Settings, here: str) -> list[str]:
     """How a study is sent from this machine, if it may send one."""
     if settings.listener.trust_loopback:
         return [f"dicom-node send FOLDER --to {here}"]
-    of_here = (one.aet for one in settings.listener.callers if _LOOPBACK in ip_network(one.address))
+    of_here = (one.aet for one in settings.listener.callers if not one.certificate and one.is_within(str(_LOOPBACK)))
     return [f"dicom-node send FOLDER --to {here} --aet {quote(aet)}" for aet in islice(of_here, 1)]
 
 

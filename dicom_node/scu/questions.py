@@ -1,0 +1,122 @@
+"""What the node asks an archive that speaks DICOM: how much there is of a study, and which other studies of a patient.
+
+Answers are a peer's words: a UID that is none, a number that can be none and a study that was not asked for are as if
+they had not been given. Keys that an archive does not know it leaves out of its answer (PS3.4 C.2.2.1.3), and counts
+are such keys: where it gives none, its instances are counted one by one.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pydicom import Dataset
+
+from config.peers import Peer
+from dicom_node.attributes.reader import text_of
+from dicom_node.outside import is_uid, whole, words
+from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
+from dicom_node.scu.find import STUDY_ROOT, find
+from dicom_node.scu.move import move
+
+# A study of more series, and a series of more instances, than anybody makes; and what is looked at one by one.
+_MOST_SERIES, _MOST_INSTANCES = 1000, 100_000
+_MOST_COUNTED = 20
+_MOST_STUDIES = 500
+_WILD = frozenset("*?\\")
+
+
+def counts(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Counts:
+    """How many series and instances `peer` has of a study; raises as `find` does."""
+    asked = _keys(StudyInstanceUID=study_uid, NumberOfStudyRelatedSeries="", NumberOfStudyRelatedInstances="")
+    told = [one for one in find(peer, our_aet, STUDY_ROOT, "STUDY", asked, timeout, 2) if _is_of(one, study_uid)]
+    if not told:
+        return Counts(0, 0)
+    series = list(_series(peer, our_aet, study_uid, timeout))
+    by_series = {
+        one.uid: number for one in series if (number := _number(peer, our_aet, study_uid, one, timeout, series))
+    }
+    stated = whole(text_of(told[0], "NumberOfStudyRelatedInstances"), 1, _MOST_INSTANCES)
+    every = sum(by_series.values()) if by_series and len(by_series) == len(series) else None
+    number = whole(text_of(told[0], "NumberOfStudyRelatedSeries"), 1, _MOST_SERIES)
+    return Counts(number or len(series) or None, stated or every, by_series)
+
+
+def studies_of(peer: Peer, our_aet: str, patient: PatientKeys, timeout: float) -> list[ArchivedStudy]:
+    """The studies that `peer` has of a patient, by Patient ID; raises as `find` does.
+
+    An answer with another Patient ID or another birth date than the patient's is somebody else's.
+    """
+    if not patient.patient_id.isascii() or not patient.patient_id or set(patient.patient_id) & _WILD:
+        return []  # of these a peer would make a pattern, or several values (PS3.4 C.2.2.2)
+    asked = _keys(
+        PatientID=patient.patient_id, PatientBirthDate="", StudyInstanceUID="", StudyDate="", ModalitiesInStudy=""
+    )
+    found = find(peer, our_aet, STUDY_ROOT, "STUDY", asked, timeout, _MOST_STUDIES)
+    return [_study(one) for one in found if _is_patients(one, patient) and is_uid(text_of(one, "StudyInstanceUID"))]
+
+
+def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[ArchivedSeries]:
+    """The series that `peer` has of a study; raises as `find` does."""
+    return list(_series(peer, our_aet, study_uid, timeout))
+
+
+def fetch(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched:
+    """Have `peer` send these series to our listener; raises as `move` does."""
+    return move(peer, our_aet, study_uid, series, timeout)
+
+
+def _series(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> Iterator[ArchivedSeries]:
+    asked = _keys(
+        StudyInstanceUID=study_uid,
+        SeriesInstanceUID="",
+        Modality="",
+        BodyPartExamined="",
+        NumberOfSeriesRelatedInstances="",
+    )
+    for one in find(peer, our_aet, STUDY_ROOT, "SERIES", asked, timeout, _MOST_SERIES):
+        uid = text_of(one, "SeriesInstanceUID")
+        if is_uid(uid) and _is_of(one, study_uid):
+            yield ArchivedSeries(
+                uid,
+                words(text_of(one, "Modality"), 16),
+                words(text_of(one, "BodyPartExamined"), 16),
+                whole(text_of(one, "NumberOfSeriesRelatedInstances"), 1, _MOST_INSTANCES),
+            )
+
+
+def _number(
+    peer: Peer, our_aet: str, study_uid: str, one: ArchivedSeries, timeout: float, every: list[ArchivedSeries]
+) -> int | None:
+    """How many instances a series has: as it says, or counted, where there are not many to count."""
+    if one.instances is not None or len(every) > _MOST_COUNTED:
+        return one.instances
+    asked = _keys(StudyInstanceUID=study_uid, SeriesInstanceUID=one.uid, SOPInstanceUID="")
+    found = find(peer, our_aet, STUDY_ROOT, "IMAGE", asked, timeout, _MOST_INSTANCES)
+    return len({uid for each in found if is_uid(uid := text_of(each, "SOPInstanceUID"))}) or None
+
+
+def _study(one: Dataset) -> ArchivedStudy:
+    date = text_of(one, "StudyDate")
+    modalities = frozenset(words(part, 16) for part in text_of(one, "ModalitiesInStudy").split("\\"))
+    return ArchivedStudy(text_of(one, "StudyInstanceUID"), date if _is_date(date) else "", modalities - {""})
+
+
+def _is_date(text: str) -> bool:
+    return len(text) == 8 and text.isascii() and text.isdigit()
+
+
+def _is_of(one: Dataset, study_uid: str) -> bool:
+    """Whether an answer is of the study that was asked for; one that does not say is."""
+    return text_of(one, "StudyInstanceUID") in ("", study_uid)
+
+
+def _is_patients(one: Dataset, patient: PatientKeys) -> bool:
+    born = text_of(one, "PatientBirthDate")
+    return text_of(one, "PatientID") == patient.patient_id and (
+        not patient.birth_date or born in ("", patient.birth_date)
+    )
+
+
+def _keys(**values: str) -> Dataset:
+    keys = Dataset()
+    for keyword, value in values.items():
+        setattr(keys, keyword, value)
+    return keys
