@@ -15,6 +15,7 @@ from benchmarks import (
     memory,
     segmentation,
     start,
+    stow,
     tls,
 )
 
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "grounding": grounding.run,
     "language": language.run,
     "tls": tls.run,
+    "stow": stow.run,
 }
 
 
