@@ -83,16 +83,12 @@ class Peer(Section):
     )
     ca: Place | None = Field(None, description="certificates (PEM) that prove its own; the system's by default")
     tls: Flag = Field(False, description="of kind dicom: speak TLS with it, which proves that it is the one")
-    certificate: Place | None = Field(
-        None, description="of kind dicom: our certificate (PEM) for it, where it asks for one"
-    )
-    key: Place | None = Field(
-        None, description="of kind dicom: the private key of that (PEM, no password); nobody else may read it"
-    )
+    certificate: Place | None = Field(None, description="our certificate (PEM) for it, where it asks for one")
+    key: Place | None = Field(None, description="the private key of that (PEM, no password); nobody else may read it")
     server_name: PeerHost | None = Field(
         None, description="of kind dicom: name or address that has to stand in its certificate; its `host` by default"
     )
-    minimum: TlsVersion = Field("1.2", description="of kind dicom: least version of TLS: 1.2 or 1.3")
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3")
 
     @property
     def address(self) -> str:
