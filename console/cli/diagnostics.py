@@ -106,7 +106,8 @@ def _disk(settings: Settings) -> Iterator[Look]:
     spool = settings.data.absolute() / "spool"
     folder = next(place for place in (spool, *spool.parents) if _is_folder(place))
     free = shutil.disk_usage(folder).free
-    wanted = settings.spool.disk_floor + settings.spool.capacity * settings.listener.processes
+    doors = settings.listener.processes + settings.web.enabled
+    wanted = settings.spool.disk_floor + settings.spool.capacity * doors
     said = f"{size(free)} free at {folder}; the log and its floor want {size(wanted)}"
     yield Look("disk", Mark.OK if free >= wanted else Mark.LACKING, said)
 
