@@ -16,6 +16,7 @@ from benchmarks import (
     memory,
     segmentation,
     start,
+    stow,
     tls,
 )
 
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "grounding": grounding.run,
     "language": language.run,
     "tls": tls.run,
+    "stow": stow.run,
 }
 
 
