@@ -162,7 +162,7 @@ def _counted(facts: StudyFacts) -> _Evidence | None:
         # Who numbers images as they go says 1 with the first; one image of a study that goes on is not all of it.
         if one.counted(facts.came) and not (facts.came == 1 and facts.held):
             return _at_once(f"all {images(facts.came)} came ({one.source})")
-        if one.series == len(_here(facts)) and not one.varies and all(map(_all_counted, facts.series)):
+        if one.series == len(_here(facts)) and not one.varies and all(map(_all_counted, _here(facts))):
             return _at_once(f"all {images(facts.came)} of {one.series} series came ({one.source})")
     return None
 
@@ -172,7 +172,7 @@ def _named(facts: StudyFacts) -> _Evidence | None:
     if shortfall(facts):
         return None
     named = [one for one in facts.expected if one.named_all()]
-    if not named and all(_all_counted(one) or _all_named(one) for one in facts.series):
+    if not named and all(_all_counted(one) or _all_named(one) for one in _here(facts)):
         named = [said for one in facts.series for said in one.expected if said.named_all()]
     if not named:
         return None

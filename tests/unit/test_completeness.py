@@ -93,6 +93,14 @@ def test_a_study_is_complete_the_moment_that_all_instances_are_there_that_were_n
     assert decide(study(series(53), expected=(replace(named(53), instances=53),)), POLICY).complete
 
 
+def test_a_list_that_names_nothing_completes_nothing_and_holds_nothing_up() -> None:
+    nothing = Expectation(MPPS, instances=0, present=0)
+    assert not decide(study(series(5, nothing)), POLICY).complete
+    assert not decide(study(series(5), expected=(nothing,)), POLICY).complete
+    named = Expectation(MPPS, instances=5, present=5)
+    assert decide(study(series(5, named), series(0, nothing)), POLICY).complete
+
+
 def test_geometry_needs_a_known_sender_its_release_and_a_look_and_then_a_short_grace_is_enough() -> None:
     whole = study(series(80), gap="", silence=0.3, held=False, known=True)
     verdict = decide(whole, POLICY)
