@@ -79,6 +79,8 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     assert CALLER in shown
     assert "CT2 calls another AE title than DICOM_NODE" in shown
     assert "never" in next(line for line in shown.splitlines() if "XR2" in line)
+    bench.as_owner(f"UPDATE dicom_node.callers SET studies = 12, pause = 6 WHERE calling_ae = '{SCANNER.calling}'")
+    assert "12, pauses of 6 s within one" in " ".join(CliRunner().invoke(app, asked).stdout.split())
     assert "\x1b" not in shown
     told = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
     assert {one["calling_ae"]: one["let_in_by"] for one in told["callers"] if one["let_in_by"]} == {"MR1": CALLER}

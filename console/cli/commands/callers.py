@@ -45,8 +45,8 @@ def callers(data: Data = None, config: Config = None, database: DatabaseUrl = No
         ]
         print_json({"callers": listed, "silent": [{"aet": one.aet, "address": one.address} for one in silent]})
         return
-    rows = [_row(one) for one in found] + [(one.aet, one.address or "", 0, 0, "never", "") for one in silent]
-    print_list(("caller", "address", "accepted", "refused", "last", "why"), rows, 0, "nobody has called yet")
+    rows = [_row(one) for one in found] + [(one.aet, one.address or "", 0, 0, "", "never", "") for one in silent]
+    print_list(("caller", "address", "accepted", "refused", "studies", "last", "why"), rows, 0, "nobody has called yet")
     say(*_advice(found, settings, sources))
 
 
@@ -57,7 +57,13 @@ def _row(one: CallerRecord) -> tuple[object, ...]:
     why = f"{one.reason}{doubt}" if _may_be_refused_at_last(one) else earlier
     # What is no DICOM, and what TLS kept out, has an address and no AE title.
     named = one.calling_ae or (_NOBODY if one.address else _MANY)
-    return named, one.address, one.accepted, one.refused, moment(last), why
+    return named, one.address, one.accepted, one.refused, _sends(one), moment(last), why
+
+
+def _sends(one: CallerRecord) -> str:
+    """How its studies come, as far as they show: by that the node tells when the next one is complete."""
+    pause = f", pauses of {one.pause:.0f} s within one" if one.pause >= 1 else ""
+    return f"{one.studies}{pause}" if one.studies else ""
 
 
 def _is_refused_at_last(one: CallerRecord) -> bool:
