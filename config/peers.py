@@ -18,6 +18,7 @@ Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_AET = 16  # bytes (PS3.5 6.2)
 _PORTS = {"http": 80, "https": 443}
 _BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
@@ -82,21 +83,22 @@ class Peer(Section):
     )
     ca: Place | None = Field(None, description="certificates (PEM) that prove its own; the system's by default")
     tls: Flag = Field(False, description="of kind dicom: speak TLS with it, which proves that it is the one")
-    certificate: Place | None = Field(
-        None, description="of kind dicom: our certificate (PEM) for it, where it asks for one"
-    )
-    key: Place | None = Field(
-        None, description="of kind dicom: the private key of that (PEM, no password); nobody else may read it"
-    )
+    certificate: Place | None = Field(None, description="our certificate (PEM) for it, where it asks for one")
+    key: Place | None = Field(None, description="the private key of that (PEM, no password); nobody else may read it")
     server_name: PeerHost | None = Field(
         None, description="of kind dicom: name or address that has to stand in its certificate; its `host` by default"
     )
-    minimum: TlsVersion = Field("1.2", description="of kind dicom: least version of TLS: 1.2 or 1.3")
+    minimum: TlsVersion = Field("1.2", description="least version of TLS: 1.2 or 1.3")
 
     @property
     def address(self) -> str:
         """AET@HOST:PORT, or the URL."""
         return self.url or f"{self.aet}@{self.host}:{self.port}"
+
+    @property
+    def calling(self) -> str:
+        """Its AE title; of one that has none its name, cut to be as long as one."""
+        return self.aet or self.name.encode()[:_LONGEST_AET].decode("utf-8", "ignore").strip()
 
     @property
     def endpoint(self) -> tuple[str, int]:

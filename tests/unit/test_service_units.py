@@ -24,7 +24,7 @@ def one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     for module in (service_units, command):
         monkeypatch.setattr(module, "UNITS", tmp_path / "units")
     made = Service(
-        program=Path("/usr/bin/true"), config=tmp_path / "node.toml", data=tmp_path / "old", dicom_port=11112
+        program=Path("/usr/bin/true"), config=tmp_path / "node.toml", data=tmp_path / "old", ports=(11112,)
     )
     (made.data / "database").mkdir(parents=True)
     write(made)
