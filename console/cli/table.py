@@ -60,6 +60,9 @@ COMMANDS: Mapping[str, Command] = {
     "viewer": Command(
         "viewer", "Show an archive's studies in the viewer OHIF, until Ctrl-C; without --archive what `make demo` left."
     ),
+    "web-secret": Command(
+        "web_secret", "Write what may stand in a file in the place of a caller's password or token (scrypt)."
+    ),
     "destinations": Command("destinations", "Who gets results: what each takes, and what it is sent."),
     "hosts": Command("hosts", "Hosts whose spools hold studies back."),
     "hold": Command("retention", "Keep a study: nothing of it is removed. Without STUDY: what is kept so."),

@@ -91,6 +91,7 @@ ELSEWHERE = {
     "tls passcode",
     "tls renew",
     "tls show",
+    "web-secret",
 }
 LOOKING = {
     "audit show": "",
