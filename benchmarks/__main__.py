@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks import (
+    completeness,
     decoding,
     early,
     engines,
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Callable[[Sequence[str]], None]] = {
     "segmentation": segmentation.run,
     "memory": memory.run,
     "start": start.run,
+    "completeness": completeness.run,
     "decoding": decoding.run,
     "early": early.run,
     "flood": flood.run,

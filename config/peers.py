@@ -13,9 +13,12 @@ from config.section import Section
 from config.tls import TlsVersion
 from config.values import AETitle, Flag, Name, PeerHost, PeerPort, Place, Url, Whole
 
+# Whether it is found out if an archive keeps what it was sent.
+Commit = Literal["auto", "required", "off"]
 PeerKind = Literal["dicom", "dicomweb", "orthanc"]
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LONGEST_AET = 16  # bytes (PS3.5 6.2)
 _PORTS = {"http": 80, "https": 443}
 _BY_URL = re.compile(r"(?:([^=/]+)=)?(https?://.*)", re.IGNORECASE)
 
@@ -93,6 +96,11 @@ class Peer(Section):
         return self.url or f"{self.aet}@{self.host}:{self.port}"
 
     @property
+    def calling(self) -> str:
+        """Its AE title; of one that has none its name, cut to be as long as one."""
+        return self.aet or self.name.encode()[:_LONGEST_AET].decode("utf-8", "ignore").strip()
+
+    @property
     def endpoint(self) -> tuple[str, int]:
         """The host and the port that it listens on."""
         if not self.url:
@@ -115,6 +123,11 @@ class Destination(Peer):
     """An archive that results go to."""
 
     profile: str = Field("default", description="which results it gets: a profile's name")
+    commit: Commit = Field(
+        "auto",
+        description="whether it is asked to keep what it was sent, by storage commitment or else by a query: auto; "
+        "required: a study is stuck where it cannot say so; off",
+    )
     label: Annotated[str, AfterValidator(_label), _only_of("orthanc")] = Field(
         "", description="of kind orthanc: the label that a study has once its results are there"
     )

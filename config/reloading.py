@@ -29,7 +29,7 @@ AS_IT_STANDS = frozenset(
 ANEW: Mapping[str, frozenset[str]] = {
     "assembly": frozenset({"assemble"}),
     "destinations": frozenset({"write", "deliver"}),
-    "sources": frozenset({"follow"}),
+    "sources": frozenset({"assemble", "follow"}),
     "profiles": frozenset({"write", "deliver"}),
     "delivery": frozenset({"deliver"}),
     "retention": frozenset({"retain"}),

@@ -333,7 +333,7 @@ DELIVER = Part(
         _read(commitments),
         _change(commitments, *_SENT),
         _read(associations, "id", "closed_at"),
-        *_read_all(commitment_requests),
+        _read(commitment_requests),
         _add(
             commitment_requests,
             *("id", "delivery_id", "study_id", "destination", "state", "reason", "since"),
@@ -368,6 +368,9 @@ RETAIN = Part(
         _read(summaries, "study_id", "state"),
         _change(summaries, "facts", "sources", "runs", "impression", "asked"),
         _read(rejections, "study_id", "state", "sop_uid", "object_key"),
+        _read(commitment_requests, "study_id", "state"),
+        _read(commitments, "state", "since"),
+        _remove(commitments),
         _read(expectations, "at"),
         _remove(expectations),
         _read(associations, "id", "closed_at"),

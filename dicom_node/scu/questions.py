@@ -13,6 +13,7 @@ from config.peers import Peer
 from dicom_node.attributes.reader import text_of
 from dicom_node.outside import is_uid, whole, words
 from dicom_node.scu.archived import ArchivedSeries, ArchivedStudy, Counts, Fetched, PatientKeys
+from dicom_node.scu.arrivals import Arrivals
 from dicom_node.scu.find import STUDY_ROOT, find
 from dicom_node.scu.move import move
 
@@ -58,7 +59,9 @@ def series_of(peer: Peer, our_aet: str, study_uid: str, timeout: float) -> list[
     return list(_series(peer, our_aet, study_uid, timeout))
 
 
-def fetch(peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float) -> Fetched:
+def fetch(
+    peer: Peer, our_aet: str, study_uid: str, series: Sequence[str], timeout: float, into: Arrivals | None = None
+) -> Fetched:
     """Have `peer` send these series to our listener; raises as `move` does."""
     return move(peer, our_aet, study_uid, series, timeout)
 

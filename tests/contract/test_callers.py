@@ -88,6 +88,23 @@ def test_who_was_refused_is_shown_with_the_lines_that_let_it_in_and_who_never_ca
     assert "MR1 is in the settings" in shown
 
 
+def test_who_came_by_another_certificate_is_let_in_by_that_and_not_by_its_address(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
+    shown = "ab" * 32
+    said = f"calling AE title 'CT1' is not known from 10.1.0.9 with the certificate of CT1 (sha256:{shown})"
+    with writing(bench.root / "spool", index=1) as writer:
+        writer.refuse_association(Peer("CT1", "NODE", "10.1.0.9"), 1, 1, 3, said)
+    bench.index()
+    file = tmp_path / "node.toml"
+    known = '[listener]\nhost = "0.0.0.0"\n[listener.tls]\ncertificate = "n.pem"\nkey = "n.key"\nca = "ca.pem"\n'
+    for certificate in ("another", shown):
+        file.write_text(f'{known}[[listener.callers]]\naet = "CT1"\ncertificate = "{certificate}"\n')
+        told = CliRunner().invoke(app, ["callers", "--config", str(file), "--database", database_url]).output
+        assert (f'certificate = "{shown}"' in told) == (certificate == "another")
+        assert ("is in the settings: dicom-node reload" in told) == (certificate == shown)
+
+
 def test_who_was_refused_soon_after_it_was_accepted_is_told_with_the_reason_and_the_lines_that_let_it_in(
     bench: Bench, database_url: str, tmp_path: Path
 ) -> None:
