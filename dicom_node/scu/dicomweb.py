@@ -14,6 +14,7 @@ from pathlib import Path
 from config.peers import Peer
 from dicom_node.outside import words
 from dicom_node.part10 import head
+from dicom_node.scu.dicomweb_presence import holds
 from dicom_node.scu.probe import ProbeResult, asked
 from dicom_node.scu.requestor import Context
 from dicom_node.scu.store import Echo, Outcome, Outgoing, TakesNoEcho, Verdict, judge
@@ -22,6 +23,8 @@ from dicom_node.web.client import HttpClient
 from dicom_node.web.connection import Answer, explained, quoted
 from domain.errors import ConfigurationError, NodeError, Retryable, Unavailable, UnusableInput
 from domain.statuses import described
+
+__all__ = ["echo", "holds", "probe", "send"]
 
 # Of one request: a peer answers when it has all of them, and a broken connection costs them all.
 _MOST_FILES, _MOST_BYTES = 64, 32 << 20
