@@ -51,10 +51,13 @@ def probe(peer: Peer, our_aet: str, timeout: float) -> ProbeResult:
 
 
 def echo(peer: Peer, our_aet: str, timeout: float) -> Echo:
-    """A search for one study (QIDO-RS); raises TakesNoEcho where the peer answers and offers none."""
+    """A search for one study (QIDO-RS), or who offers none is asked whether it stores (OPTIONS, PS3.18 8.9).
+
+    Raises TakesNoEcho where the peer answers and offers neither.
+    """
     begun = time.perf_counter()
     software, answer = _reached(peer, timeout)
-    if answer.status not in (200, 204):
+    if answer.status not in (200, 204) and not _stores(peer, timeout):
         raise TakesNoEcho(f"the peer is there and offers no search: {explained(answer)}")
     return Echo((time.perf_counter() - begun) * 1000, software, 0)
 
@@ -69,6 +72,12 @@ def _reached(peer: Peer, timeout: float) -> tuple[str, Answer]:
     if answer.status not in (404, 405, 406, 501):  # who stores may offer no search
         answer.expect(200, 204)
     return words(answer.fields.get("server", "")), answer
+
+
+def _stores(peer: Peer, timeout: float) -> bool:
+    with HttpClient(peer, timeout) as client:
+        answer = client.request("OPTIONS", "/studies")
+    return answer.status in (200, 204) and "POST" in answer.fields.get("allow", "").upper()
 
 
 class _Refusals:

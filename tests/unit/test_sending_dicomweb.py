@@ -173,7 +173,7 @@ def test_a_probe_knows_what_was_refused_and_believes_the_rest() -> None:
 
 
 def test_a_peer_without_a_search_is_there_and_one_that_keeps_us_out_is_told() -> None:
-    with playing(answer(404), answer(404), answer(401), answer(401)) as peer:
+    with playing(answer(404), answer(404), answer(404), answer(401), answer(401)) as peer:
         assert not probe(peer, "TEST", 5).error
         with pytest.raises(TakesNoEcho):
             echo(peer, "TEST", 5)
