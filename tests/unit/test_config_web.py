@@ -75,5 +75,5 @@ def test_a_url_takes_what_proves_us_and_says_itself_what_it_speaks() -> None:
     assert (shown.certificate, shown.key, shown.tls) == (Path("c"), Path("k"), False)
     with pytest.raises(typer.BadParameter, match="--tls"):
         with_access(destination("https://vna.example/"), None, None, None, None, tls=True)
-    with pytest.raises(ValueError, match="URL"):
+    with pytest.raises(ValueError, match="a password"):
         destination("https://user:word@vna.example/")
