@@ -155,7 +155,7 @@ def test_of_what_is_available_only_what_is_online_counts() -> None:
 def test_a_notification_that_names_nothing_is_refused(
     study: str, series: dict[str, tuple[str, ...]], term: str, wrong: Status
 ) -> None:
-    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong  # type: ignore[arg-type]
+    assert status(availability.fault(parsed(notification(series, study, term)))) is wrong
 
 
 def nested(depth: int) -> bytes:
